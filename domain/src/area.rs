@@ -1,0 +1,211 @@
+//! Areas: the tree city → district → street → community → grid, with departments beside it.
+//!
+//! Everything happens in an area and every right is a right over an area. A unit that can owe
+//! something (a department, a street, a grid) is an area too, so that one tree answers both
+//! "where" and "who". Codes are text with a scheme, never keys: communities split and are
+//! renumbered, identifiers stay.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::AreaId;
+
+/// What kind of node an area is, from the root downwards.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AreaKind {
+    /// 市.
+    City,
+    /// 区、县、县级市.
+    District,
+    /// 街道、镇、乡.
+    Street,
+    /// 社区、村.
+    Community,
+    /// 网格: 200–300 households walked by one worker.
+    Grid,
+    /// 委办局、企事业单位: stands beside the territory it serves.
+    Department,
+}
+
+impl AreaKind {
+    /// Every kind, from the root downwards.
+    pub const ALL: &[Self] = &[
+        Self::City,
+        Self::District,
+        Self::Street,
+        Self::Community,
+        Self::Grid,
+        Self::Department,
+    ];
+
+    /// Its name on the wire and in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::City => "city",
+            Self::District => "district",
+            Self::Street => "street",
+            Self::Community => "community",
+            Self::Grid => "grid",
+            Self::Department => "department",
+        }
+    }
+
+    /// How deep it lies: the most specific territory a point lies in is the deepest.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::City => 0,
+            Self::District => 1,
+            Self::Street => 2,
+            Self::Community => 3,
+            Self::Grid => 4,
+            Self::Department => 5,
+        }
+    }
+
+    /// The kind called `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
+/// The way from the root to an area: codes, each closed by `/`, as they were at its creation.
+///
+/// It never changes afterwards, so a path stored on a case stays true. An area contains another
+/// when its path is a prefix of the other's.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Path(pub String);
+
+impl Path {
+    /// The path of a child with this code; without a parent, of a root.
+    pub fn child(parent: Option<&Self>, code: &str) -> Self {
+        Self(format!("{}{code}/", parent.map_or("", |path| path.0.as_str())))
+    }
+
+    /// Whether `other` is this area or lies in it.
+    pub fn contains(&self, other: &Self) -> bool {
+        other.0.starts_with(&self.0)
+    }
+
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An area as an event or a state remembers it: enough to be read without looking anything up.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Unit {
+    /// Which area.
+    pub id: AreaId,
+    /// Its kind.
+    pub kind: AreaKind,
+    /// Its name at that time.
+    pub name: String,
+    /// Where it stands in the tree.
+    pub path: Path,
+}
+
+/// A node of the tree.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Area {
+    /// Its identity, stable through renaming and renumbering.
+    pub id: AreaId,
+    /// The node above; none for the root.
+    pub parent: Option<AreaId>,
+    /// What it is.
+    pub kind: AreaKind,
+    /// Its code in the scheme of its level (4/6/9/12/15 digits for territories).
+    pub code: String,
+    /// Its name in Chinese.
+    pub name: String,
+    /// The way from the root.
+    pub path: Path,
+}
+
+impl Area {
+    /// What events and states remember of it.
+    pub fn unit(&self) -> Unit {
+        Unit { id: self.id, kind: self.kind, name: self.name.clone(), path: self.path.clone() }
+    }
+}
+
+/// All areas of one tenant, for looking up and walking up.
+#[derive(Clone, Debug, Default)]
+pub struct AreaTree {
+    areas: HashMap<AreaId, Area>,
+    by_code: HashMap<String, AreaId>,
+    children: HashMap<AreaId, Vec<AreaId>>,
+    root: Option<AreaId>,
+}
+
+impl AreaTree {
+    /// Builds the tree; children are kept in the order of their codes.
+    pub fn new(areas: impl IntoIterator<Item = Area>) -> Self {
+        let mut tree = Self::default();
+        for area in areas {
+            tree.by_code.insert(area.code.clone(), area.id);
+            match area.parent {
+                Some(parent) => tree.children.entry(parent).or_default().push(area.id),
+                None => tree.root = Some(area.id),
+            }
+            tree.areas.insert(area.id, area);
+        }
+        let areas = &tree.areas;
+        for children in tree.children.values_mut() {
+            children.sort_by_key(|id| areas.get(id).map(|area| area.code.clone()));
+        }
+        tree
+    }
+
+    /// The area with this identity.
+    pub fn get(&self, id: AreaId) -> Option<&Area> {
+        self.areas.get(&id)
+    }
+
+    /// The area with this code.
+    pub fn by_code(&self, code: &str) -> Option<&Area> {
+        self.by_code.get(code).and_then(|id| self.areas.get(id))
+    }
+
+    /// The tenant's own area.
+    pub fn root(&self) -> Option<&Area> {
+        self.root.and_then(|id| self.areas.get(&id))
+    }
+
+    /// The area above.
+    pub fn parent(&self, id: AreaId) -> Option<&Area> {
+        self.get(id)?.parent.and_then(|parent| self.get(parent))
+    }
+
+    /// The nearest area at or above `id` of this kind.
+    pub fn above(&self, id: AreaId, kind: AreaKind) -> Option<&Area> {
+        let mut area = self.get(id)?;
+        while area.kind != kind {
+            area = self.parent(area.id)?;
+        }
+        Some(area)
+    }
+
+    /// The areas directly below, by code.
+    pub fn children(&self, id: AreaId) -> impl Iterator<Item = &Area> {
+        self.children.get(&id).into_iter().flatten().filter_map(|child| self.areas.get(child))
+    }
+
+    /// How many areas there are.
+    pub fn len(&self) -> usize {
+        self.areas.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.areas.is_empty()
+    }
+
+    /// All areas, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Area> {
+        self.areas.values()
+    }
+}

@@ -1,0 +1,530 @@
+//! The whistle (街道吹哨、部门报到): a street summons a lead department and co-operating ones;
+//! each signs, contacts, arrives, feeds back and is released and rated by the street.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Case,
+    lifecycle::{self, StepName, SummonsVerb},
+};
+use crate::{
+    Instant,
+    actor::{Permission, named},
+    area::{AreaKind, Unit},
+    coordinate::{Point, distance_m},
+    flow::Context,
+    id::{AreaId, PersonId},
+    obligation::{Duty, Obligation, Term},
+    refusal::Refusal,
+    rules::Urgency,
+    text::Prose,
+};
+
+named! {
+    /// What a whistle is about: the topics of 北京市街道办事处条例 (2019).
+    Topic {
+        /// Residents' demands.
+        ResidentDemand = "resident_demand", "群众诉求";
+        /// Key work.
+        KeyWork = "key_work", "重点工作";
+        /// Joint law enforcement.
+        JointEnforcement = "joint_enforcement", "综合执法";
+        /// Emergency response.
+        Emergency = "emergency", "应急处置";
+    }
+}
+
+/// A whistle with everybody it summoned.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Whistle {
+    /// What it is about.
+    pub topic: Topic,
+    /// Why.
+    pub reason: Prose,
+    /// The street that blew it.
+    pub street: Unit,
+    /// When.
+    pub blown_at: Instant,
+    /// Lead first.
+    pub summonses: Vec<Summons>,
+}
+
+/// One department called to a case.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Summons {
+    /// Which.
+    pub unit: Unit,
+    /// Whether it leads; exactly one does.
+    pub lead: bool,
+    /// The clocks started by the whistle.
+    pub clocks: Clocks,
+    /// How far it is.
+    pub step: Step,
+    /// Who acted for it.
+    pub people: Vec<PersonId>,
+    /// When, where and who arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival: Option<Arrival>,
+    /// What it says it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Prose>,
+    /// What the street thinks of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rating: Option<Rating>,
+}
+
+/// The deadlines of a summons; all run from the whistle, not from signing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Clocks {
+    /// To sign.
+    pub sign: Term,
+    /// To contact the street.
+    pub contact: Term,
+    /// To arrive.
+    pub arrive: Term,
+    /// To feed back; started anew when sent back.
+    pub feed_back: Term,
+}
+
+/// How far a summoned department is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// See [`StepName::Called`].
+    Called,
+    /// See [`StepName::Signed`].
+    Signed,
+    /// See [`StepName::Contacted`].
+    Contacted,
+    /// See [`StepName::Arrived`].
+    Arrived,
+    /// See [`StepName::FedBack`].
+    FedBack {
+        /// The street's clock to decide.
+        release: Term,
+    },
+    /// See [`StepName::Released`].
+    Released {
+        /// The street's clock to rate.
+        rate: Term,
+    },
+}
+
+impl Step {
+    /// Its name.
+    pub const fn name(&self) -> StepName {
+        match self {
+            Self::Called => StepName::Called,
+            Self::Signed => StepName::Signed,
+            Self::Contacted => StepName::Contacted,
+            Self::Arrived => StepName::Arrived,
+            Self::FedBack { .. } => StepName::FedBack,
+            Self::Released { .. } => StepName::Released,
+        }
+    }
+}
+
+/// Somebody of a department on the spot.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Arrival {
+    /// When.
+    pub at: Instant,
+    /// Who.
+    pub by: PersonId,
+    /// The name of who.
+    pub by_name: String,
+    /// Where, when the phone knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point: Option<Point>,
+    /// Distance to the case's point in metres, when both are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance_m: Option<f64>,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Prose>,
+}
+
+/// The street's opinion of a department, each from 1 (bad) to 5 (good).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Rating {
+    /// How fast it responded.
+    pub response: Score,
+    /// How well it was done.
+    pub quality: Score,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Prose>,
+}
+
+/// A score from 1 to 5.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Score(u8);
+
+impl TryFrom<u8> for Score {
+    type Error = &'static str;
+    fn try_from(score: u8) -> Result<Self, Self::Error> {
+        if (1..=5).contains(&score) { Ok(Self(score)) } else { Err("a score is from 1 to 5") }
+    }
+}
+
+impl From<Score> for u8 {
+    fn from(score: Score) -> Self {
+        score.0
+    }
+}
+
+/// What a street asks when it blows the whistle.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// What it is about.
+    pub topic: Topic,
+    /// Why the street cannot solve it alone.
+    pub reason: Prose,
+    /// The lead department.
+    pub lead: AreaId,
+    /// The others, at most [`Call::MAX_COOPERATING`].
+    pub cooperating: Vec<AreaId>,
+}
+
+impl Call {
+    /// The most departments that co-operate with the lead.
+    pub const MAX_COOPERATING: usize = 20;
+}
+
+/// What is asked of one summons.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Act {
+    /// Sign for the whistle.
+    Sign,
+    /// Say how the street was contacted.
+    Contact {
+        /// In words.
+        note: Option<Prose>,
+    },
+    /// Say that somebody is there.
+    Arrive {
+        /// Where, when the phone knows.
+        point: Option<Point>,
+        /// In words.
+        note: Option<Prose>,
+    },
+    /// Say what was done.
+    FeedBack {
+        /// What.
+        result: Prose,
+    },
+    /// Not good enough.
+    SendBack {
+        /// Why.
+        reason: Prose,
+    },
+    /// Let it go.
+    Release,
+    /// Say how it was.
+    Rate {
+        /// How.
+        rating: Rating,
+    },
+}
+
+impl Act {
+    /// Its name.
+    pub const fn verb(&self) -> SummonsVerb {
+        match self {
+            Self::Sign => SummonsVerb::Sign,
+            Self::Contact { .. } => SummonsVerb::Contact,
+            Self::Arrive { .. } => SummonsVerb::Arrive,
+            Self::FeedBack { .. } => SummonsVerb::FeedBack,
+            Self::SendBack { .. } => SummonsVerb::SendBack,
+            Self::Release => SummonsVerb::Release,
+            Self::Rate { .. } => SummonsVerb::Rate,
+        }
+    }
+}
+
+/// What happened to one summons.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Happened {
+    /// It was signed.
+    Signed,
+    /// The street was contacted.
+    Contacted {
+        /// In words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<Prose>,
+    },
+    /// Somebody arrived.
+    Arrived {
+        /// When, where, who.
+        arrival: Arrival,
+    },
+    /// The department says it is done.
+    FedBack {
+        /// What.
+        result: Prose,
+        /// The street's clock.
+        release: Term,
+    },
+    /// The street says it is not.
+    SentBack {
+        /// Why.
+        reason: Prose,
+        /// The department's new clock.
+        feed_back: Term,
+    },
+    /// The street let it go.
+    Released {
+        /// The street's clock to rate.
+        rate: Term,
+    },
+    /// The street said how it was.
+    Rated {
+        /// How.
+        rating: Rating,
+    },
+}
+
+/// Makes the whistle of a street on its case, or says why not.
+pub(super) fn blow(
+    street: &Unit,
+    urgency: Urgency,
+    call: &Call,
+    context: &Context<'_>,
+) -> Result<Whistle, Refusal> {
+    if street.kind != AreaKind::Street {
+        return Err(Refusal::NotAStreet { holder: street.name.clone() });
+    }
+    if call.cooperating.len() > Call::MAX_COOPERATING {
+        return Err(Refusal::TooManyDepartments { max: 1 + Call::MAX_COOPERATING });
+    }
+    let mut summonses: Vec<Summons> = Vec::with_capacity(1 + call.cooperating.len());
+    for (index, id) in std::iter::once(&call.lead).chain(&call.cooperating).enumerate() {
+        let unit = context.area(*id)?;
+        // A department serves a street when it belongs to an area the street lies in.
+        let serves = context.areas.parent(*id).is_some_and(|p| p.path.contains(&street.path));
+        if unit.kind != AreaKind::Department || !serves {
+            return Err(Refusal::NotADepartment { unit: unit.name.clone() });
+        }
+        if summonses.iter().any(|summons| summons.unit.id == *id) {
+            return Err(Refusal::NamedTwice { unit: unit.name.clone() });
+        }
+        let term = |duty| context.term(duty, urgency);
+        summonses.push(Summons {
+            unit: unit.unit(),
+            lead: index == 0,
+            clocks: Clocks {
+                sign: term(Duty::Sign),
+                contact: term(Duty::Contact),
+                arrive: term(Duty::Arrive),
+                feed_back: term(Duty::FeedBack),
+            },
+            step: Step::Called,
+            people: Vec::new(),
+            arrival: None,
+            result: None,
+            rating: None,
+        });
+    }
+    Ok(Whistle {
+        topic: call.topic,
+        reason: call.reason.clone(),
+        street: street.clone(),
+        blown_at: context.at,
+        summonses,
+    })
+}
+
+impl Whistle {
+    /// Whether all have been released.
+    pub fn over(&self) -> bool {
+        self.summonses.iter().all(|summons| summons.step.name() == StepName::Released)
+    }
+
+    /// The summons of a department.
+    pub fn summons(&self, unit: AreaId) -> Option<&Summons> {
+        self.summonses.iter().find(|summons| summons.unit.id == unit)
+    }
+
+    /// What happens when `act` is asked of the summons of `unit`.
+    pub(super) fn decide(
+        &self,
+        unit: AreaId,
+        act: &Act,
+        case: &Case,
+        context: &Context<'_>,
+    ) -> Result<Happened, Refusal> {
+        let (near, urgency) = (case.place.point, case.matter.urgency);
+        let summons = self.summons(unit).ok_or(Refusal::NotSummoned)?;
+        let from = summons.step.name();
+        if lifecycle::step(from, act.verb()).is_none() {
+            return Err(Refusal::WrongState {
+                flow: "summons",
+                state: from.name(),
+                command: act.verb().name(),
+                possible: lifecycle::possible_steps(from).into_iter().map(SummonsVerb::name).collect(),
+            });
+        }
+        let (permission, over) = match act {
+            Act::Sign | Act::Contact { .. } | Act::Arrive { .. } | Act::FeedBack { .. } => {
+                (Permission::AnswerWhistle, &summons.unit)
+            }
+            Act::SendBack { .. } | Act::Release | Act::Rate { .. } => {
+                (Permission::ReleaseDepartment, &self.street)
+            }
+        };
+        context.require(permission, &over.path, &over.name)?;
+        let term = |duty| context.term(duty, urgency);
+        Ok(match act {
+            Act::Sign => Happened::Signed,
+            Act::Contact { note } => Happened::Contacted { note: note.clone() },
+            Act::Arrive { point, note } => Happened::Arrived {
+                arrival: Arrival {
+                    at: context.at,
+                    by: context.by.person,
+                    by_name: context.by.name.clone(),
+                    point: *point,
+                    distance_m: near.zip(*point).map(|(a, b)| distance_m(a, b).round()),
+                    note: note.clone(),
+                },
+            },
+            Act::FeedBack { result } => {
+                if summons.lead {
+                    self.require_cooperating_done()?;
+                }
+                Happened::FedBack { result: result.clone(), release: term(Duty::Release) }
+            }
+            Act::SendBack { reason } => {
+                Happened::SentBack { reason: reason.clone(), feed_back: term(Duty::FeedBack) }
+            }
+            Act::Release => Happened::Released { rate: term(Duty::Rate) },
+            Act::Rate { .. } if summons.rating.is_some() => return Err(Refusal::AlreadyRated),
+            Act::Rate { rating } => Happened::Rated { rating: rating.clone() },
+        })
+    }
+
+    /// Co-operating departments answer to the lead, which answers last (济南 12345 条例:
+    /// 主办与协办; 北京接诉即办条例 Art. 14).
+    fn require_cooperating_done(&self) -> Result<(), Refusal> {
+        let pending = |s: &&Summons| {
+            !s.lead && !matches!(s.step.name(), StepName::FedBack | StepName::Released)
+        };
+        let units: Vec<String> =
+            self.summonses.iter().filter(pending).map(|s| s.unit.name.clone()).collect();
+        if units.is_empty() { Ok(()) } else { Err(Refusal::CooperatingPending { units }) }
+    }
+
+    /// The whistle after something happened to the summons of `unit`.
+    pub(super) fn after(&self, unit: AreaId, by: PersonId, happened: &Happened) -> Self {
+        let mut after = self.clone();
+        after.evolve(unit, by, happened);
+        after
+    }
+
+    /// Applies what happened to the summons of `unit`.
+    pub(super) fn evolve(&mut self, unit: AreaId, by: PersonId, happened: &Happened) {
+        let Some(summons) = self.summonses.iter_mut().find(|s| s.unit.id == unit) else { return };
+        let acted = match happened {
+            Happened::Signed => {
+                summons.step = Step::Signed;
+                true
+            }
+            Happened::Contacted { .. } => {
+                summons.step = Step::Contacted;
+                true
+            }
+            Happened::Arrived { arrival } => {
+                summons.step = Step::Arrived;
+                summons.arrival = Some(arrival.clone());
+                true
+            }
+            Happened::FedBack { result, release } => {
+                summons.step = Step::FedBack { release: release.clone() };
+                summons.result = Some(result.clone());
+                true
+            }
+            Happened::SentBack { feed_back, .. } => {
+                summons.step = Step::Arrived;
+                summons.clocks.feed_back = feed_back.clone();
+                false
+            }
+            Happened::Released { rate } => {
+                summons.step = Step::Released { rate: rate.clone() };
+                false
+            }
+            Happened::Rated { rating } => {
+                summons.rating = Some(rating.clone());
+                false
+            }
+        };
+        if acted && !summons.people.contains(&by) {
+            summons.people.push(by);
+        }
+    }
+
+    /// The lead begins again, because what it answered did not hold on the spot.
+    pub(super) fn redo(&mut self, feed_back: &Term) {
+        for summons in self.summonses.iter_mut().filter(|summons| summons.lead) {
+            summons.step = Step::Arrived;
+            summons.clocks.feed_back = feed_back.clone();
+            summons.rating = None;
+        }
+    }
+
+    /// What the departments and the street still owe.
+    pub(super) fn obligations(&self) -> Vec<Obligation> {
+        let mut owed = Vec::new();
+        for summons in &self.summonses {
+            let Summons { unit, clocks, step, .. } = summons;
+            let mut owe = |duty, owed_by: &Unit, term: &Term| {
+                owed.push(Obligation { duty, owed_by: owed_by.clone(), term: term.clone() });
+            };
+            match step {
+                Step::Called => {
+                    owe(Duty::Sign, unit, &clocks.sign);
+                    owe(Duty::Contact, unit, &clocks.contact);
+                    owe(Duty::Arrive, unit, &clocks.arrive);
+                    owe(Duty::FeedBack, unit, &clocks.feed_back);
+                }
+                Step::Signed => {
+                    owe(Duty::Contact, unit, &clocks.contact);
+                    owe(Duty::Arrive, unit, &clocks.arrive);
+                    owe(Duty::FeedBack, unit, &clocks.feed_back);
+                }
+                Step::Contacted => {
+                    owe(Duty::Arrive, unit, &clocks.arrive);
+                    owe(Duty::FeedBack, unit, &clocks.feed_back);
+                }
+                Step::Arrived => owe(Duty::FeedBack, unit, &clocks.feed_back),
+                Step::FedBack { release } => owe(Duty::Release, &self.street, release),
+                Step::Released { rate } if summons.rating.is_none() => {
+                    owe(Duty::Rate, &self.street, rate);
+                }
+                Step::Released { .. } => {}
+            }
+        }
+        owed
+    }
+}
+
+impl Happened {
+    /// Whether this is the doing of `obligation`, owed about the summons of `unit`.
+    pub(super) fn fulfils(&self, unit: AreaId, obligation: &Obligation) -> bool {
+        let own = obligation.owed_by.id == unit;
+        match self {
+            Self::Signed => own && obligation.duty == Duty::Sign,
+            Self::Contacted { .. } => own && obligation.duty == Duty::Contact,
+            // Who stands there has made contact.
+            Self::Arrived { .. } => {
+                own && matches!(obligation.duty, Duty::Arrive | Duty::Contact)
+            }
+            Self::FedBack { .. } => own && obligation.duty == Duty::FeedBack,
+            // The street's clocks are told apart by the round they began in, so whichever ends
+            // with this event is the one it fulfils.
+            Self::SentBack { .. } | Self::Released { .. } => obligation.duty == Duty::Release,
+            Self::Rated { .. } => obligation.duty == Duty::Rate,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Flows: anything that moves through steps by commands.
+//!
+//! A pure function decides what happens, another applies it; what is owed is read off the state.
+//! Everything else (replay, concurrency, audit, timeline, inbox) is written once for all flows.
+
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    actor::{Actor, Permission},
+    area::{Area, AreaTree, Path},
+    catalogue::Catalogue,
+    id::AreaId,
+    journal::FlowKind,
+    obligation::{Duty, Obligation, Term},
+    refusal::Refusal,
+    rules::{Rules, Urgency},
+};
+
+/// Everything a decision may look at besides the state and the command.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Who asks.
+    pub by: &'a Actor,
+    /// When, by our clock, cut to milliseconds.
+    pub at: Instant,
+    /// The place in the journal this command would take.
+    pub seq: i64,
+    /// The tenant's rules.
+    pub rules: &'a Rules,
+    /// The tenant's areas.
+    pub areas: &'a AreaTree,
+    /// The tenant's catalogue.
+    pub catalogue: &'a Catalogue,
+}
+
+impl Context<'_> {
+    /// Refuses unless the actor has `permission` over the area at `path`.
+    pub fn require(&self, permission: Permission, path: &Path, name: &str) -> Result<(), Refusal> {
+        if self.by.may(permission, path, self.at) {
+            Ok(())
+        } else {
+            Err(Refusal::NotPermitted { permission, area: name.to_owned() })
+        }
+    }
+
+    /// The area a command names.
+    pub fn area(&self, id: AreaId) -> Result<&Area, Refusal> {
+        self.areas.get(id).ok_or(Refusal::UnknownArea { id })
+    }
+
+    /// Starts the clock of a duty now.
+    pub fn term(&self, duty: Duty, urgency: Urgency) -> Term {
+        Term::start(duty, urgency, self.rules, self.at, self.seq)
+    }
+
+    /// The same context for another flow, whose next place in the journal is `seq`.
+    #[must_use]
+    pub fn for_seq(self, seq: i64) -> Self {
+        Self { seq, ..self }
+    }
+}
+
+/// One kind of thing that moves through steps. Pure: no I/O, no clock, no chance.
+pub trait Flow: Sized + Clone + Serialize + DeserializeOwned {
+    /// Which flow this is.
+    const KIND: FlowKind;
+    /// What may be asked.
+    type Command: Serialize;
+    /// What can have happened.
+    type Event: Serialize + DeserializeOwned + Clone;
+
+    /// The name of a command, as in the URL and the journal.
+    fn name(command: &Self::Command) -> &'static str;
+
+    /// What happens when `command` is asked of `state`, or why it does not.
+    fn decide(
+        state: Option<&Self>,
+        command: &Self::Command,
+        context: &Context<'_>,
+    ) -> Result<Vec<Self::Event>, Refusal>;
+
+    /// The state after `event`; none when the event cannot follow the state, which a journal
+    /// written by [`Flow::decide`] never contains.
+    fn evolve(state: Option<Self>, event: &Self::Event) -> Option<Self>;
+
+    /// What is owed in this state.
+    fn obligations(&self) -> Vec<Obligation>;
+
+    /// Whether `event` is the doing of `obligation`, not merely its end.
+    fn fulfils(event: &Self::Event, obligation: &Obligation) -> bool;
+
+    /// Its identity.
+    fn id(&self) -> Uuid;
+}
+
+/// The state after a whole history; none when it is empty or contradicts itself.
+pub fn replay<'a, F: Flow + 'a>(events: impl IntoIterator<Item = &'a F::Event>) -> Option<F> {
+    let mut state = None;
+    for event in events {
+        state = Some(F::evolve(state, event)?);
+    }
+    state
+}

@@ -1,0 +1,100 @@
+//! Intake: the commands that move a report and its case together, in one commit.
+
+use crate::{
+    area::Unit,
+    case::{self, Case, Opening, Reporter},
+    change::{Change, Request, Stored, act},
+    flow::Context,
+    id::CaseId,
+    refusal::Refusal,
+    report::{self, Draft, Report},
+    rules::Urgency,
+    text::{Code, Line},
+};
+
+/// Takes a report down. When its reporter handled it on the spot, a closed case documents that.
+pub fn submit(
+    draft: Draft,
+    request: Request,
+    context: Context<'_>,
+) -> Result<(Change<Report>, Option<Change<Case>>), Refusal> {
+    let handled = draft.handled.clone();
+    let submit = report::Command::Submit(Box::new(draft));
+    let change = act::<Report>(None, &submit, request, 0, context)?;
+    let Some(handled) = handled else { return Ok((change, None)) };
+    let report = &change.state;
+    let opening = Opening {
+        handled: Some(handled.result),
+        ..opening(report, handled.case, report.receiver(&context))
+    };
+    let open = case::Command::Open(Box::new(opening));
+    let case = act::<Case>(None, &open, request, 1, context)?;
+    Ok((change, Some(case)))
+}
+
+/// What an acceptor corrects while filing.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Correction {
+    /// A better category.
+    pub category: Option<Code>,
+    /// A better title.
+    pub title: Option<Line>,
+    /// A better urgency.
+    pub urgency: Option<Urgency>,
+}
+
+/// Files a report: a case is opened for it, held by the community (or larger area) that
+/// received it.
+pub fn file(
+    report: &Stored<Report>,
+    case: CaseId,
+    correction: Correction,
+    request: Request,
+    context: Context<'_>,
+) -> Result<(Change<Report>, Change<Case>), Refusal> {
+    let Correction { category, title, urgency } = correction;
+    let command = report::Command::File {
+        case,
+        category: category.clone(),
+        title: title.clone(),
+        urgency,
+    };
+    let change = act(Some(report), &command, request, 0, context)?;
+    let mut opening = opening(&report.state, case, report.state.receiver(&context));
+    opening.matter.category = category.or(opening.matter.category);
+    opening.matter.title = title.unwrap_or(opening.matter.title);
+    opening.matter.urgency = urgency.unwrap_or(opening.matter.urgency);
+    let open = case::Command::Open(Box::new(opening));
+    Ok((change, act::<Case>(None, &open, request, 1, context)?))
+}
+
+/// Joins a report to a case that is open already: both reporters hear the end.
+pub fn join(
+    report: &Stored<Report>,
+    case: &Stored<Case>,
+    request: Request,
+    context: Context<'_>,
+) -> Result<(Change<Report>, Change<Case>), Refusal> {
+    let command = report::Command::Join { case: case.state.id };
+    let change = act(Some(report), &command, request, 0, context)?;
+    let reporter = Reporter { report: report.state.id, person: report.state.reporter };
+    let join = case::Command::Join { reporter };
+    let joined = act(Some(case), &join, request, 1, context).map_err(|refusal| {
+        if let Refusal::WrongState { state, .. } = refusal {
+            return Refusal::NotJoinable { state };
+        }
+        refusal
+    })?;
+    Ok((change, joined))
+}
+
+fn opening(report: &Report, case: CaseId, holder: Unit) -> Opening {
+    Opening {
+        id: case,
+        matter: report.matter.clone(),
+        place: report.place.clone(),
+        holder,
+        reporter: Reporter { report: report.id, person: report.reporter },
+        handled: None,
+    }
+}

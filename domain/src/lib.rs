@@ -1,0 +1,32 @@
+//! The rules of grid management (网格化管理), as pure functions over plain data.
+//!
+//! An [`actor::Actor`] sends a command to a [`flow::Flow`]; the flow decides with a
+//! [`change::Change`] or a [`refusal::Refusal`]. Nothing here performs I/O, reads a clock or
+//! rolls a dice: time, identifiers and rules are arguments.
+//!
+//! Reading order: [`area`], [`actor`], [`flow`], [`change`], [`journal`], [`obligation`],
+//! [`refusal`]; then the flows [`report`], [`case`], [`person`], and [`intake`], which moves a
+//! report and its case together.
+
+pub mod actor;
+pub mod area;
+pub mod case;
+pub mod catalogue;
+pub mod change;
+pub mod coordinate;
+pub mod flow;
+pub mod id;
+pub mod intake;
+pub mod journal;
+pub mod locate;
+pub mod obligation;
+pub mod person;
+pub mod place;
+pub mod refusal;
+pub mod report;
+pub mod rules;
+pub mod tessellate;
+pub mod text;
+
+/// A moment in UTC, cut to milliseconds by whoever makes it.
+pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -1,0 +1,475 @@
+//! Reports (上报): what one person said. A case is something else: the file that is worked on.
+//!
+//! A report is filed as a case, joined to one that exists already, refused with the channel
+//! that is right for it, or was handled by its reporter on the spot.
+
+use chrono::Duration;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    actor::{Actor, Permission, named},
+    area::{Area, AreaKind, Unit},
+    coordinate::RawPoint,
+    flow::{Context, Flow},
+    id::{CaseId, PersonId, ReportId, number},
+    journal::FlowKind,
+    obligation::{Duty, Obligation, Term},
+    place::{Matter, Place},
+    refusal::Refusal,
+    rules::Urgency,
+    text::{Code, Line, Prose},
+};
+
+named! {
+    /// By which way a report came.
+    Channel {
+        /// A grid worker's app.
+        Worker = "worker", "网格员上报";
+        /// A resident's mini-program.
+        Resident = "resident", "居民上报";
+        /// Somebody telephoned.
+        Hotline = "hotline", "热线";
+        /// Somebody came to the window.
+        Window = "window", "窗口";
+    }
+}
+
+named! {
+    /// Where a matter belongs that must not become a case (北京接诉即办条例 Art. 11).
+    Redirect {
+        /// 110.
+        Police = "police_110", "报警 110";
+        /// 119.
+        Fire = "fire_119", "火警 119";
+        /// 120.
+        Medical = "medical_120", "急救 120";
+        /// Letters and visits.
+        Petition = "petition", "信访";
+        /// A court.
+        Court = "court", "诉讼";
+        /// Arbitration.
+        Arbitration = "arbitration", "仲裁";
+        /// Administrative reconsideration.
+        Reconsideration = "reconsideration", "行政复议";
+        /// Told before without anything new: its progress is told instead.
+        Repeat = "repeat", "重复诉求";
+        /// Beyond what government may do, or not in this place.
+        BeyondDuty = "beyond_duty", "非职责范围";
+    }
+}
+
+named! {
+    /// The state of a report.
+    StatusName {
+        /// Somebody has to decide.
+        Received = "received", "待受理";
+        /// A case was opened for it.
+        Filed = "filed", "已立案";
+        /// It was joined to a case.
+        Joined = "joined", "已并案";
+        /// It does not become a case.
+        Refused = "refused", "不予受理";
+        /// Its reporter handled it on the spot.
+        HandledOnTheSpot = "handled_on_the_spot", "自行处置";
+    }
+}
+
+named! {
+    /// What may be asked of a report.
+    Verb {
+        /// Open a case for it.
+        File = "file", "立案";
+        /// Add it to a case.
+        Join = "join", "并案";
+        /// Refuse it and say where it belongs.
+        Refuse = "refuse", "不予受理";
+    }
+}
+
+/// Where each command leads from each state; what is not listed is refused.
+pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
+    (StatusName::Received, Verb::File, StatusName::Filed),
+    (StatusName::Received, Verb::Join, StatusName::Joined),
+    (StatusName::Received, Verb::Refuse, StatusName::Refused),
+];
+
+/// What is possible in a state.
+pub fn possible(status: StatusName) -> Vec<&'static str> {
+    MOVES.iter().filter(|(from, _, _)| *from == status).map(|(_, verb, _)| verb.name()).collect()
+}
+
+/// What one person said.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Its identity, often made by a phone.
+    pub id: ReportId,
+    /// Its human number.
+    pub number: String,
+    /// Who said it.
+    pub reporter: PersonId,
+    /// The name of who said it.
+    pub reporter_name: String,
+    /// Whether handlers may not know who said it.
+    pub confidential: bool,
+    /// By which way.
+    pub channel: Channel,
+    /// What it is about.
+    pub matter: Matter,
+    /// Where.
+    pub place: Place,
+    /// When it reached us.
+    pub received_at: Instant,
+    /// When it was typed, by the phone's own clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_at: Option<Instant>,
+    /// Whether the phone's clock was ahead of ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clock_ahead: bool,
+    /// What became of it.
+    pub status: Status,
+}
+
+/// What became of a report.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// See [`StatusName::Received`].
+    Received {
+        /// Who has to decide.
+        receiver: Unit,
+        /// The clock of that.
+        accept: Term,
+    },
+    /// See [`StatusName::Filed`].
+    Filed {
+        /// The case.
+        case: CaseId,
+    },
+    /// See [`StatusName::Joined`].
+    Joined {
+        /// The case.
+        case: CaseId,
+    },
+    /// See [`StatusName::Refused`].
+    Refused {
+        /// Why.
+        reason: Prose,
+        /// Where it belongs.
+        redirect: Redirect,
+    },
+    /// See [`StatusName::HandledOnTheSpot`].
+    HandledOnTheSpot {
+        /// The case that documents it.
+        case: CaseId,
+    },
+}
+
+impl Status {
+    /// Its name.
+    pub const fn name(&self) -> StatusName {
+        match self {
+            Self::Received { .. } => StatusName::Received,
+            Self::Filed { .. } => StatusName::Filed,
+            Self::Joined { .. } => StatusName::Joined,
+            Self::Refused { .. } => StatusName::Refused,
+            Self::HandledOnTheSpot { .. } => StatusName::HandledOnTheSpot,
+        }
+    }
+
+    /// The case it led to.
+    pub const fn case(&self) -> Option<CaseId> {
+        match self {
+            Self::Filed { case } | Self::Joined { case } | Self::HandledOnTheSpot { case } => {
+                Some(*case)
+            }
+            Self::Received { .. } | Self::Refused { .. } => None,
+        }
+    }
+}
+
+/// What somebody wants to report.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Draft {
+    /// The identity it will have.
+    pub id: ReportId,
+    /// By which way.
+    pub channel: Channel,
+    /// In a line; without it, the first words of the text.
+    pub title: Option<Line>,
+    /// In full.
+    pub text: Prose,
+    /// The code in the catalogue, when the reporter knows.
+    pub category: Option<Code>,
+    /// How pressing it is.
+    pub urgency: Urgency,
+    /// Where, already located; none when the point is outside the tenant.
+    pub area: Option<crate::id::AreaId>,
+    /// The point, as given.
+    pub point: Option<RawPoint>,
+    /// The address in words.
+    pub address: Option<Line>,
+    /// When it was typed, by the phone's clock.
+    pub client_at: Option<Instant>,
+    /// Whether handlers may not know who reported.
+    pub confidential: bool,
+    /// What was done, when it was handled there and then, and the case to document it in.
+    pub handled: Option<Handled>,
+}
+
+/// What a reporter did on the spot.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Handled {
+    /// The identity of the case that documents it.
+    pub case: CaseId,
+    /// What was done.
+    pub result: Prose,
+}
+
+/// What may be asked of a report.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Say it.
+    Submit(Box<Draft>),
+    /// Open a case for it.
+    File {
+        /// The identity the case will have.
+        case: CaseId,
+        /// A better category.
+        category: Option<Code>,
+        /// A better title.
+        title: Option<Line>,
+        /// A better urgency.
+        urgency: Option<Urgency>,
+    },
+    /// Add it to a case.
+    Join {
+        /// Which.
+        case: CaseId,
+    },
+    /// Refuse it.
+    Refuse {
+        /// Why.
+        reason: Prose,
+        /// Where it belongs.
+        redirect: Redirect,
+    },
+}
+
+/// What can have happened to a report.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// It was said; the whole of it.
+    Submitted {
+        /// The report.
+        report: Box<Report>,
+    },
+    /// A case was opened for it.
+    Filed {
+        /// Which.
+        case: CaseId,
+    },
+    /// It was added to a case.
+    Joined {
+        /// Which.
+        case: CaseId,
+    },
+    /// It was refused.
+    Refused {
+        /// Why.
+        reason: Prose,
+        /// Where it belongs.
+        redirect: Redirect,
+    },
+}
+
+impl Report {
+    /// Whether this actor may know of it: over its place, or as its reporter.
+    pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.reporter == actor.person
+            || actor.may(Permission::ReadCases, &self.place.area.path, at)
+    }
+
+    /// Whether this actor may know who reported (H.3.8: a confidential reporter is unknown to
+    /// everybody but intake and callback).
+    pub fn reporter_visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        let path = &self.place.area.path;
+        let needed =
+            if self.confidential { Permission::ReadConfidential } else { Permission::ReadReporter };
+        self.reporter == actor.person || actor.may(needed, path, at)
+    }
+
+    /// Whoever has to decide on it: the community it lies in, or the place itself when that is
+    /// larger.
+    pub fn receiver(&self, context: &Context<'_>) -> Unit {
+        let area = &self.place.area;
+        context.areas.above(area.id, AreaKind::Community).map_or_else(|| area.clone(), Area::unit)
+    }
+}
+
+fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let place = place(draft, cx)?;
+    // A resident may report anything in the tenant; staff, what lies in their area.
+    cx.require(Permission::ReportProblem, &place.area.path, &place.area.name)?;
+    if draft.handled.is_some() {
+        cx.require(Permission::HandleCase, &place.area.path, &place.area.name)?;
+    }
+    if let Some(category) = &draft.category {
+        cx.catalogue.require(category.as_str())?;
+    }
+    let clock_ahead = clock(draft.client_at, cx)?;
+    let mut report = Report {
+        id: draft.id,
+        number: number('R', draft.id.0, cx.at),
+        reporter: cx.by.person,
+        reporter_name: cx.by.name.clone(),
+        confidential: draft.confidential,
+        channel: draft.channel,
+        matter: Matter {
+            title: draft.title.clone().unwrap_or_else(|| Matter::title_of(&draft.text)),
+            text: draft.text.clone(),
+            category: draft.category.clone(),
+            urgency: draft.urgency,
+        },
+        status: Status::Received {
+            receiver: place.area.clone(),
+            accept: cx.term(Duty::Accept, draft.urgency),
+        },
+        place,
+        received_at: cx.at,
+        client_at: draft.client_at,
+        clock_ahead,
+    };
+    let receiver = report.receiver(cx);
+    report.status = match &draft.handled {
+        Some(handled) => Status::HandledOnTheSpot { case: handled.case },
+        None => Status::Received { receiver, accept: cx.term(Duty::Accept, draft.urgency) },
+    };
+    Ok(vec![Event::Submitted { report: Box::new(report) }])
+}
+
+fn place(draft: &Draft, cx: &Context<'_>) -> Result<Place, Refusal> {
+    let area = match (draft.area, draft.point) {
+        (Some(id), _) => cx.area(id)?,
+        (None, Some(_)) => return Err(Refusal::OutsideTenant),
+        (None, None) => return Err(Refusal::PlaceMissing),
+    };
+    if area.kind == AreaKind::Department {
+        return Err(Refusal::NotATerritory { unit: area.name.clone() });
+    }
+    Ok(Place {
+        area: area.unit(),
+        point: draft.point.and_then(|raw| raw.normalise().ok()),
+        raw: draft.point,
+        address: draft.address.clone(),
+    })
+}
+
+/// A phone's clock is often wrong: a little ahead is accepted and marked (H.3.13). What no clock
+/// shows by accident is refused.
+fn clock(client_at: Option<Instant>, cx: &Context<'_>) -> Result<bool, Refusal> {
+    const SLACK_S: i64 = 120;
+    let Some(given) = client_at else { return Ok(false) };
+    let latest = cx.at + Duration::hours(i64::from(cx.rules.clock_ahead_hours));
+    let earliest = cx.at - Duration::days(i64::from(cx.rules.report_age_days));
+    if given > latest || given < earliest {
+        return Err(Refusal::ClientTime { given, earliest, latest });
+    }
+    Ok(given > cx.at + Duration::seconds(SLACK_S))
+}
+
+impl Flow for Report {
+    const KIND: FlowKind = FlowKind::Report;
+    type Command = Command;
+    type Event = Event;
+
+    fn name(command: &Command) -> &'static str {
+        match command {
+            Command::Submit(_) => "submit",
+            Command::File { .. } => Verb::File.name(),
+            Command::Join { .. } => Verb::Join.name(),
+            Command::Refuse { .. } => Verb::Refuse.name(),
+        }
+    }
+
+    fn decide(
+        state: Option<&Self>,
+        command: &Command,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let wrong = |status: Option<StatusName>| Refusal::WrongState {
+            flow: "report",
+            state: status.map_or("none", StatusName::name),
+            command: Self::name(command),
+            possible: status.map(possible).unwrap_or_default(),
+        };
+        let report = match (state, command) {
+            (None, Command::Submit(draft)) => return submit(draft, cx),
+            (Some(report), Command::Submit(_)) => return Err(wrong(Some(report.status.name()))),
+            (None, _) => return Err(wrong(None)),
+            (Some(report), _) => report,
+        };
+        let status = report.status.name();
+        if !possible(status).contains(&Self::name(command)) {
+            return Err(wrong(Some(status)));
+        }
+        let area = &report.place.area;
+        // Whoever may accept for the receiving community may accept; so may the levels above.
+        let over = report.receiver(cx);
+        cx.require(Permission::AcceptReport, &over.path, &area.name)?;
+        Ok(vec![match command {
+            Command::Submit(_) => return Err(wrong(Some(status))),
+            Command::File { case, category, .. } => {
+                if let Some(category) = category {
+                    cx.catalogue.require(category.as_str())?;
+                }
+                Event::Filed { case: *case }
+            }
+            Command::Join { case } => Event::Joined { case: *case },
+            Command::Refuse { reason, redirect } => {
+                Event::Refused { reason: reason.clone(), redirect: *redirect }
+            }
+        }])
+    }
+
+    fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
+        let status = match event {
+            Event::Submitted { report } if state.is_none() => return Some((**report).clone()),
+            Event::Submitted { .. } => return None,
+            Event::Filed { case } => Status::Filed { case: *case },
+            Event::Joined { case } => Status::Joined { case: *case },
+            Event::Refused { reason, redirect } => {
+                Status::Refused { reason: reason.clone(), redirect: *redirect }
+            }
+        };
+        state.map(|report| Self { status, ..report })
+    }
+
+    fn obligations(&self) -> Vec<Obligation> {
+        match &self.status {
+            Status::Received { receiver, accept } => vec![Obligation {
+                duty: Duty::Accept,
+                owed_by: receiver.clone(),
+                term: accept.clone(),
+            }],
+            Status::Filed { .. }
+            | Status::Joined { .. }
+            | Status::Refused { .. }
+            | Status::HandledOnTheSpot { .. } => Vec::new(),
+        }
+    }
+
+    fn fulfils(event: &Event, _: &Obligation) -> bool {
+        match event {
+            Event::Filed { .. } | Event::Joined { .. } | Event::Refused { .. } => true,
+            Event::Submitted { .. } => false,
+        }
+    }
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+}

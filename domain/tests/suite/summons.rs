@@ -1,0 +1,195 @@
+//! Every step of a summoned department against everything that can be asked of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    case::{
+        Command,
+        lifecycle::{STEPS, StageName, StepName, SummonsVerb, possible_steps, step},
+        whistle::Act,
+    },
+    id::AreaId,
+    refusal::Refusal,
+};
+
+use super::{
+    script::{OTHER, Script, acts, arrive, rate, report_back, send_back, verify, whistle},
+    table::{aligned, committed, row},
+    world::{MARKET, SQUAD, STREET, TRAFFIC, URBAN, almighty, minutes},
+};
+
+fn contact() -> Act {
+    Act::Contact { note: None }
+}
+
+/// The co-operating department at each step, the lead still at work.
+fn at_every_step() -> Vec<(StepName, Script)> {
+    let made = |acts: &[Act]| Script::whistled().steps(MARKET, acts);
+    vec![
+        (StepName::Called, made(&[])),
+        (StepName::Signed, made(&[Act::Sign])),
+        (StepName::Contacted, made(&[Act::Sign, contact()])),
+        (StepName::Arrived, made(&[Act::Sign, arrive()])),
+        (StepName::Arrived, made(&[Act::Sign, contact(), arrive(), report_back(), send_back()])),
+        (StepName::FedBack, made(&[Act::Sign, arrive(), report_back()])),
+        (StepName::Released, made(&[Act::Sign, arrive(), report_back(), Act::Release])),
+    ]
+}
+
+fn wrong(state: StepName, verb: SummonsVerb, possible: Vec<SummonsVerb>) -> Refusal {
+    let possible = possible.into_iter().map(SummonsVerb::name).collect();
+    Refusal::WrongState { flow: "summons", state: state.name(), command: verb.name(), possible }
+}
+
+#[test]
+fn every_step_answers_everything_as_the_table_says() {
+    let mut seen: BTreeMap<(StepName, SummonsVerb), BTreeSet<StepName>> = BTreeMap::new();
+    for (from, script) in at_every_step() {
+        let reached = |script: &Script, unit: AreaId| {
+            script.case().stage.whistle().unwrap().summons(unit).unwrap().step.name()
+        };
+        assert_eq!(reached(&script, MARKET), from);
+        for act in acts() {
+            let verb = act.verb();
+            let command = Command::Summons { unit: MARKET, act };
+            match script.chain.ask(&almighty(OTHER), script.at + minutes(5), &command) {
+                Ok(change) => {
+                    let whistle = change.state.stage.whistle().unwrap();
+                    let to = whistle.summons(MARKET).unwrap().step.name();
+                    seen.entry((from, verb)).or_default().insert(to);
+                    let lead = whistle.summons(URBAN).unwrap();
+                    assert_eq!(lead.step.name(), reached(&script, URBAN), "the other stays");
+                }
+                Err(refusal) => {
+                    assert_eq!(refusal, wrong(from, verb, possible_steps(from)));
+                }
+            }
+        }
+    }
+    let listed: BTreeMap<_, BTreeSet<StepName>> =
+        STEPS.iter().map(|(from, verb, to)| ((*from, *verb), BTreeSet::from([*to]))).collect();
+    assert_eq!(seen, listed);
+    assert_eq!(STEPS.len(), listed.len(), "the table names a step and command twice");
+}
+
+#[test]
+fn after_the_whistle_only_the_rating_is_left() {
+    let over = [
+        Script::whistle_over(),
+        Script::whistle_verified(),
+        Script::whistle_closed(),
+    ];
+    for script in over {
+        for act in acts() {
+            let verb = act.verb();
+            let command = Command::Summons { unit: MARKET, act };
+            let asked = script.chain.ask(&almighty(OTHER), script.at, &command);
+            if verb == SummonsVerb::Rate {
+                let rated = script.clone().other(&command);
+                let again = rated.chain.ask(&almighty(OTHER), rated.at, &command);
+                assert_eq!(again.unwrap_err(), Refusal::AlreadyRated);
+            } else {
+                let possible = vec![SummonsVerb::Rate];
+                assert_eq!(asked.unwrap_err(), wrong(StepName::Released, verb, possible));
+            }
+            let stranger = Command::Summons { unit: SQUAD, act: rate() };
+            let asked = script.chain.ask(&almighty(OTHER), script.at, &stranger);
+            assert_eq!(asked.unwrap_err(), Refusal::NotSummoned);
+        }
+    }
+}
+
+#[test]
+fn the_lead_answers_last() {
+    let ready = Script::held_by(STREET)
+        .other(&whistle(URBAN, &[MARKET, SQUAD]))
+        .steps(URBAN, &[Act::Sign, arrive()]);
+    let answer = Command::Summons { unit: URBAN, act: report_back() };
+    let asked = ready.chain.ask(&almighty(OTHER), ready.at, &answer).unwrap_err();
+    let units = vec!["东区市场监管局".to_owned(), "湖滨综合执法队".to_owned()];
+    assert_eq!(asked, Refusal::CooperatingPending { units });
+    let ready = ready.steps(MARKET, &[Act::Sign, arrive(), report_back()]);
+    let asked = ready.chain.ask(&almighty(OTHER), ready.at, &answer).unwrap_err();
+    let units = vec!["湖滨综合执法队".to_owned()];
+    assert_eq!(asked, Refusal::CooperatingPending { units });
+    let ready = ready.steps(SQUAD, &[Act::Sign, arrive(), report_back(), Act::Release]);
+    assert!(ready.chain.ask(&almighty(OTHER), ready.at, &answer).is_ok());
+}
+
+#[test]
+fn only_the_last_release_ends_the_whistle() {
+    let first = Script::whistled().steps(MARKET, &[Act::Sign, arrive(), report_back()]);
+    let first = first.steps(MARKET, &[Act::Release]);
+    assert_eq!(first.case().stage.name(), StageName::Whistled);
+    assert_eq!(Script::whistle_over().case().stage.name(), StageName::FedBack);
+}
+
+#[test]
+fn what_failed_on_the_spot_goes_back_to_the_lead_alone() {
+    let again = Script::whistle_over().other(&verify(false));
+    let whistle = again.case().stage.whistle().unwrap();
+    assert_eq!(whistle.summons(URBAN).unwrap().step.name(), StepName::Arrived);
+    assert_eq!(whistle.summons(MARKET).unwrap().step.name(), StepName::Released);
+    let over = again.steps(URBAN, &[report_back(), Act::Release]);
+    assert_eq!(over.case().stage.name(), StageName::FedBack);
+}
+
+#[test]
+fn a_whistle_names_each_department_that_serves_the_street_once() {
+    let street = Script::held_by(STREET);
+    let ask = |lead, others: &[AreaId]| {
+        street.chain.ask(&almighty(OTHER), street.at, &whistle(lead, others)).unwrap_err()
+    };
+    let twice = Refusal::NamedTwice { unit: "东区城管局".to_owned() };
+    assert_eq!(ask(URBAN, &[MARKET, URBAN]), twice);
+    let stranger = Refusal::NotADepartment { unit: "西区城管局".to_owned() };
+    assert_eq!(ask(super::world::URBAN_BESIDE, &[]), stranger);
+    let territory = Refusal::NotADepartment { unit: "柳岸社区".to_owned() };
+    assert_eq!(ask(URBAN, &[super::world::COMMUNITY]), territory);
+    let unknown = Refusal::UnknownArea { id: super::world::NOWHERE };
+    assert_eq!(ask(super::world::NOWHERE, &[]), unknown);
+    let city = street.chain.ask(&almighty(OTHER), street.at, &whistle(TRAFFIC, &[SQUAD])).unwrap();
+    let summonses = &city.state.stage.whistle().unwrap().summonses;
+    assert_eq!(summonses.iter().map(|s| s.lead).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn the_printed_matrix_is_up_to_date() {
+    let mut text = String::from(
+        "吹哨报到：被召集的每个部门各走各的步骤。\n\
+         怎么读：每行一个步骤，每列一个命令，格中是到达的步骤；“-”表示拒绝（wrong_state）。\n\
+         牵头部门须等协办部门都已反馈才能反馈；最后一个部门放行后吹哨结束；吹哨结束后只剩评价，每部门一次。\n\
+         核查不通过或居民说未解决时，牵头部门回到“已到场”。\n\
+         \n\
+         A whistle: the steps of each summoned department.\n\
+         How to read it: one row per step, one column per command; the cell is the step it leads to, \"-\" is refused\n\
+         (wrong_state). The lead feeds back only after all co-operating departments did; the last release ends the\n\
+         whistle; afterwards only rating is left, once a department. When verification fails or the resident says it\n\
+         is not solved, the lead is back at \"arrived\".\n\n",
+    );
+    let verbs = |cell: fn(&SummonsVerb) -> String| SummonsVerb::ALL.iter().map(cell);
+    let mut grid = vec![vec!["步骤 step".to_owned()], vec![String::new()]];
+    grid[0].extend(verbs(|verb| verb.label().to_owned()));
+    grid[1].extend(verbs(|verb| verb.name().to_owned()));
+    for from in StepName::ALL {
+        let mut cells = vec![format!("{} {}", from.label(), from.name())];
+        cells.extend(SummonsVerb::ALL.iter().map(|verb| {
+            step(*from, *verb)
+                .map_or_else(|| "-".to_owned(), |to| format!("{} {}", to.label(), to.name()))
+        }));
+        grid.push(cells);
+    }
+    text.push_str(&aligned(&grid));
+    text.push('\n');
+    let mut words = vec![row(["步骤 step", "命令 command", "到 to"])];
+    for (from, verb, to) in STEPS {
+        let cell = |label: &str, name: &str| format!("{label} {name}");
+        words.push(vec![
+            cell(from.label(), from.name()),
+            cell(verb.label(), verb.name()),
+            cell(to.label(), to.name()),
+        ]);
+    }
+    text.push_str(&aligned(&words));
+    committed("matrix-summons.txt", &text);
+}

@@ -1,0 +1,11 @@
+drop table sessions;
+drop table passwords;
+drop table people;
+drop table obligations;
+drop table case_units;
+drop table cases;
+drop table reports;
+drop table journal;
+drop table areas;
+drop table tenants;
+drop table signing_keys;

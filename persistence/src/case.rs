@@ -1,0 +1,205 @@
+//! Cases as rows.
+
+use diesel::prelude::*;
+use domain::{
+    Instant,
+    actor::Scope,
+    area::Path,
+    case::{Case, Stage, lifecycle::StageName},
+    change::{Change, Stored},
+    id::{AreaId, CaseId, TenantId},
+    journal::Hash,
+};
+
+use crate::{
+    batch::document,
+    connection::Db,
+    error::StoreError,
+    journal::Keyset,
+    schema::{case_units, cases},
+    types::{At, Doc, Id},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[derive(Insertable, Debug, Clone)]
+#[diesel(table_name = cases, treat_none_as_default_value = false)]
+pub(crate) struct CaseRow {
+    tenant_id: Id,
+    id: Id,
+    seq: i64,
+    head: Vec<u8>,
+    number: String,
+    stage: String,
+    path: String,
+    holder_id: Id,
+    category: Option<String>,
+    urgency: String,
+    title: String,
+    filed_at: At,
+    closed_at: Option<At>,
+    state: Doc,
+}
+
+impl CaseRow {
+    pub(crate) fn new(change: &Change<Case>) -> Result<Self> {
+        let (case, entry) = (&change.state, &change.entry);
+        let closed_at = match &case.stage {
+            Stage::Closed { closing, .. } => Some(At(closing.at)),
+            Stage::Filed { .. }
+            | Stage::Dispatched { .. }
+            | Stage::Signed { .. }
+            | Stage::Handling { .. }
+            | Stage::Whistled { .. }
+            | Stage::FedBack { .. }
+            | Stage::Verified { .. }
+            | Stage::CalledBack { .. } => None,
+        };
+        Ok(Self {
+            tenant_id: Id(entry.tenant.0),
+            id: Id(case.id.0),
+            seq: entry.seq,
+            head: entry.hash.0.to_vec(),
+            number: case.number.clone(),
+            stage: case.stage.name().name().to_owned(),
+            path: case.place.area.path.0.clone(),
+            holder_id: Id(case.holder.id.0),
+            category: case.matter.category.clone().map(String::from),
+            urgency: case.matter.urgency.name().to_owned(),
+            title: case.matter.title.clone().into(),
+            filed_at: At(case.filed_at),
+            closed_at,
+            state: document(case)?,
+        })
+    }
+}
+
+/// Which units a case involves: how a department finds what happened elsewhere.
+#[derive(Insertable, Debug, Clone)]
+#[diesel(table_name = case_units, treat_none_as_default_value = false)]
+pub(crate) struct CaseUnitRow {
+    tenant_id: Id,
+    unit_id: Id,
+    case_id: Id,
+}
+
+impl CaseUnitRow {
+    /// The units this change may have added.
+    pub(crate) fn all(change: &Change<Case>) -> Vec<Self> {
+        if !matches!(change.entry.name.as_str(), "dispatch" | "whistle") {
+            return Vec::new();
+        }
+        let (tenant_id, case_id) = (Id(change.entry.tenant.0), Id(change.state.id.0));
+        let row = |unit: &domain::area::Unit| Self { tenant_id, unit_id: Id(unit.id.0), case_id };
+        change.state.units.iter().map(row).collect()
+    }
+}
+
+/// Rebuilds a stored state.
+pub(crate) fn stored<F: serde::de::DeserializeOwned>(
+    table: &str,
+    (id, seq, head, state): (Id, i64, Vec<u8>, Doc),
+) -> Result<Stored<F>> {
+    let wrong = |why: String| StoreError::Inconsistent(format!("{table} {}: {why}", id.0));
+    let head = Hash::from_bytes(&head).ok_or_else(|| wrong("head".to_owned()))?;
+    let state = serde_json::from_str(&state.0).map_err(|error| wrong(error.to_string()))?;
+    Ok(Stored { state, seq, head })
+}
+
+/// Loads a case.
+pub fn find(db: &mut Db, tenant: TenantId, id: CaseId) -> Result<Option<Stored<Case>>> {
+    let row = cases::table
+        .find((Id(tenant.0), Id(id.0)))
+        .select((cases::id, cases::seq, cases::head, cases::state))
+        .first(db)
+        .optional()?;
+    row.map(|row| stored("cases", row)).transpose()
+}
+
+/// Which cases a list shows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filter {
+    /// Only those not closed.
+    pub open: bool,
+    /// Only in this stage.
+    pub stage: Option<StageName>,
+    /// Only of this category.
+    pub category: Option<String>,
+    /// Only within this area.
+    pub within: Option<Path>,
+    /// Only those held by this area.
+    pub holder: Option<AreaId>,
+}
+
+/// The end of the texts that begin with `path`: `0` is the character after `/`.
+pub(crate) fn end(path: &Path) -> String {
+    format!("{}0", path.as_str().trim_end_matches('/'))
+}
+
+/// The cases an actor may see, newest first.
+pub fn list(
+    db: &mut Db,
+    scope: &Scope,
+    filter: &Filter,
+    page: Keyset,
+) -> Result<Vec<Stored<Case>>> {
+    let mut query = cases::table
+        .select((cases::id, cases::seq, cases::head, cases::state))
+        .filter(cases::tenant_id.eq(Id(scope.tenant.0)))
+        .into_boxed();
+    let involved = case_units::table
+        .select(case_units::case_id)
+        .filter(case_units::tenant_id.eq(Id(scope.tenant.0)))
+        .filter(case_units::unit_id.eq_any(scope.units.iter().map(|id| Id(id.0))));
+    let within = |path: &Path| {
+        cases::path.ge(path.0.clone()).and(cases::path.lt(end(path)))
+    };
+    type Condition = Box<
+        dyn BoxableExpression<
+                cases::table,
+                crate::connection::MultiBackend,
+                SqlType = diesel::sql_types::Bool,
+            >,
+    >;
+    let mut visible: Condition = Box::new(cases::id.eq_any(involved));
+    for path in &scope.paths {
+        visible = Box::new(visible.or(within(path)));
+    }
+    query = query.filter(visible);
+    if filter.open {
+        query = query.filter(cases::closed_at.is_null());
+    }
+    if let Some(stage) = filter.stage {
+        query = query.filter(cases::stage.eq(stage.name()));
+    }
+    if let Some(category) = &filter.category {
+        query = query.filter(cases::category.eq(category.clone()));
+    }
+    if let Some(path) = &filter.within {
+        query = query.filter(within(path));
+    }
+    if let Some(holder) = filter.holder {
+        query = query.filter(cases::holder_id.eq(Id(holder.0)));
+    }
+    if let Some((at, id)) = page.after {
+        let (at, id) = (At(at), Id(id));
+        query = query
+            .filter(cases::filed_at.lt(at).or(cases::filed_at.eq(at).and(cases::id.lt(id))));
+    }
+    let rows = query
+        .order((cases::filed_at.desc(), cases::id.desc()))
+        .limit(page.limit)
+        .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
+    rows.into_iter().map(|row| stored("cases", row)).collect()
+}
+
+/// When the newest case was filed; for readiness checks.
+pub fn newest(db: &mut Db, tenant: TenantId) -> Result<Option<Instant>> {
+    let at: Option<At> = cases::table
+        .filter(cases::tenant_id.eq(Id(tenant.0)))
+        .order(cases::filed_at.desc())
+        .select(cases::filed_at)
+        .first(db)
+        .optional()?;
+    Ok(at.map(|at| at.0))
+}

@@ -1,0 +1,165 @@
+//! One connection, to either engine; the URL decides which.
+
+use diesel::{
+    Connection, PgConnection, QueryResult, SqliteConnection,
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+};
+
+use crate::error::StoreError;
+
+/// A connection to SQLite or PostgreSQL. Queries are written once, against this.
+#[derive(diesel::MultiConnection)]
+pub enum Db {
+    /// PostgreSQL, or Citus.
+    Postgres(PgConnection),
+    /// An embedded file.
+    Sqlite(SqliteConnection),
+}
+
+/// One text compiled once per engine, for the clauses the common backend lacks (`on conflict`,
+/// batch insert).
+macro_rules! each {
+    ($db:expr, $c:ident => $query:expr) => {
+        match $db {
+            $crate::connection::Db::Postgres($c) => $query,
+            $crate::connection::Db::Sqlite($c) => $query,
+        }
+    };
+}
+pub(crate) use each;
+
+/// Which engine a URL names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Url {
+    /// The whole URL, for libpq.
+    Postgres(String),
+    /// The path of the file.
+    Sqlite(String),
+}
+
+/// What a connection is used for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Use {
+    /// Reading lanes: writing is an error.
+    Read,
+    /// Writing lanes and migrations.
+    Write,
+}
+
+impl Url {
+    /// Reads a URL; refuses schemes it does not know, because a typo must not create an empty
+    /// file.
+    pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url.to_owned()));
+        }
+        match url.strip_prefix("sqlite://") {
+            Some("") => Err(unusable("sqlite:// needs a path, as in sqlite://gridwhistle.db")),
+            Some(path) if path.contains('?') || path.contains(":memory:") => Err(unusable(
+                "sqlite:// takes a plain file path; several connections share one file",
+            )),
+            Some(path) => Ok(Self::Sqlite(path.to_owned())),
+            None => Err(unusable(
+                "a database URL begins with sqlite:// or postgres://, as in \
+                 sqlite://gridwhistle.db or postgres://user@host/gridwhistle",
+            )),
+        }
+    }
+
+    /// Opens a connection and prepares the session.
+    pub(crate) fn connect(&self, purpose: Use) -> Result<Db, StoreError> {
+        let unavailable = |error: diesel::ConnectionError| {
+            StoreError::Unavailable(without_password(&error.to_string()))
+        };
+        match self {
+            Self::Postgres(url) => {
+                let mut connection = PgConnection::establish(url).map_err(unavailable)?;
+                connection.batch_execute(
+                    "set time zone 'UTC'; set statement_timeout = '30s'; \
+                     set idle_in_transaction_session_timeout = '60s'; \
+                     set plan_cache_mode = force_generic_plan;",
+                )?;
+                Ok(Db::Postgres(connection))
+            }
+            Self::Sqlite(path) => {
+                let mut connection = SqliteConnection::establish(path).map_err(unavailable)?;
+                // The file may be busy with somebody else's first start.
+                connection.batch_execute(
+                    "pragma busy_timeout = 10000; pragma journal_mode = wal; \
+                     pragma synchronous = full; pragma foreign_keys = on; \
+                     pragma cache_size = -8000; pragma temp_store = memory;",
+                )?;
+                if purpose == Use::Read {
+                    connection.batch_execute("pragma query_only = on;")?;
+                }
+                Ok(Db::Sqlite(connection))
+            }
+        }
+    }
+
+    /// Whether it is the embedded engine.
+    pub(crate) const fn embedded(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+}
+
+fn unusable(why: &str) -> StoreError {
+    StoreError::Unusable(why.to_owned())
+}
+
+/// libpq repeats the whole connection string in some messages.
+fn without_password(message: &str) -> String {
+    match (message.find("://"), message.find('@')) {
+        (Some(start), Some(end)) if start < end => {
+            let (head, _) = message.split_at(start + 3);
+            let (_, tail) = message.split_at(end);
+            format!("{head}…{tail}")
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// Runs `work` in a transaction. SQLite takes its write lock up front, so that a read snapshot
+/// never has to upgrade.
+pub(crate) fn transaction<R, E: From<diesel::result::Error>>(
+    db: &mut Db,
+    work: impl FnOnce(&mut Db) -> Result<R, E>,
+) -> Result<R, E> {
+    match db {
+        Db::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE")?,
+        Db::Postgres(c) => AnsiTransactionManager::begin_transaction(c)?,
+    }
+    match work(db) {
+        Ok(result) => {
+            let committed: QueryResult<()> =
+                <Db as Connection>::TransactionManager::commit_transaction(db);
+            committed?;
+            Ok(result)
+        }
+        Err(error) => {
+            // The first error is the one that matters; a broken connection is dropped anyway.
+            let _ = <Db as Connection>::TransactionManager::rollback_transaction(db);
+            Err(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_schemes_are_accepted() {
+        assert!(Url::parse("sqlite://a.db").is_ok());
+        assert!(Url::parse("postgres://u@h/d").is_ok());
+        for wrong in ["sqlite:a.db", "mysql://h/d", "a.db", "", "sqlite://", "sqlite://:memory:"] {
+            assert!(matches!(Url::parse(wrong), Err(StoreError::Unusable(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn passwords_do_not_reach_messages() {
+        let shown = without_password("bad postgres://u:secret@h/d here");
+        assert_eq!(shown, "bad postgres://…@h/d here");
+    }
+}

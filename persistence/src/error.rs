@@ -1,0 +1,83 @@
+//! What can go wrong with the database. Rules that say no are not among it.
+
+use diesel::result::{DatabaseErrorKind, Error};
+
+/// Why the store could not do what was asked.
+#[derive(Debug)]
+pub enum StoreError {
+    /// Too much is waiting; try again in a moment.
+    Overloaded,
+    /// The store is shutting down.
+    Closed,
+    /// The database cannot be reached, or the connection broke. Whether the last commit
+    /// happened is unknown; asking again with the same command id is safe.
+    Unavailable(String),
+    /// A row that the model cannot represent.
+    Inconsistent(String),
+    /// Something that must be unique exists already.
+    Exists(&'static str),
+    /// The database is not one this program can work on.
+    Unusable(String),
+    /// Anything else the database said.
+    Database(Error),
+}
+
+impl std::fmt::Display for StoreError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Overloaded => write!(out, "too much is waiting for the database"),
+            Self::Closed => write!(out, "the store is shutting down"),
+            Self::Unavailable(why) => write!(out, "the database is unavailable: {why}"),
+            Self::Inconsistent(what) => write!(out, "inconsistent data: {what}"),
+            Self::Exists(what) => write!(out, "{what} exists already"),
+            Self::Unusable(why) => write!(out, "{why}"),
+            Self::Database(error) => write!(out, "database error: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// What a violated unique index means. PostgreSQL names the index (with a shard suffix on
+/// Citus), SQLite the columns.
+const UNIQUE: &[(&str, &str, &str)] = &[
+    ("people_account", "people.account", "account"),
+    ("areas_code", "areas.code", "area code"),
+    ("tenants_code", "tenants.code", "tenant code"),
+    ("people_pkey", "people.id", "person"),
+    ("journal_", "journal.", "command"),
+];
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        if let Error::DatabaseError(kind, info) = &error {
+            if matches!(kind, DatabaseErrorKind::UniqueViolation) {
+                let name = info.constraint_name().unwrap_or_default();
+                let message = info.message();
+                for (index, columns, meaning) in UNIQUE {
+                    if name.starts_with(index) || message.contains(columns) {
+                        return Self::Exists(meaning);
+                    }
+                }
+            }
+            if broken(&error) {
+                return Self::Unavailable(info.message().to_owned());
+            }
+        }
+        Self::Database(error)
+    }
+}
+
+/// Whether the connection may be unusable after this error.
+pub(crate) fn broken(error: &Error) -> bool {
+    match error {
+        Error::DatabaseError(kind, _) => matches!(
+            kind,
+            DatabaseErrorKind::UnableToSendCommand
+                | DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::Unknown
+        ),
+        Error::BrokenTransactionManager => true,
+        _ => false,
+    }
+}

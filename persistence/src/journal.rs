@@ -1,0 +1,191 @@
+//! The journal as rows.
+
+use diesel::prelude::*;
+use domain::{
+    Instant,
+    change::{Request, Stored},
+    flow::Flow,
+    id::{CommandId, PersonId, TenantId},
+    journal::{Entry, FlowKind, Hash},
+};
+use uuid::Uuid;
+
+use crate::{
+    connection::Db,
+    error::StoreError,
+    schema::journal,
+    types::{At, Id},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[derive(Insertable, Queryable, Debug, Clone)]
+#[diesel(table_name = journal, treat_none_as_default_value = false)]
+pub(crate) struct EntryRow {
+    pub(crate) tenant_id: Id,
+    pub(crate) flow_id: Id,
+    pub(crate) seq: i64,
+    flow: String,
+    pub(crate) command_id: Id,
+    part: i16,
+    name: String,
+    digest: Vec<u8>,
+    actor_id: Id,
+    actor_name: String,
+    at: At,
+    events: String,
+    hash: Vec<u8>,
+}
+
+impl EntryRow {
+    pub(crate) fn new(entry: &Entry) -> Self {
+        Self {
+            tenant_id: Id(entry.tenant.0),
+            flow_id: Id(entry.flow_id),
+            seq: entry.seq,
+            flow: entry.flow.name().to_owned(),
+            command_id: Id(entry.command.0),
+            part: entry.part,
+            name: entry.name.clone(),
+            digest: entry.digest.0.to_vec(),
+            actor_id: Id(entry.actor.0),
+            actor_name: entry.actor_name.clone(),
+            at: At(entry.at),
+            events: entry.events.clone(),
+            hash: entry.hash.0.to_vec(),
+        }
+    }
+
+    pub(crate) const fn key(&self) -> (Id, Id, Id, i64) {
+        (self.tenant_id, self.command_id, self.flow_id, self.seq)
+    }
+
+    fn entry(self, before: Hash) -> Result<Entry> {
+        let wrong = |column| {
+            let (flow, seq) = (self.flow_id.0, self.seq);
+            StoreError::Inconsistent(format!("journal {flow}/{seq}: {column}"))
+        };
+        Ok(Entry {
+            tenant: TenantId(self.tenant_id.0),
+            flow: FlowKind::parse(&self.flow).ok_or_else(|| wrong("flow"))?,
+            flow_id: self.flow_id.0,
+            seq: self.seq,
+            command: CommandId(self.command_id.0),
+            part: self.part,
+            digest: Hash::from_bytes(&self.digest).ok_or_else(|| wrong("digest"))?,
+            actor: PersonId(self.actor_id.0),
+            at: self.at.0,
+            hash: Hash::from_bytes(&self.hash).ok_or_else(|| wrong("hash"))?,
+            name: self.name,
+            actor_name: self.actor_name,
+            events: self.events,
+            before,
+        })
+    }
+}
+
+/// The whole chain of one flow, or its beginning up to `last`, in order.
+pub fn chain(db: &mut Db, tenant: TenantId, flow: Uuid, last: Option<i64>) -> Result<Vec<Entry>> {
+    let rows: Vec<EntryRow> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::flow_id.eq(Id(flow))))
+        .filter(journal::seq.le(last.unwrap_or(i64::MAX)))
+        .order(journal::seq.asc())
+        .load(db)?;
+    let mut before = Hash::default();
+    rows.into_iter()
+        .map(|row| {
+            let entry = row.entry(before)?;
+            before = entry.hash;
+            Ok(entry)
+        })
+        .collect()
+}
+
+/// A command that was accepted before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// What was asked then.
+    pub request: Request,
+    /// Who asked.
+    pub actor: PersonId,
+    /// Which flow it moved.
+    pub flow: Uuid,
+    /// To which place in its journal.
+    pub seq: i64,
+}
+
+/// Finds a command of this tenant; for a command that moved several flows, the one asked.
+pub fn seen(db: &mut Db, tenant: TenantId, command: CommandId) -> Result<Option<Seen>> {
+    type Row = (Vec<u8>, Id, Id, i64);
+    let row: Option<Row> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::command_id.eq(Id(command.0))))
+        .order(journal::part.asc())
+        .select((journal::digest, journal::actor_id, journal::flow_id, journal::seq))
+        .first(db)
+        .optional()?;
+    row.map(|(digest, actor, flow, seq)| {
+        let digest = Hash::from_bytes(&digest)
+            .ok_or_else(|| StoreError::Inconsistent(format!("journal {}: digest", flow.0)))?;
+        let request = Request { command, digest };
+        Ok(Seen { request, actor: PersonId(actor.0), flow: flow.0, seq })
+    })
+    .transpose()
+}
+
+/// The state a flow had at `seq`, rebuilt from the journal.
+pub fn at<F: Flow>(db: &mut Db, tenant: TenantId, flow: Uuid, seq: i64) -> Result<Option<Stored<F>>> {
+    let entries = chain(db, tenant, flow, Some(seq))?;
+    let Some(last) = entries.last() else { return Ok(None) };
+    let (seq, head) = (last.seq, last.hash);
+    let wrong = |why: &str| StoreError::Inconsistent(format!("journal {flow}: {why}"));
+    let mut state = None;
+    for entry in &entries {
+        let events: Vec<F::Event> =
+            serde_json::from_str(&entry.events).map_err(|error| wrong(&error.to_string()))?;
+        for event in &events {
+            state = F::evolve(state, event);
+        }
+    }
+    let state = state.ok_or_else(|| wrong("the events contradict each other"))?;
+    Ok(Some(Stored { state, seq, head }))
+}
+
+/// The flows of a tenant after `after`, by id: for checking every chain, a page at a time.
+pub fn flows(
+    db: &mut Db,
+    tenant: TenantId,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<(Uuid, FlowKind)>> {
+    let rows: Vec<(Id, String)> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::seq.eq(1)))
+        .filter(journal::flow_id.gt(Id(after.unwrap_or(Uuid::nil()))))
+        .order(journal::flow_id.asc())
+        .select((journal::flow_id, journal::flow))
+        .limit(limit)
+        .load(db)?;
+    rows.into_iter()
+        .map(|(id, flow)| {
+            let wrong = || StoreError::Inconsistent(format!("journal {}: flow", id.0));
+            Ok((id.0, FlowKind::parse(&flow).ok_or_else(wrong)?))
+        })
+        .collect()
+}
+
+/// The last place in a flow's journal; 0 when it has none.
+pub fn last_seq(db: &mut Db, tenant: TenantId, flow: Uuid) -> Result<i64> {
+    let last: Option<i64> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::flow_id.eq(Id(flow))))
+        .select(diesel::dsl::max(journal::seq))
+        .first(db)?;
+    Ok(last.unwrap_or(0))
+}
+
+/// A page of a keyset list: what comes after `after`, at most `limit`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Keyset {
+    /// The position of the last item seen.
+    pub after: Option<(Instant, Uuid)>,
+    /// How many at most.
+    pub limit: i64,
+}

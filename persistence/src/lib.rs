@@ -1,0 +1,26 @@
+//! Where GridWhistle keeps things: SQLite or PostgreSQL, by URL.
+//!
+//! [`Store::read`] runs a query on a reading lane, [`Store::commit`] makes changes durable on a
+//! writing lane. Queries are plain functions over [`Db`], written once for both engines, one
+//! file per capability. Nothing here knows HTTP or decides anything.
+
+pub mod area;
+mod batch;
+pub mod case;
+mod connection;
+mod error;
+pub mod journal;
+mod lane;
+pub mod migrate;
+pub mod obligation;
+pub mod person;
+pub mod report;
+mod schema;
+mod store;
+pub mod tenant;
+mod types;
+
+pub use batch::{Outcome, Write};
+pub use connection::Db;
+pub use error::StoreError;
+pub use store::{Options, Store};

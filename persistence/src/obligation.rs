@@ -1,0 +1,172 @@
+//! Obligations as rows: the inbox and the record of who met what.
+
+use diesel::prelude::*;
+use domain::{
+    Instant,
+    id::{AreaId, TenantId},
+    journal::Entry,
+    obligation::{Duty, Obligation, Settled, Term},
+};
+use uuid::Uuid;
+
+use crate::{
+    batch::document,
+    connection::Db,
+    error::StoreError,
+    schema::obligations,
+    types::{At, Doc, Id},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[derive(Insertable, Queryable, Debug, Clone)]
+#[diesel(table_name = obligations, treat_none_as_default_value = false)]
+pub(crate) struct ObligationRow {
+    tenant_id: Id,
+    flow_id: Id,
+    no: i64,
+    duty: String,
+    unit_id: Id,
+    flow: String,
+    number: String,
+    title: String,
+    unit_name: String,
+    started_at: At,
+    due_at: At,
+    term: Doc,
+    settled_at: Option<At>,
+    outcome: Option<String>,
+}
+
+impl ObligationRow {
+    pub(crate) fn new(
+        entry: &Entry,
+        number: &str,
+        title: &str,
+        obligation: &Obligation,
+        settled: Option<&Settled>,
+    ) -> Result<Self> {
+        Ok(Self {
+            tenant_id: Id(entry.tenant.0),
+            flow_id: Id(entry.flow_id),
+            no: obligation.term.no,
+            duty: obligation.duty.name().to_owned(),
+            unit_id: Id(obligation.owed_by.id.0),
+            flow: entry.flow.name().to_owned(),
+            number: number.to_owned(),
+            title: title.to_owned(),
+            unit_name: obligation.owed_by.name.clone(),
+            started_at: At(obligation.term.started_at),
+            due_at: At(obligation.term.due_at),
+            term: document(&obligation.term)?,
+            settled_at: settled.map(|settled| At(settled.at)),
+            outcome: settled.map(|settled| settled.outcome.name().to_owned()),
+        })
+    }
+
+    pub(crate) fn key(&self) -> (Id, Id, i64, &str, Id) {
+        (self.tenant_id, self.flow_id, self.no, &self.duty, self.unit_id)
+    }
+}
+
+/// An obligation as it is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Owed {
+    /// The flow it belongs to.
+    pub flow_id: Uuid,
+    /// `report` or `case`.
+    pub flow: String,
+    /// The human number of that.
+    pub number: String,
+    /// Its title.
+    pub title: String,
+    /// What is owed.
+    pub duty: Duty,
+    /// By whom.
+    pub unit: AreaId,
+    /// Its name at that time.
+    pub unit_name: String,
+    /// By when, and why then.
+    pub term: Term,
+    /// When it ended.
+    pub settled_at: Option<Instant>,
+    /// How it ended.
+    pub outcome: Option<String>,
+}
+
+impl TryFrom<ObligationRow> for Owed {
+    type Error = StoreError;
+    fn try_from(row: ObligationRow) -> Result<Self> {
+        let wrong = |column: &str| {
+            StoreError::Inconsistent(format!("obligations {}/{}: {column}", row.flow_id.0, row.no))
+        };
+        Ok(Self {
+            flow_id: row.flow_id.0,
+            duty: Duty::parse(&row.duty).ok_or_else(|| wrong("duty"))?,
+            unit: AreaId(row.unit_id.0),
+            term: serde_json::from_str(&row.term.0).map_err(|_ignored| wrong("term"))?,
+            settled_at: row.settled_at.map(|at| at.0),
+            flow: row.flow,
+            number: row.number,
+            title: row.title,
+            unit_name: row.unit_name,
+            outcome: row.outcome,
+        })
+    }
+}
+
+/// Where a page of the inbox ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Position {
+    /// The deadline of the last item.
+    pub due_at: Instant,
+    /// Its flow.
+    pub flow: Uuid,
+    /// Its duty.
+    pub duty: String,
+    /// Its round.
+    pub no: i64,
+}
+
+/// What units still owe, the earliest deadline first.
+pub fn open(
+    db: &mut Db,
+    tenant: TenantId,
+    units: &[AreaId],
+    duties: &[Duty],
+    after: Option<&Position>,
+    limit: i64,
+) -> Result<Vec<Owed>> {
+    use obligations as o;
+    let mut query = o::table
+        .filter(o::tenant_id.eq(Id(tenant.0)).and(o::settled_at.is_null()))
+        .filter(o::unit_id.eq_any(units.iter().map(|unit| Id(unit.0))))
+        .filter(o::duty.eq_any(duties.iter().map(|duty| duty.name())))
+        .into_boxed();
+    if let Some(Position { due_at, flow, duty, no }) = after {
+        let (at, id) = (At(*due_at), Id(*flow));
+        let later = o::duty.gt(duty.clone()).or(o::duty.eq(duty.clone()).and(o::no.gt(*no)));
+        query = query.filter(o::due_at.ge(at)).filter(
+            o::due_at
+                .gt(at)
+                .or(o::flow_id.gt(id))
+                .or(o::flow_id.eq(id).and(later)),
+        );
+    }
+    let rows: Vec<ObligationRow> = query
+        .order((o::due_at.asc(), o::flow_id.asc(), o::duty.asc(), o::no.asc()))
+        .limit(limit)
+        .load(db)?;
+    rows.into_iter().map(Owed::try_from).collect()
+}
+
+/// Everything that was ever owed about one flow, in the order it began.
+pub fn of_flow(db: &mut Db, tenant: TenantId, flow: Uuid) -> Result<Vec<Owed>> {
+    use obligations as o;
+    let rows: Vec<ObligationRow> = o::table
+        .filter(o::tenant_id.eq(Id(tenant.0)).and(o::flow_id.eq(Id(flow))))
+        .order((o::no.asc(), o::due_at.asc(), o::duty.asc(), o::unit_id.asc()))
+        .limit(1000)
+        .load(db)?;
+    rows.into_iter().map(Owed::try_from).collect()
+}

@@ -1,0 +1,184 @@
+//! People, their passwords and sessions as rows.
+
+use diesel::prelude::*;
+use domain::{
+    Instant,
+    change::{Change, Stored},
+    id::{PersonId, TenantId},
+    person::Person,
+};
+use uuid::Uuid;
+
+use crate::{
+    batch::document,
+    case::stored,
+    connection::Db,
+    error::StoreError,
+    schema::{passwords, people, sessions},
+    types::{At, Doc, Id},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[derive(Insertable, Debug, Clone)]
+#[diesel(table_name = people, treat_none_as_default_value = false)]
+pub(crate) struct PersonRow {
+    tenant_id: Id,
+    id: Id,
+    seq: i64,
+    head: Vec<u8>,
+    account: String,
+    name: String,
+    state: Doc,
+}
+
+impl PersonRow {
+    pub(crate) fn new(change: &Change<Person>) -> Result<Self> {
+        let (person, entry) = (&change.state, &change.entry);
+        Ok(Self {
+            tenant_id: Id(entry.tenant.0),
+            id: Id(person.id.0),
+            seq: entry.seq,
+            head: entry.hash.0.to_vec(),
+            account: person.account.clone().into(),
+            name: person.name.clone().into(),
+            state: document(person)?,
+        })
+    }
+}
+
+#[derive(Insertable, Debug, Clone)]
+#[diesel(table_name = passwords, treat_none_as_default_value = false)]
+pub(crate) struct PasswordRow {
+    pub(crate) tenant_id: Id,
+    pub(crate) person_id: Id,
+    pub(crate) hash: String,
+    pub(crate) changed_at: At,
+}
+
+/// Loads a person.
+pub fn find(db: &mut Db, tenant: TenantId, id: PersonId) -> Result<Option<Stored<Person>>> {
+    let row = people::table
+        .find((Id(tenant.0), Id(id.0)))
+        .select((people::id, people::seq, people::head, people::state))
+        .first(db)
+        .optional()?;
+    row.map(|row| stored("people", row)).transpose()
+}
+
+/// A person with the hash of the password, for logging in.
+pub fn by_account(
+    db: &mut Db,
+    tenant: TenantId,
+    account: &str,
+) -> Result<Option<(Person, Option<String>)>> {
+    type Row = ((Id, i64, Vec<u8>, Doc), Option<String>);
+    let row: Option<Row> = people::table
+        .left_join(passwords::table.on(
+            passwords::tenant_id.eq(people::tenant_id).and(passwords::person_id.eq(people::id)),
+        ))
+        .filter(people::tenant_id.eq(Id(tenant.0)).and(people::account.eq(account)))
+        .select((
+            (people::id, people::seq, people::head, people::state),
+            passwords::hash.nullable(),
+        ))
+        .first(db)
+        .optional()?;
+    row.map(|(row, hash)| Ok((stored("people", row)?.state, hash))).transpose()
+}
+
+/// The people of a tenant by account, after `after`.
+pub fn list(
+    db: &mut Db,
+    tenant: TenantId,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Stored<Person>>> {
+    let rows = people::table
+        .select((people::id, people::seq, people::head, people::state))
+        .filter(people::tenant_id.eq(Id(tenant.0)))
+        .filter(people::account.gt(after.unwrap_or("").to_owned()))
+        .order(people::account.asc())
+        .limit(limit)
+        .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
+    rows.into_iter().map(|row| stored("people", row)).collect()
+}
+
+/// A login that can be refreshed and revoked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Session {
+    /// Its identity; the token names it.
+    pub id: Uuid,
+    /// Whose.
+    pub person: PersonId,
+    /// The SHA-256 of the refresh token.
+    pub refresh_hash: Vec<u8>,
+    /// When it began.
+    pub created_at: Instant,
+    /// When it ends by itself.
+    pub expires_at: Instant,
+}
+
+/// Begins a session.
+pub fn open_session(db: &mut Db, tenant: TenantId, session: &Session) -> Result<()> {
+    diesel::insert_into(sessions::table)
+        .values((
+            sessions::tenant_id.eq(Id(tenant.0)),
+            sessions::id.eq(Id(session.id)),
+            sessions::person_id.eq(Id(session.person.0)),
+            sessions::refresh_hash.eq(session.refresh_hash.clone()),
+            sessions::created_at.eq(At(session.created_at)),
+            sessions::expires_at.eq(At(session.expires_at)),
+        ))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Exchanges a refresh token for a new one; none when it is unknown, used, revoked or too old.
+pub fn rotate_session(
+    db: &mut Db,
+    tenant: TenantId,
+    old: &[u8],
+    new: &[u8],
+    at: Instant,
+) -> Result<Option<(Uuid, PersonId)>> {
+    let row: Option<(Id, Id)> = diesel::update(
+        sessions::table
+            .filter(sessions::tenant_id.eq(Id(tenant.0)))
+            .filter(sessions::refresh_hash.eq(old.to_vec()))
+            .filter(sessions::revoked_at.is_null())
+            .filter(sessions::expires_at.gt(At(at))),
+    )
+    .set(sessions::refresh_hash.eq(new.to_vec()))
+    .returning((sessions::id, sessions::person_id))
+    .get_result(db)
+    .optional()?;
+    Ok(row.map(|(session, person)| (session.0, PersonId(person.0))))
+}
+
+/// Ends a session.
+pub fn revoke_session(db: &mut Db, tenant: TenantId, session: Uuid, at: Instant) -> Result<()> {
+    diesel::update(sessions::table.find((Id(tenant.0), Id(session))))
+        .filter(sessions::revoked_at.is_null())
+        .set(sessions::revoked_at.eq(Some(At(at))))
+        .execute(db)?;
+    Ok(())
+}
+
+/// The person of a session that is neither revoked nor over.
+pub fn of_session(
+    db: &mut Db,
+    tenant: TenantId,
+    session: Uuid,
+    at: Instant,
+) -> Result<Option<Person>> {
+    let person: Option<Id> = sessions::table
+        .find((Id(tenant.0), Id(session)))
+        .filter(sessions::revoked_at.is_null())
+        .filter(sessions::expires_at.gt(At(at)))
+        .select(sessions::person_id)
+        .first(db)
+        .optional()?;
+    let Some(person) = person else { return Ok(None) };
+    Ok(find(db, tenant, PersonId(person.0))?.map(|stored| stored.state))
+}

@@ -1,0 +1,126 @@
+//! Reports as rows.
+
+use diesel::prelude::*;
+use domain::{
+    actor::Scope,
+    area::Path,
+    change::{Change, Stored},
+    id::{ReportId, TenantId},
+    report::{Report, StatusName},
+};
+
+use crate::{
+    batch::document,
+    case::{end, stored},
+    connection::Db,
+    error::StoreError,
+    journal::Keyset,
+    schema::reports,
+    types::{At, Doc, Id},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[derive(Insertable, Debug, Clone)]
+#[diesel(table_name = reports, treat_none_as_default_value = false)]
+pub(crate) struct ReportRow {
+    tenant_id: Id,
+    id: Id,
+    seq: i64,
+    head: Vec<u8>,
+    number: String,
+    status: String,
+    path: String,
+    reporter_id: Id,
+    case_id: Option<Id>,
+    received_at: At,
+    state: Doc,
+}
+
+impl ReportRow {
+    pub(crate) fn new(change: &Change<Report>) -> Result<Self> {
+        let (report, entry) = (&change.state, &change.entry);
+        Ok(Self {
+            tenant_id: Id(entry.tenant.0),
+            id: Id(report.id.0),
+            seq: entry.seq,
+            head: entry.hash.0.to_vec(),
+            number: report.number.clone(),
+            status: report.status.name().name().to_owned(),
+            path: report.place.area.path.0.clone(),
+            reporter_id: Id(report.reporter.0),
+            case_id: report.status.case().map(|case| Id(case.0)),
+            received_at: At(report.received_at),
+            state: document(report)?,
+        })
+    }
+}
+
+/// Loads a report.
+pub fn find(db: &mut Db, tenant: TenantId, id: ReportId) -> Result<Option<Stored<Report>>> {
+    let row = reports::table
+        .find((Id(tenant.0), Id(id.0)))
+        .select((reports::id, reports::seq, reports::head, reports::state))
+        .first(db)
+        .optional()?;
+    row.map(|row| stored("reports", row)).transpose()
+}
+
+/// Which reports a list shows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filter {
+    /// Only in this state.
+    pub status: Option<StatusName>,
+    /// Only the own ones.
+    pub mine: bool,
+    /// Only within this area.
+    pub within: Option<Path>,
+}
+
+/// The reports an actor may see, newest first: those in the actor's areas and the own ones.
+pub fn list(
+    db: &mut Db,
+    scope: &Scope,
+    filter: &Filter,
+    page: Keyset,
+) -> Result<Vec<Stored<Report>>> {
+    let mut query = reports::table
+        .select((reports::id, reports::seq, reports::head, reports::state))
+        .filter(reports::tenant_id.eq(Id(scope.tenant.0)))
+        .into_boxed();
+    let within =
+        |path: &Path| reports::path.ge(path.0.clone()).and(reports::path.lt(end(path)));
+    type Condition = Box<
+        dyn BoxableExpression<
+                reports::table,
+                crate::connection::MultiBackend,
+                SqlType = diesel::sql_types::Bool,
+            >,
+    >;
+    let mut visible: Condition = Box::new(reports::reporter_id.eq(Id(scope.person.0)));
+    if !filter.mine {
+        for path in &scope.paths {
+            visible = Box::new(visible.or(within(path)));
+        }
+    }
+    query = query.filter(visible);
+    if let Some(status) = filter.status {
+        query = query.filter(reports::status.eq(status.name()));
+    }
+    if let Some(path) = &filter.within {
+        query = query.filter(within(path));
+    }
+    if let Some((at, id)) = page.after {
+        let (at, id) = (At(at), Id(id));
+        query = query.filter(
+            reports::received_at
+                .lt(at)
+                .or(reports::received_at.eq(at).and(reports::id.lt(id))),
+        );
+    }
+    let rows = query
+        .order((reports::received_at.desc(), reports::id.desc()))
+        .limit(page.limit)
+        .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
+    rows.into_iter().map(|row| stored("reports", row)).collect()
+}

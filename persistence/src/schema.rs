@@ -1,0 +1,101 @@
+//! One schema for both engines, compared with the migrations of each by a test.
+
+#![expect(missing_docs, reason = "columns are documented in the migrations")]
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    signing_keys (id) { id -> Uid, secret -> Binary, created_at -> Moment, }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    tenants (tenant_id) {
+        tenant_id -> Uid, code -> Text, name -> Text, rules -> Doc, created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    areas (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, parent_id -> Nullable<Uid>, kind -> Text, code -> Text,
+        name -> Text, path -> Text, boundary -> Nullable<Doc>, created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    journal (tenant_id, flow_id, seq) {
+        tenant_id -> Uid, flow_id -> Uid, seq -> BigInt, flow -> Text, command_id -> Uid,
+        part -> SmallInt, name -> Text, digest -> Binary, actor_id -> Uid, actor_name -> Text,
+        at -> Moment, events -> Text, hash -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    reports (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, number -> Text,
+        status -> Text, path -> Text, reporter_id -> Uid, case_id -> Nullable<Uid>,
+        received_at -> Moment, state -> Doc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    cases (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, number -> Text,
+        stage -> Text, path -> Text, holder_id -> Uid, category -> Nullable<Text>,
+        urgency -> Text, title -> Text, filed_at -> Moment, closed_at -> Nullable<Moment>,
+        state -> Doc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    case_units (tenant_id, unit_id, case_id) { tenant_id -> Uid, unit_id -> Uid, case_id -> Uid, }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    obligations (tenant_id, flow_id, no, duty, unit_id) {
+        tenant_id -> Uid, flow_id -> Uid, no -> BigInt, duty -> Text, unit_id -> Uid,
+        flow -> Text, number -> Text, title -> Text, unit_name -> Text, started_at -> Moment,
+        due_at -> Moment, term -> Doc, settled_at -> Nullable<Moment>, outcome -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    people (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, account -> Text,
+        name -> Text, state -> Doc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    passwords (tenant_id, person_id) {
+        tenant_id -> Uid, person_id -> Uid, hash -> Text, changed_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    sessions (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, person_id -> Uid, refresh_hash -> Binary,
+        created_at -> Moment, expires_at -> Moment, revoked_at -> Nullable<Moment>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(cases, case_units, reports, obligations, people, passwords);

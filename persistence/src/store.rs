@@ -1,0 +1,233 @@
+//! The one door to the database: `read` asks, `commit` writes changes, `run` does the little
+//! that is no change of a flow (logins, imports).
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use tokio::sync::oneshot;
+
+use crate::{
+    batch::{self, Commit, Outcome, Write},
+    connection::{Db, Url, Use, transaction},
+    error::StoreError,
+    lane::{Lane, Size},
+    migrate,
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+type Job = Box<dyn FnOnce(&mut Result<Db>) + Send>;
+
+/// What a writing lane does.
+enum Task {
+    Commit(Commit, oneshot::Sender<Result<Outcome>>),
+    Run(Job),
+}
+
+/// How a store is laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Reading lanes; none for the engine's default.
+    pub readers: Option<usize>,
+    /// Writing lanes; none for the engine's default. SQLite always has one.
+    pub writers: Option<usize>,
+    /// How many may wait in each queue before callers are sent away.
+    pub waiting: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { readers: None, writers: None, waiting: 4096 }
+    }
+}
+
+/// The database.
+#[derive(Clone)]
+pub struct Store {
+    lanes: Arc<Lanes>,
+}
+
+struct Lanes {
+    reads: Lane<Job>,
+    writes: Lane<Task>,
+}
+
+/// A worker's connection, opened anew when it broke.
+struct Worker {
+    url: Url,
+    purpose: Use,
+    db: Result<Db>,
+}
+
+impl Worker {
+    fn new(url: &Url, purpose: Use) -> Result<Self> {
+        Ok(Self { url: url.clone(), purpose, db: Ok(url.connect(purpose)?) })
+    }
+
+    fn ready(&mut self) -> &mut Result<Db> {
+        if self.db.is_err() {
+            self.db = self.url.connect(self.purpose);
+        }
+        &mut self.db
+    }
+
+    fn drop_connection(&mut self) {
+        self.db = Err(StoreError::Unavailable("the connection broke".to_owned()));
+    }
+}
+
+impl Store {
+    /// The most changes that share one transaction.
+    const BATCH: usize = 64;
+
+    /// Opens a database, bringing it up to date first.
+    pub fn open(url: &str, options: Options) -> Result<Self> {
+        migrate::up(url)?;
+        let url = Url::parse(url)?;
+        let (readers, writers) = if url.embedded() { (4, 1) } else { (8, 2) };
+        let readers = options.readers.unwrap_or(readers).max(1);
+        let writers =
+            if url.embedded() { 1 } else { options.writers.unwrap_or(writers).max(1) };
+        let workers = |count, purpose| {
+            (0..count).map(|_| Worker::new(&url, purpose)).collect::<Result<Vec<_>>>()
+        };
+        let size = |threads, batch| Size { threads, batch, waiting: options.waiting };
+        let failed = |error: std::io::Error| StoreError::Unavailable(error.to_string());
+        let reads = Lane::start("read", size(readers, 1), workers(readers, Use::Read)?, read)
+            .map_err(failed)?;
+        let writes =
+            Lane::start("write", size(writers, Self::BATCH), workers(writers, Use::Write)?, write)
+                .map_err(failed)?;
+        Ok(Self { lanes: Arc::new(Lanes { reads, writes }) })
+    }
+
+    /// Runs a query on a reading lane.
+    pub async fn read<R: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut Db) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        let (reply, answer) = oneshot::channel();
+        self.lanes.reads.push(job(query, reply))?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Makes changes durable together, or none of them; whoever waits at the same time shares
+    /// the transaction.
+    pub async fn commit(&self, writes: Vec<Write>) -> Result<Outcome> {
+        let commit = Commit::new(&writes)?;
+        let (reply, answer) = oneshot::channel();
+        self.lanes.writes.push(Task::Commit(commit, reply))?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Runs `work` in a transaction of its own on a writing lane.
+    pub async fn run<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Db) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        let (reply, answer) = oneshot::channel();
+        let work = job(move |db| transaction(db, work), reply);
+        self.lanes.writes.push(Task::Run(work))?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Finishes what waits and closes every connection. Blocks.
+    pub fn close(&self) {
+        self.lanes.writes.close();
+        self.lanes.reads.close();
+    }
+}
+
+/// Wraps a query so that a lane can run it and its caller gets the answer.
+fn job<R: Send + 'static>(
+    query: impl FnOnce(&mut Db) -> Result<R> + Send + 'static,
+    reply: oneshot::Sender<Result<R>>,
+) -> Job {
+    Box::new(move |db| {
+        let result = match db {
+            Ok(db) => query(db),
+            Err(error) => Err(StoreError::Unavailable(error.to_string())),
+        };
+        if let Err(StoreError::Unavailable(why)) = &result {
+            *db = Err(StoreError::Unavailable(why.clone()));
+        }
+        // Who asked may have gone away.
+        let _ = reply.send(result);
+    })
+}
+
+/// Runs a job; a panic in it costs its connection, not the lane.
+fn guarded(worker: &mut Worker, work: impl FnOnce(&mut Result<Db>)) {
+    let run = AssertUnwindSafe(|| work(worker.ready()));
+    if catch_unwind(run).is_err() {
+        tracing::error!("a database job panicked");
+        worker.drop_connection();
+    }
+}
+
+fn read(worker: &mut Worker, jobs: Vec<Job>) {
+    for job in jobs {
+        guarded(worker, job);
+    }
+}
+
+/// Commits everything that waits in one transaction; the rest runs each on its own.
+fn write(worker: &mut Worker, tasks: Vec<Task>) {
+    let (mut commits, mut replies) = (Vec::new(), Vec::new());
+    for task in tasks {
+        match task {
+            Task::Commit(commit, reply) => {
+                commits.push(commit);
+                replies.push(reply);
+            }
+            Task::Run(job) => guarded(worker, job),
+        }
+    }
+    if commits.is_empty() {
+        return;
+    }
+    let mut outcomes = Vec::new();
+    guarded(worker, |db| outcomes = together(db, &commits));
+    for (index, reply) in replies.into_iter().enumerate() {
+        let outcome = if index < outcomes.len() {
+            std::mem::replace(&mut outcomes[index], Err(StoreError::Closed))
+        } else {
+            Err(StoreError::Unavailable("the write was interrupted".to_owned()))
+        };
+        // Who asked may have gone away; the change is durable all the same.
+        let _ = reply.send(outcome);
+    }
+}
+
+/// All commits in one transaction; should one of them break it, each on its own.
+fn together(db: &mut Result<Db>, commits: &[Commit]) -> Vec<Result<Outcome>> {
+    let failed = |why: &str| {
+        commits.iter().map(|_| Err(StoreError::Unavailable(why.to_owned()))).collect()
+    };
+    let connection = match db {
+        Ok(connection) => connection,
+        Err(error) => return failed(&error.to_string()),
+    };
+    let all: Vec<&Commit> = commits.iter().collect();
+    match transaction(connection, |db| batch::apply(db, &all)) {
+        Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+        Err(StoreError::Unavailable(why)) => {
+            *db = Err(StoreError::Unavailable(why.clone()));
+            failed(&why)
+        }
+        Err(_) => commits.iter().map(|commit| alone(connection, commit)).collect(),
+    }
+}
+
+fn alone(db: &mut Db, commit: &Commit) -> Result<Outcome> {
+    transaction(db, |db| {
+        let outcome = batch::apply(db, &[commit])?.pop();
+        outcome.ok_or_else(|| StoreError::Inconsistent("a commit without an outcome".to_owned()))
+    })
+    .or_else(|error| match error {
+        // Part of it was somebody else's: nothing of it was written.
+        StoreError::Exists("command") => Ok(Outcome::Stale),
+        other => Err(other),
+    })
+}
