@@ -1,1 +1,42 @@
-//! Empty.
+//! GridWhistle over HTTP.
+//!
+//! A request is authenticated ([`auth`]), becomes a command ([`report`], [`case`], [`whistle`],
+//! [`person`]), is decided by the domain and committed by the store ([`engine`]), and is answered
+//! with a view or a [`problem`]. Only [`problem`] knows status codes of failures; only [`config`]
+//! reads the environment; only [`clock`] reads the clock.
+
+pub mod area;
+pub mod auth;
+pub mod body;
+pub mod case;
+pub mod cli;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod demo;
+pub mod docs;
+pub mod engine;
+pub mod headers;
+pub mod health;
+pub mod install;
+pub mod language;
+pub mod limits;
+pub mod me;
+pub mod openapi;
+pub mod page;
+pub mod params;
+pub mod password;
+pub mod person;
+pub mod problem;
+pub mod report;
+pub mod seed;
+pub mod server;
+pub mod state;
+pub mod telemetry;
+pub mod timeline;
+pub mod token;
+pub mod verify;
+pub mod view;
+pub mod whistle;
+mod wording;
+pub mod world;

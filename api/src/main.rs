@@ -1,1 +1,25 @@
-fn main() {}
+//! The program.
+
+use std::process::ExitCode;
+
+use api::{
+    cli::Cli,
+    command::{self, Ended},
+};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match actix_web::rt::System::new().block_on(command::run(Cli::parse())) {
+        Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::Badly) => ExitCode::from(3),
+        Err(failed) => {
+            complain(&failed.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "this is where a person reads why it did not work")]
+fn complain(why: &str) {
+    eprintln!("gridwhistle: {why}");
+}

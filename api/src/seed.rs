@@ -5,7 +5,10 @@
 
 mod boundaries;
 
-use domain::{catalogue::Category, rules::Urgency};
+use domain::{
+    catalogue::{Catalogue, Category},
+    rules::Urgency,
+};
 use serde::Deserialize;
 
 pub use boundaries::{Boundaries, GridSeed, boundaries};
@@ -97,6 +100,11 @@ pub fn categories() -> Vec<Category> {
             Category { code, name, parent, kind, lead }
         })
         .collect()
+}
+
+/// The catalogue of the demo city, and of every tenant until it imports its own.
+pub fn catalogue() -> Catalogue {
+    Catalogue { categories: categories() }
 }
 
 /// Sixty reports. The first two are the same oil fume, told by a grid worker and by a resident.

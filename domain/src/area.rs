@@ -9,49 +9,27 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::AreaId;
+use crate::{id::AreaId, named::named};
 
-/// What kind of node an area is, from the root downwards.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AreaKind {
-    /// 市.
-    City,
-    /// 区、县、县级市.
-    District,
-    /// 街道、镇、乡.
-    Street,
-    /// 社区、村.
-    Community,
-    /// 网格: 200–300 households walked by one worker.
-    Grid,
-    /// 委办局、企事业单位: stands beside the territory it serves.
-    Department,
+named! {
+    /// What kind of node an area is, from the root downwards.
+    AreaKind {
+        /// 市.
+        City = "city", "市";
+        /// 区、县、县级市.
+        District = "district", "区县";
+        /// 街道、镇、乡.
+        Street = "street", "街道";
+        /// 社区、村.
+        Community = "community", "社区";
+        /// 200–300 households walked by one worker.
+        Grid = "grid", "网格";
+        /// 委办局、企事业单位: stands beside the territory it serves.
+        Department = "department", "部门";
+    }
 }
 
 impl AreaKind {
-    /// Every kind, from the root downwards.
-    pub const ALL: &[Self] = &[
-        Self::City,
-        Self::District,
-        Self::Street,
-        Self::Community,
-        Self::Grid,
-        Self::Department,
-    ];
-
-    /// Its name on the wire and in the database.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::City => "city",
-            Self::District => "district",
-            Self::Street => "street",
-            Self::Community => "community",
-            Self::Grid => "grid",
-            Self::Department => "department",
-        }
-    }
-
     /// How deep it lies: the most specific territory a point lies in is the deepest.
     pub const fn rank(self) -> u8 {
         match self {
@@ -62,11 +40,6 @@ impl AreaKind {
             Self::Grid => 4,
             Self::Department => 5,
         }
-    }
-
-    /// The kind called `name`.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 }
 

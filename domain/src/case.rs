@@ -13,12 +13,13 @@ use uuid::Uuid;
 
 use crate::{
     Instant,
-    actor::{Actor, Permission, named},
+    actor::{Actor, Permission},
     area::Unit,
     coordinate::Point,
     flow::{Context, Flow},
     id::{AreaId, CaseId, PersonId, ReportId},
     journal::FlowKind,
+    named::named,
     obligation::{Duty, Obligation, Term},
     place::{Matter, Place},
     refusal::Refusal,
@@ -752,9 +753,7 @@ impl Case {
             (Stage::Verified { work, call_back }, Event::CallbackMissed { close, .. }) => {
                 self.tally.missed_callbacks += 1;
                 match close {
-                    Some(close) => {
-                        Stage::CalledBack { work, answer: None, close: close.clone() }
-                    }
+                    Some(close) => Stage::CalledBack { work, answer: None, close: close.clone() },
                     None => Stage::Verified { work, call_back },
                 }
             }

@@ -53,12 +53,8 @@ pub fn file(
     context: Context<'_>,
 ) -> Result<(Change<Report>, Change<Case>), Refusal> {
     let Correction { category, title, urgency } = correction;
-    let command = report::Command::File {
-        case,
-        category: category.clone(),
-        title: title.clone(),
-        urgency,
-    };
+    let command =
+        report::Command::File { case, category: category.clone(), title: title.clone(), urgency };
     let change = act(Some(report), &command, request, 0, context)?;
     let mut opening = opening(&report.state, case, report.state.receiver(&context));
     opening.matter.category = category.or(opening.matter.category);

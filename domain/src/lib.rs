@@ -19,6 +19,7 @@ pub mod id;
 pub mod intake;
 pub mod journal;
 pub mod locate;
+mod named;
 pub mod obligation;
 pub mod person;
 pub mod place;

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Instant,
-    actor::{Permission, named},
+    actor::Permission,
     area::Unit,
+    named::named,
     rules::{Limit, Rules, Urgency},
 };
 
@@ -101,26 +102,15 @@ impl Obligation {
     }
 }
 
-/// How an obligation ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Done before it was late.
-    Met,
-    /// Done, but late. It stays a fact.
-    Late,
-    /// No longer owed: the case went another way.
-    Lifted,
-}
-
-impl Outcome {
-    /// Its name on the wire and in the database.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Met => "met",
-            Self::Late => "late",
-            Self::Lifted => "lifted",
-        }
+named! {
+    /// How an obligation ended.
+    Outcome {
+        /// Done before it was late.
+        Met = "met", "按期";
+        /// Done, but late. It stays a fact.
+        Late = "late", "超期";
+        /// No longer owed: the case went another way.
+        Lifted = "lifted", "解除";
     }
 }
 

@@ -123,8 +123,7 @@ fn granted(grant: &NewGrant, cx: &Context<'_>) -> Result<Grant, Refusal> {
 
 /// A person is managed by whoever manages one of the areas the person works in.
 fn require_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
-    let managed = person.grants.is_empty()
-        && cx.by.may_somewhere(Permission::ManagePeople, cx.at)
+    let managed = person.grants.is_empty() && cx.by.may_somewhere(Permission::ManagePeople, cx.at)
         || person
             .grants
             .iter()
@@ -135,6 +134,16 @@ fn require_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
         let area = person.grants.first().map(|g| g.over.name.clone()).unwrap_or_default();
         Err(Refusal::NotPermitted { permission: Permission::ManagePeople, area })
     }
+}
+
+/// Whoever sets a password can be that person: all power the person has, or will have, must be
+/// theirs to give.
+fn require_all_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
+    require_managed(person, cx)?;
+    for grant in person.grants.iter().filter(|g| g.until.is_none_or(|until| cx.at < until)) {
+        cx.require(Permission::ManagePeople, &grant.over.path, &grant.over.name)?;
+    }
+    Ok(())
 }
 
 impl Flow for Person {
@@ -173,9 +182,7 @@ impl Flow for Person {
                 let person = Box::new(Self { id: *id, account, name, grants });
                 Ok(vec![Event::Registered { person }])
             }
-            (Some(_), Command::Register { .. }) => {
-                Err(Refusal::AlreadyExists { what: "person" })
-            }
+            (Some(_), Command::Register { .. }) => Err(Refusal::AlreadyExists { what: "person" }),
             (None, _) => Err(Refusal::WrongState {
                 flow: "person",
                 state: "none",
@@ -197,7 +204,7 @@ impl Flow for Person {
             }
             (Some(person), Command::ResetPassword) => {
                 if person.id != cx.by.person {
-                    require_managed(person, cx)?;
+                    require_all_managed(person, cx)?;
                 }
                 Ok(vec![Event::PasswordReset])
             }

@@ -9,12 +9,13 @@ use uuid::Uuid;
 
 use crate::{
     Instant,
-    actor::{Actor, Permission, named},
+    actor::{Actor, Permission},
     area::{Area, AreaKind, Unit},
     coordinate::RawPoint,
     flow::{Context, Flow},
     id::{CaseId, PersonId, ReportId, number},
     journal::FlowKind,
+    named::named,
     obligation::{Duty, Obligation, Term},
     place::{Matter, Place},
     refusal::Refusal,
@@ -289,8 +290,7 @@ pub enum Event {
 impl Report {
     /// Whether this actor may know of it: over its place, or as its reporter.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
-        self.reporter == actor.person
-            || actor.may(Permission::ReadCases, &self.place.area.path, at)
+        self.reporter == actor.person || actor.may(Permission::ReadCases, &self.place.area.path, at)
     }
 
     /// Whether this actor may know who reported (H.3.8: a confidential reporter is unknown to
@@ -416,10 +416,9 @@ impl Flow for Report {
         if !possible(status).contains(&Self::name(command)) {
             return Err(wrong(Some(status)));
         }
-        let area = &report.place.area;
         // Whoever may accept for the receiving community may accept; so may the levels above.
         let over = report.receiver(cx);
-        cx.require(Permission::AcceptReport, &over.path, &area.name)?;
+        cx.require(Permission::AcceptReport, &over.path, &over.name)?;
         Ok(vec![match command {
             Command::Submit(_) => return Err(wrong(Some(status))),
             Command::File { case, category, .. } => {

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Duration, FixedOffset, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-use crate::{Instant, obligation::Duty};
+use crate::{Instant, named::named, obligation::Duty};
 
 /// How long a duty may take, in continuous time (紧急工作时 and natural days).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -17,16 +17,16 @@ pub struct Limit {
     pub unit: LimitUnit,
 }
 
-/// The unit of a [`Limit`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LimitUnit {
-    /// 60 seconds.
-    Minute,
-    /// 60 minutes, nights and holidays included.
-    Hour,
-    /// 24 hours, holidays included.
-    Day,
+named! {
+    /// The unit of a [`Limit`].
+    LimitUnit {
+        /// 60 seconds.
+        Minute = "minute", "分钟";
+        /// 60 minutes, nights and holidays included.
+        Hour = "hour", "紧急工作时";
+        /// 24 hours, holidays included.
+        Day = "day", "自然日";
+    }
 }
 
 impl Limit {
@@ -57,26 +57,15 @@ impl Limit {
     }
 }
 
-/// How pressing a matter is; decides how long handling may take.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Urgency {
-    /// 一般.
-    Normal,
-    /// 紧急.
-    Urgent,
-    /// 非常紧急.
-    Critical,
-}
-
-impl Urgency {
-    /// Its name on the wire and in the database.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Normal => "normal",
-            Self::Urgent => "urgent",
-            Self::Critical => "critical",
-        }
+named! {
+    /// How pressing a matter is; decides how long handling may take.
+    Urgency {
+        /// 一般.
+        Normal = "normal", "一般";
+        /// 紧急.
+        Urgent = "urgent", "紧急";
+        /// 非常紧急.
+        Critical = "critical", "非常紧急";
     }
 }
 

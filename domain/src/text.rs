@@ -115,10 +115,7 @@ mod tests {
     #[test]
     fn length_counts_characters_not_bytes() {
         assert!(Line::try_from("网".repeat(120)).is_ok());
-        assert_eq!(
-            Line::try_from("网".repeat(121)),
-            Err(Fault::TooLong { length: 121, max: 120 })
-        );
+        assert_eq!(Line::try_from("网".repeat(121)), Err(Fault::TooLong { length: 121, max: 120 }));
     }
 
     #[test]

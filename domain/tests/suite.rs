@@ -14,10 +14,12 @@
 
 mod suite {
     mod case;
+    mod chance;
     mod duty;
     mod invariant;
     mod journal;
     mod ledger;
+    mod memory;
     mod permission;
     mod person;
     mod report;

@@ -48,10 +48,8 @@ impl AreaRow {
 
 /// All areas of a tenant with their boundaries as GeoJSON geometries, by path.
 pub fn all(db: &mut Db, tenant: TenantId) -> Result<Vec<(Area, Option<String>)>> {
-    let rows: Vec<AreaRow> = areas::table
-        .filter(areas::tenant_id.eq(Id(tenant.0)))
-        .order(areas::path.asc())
-        .load(db)?;
+    let rows: Vec<AreaRow> =
+        areas::table.filter(areas::tenant_id.eq(Id(tenant.0))).order(areas::path.asc()).load(db)?;
     rows.into_iter()
         .map(|row| {
             let wrong = || StoreError::Inconsistent(format!("areas {}: kind", row.id.0));

@@ -330,9 +330,11 @@ fn save_people(db: &mut Db, commits: &[&Commit]) -> Result<()> {
             .set((w::hash.eq(excluded(w::hash)), w::changed_at.eq(excluded(w::changed_at))))
             .execute(c))?;
         // A new password ends every session the old one began.
-        diesel::update(s::sessions.filter(
-            s::tenant_id.eq(password.tenant_id).and(s::person_id.eq(password.person_id)),
-        ))
+        diesel::update(
+            s::sessions.filter(
+                s::tenant_id.eq(password.tenant_id).and(s::person_id.eq(password.person_id)),
+            ),
+        )
         .filter(s::revoked_at.is_null())
         .set(s::revoked_at.eq(Some(password.changed_at)))
         .execute(db)?;

@@ -151,9 +151,7 @@ pub fn list(
         .select(case_units::case_id)
         .filter(case_units::tenant_id.eq(Id(scope.tenant.0)))
         .filter(case_units::unit_id.eq_any(scope.units.iter().map(|id| Id(id.0))));
-    let within = |path: &Path| {
-        cases::path.ge(path.0.clone()).and(cases::path.lt(end(path)))
-    };
+    let within = |path: &Path| cases::path.ge(path.0.clone()).and(cases::path.lt(end(path)));
     type Condition = Box<
         dyn BoxableExpression<
                 cases::table,
@@ -183,13 +181,16 @@ pub fn list(
     }
     if let Some((at, id)) = page.after {
         let (at, id) = (At(at), Id(id));
-        query = query
-            .filter(cases::filed_at.lt(at).or(cases::filed_at.eq(at).and(cases::id.lt(id))));
+        query =
+            query.filter(cases::filed_at.lt(at).or(cases::filed_at.eq(at).and(cases::id.lt(id))));
     }
-    let rows = query
-        .order((cases::filed_at.desc(), cases::id.desc()))
-        .limit(page.limit)
-        .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
+    let rows =
+        query.order((cases::filed_at.desc(), cases::id.desc())).limit(page.limit).load::<(
+            Id,
+            i64,
+            Vec<u8>,
+            Doc,
+        )>(db)?;
     rows.into_iter().map(|row| stored("cases", row)).collect()
 }
 

@@ -133,7 +133,12 @@ pub fn seen(db: &mut Db, tenant: TenantId, command: CommandId) -> Result<Option<
 }
 
 /// The state a flow had at `seq`, rebuilt from the journal.
-pub fn at<F: Flow>(db: &mut Db, tenant: TenantId, flow: Uuid, seq: i64) -> Result<Option<Stored<F>>> {
+pub fn at<F: Flow>(
+    db: &mut Db,
+    tenant: TenantId,
+    flow: Uuid,
+    seq: i64,
+) -> Result<Option<Stored<F>>> {
     let entries = chain(db, tenant, flow, Some(seq))?;
     let Some(last) = entries.last() else { return Ok(None) };
     let (seq, head) = (last.seq, last.hash);

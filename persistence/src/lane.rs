@@ -107,8 +107,7 @@ impl<J> Shared<J> {
     fn take(&self, most: usize) -> Option<Vec<J>> {
         let queue = self.lock();
         let idle = |queue: &mut Queue<J>| queue.jobs.is_empty() && !queue.closed;
-        let mut queue =
-            self.wake.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.wake.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner);
         if queue.jobs.is_empty() {
             return None;
         }

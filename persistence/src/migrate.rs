@@ -88,7 +88,7 @@ fn refuse_newer(db: &mut Db) -> Result<(), StoreError> {
 /// The versions this program knows, in order.
 pub fn names() -> Result<Vec<String>, StoreError> {
     use diesel::migration::MigrationSource;
-    let migrations =
-        MigrationSource::<diesel::sqlite::Sqlite>::migrations(&SQLITE).map_err(|e| unusable(&*e))?;
+    let migrations = MigrationSource::<diesel::sqlite::Sqlite>::migrations(&SQLITE)
+        .map_err(|e| unusable(&*e))?;
     Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
 }

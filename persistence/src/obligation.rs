@@ -7,6 +7,7 @@ use domain::{
     journal::Entry,
     obligation::{Duty, Obligation, Settled, Term},
 };
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
@@ -116,7 +117,7 @@ impl TryFrom<ObligationRow> for Owed {
 }
 
 /// Where a page of the inbox ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Position {
     /// The deadline of the last item.
     pub due_at: Instant,
@@ -126,36 +127,48 @@ pub struct Position {
     pub duty: String,
     /// Its round.
     pub no: i64,
+    /// Its unit.
+    pub unit: Uuid,
+}
+
+/// Whose obligations of which kinds, from where on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Inbox {
+    /// Owed by these.
+    pub units: Vec<AreaId>,
+    /// Of these kinds.
+    pub duties: Vec<Duty>,
+    /// After this one.
+    pub after: Option<Position>,
+    /// How many at most.
+    pub limit: i64,
 }
 
 /// What units still owe, the earliest deadline first.
-pub fn open(
-    db: &mut Db,
-    tenant: TenantId,
-    units: &[AreaId],
-    duties: &[Duty],
-    after: Option<&Position>,
-    limit: i64,
-) -> Result<Vec<Owed>> {
+pub fn open(db: &mut Db, tenant: TenantId, inbox: &Inbox) -> Result<Vec<Owed>> {
     use obligations as o;
     let mut query = o::table
         .filter(o::tenant_id.eq(Id(tenant.0)).and(o::settled_at.is_null()))
-        .filter(o::unit_id.eq_any(units.iter().map(|unit| Id(unit.0))))
-        .filter(o::duty.eq_any(duties.iter().map(|duty| duty.name())))
+        .filter(o::unit_id.eq_any(inbox.units.iter().map(|unit| Id(unit.0))))
+        .filter(o::duty.eq_any(inbox.duties.iter().map(|duty| duty.name())))
         .into_boxed();
-    if let Some(Position { due_at, flow, duty, no }) = after {
-        let (at, id) = (At(*due_at), Id(*flow));
-        let later = o::duty.gt(duty.clone()).or(o::duty.eq(duty.clone()).and(o::no.gt(*no)));
-        query = query.filter(o::due_at.ge(at)).filter(
-            o::due_at
-                .gt(at)
-                .or(o::flow_id.gt(id))
-                .or(o::flow_id.eq(id).and(later)),
-        );
+    if let Some(Position { due_at, flow, duty, no, unit }) = &inbox.after {
+        let (at, id, unit) = (At(*due_at), Id(*flow), Id(*unit));
+        let round = o::no.gt(*no).or(o::no.eq(*no).and(o::unit_id.gt(unit)));
+        let later = o::duty.gt(duty.clone()).or(o::duty.eq(duty.clone()).and(round));
+        query = query
+            .filter(o::due_at.ge(at))
+            .filter(o::due_at.gt(at).or(o::flow_id.gt(id)).or(o::flow_id.eq(id).and(later)));
     }
     let rows: Vec<ObligationRow> = query
-        .order((o::due_at.asc(), o::flow_id.asc(), o::duty.asc(), o::no.asc()))
-        .limit(limit)
+        .order((
+            o::due_at.asc(),
+            o::flow_id.asc(),
+            o::duty.asc(),
+            o::no.asc(),
+            o::unit_id.asc(),
+        ))
+        .limit(inbox.limit)
         .load(db)?;
     rows.into_iter().map(Owed::try_from).collect()
 }

@@ -88,8 +88,7 @@ pub fn list(
         .select((reports::id, reports::seq, reports::head, reports::state))
         .filter(reports::tenant_id.eq(Id(scope.tenant.0)))
         .into_boxed();
-    let within =
-        |path: &Path| reports::path.ge(path.0.clone()).and(reports::path.lt(end(path)));
+    let within = |path: &Path| reports::path.ge(path.0.clone()).and(reports::path.lt(end(path)));
     type Condition = Box<
         dyn BoxableExpression<
                 reports::table,
@@ -113,9 +112,7 @@ pub fn list(
     if let Some((at, id)) = page.after {
         let (at, id) = (At(at), Id(id));
         query = query.filter(
-            reports::received_at
-                .lt(at)
-                .or(reports::received_at.eq(at).and(reports::id.lt(id))),
+            reports::received_at.lt(at).or(reports::received_at.eq(at).and(reports::id.lt(id))),
         );
     }
     let rows = query

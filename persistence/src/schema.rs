@@ -98,4 +98,11 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(cases, case_units, reports, obligations, people, passwords);
+diesel::allow_tables_to_appear_in_same_query!(
+    cases,
+    case_units,
+    reports,
+    obligations,
+    people,
+    passwords
+);

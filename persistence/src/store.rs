@@ -87,8 +87,7 @@ impl Store {
         let url = Url::parse(url)?;
         let (readers, writers) = if url.embedded() { (4, 1) } else { (8, 2) };
         let readers = options.readers.unwrap_or(readers).max(1);
-        let writers =
-            if url.embedded() { 1 } else { options.writers.unwrap_or(writers).max(1) };
+        let writers = if url.embedded() { 1 } else { options.writers.unwrap_or(writers).max(1) };
         let workers = |count, purpose| {
             (0..count).map(|_| Worker::new(&url, purpose)).collect::<Result<Vec<_>>>()
         };
@@ -202,9 +201,8 @@ fn write(worker: &mut Worker, tasks: Vec<Task>) {
 
 /// All commits in one transaction; should one of them break it, each on its own.
 fn together(db: &mut Result<Db>, commits: &[Commit]) -> Vec<Result<Outcome>> {
-    let failed = |why: &str| {
-        commits.iter().map(|_| Err(StoreError::Unavailable(why.to_owned()))).collect()
-    };
+    let failed =
+        |why: &str| commits.iter().map(|_| Err(StoreError::Unavailable(why.to_owned()))).collect();
     let connection = match db {
         Ok(connection) => connection,
         Err(error) => return failed(&error.to_string()),

@@ -222,9 +222,7 @@ impl Case {
     fn redo(&self, cx: &Context<'_>) -> Term {
         match self.stage.work() {
             Some(Work::Whistle { .. }) => self.term(Duty::FeedBack, cx),
-            Some(Work::Unit { .. } | Work::OnTheSpot { .. }) | None => {
-                self.term(Duty::Handle, cx)
-            }
+            Some(Work::Unit { .. } | Work::OnTheSpot { .. }) | None => self.term(Duty::Handle, cx),
         }
     }
 

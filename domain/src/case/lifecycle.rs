@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::actor::named;
+use crate::named::named;
 
 named! {
     /// The stage of a case.

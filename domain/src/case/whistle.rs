@@ -9,11 +9,12 @@ use super::{
 };
 use crate::{
     Instant,
-    actor::{Permission, named},
+    actor::Permission,
     area::{AreaKind, Unit},
     coordinate::{Point, distance_m},
     flow::Context,
     id::{AreaId, PersonId},
+    named::named,
     obligation::{Duty, Obligation, Term},
     refusal::Refusal,
     rules::Urgency,
@@ -364,7 +365,10 @@ impl Whistle {
                 flow: "summons",
                 state: from.name(),
                 command: act.verb().name(),
-                possible: lifecycle::possible_steps(from).into_iter().map(SummonsVerb::name).collect(),
+                possible: lifecycle::possible_steps(from)
+                    .into_iter()
+                    .map(SummonsVerb::name)
+                    .collect(),
             });
         }
         let (permission, over) = match act {
@@ -517,9 +521,7 @@ impl Happened {
             Self::Signed => own && obligation.duty == Duty::Sign,
             Self::Contacted { .. } => own && obligation.duty == Duty::Contact,
             // Who stands there has made contact.
-            Self::Arrived { .. } => {
-                own && matches!(obligation.duty, Duty::Arrive | Duty::Contact)
-            }
+            Self::Arrived { .. } => own && matches!(obligation.duty, Duty::Arrive | Duty::Contact),
             Self::FedBack { .. } => own && obligation.duty == Duty::FeedBack,
             // The street's clocks are told apart by the round they began in, so whichever ends
             // with this event is the one it fulfils.

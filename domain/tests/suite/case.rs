@@ -76,8 +76,7 @@ fn every_stage_answers_every_command_as_the_table_says() {
         for verb in Verb::ALL.iter().copied() {
             for command in arguments(verb) {
                 assert_eq!(command.verb(), Some(verb));
-                let asked =
-                    script.chain.ask(&almighty(OTHER), script.at + minutes(10), &command);
+                let asked = script.chain.ask(&almighty(OTHER), script.at + minutes(10), &command);
                 let legal = !targets(stage, verb).is_empty();
                 match asked {
                     Ok(change) if legal => {
@@ -91,9 +90,12 @@ fn every_stage_answers_every_command_as_the_table_says() {
                     }
                     Err(refusal) => {
                         let possible = possible(stage).into_iter().map(Verb::name).collect();
-                        let (state, command) = (stage.name(), verb.name());
-                        let wrong =
-                            Refusal::WrongState { flow: "case", state, command, possible };
+                        let wrong = Refusal::WrongState {
+                            flow: "case",
+                            state: stage.name(),
+                            command: verb.name(),
+                            possible,
+                        };
                         assert_eq!(refusal, wrong, "{name}");
                     }
                 }

@@ -1,16 +1,22 @@
 //! People: who may register, grant, revoke and reset, and what nobody may.
 
+use std::{cell::RefCell, collections::HashSet};
+
 use domain::{
     actor::{Actor, Permission, Role},
+    flow::Flow as _,
     id::AreaId,
     person::{Command, NewGrant, Person},
     refusal::Refusal,
+    rules::Urgency,
     text::Code,
 };
 
+use super::chance::{Dice, cast, runner, steps};
+use super::ledger::Ledger;
 use super::world::{
-    CITY, COMMUNITY, Chain, DISTRICT, DISTRICT_BESIDE, GRID, NOWHERE, STREET, actor, line,
-    minutes, morning, person,
+    CITY, COMMUNITY, Chain, DISTRICT, DISTRICT_BESIDE, GRID, NOWHERE, STREET, actor, all_areas,
+    line, minutes, morning, person,
 };
 
 pub(crate) fn administrator(over: AreaId) -> Actor {
@@ -67,10 +73,8 @@ fn a_person_begins_once_and_only_by_registering() {
 
 #[test]
 fn an_administrator_grants_and_revokes_within_the_own_area() {
-    let outside = Refusal::NotPermitted {
-        permission: Permission::ManagePeople,
-        area: "西区".to_owned(),
-    };
+    let outside =
+        Refusal::NotPermitted { permission: Permission::ManagePeople, area: "西区".to_owned() };
     let by = administrator(DISTRICT);
     let known = registered(&[(Role::GridWorker, GRID), (Role::Hotline, DISTRICT_BESIDE)]);
     let ask = |command: Command| known.ask(&by, morning(), &command);
@@ -127,4 +131,54 @@ fn a_period_ends_after_it_begins_and_grants_are_bounded() {
     let more = vec![new_grant(Role::GridWorker, GRID); Person::MAX_GRANTS + 1];
     let asked = Chain::<Person>::default().ask(&by, morning(), &register(2, more));
     assert_eq!(asked.unwrap_err(), full);
+}
+
+/// Something about a person, sensible or not.
+fn any_command(dice: &mut Dice, number: u128) -> Command {
+    let mut grant = || NewGrant {
+        role: dice.pick(Role::ALL),
+        area: dice.pick(&all_areas()),
+        until: dice.maybe(30).then(|| morning() + minutes(dice.pick(&[-10, 60, 500_000]))),
+    };
+    let (one, grants) = (grant(), (0..3).map(|_| grant()).collect());
+    match dice.below(6) {
+        0 | 1 => register(number, grants),
+        2 | 3 => Command::Grant { grant: one },
+        4 => Command::Revoke { role: one.role, area: one.area },
+        _ => Command::ResetPassword,
+    }
+}
+
+#[test]
+fn people_keep_what_was_granted_and_not_revoked() {
+    let accepted = RefCell::new(HashSet::new());
+    let walked = runner(100).run(&steps(40), |steps| {
+        let mut ledger = Ledger::<Person>::default();
+        let chiefs = [CITY, CITY, DISTRICT, STREET].map(administrator);
+        let mut at = morning();
+        for (seed, gap) in steps {
+            at += minutes(gap);
+            let mut dice = Dice(seed);
+            let by = if dice.maybe(90) { dice.pick(&chiefs) } else { dice.pick(&cast()) };
+            let command = any_command(&mut dice, 7);
+            let Ok(change) = ledger.chain.ask(&by, at, &command) else { continue };
+            let before = ledger.chain.stored.clone().map_or(0, |stored| stored.state.grants.len());
+            ledger.write(&change, Urgency::Normal);
+            let after = change.state.grants.len();
+            let name = Person::name(&command);
+            match name {
+                "grant" => assert_eq!(after, before + 1),
+                "revoke" => assert!(after < before),
+                _ => assert!(name == "register" || after == before),
+            }
+            assert_eq!(change.state.actor(by.tenant).person, person(7));
+            accepted.borrow_mut().insert(name);
+        }
+        ledger.close();
+        Ok(())
+    });
+    if let Err(failure) = walked {
+        panic!("{failure}");
+    }
+    assert_eq!(accepted.borrow().len(), 4, "{accepted:?}");
 }

@@ -13,7 +13,9 @@ use domain::{
     intake::{self, Correction},
     journal::Hash,
     refusal::Refusal,
-    report::{Channel, Command, Draft, Handled, MOVES, Redirect, Report, StatusName, Verb, possible},
+    report::{
+        Channel, Command, Draft, Handled, MOVES, Redirect, Report, StatusName, Verb, possible,
+    },
     rules::Urgency,
     text::Code,
 };
@@ -46,7 +48,8 @@ pub(crate) fn draft(number: u128) -> Draft {
 }
 
 pub(crate) fn handled(number: u128) -> Draft {
-    let handled = Handled { case: case_id(number), result: prose("已放置警示牌并复位井盖") };
+    let handled =
+        Handled { case: case_id(number), result: prose("已放置警示牌并复位井盖") };
     Draft { handled: Some(handled), ..draft(number) }
 }
 
@@ -149,8 +152,7 @@ fn a_wrong_clock_is_marked_and_an_impossible_one_refused() {
     assert!(!marked(0) && !marked(2) && !marked(-60 * 24 * 90));
     assert!(marked(3) && marked(60 * 24));
     for given in [minutes(60 * 24 + 1), minutes(-60 * 24 * 90 - 1)].map(|d| morning() + d) {
-        let (earliest, latest) =
-            (morning() - minutes(60 * 24 * 90), morning() + minutes(60 * 24));
+        let (earliest, latest) = (morning() - minutes(60 * 24 * 90), morning() + minutes(60 * 24));
         let refusal = Refusal::ClientTime { given, earliest, latest };
         assert_eq!(submit(given).unwrap_err(), refusal);
     }
@@ -207,8 +209,7 @@ fn filing_takes_the_corrections_into_the_case_and_leaves_the_report() {
 #[test]
 fn what_was_handled_on_the_spot_is_a_closed_case_at_once() {
     let worker = actor(1, "王网格", &[(Role::GridWorker, GRID)]);
-    let asked =
-        intake::submit(handled(0), request(1), context(&worker, morning())).unwrap();
+    let asked = intake::submit(handled(0), request(1), context(&worker, morning())).unwrap();
     let (report, case) = (asked.0, asked.1.unwrap());
     assert_eq!(report.state.status.case(), Some(case.state.id));
     assert!(report.opened.is_empty() && case.opened.is_empty());
@@ -236,7 +237,7 @@ fn a_joined_reporter_follows_the_case_to_its_end() {
     assert!(case.opened.is_empty() && case.settled.is_empty());
     assert!(!script.case().visible_to(&resident, script.at));
     assert!(case.state.visible_to(&resident, script.at));
-    let mut joined = script.clone();
+    let mut joined = script;
     joined.chain.commit(&case);
     joined.act(&resident, &comment());
     let state = StageName::Closed.name();
@@ -247,9 +248,10 @@ fn a_joined_reporter_follows_the_case_to_its_end() {
 fn a_full_case_takes_no_more_reports() {
     let mut script = Script::filed();
     for n in 1..500 {
-        script.act(&almighty(OTHER), &domain::case::Command::Join {
-            reporter: super::script::reporter(n),
-        });
+        script.act(
+            &almighty(OTHER),
+            &domain::case::Command::Join { reporter: super::script::reporter(n) },
+        );
     }
     let one_more = domain::case::Command::Join { reporter: super::script::reporter(500) };
     let asked = script.chain.ask(&almighty(OTHER), script.at, &one_more);

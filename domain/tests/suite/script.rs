@@ -5,7 +5,7 @@ use domain::{
     Instant,
     actor::Actor,
     case::{
-        Case, Command, Opening, Reporter, Satisfaction,
+        Callback, Case, Command, Opening, Reporter, Satisfaction,
         whistle::{Act, Call, Rating, Score, Topic},
     },
     change::Change,
@@ -231,18 +231,14 @@ pub(crate) fn verify(passed: bool) -> Command {
 }
 
 pub(crate) fn answer(solved: bool) -> Command {
-    let satisfied =
-        if solved { Satisfaction::FairlySatisfied } else { Satisfaction::Dissatisfied };
-    Command::CallBack {
-        reached: true,
-        solved: Some(solved),
-        satisfied: Some(satisfied),
-        comment: Some(prose("师傅很快就来了")),
-    }
+    let satisfied = if solved { Satisfaction::FairlySatisfied } else { Satisfaction::Dissatisfied };
+    let comment = Some(prose("师傅很快就来了"));
+    let (solved, satisfied) = (Some(solved), Some(satisfied));
+    Command::CallBack(Callback { reached: true, solved, satisfied, comment })
 }
 
 pub(crate) fn unreached() -> Command {
-    Command::CallBack { reached: false, solved: None, satisfied: None, comment: None }
+    Command::CallBack(Callback { reached: false, solved: None, satisfied: None, comment: None })
 }
 
 pub(crate) fn close() -> Command {

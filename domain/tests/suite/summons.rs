@@ -74,11 +74,7 @@ fn every_step_answers_everything_as_the_table_says() {
 
 #[test]
 fn after_the_whistle_only_the_rating_is_left() {
-    let over = [
-        Script::whistle_over(),
-        Script::whistle_verified(),
-        Script::whistle_closed(),
-    ];
+    let over = [Script::whistle_over(), Script::whistle_verified(), Script::whistle_closed()];
     for script in over {
         for act in acts() {
             let verb = act.verb();

@@ -1,0 +1,632 @@
+//! Cases over HTTP: list, look, and every step from dispatch to closing.
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use chrono::{DateTime, Utc};
+use domain::{
+    Instant,
+    actor::Permission,
+    case::{Answer, Callback, Case, Command, Satisfaction, Stage, Work, lifecycle::StageName},
+    change::Stored,
+    coordinate::RawPoint,
+    flow::Flow,
+    id::AreaId,
+    text::Prose,
+};
+use persistence::{case as cases, journal::Keyset, obligation};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+use crate::{
+    auth::Caller,
+    body::Json,
+    engine::{self, Step},
+    page::{Cursor, Limit, Page},
+    params::{IdPath, Query},
+    problem::Reply,
+    report::{at_point, known},
+    state::App,
+    timeline::{self, TimelineParams, TimelineView},
+    view::{self, OwedView, PlaceView, PointBody, PointView, TermView, UnitView, tag, tagged},
+    whistle::WhistleView,
+    world::World,
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(list_cases)
+        .service(get_case)
+        .service(get_case_timeline)
+        .service(list_case_obligations)
+        .service(escalate_case)
+        .service(dispatch_case)
+        .service(sign_case)
+        .service(start_case)
+        .service(return_case)
+        .service(feed_back_case)
+        .service(verify_case)
+        .service(call_back_case)
+        .service(close_case)
+        .service(reopen_case)
+        .service(comment_case);
+}
+
+/// A case.
+#[derive(Serialize, ToSchema)]
+pub struct CaseView {
+    /// Its identity.
+    id: Uuid,
+    /// Its number, as read over the telephone. 案卷号。
+    number: String,
+    /// Its place in the journal; the `ETag`.
+    seq: i64,
+    /// How far it is.
+    #[schema(schema_with = view::stage)]
+    stage: &'static str,
+    /// In Chinese.
+    stage_label: &'static str,
+    /// In a line.
+    title: String,
+    /// In full.
+    text: String,
+    /// The code in the catalogue.
+    category: Option<String>,
+    /// Its name.
+    category_name: Option<String>,
+    /// How pressing.
+    #[schema(schema_with = view::urgency)]
+    urgency: &'static str,
+    /// Where.
+    place: PlaceView,
+    /// When it was filed. 立案时间。
+    filed_at: DateTime<Utc>,
+    /// Who has to decide about it. 当前持有层级。
+    holder: UnitView,
+    /// The unit it is dispatched to. 承办单位。
+    assignment: Option<AssignmentView>,
+    /// The whistle of this round. 本轮吹哨。
+    whistle: Option<WhistleView>,
+    /// What was done on the spot by whoever reported it.
+    on_the_spot: Option<String>,
+    /// What the resident said. 回访结果。
+    answer: Option<AnswerView>,
+    /// How it ended. 结案信息。
+    closing: Option<ClosingView>,
+    /// How many reports it answers.
+    reports: usize,
+    /// What happened how often.
+    tally: TallyView,
+    /// What is owed now, by whom, by when. 当前待办与时限。
+    owed: Vec<OwedView>,
+    /// What may be asked now, by somebody who is allowed to.
+    possible: Vec<&'static str>,
+}
+
+/// How a case stands, in short.
+#[derive(Serialize, ToSchema)]
+pub struct CaseBrief {
+    /// Its identity.
+    id: Uuid,
+    /// Its number.
+    number: String,
+    /// How far it is.
+    #[schema(schema_with = view::stage)]
+    stage: &'static str,
+    /// In Chinese.
+    stage_label: &'static str,
+    /// How it ended.
+    closing: Option<ClosingView>,
+}
+
+impl From<&Stored<Case>> for CaseBrief {
+    fn from(stored: &Stored<Case>) -> Self {
+        let stage = stored.state.stage.name();
+        Self {
+            id: stored.state.id.0,
+            number: stored.state.number.clone(),
+            stage: stage.name(),
+            stage_label: stage.label(),
+            closing: ClosingView::of(&stored.state),
+        }
+    }
+}
+
+/// A unit that was given the case.
+#[derive(Serialize, ToSchema)]
+pub struct AssignmentView {
+    /// Which.
+    unit: UnitView,
+    /// Its clock, from dispatch.
+    handle: TermView,
+    /// What it says it did.
+    result: Option<String>,
+}
+
+/// What the resident said: two answers, because solved is not satisfied.
+#[derive(Serialize, ToSchema)]
+pub struct AnswerView {
+    /// Whether it is solved. 是否解决。
+    solved: bool,
+    /// How satisfied. 是否满意。
+    #[schema(schema_with = view::satisfaction)]
+    satisfied: &'static str,
+    /// In words.
+    comment: Option<String>,
+}
+
+impl From<&Answer> for AnswerView {
+    fn from(answer: &Answer) -> Self {
+        Self {
+            solved: answer.solved,
+            satisfied: answer.satisfied.name(),
+            comment: answer.comment.as_ref().map(|text| text.as_str().to_owned()),
+        }
+    }
+}
+
+/// The end of a case.
+#[derive(Serialize, ToSchema)]
+pub struct ClosingView {
+    /// How.
+    #[schema(schema_with = view::case_outcome)]
+    outcome: &'static str,
+    /// In Chinese.
+    outcome_label: &'static str,
+    /// When.
+    at: DateTime<Utc>,
+    /// Until when it can be reopened.
+    reopen_until: DateTime<Utc>,
+}
+
+impl ClosingView {
+    fn of(case: &Case) -> Option<Self> {
+        let Stage::Closed { closing, .. } = &case.stage else { return None };
+        Some(Self {
+            outcome: closing.outcome.name(),
+            outcome_label: closing.outcome.label(),
+            at: closing.at,
+            reopen_until: closing.reopen_until,
+        })
+    }
+}
+
+/// What happened how often.
+#[derive(Serialize, ToSchema)]
+pub struct TallyView {
+    /// 退单次数。
+    returns: u32,
+    /// 返工次数。
+    reworks: u32,
+    /// 重开次数。
+    reopenings: u32,
+    /// 吹哨次数。
+    whistles: u32,
+    /// 未接通回访次数。
+    missed_callbacks: u32,
+}
+
+impl CaseView {
+    /// The view of a case.
+    pub fn new(stored: &Stored<Case>, world: &World) -> Self {
+        let case = &stored.state;
+        let stage = case.stage.name();
+        let category = case.matter.category.as_ref();
+        let named = category.and_then(|code| world.catalogue.get(code.as_str()));
+        let on_the_spot = match case.stage.work() {
+            Some(Work::OnTheSpot { result, .. }) => Some(result.as_str().to_owned()),
+            Some(Work::Unit { .. } | Work::Whistle { .. }) | None => None,
+        };
+        Self {
+            id: case.id.0,
+            number: case.number.clone(),
+            seq: stored.seq,
+            stage: stage.name(),
+            stage_label: stage.label(),
+            title: case.matter.title.as_str().to_owned(),
+            text: case.matter.text.as_str().to_owned(),
+            category: category.map(|code| code.as_str().to_owned()),
+            category_name: named.map(|category| category.name.clone()),
+            urgency: case.matter.urgency.name(),
+            place: PlaceView::from(&case.place),
+            filed_at: case.filed_at,
+            holder: UnitView::from(&case.holder),
+            assignment: case.stage.assignment().map(|assignment| AssignmentView {
+                unit: UnitView::from(&assignment.unit),
+                handle: TermView::from(&assignment.handle),
+                result: assignment.result.as_ref().map(|text| text.as_str().to_owned()),
+            }),
+            whistle: case.stage.whistle().map(WhistleView::from),
+            on_the_spot,
+            answer: answer_of(&case.stage).map(AnswerView::from),
+            closing: ClosingView::of(case),
+            reports: case.reports.len(),
+            tally: TallyView {
+                returns: case.tally.returns,
+                reworks: case.tally.reworks,
+                reopenings: case.tally.reopenings,
+                whistles: case.tally.whistles,
+                missed_callbacks: case.tally.missed_callbacks,
+            },
+            owed: case.obligations().iter().map(OwedView::from).collect(),
+            possible: case.possible(),
+        }
+    }
+}
+
+fn answer_of(stage: &Stage) -> Option<&Answer> {
+    match stage {
+        Stage::CalledBack { answer, .. } => answer.as_ref(),
+        Stage::Closed { closing, .. } => closing.answer.as_ref(),
+        Stage::Filed { .. }
+        | Stage::Dispatched { .. }
+        | Stage::Signed { .. }
+        | Stage::Handling { .. }
+        | Stage::Whistled { .. }
+        | Stage::FedBack { .. }
+        | Stage::Verified { .. } => None,
+    }
+}
+
+/// Which cases to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListCases {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<(Instant, Uuid)>>,
+    /// Only those not closed. 只看未结案。
+    open: Option<bool>,
+    /// Only in this stage.
+    #[param(schema_with = view::stage)]
+    stage: Option<StageName>,
+    /// Only of this category.
+    category: Option<String>,
+    /// Only within this area.
+    within: Option<Uuid>,
+    /// Only those held by this area.
+    holder: Option<Uuid>,
+}
+
+/// Lists cases, newest first.
+///
+/// 案卷列表：本辖区内的和本单位参与的，按立案时间倒序。
+#[utoipa::path(tag = "cases", params(ListCases), responses((status = 200, body = Page<CaseView>)))]
+#[get("/cases")]
+async fn list_cases(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListCases>,
+) -> Reply<Page<CaseView>> {
+    let params = params.0;
+    let limit = params.limit.unwrap_or_default();
+    let after = params.cursor.map(|cursor| cursor.0);
+    let world = app.world(caller.tenant)?;
+    let within = params.within.map(|id| known(&world, id)).transpose()?;
+    let filter = cases::Filter {
+        open: params.open.unwrap_or(false),
+        stage: params.stage,
+        category: params.category,
+        within: within.map(|area| area.path.clone()),
+        holder: params.holder.map(AreaId),
+    };
+    let scope = caller.scope(Permission::ReadCases, app.clock.now());
+    let keyset = Keyset { after, limit: limit.probe() };
+    let found = app.store.read(move |db| cases::list(db, &scope, &filter, keyset)).await?;
+    let position = |case: &Stored<Case>| (case.state.filed_at, case.state.id.0);
+    Ok(Page::cut(found, limit, position, |case| CaseView::new(&case, &world)))
+}
+
+/// Shows a case.
+///
+/// 案卷详情：阶段、持有人、承办或吹哨单位、时限、可执行的操作。
+#[utoipa::path(tag = "cases", responses((status = 200, body = CaseView)))]
+#[get("/cases/{id}")]
+async fn get_case(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let stored = engine::look::<Case>(&app, &caller, id.0).await?;
+    let world = app.world(caller.tenant)?;
+    let view = CaseView::new(&stored, &world);
+    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}
+
+/// Shows the timeline of a case.
+///
+/// 案卷全过程记录（哈希链），`intact` 表示记录未被改动。
+#[utoipa::path(tag = "cases", params(TimelineParams), responses((status = 200, body = TimelineView)))]
+#[get("/cases/{id}/timeline")]
+async fn get_case_timeline(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    params: Query<TimelineParams>,
+) -> Reply<HttpResponse> {
+    engine::look::<Case>(&app, &caller, id.0).await?;
+    timeline::show(&app, caller.tenant, id.0, &params.0).await
+}
+
+/// Everything that was ever owed about a case.
+#[derive(Serialize, ToSchema)]
+pub struct ObligationsView {
+    /// In the order they began.
+    items: Vec<ObligationView>,
+}
+
+/// Something that is or was owed.
+#[derive(Serialize, ToSchema)]
+pub struct ObligationView {
+    /// What.
+    #[schema(schema_with = view::duty)]
+    duty: &'static str,
+    /// In Chinese.
+    duty_label: &'static str,
+    /// By which unit.
+    unit_id: Uuid,
+    /// Its name at that time.
+    unit_name: String,
+    /// By when, and why then.
+    term: TermView,
+    /// When it ended.
+    settled_at: Option<DateTime<Utc>>,
+    /// How it ended; none while it is owed.
+    #[schema(schema_with = view::obligation_outcome)]
+    outcome: Option<String>,
+}
+
+impl From<obligation::Owed> for ObligationView {
+    fn from(owed: obligation::Owed) -> Self {
+        Self {
+            duty: owed.duty.name(),
+            duty_label: owed.duty.label(),
+            unit_id: owed.unit.0,
+            unit_name: owed.unit_name,
+            term: TermView::from(&owed.term),
+            settled_at: owed.settled_at,
+            outcome: owed.outcome,
+        }
+    }
+}
+
+/// Lists everything that was ever owed about a case.
+///
+/// 案卷的全部责任：谁、何事、何时到期、是否按期履行。
+#[utoipa::path(tag = "cases", responses((status = 200, body = ObligationsView)))]
+#[get("/cases/{id}/obligations")]
+async fn list_case_obligations(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
+    engine::look::<Case>(&app, &caller, id.0).await?;
+    let (tenant, id) = (caller.tenant, id.0);
+    let owed = app.store.read(move |db| obligation::of_flow(db, tenant, id)).await?;
+    let items = owed.into_iter().map(ObligationView::from).collect();
+    Ok(HttpResponse::Ok().json(ObligationsView { items }))
+}
+
+/// Asks a command of the case in the path and answers the case as it is afterwards.
+pub async fn ask(
+    step: Step,
+    operation: &str,
+    body: &impl Serialize,
+    command: Command,
+) -> Reply<HttpResponse> {
+    let asked = step.asked(operation, body);
+    let stored = engine::command::<Case>(&step.app, &step.caller, asked, command).await?;
+    let world = step.app.world(step.caller.tenant)?;
+    let view = CaseView::new(&stored, &world);
+    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}
+
+/// A reason.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReasonBody {
+    /// Why. 理由（必填）。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "本级无执法权，需上级协调")]
+    pub reason: Prose,
+}
+
+/// A remark, if there is one.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoteBody {
+    /// In words. 备注。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    pub note: Option<Prose>,
+}
+
+/// Nothing more to say.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmptyBody {}
+
+/// What was done.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResultBody {
+    /// What. 办理结果。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "已清洗油烟净化器，疏通下水道并加装隔油池")]
+    pub result: Prose,
+}
+
+/// Sends a case one level up.
+///
+/// 上呈：网格→社区→街道→区，由上一级决定派遣。
+#[utoipa::path(tag = "cases", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/escalate")]
+async fn escalate_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
+    let command = Command::Escalate { reason: body.0.reason.clone() };
+    ask(step, "escalate_case", &body.0, command).await
+}
+
+/// To whom a case is dispatched.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DispatchBody {
+    /// A unit within the holder's own area. 承办单位。
+    unit_id: Uuid,
+    /// What to mind. 转办意见。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    note: Option<Prose>,
+}
+
+/// Dispatches a case to a unit.
+///
+/// 派遣：交由本辖区内的单位承办，时限自派遣起算。
+#[utoipa::path(tag = "cases", request_body = DispatchBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/dispatch")]
+async fn dispatch_case(step: Step, body: Json<DispatchBody>) -> Reply<HttpResponse> {
+    let (unit, note) = (AreaId(body.0.unit_id), body.0.note.clone());
+    ask(step, "dispatch_case", &body.0, Command::Dispatch { unit, note }).await
+}
+
+/// Signs for a dispatched case.
+///
+/// 签收：承办单位确认收到。
+#[utoipa::path(tag = "cases", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/sign")]
+async fn sign_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
+    ask(step, "sign_case", &body.0, Command::Sign).await
+}
+
+/// Begins work on a signed case.
+///
+/// 开始处置；也可签收后直接反馈。
+#[utoipa::path(tag = "cases", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/start")]
+async fn start_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
+    ask(step, "start_case", &body.0, Command::Start).await
+}
+
+/// Returns a case to whoever dispatched it.
+///
+/// 退单：非本单位职责，必须写明理由，计入退单次数。
+#[utoipa::path(tag = "cases", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/return")]
+async fn return_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
+    let command = Command::Return { reason: body.0.reason.clone() };
+    ask(step, "return_case", &body.0, command).await
+}
+
+/// Says that a dispatched case is done.
+///
+/// 反馈：办理完毕，待现场核查。
+#[utoipa::path(tag = "cases", request_body = ResultBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/feedback")]
+async fn feed_back_case(step: Step, body: Json<ResultBody>) -> Reply<HttpResponse> {
+    let command = Command::FeedBack { result: body.0.result.clone() };
+    ask(step, "feed_back_case", &body.0, command).await
+}
+
+/// What was seen on the spot.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyBody {
+    /// Whether it is done. 是否通过。
+    passed: bool,
+    /// What was seen. 核查情况。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    note: Option<Prose>,
+    /// Where the verifier stood; not demanded. 核查位置（不强制）。
+    point: Option<PointBody>,
+}
+
+/// Verifies on the spot.
+///
+/// 核查：由未参与处置的网格员现场查看；不通过则返工。
+#[utoipa::path(tag = "cases", request_body = VerifyBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/verify")]
+async fn verify_case(step: Step, body: Json<VerifyBody>) -> Reply<HttpResponse> {
+    let VerifyBody { passed, note, point } = &body.0;
+    let point = normalised(*point)?;
+    let command = Command::Verify { passed: *passed, note: note.clone(), point };
+    ask(step, "verify_case", &body.0, command).await
+}
+
+/// A point of a body, normalised; the pointer of a wrong one is `/point/…`.
+pub fn normalised(point: Option<PointBody>) -> Reply<Option<domain::coordinate::Point>> {
+    let raw = point.map(RawPoint::from);
+    raw.map(RawPoint::normalise).transpose().map_err(|error| at_point("/point", &error))
+}
+
+/// What came of asking the resident.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallbackBody {
+    /// Whether anybody was reached. 是否接通。
+    reached: bool,
+    /// Whether it is solved; only when reached. 是否解决。
+    solved: Option<bool>,
+    /// How satisfied; only when reached. 是否满意。
+    #[schema(schema_with = view::satisfaction)]
+    satisfied: Option<Satisfaction>,
+    /// In words. 意见。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    comment: Option<Prose>,
+}
+
+/// Asks the resident, or lets the resident answer.
+///
+/// 回访：是否接通、是否解决、是否满意三项分开记录；上报人也可自行评价。未解决则返工。
+#[utoipa::path(tag = "cases", request_body = CallbackBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/callback")]
+async fn call_back_case(step: Step, body: Json<CallbackBody>) -> Reply<HttpResponse> {
+    let CallbackBody { reached, solved, satisfied, comment } = &body.0;
+    let callback = Callback {
+        reached: *reached,
+        solved: *solved,
+        satisfied: *satisfied,
+        comment: comment.clone(),
+    };
+    ask(step, "call_back_case", &body.0, Command::CallBack(callback)).await
+}
+
+/// Closes a case.
+///
+/// 结案：回访已解决，或多次未接通。
+#[utoipa::path(tag = "cases", request_body = NoteBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/close")]
+async fn close_case(step: Step, body: Json<NoteBody>) -> Reply<HttpResponse> {
+    let command = Command::Close { note: body.0.note.clone() };
+    ask(step, "close_case", &body.0, command).await
+}
+
+/// Reopens a closed case within the window.
+///
+/// 重开：在期限内由上报人或街道提出，案卷号和全部记录不变。
+#[utoipa::path(tag = "cases", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/reopen")]
+async fn reopen_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
+    let command = Command::Reopen { reason: body.0.reason.clone() };
+    ask(step, "reopen_case", &body.0, command).await
+}
+
+/// A remark.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommentBody {
+    /// What. 内容。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "已电话告知商户负责人")]
+    text: Prose,
+}
+
+/// Adds a remark to a case.
+///
+/// 批注：参与各方均可补充说明。
+#[utoipa::path(tag = "cases", request_body = CommentBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/comment")]
+async fn comment_case(step: Step, body: Json<CommentBody>) -> Reply<HttpResponse> {
+    let command = Command::Comment { text: body.0.text.clone() };
+    ask(step, "comment_case", &body.0, command).await
+}
+
+/// The point of a view.
+pub fn point_view(point: Option<domain::coordinate::Point>) -> Option<PointView> {
+    point.map(PointView::from)
+}

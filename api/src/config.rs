@@ -1,0 +1,209 @@
+//! Settings: what can be configured, and the only place that reads the environment.
+//!
+//! A flag of the command line stands above an environment variable, which stands above the
+//! configuration file, which stands above the default. A name nobody knows is refused in the
+//! file and in the environment alike: a typo in `GRIDWHISTLE_DATABASE` must not open an empty
+//! database. Passwords inside a database's address are never printed.
+
+mod address;
+mod source;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+pub use address::DatabaseUrl;
+
+/// The file read when `--config` names none and it exists.
+pub const FILE: &str = "gridwhistle.toml";
+
+/// The settings of the server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// The database: `GRIDWHISTLE_DATABASE`, by default `sqlite://gridwhistle.db`.
+    pub database: DatabaseUrl,
+    /// Where to listen: `GRIDWHISTLE_LISTEN`, by default `127.0.0.1:8080`.
+    pub listen: SocketAddr,
+    /// How to write the log: `GRIDWHISTLE_LOG`, by default `text`.
+    pub log: LogFormat,
+    /// What to write to the log: `GRIDWHISTLE_LOG_LEVEL`, by default `info`.
+    pub log_level: LogLevel,
+    /// Threads that answer requests: `GRIDWHISTLE_WORKERS`, by default one a core.
+    pub workers: Option<usize>,
+    /// Connections that read: `GRIDWHISTLE_READERS`, by default what suits the database.
+    pub readers: Option<usize>,
+    /// Connections that write: `GRIDWHISTLE_WRITERS`, by default what suits the database.
+    pub writers: Option<usize>,
+    /// How many may wait for each kind of connection before callers are told to come back:
+    /// `GRIDWHISTLE_WAITING`, by default 4096.
+    pub waiting: usize,
+    /// Minutes an access token is valid: `GRIDWHISTLE_ACCESS_MINUTES`, by default 15.
+    pub access_minutes: u32,
+    /// Days a refresh token is valid: `GRIDWHISTLE_REFRESH_DAYS`, by default 30.
+    pub refresh_days: u32,
+    /// Reverse proxies in front that add to `X-Forwarded-For`: `GRIDWHISTLE_PROXIES`, by
+    /// default 0.
+    pub proxies: u8,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What needs somebody's attention.
+    Error,
+    /// And what may.
+    Warn,
+    /// And a line a request.
+    #[default]
+    Info,
+    /// And what helps to find a fault.
+    Debug,
+}
+
+/// What one source says; the rest it leaves to the next. Its fields are the names in the file.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields)]
+pub struct Partial {
+    /// The database, as sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME
+    #[arg(long, value_name = "URL")]
+    pub database: Option<DatabaseUrl>,
+    /// Where to listen
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// How to write the log
+    #[arg(long, value_name = "FORMAT")]
+    pub log: Option<LogFormat>,
+    /// How much to log
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
+    /// Threads that answer requests
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// Connections that read
+    #[arg(long, value_name = "N")]
+    pub readers: Option<usize>,
+    /// Connections that write; SQLite always has one
+    #[arg(long, value_name = "N")]
+    pub writers: Option<usize>,
+    /// How many requests may wait for a connection
+    #[arg(long, value_name = "N")]
+    pub waiting: Option<usize>,
+    /// Minutes an access token is valid
+    #[arg(long, value_name = "MINUTES")]
+    pub access_minutes: Option<u32>,
+    /// Days a refresh token is valid
+    #[arg(long, value_name = "DAYS")]
+    pub refresh_days: Option<u32>,
+    /// Reverse proxies in front that add to X-Forwarded-For
+    #[arg(long, value_name = "N")]
+    pub proxies: Option<u8>,
+}
+
+/// Why the settings could not be read, as a sentence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault(String);
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl Settings {
+    /// The settings of this process: `flags` first, then the environment, then the file.
+    pub fn load(flags: Partial, file: Option<&Path>) -> Result<Self, Fault> {
+        let environment = source::environment(std::env::vars_os())?;
+        let file = match file {
+            Some(path) => source::file(path)?,
+            None if Path::new(FILE).exists() => source::file(&PathBuf::from(FILE))?,
+            None => Partial::default(),
+        };
+        Self::from(flags.or(environment).or(file))
+    }
+
+    /// How the store is laid out.
+    pub fn store_options(&self) -> persistence::Options {
+        persistence::Options { readers: self.readers, writers: self.writers, waiting: self.waiting }
+    }
+
+    /// The settings, with the defaults for what nobody said.
+    fn from(given: Partial) -> Result<Self, Fault> {
+        let settings = Self {
+            database: given.database.unwrap_or_default(),
+            listen: given.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
+            log: given.log.unwrap_or_default(),
+            log_level: given.log_level.unwrap_or_default(),
+            workers: given.workers,
+            readers: given.readers,
+            writers: given.writers,
+            waiting: given.waiting.unwrap_or(4096),
+            access_minutes: given.access_minutes.unwrap_or(15),
+            refresh_days: given.refresh_days.unwrap_or(30),
+            proxies: given.proxies.unwrap_or(0),
+        };
+        settings.check()
+    }
+
+    /// Refuses numbers that make no sense: a server that starts must be able to work.
+    fn check(self) -> Result<Self, Fault> {
+        let amount = |name, given: Option<usize>, most| (name, given, 1, most);
+        let minutes = usize::try_from(self.access_minutes).ok();
+        let days = usize::try_from(self.refresh_days).ok();
+        for (name, given, least, most) in [
+            amount("workers", self.workers, 1024),
+            amount("readers", self.readers, 256),
+            amount("writers", self.writers, 64),
+            amount("waiting", Some(self.waiting), 1_000_000),
+            amount("access_minutes", minutes, 24 * 60),
+            amount("refresh_days", days, 366),
+        ] {
+            if given.is_some_and(|given| given < least || given > most) {
+                let given = given.unwrap_or_default();
+                return Err(Fault(format!("{name} is {given}; give {least} to {most}")));
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Partial {
+    /// What this source says, and where it is silent what the other says.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            database: self.database.or(other.database),
+            listen: self.listen.or(other.listen),
+            log: self.log.or(other.log),
+            log_level: self.log_level.or(other.log_level),
+            workers: self.workers.or(other.workers),
+            readers: self.readers.or(other.readers),
+            writers: self.writers.or(other.writers),
+            waiting: self.waiting.or(other.waiting),
+            access_minutes: self.access_minutes.or(other.access_minutes),
+            refresh_days: self.refresh_days.or(other.refresh_days),
+            proxies: self.proxies.or(other.proxies),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! Where settings come from besides the command line: the environment and a TOML file.
+
+use std::{ffi::OsString, fmt::Display, path::Path, str::FromStr};
+
+use super::{Fault, Partial};
+
+const PREFIX: &str = "GRIDWHISTLE_";
+
+/// Everything the environment can set.
+const NAMES: &[&str] = &[
+    "DATABASE",
+    "LISTEN",
+    "LOG",
+    "LOG_LEVEL",
+    "WORKERS",
+    "READERS",
+    "WRITERS",
+    "WAITING",
+    "ACCESS_MINUTES",
+    "REFRESH_DAYS",
+    "PROXIES",
+];
+
+/// What the variables `GRIDWHISTLE_…` say; an empty one says nothing.
+pub(super) fn environment(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Partial, Fault> {
+    let mut given = Partial::default();
+    for (name, value) in variables {
+        let Some(name) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+        if kubernetes(name) {
+            continue;
+        }
+        let value = value.to_str().ok_or_else(|| {
+            Fault(format!("the environment variable {PREFIX}{name} is not UTF-8 text"))
+        })?;
+        if !value.trim().is_empty() || !NAMES.contains(&name) {
+            set(&mut given, name, value.trim())?;
+        }
+    }
+    Ok(given)
+}
+
+/// What Kubernetes sets for a service called `gridwhistle`.
+fn kubernetes(name: &str) -> bool {
+    name == "PORT" || name.starts_with("PORT_") || name.starts_with("SERVICE_")
+}
+
+fn set(given: &mut Partial, name: &str, value: &str) -> Result<(), Fault> {
+    match name {
+        "DATABASE" => given.database = Some(parse(name, value)?),
+        "LISTEN" => given.listen = Some(parse(name, value)?),
+        "LOG" => given.log = Some(one_of(name, value)?),
+        "LOG_LEVEL" => given.log_level = Some(one_of(name, value)?),
+        "WORKERS" => given.workers = Some(parse(name, value)?),
+        "READERS" => given.readers = Some(parse(name, value)?),
+        "WRITERS" => given.writers = Some(parse(name, value)?),
+        "WAITING" => given.waiting = Some(parse(name, value)?),
+        "ACCESS_MINUTES" => given.access_minutes = Some(parse(name, value)?),
+        "REFRESH_DAYS" => given.refresh_days = Some(parse(name, value)?),
+        "PROXIES" => given.proxies = Some(parse(name, value)?),
+        _ => {
+            return Err(Fault(format!(
+                "the environment variable {PREFIX}{name} is unknown; known are {}",
+                NAMES.iter().map(|name| format!("{PREFIX}{name}")).collect::<Vec<_>>().join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn parse<T: FromStr<Err: Display>>(name: &str, value: &str) -> Result<T, Fault> {
+    value.parse().map_err(|error| {
+        Fault(format!("the environment variable {PREFIX}{name} is {value:?}: {error}"))
+    })
+}
+
+fn one_of<T: clap::ValueEnum>(name: &str, value: &str) -> Result<T, Fault> {
+    T::from_str(value, true).map_err(|_unknown| {
+        let all = T::value_variants().iter().filter_map(T::to_possible_value);
+        let all: Vec<_> = all.map(|one| one.get_name().to_owned()).collect();
+        let all = all.join(", ");
+        Fault(format!("the environment variable {PREFIX}{name} is {value:?}; give one of {all}"))
+    })
+}
+
+/// What a file says.
+pub(super) fn file(path: &Path) -> Result<Partial, Fault> {
+    let path_text = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Fault(format!("cannot read the configuration {path_text}: {error}")))?;
+    toml::from_str(&text).map_err(|error| {
+        let line = error.span().and_then(|span| text.get(..span.start));
+        let line = line.map_or(1, |before| before.matches('\n').count() + 1);
+        // Only the message: the line itself may hold a password.
+        Fault(format!("the configuration {path_text}, line {line}: {}", error.message()))
+    })
+}

@@ -1,0 +1,70 @@
+//! The demo: a fresh city, a running server, and the whole loop driven over HTTP as the people
+//! who would do it, every step printed.
+
+mod city;
+mod driver;
+mod story;
+
+use std::{net::TcpListener, path::PathBuf};
+
+use actix_web::web::Data;
+use persistence::StoreError;
+
+use crate::{clock::Clock, config::Settings, install::Failed, server, state::App};
+
+pub use city::{Account, seed};
+
+/// How to run the demo.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether to stop after the loop.
+    pub once: bool,
+    /// Where to write recorded examples for the OpenAPI document.
+    pub record: Option<PathBuf>,
+}
+
+/// Seeds the database of `settings`, serves it on `listener`, drives the loop; then serves on,
+/// unless it is to stop.
+pub async fn run(settings: Settings, listener: TcpListener, options: Options) -> Result<(), Failed> {
+    let clock = Clock::default();
+    let app = App::open(settings, clock.clone()).await?;
+    say("正在建立黄石市：区划、部门、网格、人员…… / Setting up the city of Huangshi…");
+    let city = city::seed(&app.store, &clock).await?;
+    app.worlds.refresh(&app.store).await?;
+    say(&city.summary());
+    let store = app.store.clone();
+    let running = server::start(Data::new(app), listener, !options.once)
+        .map_err(|error| Failed(format!("cannot serve: {error}")))?;
+    let base = format!("http://{}", running.address);
+    let serving = tokio::spawn(running.server);
+    let (told, record) = (city.clone(), options.record.clone());
+    let address = base.clone();
+    let loop_done = tokio::task::spawn_blocking(move || story::tell(&address, &told, record))
+        .await
+        .map_err(|error| Failed(error.to_string()))?;
+    let done = match (loop_done, options.once) {
+        (Err(failed), _) => Err(failed),
+        (Ok(()), true) => Ok(()),
+        (Ok(()), false) => {
+            say(&city.invitation(&base));
+            serving.await.map_err(|e| Failed(e.to_string()))?.map_err(|e| Failed(e.to_string()))?;
+            store.close();
+            return Ok(());
+        }
+    };
+    running.handle.stop(true).await;
+    store.close();
+    done
+}
+
+impl From<Failed> for StoreError {
+    fn from(failed: Failed) -> Self {
+        Self::Unusable(failed.0)
+    }
+}
+
+/// Prints a paragraph.
+#[expect(clippy::print_stdout, reason = "the demo talks to whoever started it")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,172 @@
+//! A client as each of the people, over real HTTP, that prints what it does.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use serde_json::{Value, json};
+
+use super::{city::PEOPLE, say};
+use crate::{clock::new_id, install::Failed};
+
+/// What one call is: who does what.
+pub(super) struct Call<'a> {
+    /// The account.
+    pub(super) by: &'a str,
+    /// The operation, by its id in the document.
+    pub(super) operation: &'a str,
+    /// The method.
+    pub(super) method: &'a str,
+    /// The path with its query.
+    pub(super) path: String,
+    /// The body.
+    pub(super) body: Value,
+    /// The status that must come back.
+    pub(super) expect: u16,
+    /// The `Idempotency-Key`; a new one when none is given.
+    pub(super) key: Option<String>,
+}
+
+/// Everybody's logins and the connection.
+pub(super) struct Driver {
+    agent: ureq::Agent,
+    base: String,
+    tokens: BTreeMap<String, String>,
+    examples: BTreeMap<String, Value>,
+    steps: usize,
+}
+
+impl Driver {
+    pub(super) fn new(base: &str) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(30)))
+            .build();
+        Self {
+            agent: config.into(),
+            base: base.to_owned(),
+            tokens: BTreeMap::new(),
+            examples: BTreeMap::new(),
+            steps: 0,
+        }
+    }
+
+    /// How many steps held so far.
+    pub(super) const fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Logs somebody in; the answer's tokens are kept.
+    pub(super) fn login(&mut self, account: &str, password: &str) -> Result<Value, Failed> {
+        let body = json!({ "tenant": "4202", "account": account, "password": password });
+        let (status, answer, _) = self.send("POST", "/api/v1/auth/login", None, None, &body)?;
+        if status != 200 {
+            return Err(Failed(format!("{account} cannot log in: {status} {answer}")));
+        }
+        self.tokens.insert(account.to_owned(), text(&answer, "/access_token"));
+        let masked = json!({ "tenant": "4202", "account": account, "password": "••••••••" });
+        self.record("login", &masked, &tokens_hidden(&answer));
+        Ok(answer)
+    }
+
+    /// Does one step: prints it, checks the status, and prints the fact `tell` finds.
+    pub(super) fn step(
+        &mut self,
+        call: Call<'_>,
+        tell: impl Fn(&Value) -> String,
+    ) -> Result<Value, Failed> {
+        let Call { by, operation, method, path, body, expect, key } = call;
+        let key = (method == "POST").then(|| key.unwrap_or_else(|| new_id().to_string()));
+        let token = self.tokens.get(by).cloned();
+        let (status, answer, _) = self.send(method, &path, token.as_deref(), key.as_deref(), &body)?;
+        let name = PEOPLE.iter().find(|p| p.account == by).map_or(by, |person| person.name);
+        let short = path.strip_prefix("/api/v1").unwrap_or(&path);
+        if status != expect {
+            return Err(Failed(format!("{name}: {method} {short} → {status}, not {expect}: {answer}")));
+        }
+        self.steps += 1;
+        say(&format!("{:>3}. {name}  {method} {} → {status}", self.steps, shortened(short)));
+        let fact = tell(&answer);
+        if !fact.is_empty() {
+            say(&format!("     {fact}"));
+        }
+        if status < 300 {
+            self.record(operation, &body, &answer);
+        }
+        Ok(answer)
+    }
+
+    fn record(&mut self, operation: &str, request: &Value, response: &Value) {
+        let example = json!({ "request": request, "response": response });
+        self.examples.entry(operation.to_owned()).or_insert(example);
+    }
+
+    /// Writes what was recorded.
+    pub(super) fn save(&self, file: &Path) -> Result<(), Failed> {
+        let text = serde_json::to_string_pretty(&self.examples).map_err(|e| Failed(e.to_string()))?;
+        std::fs::write(file, text + "\n").map_err(|error| Failed(error.to_string()))
+    }
+
+    /// Sends one request; answers the status, the body, and the `ETag`.
+    pub(super) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        key: Option<&str>,
+        body: &Value,
+    ) -> Result<(u16, Value, String), Failed> {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header("Accept-Language", "zh-CN");
+        if let Some(token) = token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        let failed = |error: &dyn std::fmt::Display| Failed(format!("{method} {path}: {error}"));
+        let sent = if method == "GET" {
+            self.agent.run(request.body(()).map_err(|e| failed(&e))?)
+        } else {
+            let request = request.header("Content-Type", "application/json");
+            self.agent.run(request.body(body.to_string()).map_err(|e| failed(&e))?)
+        };
+        let mut response = sent.map_err(|error| failed(&error))?;
+        let status = response.status().as_u16();
+        let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok());
+        let tag = tag.unwrap_or_default().to_owned();
+        let text = response.body_mut().read_to_string().map_err(|error| failed(&error))?;
+        let answer = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).map_err(|error| failed(&error))?
+        };
+        Ok((status, answer, tag))
+    }
+}
+
+/// Identifiers are long; the line shows their end.
+fn shortened(path: &str) -> String {
+    path.split('/')
+        .map(|part| match uuid::Uuid::try_parse(part) {
+            Ok(_) => format!("…{}", part.chars().skip(30).collect::<String>()),
+            Err(_) => part.to_owned(),
+        })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+fn tokens_hidden(answer: &Value) -> Value {
+    let mut shown = answer.clone();
+    for token in ["access_token", "refresh_token"] {
+        if let Some(value) = shown.get_mut(token) {
+            *value = json!("eyJ…");
+        }
+    }
+    shown
+}
+
+/// The text at a JSON pointer.
+pub(super) fn text(answer: &Value, pointer: &str) -> String {
+    answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+}

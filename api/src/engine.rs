@@ -1,0 +1,250 @@
+//! How every command runs, whatever its flow: look whether it was seen, load, decide, commit,
+//! and answer; or rebuild the answer that was given the first time.
+
+use std::pin::Pin;
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
+use domain::{
+    Instant,
+    actor::Actor,
+    case::Case,
+    change::{Change, Request, Stored, act},
+    flow::{Context, Flow},
+    id::{CaseId, PersonId, ReportId, TenantId},
+    person::Person,
+    refusal::Refusal,
+    report::Report,
+};
+use persistence::{Db, Outcome, StoreError, Write, case, journal, person, report};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    auth::Caller,
+    headers::{IfMatch, Key},
+    problem::{Code, Problem, Reply},
+    state::App,
+};
+
+/// A flow that is kept in a table of its own.
+pub trait Kept: Flow + Send + 'static {
+    /// Loads one.
+    fn find(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Stored<Self>>, StoreError>;
+    /// The change as something to write.
+    fn write(change: Change<Self>) -> Write;
+    /// Whether this actor may know that it exists.
+    fn visible(&self, actor: &Actor, at: Instant) -> bool;
+}
+
+impl Kept for Case {
+    fn find(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Stored<Self>>, StoreError> {
+        case::find(db, tenant, CaseId(id))
+    }
+    fn write(change: Change<Self>) -> Write {
+        Write::Case(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
+
+impl Kept for Report {
+    fn find(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Stored<Self>>, StoreError> {
+        report::find(db, tenant, ReportId(id))
+    }
+    fn write(change: Change<Self>) -> Write {
+        Write::Report(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
+
+impl Kept for Person {
+    fn find(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Stored<Self>>, StoreError> {
+        person::find(db, tenant, PersonId(id))
+    }
+    fn write(change: Change<Self>) -> Write {
+        Write::Person(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        use domain::actor::Permission::ManagePeople;
+        self.id == actor.person || actor.may_somewhere(ManagePeople, at)
+    }
+}
+
+/// Loads a flow the caller may know of; whatever else there is does not exist for the caller.
+pub async fn look<F: Kept>(app: &App, caller: &Caller, id: Uuid) -> Reply<Stored<F>> {
+    let tenant = caller.tenant;
+    let stored = app.store.read(move |db| F::find(db, tenant, id)).await?;
+    seen_by(stored, caller, app.clock.now())
+}
+
+fn seen_by<F: Kept>(stored: Option<Stored<F>>, by: &Actor, at: Instant) -> Reply<Stored<F>> {
+    stored
+        .filter(|stored| stored.state.visible(by, at))
+        .ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// How often a command is decided anew after somebody else was faster.
+const ATTEMPTS: usize = 4;
+
+/// A command on something that exists: seen? load, decide, commit.
+///
+/// `also` loads whatever else the decision needs; `decide` answers the change of the flow that
+/// was asked and what else moves with it.
+pub async fn step<F: Kept, T: Send + 'static>(
+    app: &App,
+    caller: &Caller,
+    asked: Asked,
+    also: impl Fn(&mut Db) -> Result<T, StoreError> + Clone + Send + 'static,
+    decide: impl Fn(&Stored<F>, &T, Context<'_>) -> Reply<(Change<F>, Vec<Write>)>,
+) -> Reply<Stored<F>> {
+    let (tenant, id, request) = (caller.tenant, asked.id, asked.request);
+    let world = app.world(tenant)?;
+    for _ in 0..ATTEMPTS {
+        let also = also.clone();
+        let (seen, stored, extra) = app
+            .store
+            .read(move |db| {
+                let seen = journal::seen(db, tenant, request.command)?;
+                Ok((seen, F::find(db, tenant, id)?, also(db)?))
+            })
+            .await?;
+        if let Some(seen) = seen {
+            return answer_again(app, caller, request, seen).await;
+        }
+        let now = app.clock.now();
+        let stored = seen_by(stored, caller, now)?;
+        asked.if_match.check(stored.seq)?;
+        let (change, more) = decide(&stored, &extra, world.context(caller, now))?;
+        let after = change.stored();
+        let writes = std::iter::once(F::write(change)).chain(more).collect();
+        match app.store.commit(writes).await? {
+            Outcome::Done => return Ok(after),
+            // Seen: the next round finds it. Stale: the next round decides on the new state,
+            // unless the client said which state it meant.
+            Outcome::Seen | Outcome::Stale => {}
+        }
+    }
+    Err(Problem::new(Code::LostRace))
+}
+
+/// What a request asks, of what.
+#[derive(Clone, Copy)]
+pub struct Asked {
+    /// Of which flow.
+    pub id: Uuid,
+    /// With which command.
+    pub request: Request,
+    /// In which state.
+    pub if_match: IfMatch,
+}
+
+/// Everything a step needs besides its body: who asks what of which flow, in which state.
+pub struct Step {
+    /// The application.
+    pub app: Data<App>,
+    /// The request.
+    pub request: HttpRequest,
+    /// Who asks.
+    pub caller: Caller,
+    /// Of which flow.
+    pub id: Uuid,
+    key: Key,
+    if_match: IfMatch,
+}
+
+impl Step {
+    /// What is asked, for the journal.
+    pub fn asked(&self, operation: &str, body: &impl Serialize) -> Asked {
+        let request = Request::new(self.key.0, operation, self.id, body);
+        Asked { id: self.id, request, if_match: self.if_match }
+    }
+}
+
+/// An identifier in the path, by name.
+pub fn segment(request: &HttpRequest, name: &'static str) -> Reply<Uuid> {
+    let text = request.match_info().get(name).unwrap_or_default();
+    Uuid::try_parse(text).map_err(|_| {
+        let (zh, en) = ("应为 UUID", "this part of the path is a UUID");
+        Problem::new(Code::InvalidPath).parameter(name, "not_a_uuid", zh, en)
+    })
+}
+
+impl FromRequest for Step {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Reply<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let app = request.app_data::<Data<App>>().cloned();
+        let caller = Caller::from_request(request, payload);
+        let request = request.clone();
+        Box::pin(async move {
+            let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
+            // Who asks comes first: strangers learn nothing from what is wrong with the rest.
+            let caller = caller.await?;
+            let id = segment(&request, "id")?;
+            let key = Key::of(request.headers())?;
+            let if_match = IfMatch::of(request.headers())?;
+            Ok(Self { app, request, caller, id, key, if_match })
+        })
+    }
+}
+
+/// A command that moves only the flow it names.
+pub async fn command<F: Kept>(
+    app: &App,
+    caller: &Caller,
+    asked: Asked,
+    command: F::Command,
+) -> Reply<Stored<F>> {
+    let decide = |stored: &Stored<F>, (): &(), context: Context<'_>| {
+        Ok((act::<F>(Some(stored), &command, asked.request, 0, context)?, Vec::new()))
+    };
+    step(app, caller, asked, |_| Ok(()), decide).await
+}
+
+/// A command that begins something: decide, commit; look for an earlier answer only when that
+/// does not succeed.
+pub async fn begin<F: Kept>(
+    app: &App,
+    caller: &Caller,
+    request: Request,
+    decide: impl FnOnce(Context<'_>) -> Result<(Change<F>, Vec<Write>), Refusal>,
+) -> Reply<(Stored<F>, bool)> {
+    let world = app.world(caller.tenant)?;
+    let refused = match decide(world.context(caller, app.clock.now())) {
+        Ok((change, more)) => {
+            let after = change.stored();
+            let writes = std::iter::once(F::write(change)).chain(more).collect();
+            match app.store.commit(writes).await {
+                Ok(Outcome::Done) => return Ok((after, true)),
+                Ok(Outcome::Seen) => Problem::new(Code::LostRace),
+                Ok(Outcome::Stale) => Refusal::AlreadyExists { what: F::KIND.name() }.into(),
+                Err(error) => error.into(),
+            }
+        }
+        Err(refusal) => refusal.into(),
+    };
+    let (tenant, command) = (caller.tenant, request.command);
+    match app.store.read(move |db| journal::seen(db, tenant, command)).await? {
+        Some(seen) => Ok((answer_again(app, caller, request, seen).await?, false)),
+        None => Err(refused),
+    }
+}
+
+/// The answer a command was given the first time, rebuilt from the journal.
+async fn answer_again<F: Kept>(
+    app: &App,
+    caller: &Caller,
+    request: Request,
+    seen: journal::Seen,
+) -> Reply<Stored<F>> {
+    if seen.actor != caller.person || seen.request != request {
+        return Err(Problem::new(Code::IdempotencyKeyReused));
+    }
+    let tenant = caller.tenant;
+    let stored = app.store.read(move |db| journal::at::<F>(db, tenant, seen.flow, seen.seq)).await?;
+    stored.ok_or_else(|| Problem::new(Code::NotFound))
+}

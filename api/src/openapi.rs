@@ -1,0 +1,197 @@
+//! The OpenAPI document: generated from the handlers, completed here with what every operation
+//! shares, so that no handler repeats it.
+
+use serde_json::{Map, Value, json};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+
+use crate::problem::{FaultView, ProblemView};
+
+const DESCRIPTION: &str = "\
+网格哨（GridWhistle）：网格化管理后端。网格员或居民上报，社区受理立案，街道派遣或吹哨，部门报到办理，\
+网格员现场核查，居民评价，最后结案。\n\n\
+GridWhistle is the backend of grid management: a report becomes a case, a street dispatches it or \
+blows the whistle, departments report in, a grid worker verifies on the spot, the resident answers, \
+the case closes.\n\n\
+**约定 Conventions**\n\n\
+- 每次写操作带 `Idempotency-Key`（UUID，建议 v7）；断网后用同一个键重发，不会重复办理，得到原来的回答。\n\
+- 读取得到 `ETag`；写入时带 `If-Match` 可确保没有别人先改动；`If-None-Match` 未变返回 304。\n\
+- 列表用 `limit` 和 `cursor` 翻页，下一页见 `next` 和 `Link`。\n\
+- 错误一律是 `application/problem+json`（RFC 9457），`code` 稳定，`errors` 指出位置；`Accept-Language` 选择中文或英文。\n\
+- 时间为 RFC 3339（UTC），坐标输出为 WGS-84。";
+
+/// What is not read off the handlers.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "GridWhistle 网格哨", license(name = "Apache-2.0", identifier = "Apache-2.0"), contact(name = "GridWhistle")),
+    servers((url = "/", description = "this server")),
+    tags(
+        (name = "auth", description = "登录与令牌 · logging in"),
+        (name = "me", description = "我的身份与待办 · who I am and what I owe"),
+        (name = "reports", description = "上报：受理、并案、不予受理 · reports and their intake"),
+        (name = "cases", description = "案卷：派遣、签收、处置、反馈、核查、回访、结案 · cases from filing to closing"),
+        (name = "whistles", description = "街道吹哨、部门报到 · whistles and reporting in"),
+        (name = "areas", description = "区划、单位、网格定位与分类目录 · areas, units, locating, catalogue"),
+        (name = "people", description = "人员与授权 · people and grants"),
+        (name = "service", description = "运行状况 · health of the service"),
+    ),
+    components(schemas(ProblemView<'_>, FaultView<'_>)),
+    modifiers(&Scheme),
+)]
+pub struct Base;
+
+struct Scheme;
+
+impl Modify for Scheme {
+    fn modify(&self, document: &mut Document) {
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.bearer_format = Some("JWT".to_owned());
+        bearer.description = Some("登录得到的访问令牌 · the access token of a login".to_owned());
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    }
+}
+
+/// The finished document, as JSON: the same for the command, the server and the tests.
+pub fn finish(document: &Document) -> Value {
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    if let Some(info) = document.get_mut("info").and_then(Value::as_object_mut) {
+        info.insert("description".to_owned(), json!(DESCRIPTION));
+        info.insert("version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
+    }
+    let examples: Value =
+        serde_json::from_str(include_str!("../data/examples.json")).unwrap_or_default();
+    if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
+        for (path, item) in paths.iter_mut() {
+            let Some(item) = item.as_object_mut() else { continue };
+            for (method, operation) in item.iter_mut() {
+                let Some(operation) = operation.as_object_mut() else { continue };
+                complete(path, method, operation, &examples);
+            }
+        }
+    }
+    document
+}
+
+fn complete(path: &str, method: &str, operation: &mut Map<String, Value>, examples: &Value) {
+    let open = operation.contains_key("security");
+    if !open {
+        operation.insert("security".to_owned(), json!([{ "bearer": [] }]));
+    }
+    let login = path.starts_with("/api/v1/auth/");
+    let writes = method == "post" && !login;
+    parameters(path, writes, operation);
+    let mut problems = vec!["400", "503"];
+    if !open || login {
+        problems.push("401");
+    }
+    if login {
+        problems.push("429");
+    }
+    if path.contains('{') {
+        problems.push("404");
+    }
+    if writes {
+        problems.extend(["403", "409", "412", "422"]);
+    }
+    if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
+        for status in problems {
+            responses.insert(status.to_owned(), problem(status));
+        }
+        responses.insert("default".to_owned(), problem("default"));
+    }
+    let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if let Some(example) = examples.get(&id) {
+        illustrate(operation, example);
+    }
+}
+
+fn problem(status: &str) -> Value {
+    let description = match status {
+        "400" => "请求不符合要求 · the request is not valid",
+        "401" => "未登录或凭据错误 · no valid credentials",
+        "403" => "没有权限 · not permitted",
+        "404" => "不存在或不可见 · not there, or not yours to see",
+        "409" => "冲突 · conflict",
+        "412" => "If-Match 不是最新版本 · If-Match names an older version",
+        "422" => "规则不允许，`code` 说明原因 · a rule said no, `code` tells which",
+        "429" => "过于频繁，见 Retry-After · too often, see Retry-After",
+        "503" => "暂时不可用，见 Retry-After · try again, see Retry-After",
+        _ => "其他问题 · any other problem",
+    };
+    json!({
+        "description": description,
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/ProblemView" } } },
+    })
+}
+
+/// The parameters every operation of a kind has.
+fn parameters(path: &str, writes: bool, operation: &mut Map<String, Value>) {
+    let list = operation.entry("parameters").or_insert_with(|| json!([]));
+    let Some(list) = list.as_array_mut() else { return };
+    for name in path.split('/').filter_map(|s| s.strip_prefix('{')?.strip_suffix('}')) {
+        if list.iter().any(|parameter| parameter["name"] == name) {
+            continue;
+        }
+        let description = match name {
+            "unit_id" => "被吹哨的部门 · the summoned department",
+            "code" => "问题代码 · the code of a problem",
+            _ => "标识 · the identity",
+        };
+        let schema = if name == "code" {
+            json!({ "type": "string" })
+        } else {
+            json!({ "type": "string", "format": "uuid" })
+        };
+        list.push(json!({ "name": name, "in": "path", "required": true, "description": description, "schema": schema }));
+    }
+    if writes {
+        list.push(json!({
+            "name": "Idempotency-Key", "in": "header", "required": true,
+            "description": "本次操作的 UUID（建议 v7）；重发同一请求用同一个 · a UUID for this action, the same for every retry",
+            "schema": { "type": "string", "format": "uuid" },
+            "example": "018f3f5e-9c4b-7d2a-8e21-5b0c6f1a2d3e",
+        }));
+    }
+    if writes && path.contains("{id}") {
+        list.push(json!({
+            "name": "If-Match", "in": "header", "required": false,
+            "description": "读取时得到的 ETag；不符返回 412 · the ETag as read; 412 when it changed",
+            "schema": { "type": "string" }, "example": "\"3\"",
+        }));
+    }
+    if list.is_empty() {
+        operation.remove("parameters");
+    }
+}
+
+/// Puts a recorded request and answer into an operation.
+fn illustrate(operation: &mut Map<String, Value>, example: &Value) {
+    if let Some(request) = example.get("request").filter(|request| !request.is_null())
+        && let Some(body) = operation
+            .get_mut("requestBody")
+            .and_then(|body| body.pointer_mut("/content/application~1json"))
+            .and_then(Value::as_object_mut)
+    {
+        body.insert("example".to_owned(), request.clone());
+    }
+    let Some(answer) = example.get("response").filter(|answer| !answer.is_null()) else { return };
+    let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
+        return;
+    };
+    for (status, response) in responses.iter_mut() {
+        if status.starts_with('2')
+            && let Some(content) =
+                response.pointer_mut("/content/application~1json").and_then(Value::as_object_mut)
+        {
+            content.insert("example".to_owned(), answer.clone());
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Passwords: argon2id with the parameters OWASP recommends, never on an async thread.
+//!
+//! An account that does not exist costs as much as one that does, so that the time tells
+//! nothing. Each verification takes 19 MiB and some 20 ms of a core; only a few run at once, a
+//! few more may wait, the rest are told to come back.
+
+use std::sync::Arc;
+
+use actix_web::web;
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
+    password_hash::{self, SaltString},
+};
+use tokio::sync::{Semaphore, TryAcquireError};
+
+use crate::{
+    problem::{Code, Problem, Reply},
+    token::random,
+};
+
+/// The fewest characters of a password.
+pub const MIN: usize = 10;
+
+/// The most characters of a password; a bound on work, not on memory.
+pub const MAX: usize = 128;
+
+/// 19 MiB, two passes, one lane (OWASP Password Storage Cheat Sheet).
+const PARAMS: (u32, u32, u32) = (19 * 1024, 2, 1);
+
+/// The hash of a password nobody has, made with the same parameters.
+const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$\
+    L/6AVVZW2kXy+ufuAtSA0Q$wAVt6m4PGd/RZ3ZiqlpnVA57KSN2pg9wIKkNYXKStZQ";
+
+/// The place where passwords are hashed and verified.
+#[derive(Clone, Debug)]
+pub struct Passwords {
+    running: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Passwords {
+    /// A place where `at_once` passwords are worked on and eight times as many wait.
+    pub fn new(at_once: usize) -> Self {
+        let at_once = at_once.max(1);
+        Self {
+            running: Arc::new(Semaphore::new(at_once)),
+            waiting: Arc::new(Semaphore::new(at_once.saturating_mul(9))),
+        }
+    }
+
+    /// Whether `given` is the password whose hash is `stored`. Without a stored hash the answer
+    /// is no, at the same price.
+    pub async fn verify(&self, given: String, stored: Option<String>) -> Reply<bool> {
+        self.run(move || {
+            let known = stored.is_some();
+            let matches = verify(&given, stored.as_deref().unwrap_or(DECOY))?;
+            Ok(matches && known)
+        })
+        .await
+    }
+
+    /// The hash to store for a password.
+    pub async fn hash(&self, password: String) -> Reply<String> {
+        self.run(move || hash(&password)).await
+    }
+
+    async fn run<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Reply<R> + Send + 'static,
+    ) -> Reply<R> {
+        let busy = || Problem::new(Code::Overloaded);
+        let _place = match self.waiting.try_acquire() {
+            Ok(place) => place,
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => return Err(busy()),
+        };
+        let turn = Arc::clone(&self.running).acquire_owned().await.map_err(|_closed| busy())?;
+        web::block(move || {
+            // Kept until the work is done, even if the caller has gone away.
+            let _turn = turn;
+            work()
+        })
+        .await?
+    }
+}
+
+/// Refuses a password that is too short, too long, or the account's name.
+pub fn check(password: &str, account: &str) -> Reply<()> {
+    let length = password.chars().count();
+    let bounded = (MIN..=MAX).contains(&length);
+    if bounded && !password.eq_ignore_ascii_case(account) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::PasswordUnacceptable).with("min", MIN).with("max", MAX))
+}
+
+/// A new password that can be read over the telephone: four groups of four characters without
+/// `0`, `1`, `l` and `o`, 80 bits of chance.
+pub fn generate() -> Result<String, getrandom::Error> {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut password = String::with_capacity(19);
+    for (index, byte) in random::<16>()?.into_iter().enumerate() {
+        if index > 0 && index % 4 == 0 {
+            password.push('-');
+        }
+        let letter = ALPHABET.get(usize::from(byte & 31)).copied().unwrap_or(b'x');
+        password.push(char::from(letter));
+    }
+    Ok(password)
+}
+
+fn argon2() -> password_hash::Result<Argon2<'static>> {
+    let (memory, passes, lanes) = PARAMS;
+    let params = Params::new(memory, passes, lanes, None)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// The hash of a password, in PHC format, right here: takes its time.
+pub fn hash(password: &str) -> Reply<String> {
+    let salt = random::<16>()?;
+    let made = SaltString::encode_b64(&salt)
+        .and_then(|salt| Ok(argon2()?.hash_password(password.as_bytes(), &salt)?.to_string()));
+    made.map_err(|error| Problem::new(Code::Internal).because(error))
+}
+
+fn verify(password: &str, stored: &str) -> Reply<bool> {
+    // No password is longer; looking at more would be work for nothing.
+    if password.chars().nth(MAX).is_some() {
+        return Ok(false);
+    }
+    let verified = PasswordHash::new(stored)
+        .and_then(|hash| argon2()?.verify_password(password.as_bytes(), &hash));
+    match verified {
+        Ok(()) => Ok(true),
+        Err(password_hash::Error::Password) => Ok(false),
+        Err(error) => Err(Problem::new(Code::Internal).because(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_passwords_are_readable_and_differ() {
+        let password = generate().unwrap();
+        assert_eq!(password.len(), 19);
+        assert!(password.split('-').all(|group| group.len() == 4));
+        assert!(!password.contains(['0', '1', 'l', 'o']));
+        assert_ne!(password, generate().unwrap());
+        assert!(check(&password, "admin").is_ok());
+    }
+
+    #[test]
+    fn unacceptable_passwords_are_refused() {
+        for bad in ["", "short", "administrator", &"x".repeat(129)] {
+            assert!(check(bad, "Administrator").is_err(), "{bad}");
+        }
+        // The page of problems names the bounds.
+        let help = Code::PasswordUnacceptable.row().help;
+        assert!(help.0.contains(&MIN.to_string()) && help.1.contains(&MAX.to_string()));
+    }
+
+    #[test]
+    fn the_decoy_costs_what_a_real_hash_costs() {
+        let (decoy, real) = (PasswordHash::new(DECOY).unwrap(), hash("a password").unwrap());
+        let real = PasswordHash::new(&real).unwrap();
+        assert_eq!((decoy.algorithm, decoy.version), (real.algorithm, real.version));
+        assert_eq!(decoy.params, real.params);
+    }
+
+    #[actix_web::test]
+    async fn only_the_right_password_of_a_known_account_passes() {
+        let passwords = Passwords::new(2);
+        let stored = passwords.hash("正确的密码 123".to_owned()).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        let verify = |given: &str, stored: Option<&str>| {
+            passwords.verify(given.to_owned(), stored.map(str::to_owned))
+        };
+        assert!(verify("正确的密码 123", Some(&stored)).await.unwrap());
+        assert!(!verify("错误的密码 123", Some(&stored)).await.unwrap());
+        assert!(!verify("no such account", None).await.unwrap());
+        assert!(verify("x", Some("not a hash")).await.is_err());
+    }
+
+    #[actix_web::test]
+    async fn a_crowd_is_told_to_come_back() {
+        let passwords = Passwords::new(1);
+        let _all = passwords.waiting.clone().try_acquire_many_owned(9).unwrap();
+        let problem = passwords.verify("x".to_owned(), None).await.unwrap_err();
+        assert_eq!(problem.code(), Code::Overloaded);
+    }
+}

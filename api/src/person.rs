@@ -1,0 +1,295 @@
+//! People over HTTP: administrators register them, grant and revoke roles, reset passwords.
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use chrono::{DateTime, FixedOffset, Utc};
+use domain::{
+    actor::{Actor, Permission, Role},
+    change::{Request, Stored, act},
+    id::{AreaId, PersonId},
+    person::{Command, NewGrant, Person},
+    text::{Code as Word, Line},
+};
+use persistence::{Write, person as people};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+use crate::{
+    auth::Caller,
+    body::Json,
+    clock::derived_id,
+    engine::{self, Step},
+    headers::Key,
+    page::{Cursor, Limit, Page},
+    params::{IdPath, Query},
+    password,
+    problem::Reply,
+    state::App,
+    view::{self, GrantView, tag, tagged},
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(register_person)
+        .service(list_people)
+        .service(get_person)
+        .service(grant_role)
+        .service(revoke_role)
+        .service(set_password);
+}
+
+/// Somebody who can log in.
+#[derive(Serialize, ToSchema)]
+pub struct PersonView {
+    /// The identity.
+    id: Uuid,
+    /// The place in the journal; the `ETag`.
+    seq: i64,
+    /// The account.
+    account: String,
+    /// The name.
+    name: String,
+    /// What was granted and not revoked, of the past and the future too.
+    grants: Vec<GrantView>,
+}
+
+impl From<&Stored<Person>> for PersonView {
+    fn from(stored: &Stored<Person>) -> Self {
+        let person = &stored.state;
+        Self {
+            id: person.id.0,
+            seq: stored.seq,
+            account: person.account.as_str().to_owned(),
+            name: person.name.as_str().to_owned(),
+            grants: person.grants.iter().map(GrantView::from).collect(),
+        }
+    }
+}
+
+/// A role over an area.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GrantBody {
+    /// What. 角色。
+    #[schema(schema_with = view::role)]
+    role: Role,
+    /// Over which area, with everything in it. 辖区或单位。
+    area_id: Uuid,
+    /// Until when; left out, until revoked. 截止时间。
+    until: Option<DateTime<FixedOffset>>,
+}
+
+impl From<&GrantBody> for NewGrant {
+    fn from(body: &GrantBody) -> Self {
+        Self {
+            role: body.role,
+            area: AreaId(body.area_id),
+            until: body.until.map(|until| until.with_timezone(&Utc)),
+        }
+    }
+}
+
+/// Somebody new.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterBody {
+    /// The identity to have; else it is made of the `Idempotency-Key`.
+    id: Option<Uuid>,
+    /// The account, unique in the city or county. 账号。
+    #[schema(value_type = String, min_length = 1, max_length = 40, example = "wangge-2")]
+    account: Word,
+    /// The name. 姓名。
+    #[schema(value_type = String, min_length = 1, max_length = 120, example = "李网格")]
+    name: Line,
+    /// The first password, to be handed over in person. 初始密码。
+    #[schema(min_length = 10, max_length = 128, format = Password)]
+    #[serde(skip_serializing)]
+    password: String,
+    /// The first grants, at most 50. 授权。
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    grants: Vec<GrantBody>,
+}
+
+/// Registers somebody.
+///
+/// 登记人员：账号、姓名、初始密码和授权；只能在自己管理的区域内授权。
+#[utoipa::path(tag = "people", request_body = RegisterBody, responses((status = 201, body = PersonView)))]
+#[post("/people")]
+async fn register_person(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    key: Key,
+    body: Json<RegisterBody>,
+) -> Reply<HttpResponse> {
+    require_manager(&caller, &app)?;
+    let body = body.0;
+    let id = body.id.unwrap_or_else(|| derived_id(key.0.0, "person"));
+    let asked = Request::new(key.0, "register_person", id, &body);
+    let RegisterBody { account, name, password, grants, .. } = body;
+    password::check(&password, account.as_str())?;
+    let hash = app.passwords.hash(password).await?;
+    let command = Command::Register {
+        id: PersonId(id),
+        account,
+        name,
+        grants: grants.iter().map(NewGrant::from).collect(),
+    };
+    let (stored, _) = engine::begin(&app, &caller, asked, |context| {
+        let change = act::<Person>(None, &command, asked, 0, context)?;
+        Ok((change, vec![Write::Password { person: PersonId(id), hash }]))
+    })
+    .await?;
+    let mut answer = HttpResponse::Created();
+    answer.insert_header(("Location", format!("/api/v1/people/{id}")));
+    Ok(tagged(&request, answer, &tag(stored.seq), &PersonView::from(&stored)))
+}
+
+/// Hashing a password is dear: only for those who may.
+fn require_manager(actor: &Actor, app: &App) -> Reply<()> {
+    let now = app.clock.now();
+    if actor.may_somewhere(Permission::ManagePeople, now) {
+        return Ok(());
+    }
+    let area = app.world(actor.tenant)?.tenant.name.clone();
+    let permission = Permission::ManagePeople;
+    Err(domain::refusal::Refusal::NotPermitted { permission, area }.into())
+}
+
+/// Which people to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListPeople {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<String>>,
+}
+
+/// Lists people by account.
+///
+/// 人员列表，按账号排序；仅管理员可用。
+#[utoipa::path(tag = "people", params(ListPeople), responses((status = 200, body = Page<PersonView>)))]
+#[get("/people")]
+async fn list_people(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListPeople>,
+) -> Reply<Page<PersonView>> {
+    require_manager(&caller, &app)?;
+    let limit = params.0.limit.unwrap_or_default();
+    let after = params.0.cursor.map(|cursor| cursor.0);
+    let (tenant, most) = (caller.tenant, limit.probe());
+    let found =
+        app.store.read(move |db| people::list(db, tenant, after.as_deref(), most)).await?;
+    let position = |person: &Stored<Person>| person.state.account.as_str().to_owned();
+    Ok(Page::cut(found, limit, position, |person| PersonView::from(&person)))
+}
+
+/// Shows a person.
+///
+/// 人员详情；管理员或本人。
+#[utoipa::path(tag = "people", responses((status = 200, body = PersonView)))]
+#[get("/people/{id}")]
+async fn get_person(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let stored = engine::look::<Person>(&app, &caller, id.0).await?;
+    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &PersonView::from(&stored)))
+}
+
+async fn ask(
+    step: Step,
+    operation: &str,
+    body: &impl Serialize,
+    command: Command,
+) -> Reply<HttpResponse> {
+    let asked = step.asked(operation, body);
+    let stored = engine::command::<Person>(&step.app, &step.caller, asked, command).await?;
+    // What was granted or revoked counts from the next request on.
+    step.app.actors.forget_person(stored.state.id);
+    let view = PersonView::from(&stored);
+    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}
+
+/// Grants a role.
+///
+/// 授权：在自己管理的区域内授予角色。
+#[utoipa::path(tag = "people", request_body = GrantBody, responses((status = 200, body = PersonView)))]
+#[post("/people/{id}/grant")]
+async fn grant_role(step: Step, body: Json<GrantBody>) -> Reply<HttpResponse> {
+    let grant = NewGrant::from(&body.0);
+    ask(step, "grant_role", &body.0, Command::Grant { grant }).await
+}
+
+/// A role to take back.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeBody {
+    /// Which. 角色。
+    #[schema(schema_with = view::role)]
+    role: Role,
+    /// Over which area. 辖区或单位。
+    area_id: Uuid,
+}
+
+/// Takes a role back.
+///
+/// 撤销授权，立即生效。
+#[utoipa::path(tag = "people", request_body = RevokeBody, responses((status = 200, body = PersonView)))]
+#[post("/people/{id}/revoke")]
+async fn revoke_role(step: Step, body: Json<RevokeBody>) -> Reply<HttpResponse> {
+    let RevokeBody { role, area_id } = body.0;
+    let command = Command::Revoke { role, area: AreaId(area_id) };
+    ask(step, "revoke_role", &body.0, command).await
+}
+
+/// A new password.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordBody {
+    /// The new password. 新密码。
+    #[schema(min_length = 10, max_length = 128, format = Password)]
+    #[serde(skip_serializing)]
+    password: String,
+}
+
+/// Sets a new password and ends every login of the person.
+///
+/// 重置密码：管理员为他人，或本人修改；原有登录全部失效。
+#[utoipa::path(tag = "people", request_body = PasswordBody, responses((status = 200, body = PersonView)))]
+#[post("/people/{id}/password")]
+async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<HttpResponse> {
+    if step.id != step.caller.person.0 {
+        require_manager(&step.caller, &step.app)?;
+    }
+    let asked = step.asked("set_password", &body.0);
+    let person = engine::look::<Person>(&step.app, &step.caller, step.id).await?;
+    password::check(&body.0.password, person.state.account.as_str())?;
+    let hash = step.app.passwords.hash(body.0.password).await?;
+    let stored = engine::step::<Person, ()>(
+        &step.app,
+        &step.caller,
+        asked,
+        |_| Ok(()),
+        |person, (), context| {
+            let change =
+                act::<Person>(Some(person), &Command::ResetPassword, asked.request, 0, context)?;
+            let write = Write::Password { person: person.state.id, hash: hash.clone() };
+            Ok((change, vec![write]))
+        },
+    )
+    .await?;
+    step.app.actors.forget_person(stored.state.id);
+    let view = PersonView::from(&stored);
+    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}

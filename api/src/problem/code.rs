@@ -1,0 +1,232 @@
+//! The table of problems: code, status, title, and what it means and what helps.
+//!
+//! A refusal of the domain has the same code here as there. Only this file knows which status
+//! goes with which problem: 401 means bad credentials, 403 a known refusal, 404 hides what one
+//! may not know exists, 409 that somebody was faster or it exists already, 412 a stale
+//! `If-Match`, 422 a rule of the domain.
+
+use actix_web::http::StatusCode;
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The stable machine code.
+    pub name: &'static str,
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The title in Chinese and English.
+    pub title: (&'static str, &'static str),
+    /// What it means and what helps, in Chinese and English.
+    pub help: (&'static str, &'static str),
+}
+
+macro_rules! codes {
+    ($($variant:ident $name:literal $status:ident $zh:literal $en:literal $help_zh:literal $help_en:literal;)+) => {
+        /// The code of a problem.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Code { $(#[doc = $en] $variant,)+ }
+
+        impl Code {
+            /// Every one of them, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// Its row of the table.
+            pub const fn row(self) -> Row {
+                match self { $(Self::$variant => Row {
+                    name: $name,
+                    status: StatusCode::$status,
+                    title: ($zh, $en),
+                    help: ($help_zh, $help_en),
+                },)+ }
+            }
+
+            /// Where it is explained; the `type` of the problem.
+            pub const fn uri(self) -> &'static str {
+                match self { $(Self::$variant => concat!("/problems/", $name),)+ }
+            }
+        }
+    };
+}
+
+impl Code {
+    /// The stable machine code.
+    pub const fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The code called `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.name() == name)
+    }
+}
+
+codes! {
+    BadRequest "bad_request" BAD_REQUEST "请求无法理解" "The request cannot be understood"
+        "请求本身不完整或不合 HTTP 规范，请检查后重发。"
+        "The request is incomplete or not proper HTTP; correct it and send it again.";
+    InvalidBody "invalid_body" BAD_REQUEST "请求正文不符合要求" "The request body is not valid"
+        "请按 errors 中的位置（JSON 指针）修改正文后重发。"
+        "Correct the body at the places (JSON pointers) given in errors and send it again.";
+    InvalidQuery "invalid_query" BAD_REQUEST "查询参数不符合要求" "A query parameter is not valid"
+        "请按 errors 中的参数名修改查询参数；不认识的参数不会被忽略。"
+        "Correct the parameters named in errors; unknown parameters are not ignored.";
+    InvalidPath "invalid_path" BAD_REQUEST "网址中的编号不符合要求" "A part of the path is not valid"
+        "请检查网址中的编号：应当是服务器返回过的 UUID。"
+        "Check the identifier in the path: it is a UUID this server once returned.";
+    InvalidHeader "invalid_header" BAD_REQUEST "请求头不符合要求" "A request header is not valid"
+        "请按 errors 中的请求头名称修改后重发。"
+        "Correct the header named in errors and send it again.";
+    IdempotencyKeyRequired "idempotency_key_required" BAD_REQUEST
+        "缺少 Idempotency-Key 请求头" "The Idempotency-Key header is missing"
+        "每次写操作都要带一个新的 UUID；网络中断后用同一个 UUID 重发，不会重复办理。"
+        "Every write carries a new UUID; sent again under the same UUID it is not done twice.";
+    IdempotencyKeyInvalid "idempotency_key_invalid" BAD_REQUEST
+        "Idempotency-Key 请求头不是 UUID" "The Idempotency-Key header is not a UUID"
+        "请使用 UUID，例如 018f3f5e-9c4b-7d2a-8e21-5b0c6f1a2d3e，每次新操作换一个。"
+        "Use a UUID such as 018f3f5e-9c4b-7d2a-8e21-5b0c6f1a2d3e, a new one for each new action.";
+    Unauthenticated "unauthenticated" UNAUTHORIZED "请先登录" "Log in first"
+        "没有登录，或登录已失效。请用刷新令牌换取新的访问令牌，或重新登录。"
+        "There is no valid access token. Use the refresh token to get a new one, or log in again.";
+    CredentialsInvalid "credentials_invalid" UNAUTHORIZED
+        "账号或密码不正确" "The account or the password is wrong"
+        "请核对后重试；忘记密码请联系管理员重置。"
+        "Check both and try again; an administrator can reset a forgotten password.";
+    NotPermitted "not_permitted" FORBIDDEN "没有权限" "Not permitted"
+        "您的角色在这个区域没有所需的权限，请联系管理员授权，或转给有权限的同事办理。"
+        "None of your roles allows this over that area; ask an administrator or a colleague.";
+    NotFound "not_found" NOT_FOUND "找不到" "Not found"
+        "它不存在，或者不在您可以查看的范围内。"
+        "It does not exist, or it is not yours to see.";
+    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED
+        "这个网址不支持这种请求方法" "This address does not support the method"
+        "请使用 Allow 响应头列出的方法。"
+        "Use one of the methods listed in the Allow header.";
+    Timeout "timeout" REQUEST_TIMEOUT "请求正文传输超时" "The request body took too long"
+        "网络太慢，正文没有按时传完。请用同一个 Idempotency-Key 重发。"
+        "The body did not arrive in time; send it again under the same Idempotency-Key.";
+    LostRace "lost_race" CONFLICT "别人抢先了一步" "Somebody was faster"
+        "同一时刻有人先办理了。请重新读取最新状态，再决定是否继续。"
+        "Somebody acted at the same moment; read the latest state and decide again.";
+    AccountTaken "account_taken" CONFLICT "账号已被使用" "The account name is taken"
+        "请换一个账号名。"
+        "Choose another account name.";
+    AlreadyExists "already_exists" CONFLICT "已经存在" "It exists already"
+        "同样的内容已经存在，不必重复建立；如果是重发，请使用原来的 Idempotency-Key。"
+        "It need not be made again; a retry must use its original Idempotency-Key.";
+    Stale "stale" PRECONDITION_FAILED "内容已被更新" "It has changed meanwhile"
+        "您看到的不是最新版本（If-Match 不符）。请重新读取后再操作。"
+        "If-Match names an older version; read the latest and decide again.";
+    PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "请求正文太大" "The request body is too large"
+        "请把正文控制在限定大小以内，必要时分批提交。"
+        "Keep the body within the limit; send several smaller requests if need be.";
+    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE
+        "正文格式不受支持" "The format of the body is not supported"
+        "请使用 Content-Type: application/json，编码 UTF-8，不要压缩。"
+        "Send Content-Type: application/json in UTF-8, not compressed.";
+    IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY
+        "Idempotency-Key 已用于另一个请求" "The Idempotency-Key was used for another request"
+        "同一个 Idempotency-Key 只能重发完全相同的请求；新的操作请换一个 UUID。"
+        "A key can only repeat exactly the same request; use a new UUID for a new action.";
+    PasswordUnacceptable "password_unacceptable" UNPROCESSABLE_ENTITY
+        "密码不符合要求" "The password is not acceptable"
+        "请使用 10 到 128 个字符的密码，并且不要与账号相同。"
+        "Use 10 to 128 characters, and not the account name.";
+    TooManyRequests "too_many_requests" TOO_MANY_REQUESTS "尝试太频繁" "Too many attempts"
+        "请等待 Retry-After 响应头给出的秒数后再试。"
+        "Wait for the seconds given in the Retry-After header.";
+    Internal "internal" INTERNAL_SERVER_ERROR "服务器内部错误" "Internal error"
+        "不是您的问题。请稍后用同一个 Idempotency-Key 重试；仍不行请把 trace_id 告诉管理员。"
+        "Not your fault. Try again later under the same Idempotency-Key; if it persists, tell an administrator the trace_id.";
+    Overloaded "overloaded" SERVICE_UNAVAILABLE "系统繁忙" "Too busy"
+        "请在 Retry-After 给出的秒数后，用同一个 Idempotency-Key 重试。"
+        "Try again after the seconds in Retry-After, under the same Idempotency-Key.";
+    Unavailable "unavailable" SERVICE_UNAVAILABLE "服务暂时不可用" "Temporarily unavailable"
+        "数据库暂时连接不上或服务正在重启。请稍后用同一个 Idempotency-Key 重试，不会重复办理。"
+        "The database cannot be reached or the server is restarting. Try again under the same Idempotency-Key; nothing is done twice.";
+    WrongState "wrong_state" UNPROCESSABLE_ENTITY "当前状态不能这样操作" "Not possible in this state"
+        "possible 列出了现在可以做的操作。"
+        "possible lists what can be done now.";
+    OutsideJurisdiction "outside_jurisdiction" UNPROCESSABLE_ENTITY
+        "不能派遣给辖区以外的单位" "That unit is outside the holder's area"
+        "只能派给案卷所在辖区内的单位；需要其他部门请吹哨，需要上级请上呈。"
+        "Dispatch goes to units within the holder's area; whistle for departments, escalate upwards.";
+    NoLevelAbove "no_level_above" UNPROCESSABLE_ENTITY "已经没有上一级" "There is no level above"
+        "案卷已在最高一级，请在本级派遣。"
+        "The case is at the highest level; dispatch it here.";
+    NotAStreet "not_a_street" UNPROCESSABLE_ENTITY "只有街道（镇）可以吹哨" "Only a street blows the whistle"
+        "请先把案卷上呈到街道，再吹哨。"
+        "Escalate the case to its street first.";
+    NotADepartment "not_a_department" UNPROCESSABLE_ENTITY
+        "不是服务本街道的部门" "Not a department that serves this street"
+        "请从服务本街道的部门中选择。"
+        "Choose a department that serves this street.";
+    NamedTwice "named_twice" UNPROCESSABLE_ENTITY "同一部门被重复点名" "A department is named twice"
+        "一次吹哨中每个部门只能出现一次，主办部门不能同时是协办部门。"
+        "A whistle names each department once; the lead does not also co-operate.";
+    TooManyDepartments "too_many_departments" UNPROCESSABLE_ENTITY
+        "点名的部门太多" "Too many departments are named"
+        "请只点名确实需要到场的部门，其余的另行协调。"
+        "Name only the departments that have to be on the spot.";
+    NotSummoned "not_summoned" UNPROCESSABLE_ENTITY
+        "这次吹哨没有叫这个部门" "This department is not summoned"
+        "请核对部门；只有被本次吹哨点名的部门可以操作。"
+        "Check the department; only those named by the current whistle can act.";
+    CooperatingPending "cooperating_pending" UNPROCESSABLE_ENTITY
+        "协办部门还没有反馈" "Co-operating departments are still at work"
+        "主办部门最后反馈；请等待 units 中的部门反馈后再提交。"
+        "The lead answers last; wait for the departments in units.";
+    AlreadyRated "already_rated" UNPROCESSABLE_ENTITY "已经评价过" "Rated already"
+        "每个部门每轮只评价一次。"
+        "A department is rated once a round.";
+    HandlerVerifies "handler_verifies" UNPROCESSABLE_ENTITY
+        "处置人不能核查自己办的事" "Who handled it does not verify it"
+        "请由没有参与处置的同事到现场核查。"
+        "Let somebody who did not handle it look on the spot.";
+    AnswersContradict "answers_contradict" UNPROCESSABLE_ENTITY
+        "回访的几个回答互相矛盾" "The answers contradict each other"
+        "接通才填“是否解决”和“是否满意”，没有接通就都不填。"
+        "Give solved and satisfied exactly when somebody was reached.";
+    WindowOver "window_over" UNPROCESSABLE_ENTITY "重开期限已过" "The window for reopening is over"
+        "请重新上报，新的上报可以引用原来的案卷编号。"
+        "Report it anew; the text can name the old case.";
+    NotJoinable "not_joinable" UNPROCESSABLE_ENTITY
+        "这个案卷不能再并入上报" "The case takes no more reports"
+        "只有未结案的案卷可以并入，请立新案或选择别的案卷。"
+        "Only open cases take further reports; file a new case or name another.";
+    TooManyReports "too_many_reports" UNPROCESSABLE_ENTITY
+        "案卷并入的上报已满" "The case holds as many reports as it can"
+        "请为这次上报另立新案。"
+        "File a new case for this report.";
+    TooManyGrants "too_many_grants" UNPROCESSABLE_ENTITY
+        "授权数量已满" "The person holds as many grants as allowed"
+        "请先收回不再需要的授权。"
+        "Revoke grants that are no longer needed first.";
+    NoSuchGrant "no_such_grant" UNPROCESSABLE_ENTITY "没有这项授权" "There is no such grant"
+        "此人在该区域没有这个角色，请核对角色和区域。"
+        "The person does not hold this role over that area; check both.";
+    OutsideTenant "outside_tenant" UNPROCESSABLE_ENTITY
+        "位置不在本市（县）范围内" "The place is outside this city"
+        "请检查坐标和 coord_type；确实不在本市的事项请向当地反映。"
+        "Check the coordinates and coord_type; what lies elsewhere is reported there.";
+    PlaceMissing "place_missing" UNPROCESSABLE_ENTITY "缺少位置" "The place is missing"
+        "请提供坐标或者区域编号，至少一个。"
+        "Give a point or an area, at least one of them.";
+    NotATerritory "not_a_territory" UNPROCESSABLE_ENTITY
+        "部门不能作为事发地点" "A department is not a place"
+        "请选择网格、社区、街道等地域，而不是部门。"
+        "Name a grid, community, street or district.";
+    ClientTime "client_time_out_of_range" UNPROCESSABLE_ENTITY
+        "手机时间偏差太大" "The client's time is too far off"
+        "请校准手机时间后重发；允许的范围见 earliest 和 latest。"
+        "Correct the phone's clock; earliest and latest give what is accepted.";
+    EmptyPeriod "empty_period" UNPROCESSABLE_ENTITY "结束时间早于开始时间" "The period is empty"
+        "截止时间必须晚于现在。"
+        "The end must be later than now.";
+    UnknownCategory "unknown_category" UNPROCESSABLE_ENTITY
+        "事项类别不存在" "There is no such category"
+        "请从事项目录中选择类别代码。"
+        "Choose a code from the catalogue.";
+    UnknownArea "unknown_area" UNPROCESSABLE_ENTITY "区域不存在" "There is no such area"
+        "请检查区域编号。"
+        "Check the identifier of the area.";
+}

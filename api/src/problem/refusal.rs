@@ -1,0 +1,242 @@
+//! What the domain refuses, told to people and to programs.
+//!
+//! Every variant is a sentence of what is wrong this time and what is right or possible instead,
+//! with its facts as members. A new refusal breaks this match until it has both.
+
+mod state;
+
+use domain::{Instant, actor::Permission, id::AreaId, refusal::Refusal, rules};
+
+use super::{Code, Problem};
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::WrongState { flow, state, command, possible } => {
+                state::wrong(flow, state, command, &possible)
+            }
+            Refusal::NotPermitted { permission, area } => not_permitted(permission, &area),
+            Refusal::OutsideJurisdiction { holder, unit } => outside(&holder, &unit),
+            Refusal::NoLevelAbove { holder } => no_level_above(&holder),
+            Refusal::NotAStreet { holder } => not_a_street(&holder),
+            Refusal::NotADepartment { unit } => not_a_department(&unit),
+            Refusal::NamedTwice { unit } => named_twice(&unit),
+            Refusal::TooManyDepartments { max } => too_many_departments(max),
+            Refusal::NotSummoned => Self::new(Code::NotSummoned),
+            Refusal::CooperatingPending { units } => cooperating_pending(&units),
+            Refusal::AlreadyRated => Self::new(Code::AlreadyRated),
+            Refusal::HandlerVerifies => Self::new(Code::HandlerVerifies),
+            Refusal::AnswersContradict { problem } => contradiction(problem),
+            Refusal::WindowOver { ended_at } => window_over(ended_at),
+            Refusal::NotJoinable { state } => not_joinable(state),
+            Refusal::TooManyReports { max } => too_many_reports(max),
+            Refusal::AlreadyExists { what } => already_exists(Code::AlreadyExists, what),
+            Refusal::TooManyGrants { max } => too_many_grants(max),
+            Refusal::NoSuchGrant => Self::new(Code::NoSuchGrant),
+            Refusal::OutsideTenant => Self::new(Code::OutsideTenant),
+            Refusal::PlaceMissing => Self::new(Code::PlaceMissing),
+            Refusal::NotATerritory { unit } => not_a_territory(&unit),
+            Refusal::ClientTime { given, earliest, latest } => client_time(given, earliest, latest),
+            Refusal::EmptyPeriod => Self::new(Code::EmptyPeriod),
+            Refusal::UnknownCategory { code } => unknown_category(&code),
+            Refusal::UnknownArea { id } => unknown_area(id),
+        }
+    }
+}
+
+fn not_permitted(permission: Permission, area: &str) -> Problem {
+    let (label, name) = (permission.label(), permission.name());
+    let problem = Problem::new(Code::NotPermitted).with("permission", name).with("area", area);
+    if area.is_empty() {
+        return problem.detail(
+            format!("您没有“{label}”的权限。"),
+            format!("You do not have the permission `{name}`."),
+        );
+    }
+    problem.detail(
+        format!("您在“{area}”没有“{label}”的权限。"),
+        format!("You do not have the permission `{name}` over {area}."),
+    )
+}
+
+fn outside(holder: &str, unit: &str) -> Problem {
+    Problem::new(Code::OutsideJurisdiction)
+        .detail(
+            format!("“{unit}”不在“{holder}”的辖区内，不能派遣；请派给辖区内的单位、吹哨或上呈。"),
+            format!("{unit} is not within {holder}; dispatch within it, whistle, or escalate."),
+        )
+        .with("holder", holder)
+        .with("unit", unit)
+}
+
+fn no_level_above(holder: &str) -> Problem {
+    Problem::new(Code::NoLevelAbove)
+        .detail(
+            format!("案卷已在“{holder}”，没有可以上呈的上一级；请在本级派遣。"),
+            format!("The case is held by {holder}, which has no level above; dispatch it there."),
+        )
+        .with("holder", holder)
+}
+
+fn not_a_street(holder: &str) -> Problem {
+    Problem::new(Code::NotAStreet)
+        .detail(
+            format!("案卷现由“{holder}”持有，只有街道（镇）可以吹哨；请先上呈到街道。"),
+            format!("The case is held by {holder}; only a street whistles, so escalate it first."),
+        )
+        .with("holder", holder)
+}
+
+fn not_a_department(unit: &str) -> Problem {
+    Problem::new(Code::NotADepartment)
+        .detail(
+            format!("“{unit}”不是服务本街道的部门，吹哨叫不到它；请选择服务本街道的部门。"),
+            format!("{unit} is not a department serving this street; name one that is."),
+        )
+        .with("unit", unit)
+}
+
+fn named_twice(unit: &str) -> Problem {
+    Problem::new(Code::NamedTwice)
+        .detail(
+            format!("“{unit}”被点名了两次；每个部门只能出现一次。"),
+            format!("{unit} is named twice; name each department once."),
+        )
+        .with("unit", unit)
+}
+
+fn too_many_departments(max: usize) -> Problem {
+    Problem::new(Code::TooManyDepartments)
+        .detail(
+            format!("一次吹哨最多点名 {max} 个部门（含主办）；请只点名确实需要到场的。"),
+            format!("A whistle names at most {max} departments, the lead included; name fewer."),
+        )
+        .with("max", max)
+}
+
+fn cooperating_pending(units: &[String]) -> Problem {
+    Problem::new(Code::CooperatingPending)
+        .detail(
+            format!("还没有反馈的协办部门：{}；请等它们反馈后再由主办部门反馈。", units.join("、")),
+            format!("Still at work: {}; the lead feeds back after them.", units.join(", ")),
+        )
+        .with("units", units)
+}
+
+fn contradiction(how: &'static str) -> Problem {
+    let problem = Problem::new(Code::AnswersContradict).with("problem", how);
+    match how {
+        "nobody_reached_but_answered" => problem.detail(
+            "没有接通（reached 为 false），却填了“是否解决”或“是否满意”；请去掉这两项，或改为接通。",
+            "Nobody was reached, yet solved or satisfied is given; leave both out, or set reached.",
+        ),
+        "reached_but_not_answered" => problem.detail(
+            "已经接通（reached 为 true），请同时填写“是否解决”和“是否满意”。",
+            "Somebody was reached; give both solved and satisfied.",
+        ),
+        _ => problem,
+    }
+}
+
+fn window_over(ended_at: Instant) -> Problem {
+    let ended = local(ended_at);
+    Problem::new(Code::WindowOver)
+        .detail(
+            format!("重开期限已于 {ended} 结束；请重新上报。"),
+            format!("The window for reopening ended at {ended}; report it anew."),
+        )
+        .with("ended_at", ended_at)
+}
+
+fn not_joinable(state: &'static str) -> Problem {
+    let label = state::label("case", state);
+    Problem::new(Code::NotJoinable)
+        .detail(
+            format!("这个案卷当前是“{label}”，不能再并入上报；请另立新案，或选择别的案卷。"),
+            format!("The case is `{state}` and takes no more reports; file a new case instead."),
+        )
+        .with("state", state)
+}
+
+fn too_many_reports(max: usize) -> Problem {
+    Problem::new(Code::TooManyReports)
+        .detail(
+            format!("一个案卷最多并入 {max} 件上报，已经满了；请为这件上报另立新案。"),
+            format!("A case holds at most {max} reports; file a new case for this one."),
+        )
+        .with("max", max)
+}
+
+fn too_many_grants(max: usize) -> Problem {
+    Problem::new(Code::TooManyGrants)
+        .detail(
+            format!("一个人最多 {max} 项授权，已经满了；请先收回不再需要的。"),
+            format!("A person holds at most {max} grants; revoke some first."),
+        )
+        .with("max", max)
+}
+
+/// Something that must be unique exists; the store says it in the same words.
+pub(super) fn already_exists(code: Code, what: &'static str) -> Problem {
+    let zh = match what {
+        "person" => "人员",
+        "account" => "账号",
+        "area code" => "区域代码",
+        "tenant code" => "租户代码",
+        "command" => "请求",
+        _ => "对象",
+    };
+    Problem::new(code)
+        .detail(
+            format!("这个{zh}已经存在；请换一个，或使用已有的。"),
+            format!("This {what} exists already; choose another, or use the one there is."),
+        )
+        .with("what", what)
+}
+
+fn not_a_territory(unit: &str) -> Problem {
+    Problem::new(Code::NotATerritory)
+        .detail(
+            format!("“{unit}”是部门，不能作为事发地点；请选择网格、社区或街道。"),
+            format!("{unit} is a unit, not a place; name a grid, community or street."),
+        )
+        .with("unit", unit)
+}
+
+fn client_time(given: Instant, earliest: Instant, latest: Instant) -> Problem {
+    let (at, from, to) = (local(given), local(earliest), local(latest));
+    Problem::new(Code::ClientTime)
+        .detail(
+            format!("手机时间 {at} 偏差太大，应在 {from} 到 {to} 之间；请校准手机时间后重发。"),
+            format!("The client's time {at} must lie between {from} and {to}; correct its clock."),
+        )
+        .with("given", given)
+        .with("earliest", earliest)
+        .with("latest", latest)
+}
+
+fn unknown_category(code: &str) -> Problem {
+    Problem::new(Code::UnknownCategory)
+        .detail(
+            format!("事项目录中没有类别“{code}”；请从目录中选择。"),
+            format!("The catalogue has no category `{code}`; choose one of its codes."),
+        )
+        .with("category", code)
+}
+
+fn unknown_area(id: AreaId) -> Problem {
+    Problem::new(Code::UnknownArea)
+        .detail(
+            format!("没有编号为 {id} 的区域；请检查编号。"),
+            format!("There is no area {id}; check the identifier."),
+        )
+        .with("area", id)
+}
+
+/// A moment as people in China read it.
+fn local(at: Instant) -> String {
+    rules::local(at).format("%Y-%m-%d %H:%M %:z").to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,548 @@
+//! Reports over HTTP: submit, list, look; file, join, refuse.
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use chrono::{DateTime, FixedOffset, Utc};
+use domain::{
+    Instant,
+    actor::{Actor, Permission, Role},
+    area::Area,
+    case::Case,
+    change::{Request, Stored},
+    coordinate::{CoordinateError, RawPoint, distance_m},
+    flow::Context,
+    id::{AreaId, CaseId, CommandId, ReportId},
+    intake::{self, Correction},
+    report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
+    rules::Urgency,
+    text::{Code as Word, Line, Prose},
+};
+use persistence::{Db, Write, case as cases, journal::Keyset, report as reports};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+use crate::{
+    auth::Caller,
+    body::Json,
+    case::{CaseBrief, CaseView},
+    clock::derived_id,
+    engine::{self, Step},
+    headers::Key,
+    page::{Cursor, Limit, Page},
+    params::{IdPath, Query},
+    problem::{Code, Problem, Reply},
+    state::App,
+    timeline::{self, TimelineParams, TimelineView},
+    view::{self, PlaceView, PointBody, UnitView, tag, tagged},
+    world::World,
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(submit_report)
+        .service(list_reports)
+        .service(get_report)
+        .service(list_similar_cases)
+        .service(get_report_timeline)
+        .service(file_report)
+        .service(join_report)
+        .service(refuse_report);
+}
+
+/// Where it is: a point, or an area, or both; and words.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceBody {
+    /// The point, when the phone knows it. 坐标。
+    point: Option<PointBody>,
+    /// The area, when it does not: indoors, in the stairwell. 网格或其他区域。
+    area_id: Option<Uuid>,
+    /// The address in words. 地址。
+    #[schema(value_type = Option<String>, max_length = 120, example = "胜阳港街道武汉路餐饮街")]
+    address: Option<Line>,
+}
+
+/// A report.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitBody {
+    /// The identity it will have, when the phone made one; else it is made of the
+    /// `Idempotency-Key`.
+    id: Option<Uuid>,
+    /// By which way; left out, it follows from who reports. 上报渠道。
+    #[schema(schema_with = view::channel)]
+    channel: Option<Channel>,
+    /// In a line; left out, the first words of the text. 标题。
+    #[schema(value_type = Option<String>, max_length = 120)]
+    title: Option<Line>,
+    /// In full. 内容。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "餐馆油烟直排，下水道外溢，居民多次反映")]
+    text: Prose,
+    /// The code in the catalogue, when known. 类别代码。
+    #[schema(value_type = Option<String>, max_length = 40, example = "A02")]
+    category: Option<Word>,
+    /// How pressing; `normal` when left out. 紧急程度。
+    #[schema(schema_with = view::urgency)]
+    urgency: Option<Urgency>,
+    /// Where.
+    place: PlaceBody,
+    /// When it was typed, by the phone's clock. 手机时间。
+    client_time: Option<DateTime<FixedOffset>>,
+    /// Whether handlers may not know who reported. 是否保密。
+    #[serde(default)]
+    confidential: bool,
+    /// What was done, when it was handled there and then. 自行处置。
+    handled: Option<HandledBody>,
+}
+
+/// What was done on the spot.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandledBody {
+    /// What. 处置结果。
+    #[schema(value_type = String, min_length = 1, max_length = 4000)]
+    result: Prose,
+}
+
+/// A report as others see it.
+#[derive(Serialize, ToSchema)]
+pub struct ReportView {
+    /// Its identity.
+    id: Uuid,
+    /// Its number, as read over the telephone. 编号。
+    number: String,
+    /// Its place in the journal; the `ETag`.
+    seq: i64,
+    /// What became of it.
+    #[schema(schema_with = view::report_status)]
+    status: &'static str,
+    /// In Chinese.
+    status_label: &'static str,
+    /// By which way.
+    #[schema(schema_with = view::channel)]
+    channel: &'static str,
+    /// In a line.
+    title: String,
+    /// In full.
+    text: String,
+    /// The code in the catalogue.
+    category: Option<String>,
+    /// How pressing.
+    #[schema(schema_with = view::urgency)]
+    urgency: &'static str,
+    /// Where.
+    place: PlaceView,
+    /// Who reported; none for those who may not know. 上报人。
+    reporter: Option<ReporterView>,
+    /// Whether handlers may not know who reported.
+    confidential: bool,
+    /// When it reached us.
+    received_at: DateTime<Utc>,
+    /// When it was typed, by the phone's clock.
+    client_time: Option<DateTime<Utc>>,
+    /// Whether that clock was ahead of ours.
+    clock_ahead: bool,
+    /// Who has to decide, and by when; only while nobody has.
+    owed: Vec<view::OwedView>,
+    /// Why it was refused.
+    reason: Option<String>,
+    /// Where it belongs instead.
+    #[schema(schema_with = view::redirect)]
+    redirect: Option<&'static str>,
+    /// In Chinese.
+    redirect_label: Option<&'static str>,
+    /// The case it led to. 关联案卷。
+    case_id: Option<Uuid>,
+    /// How that case stands; shown when one report is looked at.
+    case: Option<CaseBrief>,
+    /// What may be asked now.
+    possible: Vec<&'static str>,
+}
+
+/// Who reported.
+#[derive(Serialize, ToSchema)]
+pub struct ReporterView {
+    /// The person.
+    id: Uuid,
+    /// The name.
+    name: String,
+}
+
+impl ReportView {
+    fn new(stored: &Stored<Report>, by: &Actor, app: &App) -> Self {
+        use domain::flow::Flow;
+        let report = &stored.state;
+        let told = report.reporter_visible_to(by, app.clock.now());
+        let (reason, redirect) = match &report.status {
+            report::Status::Refused { reason, redirect } => {
+                (Some(reason.as_str().to_owned()), Some(*redirect))
+            }
+            report::Status::Received { .. }
+            | report::Status::Filed { .. }
+            | report::Status::Joined { .. }
+            | report::Status::HandledOnTheSpot { .. } => (None, None),
+        };
+        let status = report.status.name();
+        Self {
+            id: report.id.0,
+            number: report.number.clone(),
+            seq: stored.seq,
+            status: status.name(),
+            status_label: status.label(),
+            channel: report.channel.name(),
+            title: report.matter.title.as_str().to_owned(),
+            text: report.matter.text.as_str().to_owned(),
+            category: report.matter.category.as_ref().map(|code| code.as_str().to_owned()),
+            urgency: report.matter.urgency.name(),
+            place: PlaceView::from(&report.place),
+            reporter: told
+                .then(|| ReporterView { id: report.reporter.0, name: report.reporter_name.clone() }),
+            confidential: report.confidential,
+            received_at: report.received_at,
+            client_time: report.client_at,
+            clock_ahead: report.clock_ahead,
+            owed: report.obligations().iter().map(view::OwedView::from).collect(),
+            reason,
+            redirect: redirect.map(Redirect::name),
+            redirect_label: redirect.map(Redirect::label),
+            case_id: report.status.case().map(|case| case.0),
+            case: None,
+            possible: report::possible(status),
+        }
+    }
+}
+
+/// Finds the area of a place: the one named, or the deepest the point lies in.
+fn locate<'a>(place: &PlaceBody, world: &'a World) -> Reply<(Option<&'a Area>, Option<RawPoint>)> {
+    let raw = place.point.map(RawPoint::from);
+    let point = raw.map(RawPoint::normalise).transpose().map_err(|error| at_point("/place/point", &error))?;
+    let named = place.area_id.map(AreaId);
+    let area = match (named, point) {
+        (Some(id), _) => world.areas.get(id),
+        (None, Some(point)) => world.locate(point),
+        (None, None) => None,
+    };
+    if let (Some(id), None) = (named, area) {
+        return Err(domain::refusal::Refusal::UnknownArea { id }.into());
+    }
+    Ok((area, raw))
+}
+
+/// The problem of a coordinate that cannot be.
+pub fn at_point(under: &str, error: &CoordinateError) -> Problem {
+    let field = error.axis().field();
+    let pointer = format!("{under}/{field}");
+    let zh = format!("坐标 {field} 不正确，取值范围 ±{}", error.axis().limit());
+    Problem::new(Code::InvalidBody).error(pointer, "out_of_range", zh, error.to_string())
+}
+
+/// Staff report as workers, others as residents.
+fn channel_of(caller: &Caller, now: domain::Instant) -> Channel {
+    let resident =
+        caller.grants.iter().filter(|g| g.holds(now)).all(|g| g.role == Role::Resident);
+    if resident { Channel::Resident } else { Channel::Worker }
+}
+
+/// Submits a report.
+///
+/// 上报问题：网格员或居民上报；`handled` 表示当场自行处置，直接形成已结案案卷。
+#[utoipa::path(tag = "reports", request_body = SubmitBody, responses((status = 201, body = ReportView)))]
+#[post("/reports")]
+async fn submit_report(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    key: Key,
+    body: Json<SubmitBody>,
+) -> Reply<HttpResponse> {
+    let body = body.0;
+    let world = app.world(caller.tenant)?;
+    let id = body.id.unwrap_or_else(|| derived_id(key.0.0, "report"));
+    let asked = Request::new(key.0, "submit_report", id, &body);
+    let draft = draft(body, id, key.0, &world, &caller, &app)?;
+    let (stored, _) = engine::begin(&app, &caller, asked, |context| {
+        let (change, case) = intake::submit(draft, asked, context)?;
+        Ok((change, case.into_iter().map(|case| Write::Case(Box::new(case))).collect()))
+    })
+    .await?;
+    let mut answer = HttpResponse::Created();
+    answer.insert_header(("Location", format!("/api/v1/reports/{}", stored.state.id)));
+    Ok(tagged(&request, answer, &tag(stored.seq), &ReportView::new(&stored, &caller, &app)))
+}
+
+fn draft(
+    body: SubmitBody,
+    id: Uuid,
+    key: CommandId,
+    world: &World,
+    caller: &Caller,
+    app: &App,
+) -> Reply<Draft> {
+    let (area, point) = locate(&body.place, world)?;
+    let case = CaseId(derived_id(key.0, "case"));
+    Ok(Draft {
+        id: ReportId(id),
+        channel: body.channel.unwrap_or_else(|| channel_of(caller, app.clock.now())),
+        title: body.title,
+        text: body.text,
+        category: body.category,
+        urgency: body.urgency.unwrap_or(Urgency::Normal),
+        area: area.map(|area| area.id),
+        point,
+        address: body.place.address,
+        client_at: body.client_time.map(|time| time.with_timezone(&Utc)),
+        confidential: body.confidential,
+        handled: body.handled.map(|handled| Handled { case, result: handled.result }),
+    })
+}
+
+/// Which reports to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListReports {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<(Instant, Uuid)>>,
+    /// Only in this state.
+    #[param(schema_with = view::report_status)]
+    status: Option<StatusName>,
+    /// Only the own ones. 只看自己上报的。
+    mine: Option<bool>,
+    /// Only within this area.
+    within: Option<Uuid>,
+}
+
+/// Lists reports, newest first.
+///
+/// 上报列表：本辖区内的和自己上报的，按收到时间倒序。
+#[utoipa::path(tag = "reports", params(ListReports), responses((status = 200, body = Page<ReportView>)))]
+#[get("/reports")]
+async fn list_reports(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListReports>,
+) -> Reply<Page<ReportView>> {
+    let params = params.0;
+    let limit = params.limit.unwrap_or_default();
+    let after = params.cursor.map(|cursor| cursor.0);
+    let world = app.world(caller.tenant)?;
+    let within = params.within.map(|id| known(&world, id)).transpose()?;
+    let filter = reports::Filter {
+        status: params.status,
+        mine: params.mine.unwrap_or(false),
+        within: within.map(|area| area.path.clone()),
+    };
+    let scope = caller.scope(Permission::ReadCases, app.clock.now());
+    let keyset = Keyset { after, limit: limit.probe() };
+    let found =
+        app.store.read(move |db| reports::list(db, &scope, &filter, keyset)).await?;
+    let position = |stored: &Stored<Report>| (stored.state.received_at, stored.state.id.0);
+    Ok(Page::cut(found, limit, position, |stored| ReportView::new(&stored, &caller, &app)))
+}
+
+/// The area a parameter names.
+pub fn known(world: &World, id: Uuid) -> Reply<&Area> {
+    world
+        .areas
+        .get(AreaId(id))
+        .ok_or_else(|| domain::refusal::Refusal::UnknownArea { id: AreaId(id) }.into())
+}
+
+/// Shows a report and how its case stands.
+///
+/// 上报详情，含关联案卷的进展；并案的上报人同样看到结果。
+#[utoipa::path(tag = "reports", responses((status = 200, body = ReportView)))]
+#[get("/reports/{id}")]
+async fn get_report(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let stored = engine::look::<Report>(&app, &caller, id.0).await?;
+    let mut shown = ReportView::new(&stored, &caller, &app);
+    let mut version = format!("\"{}\"", stored.seq);
+    if let Some(case) = stored.state.status.case() {
+        let tenant = caller.tenant;
+        let case = app.store.read(move |db| cases::find(db, tenant, case)).await?;
+        // Both change what is shown, so both are in the tag.
+        version = format!("\"{}.{}\"", stored.seq, case.as_ref().map_or(0, |case| case.seq));
+        shown.case = case.as_ref().map(CaseBrief::from);
+    }
+    Ok(tagged(&request, HttpResponse::Ok(), &version, &shown))
+}
+
+/// Cases near a report.
+#[derive(Serialize, ToSchema)]
+pub struct SimilarView {
+    /// Nearest first.
+    items: Vec<SimilarCase>,
+}
+
+/// A case near a report.
+#[derive(Serialize, ToSchema)]
+pub struct SimilarCase {
+    /// The case.
+    case: CaseView,
+    /// How far, in metres; none without points.
+    distance_m: Option<f64>,
+}
+
+/// Lists open cases that may be the same thing.
+///
+/// 疑似重复：同一社区内 50 米以内或同网格同类的未结案案卷，供并案参考。
+#[utoipa::path(tag = "reports", responses((status = 200, body = SimilarView)))]
+#[get("/reports/{id}/similar")]
+async fn list_similar_cases(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
+    const NEAR_M: f64 = 50.0;
+    let stored = engine::look::<Report>(&app, &caller, id.0).await?;
+    let report = stored.state;
+    let world = app.world(caller.tenant)?;
+    let now = app.clock.now();
+    let receiver = report.receiver(&world.context(&caller, now));
+    let filter = cases::Filter { open: true, within: Some(receiver.path), ..cases::Filter::default() };
+    let scope = caller.scope(Permission::ReadCases, now);
+    let keyset = Keyset { after: None, limit: 100 };
+    let found = app.store.read(move |db| cases::list(db, &scope, &filter, keyset)).await?;
+    let mut items: Vec<SimilarCase> = found
+        .iter()
+        .filter_map(|case| {
+            let place = &case.state.place;
+            let distance_m = place.point.zip(report.place.point).map(|(a, b)| distance_m(a, b));
+            let same_kind = place.area.id == report.place.area.id
+                && case.state.matter.category.is_some()
+                && case.state.matter.category == report.matter.category;
+            let near = distance_m.is_some_and(|distance| distance <= NEAR_M);
+            (near || (distance_m.is_none() && same_kind)).then(|| SimilarCase {
+                case: CaseView::new(case, &world),
+                distance_m: distance_m.map(f64::round),
+            })
+        })
+        .collect();
+    items.sort_by(|a, b| {
+        let far = |item: &SimilarCase| item.distance_m.unwrap_or(NEAR_M);
+        far(a).total_cmp(&far(b))
+    });
+    items.truncate(20);
+    Ok(HttpResponse::Ok().json(SimilarView { items }))
+}
+
+/// Shows the timeline of a report.
+///
+/// 上报的全过程记录。
+#[utoipa::path(tag = "reports", params(TimelineParams), responses((status = 200, body = TimelineView)))]
+#[get("/reports/{id}/timeline")]
+async fn get_report_timeline(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    params: Query<TimelineParams>,
+) -> Reply<HttpResponse> {
+    engine::look::<Report>(&app, &caller, id.0).await?;
+    timeline::show(&app, caller.tenant, id.0, &params.0).await
+}
+
+/// What an acceptor corrects while filing.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileBody {
+    /// The identity the case will have; else it is made of the `Idempotency-Key`.
+    case_id: Option<Uuid>,
+    /// A better category. 类别代码。
+    #[schema(value_type = Option<String>, max_length = 40, example = "A02")]
+    category: Option<Word>,
+    /// A better title. 标题。
+    #[schema(value_type = Option<String>, max_length = 120)]
+    title: Option<Line>,
+    /// A better urgency. 紧急程度。
+    #[schema(schema_with = view::urgency)]
+    urgency: Option<Urgency>,
+}
+
+/// Files a report as a case.
+///
+/// 受理立案：形成案卷，由受理社区持有。
+#[utoipa::path(tag = "reports", request_body = FileBody, responses((status = 200, body = ReportView)))]
+#[post("/reports/{id}/file")]
+async fn file_report(step: Step, body: Json<FileBody>) -> Reply<HttpResponse> {
+    let asked = step.asked("file_report", &body.0);
+    let FileBody { case_id, category, title, urgency } = body.0;
+    let case = CaseId(case_id.unwrap_or_else(|| derived_id(asked.request.command.0, "case")));
+    let correction = Correction { category, title, urgency };
+    let decide = |report: &Stored<Report>, (): &(), context: Context<'_>| {
+        let (change, opened) =
+            intake::file(report, case, correction.clone(), asked.request, context)?;
+        Ok((change, vec![Write::Case(Box::new(opened))]))
+    };
+    let stored = engine::step::<Report, ()>(&step.app, &step.caller, asked, |_| Ok(()), decide);
+    Ok(show(&step, &stored.await?))
+}
+
+/// The answer to a step of a report.
+fn show(step: &Step, stored: &Stored<Report>) -> HttpResponse {
+    let view = ReportView::new(stored, &step.caller, &step.app);
+    tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view)
+}
+
+/// Which case a report joins.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JoinBody {
+    /// The case. 案卷 id。
+    case_id: Uuid,
+}
+
+/// Joins a report to a case that is open already.
+///
+/// 并案：并入已有案卷，两位上报人都得到结果。
+#[utoipa::path(tag = "reports", request_body = JoinBody, responses((status = 200, body = ReportView)))]
+#[post("/reports/{id}/join")]
+async fn join_report(step: Step, body: Json<JoinBody>) -> Reply<HttpResponse> {
+    let asked = step.asked("join_report", &body.0);
+    let (tenant, case) = (step.caller.tenant, CaseId(body.0.case_id));
+    let load = move |db: &mut Db| cases::find(db, tenant, case);
+    let decide = |report: &Stored<Report>, case: &Option<Stored<Case>>, context: Context<'_>| {
+        let case = case.as_ref().filter(|case| case.state.visible_to(context.by, context.at));
+        let (change, joined) =
+            intake::join(report, case.ok_or_else(unknown_case)?, asked.request, context)?;
+        Ok((change, vec![Write::Case(Box::new(joined))]))
+    };
+    let stored = engine::step(&step.app, &step.caller, asked, load, decide).await?;
+    Ok(show(&step, &stored))
+}
+
+fn unknown_case() -> Problem {
+    let (zh, en) = ("没有这个案卷，或您无权查看", "there is no such case, or none you may see");
+    Problem::new(Code::InvalidBody).error("/case_id", "unknown_case", zh, en)
+}
+
+/// Why a report is refused, and where it belongs.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefuseBody {
+    /// Why. 不予受理的理由。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "正在诉讼中，请通过法院途径解决")]
+    reason: Prose,
+    /// Where it belongs. 正确渠道。
+    #[schema(schema_with = view::redirect)]
+    redirect: Redirect,
+}
+
+/// Refuses a report and says where it belongs.
+///
+/// 不予受理：写明理由并告知正确渠道（110、信访、法院等）。
+#[utoipa::path(tag = "reports", request_body = RefuseBody, responses((status = 200, body = ReportView)))]
+#[post("/reports/{id}/refuse")]
+async fn refuse_report(step: Step, body: Json<RefuseBody>) -> Reply<HttpResponse> {
+    let asked = step.asked("refuse_report", &body.0);
+    let RefuseBody { reason, redirect } = body.0;
+    let command = report::Command::Refuse { reason, redirect };
+    let stored = engine::command::<Report>(&step.app, &step.caller, asked, command).await?;
+    Ok(show(&step, &stored))
+}

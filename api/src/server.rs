@@ -1,0 +1,150 @@
+//! The server: the application with everything around it, from listening to draining.
+
+use std::{net::TcpListener, time::Duration};
+
+use actix_web::{
+    App as Actix, HttpRequest, HttpResponse, HttpServer,
+    dev::{Server, ServerHandle},
+    http::{Method, header::ALLOW},
+    middleware::from_fn,
+    web::{self, Data},
+};
+use utoipa::OpenApi;
+use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
+
+use crate::{
+    area, auth, case,
+    docs::Docs,
+    health, me, openapi, person,
+    problem::{Code, Problem, Reply},
+    report,
+    state::App,
+    telemetry,
+    whistle,
+};
+
+/// Every operation, once: what is not registered here does not exist, neither in the server nor
+/// in the document.
+fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(
+        scope("/api/v1")
+            .configure(auth::routes)
+            .configure(me::routes)
+            .configure(report::routes)
+            .configure(case::routes)
+            .configure(whistle::routes)
+            .configure(area::routes)
+            .configure(person::routes),
+    );
+    config.configure(health::routes);
+}
+
+/// The OpenAPI document.
+pub fn document() -> serde_json::Value {
+    let app = Actix::new().into_utoipa_app().openapi(openapi::Base::openapi()).configure(routes);
+    openapi::finish(&app.split_for_parts().1)
+}
+
+/// A server that listens already.
+pub struct Running {
+    /// To be awaited.
+    pub server: Server,
+    /// To stop it.
+    pub handle: ServerHandle,
+    /// Where it listens.
+    pub address: std::net::SocketAddr,
+}
+
+/// Starts serving on `listener`; `signals` says whether Ctrl-C and SIGTERM stop it.
+pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::Result<Running> {
+    let address = listener.local_addr()?;
+    let document = document();
+    let (documents, known) = (Docs::new(&document), Data::new(Known::of(&document)));
+    let cores = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let workers = app.settings.workers.unwrap_or_else(cores);
+    tokio::spawn(keep_fresh(app.clone()));
+    let factory = move || {
+        let documents = documents.clone();
+        Actix::new()
+            .app_data(app.clone())
+            .app_data(known.clone())
+            .into_utoipa_app()
+            .configure(routes)
+            .into_app()
+            .configure(move |config| documents.routes(config))
+            .default_service(web::to(nowhere))
+            .wrap(from_fn(telemetry::observe))
+    };
+    let mut server = HttpServer::new(factory)
+        .workers(workers)
+        .keep_alive(Duration::from_secs(75))
+        .client_request_timeout(Duration::from_secs(15))
+        .shutdown_timeout(20)
+        .max_connections(10_000);
+    if !signals {
+        server = server.disable_signals();
+    }
+    let server = server.listen(listener)?.run();
+    Ok(Running { handle: server.handle(), server, address })
+}
+
+/// Looks for what replicas changed, and for tenants that were added.
+async fn keep_fresh(app: Data<App>) {
+    let mut every = tokio::time::interval(Duration::from_secs(2));
+    loop {
+        every.tick().await;
+        match app.worlds.refresh(&app.store).await {
+            Ok(()) => {}
+            Err(persistence::StoreError::Closed) => return,
+            Err(error) => tracing::warn!(%error, "cannot look for changed areas"),
+        }
+    }
+}
+
+/// The paths there are, for telling a wrong method from a wrong path.
+struct Known(Vec<(Vec<String>, Vec<String>)>);
+
+/// What is served beside the operations.
+const PAGES: [&str; 5] = ["/", "/docs", "/openapi.json", "/problems", "/problems/{code}"];
+
+impl Known {
+    fn of(document: &serde_json::Value) -> Self {
+        let split = |path: &str| path.split('/').map(str::to_owned).collect();
+        let paths = document.get("paths").and_then(serde_json::Value::as_object);
+        let operations = paths.into_iter().flatten().map(|(path, item)| {
+            let methods = item.as_object().into_iter().flatten();
+            (split(path), methods.map(|(method, _)| method.to_uppercase()).collect())
+        });
+        let pages = PAGES.iter().map(|page| (split(page), vec!["GET".to_owned()]));
+        Self(operations.chain(pages).collect())
+    }
+
+    fn methods(&self, path: &str) -> Option<&[String]> {
+        let given: Vec<&str> = path.split('/').collect();
+        let fits = |pattern: &[String]| {
+            pattern.len() == given.len()
+                && pattern.iter().zip(&given).all(|(p, g)| p == g || p.starts_with('{'))
+        };
+        // An address spelt out stands before one with a parameter.
+        let exact = self.0.iter().find(|(pattern, _)| pattern.iter().eq(given.iter()));
+        let found = exact.or_else(|| self.0.iter().find(|(pattern, _)| fits(pattern)));
+        found.map(|(_, methods)| methods.as_slice())
+    }
+}
+
+/// Whatever fits no operation.
+async fn nowhere(request: HttpRequest, known: Data<Known>) -> Reply<HttpResponse> {
+    let Some(methods) = known.methods(request.path()) else {
+        return Err(Problem::new(Code::NotFound).detail(
+            "没有这个网址；全部接口见 /openapi.json。",
+            "There is no such address; /openapi.json lists all there are.",
+        ));
+    };
+    let allow = methods.join(", ");
+    if request.method() == Method::OPTIONS {
+        return Ok(HttpResponse::NoContent().insert_header((ALLOW, allow)).finish());
+    }
+    let detail = (format!("这个网址只支持：{allow}。"), format!("This address supports: {allow}."));
+    let problem = Problem::new(Code::MethodNotAllowed).detail(detail.0, detail.1);
+    Err(problem.with("allow", methods).header(ALLOW, &allow))
+}

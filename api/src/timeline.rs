@@ -1,0 +1,126 @@
+//! The timeline of a flow: its journal, read. Also whether the chain is whole.
+
+use actix_web::HttpResponse;
+use chrono::{DateTime, Utc};
+use domain::{
+    id::TenantId,
+    journal::{self as chain, Entry},
+};
+use persistence::journal;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{problem::Reply, state::App};
+
+/// Which part of a timeline to show.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TimelineParams {
+    /// Only what came after this sequence number. 只返回该序号之后的记录。
+    #[param(minimum = 0, example = 0)]
+    pub after: Option<i64>,
+}
+
+/// One accepted command.
+#[derive(Serialize, ToSchema)]
+pub struct EntryView {
+    /// Its place in the journal.
+    seq: i64,
+    /// What was asked.
+    command: String,
+    /// In Chinese.
+    label: &'static str,
+    /// Who asked.
+    by: String,
+    /// When.
+    at: DateTime<Utc>,
+    /// What happened, in detail.
+    events: Vec<Value>,
+    /// The hash of this entry, which covers the one before.
+    hash: String,
+}
+
+/// A timeline.
+#[derive(Serialize, ToSchema)]
+pub struct TimelineView {
+    /// In the order they happened; at most 500, the rest with `after`.
+    items: Vec<EntryView>,
+    /// Whether the chain of hashes is whole from the first entry to the last.
+    intact: bool,
+    /// The hash at its end.
+    head: String,
+}
+
+/// The most entries one answer shows.
+const MOST: usize = 500;
+
+/// Reads the timeline of a flow.
+pub async fn show(
+    app: &App,
+    tenant: TenantId,
+    flow: Uuid,
+    params: &TimelineParams,
+) -> Reply<HttpResponse> {
+    let entries = app.store.read(move |db| journal::chain(db, tenant, flow, None)).await?;
+    let head = chain::verify(&entries);
+    let after = params.after.unwrap_or(0);
+    let items = entries.iter().filter(|entry| entry.seq > after).take(MOST).map(view).collect();
+    Ok(HttpResponse::Ok().json(TimelineView {
+        items,
+        intact: head.is_ok(),
+        head: head.map(|hash| hash.hex()).unwrap_or_default(),
+    }))
+}
+
+fn view(entry: &Entry) -> EntryView {
+    let mut events: Vec<Value> = serde_json::from_str(&entry.events).unwrap_or_default();
+    events.iter_mut().for_each(hide);
+    EntryView {
+        seq: entry.seq,
+        command: entry.name.clone(),
+        label: label(&entry.name),
+        by: entry.actor_name.clone(),
+        at: entry.at,
+        events,
+        hash: entry.hash.hex(),
+    }
+}
+
+/// Takes out what a timeline does not tell: who reported, and how we file areas.
+fn hide(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for hidden in ["reporter", "reporter_name", "person", "people", "path", "raw"] {
+                members.remove(hidden);
+            }
+            members.values_mut().for_each(hide);
+        }
+        Value::Array(items) => items.iter_mut().for_each(hide),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// What people call a command.
+pub fn label(command: &str) -> &'static str {
+    use domain::{
+        case::lifecycle::{SummonsVerb, Verb},
+        report,
+    };
+    let own = match command {
+        "open" => Some("立案"),
+        "submit" => Some("上报"),
+        "register" => Some("登记"),
+        "grant" => Some("授权"),
+        "revoke" => Some("撤销授权"),
+        "reset_password" => Some("重置密码"),
+        "import" => Some("导入区划"),
+        _ => None,
+    };
+    own.or_else(|| Verb::parse(command).map(Verb::label))
+        .or_else(|| report::Verb::parse(command).map(report::Verb::label))
+        .or_else(|| SummonsVerb::parse(command).map(SummonsVerb::label))
+        .unwrap_or("")
+}

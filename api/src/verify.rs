@@ -1,0 +1,110 @@
+//! Checking what is kept: every chain of the journal, and every stored state against the replay
+//! of its events.
+
+use domain::{
+    case::Case,
+    flow::Flow,
+    id::TenantId,
+    journal::{self as chain, FlowKind},
+    person::Person,
+    report::Report,
+};
+use persistence::{Db, Store, StoreError, journal, tenant};
+use uuid::Uuid;
+
+use crate::engine::Kept;
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Chains that were checked.
+    pub chains: usize,
+    /// Entries that were checked.
+    pub entries: usize,
+    /// What is wrong, in words.
+    pub broken: Vec<String>,
+}
+
+/// Checks every tenant, or the one with this code, a page of flows at a time.
+pub async fn all(store: &Store, only: Option<&str>) -> Result<Findings, StoreError> {
+    const PAGE: i64 = 200;
+    let mut findings = Findings::default();
+    for tenant in store.read(tenant::all).await? {
+        if only.is_some_and(|code| code != tenant.code) {
+            continue;
+        }
+        let mut after = None;
+        loop {
+            let id = tenant.id;
+            let (flows, found) = store
+                .read(move |db| {
+                    let flows = journal::flows(db, id, after, PAGE)?;
+                    let mut found = Findings::default();
+                    for (flow, kind) in &flows {
+                        one(db, id, *flow, *kind, &mut found)?;
+                    }
+                    Ok((flows, found))
+                })
+                .await?;
+            findings.chains += found.chains;
+            findings.entries += found.entries;
+            findings.broken.extend(found.broken);
+            let Some((last, _)) = flows.last() else { break };
+            after = Some(*last);
+        }
+    }
+    Ok(findings)
+}
+
+fn one(
+    db: &mut Db,
+    tenant: TenantId,
+    flow: Uuid,
+    kind: FlowKind,
+    found: &mut Findings,
+) -> Result<(), StoreError> {
+    let entries = journal::chain(db, tenant, flow, None)?;
+    found.chains += 1;
+    found.entries += entries.len();
+    let mut wrong = |why: String| found.broken.push(format!("{} {flow}: {why}", kind.name()));
+    match chain::verify(&entries) {
+        Err(broken) => wrong(match broken {
+            chain::Break::Order { expected, found } => {
+                format!("entry {expected} is missing, {found} stands in its place")
+            }
+            chain::Break::Link { seq } => format!("entry {seq} does not follow from the one before"),
+            chain::Break::Content { seq } => format!("entry {seq} was changed after it was written"),
+        }),
+        Ok(_) => {
+            let difference = match kind {
+                FlowKind::Case => differs::<Case>(db, tenant, flow)?,
+                FlowKind::Report => differs::<Report>(db, tenant, flow)?,
+                FlowKind::Person => differs::<Person>(db, tenant, flow)?,
+                FlowKind::Areas => None,
+            };
+            if let Some(why) = difference {
+                wrong(why);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How the stored state differs from the replay of its journal.
+fn differs<F: Kept + PartialEq>(
+    db: &mut Db,
+    tenant: TenantId,
+    flow: Uuid,
+) -> Result<Option<String>, StoreError> {
+    let stored = F::find(db, tenant, flow)?;
+    let replayed = match journal::at::<F>(db, tenant, flow, i64::MAX) {
+        Ok(replayed) => replayed,
+        Err(StoreError::Inconsistent(why)) => return Ok(Some(why)),
+        Err(error) => return Err(error),
+    };
+    Ok(match (stored, replayed) {
+        (Some(stored), Some(replayed)) if stored == replayed => None,
+        (None, _) => Some(format!("the {} itself is missing", <F as Flow>::KIND.name())),
+        (Some(_), _) => Some("the stored state is not what its journal says".to_owned()),
+    })
+}

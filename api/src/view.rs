@@ -1,0 +1,267 @@
+//! What leaves the system, shared by several capabilities. Made from domain values, never
+//! stored; a field that leaves is named here or in a `…View` beside its handlers.
+
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header};
+use chrono::{DateTime, Utc};
+use domain::{
+    actor::Grant,
+    area::Unit,
+    coordinate::{CoordType, Point, RawPoint},
+    obligation::{Obligation, Term},
+    place::Place,
+    text::Line,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{
+    ToSchema,
+    openapi::{ObjectBuilder, schema::Type},
+};
+use uuid::Uuid;
+
+use crate::headers::{IfNoneMatch, etag};
+
+/// Answers a view with its `ETag`; on a conditional read that has it already, only 304.
+pub fn tagged(
+    request: &HttpRequest,
+    mut answer: HttpResponseBuilder,
+    tag: &str,
+    view: &impl Serialize,
+) -> HttpResponse {
+    if request.method() == actix_web::http::Method::GET && IfNoneMatch::of(request.headers()).has(tag) {
+        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
+    }
+    answer.insert_header((header::ETAG, tag)).json(view)
+}
+
+/// The tag of a state: its place in the journal.
+pub fn tag(seq: i64) -> String {
+    etag(seq)
+}
+
+macro_rules! enum_schemas {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty;)+) => {$(
+        $(#[doc = $doc])+
+        pub fn $name() -> utoipa::openapi::schema::Object {
+            let names = <$type>::ALL.iter().map(|one| one.name());
+            let labels: Vec<String> =
+                <$type>::ALL.iter().map(|one| format!("`{}` {}", one.name(), one.label())).collect();
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .enum_values(Some(names))
+                .description(Some(labels.join(", ")))
+                .build()
+        }
+    )+};
+}
+
+enum_schemas! {
+    /// How pressing.
+    urgency: domain::rules::Urgency;
+    /// The unit of a limit.
+    limit_unit: domain::rules::LimitUnit;
+    /// Kinds of areas.
+    area_kind: domain::area::AreaKind;
+    /// Stages of a case.
+    stage: domain::case::lifecycle::StageName;
+    /// Steps of a summoned department.
+    summons_step: domain::case::lifecycle::StepName;
+    /// Topics of a whistle.
+    topic: domain::case::whistle::Topic;
+    /// Answers to whether somebody is satisfied.
+    satisfaction: domain::case::Satisfaction;
+    /// How cases end.
+    case_outcome: domain::case::Outcome;
+    /// Ways a report comes.
+    channel: domain::report::Channel;
+    /// States of a report.
+    report_status: domain::report::StatusName;
+    /// Where a refused report belongs.
+    redirect: domain::report::Redirect;
+    /// Roles.
+    role: domain::actor::Role;
+    /// What is owed.
+    duty: domain::obligation::Duty;
+    /// How an obligation ended.
+    obligation_outcome: domain::obligation::Outcome;
+}
+
+/// A city or county.
+#[derive(Serialize, ToSchema)]
+pub struct TenantView {
+    /// The code used at login.
+    pub code: String,
+    /// The name.
+    pub name: String,
+}
+
+/// An area or unit, as it was called at the time.
+#[derive(Serialize, ToSchema)]
+pub struct UnitView {
+    /// Which.
+    pub id: Uuid,
+    /// What it is.
+    #[schema(schema_with = area_kind)]
+    pub kind: &'static str,
+    /// Its name.
+    #[schema(example = "胜阳港街道")]
+    pub name: String,
+}
+
+impl From<&Unit> for UnitView {
+    fn from(unit: &Unit) -> Self {
+        Self { id: unit.id.0, kind: unit.kind.name(), name: unit.name.clone() }
+    }
+}
+
+/// A role over an area.
+#[derive(Serialize, ToSchema)]
+pub struct GrantView {
+    /// What.
+    #[schema(schema_with = role)]
+    pub role: &'static str,
+    /// In Chinese.
+    pub role_label: &'static str,
+    /// Over which area.
+    pub area: UnitView,
+    /// Since when.
+    pub from: DateTime<Utc>,
+    /// Until when; without it, until revoked.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl From<&Grant> for GrantView {
+    fn from(grant: &Grant) -> Self {
+        Self {
+            role: grant.role.name(),
+            role_label: grant.role.label(),
+            area: UnitView::from(&grant.over),
+            from: grant.from,
+            until: grant.until,
+        }
+    }
+}
+
+/// A deadline and its working: begun then, so long, late then.
+#[derive(Serialize, ToSchema)]
+pub struct TermView {
+    /// When the clock started. 起算时间。
+    pub started_at: DateTime<Utc>,
+    /// How long. 时限数值。
+    pub amount: u32,
+    /// Of what. 时限单位。
+    #[schema(schema_with = limit_unit)]
+    pub unit: &'static str,
+    /// When it is late. 到期时间。
+    pub due_at: DateTime<Utc>,
+    /// The edition of the rules it was computed by. 规则版本。
+    pub rules: u32,
+}
+
+impl From<&Term> for TermView {
+    fn from(term: &Term) -> Self {
+        Self {
+            started_at: term.started_at,
+            amount: term.limit.amount,
+            unit: term.limit.unit.name(),
+            due_at: term.due_at,
+            rules: term.rules,
+        }
+    }
+}
+
+/// Something owed now.
+#[derive(Serialize, ToSchema)]
+pub struct OwedView {
+    /// What.
+    #[schema(schema_with = duty)]
+    pub duty: &'static str,
+    /// In Chinese.
+    pub duty_label: &'static str,
+    /// By whom.
+    pub owed_by: UnitView,
+    /// By when, and why then.
+    pub term: TermView,
+}
+
+impl From<&Obligation> for OwedView {
+    fn from(obligation: &Obligation) -> Self {
+        Self {
+            duty: obligation.duty.name(),
+            duty_label: obligation.duty.label(),
+            owed_by: UnitView::from(&obligation.owed_by),
+            term: TermView::from(&obligation.term),
+        }
+    }
+}
+
+/// In which system a point is given.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CoordTypeBody {
+    /// GPS, `wx.getLocation` with `type: 'wgs84'`.
+    Wgs84,
+    /// Chinese maps, `wx.getLocation` with `type: 'gcj02'`.
+    Gcj02,
+}
+
+/// A point as a phone gives it.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PointBody {
+    /// Degrees east. 经度。
+    #[schema(minimum = -180.0, maximum = 180.0, example = 115.0701)]
+    pub lng: f64,
+    /// Degrees north. 纬度。
+    #[schema(minimum = -90.0, maximum = 90.0, example = 30.2105)]
+    pub lat: f64,
+    /// In which system. 坐标系。
+    pub coord_type: CoordTypeBody,
+}
+
+impl From<PointBody> for RawPoint {
+    fn from(body: PointBody) -> Self {
+        let coord_type = match body.coord_type {
+            CoordTypeBody::Wgs84 => CoordType::Wgs84,
+            CoordTypeBody::Gcj02 => CoordType::Gcj02,
+        };
+        Self { lng: body.lng, lat: body.lat, coord_type }
+    }
+}
+
+/// A point in WGS-84.
+#[derive(Serialize, ToSchema)]
+pub struct PointView {
+    /// Degrees east.
+    pub lng: f64,
+    /// Degrees north.
+    pub lat: f64,
+}
+
+impl From<Point> for PointView {
+    fn from(point: Point) -> Self {
+        // Seven decimals are a centimetre; more is noise of the conversion.
+        let cut = |degrees: f64| (degrees * 1e7).round() / 1e7;
+        Self { lng: cut(point.lng), lat: cut(point.lat) }
+    }
+}
+
+/// Where something happened.
+#[derive(Serialize, ToSchema)]
+pub struct PlaceView {
+    /// The grid, or the smallest area known.
+    pub area: UnitView,
+    /// The point, in WGS-84.
+    pub point: Option<PointView>,
+    /// The address in words.
+    pub address: Option<String>,
+}
+
+impl From<&Place> for PlaceView {
+    fn from(place: &Place) -> Self {
+        Self {
+            area: UnitView::from(&place.area),
+            point: place.point.map(PointView::from),
+            address: place.address.as_ref().map(|line: &Line| line.as_str().to_owned()),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What holds for every accepted command of every flow: kept beside a chain and checked after
+//! each change.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Debug,
+};
+
+use domain::{
+    Instant,
+    change::{Change, Stored},
+    flow::{Flow, replay},
+    id::AreaId,
+    journal::{Hash, verify},
+    obligation::{Duty, Obligation, Outcome},
+    rules::Urgency,
+};
+
+use super::world::{Chain, minutes};
+
+type Key = (Duty, AreaId, i64);
+
+fn key(obligation: &Obligation) -> Key {
+    (obligation.duty, obligation.owed_by.id, obligation.term.no)
+}
+
+/// A chain with what it ever owed.
+pub(crate) struct Ledger<F: Flow> {
+    pub(crate) chain: Chain<F>,
+    history: Vec<F::Event>,
+    /// The state by the events alone, as they were read back.
+    replayed: Option<F>,
+    opened: HashSet<Key>,
+    settled: HashSet<Key>,
+}
+
+impl<F: Flow> Default for Ledger<F> {
+    fn default() -> Self {
+        let (opened, settled) = (HashSet::new(), HashSet::new());
+        let (chain, history) = (Chain::default(), Vec::new());
+        Self { chain, history, replayed: None, opened, settled }
+    }
+}
+
+/// Which commands start the clock of a duty: never signing, never opening a page.
+fn starters(duty: Duty) -> &'static [&'static str] {
+    match duty {
+        Duty::Accept => &["submit"],
+        Duty::Dispatch => &["open", "escalate", "return", "reopen"],
+        Duty::Sign => &["dispatch", "whistle"],
+        Duty::Handle => &["dispatch", "verify", "callback"],
+        Duty::Contact | Duty::Arrive => &["whistle"],
+        Duty::FeedBack => &["whistle", "send_back", "verify", "callback"],
+        Duty::Release => &["feedback"],
+        Duty::Rate => &["release"],
+        Duty::Verify => &["feedback", "release"],
+        Duty::CallBack => &["verify"],
+        Duty::Close => &["callback"],
+    }
+}
+
+/// Which commands are the doing of a duty; whatever else ends it lifts it.
+pub(crate) fn doings(duty: Duty) -> &'static [&'static str] {
+    match duty {
+        Duty::Accept => &["file", "join", "refuse"],
+        Duty::Dispatch => &["escalate", "dispatch", "whistle"],
+        Duty::Sign => &["sign"],
+        Duty::Handle | Duty::FeedBack => &["feedback"],
+        Duty::Contact => &["contact", "arrive"],
+        Duty::Arrive => &["arrive"],
+        Duty::Release => &["release", "send_back"],
+        Duty::Rate => &["rate"],
+        Duty::Verify => &["verify"],
+        Duty::CallBack => &["callback"],
+        Duty::Close => &["close"],
+    }
+}
+
+/// The minutes a duty may take, written down once more and independently.
+fn allowed(duty: Duty, urgency: Urgency) -> i64 {
+    const HOUR: i64 = 60;
+    const DAY: i64 = 24 * HOUR;
+    match (duty, urgency) {
+        (Duty::Sign, _) => HOUR,
+        (Duty::Accept | Duty::Dispatch, _) | (Duty::Handle, Urgency::Critical) => 2 * HOUR,
+        (Duty::Handle, Urgency::Urgent)
+        | (Duty::Contact | Duty::Release | Duty::Verify | Duty::CallBack | Duty::Close, _) => DAY,
+        (Duty::Arrive | Duty::Rate, _) => 3 * DAY,
+        (Duty::Handle, Urgency::Normal) => 5 * DAY,
+        (Duty::FeedBack, _) => 7 * DAY,
+    }
+}
+
+impl<F: Flow + PartialEq + Debug> Ledger<F>
+where
+    F::Event: PartialEq + Debug,
+{
+    /// Checks a change that was accepted, and writes it; answers its events as read back.
+    pub(crate) fn write(&mut self, change: &Change<F>, urgency: Urgency) -> Vec<F::Event> {
+        let before = self.chain.stored.clone();
+        let events = Self::check_entry(before.as_ref(), change);
+        for event in &events {
+            self.replayed = F::evolve(self.replayed.take(), event);
+            assert!(self.replayed.is_some(), "an event that cannot follow");
+        }
+        assert_eq!(self.replayed.as_ref(), Some(&change.state), "replayed");
+        self.history.extend(events.iter().cloned());
+        Self::check_state(change);
+        self.check_owed(before.map(|stored| stored.state), change, urgency);
+        self.chain.commit(change);
+        events
+    }
+
+    fn check_entry(before: Option<&Stored<F>>, change: &Change<F>) -> Vec<F::Event> {
+        let entry = &change.entry;
+        assert_eq!(entry.seq, before.map_or(1, |stored| stored.seq + 1));
+        assert_eq!(entry.before, before.map_or(Hash::default(), |stored| stored.head));
+        assert_eq!(entry.hash, entry.computed());
+        assert_eq!((entry.flow, entry.flow_id), (F::KIND, change.state.id()));
+        let events: Vec<F::Event> = serde_json::from_str(&entry.events).unwrap();
+        assert!(!events.is_empty(), "an accepted command leaves a trace");
+        assert_eq!(serde_json::to_string(&events).unwrap(), entry.events, "written again");
+        events
+    }
+
+    fn check_state(change: &Change<F>) {
+        let text = serde_json::to_string(&change.state).unwrap();
+        let read: F = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, change.state, "read back from {text}");
+    }
+
+    fn check_owed(&mut self, before: Option<F>, change: &Change<F>, urgency: Urgency) {
+        let owed = |state: &F| -> HashMap<Key, Obligation> {
+            let all = state.obligations();
+            let count = all.len();
+            let map: HashMap<_, _> = all.into_iter().map(|one| (key(&one), one)).collect();
+            assert_eq!(map.len(), count, "the same debt twice at once");
+            map
+        };
+        let (old, new) = (before.as_ref().map(owed).unwrap_or_default(), owed(&change.state));
+        for (key, obligation) in &new {
+            let kept = old.get(key).unwrap_or(obligation);
+            assert_eq!(kept, obligation, "a debt is never rewritten");
+        }
+        self.check_opened(&old, &new, change, urgency);
+        self.check_settled(&old, &new, change);
+    }
+
+    fn check_opened(
+        &mut self,
+        old: &HashMap<Key, Obligation>,
+        new: &HashMap<Key, Obligation>,
+        change: &Change<F>,
+        urgency: Urgency,
+    ) {
+        let entry = &change.entry;
+        let opened: HashSet<Key> = change.opened.iter().map(key).collect();
+        let expected: HashSet<Key> =
+            new.keys().filter(|key| !old.contains_key(key)).copied().collect();
+        assert_eq!(opened, expected, "what became owed");
+        assert_eq!(opened.len(), change.opened.len());
+        for obligation in &change.opened {
+            let (duty, term) = (obligation.duty, &obligation.term);
+            assert!(self.opened.insert(key(obligation)), "{duty:?} is opened again");
+            assert!(starters(duty).contains(&&*entry.name), "{} opened {duty:?}", entry.name);
+            assert_eq!((term.no, term.started_at, term.rules), (entry.seq, entry.at, 1));
+            assert_eq!(term.due_at, entry.at + minutes(allowed(duty, urgency)), "{duty:?}");
+            assert_eq!(term.due_at, term.limit.due(term.started_at));
+        }
+    }
+
+    fn check_settled(
+        &mut self,
+        old: &HashMap<Key, Obligation>,
+        new: &HashMap<Key, Obligation>,
+        change: &Change<F>,
+    ) {
+        let settled: HashSet<Key> = change.settled.iter().map(|s| key(&s.obligation)).collect();
+        let expected: HashSet<Key> =
+            old.keys().filter(|key| !new.contains_key(key)).copied().collect();
+        assert_eq!(settled, expected, "what ended");
+        assert_eq!(settled.len(), change.settled.len());
+        for one in &change.settled {
+            let (duty, name) = (one.obligation.duty, &*change.entry.name);
+            assert!(self.opened.contains(&key(&one.obligation)), "{duty:?} was never owed");
+            assert!(self.settled.insert(key(&one.obligation)), "{duty:?} is settled again");
+            let done = doings(duty).contains(&name);
+            let expected = outcome(done, one.at, one.obligation.term.due_at);
+            assert_eq!((one.outcome, one.at), (expected, change.entry.at), "{duty:?} by {name}");
+        }
+    }
+
+    /// The whole chain, once more from the beginning.
+    pub(crate) fn close(&self) {
+        let head = self.chain.stored.as_ref().map_or(Hash::default(), |stored| stored.head);
+        assert_eq!(verify(&self.chain.entries), Ok(head));
+        let state = self.chain.stored.as_ref().map(|stored| &stored.state);
+        assert_eq!(replay::<F>(&self.history).as_ref(), state, "replayed from the beginning");
+        let owed: HashSet<Key> = state.map(F::obligations).iter().flatten().map(key).collect();
+        let open: HashSet<Key> = self.opened.difference(&self.settled).copied().collect();
+        assert_eq!(open, owed, "opened and not settled is what is owed");
+    }
+}
+
+fn outcome(done: bool, at: Instant, due: Instant) -> Outcome {
+    if !done {
+        Outcome::Lifted
+    } else if at >= due {
+        Outcome::Late
+    } else {
+        Outcome::Met
+    }
+}

@@ -1,0 +1,339 @@
+//! Who may: every role, every command, every kind of area. What `decide` does is the policy.
+
+use domain::{
+    actor::{Actor, Grant, POLICY, Permission, Role},
+    case::{Case, Command, whistle::Act},
+    change::Stored,
+    flow::Flow,
+    id::AreaId,
+    person::{self, Person},
+    refusal::Refusal,
+    report::{self, Report},
+};
+
+use super::{
+    person::{new_grant, register, registered},
+    report as reports,
+    script::{
+        OTHER, REPORTER, Script, WORKER, answer, arrive, close, comment, dispatch, escalate,
+        feed_back, give_back, rate, reopen, report_back, send_back, verify, whistle,
+    },
+    table::{aligned, committed, row},
+    world::{
+        CITY, COMMUNITY, Chain, DISTRICT, GRID, GRID_NEXT, MARKET, STREET, URBAN, WORLD, actor,
+        almighty, everything, minutes, morning, person, unit,
+    },
+};
+
+/// One command in a state that accepts it.
+pub(crate) struct Right {
+    flow: &'static str,
+    command: &'static str,
+    label: &'static str,
+    needs: &'static [Permission],
+    /// Over which area.
+    over: AreaId,
+    ask: Box<Ask>,
+}
+
+type Ask = dyn Fn(&Actor) -> Result<(), Refusal>;
+type Asked = (&'static str, &'static str, &'static [Permission], AreaId);
+
+fn right<F>(asked: Asked, chain: Chain<F>, command: F::Command) -> Right
+where
+    F: Flow + 'static,
+    F::Command: 'static,
+{
+    let (name, label, needs, over) = asked;
+    assert_eq!(F::name(&command), name);
+    let at = chain.entries.last().map_or(morning(), |entry| entry.at) + minutes(1);
+    let flow = F::KIND.name();
+    let ask = move |by: &Actor| chain.ask(by, at, &command).map(|_| ());
+    Right { flow, command: name, label, needs, over, ask: Box::new(ask) }
+}
+
+fn report_rights() -> Vec<Right> {
+    use Permission as P;
+    let received = || reports::submitted(&almighty(WORKER), reports::draft(0));
+    let submit = |draft| report::Command::Submit(Box::new(draft));
+    let accept: &[P] = &[P::AcceptReport];
+    let both: &[P] = &[P::ReportProblem, P::HandleCase];
+    vec![
+        right::<Report>(
+            ("submit", "上报", &[P::ReportProblem], GRID),
+            Chain::default(),
+            submit(reports::draft(0)),
+        ),
+        right::<Report>(
+            ("submit", "上报并自行处置", both, GRID),
+            Chain::default(),
+            submit(reports::handled(0)),
+        ),
+        right(("file", "立案", accept, COMMUNITY), received(), reports::file()),
+        right(("join", "并案", accept, COMMUNITY), received(), reports::join()),
+        right(("refuse", "不予受理", accept, COMMUNITY), received(), reports::refuse()),
+    ]
+}
+
+fn case_rights() -> Vec<Right> {
+    use Permission as P;
+    let case = |asked: Asked, script: Script, command: Command| right(asked, script.chain, command);
+    let dispatching: &[P] = &[P::DispatchCase];
+    let handling: &[P] = &[P::HandleCase];
+    let filed = Script::filed;
+    vec![
+        case(("escalate", "上呈", dispatching, COMMUNITY), filed(), escalate()),
+        case(("dispatch", "派遣", dispatching, COMMUNITY), filed(), dispatch(GRID)),
+        case(
+            ("whistle", "吹哨", &[P::BlowWhistle], STREET),
+            Script::held_by(STREET),
+            whistle(URBAN, &[MARKET]),
+        ),
+        case(("sign", "签收", handling, GRID), Script::dispatched(), Command::Sign),
+        case(("start", "开始处置", handling, GRID), Script::signed(), Command::Start),
+        case(("return", "退单", handling, GRID), Script::handling(), give_back()),
+        case(("feedback", "反馈", handling, GRID), Script::handling(), feed_back()),
+        case(("verify", "核查", &[P::VerifyOnSite], GRID), Script::fed_back(), verify(true)),
+        case(("callback", "回访", &[P::CallBack], GRID), Script::verified(), answer(true)),
+        case(("close", "结案", &[P::CloseCase], COMMUNITY), Script::answered(), close()),
+        case(("reopen", "重开", &[P::ReopenCase], GRID), Script::closed(), reopen()),
+        case(("comment", "批注", &[P::Comment], COMMUNITY), filed(), comment()),
+    ]
+}
+
+fn summons_rights() -> Vec<Right> {
+    use Permission as P;
+    let answering: &[P] = &[P::AnswerWhistle];
+    let releasing: &[P] = &[P::ReleaseDepartment];
+    let after = |acts: &[Act]| Script::whistled().steps(MARKET, acts).chain;
+    let step = |asked: Asked, acts: &[Act], act: Act| {
+        right(asked, after(acts), Command::Summons { unit: MARKET, act })
+    };
+    let (signed, arrived) = ([Act::Sign], [Act::Sign, arrive()]);
+    let fed_back = [Act::Sign, arrive(), report_back()];
+    let released = [Act::Sign, arrive(), report_back(), Act::Release];
+    let contact = Act::Contact { note: None };
+    vec![
+        step(("sign", "报到：签收", answering, MARKET), &[], Act::Sign),
+        step(("contact", "报到：联系", answering, MARKET), &signed, contact),
+        step(("arrive", "报到：到场", answering, MARKET), &signed, arrive()),
+        step(("feedback", "报到：反馈", answering, MARKET), &arrived, report_back()),
+        step(("send_back", "报到：退回再办", releasing, STREET), &fed_back, send_back()),
+        step(("release", "报到：放行", releasing, STREET), &fed_back, Act::Release),
+        step(("rate", "报到：评价", releasing, STREET), &released, rate()),
+    ]
+}
+
+fn person_rights() -> Vec<Right> {
+    let managing: &[Permission] = &[Permission::ManagePeople];
+    let known = || registered(&[(Role::GridWorker, GRID)]);
+    let grant = person::Command::Grant { grant: new_grant(Role::CommunityOfficer, GRID) };
+    let revoke = person::Command::Revoke { role: Role::GridWorker, area: GRID };
+    let reset = person::Command::ResetPassword;
+    let newcomer = register(7, vec![new_grant(Role::GridWorker, GRID)]);
+    vec![
+        right::<Person>(("register", "登记人员", managing, GRID), Chain::default(), newcomer),
+        right(("grant", "授权", managing, GRID), known(), grant),
+        right(("revoke", "撤销授权", managing, GRID), known(), revoke),
+        right(("reset_password", "重置密码", managing, GRID), known(), reset),
+    ]
+}
+
+fn rights() -> Vec<Right> {
+    [report_rights(), case_rights(), summons_rights(), person_rights()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Somebody nobody knows, with one role over one area.
+fn stranger(role: Role, over: AreaId) -> Actor {
+    actor(500, "某人", &[(role, over)])
+}
+
+fn allows(role: Role, needs: &[Permission]) -> bool {
+    needs.iter().all(|permission| role.allows(*permission))
+}
+
+#[test]
+fn every_role_may_give_exactly_the_commands_the_policy_says() {
+    for right in rights() {
+        for role in Role::ALL.iter().copied() {
+            let asked = (right.ask)(&stranger(role, right.over));
+            let name = right.label;
+            if allows(role, right.needs) {
+                assert_eq!(asked, Ok(()), "{role:?}: {name}");
+            } else {
+                let Err(Refusal::NotPermitted { permission, area }) = asked else {
+                    panic!("{role:?}: {name}: {asked:?}")
+                };
+                assert!(right.needs.contains(&permission), "{role:?}: {name}: {permission:?}");
+                assert!(!role.allows(permission));
+                let expected = if right.command == "comment" { GRID } else { right.over };
+                // Who manages nobody at all learns only that; the area is the tenant's.
+                let expected = if right.command == "register" { CITY } else { expected };
+                assert_eq!(area, unit(expected).name, "{role:?}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_right_reaches_down_the_tree_and_nowhere_else() {
+    for right in rights() {
+        let role = Role::ALL.iter().copied().find(|role| allows(*role, right.needs)).unwrap();
+        let path = unit(right.over).path;
+        for area in WORLD.areas.iter() {
+            // A comment may be made from any unit that has to do with the case.
+            let involved = right.command == "comment" && area.id == GRID;
+            let asked = (right.ask)(&stranger(role, area.id));
+            let (name, place) = (right.label, &area.name);
+            if area.path.contains(&path) || involved {
+                assert_eq!(asked, Ok(()), "{name} over {place}");
+            } else {
+                assert!(
+                    matches!(asked, Err(Refusal::NotPermitted { .. })),
+                    "{name} over {place}: {asked:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_right_begins_and_ends_with_its_grant() {
+    for right in rights() {
+        let role = Role::ALL.iter().copied().find(|role| allows(*role, right.needs)).unwrap();
+        let with = |change: &dyn Fn(&mut Grant)| {
+            let mut by = stranger(role, right.over);
+            by.grants.iter_mut().for_each(change);
+            (right.ask)(&by)
+        };
+        let name = right.label;
+        let over = morning() - minutes(1);
+        assert!(with(&|grant| grant.until = Some(over)).is_err(), "{name} after the end");
+        let future = morning() + chrono::Duration::days(100);
+        assert!(with(&|grant| grant.from = future).is_err(), "{name} before the beginning");
+        assert!(with(&|grant| grant.until = Some(future)).is_ok(), "{name} in between");
+        let nobody = Actor { grants: Vec::new(), ..stranger(role, right.over) };
+        let asked = (right.ask)(&nobody);
+        assert!(matches!(asked, Err(Refusal::NotPermitted { .. })), "{name} without any grant");
+    }
+}
+
+#[test]
+fn a_reporter_has_a_voice_at_the_end_and_none_before() {
+    let reporter = Actor { grants: Vec::new(), ..actor(REPORTER, "居民", &[]) };
+    let voice = ["callback", "reopen", "comment"];
+    for right in case_rights().into_iter().chain(summons_rights()) {
+        let asked = (right.ask)(&reporter);
+        assert_eq!(asked.is_ok(), voice.contains(&right.command), "{}", right.label);
+    }
+}
+
+#[test]
+fn two_halves_of_a_right_in_two_areas_make_no_right() {
+    let by = actor(500, "某人", &[(Role::Resident, CITY), (Role::DepartmentOfficer, GRID_NEXT)]);
+    let on_the_spot = report_rights().into_iter().nth(1).unwrap();
+    assert!(matches!(
+        (on_the_spot.ask)(&by),
+        Err(Refusal::NotPermitted { permission: Permission::HandleCase, .. })
+    ));
+}
+
+#[test]
+fn who_handled_never_verifies_whatever_else_they_may() {
+    let asked = |script: Script, by: u128| {
+        script.chain.ask(&almighty(by), script.at + minutes(1), &verify(true)).map(|_| ())
+    };
+    assert_eq!(asked(Script::fed_back(), WORKER), Err(Refusal::HandlerVerifies));
+    assert_eq!(asked(Script::whistle_over(), WORKER), Err(Refusal::HandlerVerifies));
+    assert_eq!(asked(Script::fed_back(), OTHER), Ok(()));
+    let signer = Script::dispatched()
+        .then(&almighty(WORKER), &Command::Sign)
+        .then(&everything(7, GRID), &feed_back());
+    assert_eq!(asked(signer.clone(), WORKER), Err(Refusal::HandlerVerifies), "who only signed");
+    assert_eq!(asked(signer, OTHER), Ok(()));
+}
+
+#[test]
+fn a_case_is_visible_where_it_is_and_to_whom_it_was_given() {
+    let whistled = Script::whistled();
+    let sees =
+        |script: &Script, role, over| script.case().visible_to(&stranger(role, over), script.at);
+    for role in Role::ALL.iter().copied() {
+        let reads = role.allows(Permission::ReadCases);
+        for area in [GRID, COMMUNITY, STREET, DISTRICT, CITY, URBAN, MARKET] {
+            assert_eq!(sees(&whistled, role, area), reads, "{role:?} over {}", unit(area).name);
+        }
+        for area in [GRID_NEXT, super::world::SQUAD, super::world::DISTRICT_BESIDE] {
+            assert!(!sees(&whistled, role, area), "{role:?} over {}", unit(area).name);
+        }
+    }
+    let returned: Stored<Case> =
+        Script::filed().other(&dispatch(GRID_NEXT)).works(&give_back()).chain.stored.unwrap();
+    let known = stranger(Role::GridWorker, GRID_NEXT);
+    assert!(returned.state.visible_to(&known, morning()), "who had it can look it up");
+    assert!(!returned.state.visible_to(&Actor { grants: Vec::new(), ..known }, morning()));
+    let mine = Actor { person: person(REPORTER), ..stranger(Role::Administrator, CITY) };
+    assert!(returned.state.visible_to(&mine, morning()));
+}
+
+#[test]
+fn every_role_stands_in_the_policy_once() {
+    let roles: Vec<Role> = POLICY.iter().map(|(role, _)| *role).collect();
+    assert_eq!(roles, Role::ALL);
+    for permission in Permission::ALL {
+        assert!(
+            POLICY.iter().any(|(_, all)| all.contains(permission)),
+            "{permission:?} is nobody's"
+        );
+    }
+}
+
+#[test]
+fn the_printed_matrix_is_up_to_date() {
+    let mut text = String::from(
+        "权限：每个角色在自己的辖区内可以做什么。\n\
+         怎么读：上表每行一项权限，每列一个角色；下表每行一个命令，写明所需权限，并以实际执行的结果标出角色。\n\
+         “是”表示允许，“-”表示拒绝（not_permitted）。权限向下覆盖辖区内全部网格和部门，不向上、不向旁。\n\
+         此外，上报人可以对自己的案卷回访作答、重开、批注；处置过的人不能核查；本人可以改自己的密码。\n\
+         \n\
+         Permissions: what each role may do within its area.\n\
+         How to read it: above, one row per permission, one column per role; below, one row per command with the\n\
+         permission it needs, and the roles as found by really asking. \"是\" is yes, \"-\" is refused (not_permitted). A\n\
+         right reaches down over everything in the area, never up or sideways. Besides, a reporter answers, reopens\n\
+         and comments the own case; who handled never verifies; everybody resets the own password.\n\n",
+    );
+    let mut heads = vec![row(["", ""]), row(["权限 permission", ""])];
+    for role in Role::ALL {
+        heads[0].push(role.label().to_owned());
+        heads[1].push(role.name().to_owned());
+    }
+    let mark = |yes: bool| if yes { "是".to_owned() } else { "-".to_owned() };
+    let mut policy = heads.clone();
+    for permission in Permission::ALL {
+        let mut cells = row([permission.label(), permission.name()]);
+        cells.extend(Role::ALL.iter().map(|role| mark(role.allows(*permission))));
+        policy.push(cells);
+    }
+    text.push_str(&aligned(&policy));
+    text.push('\n');
+    let mut commands = heads;
+    commands[1][0] = "命令 command".to_owned();
+    for head in &mut commands {
+        head.insert(2, String::new());
+    }
+    commands[1][2] = "所需权限 needs".to_owned();
+    for right in rights() {
+        let needs: Vec<&str> = right.needs.iter().map(|permission| permission.name()).collect();
+        let flow = if right.label.starts_with("报到") { "summons" } else { right.flow };
+        let name = format!("{flow} {}", right.command);
+        let mut cells = row([right.label, &name, &needs.join(" + ")]);
+        let asked = |role: &Role| (right.ask)(&stranger(*role, right.over)).is_ok();
+        cells.extend(Role::ALL.iter().map(|role| mark(asked(role))));
+        commands.push(cells);
+    }
+    text.push_str(&aligned(&commands));
+    committed("matrix-permissions.txt", &text);
+}

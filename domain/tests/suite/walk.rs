@@ -1,0 +1,352 @@
+//! Random histories: people of several roles give random commands at increasing times, and
+//! everything that must always hold is checked after each of them.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+};
+
+use domain::{
+    Instant,
+    actor::{Actor, Permission},
+    case::{
+        Case, Command, Event,
+        lifecycle::{MOVES, STEPS, StageName, StepName, SummonsVerb, Verb, targets},
+    },
+    change::{Change, Stored},
+    coordinate::{CoordType, RawPoint},
+    flow::Flow as _,
+    id::{CaseId, ReportId},
+    intake::{self, Correction},
+    refusal::Refusal,
+    report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
+    rules::Urgency,
+    text::Code,
+};
+use uuid::Uuid;
+
+use super::{
+    chance::{Dice, any_command, cast, runner, sensible_command, steps},
+    ledger::Ledger,
+    memory::Memory,
+    world::{COMMUNITY, GRID, GRID_NEXT, all_areas, context, line, minutes, morning, request},
+};
+
+struct CaseFile {
+    ledger: Ledger<Case>,
+    memory: Memory,
+}
+
+/// What was reached, over all walks.
+#[derive(Default)]
+struct Reached {
+    moves: BTreeSet<(StageName, Verb, StageName)>,
+    steps: BTreeSet<(StepName, SummonsVerb, StepName)>,
+    refusals: BTreeSet<&'static str>,
+    statuses: BTreeSet<StatusName>,
+}
+
+struct Walk<'a> {
+    at: Instant,
+    cast: Vec<Actor>,
+    cases: Vec<CaseFile>,
+    reports: Vec<Ledger<Report>>,
+    ids: u128,
+    reached: &'a RefCell<Reached>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(reached: &'a RefCell<Reached>) -> Self {
+        let (cases, reports) = (Vec::new(), Vec::new());
+        Self { at: morning(), cast: cast(), cases, reports, ids: 0, reached }
+    }
+
+    fn step(&mut self, seed: u64, gap: i64) {
+        self.at += minutes(gap);
+        let mut dice = Dice(seed);
+        let sensible = dice.maybe(80);
+        match dice.below(10) {
+            0 => self.submit(&mut dice),
+            1 => self.decide_report(&mut dice),
+            _ if sensible && self.first_open_case().is_none() => {
+                if self.first_open_report().is_some() {
+                    self.decide_report(&mut dice);
+                } else {
+                    self.submit(&mut dice);
+                }
+            }
+            _ => self.move_case(&mut dice, sensible),
+        }
+        self.check_together();
+    }
+
+    fn refused(&self, refusal: &Refusal) {
+        self.reached.borrow_mut().refusals.insert(refusal.code());
+    }
+
+    fn next_id(&mut self) -> Uuid {
+        self.ids += 1;
+        Uuid::from_u128((0x0197_u128 << 112) | (self.ids.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+    }
+
+    fn submit(&mut self, dice: &mut Dice) {
+        let able = self.able(|by| by.may_somewhere(Permission::ReportProblem, self.at));
+        let by = self.choose(dice, &able);
+        let given = dice.point();
+        let coord_type = dice.pick(&[CoordType::Wgs84, CoordType::Gcj02, CoordType::Bd09]);
+        let raw = RawPoint { lng: given.lng, lat: given.lat, coord_type };
+        let areas = if dice.maybe(70) { vec![GRID, GRID_NEXT, COMMUNITY] } else { all_areas() };
+        let draft = Draft {
+            id: ReportId(self.next_id()),
+            channel: dice.pick(Channel::ALL),
+            title: dice.maybe(50).then(|| line("路灯不亮")),
+            text: dice.text(),
+            category: if dice.maybe(50) {
+                Code::try_from(dice.pick(&["A01", "A01", "Z9"])).ok()
+            } else {
+                None
+            },
+            urgency: dice.pick(&[Urgency::Normal, Urgency::Urgent, Urgency::Critical]),
+            area: dice.maybe(95).then(|| dice.pick(&areas)),
+            point: dice.maybe(80).then_some(raw),
+            address: dice.maybe(50).then(|| line("柳岸路 3 号")),
+            client_at: dice
+                .maybe(50)
+                .then(|| self.at + minutes(dice.pick(&[-200_000, -60, 1, 5, 2_000]))),
+            confidential: dice.maybe(30),
+            handled: dice
+                .maybe(20)
+                .then(|| Handled { case: CaseId(self.next_id()), result: dice.text() }),
+        };
+        let urgency = draft.urgency;
+        match intake::submit(draft, request(self.ids), context(&by, self.at)) {
+            Ok((report, case)) => {
+                let mut ledger = Ledger::default();
+                ledger.write(&report, urgency);
+                self.reports.push(ledger);
+                if let Some(case) = case {
+                    self.open(&case);
+                }
+            }
+            Err(refusal) => self.refused(&refusal),
+        }
+    }
+
+    fn decide_report(&mut self, dice: &mut Dice) {
+        if self.reports.is_empty() {
+            return self.submit(dice);
+        }
+        let index = self.some_report(dice);
+        let stored = self.reports[index].chain.stored.clone().unwrap();
+        let candidates: Vec<Actor> = self.able(|by| {
+            let refuse = super::report::refuse();
+            Report::decide(Some(&stored.state), &refuse, &context(by, self.at)).is_ok()
+        });
+        let by = self.choose(dice, &candidates);
+        let cx = context(&by, self.at);
+        let asked = match dice.below(5) {
+            0 | 1 => {
+                let case = CaseId(self.next_id());
+                let correction = Correction {
+                    category: dice.maybe(30).then(|| Code::try_from("A01").unwrap()),
+                    title: dice.maybe(30).then(|| line("更准确的标题")),
+                    urgency: dice.maybe(30).then_some(Urgency::Urgent),
+                };
+                intake::file(&stored, case, correction, request(self.ids), cx).map(|(r, c)| {
+                    self.open(&c);
+                    r
+                })
+            }
+            2 | 3 if !self.cases.is_empty() => {
+                let target = self.some_case(dice);
+                let case = self.cases[target].ledger.chain.stored.clone().unwrap();
+                intake::join(&stored, &case, request(self.ids), cx).map(|(r, c)| {
+                    let reporter = c.state.reports.last().copied().unwrap();
+                    assert_eq!(reporter.person, stored.state.reporter, "a joined reporter is told");
+                    self.accept(target, &c, &Command::Join { reporter }, &by);
+                    r
+                })
+            }
+            _ => {
+                let (reason, redirect) = (dice.text(), dice.pick(Redirect::ALL));
+                let refuse = report::Command::Refuse { reason, redirect };
+                self.reports[index].chain.ask(&by, self.at, &refuse)
+            }
+        };
+        match asked {
+            Ok(change) => {
+                let (before, after) = (&stored.state, &change.state);
+                assert_eq!(before.status.name(), StatusName::Received, "decided at most once");
+                let same = Report { status: before.status.clone(), ..after.clone() };
+                assert_eq!(*before, same, "a decision changes the status and nothing else");
+                self.reached.borrow_mut().statuses.insert(after.status.name());
+                self.reports[index].write(&change, before.matter.urgency);
+            }
+            Err(refusal) => {
+                if let Refusal::WrongState { flow: "report", .. } = refusal {
+                    assert_ne!(stored.state.status.name(), StatusName::Received);
+                }
+                self.refused(&refusal);
+            }
+        }
+    }
+
+    fn first_open_case(&self) -> Option<usize> {
+        let open = |file: &CaseFile| file.ledger.chain.state().stage.name() != StageName::Closed;
+        self.cases.iter().position(open)
+    }
+
+    fn first_open_report(&self) -> Option<usize> {
+        let open = |file: &Ledger<Report>| file.chain.state().status.name() == StatusName::Received;
+        self.reports.iter().position(open)
+    }
+
+    /// Mostly the same one until it is closed, so that some come far.
+    fn some_case(&self, dice: &mut Dice) -> usize {
+        let first = self.first_open_case().filter(|_| dice.maybe(80));
+        first.unwrap_or_else(|| dice.below(self.cases.len()))
+    }
+
+    /// Mostly one that is still to be decided.
+    fn some_report(&self, dice: &mut Dice) -> usize {
+        let first = self.first_open_report().filter(|_| dice.maybe(80));
+        first.unwrap_or_else(|| dice.below(self.reports.len()))
+    }
+
+    fn able(&self, test: impl Fn(&Actor) -> bool) -> Vec<Actor> {
+        self.cast.iter().filter(|by| test(by)).cloned().collect()
+    }
+
+    /// Mostly somebody who can.
+    fn choose(&self, dice: &mut Dice, able: &[Actor]) -> Actor {
+        let can = !able.is_empty() && dice.maybe(90);
+        dice.pick(if can { able } else { &self.cast })
+    }
+
+    fn open(&mut self, change: &Change<Case>) {
+        let mut ledger = Ledger::default();
+        let case = &change.state;
+        let events = ledger.write(change, case.matter.urgency);
+        let on_the_spot = matches!(events.as_slice(), [_, Event::HandledOnTheSpot { .. }]);
+        assert_eq!(case.stage.name() == StageName::Closed, on_the_spot);
+        assert_eq!(case.filed_at, self.at);
+        let closed_at = on_the_spot.then_some(self.at);
+        let memory = Memory::of(case, closed_at);
+        self.cases.push(CaseFile { ledger, memory });
+    }
+
+    fn move_case(&mut self, dice: &mut Dice, sensible: bool) {
+        if self.cases.is_empty() {
+            return if self.reports.is_empty() {
+                self.submit(dice);
+            } else {
+                self.decide_report(dice);
+            };
+        }
+        let index = self.some_case(dice);
+        let stored: Stored<Case> = self.cases[index].ledger.chain.stored.clone().unwrap();
+        let case = &stored.state;
+        let command = if sensible { sensible_command(case, dice) } else { any_command(dice) };
+        let asked = |by: &Actor| Case::decide(Some(case), &command, &context(by, self.at));
+        let able = self.able(|by| asked(by).is_ok());
+        let by = if sensible { self.choose(dice, &able) } else { dice.pick(&self.cast) };
+        match self.cases[index].ledger.chain.ask(&by, self.at, &command) {
+            Ok(change) => self.accept(index, &change, &command, &by),
+            Err(refusal) => {
+                let again = self.cases[index].ledger.chain.ask(&by, self.at, &command);
+                assert_eq!(again.unwrap_err(), refusal, "deciding is pure");
+                assert_eq!(self.cases[index].ledger.chain.stored.as_ref(), Some(&stored));
+                check_refusal(case, &command, &refusal);
+                self.refused(&refusal);
+            }
+        }
+    }
+
+    fn accept(&mut self, index: usize, change: &Change<Case>, command: &Command, by: &Actor) {
+        let file = &mut self.cases[index];
+        let before = file.ledger.chain.state().clone();
+        let events = file.ledger.write(change, before.matter.urgency);
+        let after = &change.state;
+        let verb = command.verb().unwrap();
+        let (from, to) = (before.stage.name(), after.stage.name());
+        assert!(targets(from, verb).contains(&to), "{from:?} {verb:?} {to:?}");
+        for event in &events {
+            file.memory.remember(&before, event, by, self.at);
+        }
+        file.memory.check(after, self.at);
+        let mut reached = self.reached.borrow_mut();
+        reached.moves.insert((from, verb, to));
+        if let Command::Summons { unit, act } = command {
+            let step =
+                |case: &Case| case.stage.whistle().unwrap().summons(*unit).unwrap().step.name();
+            reached.steps.insert((step(&before), act.verb(), step(after)));
+        }
+    }
+
+    /// What holds between reports and cases.
+    fn check_together(&self) {
+        let mut answered: HashMap<ReportId, CaseId> = HashMap::new();
+        for file in &self.cases {
+            let case = file.ledger.chain.state();
+            for reporter in &case.reports {
+                let twice = answered.insert(reporter.report, case.id);
+                assert_eq!(twice, None, "a report is in two cases, or twice in one");
+            }
+        }
+        for ledger in &self.reports {
+            let report = ledger.chain.state();
+            assert_eq!(answered.remove(&report.id), report.status.case(), "both know each other");
+        }
+        assert!(answered.is_empty(), "every case comes from reports");
+    }
+
+    fn finish(&self) {
+        self.cases.iter().for_each(|file| file.ledger.close());
+        self.reports.iter().for_each(Ledger::close);
+    }
+}
+
+fn check_refusal(case: &Case, command: &Command, refusal: &Refusal) {
+    if let Refusal::WrongState { flow: "case", state, command: name, possible } = refusal {
+        assert_eq!(*state, case.stage.name().name());
+        assert_eq!(*possible, case.possible());
+        assert_eq!(Some(*name), command.verb().map(Verb::name));
+        assert!(!possible.contains(name), "{name} is refused and said to be possible");
+    } else {
+        let verb = command.verb().unwrap();
+        assert!(!targets(case.stage.name(), verb).is_empty(), "{refusal:?} hides a wrong stage");
+    }
+}
+
+#[test]
+fn everything_that_must_hold_holds_in_random_histories() {
+    let reached = RefCell::new(Reached::default());
+    let walked = runner(200).run(&steps(200), |steps| {
+        let mut walk = Walk::new(&reached);
+        for (seed, gap) in steps {
+            walk.step(seed, gap);
+        }
+        walk.finish();
+        Ok(())
+    });
+    if let Err(failure) = walked {
+        panic!("{failure}");
+    }
+    let reached = reached.into_inner();
+    // What stays in its stage is in the matrix; here it is the ways that count.
+    let moves: BTreeSet<_> = MOVES
+        .iter()
+        .flat_map(|(from, verb, to)| to.iter().map(|to| (*from, *verb, *to)))
+        .filter(|(from, _, to)| from != to)
+        .collect();
+    let missing: Vec<_> = moves.difference(&reached.moves).collect();
+    assert!(missing.is_empty(), "the walks are too short: they never made {missing:?}");
+    let steps: BTreeSet<_> = STEPS.iter().copied().collect();
+    assert_eq!(reached.steps, steps, "steps of summoned departments");
+    let decided = [StatusName::Filed, StatusName::Joined, StatusName::Refused];
+    assert_eq!(reached.statuses, decided.into_iter().collect());
+    for code in ["wrong_state", "not_permitted", "handler_verifies", "window_over", "not_joinable"]
+    {
+        assert!(reached.refusals.contains(code), "{code} was never met: {:?}", reached.refusals);
+    }
+}
