@@ -39,7 +39,7 @@ Examples:
   gridwhistle verify                    is every 案卷 exactly as it was written?
 
 Environment:
-  Every setting of `serve` is also a variable: GRIDWHISTLE_DATABASE, GRIDWHISTLE_LISTEN,
+  Every setting of `serve` is also a variable: GRIDWHISTLE_DATABASE_URL, GRIDWHISTLE_LISTEN,
   GRIDWHISTLE_LOG, GRIDWHISTLE_LOG_LEVEL, GRIDWHISTLE_WORKERS, GRIDWHISTLE_READERS,
   GRIDWHISTLE_WRITERS, GRIDWHISTLE_WAITING, GRIDWHISTLE_ACCESS_MINUTES,
   GRIDWHISTLE_REFRESH_DAYS, GRIDWHISTLE_PROXIES.

@@ -2,7 +2,7 @@
 //!
 //! A flag of the command line stands above an environment variable, which stands above the
 //! configuration file, which stands above the default. A name nobody knows is refused in the
-//! file and in the environment alike: a typo in `GRIDWHISTLE_DATABASE` must not open an empty
+//! file and in the environment alike: a typo in `GRIDWHISTLE_DATABASE_URL` must not open an empty
 //! database. Passwords inside a database's address are never printed.
 
 mod address;
@@ -23,7 +23,7 @@ pub const FILE: &str = "gridwhistle.toml";
 /// The settings of the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// The database: `GRIDWHISTLE_DATABASE`, by default `sqlite://gridwhistle.db`.
+    /// The database: `GRIDWHISTLE_DATABASE_URL`, by default `sqlite://gridwhistle.db`.
     pub database: DatabaseUrl,
     /// Where to listen: `GRIDWHISTLE_LISTEN`, by default `127.0.0.1:8080`.
     pub listen: SocketAddr,

@@ -121,6 +121,9 @@ pub fn label(command: &str) -> &'static str {
     };
     own.or_else(|| Verb::parse(command).map(Verb::label))
         .or_else(|| report::Verb::parse(command).map(report::Verb::label))
-        .or_else(|| SummonsVerb::parse(command).map(SummonsVerb::label))
+        .or_else(|| {
+            let verb = command.strip_prefix("summons_").and_then(SummonsVerb::parse);
+            verb.map(SummonsVerb::label)
+        })
         .unwrap_or("")
 }

@@ -124,6 +124,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::ReadReporter,
                 P::ReadCases,
                 P::DispatchCase,
+                P::CallBack,
                 P::CloseCase,
                 P::ReopenCase,
                 P::Comment,

@@ -801,7 +801,7 @@ impl Flow for Case {
     fn name(command: &Command) -> &'static str {
         match command {
             Command::Open(_) => "open",
-            Command::Summons { act, .. } => act.verb().name(),
+            Command::Summons { act, .. } => act.name(),
             Command::Join { .. }
             | Command::Escalate { .. }
             | Command::Dispatch { .. }

@@ -1,6 +1,7 @@
 //! Intake: the commands that move a report and its case together, in one commit.
 
 use crate::{
+    actor::Permission,
     area::Unit,
     case::{self, Case, Opening, Reporter},
     change::{Change, Request, Stored, act},
@@ -73,6 +74,9 @@ pub fn join(
 ) -> Result<(Change<Report>, Change<Case>), Refusal> {
     let command = report::Command::Join { case: case.state.id };
     let change = act(Some(report), &command, request, 0, context)?;
+    // Whoever joins decides for both: the report's community and the place of the case.
+    let place = &case.state.place.area;
+    context.require(Permission::AcceptReport, &place.path, &place.name)?;
     let reporter = Reporter { report: report.state.id, person: report.state.reporter };
     let join = case::Command::Join { reporter };
     let joined = act(Some(case), &join, request, 1, context).map_err(|refusal| {

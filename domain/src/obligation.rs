@@ -20,8 +20,10 @@ named! {
         Accept = "accept", "受理";
         /// Dispatch a filed case, or send it up.
         Dispatch = "dispatch", "派遣";
-        /// Sign a dispatched case or a whistle.
+        /// Sign a dispatched case.
         Sign = "sign", "签收";
+        /// Sign a whistle.
+        SignWhistle = "sign_whistle", "签收哨令";
         /// Handle a dispatched case and feed back.
         Handle = "handle", "处置";
         /// Contact the street that blew the whistle.
@@ -50,7 +52,9 @@ impl Duty {
             Self::Accept => Permission::AcceptReport,
             Self::Dispatch => Permission::DispatchCase,
             Self::Sign | Self::Handle => Permission::HandleCase,
-            Self::Contact | Self::Arrive | Self::FeedBack => Permission::AnswerWhistle,
+            Self::SignWhistle | Self::Contact | Self::Arrive | Self::FeedBack => {
+                Permission::AnswerWhistle
+            }
             Self::Release | Self::Rate => Permission::ReleaseDepartment,
             Self::Verify => Permission::VerifyOnSite,
             Self::CallBack => Permission::CallBack,

@@ -19,7 +19,7 @@ use crate::{
     obligation::{Duty, Obligation, Term},
     place::{Matter, Place},
     refusal::Refusal,
-    rules::Urgency,
+    rules::{Urgency, earlier, later},
     text::{Code, Line, Prose},
 };
 
@@ -302,12 +302,22 @@ impl Report {
         self.reporter == actor.person || actor.may(needed, path, at)
     }
 
-    /// Whoever has to decide on it: the community it lies in, or the place itself when that is
-    /// larger.
+    /// Whoever has to decide on it. Once received, it stays with whoever received it: boundaries
+    /// may change meanwhile.
     pub fn receiver(&self, context: &Context<'_>) -> Unit {
-        let area = &self.place.area;
-        context.areas.above(area.id, AreaKind::Community).map_or_else(|| area.clone(), Area::unit)
+        match &self.status {
+            Status::Received { receiver, .. } => receiver.clone(),
+            Status::Filed { .. }
+            | Status::Joined { .. }
+            | Status::Refused { .. }
+            | Status::HandledOnTheSpot { .. } => receiving(&self.place.area, context),
+        }
     }
+}
+
+/// The community a place lies in, or the place itself when that is larger.
+fn receiving(area: &Unit, context: &Context<'_>) -> Unit {
+    context.areas.above(area.id, AreaKind::Community).map_or_else(|| area.clone(), Area::unit)
 }
 
 fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
@@ -321,7 +331,14 @@ fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         cx.catalogue.require(category.as_str())?;
     }
     let clock_ahead = clock(draft.client_at, cx)?;
-    let mut report = Report {
+    let status = match &draft.handled {
+        Some(handled) => Status::HandledOnTheSpot { case: handled.case },
+        None => Status::Received {
+            receiver: receiving(&place.area, cx),
+            accept: cx.term(Duty::Accept, draft.urgency),
+        },
+    };
+    let report = Report {
         id: draft.id,
         number: number('R', draft.id.0, cx.at),
         reporter: cx.by.person,
@@ -334,19 +351,11 @@ fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
             category: draft.category.clone(),
             urgency: draft.urgency,
         },
-        status: Status::Received {
-            receiver: place.area.clone(),
-            accept: cx.term(Duty::Accept, draft.urgency),
-        },
+        status,
         place,
         received_at: cx.at,
         client_at: draft.client_at,
         clock_ahead,
-    };
-    let receiver = report.receiver(cx);
-    report.status = match &draft.handled {
-        Some(handled) => Status::HandledOnTheSpot { case: handled.case },
-        None => Status::Received { receiver, accept: cx.term(Duty::Accept, draft.urgency) },
     };
     Ok(vec![Event::Submitted { report: Box::new(report) }])
 }
@@ -373,8 +382,8 @@ fn place(draft: &Draft, cx: &Context<'_>) -> Result<Place, Refusal> {
 fn clock(client_at: Option<Instant>, cx: &Context<'_>) -> Result<bool, Refusal> {
     const SLACK_S: i64 = 120;
     let Some(given) = client_at else { return Ok(false) };
-    let latest = cx.at + Duration::hours(i64::from(cx.rules.clock_ahead_hours));
-    let earliest = cx.at - Duration::days(i64::from(cx.rules.report_age_days));
+    let latest = later(cx.at, Duration::hours(i64::from(cx.rules.clock_ahead_hours)));
+    let earliest = earlier(cx.at, Duration::days(i64::from(cx.rules.report_age_days)));
     if given > latest || given < earliest {
         return Err(Refusal::ClientTime { given, earliest, latest });
     }

@@ -48,12 +48,12 @@ impl Limit {
     /// The instant at which something begun at `start` is late.
     pub fn due(self, start: Instant) -> Instant {
         let amount = i64::from(self.amount);
-        start
-            + match self.unit {
-                LimitUnit::Minute => Duration::minutes(amount),
-                LimitUnit::Hour => Duration::hours(amount),
-                LimitUnit::Day => Duration::days(amount),
-            }
+        let length = match self.unit {
+            LimitUnit::Minute => Duration::minutes(amount),
+            LimitUnit::Hour => Duration::hours(amount),
+            LimitUnit::Day => Duration::days(amount),
+        };
+        later(start, length)
     }
 }
 
@@ -147,7 +147,7 @@ impl Rules {
         match duty {
             Duty::Accept => self.accept,
             Duty::Dispatch => self.dispatch,
-            Duty::Sign => self.sign,
+            Duty::Sign | Duty::SignWhistle => self.sign,
             Duty::Handle => match urgency {
                 Urgency::Normal => self.handle_normal,
                 Urgency::Urgent => self.handle_urgent,
@@ -163,6 +163,16 @@ impl Rules {
             Duty::Close => self.close,
         }
     }
+}
+
+/// `start` and so much more; the end of time where that is beyond it.
+pub fn later(start: Instant, length: Duration) -> Instant {
+    start.checked_add_signed(length).unwrap_or(Instant::MAX_UTC)
+}
+
+/// `start` and so much less; the beginning of time where that is before it.
+pub fn earlier(start: Instant, length: Duration) -> Instant {
+    start.checked_sub_signed(length).unwrap_or(Instant::MIN_UTC)
 }
 
 /// The calendar day of an instant in China, which has one time zone and no summer time.

@@ -13,7 +13,7 @@ use domain::{
 
 use crate::{
     batch::document,
-    connection::Db,
+    connection::{Db, MultiBackend},
     error::StoreError,
     journal::Keyset,
     schema::{case_units, cases},
@@ -74,6 +74,7 @@ impl CaseRow {
     }
 }
 
+#[expect(clippy::struct_field_names, reason = "the columns are called so")]
 /// Which units a case involves: how a department finds what happened elsewhere.
 #[derive(Insertable, Debug, Clone)]
 #[diesel(table_name = case_units, treat_none_as_default_value = false)]
@@ -136,6 +137,11 @@ pub(crate) fn end(path: &Path) -> String {
     format!("{}0", path.as_str().trim_end_matches('/'))
 }
 
+/// A condition put together at run time.
+type Condition = Box<
+    dyn BoxableExpression<cases::table, MultiBackend, SqlType = diesel::sql_types::Bool>,
+>;
+
 /// The cases an actor may see, newest first.
 pub fn list(
     db: &mut Db,
@@ -152,13 +158,6 @@ pub fn list(
         .filter(case_units::tenant_id.eq(Id(scope.tenant.0)))
         .filter(case_units::unit_id.eq_any(scope.units.iter().map(|id| Id(id.0))));
     let within = |path: &Path| cases::path.ge(path.0.clone()).and(cases::path.lt(end(path)));
-    type Condition = Box<
-        dyn BoxableExpression<
-                cases::table,
-                crate::connection::MultiBackend,
-                SqlType = diesel::sql_types::Bool,
-            >,
-    >;
     let mut visible: Condition = Box::new(cases::id.eq_any(involved));
     for path in &scope.paths {
         visible = Box::new(visible.or(within(path)));

@@ -70,14 +70,9 @@ impl From<Error> for StoreError {
 
 /// Whether the connection may be unusable after this error.
 pub(crate) fn broken(error: &Error) -> bool {
-    match error {
-        Error::DatabaseError(kind, _) => matches!(
-            kind,
-            DatabaseErrorKind::UnableToSendCommand
-                | DatabaseErrorKind::ClosedConnection
-                | DatabaseErrorKind::Unknown
-        ),
-        Error::BrokenTransactionManager => true,
-        _ => false,
+    use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand, Unknown};
+    if let Error::DatabaseError(kind, _) = error {
+        return matches!(kind, UnableToSendCommand | ClosedConnection | Unknown);
     }
+    matches!(error, Error::BrokenTransactionManager)
 }

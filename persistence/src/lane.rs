@@ -5,7 +5,6 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
     },
     thread::JoinHandle,
 };
@@ -22,7 +21,6 @@ struct Shared<J> {
     queue: Mutex<Queue<J>>,
     wake: Condvar,
     most: usize,
-    busy: AtomicUsize,
 }
 
 struct Queue<J> {
@@ -33,8 +31,6 @@ struct Queue<J> {
 /// How many wait at most, and how many a worker takes at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
-    /// Workers.
-    pub(crate) threads: usize,
     /// Jobs a worker takes at once.
     pub(crate) batch: usize,
     /// Jobs that may wait.
@@ -54,16 +50,13 @@ impl<J: Send + 'static> Lane<J> {
             queue,
             wake: Condvar::new(),
             most: size.waiting,
-            busy: AtomicUsize::new(0),
         });
         let mut workers = Vec::with_capacity(contexts.len());
         for (index, mut context) in contexts.into_iter().enumerate() {
             let shared = Arc::clone(&shared);
             let run = move || {
                 while let Some(jobs) = shared.take(size.batch) {
-                    shared.busy.fetch_add(1, Ordering::Relaxed);
                     work(&mut context, jobs);
-                    shared.busy.fetch_sub(1, Ordering::Relaxed);
                 }
             };
             workers.push(std::thread::Builder::new().name(format!("{name}-{index}")).spawn(run)?);

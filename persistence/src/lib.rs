@@ -14,6 +14,8 @@ mod lane;
 pub mod migrate;
 pub mod obligation;
 pub mod person;
+#[doc(hidden)]
+pub mod probe;
 pub mod report;
 mod schema;
 mod store;

@@ -12,7 +12,7 @@ use domain::{
 use crate::{
     batch::document,
     case::{end, stored},
-    connection::Db,
+    connection::{Db, MultiBackend},
     error::StoreError,
     journal::Keyset,
     schema::reports,
@@ -77,6 +77,11 @@ pub struct Filter {
     pub within: Option<Path>,
 }
 
+/// A condition put together at run time.
+type Condition = Box<
+    dyn BoxableExpression<reports::table, MultiBackend, SqlType = diesel::sql_types::Bool>,
+>;
+
 /// The reports an actor may see, newest first: those in the actor's areas and the own ones.
 pub fn list(
     db: &mut Db,
@@ -89,13 +94,6 @@ pub fn list(
         .filter(reports::tenant_id.eq(Id(scope.tenant.0)))
         .into_boxed();
     let within = |path: &Path| reports::path.ge(path.0.clone()).and(reports::path.lt(end(path)));
-    type Condition = Box<
-        dyn BoxableExpression<
-                reports::table,
-                crate::connection::MultiBackend,
-                SqlType = diesel::sql_types::Bool,
-            >,
-    >;
     let mut visible: Condition = Box::new(reports::reporter_id.eq(Id(scope.person.0)));
     if !filter.mine {
         for path in &scope.paths {

@@ -1,6 +1,6 @@
 //! One schema for both engines, compared with the migrations of each by a test.
 
-#![expect(missing_docs, reason = "columns are documented in the migrations")]
+#![expect(clippy::wildcard_imports, reason = "the table macro is given its types this way")]
 
 diesel::table! {
     use diesel::sql_types::*;

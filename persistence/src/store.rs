@@ -85,19 +85,17 @@ impl Store {
     pub fn open(url: &str, options: Options) -> Result<Self> {
         migrate::up(url)?;
         let url = Url::parse(url)?;
-        let (readers, writers) = if url.embedded() { (4, 1) } else { (8, 2) };
-        let readers = options.readers.unwrap_or(readers).max(1);
-        let writers = if url.embedded() { 1 } else { options.writers.unwrap_or(writers).max(1) };
+        let (reading, writing) = if url.embedded() { (4, 1) } else { (8, 2) };
+        let reading = options.readers.unwrap_or(reading).max(1);
+        let writing = if url.embedded() { 1 } else { options.writers.unwrap_or(writing).max(1) };
         let workers = |count, purpose| {
             (0..count).map(|_| Worker::new(&url, purpose)).collect::<Result<Vec<_>>>()
         };
-        let size = |threads, batch| Size { threads, batch, waiting: options.waiting };
+        let size = |batch| Size { batch, waiting: options.waiting };
         let failed = |error: std::io::Error| StoreError::Unavailable(error.to_string());
-        let reads = Lane::start("read", size(readers, 1), workers(readers, Use::Read)?, read)
-            .map_err(failed)?;
-        let writes =
-            Lane::start("write", size(writers, Self::BATCH), workers(writers, Use::Write)?, write)
-                .map_err(failed)?;
+        let read_lane = Lane::start("read", size(1), workers(reading, Use::Read)?, read);
+        let write_lane = Lane::start("write", size(Self::BATCH), workers(writing, Use::Write)?, write);
+        let (reads, writes) = (read_lane.map_err(failed)?, write_lane.map_err(failed)?);
         Ok(Self { lanes: Arc::new(Lanes { reads, writes }) })
     }
 
@@ -188,12 +186,10 @@ fn write(worker: &mut Worker, tasks: Vec<Task>) {
     }
     let mut outcomes = Vec::new();
     guarded(worker, |db| outcomes = together(db, &commits));
-    for (index, reply) in replies.into_iter().enumerate() {
-        let outcome = if index < outcomes.len() {
-            std::mem::replace(&mut outcomes[index], Err(StoreError::Closed))
-        } else {
-            Err(StoreError::Unavailable("the write was interrupted".to_owned()))
-        };
+    let mut outcomes = outcomes.into_iter();
+    for reply in replies {
+        let interrupted = || Err(StoreError::Unavailable("the write was interrupted".to_owned()));
+        let outcome = outcomes.next().unwrap_or_else(interrupted);
         // Who asked may have gone away; the change is durable all the same.
         let _ = reply.send(outcome);
     }
@@ -223,9 +219,9 @@ fn alone(db: &mut Db, commit: &Commit) -> Result<Outcome> {
         let outcome = batch::apply(db, &[commit])?.pop();
         outcome.ok_or_else(|| StoreError::Inconsistent("a commit without an outcome".to_owned()))
     })
-    .or_else(|error| match error {
+    .or_else(|error| {
         // Part of it was somebody else's: nothing of it was written.
-        StoreError::Exists("command") => Ok(Outcome::Stale),
-        other => Err(other),
+        let partial = matches!(error, StoreError::Exists("command"));
+        if partial { Ok(Outcome::Stale) } else { Err(error) }
     })
 }

@@ -19,8 +19,6 @@ use crate::connection::MultiBackend;
 
 /// The SQL types, as `schema.rs` names them.
 pub(crate) mod sql {
-    #![expect(unreachable_pub, reason = "the table macro makes its columns public")]
-
     use diesel::{query_builder::QueryId, sql_types::SqlType};
 
     /// `uuid` / 16-byte blob.

@@ -8,7 +8,7 @@ const PREFIX: &str = "GRIDWHISTLE_";
 
 /// Everything the environment can set.
 const NAMES: &[&str] = &[
-    "DATABASE",
+    "DATABASE_URL",
     "LISTEN",
     "LOG",
     "LOG_LEVEL",
@@ -28,7 +28,7 @@ pub(super) fn environment(
     let mut given = Partial::default();
     for (name, value) in variables {
         let Some(name) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-        if kubernetes(name) {
+        if kubernetes(name) || name.starts_with("TEST_") {
             continue;
         }
         let value = value.to_str().ok_or_else(|| {
@@ -48,7 +48,7 @@ fn kubernetes(name: &str) -> bool {
 
 fn set(given: &mut Partial, name: &str, value: &str) -> Result<(), Fault> {
     match name {
-        "DATABASE" => given.database = Some(parse(name, value)?),
+        "DATABASE_URL" => given.database = Some(parse(name, value)?),
         "LISTEN" => given.listen = Some(parse(name, value)?),
         "LOG" => given.log = Some(one_of(name, value)?),
         "LOG_LEVEL" => given.log_level = Some(one_of(name, value)?),

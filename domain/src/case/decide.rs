@@ -13,6 +13,7 @@ use crate::{
     id::{AreaId, number},
     obligation::{Duty, Term},
     refusal::Refusal,
+    rules::later,
     text::Prose,
 };
 
@@ -76,7 +77,7 @@ fn open(opening: &Opening, cx: &Context<'_>) -> Decision {
 
 fn closing(outcome: Outcome, answer: Option<Answer>, cx: &Context<'_>) -> Closing {
     let window = chrono::Duration::days(i64::from(cx.rules.reopen_days));
-    Closing { outcome, at: cx.at, reopen_until: cx.at + window, answer }
+    Closing { outcome, at: cx.at, reopen_until: later(cx.at, window), answer }
 }
 
 impl Case {

@@ -231,6 +231,19 @@ pub enum Act {
 }
 
 impl Act {
+    /// Its name in the journal, where a case has signs and feedbacks of its own.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Sign => "summons_sign",
+            Self::Contact { .. } => "summons_contact",
+            Self::Arrive { .. } => "summons_arrive",
+            Self::FeedBack { .. } => "summons_feedback",
+            Self::SendBack { .. } => "summons_send_back",
+            Self::Release => "summons_release",
+            Self::Rate { .. } => "summons_rate",
+        }
+    }
+
     /// Its name.
     pub const fn verb(&self) -> SummonsVerb {
         match self {
@@ -317,7 +330,7 @@ pub(super) fn blow(
             unit: unit.unit(),
             lead: index == 0,
             clocks: Clocks {
-                sign: term(Duty::Sign),
+                sign: term(Duty::SignWhistle),
                 contact: term(Duty::Contact),
                 arrive: term(Duty::Arrive),
                 feed_back: term(Duty::FeedBack),
@@ -403,13 +416,18 @@ impl Whistle {
             Act::SendBack { reason } => {
                 Happened::SentBack { reason: reason.clone(), feed_back: term(Duty::FeedBack) }
             }
-            Act::Release => Happened::Released { rate: term(Duty::Rate) },
+            Act::Release => {
+                if summons.lead {
+                    self.require_cooperating_done()?;
+                }
+                Happened::Released { rate: term(Duty::Rate) }
+            }
             Act::Rate { .. } if summons.rating.is_some() => return Err(Refusal::AlreadyRated),
             Act::Rate { rating } => Happened::Rated { rating: rating.clone() },
         })
     }
 
-    /// Co-operating departments answer to the lead, which answers last (济南 12345 条例:
+    /// Co-operating departments answer to the lead, which answers and goes last (济南 12345 条例:
     /// 主办与协办; 北京接诉即办条例 Art. 14).
     fn require_cooperating_done(&self) -> Result<(), Refusal> {
         let pending = |s: &&Summons| {
@@ -487,7 +505,7 @@ impl Whistle {
             };
             match step {
                 Step::Called => {
-                    owe(Duty::Sign, unit, &clocks.sign);
+                    owe(Duty::SignWhistle, unit, &clocks.sign);
                     owe(Duty::Contact, unit, &clocks.contact);
                     owe(Duty::Arrive, unit, &clocks.arrive);
                     owe(Duty::FeedBack, unit, &clocks.feed_back);
@@ -518,7 +536,7 @@ impl Happened {
     pub(super) fn fulfils(&self, unit: AreaId, obligation: &Obligation) -> bool {
         let own = obligation.owed_by.id == unit;
         match self {
-            Self::Signed => own && obligation.duty == Duty::Sign,
+            Self::Signed => own && obligation.duty == Duty::SignWhistle,
             Self::Contacted { .. } => own && obligation.duty == Duty::Contact,
             // Who stands there has made contact.
             Self::Arrived { .. } => own && matches!(obligation.duty, Duty::Arrive | Duty::Contact),

@@ -27,11 +27,10 @@ fn debtor(duty: Duty) -> &'static str {
     match duty {
         Duty::Accept => "受理社区 the receiving community (or larger area)",
         Duty::Dispatch | Duty::CallBack | Duty::Close => "案卷主管 the holder of the case",
-        Duty::Sign => {
-            "被派单位；被吹哨部门 the unit it was dispatched to; each summoned department"
+        Duty::Sign | Duty::Handle => "被派单位 the unit it was dispatched to",
+        Duty::SignWhistle | Duty::Contact | Duty::Arrive | Duty::FeedBack => {
+            "被吹哨部门 each summoned department"
         }
-        Duty::Handle => "被派单位 the unit it was dispatched to",
-        Duty::Contact | Duty::Arrive | Duty::FeedBack => "被吹哨部门 each summoned department",
         Duty::Release | Duty::Rate => "吹哨街道 the street that blew the whistle",
         Duty::Verify => "所在网格 the grid it lies in",
     }
@@ -47,9 +46,8 @@ fn debtors(duty: Duty, case: &Case) -> Vec<AreaId> {
     match duty {
         Duty::Accept => Vec::new(),
         Duty::Dispatch | Duty::CallBack | Duty::Close => vec![case.holder.id],
-        Duty::Sign => handler().into_iter().chain(summoned()).collect(),
-        Duty::Handle => handler().into_iter().collect(),
-        Duty::Contact | Duty::Arrive | Duty::FeedBack => summoned().collect(),
+        Duty::Sign | Duty::Handle => handler().into_iter().collect(),
+        Duty::SignWhistle | Duty::Contact | Duty::Arrive | Duty::FeedBack => summoned().collect(),
         Duty::Release | Duty::Rate => {
             case.stage.whistle().map(|whistle| whistle.street.id).into_iter().collect()
         }
@@ -128,10 +126,7 @@ fn a_duty_is_shown_to_those_who_can_do_it() {
                 let shown = role.allows(owed.duty.permission());
                 let can = can(&script, &owed, &by(role));
                 assert!(!can || shown, "{role:?} can do {:?} and is not told", owed.duty);
-                let whistled = owed.duty == Duty::Sign && script.case().stage.whistle().is_some();
-                // A whistle is signed with another permission than a dispatched case; of the
-                // roles a department really has, both are in one.
-                if ready && shown && !(whistled && role != Role::DepartmentOfficer) {
+                if ready && shown {
                     assert!(can, "{role:?} is told of {:?} and cannot do it", owed.duty);
                     checked.insert(owed.duty);
                 }
@@ -195,7 +190,9 @@ fn the_printed_matrix_is_up_to_date() {
     ])];
     let mut add = |duty: Duty, suffix: &str, urgency| {
         let name = format!("{} {}{suffix}", duty.label(), duty.name());
-        let field = format!("{}{}", duty.name(), suffix.replace(' ', "_"));
+        // A whistle is signed within the same time as a dispatched case.
+        let of = if duty == Duty::SignWhistle { Duty::Sign } else { duty };
+        let field = format!("{}{}", of.name(), suffix.replace(' ', "_"));
         let permission = duty.permission();
         rows.push(vec![
             name,

@@ -47,13 +47,13 @@ fn starters(duty: Duty) -> &'static [&'static str] {
     match duty {
         Duty::Accept => &["submit"],
         Duty::Dispatch => &["open", "escalate", "return", "reopen"],
-        Duty::Sign => &["dispatch", "whistle"],
+        Duty::Sign => &["dispatch"],
         Duty::Handle => &["dispatch", "verify", "callback"],
-        Duty::Contact | Duty::Arrive => &["whistle"],
-        Duty::FeedBack => &["whistle", "send_back", "verify", "callback"],
-        Duty::Release => &["feedback"],
-        Duty::Rate => &["release"],
-        Duty::Verify => &["feedback", "release"],
+        Duty::SignWhistle | Duty::Contact | Duty::Arrive => &["whistle"],
+        Duty::FeedBack => &["whistle", "summons_send_back", "verify", "callback"],
+        Duty::Release => &["summons_feedback"],
+        Duty::Rate => &["summons_release"],
+        Duty::Verify => &["feedback", "summons_release"],
         Duty::CallBack => &["verify"],
         Duty::Close => &["callback"],
     }
@@ -65,11 +65,13 @@ pub(crate) fn doings(duty: Duty) -> &'static [&'static str] {
         Duty::Accept => &["file", "join", "refuse"],
         Duty::Dispatch => &["escalate", "dispatch", "whistle"],
         Duty::Sign => &["sign"],
-        Duty::Handle | Duty::FeedBack => &["feedback"],
-        Duty::Contact => &["contact", "arrive"],
-        Duty::Arrive => &["arrive"],
-        Duty::Release => &["release", "send_back"],
-        Duty::Rate => &["rate"],
+        Duty::SignWhistle => &["summons_sign"],
+        Duty::Handle => &["feedback"],
+        Duty::FeedBack => &["summons_feedback"],
+        Duty::Contact => &["summons_contact", "summons_arrive"],
+        Duty::Arrive => &["summons_arrive"],
+        Duty::Release => &["summons_release", "summons_send_back"],
+        Duty::Rate => &["summons_rate"],
         Duty::Verify => &["verify"],
         Duty::CallBack => &["callback"],
         Duty::Close => &["close"],
@@ -81,7 +83,7 @@ fn allowed(duty: Duty, urgency: Urgency) -> i64 {
     const HOUR: i64 = 60;
     const DAY: i64 = 24 * HOUR;
     match (duty, urgency) {
-        (Duty::Sign, _) => HOUR,
+        (Duty::Sign | Duty::SignWhistle, _) => HOUR,
         (Duty::Accept | Duty::Dispatch, _) | (Duty::Handle, Urgency::Critical) => 2 * HOUR,
         (Duty::Handle, Urgency::Urgent)
         | (Duty::Contact | Duty::Release | Duty::Verify | Duty::CallBack | Duty::Close, _) => DAY,

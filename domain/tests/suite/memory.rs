@@ -129,7 +129,12 @@ impl Memory {
             assert!(term.started_at <= at);
             let units = matches!(
                 duty,
-                Duty::Sign | Duty::Handle | Duty::Contact | Duty::Arrive | Duty::FeedBack
+                Duty::Sign
+                    | Duty::SignWhistle
+                    | Duty::Handle
+                    | Duty::Contact
+                    | Duty::Arrive
+                    | Duty::FeedBack
             );
             if units && !self.reworked {
                 assert_eq!(Some(term.started_at), self.round, "{duty:?} since dispatch");

@@ -114,13 +114,13 @@ fn summons_rights() -> Vec<Right> {
     let released = [Act::Sign, arrive(), report_back(), Act::Release];
     let contact = Act::Contact { note: None };
     vec![
-        step(("sign", "报到：签收", answering, MARKET), &[], Act::Sign),
-        step(("contact", "报到：联系", answering, MARKET), &signed, contact),
-        step(("arrive", "报到：到场", answering, MARKET), &signed, arrive()),
-        step(("feedback", "报到：反馈", answering, MARKET), &arrived, report_back()),
-        step(("send_back", "报到：退回再办", releasing, STREET), &fed_back, send_back()),
-        step(("release", "报到：放行", releasing, STREET), &fed_back, Act::Release),
-        step(("rate", "报到：评价", releasing, STREET), &released, rate()),
+        step(("summons_sign", "报到：签收", answering, MARKET), &[], Act::Sign),
+        step(("summons_contact", "报到：联系", answering, MARKET), &signed, contact),
+        step(("summons_arrive", "报到：到场", answering, MARKET), &signed, arrive()),
+        step(("summons_feedback", "报到：反馈", answering, MARKET), &arrived, report_back()),
+        step(("summons_send_back", "报到：退回再办", releasing, STREET), &fed_back, send_back()),
+        step(("summons_release", "报到：放行", releasing, STREET), &fed_back, Act::Release),
+        step(("summons_rate", "报到：评价", releasing, STREET), &released, rate()),
     ]
 }
 
@@ -254,6 +254,15 @@ fn who_handled_never_verifies_whatever_else_they_may() {
         .then(&everything(7, GRID), &feed_back());
     assert_eq!(asked(signer.clone(), WORKER), Err(Refusal::HandlerVerifies), "who only signed");
     assert_eq!(asked(signer, OTHER), Ok(()));
+    let by_others = |script: Script, unit, acts: &[Act]| {
+        let ask = |act: &Act| Command::Summons { unit, act: act.clone() };
+        acts.iter().fold(script, |script, act| script.then(&everything(7, CITY), &ask(act)))
+    };
+    let done = [arrive(), report_back(), Act::Release];
+    let summoned = by_others(Script::whistled().steps(MARKET, &[Act::Sign]), MARKET, &done);
+    let summoned = by_others(by_others(summoned, URBAN, &[Act::Sign]), URBAN, &done);
+    assert_eq!(asked(summoned.clone(), WORKER), Err(Refusal::HandlerVerifies));
+    assert_eq!(asked(summoned, OTHER), Ok(()));
 }
 
 #[test]

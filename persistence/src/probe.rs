@@ -1,0 +1,31 @@
+//! A window into a database for the tests: SQL as it is, past every rule. Nothing else uses it.
+
+use diesel::{RunQueryDsl, connection::SimpleConnection, sql_types::Text};
+
+use crate::{
+    connection::{Db, Url, Use, each},
+    error::StoreError,
+};
+
+#[derive(diesel::QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+fn connect(url: &str) -> Result<Db, StoreError> {
+    Url::parse(url)?.connect(Use::Write)
+}
+
+/// Executes statements.
+pub fn execute(url: &str, sql: &str) -> Result<(), StoreError> {
+    let mut db = connect(url)?;
+    Ok(each!(&mut db, c => c.batch_execute(sql))?)
+}
+
+/// The text column `line` of every row a query finds.
+pub fn lines(url: &str, sql: &str) -> Result<Vec<String>, StoreError> {
+    let mut db = connect(url)?;
+    let rows: Vec<Row> = each!(&mut db, c => diesel::sql_query(sql).load(c))?;
+    Ok(rows.into_iter().map(|row| row.line).collect())
+}

@@ -1,0 +1,371 @@
+//! Cases: from dispatch to closing, and every way back.
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::harness::{City, each, on_both, seed, solved, text};
+
+on_both! {
+    a_problem_goes_from_report_to_closed,
+    every_step_is_in_the_timeline_and_the_chain_is_intact,
+    deadlines_count_from_dispatch_and_show_their_working,
+    obligations_end_met_late_or_lifted,
+    a_return_goes_back_to_the_holder_and_is_counted,
+    escalation_ends_below_the_city,
+    dispatch_stays_within_the_jurisdiction,
+    a_district_dispatches_to_its_departments,
+    who_handled_does_not_verify,
+    a_failed_verification_goes_back_to_the_same_unit,
+    an_unsolved_answer_goes_back_to_work,
+    solved_is_not_satisfied,
+    answers_that_contradict_are_refused,
+    a_case_nobody_can_be_asked_about_is_closed_after_three_calls,
+    a_resident_answers_for_the_own_report,
+    a_case_is_reopened_within_the_window,
+    a_case_is_not_reopened_after_the_window,
+    everybody_involved_comments,
+    a_command_that_does_not_fit_names_state_and_what_is_possible,
+    a_role_that_may_not_is_told_what_it_lacks,
+    a_department_sees_only_its_cases,
+    a_sibling_area_sees_nothing,
+    another_tenant_sees_nothing,
+    lists_filter,
+}
+
+fn a_problem_goes_from_report_to_closed(city: &City) {
+    let stage = |by: &str, case: &str, verb: &str, body: &Value| {
+        text(&city.on(by, case, verb, body), "/stage")
+    };
+    let report = city.received();
+    let case = city.filed_from(&report);
+    assert_eq!(stage("community", &case, "escalate", &json!({ "reason": "需街道" })), "filed");
+    let unit = json!({ "unit_id": city.area(seed::COMMUNITY), "note": "请先行协调" });
+    assert_eq!(stage("dispatcher", &case, "dispatch", &unit), "dispatched");
+    assert_eq!(stage("community", &case, "sign", &json!({})), "signed");
+    assert_eq!(stage("community", &case, "start", &json!({})), "handling");
+    let done = json!({ "result": "已清理" });
+    assert_eq!(stage("community", &case, "feedback", &done), "fed_back");
+    let point = json!({ "lng": 110.005, "lat": 30.005, "coord_type": "wgs84" });
+    let seen = json!({ "passed": true, "note": "已消除", "point": point });
+    assert_eq!(stage("verifier", &case, "verify", &seen), "verified");
+    assert_eq!(stage("hotline", &case, "callback", &solved()), "called_back");
+    let closed = city.on("dispatcher", &case, "close", &json!({ "note": "三项答复齐全" }));
+    assert_eq!(closed["stage"], "closed");
+    assert_eq!(closed["closing"]["outcome"], "solved");
+    assert_eq!(closed["answer"], json!({ "solved": true, "satisfied": "satisfied", "comment": null }));
+    assert_eq!(closed["assignment"]["result"], "已清理");
+    assert_eq!(closed["owed"], json!([]));
+    // Whoever reported hears the end.
+    let told = city.by("resident").get(&format!("/api/v1/reports/{report}")).done();
+    assert_eq!(told["case"]["id"], case);
+    assert_eq!(told["case"]["closing"]["outcome_label"], "已解决");
+}
+
+fn every_step_is_in_the_timeline_and_the_chain_is_intact(city: &City) {
+    let case = city.closed();
+    let timeline = city.by("dispatcher").get(&format!("/api/v1/cases/{case}/timeline")).done();
+    let commands = each(&timeline, "/command");
+    let expected =
+        ["open", "escalate", "dispatch", "sign", "feedback", "verify", "callback", "close"];
+    assert_eq!(commands, expected);
+    assert_eq!(timeline["intact"], true);
+    assert_eq!(timeline["items"][7]["hash"], timeline["head"]);
+    assert_eq!(timeline["items"][2]["by"], "街道刘洋");
+    for item in timeline["items"].as_array().unwrap() {
+        assert!(!item["label"].as_str().unwrap().is_empty(), "{item}");
+    }
+    let path = format!("/api/v1/cases/{case}/timeline?after=6");
+    assert_eq!(each(&city.by("dispatcher").get(&path).done(), "/command"), ["callback", "close"]);
+    let verified = city.verify();
+    assert_eq!(verified.broken, Vec::<String>::new());
+}
+
+fn deadlines_count_from_dispatch_and_show_their_working(city: &City) {
+    let case = city.dispatched();
+    let before = city.case("dispatcher", &case);
+    city.advance(Duration::minutes(30));
+    let after = city.on("community", &case, "sign", &json!({}));
+    let handle = &after["assignment"]["handle"];
+    assert_eq!(handle["due_at"], before["assignment"]["handle"]["due_at"]);
+    let instant = |pointer: &str| text(handle, pointer).parse::<domain::Instant>().unwrap();
+    assert_eq!(instant("/due_at") - instant("/started_at"), Duration::days(5));
+    assert_eq!(handle["limit"], json!({ "amount": 5, "unit": "day" }));
+}
+
+fn obligations_end_met_late_or_lifted(city: &City) {
+    let case = city.dispatched();
+    city.advance(Duration::hours(2));
+    city.on("community", &case, "sign", &json!({}));
+    city.on("community", &case, "return", &json!({ "reason": "不属于社区" }));
+    let path = format!("/api/v1/cases/{case}/obligations");
+    let owed = city.by("dispatcher").get(&path).done();
+    let find = |duty: &str, unit: &str| {
+        let unit = city.area(unit);
+        let items = owed["items"].as_array().unwrap();
+        let one = items.iter().find(|item| item["duty"] == duty && item["unit_id"] == *unit);
+        one.unwrap_or_else(|| panic!("no {duty} in {owed}"))["outcome"].clone()
+    };
+    assert_eq!(find("dispatch", seed::COMMUNITY), "met");
+    assert_eq!(find("sign", seed::COMMUNITY), "late");
+    assert_eq!(find("handle", seed::COMMUNITY), "lifted");
+}
+
+fn a_return_goes_back_to_the_holder_and_is_counted(city: &City) {
+    let case = city.signed();
+    let reason = json!({ "reason": "涉及管网，社区无法处置" });
+    let returned = city.on("community", &case, "return", &reason);
+    assert_eq!(returned["stage"], "filed");
+    assert_eq!(returned["holder"]["id"], city.area(seed::STREET));
+    assert_eq!(returned["tally"]["returns"], 1);
+    let unit = json!({ "unit_id": city.area(seed::GRID) });
+    city.on("dispatcher", &case, "dispatch", &unit);
+    let again = city.on("worker", &case, "return", &reason);
+    assert_eq!(again["tally"]["returns"], 2);
+}
+
+fn escalation_ends_below_the_city(city: &City) {
+    let case = city.at_street();
+    let why = json!({ "reason": "权属在区" });
+    let held = city.on("dispatcher", &case, "escalate", &why);
+    assert_eq!(held["holder"]["id"], city.area(seed::DISTRICT));
+    let refused = city.ask("district", &case, "escalate", &why).problem(422, "no_level_above");
+    assert_eq!(refused["holder"], "西区");
+    assert_eq!(city.case("district", &case)["seq"], held["seq"]);
+}
+
+fn dispatch_stays_within_the_jurisdiction(city: &City) {
+    let case = city.at_street();
+    for outside in [seed::CG, seed::FAR_STREET, seed::DISTRICT, seed::EAST] {
+        let unit = json!({ "unit_id": city.area(outside) });
+        city.ask("dispatcher", &case, "dispatch", &unit).problem(422, "outside_jurisdiction");
+    }
+    let nowhere = json!({ "unit_id": api::clock::new_id() });
+    city.ask("dispatcher", &case, "dispatch", &nowhere).problem(422, "unknown_area");
+    let foreign = json!({ "unit_id": city.area("990201-CG") });
+    city.ask("dispatcher", &case, "dispatch", &foreign).problem(422, "unknown_area");
+    assert_eq!(city.case("dispatcher", &case)["stage"], "filed");
+}
+
+fn a_district_dispatches_to_its_departments(city: &City) {
+    let case = city.at_street();
+    city.on("dispatcher", &case, "escalate", &json!({ "reason": "权属在区城管局" }));
+    let far = json!({ "unit_id": city.area(seed::FAR_CG) });
+    city.ask("district", &case, "dispatch", &far).problem(422, "outside_jurisdiction");
+    city.on("district", &case, "dispatch", &json!({ "unit_id": city.area(seed::CG) }));
+    // The street gave it away; only the department signs.
+    city.ask("community", &case, "sign", &json!({})).problem(403, "not_permitted");
+    city.on("lead", &case, "sign", &json!({}));
+    city.on("lead", &case, "start", &json!({}));
+    let done = city.on("lead", &case, "feedback", &json!({ "result": "已修复" }));
+    assert_eq!(done["assignment"]["unit"]["name"], "西区城管局");
+}
+
+fn who_handled_does_not_verify(city: &City) {
+    let case = city.at_street();
+    city.on("dispatcher", &case, "dispatch", &json!({ "unit_id": city.area(seed::GRID) }));
+    city.on("worker", &case, "sign", &json!({}));
+    city.on("worker", &case, "feedback", &json!({ "result": "已清理" }));
+    let passed = json!({ "passed": true });
+    city.ask("worker", &case, "verify", &passed).problem(422, "handler_verifies");
+    city.ask("next_worker", &case, "verify", &passed).problem(404, "not_found");
+    assert_eq!(city.on("verifier", &case, "verify", &passed)["stage"], "verified");
+}
+
+fn a_failed_verification_goes_back_to_the_same_unit(city: &City) {
+    let case = city.fed_back();
+    let failed = json!({ "passed": false, "note": "油污仍在" });
+    let again = city.on("verifier", &case, "verify", &failed);
+    assert_eq!(again["stage"], "handling");
+    assert_eq!(again["assignment"]["unit"]["id"], city.area(seed::COMMUNITY));
+    assert_eq!(again["tally"]["reworks"], 1);
+    assert_eq!(again["owed"][0]["duty"], "handle");
+    city.on("community", &case, "feedback", &json!({ "result": "再次清理" }));
+    city.on("verifier", &case, "verify", &json!({ "passed": true }));
+}
+
+fn an_unsolved_answer_goes_back_to_work(city: &City) {
+    let case = city.verified();
+    let body = json!({ "reached": true, "solved": false, "satisfied": "dissatisfied" });
+    let again = city.on("hotline", &case, "callback", &body);
+    assert_eq!(again["stage"], "handling");
+    assert_eq!(again["tally"]["reworks"], 1);
+}
+
+fn solved_is_not_satisfied(city: &City) {
+    let case = city.verified();
+    let body = json!({
+        "reached": true, "solved": true, "satisfied": "dissatisfied", "comment": "太慢",
+    });
+    let answered = city.on("hotline", &case, "callback", &body);
+    assert_eq!(answered["stage"], "called_back");
+    let said = json!({ "solved": true, "satisfied": "dissatisfied", "comment": "太慢" });
+    assert_eq!(answered["answer"], said);
+}
+
+fn answers_that_contradict_are_refused(city: &City) {
+    let case = city.verified();
+    for (body, how) in [
+        (json!({ "reached": false, "solved": true }), "nobody_reached_but_answered"),
+        (json!({ "reached": false, "satisfied": "satisfied" }), "nobody_reached_but_answered"),
+        (json!({ "reached": true }), "reached_but_not_answered"),
+        (json!({ "reached": true, "solved": true }), "reached_but_not_answered"),
+        (json!({ "reached": true, "satisfied": "satisfied" }), "reached_but_not_answered"),
+    ] {
+        let refused = city.ask("hotline", &case, "callback", &body);
+        assert_eq!(refused.problem(422, "answers_contradict")["problem"], how);
+    }
+}
+
+fn a_case_nobody_can_be_asked_about_is_closed_after_three_calls(city: &City) {
+    let case = city.verified();
+    let missed = json!({ "reached": false });
+    for count in 1..=2 {
+        let still = city.on("hotline", &case, "callback", &missed);
+        assert_eq!((&still["stage"], &still["tally"]["missed_callbacks"]), (&json!("verified"), &json!(count)));
+        city.ask("dispatcher", &case, "close", &json!({})).problem(422, "wrong_state");
+    }
+    assert_eq!(city.on("hotline", &case, "callback", &missed)["stage"], "called_back");
+    let closed = city.on("dispatcher", &case, "close", &json!({}));
+    assert_eq!(closed["closing"]["outcome"], "unanswered");
+    assert_eq!(closed["answer"], Value::Null);
+}
+
+fn a_resident_answers_for_the_own_report(city: &City) {
+    let case = city.verified();
+    // Somebody else's case does not exist for a resident.
+    city.ask("neighbour", &case, "callback", &solved()).problem(404, "not_found");
+    assert_eq!(city.on("resident", &case, "callback", &solved())["stage"], "called_back");
+}
+
+fn a_case_is_reopened_within_the_window(city: &City) {
+    let case = city.closed();
+    city.advance(Duration::days(15) - Duration::minutes(1));
+    let why = json!({ "reason": "又开始冒油烟" });
+    let again = city.on("resident", &case, "reopen", &why);
+    assert_eq!((&again["stage"], &again["tally"]["reopenings"]), (&json!("filed"), &json!(1)));
+    assert_eq!(again["closing"], Value::Null);
+    assert_eq!(again["number"], city.case("dispatcher", &case)["number"]);
+}
+
+fn a_case_is_not_reopened_after_the_window(city: &City) {
+    let case = city.closed();
+    let until = text(&city.case("dispatcher", &case), "/closing/reopen_until");
+    city.advance(Duration::days(15));
+    let why = json!({ "reason": "又开始冒油烟" });
+    let refused = city.ask("resident", &case, "reopen", &why).problem(422, "window_over");
+    assert_eq!(refused["ended_at"], until);
+    city.ask("dispatcher", &case, "reopen", &why).problem(422, "window_over");
+}
+
+fn everybody_involved_comments(city: &City) {
+    let case = city.whistled();
+    let remark = json!({ "text": "已电话告知商户负责人" });
+    let mut seq = city.case("leader", &case)["seq"].as_i64().unwrap();
+    for by in ["resident", "worker", "community", "dispatcher", "leader", "lead", "water", "district"] {
+        seq += 1;
+        assert_eq!(city.on(by, &case, "comment", &remark)["seq"], seq, "{by}");
+    }
+    city.ask("market", &case, "comment", &remark).problem(404, "not_found");
+}
+
+fn a_command_that_does_not_fit_names_state_and_what_is_possible(city: &City) {
+    let case = city.dispatched();
+    let answer = city.ask("dispatcher", &case, "close", &json!({}));
+    let refused = answer.problem(422, "wrong_state");
+    let facts = json!([refused["flow"], refused["state"], refused["command"], refused["possible"]]);
+    let expected = json!(["case", "dispatched", "close", ["sign", "return", "join", "comment"]]);
+    assert_eq!(facts, expected);
+    assert_eq!(city.case("dispatcher", &case)["possible"], expected[3]);
+}
+
+fn a_role_that_may_not_is_told_what_it_lacks(city: &City) {
+    let case = city.at_street();
+    let refused = city.ask("dispatcher", &case, "whistle", &city.call());
+    let refused = refused.problem(403, "not_permitted");
+    assert_eq!((&refused["permission"], &refused["area"]), (&json!("blow_whistle"), &json!("青山街道")));
+    city.ask("worker", &case, "escalate", &json!({ "reason": "x" })).problem(403, "not_permitted");
+}
+
+fn a_department_sees_only_its_cases(city: &City) {
+    let (mine, other) = (city.whistled(), city.at_street());
+    assert_eq!(city.case("lead", &mine)["id"], mine);
+    let listed = city.by("lead").get("/api/v1/cases").done();
+    assert_eq!(each(&listed, "/id"), [mine]);
+    city.by("lead").get(&format!("/api/v1/cases/{other}")).problem(404, "not_found");
+    assert_eq!(each(&city.by("market").get("/api/v1/cases").done(), "/id"), Vec::<String>::new());
+}
+
+fn a_sibling_area_sees_nothing(city: &City) {
+    let report = city.received();
+    let case = city.filed_from(&report);
+    for by in ["sibling", "next_worker", "far_dispatcher", "far_department", "nobody", "neighbour", "admin"] {
+        let client = city.by(by);
+        for path in [
+            format!("/api/v1/cases/{case}"),
+            format!("/api/v1/cases/{case}/timeline"),
+            format!("/api/v1/cases/{case}/obligations"),
+            format!("/api/v1/reports/{report}"),
+            format!("/api/v1/reports/{report}/timeline"),
+            format!("/api/v1/reports/{report}/similar"),
+        ] {
+            client.get(&path).problem(404, "not_found");
+        }
+        city.ask(by, &case, "escalate", &json!({ "reason": "x" })).problem(404, "not_found");
+        for list in ["/api/v1/cases", "/api/v1/reports", "/api/v1/me/todos"] {
+            assert_eq!(client.get(list).done()["items"], json!([]), "{by} {list}");
+        }
+    }
+}
+
+fn another_tenant_sees_nothing(city: &City) {
+    let report = city.received();
+    let case = city.whistled();
+    let stranger = city.by("worker@9902");
+    let (person, area) = (city.by("worker").id(), city.area(seed::GRID));
+    for path in [
+        format!("/api/v1/cases/{case}"),
+        format!("/api/v1/cases/{case}/timeline"),
+        format!("/api/v1/cases/{case}/obligations"),
+        format!("/api/v1/reports/{report}"),
+        format!("/api/v1/reports/{report}/timeline"),
+        format!("/api/v1/reports/{report}/similar"),
+        format!("/api/v1/areas/{area}"),
+        format!("/api/v1/people/{person}"),
+    ] {
+        stranger.get(&path).problem(404, "not_found");
+    }
+    let unit = city.area(seed::CG);
+    for (path, body) in [
+        (format!("/api/v1/cases/{case}/comment"), json!({ "text": "x" })),
+        (format!("/api/v1/cases/{case}/summonses/{unit}/sign"), json!({})),
+        (format!("/api/v1/reports/{report}/file"), json!({})),
+        (format!("/api/v1/people/{person}/password"), json!({ "password": "a new pass phrase" })),
+        (format!("/api/v1/people/{person}/grant"), json!({ "role": "hotline", "area_id": area })),
+    ] {
+        stranger.post(&path, &body).problem(404, "not_found");
+    }
+    for list in ["/api/v1/cases", "/api/v1/reports", "/api/v1/me/todos"] {
+        assert_eq!(stranger.get(list).done()["items"], json!([]), "{list}");
+    }
+    assert_eq!(each(&stranger.get("/api/v1/people").done(), "/account"), ["worker"]);
+    // The same ground is another tenant's grid.
+    let located = stranger.get("/api/v1/areas/locate?lng=110.005&lat=30.005").done();
+    assert_eq!(located["name"], "邻网格");
+    let filter = stranger.get(&format!("/api/v1/cases?within={area}"));
+    filter.problem(422, "unknown_area");
+}
+
+fn lists_filter(city: &City) {
+    let (open, closed) = (city.at_street(), city.closed());
+    let list = |query: &str| {
+        each(&city.by("dispatcher").get(&format!("/api/v1/cases{query}")).done(), "/id")
+    };
+    assert_eq!(list(""), [closed.clone(), open.clone()]);
+    assert_eq!(list("?open=true"), [open.clone()]);
+    assert_eq!(list("?stage=closed"), [closed.clone()]);
+    assert_eq!(list("?category=A02&open=true"), [open.clone()]);
+    assert_eq!(list("?category=A01"), Vec::<String>::new());
+    assert_eq!(list(&format!("?within={}", city.area(seed::GRID))), [closed, open]);
+    assert_eq!(list(&format!("?within={}", city.area(seed::SIBLING))), Vec::<String>::new());
+    assert_eq!(list(&format!("?holder={}&open=true", city.area(seed::COMMUNITY))), Vec::<String>::new());
+}

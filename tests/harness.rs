@@ -1,0 +1,196 @@
+//! The real server in this process, on a database of its own, and people who use it.
+
+mod client;
+mod database;
+pub(crate) mod seed;
+mod steps;
+
+use std::{
+    collections::HashMap,
+    net::TcpListener,
+    sync::{Mutex, PoisonError, mpsc},
+    thread::JoinHandle,
+};
+
+use actix_web::{dev::ServerHandle, rt::System, web::Data};
+use api::{
+    clock::Clock,
+    config::{LogFormat, LogLevel, Settings},
+    server,
+    state::App,
+};
+use chrono::Duration;
+use persistence::Store;
+use serde_json::json;
+
+pub(crate) use client::{Answer, Client, each, key, text};
+pub(crate) use database::{Database, Engine, template};
+pub(crate) use steps::{report_at, solved};
+
+/// Makes one test per engine of each story: a function that is given a city.
+macro_rules! on_both {
+    ($($story:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $story() {
+                super::$story(&$crate::harness::City::open($crate::harness::Engine::Sqlite));
+            })+
+        }
+        mod postgres {
+            $(#[test]
+            fn $story() {
+                super::$story(&$crate::harness::City::open($crate::harness::Engine::Postgres));
+            })+
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// A server with 测试市 in it.
+pub(crate) struct City {
+    /// Where it answers.
+    pub(crate) base: String,
+    /// Its store, for looking behind the scenes.
+    pub(crate) store: Store,
+    /// Its database.
+    pub(crate) database: Database,
+    engine: Engine,
+    clock: Clock,
+    agent: ureq::Agent,
+    tokens: Mutex<HashMap<String, Tokens>>,
+    handle: ServerHandle,
+    server: Option<JoinHandle<()>>,
+}
+
+#[derive(Clone)]
+struct Tokens {
+    access: String,
+    refresh: String,
+    stale: bool,
+}
+
+/// The settings of a server on this database.
+pub(crate) fn settings(url: &str) -> Settings {
+    let Ok(database) = url.parse();
+    Settings {
+        database,
+        listen: ([127, 0, 0, 1], 0).into(),
+        log: LogFormat::Text,
+        log_level: LogLevel::Off,
+        workers: Some(2),
+        readers: None,
+        writers: None,
+        waiting: 4096,
+        access_minutes: 15,
+        refresh_days: 30,
+        proxies: 0,
+    }
+}
+
+impl City {
+    /// Serves a fresh copy of the city.
+    pub(crate) fn open(engine: Engine) -> Self {
+        Self::with(engine, |_| ())
+    }
+
+    /// The same, with other settings.
+    pub(crate) fn with(engine: Engine, adjust: impl FnOnce(&mut Settings)) -> Self {
+        let database = Database::seeded(engine);
+        let mut settings = settings(&database.url);
+        adjust(&mut settings);
+        let (clock, listener) = (Clock::default(), TcpListener::bind(settings.listen));
+        let listener = listener.expect("a free port");
+        let (tell, told) = mpsc::channel();
+        let time = clock.clone();
+        let server = std::thread::spawn(move || {
+            System::new().block_on(async move {
+                let app = App::open(settings, time).await.expect("the database opens");
+                let store = app.store.clone();
+                let running = server::start(Data::new(app), listener, false).expect("it serves");
+                let _ = tell.send((running.handle, running.address, store.clone()));
+                running.server.await.expect("it served");
+                store.close();
+            });
+        });
+        let (handle, address, store) = told.recv().expect("the server started");
+        let people = &template(engine).seeded.people;
+        let tokens = people.iter().map(|(account, login)| {
+            let (access, refresh) = (login.access.clone(), login.refresh.clone());
+            (account.clone(), Tokens { access, refresh, stale: false })
+        });
+        Self {
+            base: format!("http://{address}"),
+            store,
+            database,
+            engine,
+            clock,
+            agent: client::agent(),
+            tokens: Mutex::new(tokens.collect()),
+            handle,
+            server: Some(server),
+        }
+    }
+
+    /// What there is.
+    pub(crate) fn seeded(&self) -> &'static seed::Seeded {
+        &template(self.engine).seeded
+    }
+
+    /// The identity of an area.
+    pub(crate) fn area(&self, code: &str) -> String {
+        self.seeded().areas[code].to_string()
+    }
+
+    /// Somebody, by account; `""` is somebody who is not logged in.
+    pub(crate) const fn by<'c>(&'c self, account: &'c str) -> Client<'c> {
+        Client { city: self, account }
+    }
+
+    /// Moves time forward, for the server and for everybody's tokens.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.values_mut().for_each(|one| one.stale = true);
+    }
+
+    /// The time there.
+    pub(crate) fn now(&self) -> domain::Instant {
+        self.clock.now()
+    }
+
+    /// The access token of somebody, exchanged for a new one when time has moved on.
+    pub(crate) fn token(&self, account: &str) -> Option<String> {
+        let known = self.lock().get(account).cloned()?;
+        if !known.stale {
+            return Some(known.access);
+        }
+        let tenant = self.seeded().people.get(account)?.tenant;
+        let body = json!({ "tenant": tenant, "refresh_token": known.refresh });
+        let fresh = self.by("").post("/api/v1/auth/refresh", &body).done();
+        let (access, refresh) = (text(&fresh, "/access_token"), text(&fresh, "/refresh_token"));
+        let tokens = Tokens { access: access.clone(), refresh, stale: false };
+        self.lock().insert(account.to_owned(), tokens);
+        Some(access)
+    }
+
+    /// Checks every chain and every state, as `gridwhistle verify` does.
+    pub(crate) fn verify(&self) -> api::verify::Findings {
+        let store = self.store.clone();
+        System::new().block_on(api::verify::all(&store, None)).expect("the journal can be read")
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Tokens>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for City {
+    fn drop(&mut self) {
+        // The command is sent at once; the thread ends when the server has.
+        drop(self.handle.stop(false));
+        if let Some(server) = self.server.take() {
+            let ended = server.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
+        }
+    }
+}

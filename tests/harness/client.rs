@@ -1,0 +1,229 @@
+//! People as clients: what they send, and what they make of the answer.
+
+use std::{panic::Location, time::Duration};
+
+use serde_json::Value;
+use ureq::http::{HeaderMap, Request};
+use uuid::Uuid;
+
+use super::City;
+
+/// Somebody who sends requests.
+#[derive(Clone, Copy)]
+pub(crate) struct Client<'c> {
+    pub(super) city: &'c City,
+    pub(super) account: &'c str,
+}
+
+/// A request being written.
+pub(crate) struct Call<'c> {
+    client: Client<'c>,
+    method: String,
+    path: String,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// What was asked, for messages.
+    pub(crate) asked: String,
+    /// The status.
+    pub(crate) status: u16,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
+    /// The body as text.
+    pub(crate) text: String,
+    /// The body as JSON; null when it is none.
+    pub(crate) body: Value,
+}
+
+/// An agent that takes every status as an answer.
+pub(crate) fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_global(Some(Duration::from_secs(60)))
+        .allow_non_standard_methods(true)
+        .build()
+        .into()
+}
+
+/// A key nobody used before.
+pub(crate) fn key() -> String {
+    api::clock::new_id().to_string()
+}
+
+impl<'c> Client<'c> {
+    /// A request without anything but who asks; a POST gets a key.
+    pub(crate) fn call(self, method: &str, path: &str) -> Call<'c> {
+        let mut call = Call {
+            client: self,
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        };
+        if let Some(token) = self.city.token(self.account) {
+            call = call.header("Authorization", &format!("Bearer {token}"));
+        }
+        if method == "POST" { call.key(&key()) } else { call }
+    }
+
+    /// Reads.
+    #[track_caller]
+    pub(crate) fn get(self, path: &str) -> Answer {
+        self.call("GET", path).send()
+    }
+
+    /// Writes.
+    #[track_caller]
+    pub(crate) fn post(self, path: &str, body: &Value) -> Answer {
+        self.call("POST", path).json(body).send()
+    }
+
+    /// Writes under a key.
+    #[track_caller]
+    pub(crate) fn post_as(self, key: &str, path: &str, body: &Value) -> Answer {
+        self.call("POST", path).key(key).json(body).send()
+    }
+
+    /// Who this is.
+    pub(crate) fn id(self) -> Uuid {
+        self.city.seeded().people[self.account].id
+    }
+}
+
+impl Call<'_> {
+    /// Sets a header, in place of what it was.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.push((name.to_owned(), value.as_bytes().to_vec()));
+        self
+    }
+
+    /// Leaves a header out.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self
+    }
+
+    /// Sets the `Idempotency-Key`.
+    pub(crate) fn key(self, key: &str) -> Self {
+        self.header("Idempotency-Key", key)
+    }
+
+    /// Sets the body.
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.header("Content-Type", "application/json").bytes(body.to_string().into_bytes())
+    }
+
+    /// Sets the body to anything at all.
+    pub(crate) fn bytes(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sends it.
+    #[track_caller]
+    pub(crate) fn send(self) -> Answer {
+        let asked = format!("{} {} {}", self.client.account, self.method, self.path);
+        match self.try_send() {
+            Ok(answer) => answer,
+            Err(error) => panic!("{asked}: {error} ({})", Location::caller()),
+        }
+    }
+
+    /// Sends it; the server may be gone.
+    pub(crate) fn try_send(self) -> Result<Answer, ureq::Error> {
+        let Self { client, method, path, headers, body } = self;
+        let asked = format!("{} {method} {path}", client.account);
+        let uri = format!("{}{path}", client.city.base);
+        let mut request = Request::builder().method(method.as_str()).uri(uri);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let agent = &client.city.agent;
+        let mut response = if matches!(method.as_str(), "POST" | "PUT" | "PATCH") {
+            agent.run(request.body(body)?)?
+        } else {
+            agent.run(request.body(())?)?
+        };
+        let bytes = response.body_mut().read_to_vec()?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Answer {
+            asked,
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: serde_json::from_str(&text).unwrap_or_default(),
+            text,
+        })
+    }
+}
+
+impl Answer {
+    /// A header; empty when there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The body, when it was done.
+    #[track_caller]
+    pub(crate) fn done(self) -> Value {
+        assert!((200..300).contains(&self.status), "{}: {} {}", self.asked, self.status, self.text);
+        self.body
+    }
+
+    /// The body of the problem, which must be this one, told as every problem is.
+    #[track_caller]
+    pub(crate) fn problem(self, status: u16, code: &str) -> Value {
+        let Self { asked, text, body, .. } = &self;
+        assert_eq!((self.status, body["code"].as_str()), (status, Some(code)), "{asked}: {text}");
+        self.well_told();
+        self.body
+    }
+
+    /// A problem is complete, whatever it is.
+    #[track_caller]
+    pub(crate) fn well_told(&self) {
+        let Self { asked, text, body, .. } = self;
+        let kind = self.header("content-type");
+        assert_eq!(kind, "application/problem+json", "{asked}: {} {text}", self.status);
+        assert_eq!(body["status"], self.status, "{asked}: {text}");
+        for member in ["type", "code", "title", "detail", "trace_id"] {
+            let said = body[member].as_str().is_some_and(|text| !text.is_empty());
+            assert!(said, "{asked}: no {member} in {text}");
+        }
+        let code = body["code"].as_str().unwrap_or_default();
+        assert_eq!(body["type"], format!("/problems/{code}"), "{asked}: {text}");
+        assert_eq!(self.header("x-content-type-options"), "nosniff", "{asked}");
+        if self.status == 401 {
+            assert!(self.header("www-authenticate").starts_with("Bearer"), "{asked}");
+        }
+    }
+
+    /// The fault at a place of the body: its code.
+    #[track_caller]
+    pub(crate) fn fault_at(self, pointer: &str) -> String {
+        assert_eq!(self.status, 400, "{}: {}", self.asked, self.text);
+        self.well_told();
+        let fault = &self.body["errors"][0];
+        assert_eq!(fault["pointer"], pointer, "{}: {}", self.asked, self.text);
+        fault["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// The text at a JSON pointer.
+#[track_caller]
+pub(crate) fn text(value: &Value, pointer: &str) -> String {
+    let found = value.pointer(pointer).and_then(Value::as_str);
+    found.unwrap_or_else(|| panic!("no text at {pointer} in {value}")).to_owned()
+}
+
+/// The texts at `pointer` of every item of a list.
+#[track_caller]
+pub(crate) fn each(value: &Value, pointer: &str) -> Vec<String> {
+    let items = value["items"].as_array().unwrap_or_else(|| panic!("no items in {value}"));
+    items.iter().map(|item| text(item, pointer)).collect()
+}

@@ -1,0 +1,167 @@
+//! A database for each test: a copy of a template that was migrated and seeded once a run.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use persistence::probe;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::seed::{self, Seeded};
+
+/// The two engines every story is told on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// A database of its own, gone when dropped.
+pub(crate) struct Database {
+    /// Where it is.
+    pub(crate) url: String,
+    kept: Kept,
+}
+
+enum Kept {
+    Directory { _dir: TempDir },
+    Name(String),
+}
+
+/// The seeded database every test copies, and what is in it.
+pub(crate) struct Template {
+    source: Source,
+    /// What is in it.
+    pub(crate) seeded: Seeded,
+}
+
+enum Source {
+    File { path: PathBuf, _dir: TempDir },
+    Name(String),
+}
+
+/// The template of an engine, made by whoever needs it first.
+pub(crate) fn template(engine: Engine) -> &'static Template {
+    static SQLITE: OnceLock<Template> = OnceLock::new();
+    static POSTGRES: OnceLock<Template> = OnceLock::new();
+    match engine {
+        Engine::Sqlite => SQLITE.get_or_init(|| {
+            let dir = temporary();
+            let path = dir.path().join("template.db");
+            let seeded = seed::fill(&format!("sqlite://{}", path.display()));
+            Template { source: Source::File { path, _dir: dir }, seeded }
+        }),
+        Engine::Postgres => POSTGRES.get_or_init(|| {
+            sweep();
+            let name = fresh_name();
+            create(&name, None);
+            let seeded = seed::fill(&named(&name));
+            Template { source: Source::Name(name), seeded }
+        }),
+    }
+}
+
+impl Database {
+    /// A copy of the template.
+    pub(crate) fn seeded(engine: Engine) -> Self {
+        match &template(engine).source {
+            Source::File { path, .. } => {
+                let dir = temporary();
+                let copy = dir.path().join("city.db");
+                std::fs::copy(path, &copy).expect("the template can be copied");
+                Self { url: format!("sqlite://{}", copy.display()), kept: Kept::Directory { _dir: dir } }
+            }
+            Source::Name(template) => Self::postgres(Some(template)),
+        }
+    }
+
+    /// A database with nothing in it, not even tables.
+    pub(crate) fn empty(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => {
+                let dir = temporary();
+                let url = format!("sqlite://{}", dir.path().join("empty.db").display());
+                Self { url, kept: Kept::Directory { _dir: dir } }
+            }
+            Engine::Postgres => Self::postgres(None),
+        }
+    }
+
+    fn postgres(template: Option<&str>) -> Self {
+        let name = fresh_name();
+        create(&name, template);
+        Self { url: named(&name), kept: Kept::Name(name) }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Kept::Name(name) = &self.kept {
+            // The next run sweeps what cannot be dropped now.
+            let _ = probe::execute(admin(), &format!("drop database if exists {name} with (force)"));
+        }
+    }
+}
+
+fn temporary() -> TempDir {
+    tempfile::Builder::new().prefix("gridwhistle-test-").tempdir().expect("a temporary directory")
+}
+
+/// The URL of a server on which databases may be created.
+fn admin() -> &'static str {
+    static ADMIN: OnceLock<String> = OnceLock::new();
+    ADMIN.get_or_init(|| {
+        #[expect(clippy::disallowed_methods, reason = "tests are told where PostgreSQL is")]
+        let url = std::env::var("GRIDWHISTLE_TEST_POSTGRES");
+        url.expect(
+            "GRIDWHISTLE_TEST_POSTGRES is not set: run `make test`, or `scripts/postgres.sh run \
+             cargo test --workspace`, so that these stories have a PostgreSQL to run on",
+        )
+    })
+}
+
+/// The same server, another database.
+fn named(name: &str) -> String {
+    let (head, tail) = admin().split_once("://").expect("a URL has a scheme");
+    let (place, options) = tail.split_once('?').map_or((tail, None), |(p, o)| (p, Some(o)));
+    let host = place.split('/').next().unwrap_or_default();
+    let options = options.map(|options| format!("?{options}")).unwrap_or_default();
+    format!("{head}://{host}/{name}{options}")
+}
+
+const PREFIX: &str = "gridwhistle_test_";
+
+fn fresh_name() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let chance = api::clock::new_id().as_u128() & 0xffff;
+    format!("{PREFIX}{}_{chance:04x}_{count}", std::process::id())
+}
+
+fn create(name: &str, template: Option<&str>) {
+    // template0 has no collation of its own that somebody else chose.
+    let template = template.unwrap_or("template0");
+    let sql = format!("create database {name} template {template}");
+    probe::execute(admin(), &sql).expect("databases can be created on the test server");
+}
+
+/// Drops what runs left behind that were killed.
+fn sweep() {
+    let sql = format!("select datname::text as line from pg_database where datname like '{PREFIX}%'");
+    for name in probe::lines(admin(), &sql).expect("the test server answers") {
+        let pid = name.trim_start_matches(PREFIX).split('_').next().unwrap_or_default();
+        let processes = std::path::Path::new("/proc");
+        if processes.join("self").exists() && !processes.join(pid).exists() {
+            let _ = probe::execute(admin(), &format!("drop database if exists {name}"));
+        }
+    }
+}
+
+/// Things by name, for looking up.
+pub(crate) type Names = HashMap<String, Uuid>;
