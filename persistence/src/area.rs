@@ -1,6 +1,9 @@
 //! Areas as rows.
 
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_types::{Nullable, Text},
+};
 use domain::{
     area::{Area, AreaKind, Path},
     id::{AreaId, TenantId},
@@ -10,14 +13,14 @@ use domain::{
 use crate::{
     connection::Db,
     error::StoreError,
+    rows::rows,
     schema::areas,
-    types::{At, Doc, Id},
+    types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Insertable, Queryable, Debug, Clone)]
-#[diesel(table_name = areas, treat_none_as_default_value = false)]
+#[derive(Queryable, Debug, Clone)]
 pub(crate) struct AreaRow {
     tenant_id: Id,
     id: Id,
@@ -28,6 +31,21 @@ pub(crate) struct AreaRow {
     path: String,
     boundary: Option<Doc>,
     created_at: At,
+}
+
+rows! {
+    AreaRow in "areas" {
+        tenant_id: Id => sql::Uid, "uuid";
+        id: Id => sql::Uid, "uuid";
+        parent_id: Option<Id> => Nullable<sql::Uid>, "uuid";
+        kind: String => Text, "text";
+        code: String => Text, "text";
+        name: String => Text, "text";
+        path: String => Text, "text";
+        boundary: Option<Doc> => Nullable<sql::Doc>, "jsonb";
+        created_at: At => sql::Moment, "timestamptz";
+    }
+    "on conflict (tenant_id, id) do update set name = excluded.name, boundary = excluded.boundary"
 }
 
 impl AreaRow {

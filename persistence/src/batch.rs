@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use diesel::{prelude::*, upsert::excluded};
+use diesel::prelude::*;
 use domain::{
     area::Area,
     case::Case,
@@ -24,12 +24,13 @@ use serde::Serialize;
 use crate::{
     area::AreaRow,
     case::{CaseRow, CaseUnitRow},
-    connection::{Db, each},
+    connection::Db,
     error::StoreError,
-    journal::EntryRow,
+    journal::{EntryKey, EntryRow},
     obligation::ObligationRow,
-    person::{PasswordRow, PersonRow},
+    person::{self, PasswordRow, PersonRow},
     report::ReportRow,
+    rows::{self, Keyed},
     schema,
     types::{At, Doc, Id},
 };
@@ -158,7 +159,7 @@ pub(crate) fn document(state: &impl Serialize) -> Result<Doc> {
 /// Applies commits within the current transaction; one outcome for each.
 pub(crate) fn apply(db: &mut Db, commits: &[&Commit]) -> Result<Vec<Outcome>> {
     let entries: Vec<&EntryRow> = commits.iter().flat_map(|c| &c.entries).collect();
-    let mut won = insert_entries(db, &entries)?;
+    let mut won: HashSet<EntryKey> = rows::claim(db, &entries)?.into_iter().collect();
     let (mut outcomes, mut winners) = (Vec::with_capacity(commits.len()), Vec::new());
     for commit in commits {
         let taken = commit.entries.iter().filter(|e| won.remove(&e.key())).count();
@@ -190,190 +191,29 @@ fn lost(db: &mut Db, commit: &Commit) -> Result<Outcome> {
     Ok(Outcome::Stale)
 }
 
-type EntryKey = (Id, Id, Id, i64);
-
-fn insert_entries(db: &mut Db, entries: &[&EntryRow]) -> Result<HashSet<EntryKey>> {
-    use schema::journal::dsl as j;
-    let key = (j::tenant_id, j::command_id, j::flow_id, j::seq);
-    let won: Vec<EntryKey> = match db {
-        Db::Postgres(c) => diesel::insert_into(j::journal)
-            .values(entries.to_vec())
-            .on_conflict_do_nothing()
-            .returning(key)
-            .get_results(c)?,
-        Db::Sqlite(c) => {
-            let mut won = Vec::with_capacity(entries.len());
-            for entry in entries {
-                let inserted = diesel::insert_into(j::journal)
-                    .values(*entry)
-                    .on_conflict_do_nothing()
-                    .execute(c)?;
-                if inserted == 1 {
-                    won.push(entry.key());
-                }
-            }
-            won
-        }
-    };
-    Ok(won.into_iter().collect())
-}
-
-/// Rows of several commits; PostgreSQL takes them in one statement, SQLite has no round trip to
-/// save and caches the statement for one row.
-macro_rules! upsert {
-    ($db:expr, $rows:expr, $table:expr, $target:expr, $set:expr) => {
-        match $db {
-            Db::Postgres(c) => {
-                diesel::insert_into($table)
-                    .values($rows)
-                    .on_conflict($target)
-                    .do_update()
-                    .set($set)
-                    .execute(c)?;
-            }
-            Db::Sqlite(c) => {
-                for row in $rows {
-                    diesel::insert_into($table)
-                        .values(row)
-                        .on_conflict($target)
-                        .do_update()
-                        .set($set)
-                        .execute(c)?;
-                }
-            }
-        }
-    };
+/// The rows of a table in several commits.
+fn all<'a, R>(commits: &[&'a Commit], rows: fn(&Commit) -> &Vec<R>) -> Vec<&'a R> {
+    commits.iter().flat_map(|commit| rows(commit)).collect()
 }
 
 fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
-    save_areas(db, commits)?;
-    save_reports(db, commits)?;
-    save_cases(db, commits)?;
-    save_people(db, commits)?;
-    save_obligations(db, commits)
-}
-
-fn save_reports(db: &mut Db, commits: &[&Commit]) -> Result<()> {
-    use schema::reports::dsl as r;
-    let rows: Vec<&ReportRow> = commits.iter().flat_map(|c| &c.reports).collect();
-    if rows.is_empty() {
-        return Ok(());
+    rows::write(db, &all(commits, |commit| &commit.areas))?;
+    rows::write(db, &all(commits, |commit| &commit.reports))?;
+    rows::write(db, &all(commits, |commit| &commit.cases))?;
+    rows::write(db, &all(commits, |commit| &commit.case_units))?;
+    rows::write(db, &all(commits, |commit| &commit.people))?;
+    let passwords = all(commits, |commit| &commit.passwords);
+    rows::write(db, &passwords)?;
+    for password in passwords {
+        person::revoke_sessions(db, password)?;
     }
-    upsert!(
-        db,
-        rows,
-        r::reports,
-        (r::tenant_id, r::id),
-        (
-            r::seq.eq(excluded(r::seq)),
-            r::head.eq(excluded(r::head)),
-            r::status.eq(excluded(r::status)),
-            r::case_id.eq(excluded(r::case_id)),
-            r::state.eq(excluded(r::state)),
-        )
-    );
-    Ok(())
-}
-
-fn save_cases(db: &mut Db, commits: &[&Commit]) -> Result<()> {
-    use schema::{case_units::dsl as u, cases::dsl as k};
-    let rows: Vec<&CaseRow> = commits.iter().flat_map(|c| &c.cases).collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    upsert!(
-        db,
-        rows,
-        k::cases,
-        (k::tenant_id, k::id),
-        (
-            k::seq.eq(excluded(k::seq)),
-            k::head.eq(excluded(k::head)),
-            k::stage.eq(excluded(k::stage)),
-            k::holder_id.eq(excluded(k::holder_id)),
-            k::closed_at.eq(excluded(k::closed_at)),
-            k::state.eq(excluded(k::state)),
-        )
-    );
-    for unit in commits.iter().flat_map(|c| &c.case_units) {
-        each!(db, c => diesel::insert_into(u::case_units)
-            .values(unit)
-            .on_conflict_do_nothing()
-            .execute(c))?;
-    }
-    Ok(())
-}
-
-fn save_people(db: &mut Db, commits: &[&Commit]) -> Result<()> {
-    use schema::{passwords::dsl as w, people::dsl as p, sessions::dsl as s};
-    let rows: Vec<&PersonRow> = commits.iter().flat_map(|c| &c.people).collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    upsert!(
-        db,
-        rows,
-        p::people,
-        (p::tenant_id, p::id),
-        (
-            p::seq.eq(excluded(p::seq)),
-            p::head.eq(excluded(p::head)),
-            p::name.eq(excluded(p::name)),
-            p::state.eq(excluded(p::state)),
-        )
-    );
-    for password in commits.iter().flat_map(|c| &c.passwords) {
-        each!(db, c => diesel::insert_into(w::passwords)
-            .values(password)
-            .on_conflict((w::tenant_id, w::person_id))
-            .do_update()
-            .set((w::hash.eq(excluded(w::hash)), w::changed_at.eq(excluded(w::changed_at))))
-            .execute(c))?;
-        // A new password ends every session the old one began.
-        diesel::update(
-            s::sessions.filter(
-                s::tenant_id.eq(password.tenant_id).and(s::person_id.eq(password.person_id)),
-            ),
-        )
-        .filter(s::revoked_at.is_null())
-        .set(s::revoked_at.eq(Some(password.changed_at)))
-        .execute(db)?;
-    }
-    Ok(())
-}
-
-fn save_areas(db: &mut Db, commits: &[&Commit]) -> Result<()> {
-    use schema::areas::dsl as a;
-    // A statement for each: an import is rare, long, and refers to its own rows.
-    for row in commits.iter().flat_map(|c| &c.areas) {
-        each!(db, c => diesel::insert_into(a::areas)
-            .values(row)
-            .on_conflict((a::tenant_id, a::id))
-            .do_update()
-            .set((a::name.eq(excluded(a::name)), a::boundary.eq(excluded(a::boundary))))
-            .execute(c))?;
-    }
-    Ok(())
-}
-
-fn save_obligations(db: &mut Db, commits: &[&Commit]) -> Result<()> {
-    use schema::obligations::dsl as o;
-    // One command can both open and settle nothing twice, but two commits of a batch may touch
-    // the same debt, and one statement must not: the later one counts.
+    // Two commits of a batch may touch the same debt, and one statement must not: the later one
+    // counts.
     let mut latest: HashMap<_, &ObligationRow> = HashMap::new();
-    for row in commits.iter().flat_map(|c| &c.obligations) {
+    for row in all(commits, |commit| &commit.obligations) {
         latest.insert(row.key(), row);
     }
-    let rows: Vec<&ObligationRow> = latest.into_values().collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    upsert!(
-        db,
-        rows,
-        o::obligations,
-        (o::tenant_id, o::flow_id, o::no, o::duty, o::unit_id),
-        (o::settled_at.eq(excluded(o::settled_at)), o::outcome.eq(excluded(o::outcome)))
-    );
+    let latest: Vec<&ObligationRow> = latest.into_values().collect();
+    rows::write(db, &latest)?;
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! Cases as rows.
 
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Binary, Nullable, Text},
+};
 use domain::{
     Instant,
     actor::Scope,
@@ -16,14 +19,14 @@ use crate::{
     connection::{Db, MultiBackend},
     error::StoreError,
     journal::Keyset,
+    rows::rows,
     schema::{case_units, cases},
-    types::{At, Doc, Id},
+    types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Insertable, Debug, Clone)]
-#[diesel(table_name = cases, treat_none_as_default_value = false)]
+#[derive(Debug, Clone)]
 pub(crate) struct CaseRow {
     tenant_id: Id,
     id: Id,
@@ -39,6 +42,28 @@ pub(crate) struct CaseRow {
     filed_at: At,
     closed_at: Option<At>,
     state: Doc,
+}
+
+rows! {
+    CaseRow in "cases" {
+        tenant_id: Id => sql::Uid, "uuid";
+        id: Id => sql::Uid, "uuid";
+        seq: i64 => BigInt, "bigint";
+        head: Vec<u8> => Binary, "bytea";
+        number: String => Text, "text";
+        stage: String => Text, "text";
+        path: String => Text, "text";
+        holder_id: Id => sql::Uid, "uuid";
+        category: Option<String> => Nullable<Text>, "text";
+        urgency: String => Text, "text";
+        title: String => Text, "text";
+        filed_at: At => sql::Moment, "timestamptz";
+        closed_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
+        state: Doc => sql::Doc, "jsonb";
+    }
+    "on conflict (tenant_id, id) do update set seq = excluded.seq, head = excluded.head, \
+     stage = excluded.stage, holder_id = excluded.holder_id, closed_at = excluded.closed_at, \
+     state = excluded.state"
 }
 
 impl CaseRow {
@@ -76,12 +101,20 @@ impl CaseRow {
 
 #[expect(clippy::struct_field_names, reason = "the columns are called so")]
 /// Which units a case involves: how a department finds what happened elsewhere.
-#[derive(Insertable, Debug, Clone)]
-#[diesel(table_name = case_units, treat_none_as_default_value = false)]
+#[derive(Debug, Clone)]
 pub(crate) struct CaseUnitRow {
     tenant_id: Id,
     unit_id: Id,
     case_id: Id,
+}
+
+rows! {
+    CaseUnitRow in "case_units" {
+        tenant_id: Id => sql::Uid, "uuid";
+        unit_id: Id => sql::Uid, "uuid";
+        case_id: Id => sql::Uid, "uuid";
+    }
+    "on conflict do nothing"
 }
 
 impl CaseUnitRow {

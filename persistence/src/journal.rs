@@ -1,6 +1,9 @@
 //! The journal as rows.
 
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Binary, SmallInt, Text},
+};
 use domain::{
     Instant,
     change::{Request, Stored},
@@ -13,14 +16,14 @@ use uuid::Uuid;
 use crate::{
     connection::Db,
     error::StoreError,
+    rows::{Keyed, rows},
     schema::journal,
-    types::{At, Id},
+    types::{At, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Insertable, Queryable, Debug, Clone)]
-#[diesel(table_name = journal, treat_none_as_default_value = false)]
+#[derive(Queryable, Debug, Clone)]
 pub(crate) struct EntryRow {
     pub(crate) tenant_id: Id,
     pub(crate) flow_id: Id,
@@ -36,6 +39,37 @@ pub(crate) struct EntryRow {
     events: String,
     hash: Vec<u8>,
 }
+
+rows! {
+    EntryRow in "journal" {
+        tenant_id: Id => sql::Uid, "uuid";
+        flow_id: Id => sql::Uid, "uuid";
+        seq: i64 => BigInt, "bigint";
+        flow: String => Text, "text";
+        command_id: Id => sql::Uid, "uuid";
+        part: i16 => SmallInt, "smallint";
+        name: String => Text, "text";
+        digest: Vec<u8> => Binary, "bytea";
+        actor_id: Id => sql::Uid, "uuid";
+        actor_name: String => Text, "text";
+        at: At => sql::Moment, "timestamptz";
+        events: String => Text, "text";
+        hash: Vec<u8> => Binary, "bytea";
+    }
+    "on conflict do nothing returning tenant_id, command_id, flow_id, seq"
+}
+
+impl Keyed for EntryRow {
+    type KeyType = (sql::Uid, sql::Uid, sql::Uid, BigInt);
+    type Key = EntryKey;
+
+    fn key(&self) -> EntryKey {
+        (self.tenant_id, self.command_id, self.flow_id, self.seq)
+    }
+}
+
+/// What tells one entry from every other: tenant, command, flow, place.
+pub(crate) type EntryKey = (Id, Id, Id, i64);
 
 impl EntryRow {
     pub(crate) fn new(entry: &Entry) -> Self {
@@ -54,10 +88,6 @@ impl EntryRow {
             events: entry.events.clone(),
             hash: entry.hash.0.to_vec(),
         }
-    }
-
-    pub(crate) const fn key(&self) -> (Id, Id, Id, i64) {
-        (self.tenant_id, self.command_id, self.flow_id, self.seq)
     }
 
     fn entry(self, before: Hash) -> Result<Entry> {

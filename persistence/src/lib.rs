@@ -17,6 +17,7 @@ pub mod person;
 #[doc(hidden)]
 pub mod probe;
 pub mod report;
+mod rows;
 mod schema;
 mod store;
 pub mod tenant;

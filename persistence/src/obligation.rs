@@ -1,6 +1,9 @@
 //! Obligations as rows: the inbox and the record of who met what.
 
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Nullable, Text},
+};
 use domain::{
     Instant,
     id::{AreaId, TenantId},
@@ -14,14 +17,14 @@ use crate::{
     batch::document,
     connection::Db,
     error::StoreError,
+    rows::rows,
     schema::obligations,
-    types::{At, Doc, Id},
+    types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Insertable, Queryable, Debug, Clone)]
-#[diesel(table_name = obligations, treat_none_as_default_value = false)]
+#[derive(Queryable, Debug, Clone)]
 pub(crate) struct ObligationRow {
     tenant_id: Id,
     flow_id: Id,
@@ -37,6 +40,27 @@ pub(crate) struct ObligationRow {
     term: Doc,
     settled_at: Option<At>,
     outcome: Option<String>,
+}
+
+rows! {
+    ObligationRow in "obligations" {
+        tenant_id: Id => sql::Uid, "uuid";
+        flow_id: Id => sql::Uid, "uuid";
+        no: i64 => BigInt, "bigint";
+        duty: String => Text, "text";
+        unit_id: Id => sql::Uid, "uuid";
+        flow: String => Text, "text";
+        number: String => Text, "text";
+        title: String => Text, "text";
+        unit_name: String => Text, "text";
+        started_at: At => sql::Moment, "timestamptz";
+        due_at: At => sql::Moment, "timestamptz";
+        term: Doc => sql::Doc, "jsonb";
+        settled_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
+        outcome: Option<String> => Nullable<Text>, "text";
+    }
+    "on conflict (tenant_id, flow_id, no, duty, unit_id) do update \
+     set settled_at = excluded.settled_at, outcome = excluded.outcome"
 }
 
 impl ObligationRow {

@@ -1,6 +1,9 @@
 //! People, their passwords and sessions as rows.
 
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Binary, Text},
+};
 use domain::{
     Instant,
     change::{Change, Stored},
@@ -14,14 +17,14 @@ use crate::{
     case::stored,
     connection::Db,
     error::StoreError,
+    rows::rows,
     schema::{passwords, people, sessions},
-    types::{At, Doc, Id},
+    types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Insertable, Debug, Clone)]
-#[diesel(table_name = people, treat_none_as_default_value = false)]
+#[derive(Debug, Clone)]
 pub(crate) struct PersonRow {
     tenant_id: Id,
     id: Id,
@@ -30,6 +33,20 @@ pub(crate) struct PersonRow {
     account: String,
     name: String,
     state: Doc,
+}
+
+rows! {
+    PersonRow in "people" {
+        tenant_id: Id => sql::Uid, "uuid";
+        id: Id => sql::Uid, "uuid";
+        seq: i64 => BigInt, "bigint";
+        head: Vec<u8> => Binary, "bytea";
+        account: String => Text, "text";
+        name: String => Text, "text";
+        state: Doc => sql::Doc, "jsonb";
+    }
+    "on conflict (tenant_id, id) do update set seq = excluded.seq, head = excluded.head, \
+     name = excluded.name, state = excluded.state"
 }
 
 impl PersonRow {
@@ -47,13 +64,34 @@ impl PersonRow {
     }
 }
 
-#[derive(Insertable, Debug, Clone)]
-#[diesel(table_name = passwords, treat_none_as_default_value = false)]
+#[derive(Debug, Clone)]
 pub(crate) struct PasswordRow {
     pub(crate) tenant_id: Id,
     pub(crate) person_id: Id,
     pub(crate) hash: String,
     pub(crate) changed_at: At,
+}
+
+rows! {
+    PasswordRow in "passwords" {
+        tenant_id: Id => sql::Uid, "uuid";
+        person_id: Id => sql::Uid, "uuid";
+        hash: String => Text, "text";
+        changed_at: At => sql::Moment, "timestamptz";
+    }
+    "on conflict (tenant_id, person_id) do update set hash = excluded.hash, \
+     changed_at = excluded.changed_at"
+}
+
+/// Ends every session of a person: what a new password does.
+pub(crate) fn revoke_sessions(db: &mut Db, password: &PasswordRow) -> Result<()> {
+    diesel::update(sessions::table)
+        .filter(sessions::tenant_id.eq(password.tenant_id))
+        .filter(sessions::person_id.eq(password.person_id))
+        .filter(sessions::revoked_at.is_null())
+        .set(sessions::revoked_at.eq(Some(password.changed_at)))
+        .execute(db)?;
+    Ok(())
 }
 
 /// Loads a person.

@@ -1,6 +1,9 @@
 //! Reports as rows.
 
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Binary, Nullable, Text},
+};
 use domain::{
     actor::Scope,
     area::Path,
@@ -15,14 +18,14 @@ use crate::{
     connection::{Db, MultiBackend},
     error::StoreError,
     journal::Keyset,
+    rows::rows,
     schema::reports,
-    types::{At, Doc, Id},
+    types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Insertable, Debug, Clone)]
-#[diesel(table_name = reports, treat_none_as_default_value = false)]
+#[derive(Debug, Clone)]
 pub(crate) struct ReportRow {
     tenant_id: Id,
     id: Id,
@@ -35,6 +38,24 @@ pub(crate) struct ReportRow {
     case_id: Option<Id>,
     received_at: At,
     state: Doc,
+}
+
+rows! {
+    ReportRow in "reports" {
+        tenant_id: Id => sql::Uid, "uuid";
+        id: Id => sql::Uid, "uuid";
+        seq: i64 => BigInt, "bigint";
+        head: Vec<u8> => Binary, "bytea";
+        number: String => Text, "text";
+        status: String => Text, "text";
+        path: String => Text, "text";
+        reporter_id: Id => sql::Uid, "uuid";
+        case_id: Option<Id> => Nullable<sql::Uid>, "uuid";
+        received_at: At => sql::Moment, "timestamptz";
+        state: Doc => sql::Doc, "jsonb";
+    }
+    "on conflict (tenant_id, id) do update set seq = excluded.seq, head = excluded.head, \
+     status = excluded.status, case_id = excluded.case_id, state = excluded.state"
 }
 
 impl ReportRow {

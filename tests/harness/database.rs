@@ -4,8 +4,9 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{
-        OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
+        mpsc::{self, Receiver, Sender},
     },
 };
 
@@ -31,7 +32,7 @@ pub(crate) struct Database {
 
 enum Kept {
     Directory { _dir: TempDir },
-    Name(String),
+    Name,
 }
 
 /// The seeded database every test copies, and what is in it.
@@ -77,6 +78,14 @@ impl Database {
                 std::fs::copy(path, &copy).expect("the template can be copied");
                 Self { url: format!("sqlite://{}", copy.display()), kept: Kept::Directory { _dir: dir } }
             }
+            Source::Name(template) => Self { url: named(&ready(template)), kept: Kept::Name },
+        }
+    }
+
+    /// A copy of the template that forgets nothing when the power fails.
+    pub(crate) fn durable(engine: Engine) -> Self {
+        match &template(engine).source {
+            Source::File { .. } => Self::seeded(engine),
             Source::Name(template) => Self::postgres(Some(template)),
         }
     }
@@ -96,15 +105,15 @@ impl Database {
     fn postgres(template: Option<&str>) -> Self {
         let name = fresh_name();
         create(&name, template);
-        Self { url: named(&name), kept: Kept::Name(name) }
+        Self { url: named(&name), kept: Kept::Name }
     }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if let Kept::Name(name) = &self.kept {
-            // The next run sweeps what cannot be dropped now.
-            let _ = probe::execute(admin(), &format!("drop database if exists {name} with (force)"));
+        if let Kept::Name = self.kept {
+            let name = self.url.rsplit('/').next().and_then(|name| name.split('?').next());
+            discard(name.unwrap_or_default());
         }
     }
 }
@@ -149,6 +158,45 @@ fn create(name: &str, template: Option<&str>) {
     let template = template.unwrap_or("template0");
     let sql = format!("create database {name} template {template}");
     probe::execute(admin(), &sql).expect("databases can be created on the test server");
+}
+
+/// A copy of the template. PostgreSQL takes its time to make one, so the next ones are made
+/// while a test runs; what one of them forgets in a power failure, nobody will miss.
+fn ready(template: &'static str) -> String {
+    static READY: OnceLock<Mutex<Receiver<String>>> = OnceLock::new();
+    let ready = READY.get_or_init(|| {
+        let (give, take) = mpsc::sync_channel(2);
+        std::thread::spawn(move || {
+            loop {
+                let name = fresh_name();
+                create(&name, Some(template));
+                let relaxed = format!("alter database {name} set synchronous_commit = off");
+                probe::execute(admin(), &relaxed).expect("a database has settings");
+                if give.send(name).is_err() {
+                    return;
+                }
+            }
+        });
+        Mutex::new(take)
+    });
+    let ready = ready.lock().unwrap_or_else(PoisonError::into_inner);
+    ready.recv().expect("databases can be created on the test server")
+}
+
+/// Drops a database while other tests run; the next run sweeps what was too late.
+fn discard(name: &str) {
+    static DISCARD: OnceLock<Mutex<Sender<String>>> = OnceLock::new();
+    let discard = DISCARD.get_or_init(|| {
+        let (give, take) = mpsc::channel::<String>();
+        std::thread::spawn(move || {
+            for name in take {
+                let sql = format!("drop database if exists {name} with (force)");
+                let _ = probe::execute(admin(), &sql);
+            }
+        });
+        Mutex::new(give)
+    });
+    let _ = discard.lock().unwrap_or_else(PoisonError::into_inner).send(name.to_owned());
 }
 
 /// Drops what runs left behind that were killed.
