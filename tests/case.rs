@@ -52,7 +52,10 @@ fn a_problem_goes_from_report_to_closed(city: &City) {
     let closed = city.on("dispatcher", &case, "close", &json!({ "note": "三项答复齐全" }));
     assert_eq!(closed["stage"], "closed");
     assert_eq!(closed["closing"]["outcome"], "solved");
-    assert_eq!(closed["answer"], json!({ "solved": true, "satisfied": "satisfied", "comment": null }));
+    assert_eq!(
+        closed["answer"],
+        json!({ "solved": true, "satisfied": "satisfied", "comment": null })
+    );
     assert_eq!(closed["assignment"]["result"], "已清理");
     assert_eq!(closed["owed"], json!([]));
     // Whoever reported hears the end.
@@ -221,7 +224,10 @@ fn a_case_nobody_can_be_asked_about_is_closed_after_three_calls(city: &City) {
     let missed = json!({ "reached": false });
     for count in 1..=2 {
         let still = city.on("hotline", &case, "callback", &missed);
-        assert_eq!((&still["stage"], &still["tally"]["missed_callbacks"]), (&json!("verified"), &json!(count)));
+        assert_eq!(
+            (&still["stage"], &still["tally"]["missed_callbacks"]),
+            (&json!("verified"), &json!(count))
+        );
         city.ask("dispatcher", &case, "close", &json!({})).problem(422, "wrong_state");
     }
     assert_eq!(city.on("hotline", &case, "callback", &missed)["stage"], "called_back");
@@ -261,7 +267,9 @@ fn everybody_involved_comments(city: &City) {
     let case = city.whistled();
     let remark = json!({ "text": "已电话告知商户负责人" });
     let mut seq = city.case("leader", &case)["seq"].as_i64().unwrap();
-    for by in ["resident", "worker", "community", "dispatcher", "leader", "lead", "water", "district"] {
+    for by in
+        ["resident", "worker", "community", "dispatcher", "leader", "lead", "water", "district"]
+    {
         seq += 1;
         assert_eq!(city.on(by, &case, "comment", &remark)["seq"], seq, "{by}");
     }
@@ -282,7 +290,10 @@ fn a_role_that_may_not_is_told_what_it_lacks(city: &City) {
     let case = city.at_street();
     let refused = city.ask("dispatcher", &case, "whistle", &city.call());
     let refused = refused.problem(403, "not_permitted");
-    assert_eq!((&refused["permission"], &refused["area"]), (&json!("blow_whistle"), &json!("青山街道")));
+    assert_eq!(
+        (&refused["permission"], &refused["area"]),
+        (&json!("blow_whistle"), &json!("青山街道"))
+    );
     city.ask("worker", &case, "escalate", &json!({ "reason": "x" })).problem(403, "not_permitted");
 }
 
@@ -298,7 +309,15 @@ fn a_department_sees_only_its_cases(city: &City) {
 fn a_sibling_area_sees_nothing(city: &City) {
     let report = city.received();
     let case = city.filed_from(&report);
-    for by in ["sibling", "next_worker", "far_dispatcher", "far_department", "nobody", "neighbour", "admin"] {
+    for by in [
+        "sibling",
+        "next_worker",
+        "far_dispatcher",
+        "far_department",
+        "nobody",
+        "neighbour",
+        "admin",
+    ] {
         let client = city.by(by);
         for path in [
             format!("/api/v1/cases/{case}"),
@@ -367,5 +386,8 @@ fn lists_filter(city: &City) {
     assert_eq!(list("?category=A01"), Vec::<String>::new());
     assert_eq!(list(&format!("?within={}", city.area(seed::GRID))), [closed, open]);
     assert_eq!(list(&format!("?within={}", city.area(seed::SIBLING))), Vec::<String>::new());
-    assert_eq!(list(&format!("?holder={}&open=true", city.area(seed::COMMUNITY))), Vec::<String>::new());
+    assert_eq!(
+        list(&format!("?holder={}&open=true", city.area(seed::COMMUNITY))),
+        Vec::<String>::new()
+    );
 }

@@ -166,11 +166,12 @@ async fn locate_area(
 ) -> Reply<HttpResponse> {
     let LocateArea { lng, lat, coord_type } = params.0;
     let coord_type = coord_type.unwrap_or(CoordTypeBody::Wgs84);
-    let point = RawPoint::from(PointBody { lng, lat, coord_type }).normalise().map_err(|error| {
-        let zh = format!("取值范围 ±{}", error.axis().limit());
-        let problem = Problem::new(Code::InvalidQuery);
-        problem.parameter(error.axis().field(), "out_of_range", zh, error.to_string())
-    })?;
+    let point =
+        RawPoint::from(PointBody { lng, lat, coord_type }).normalise().map_err(|error| {
+            let zh = format!("取值范围 ±{}", error.axis().limit());
+            let problem = Problem::new(Code::InvalidQuery);
+            problem.parameter(error.axis().field(), "out_of_range", zh, error.to_string())
+        })?;
     let world = app.world(caller.tenant)?;
     let area = world.locate(point).ok_or(domain::refusal::Refusal::OutsideTenant)?;
     Ok(HttpResponse::Ok().json(detail(area, &world)))

@@ -60,7 +60,9 @@ impl FromRequest for Caller {
             .headers()
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")))
+            .and_then(|value| {
+                value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer "))
+            })
             .map(|token| token.trim().to_owned());
         Box::pin(async move {
             let unknown = || Problem::new(Code::Unauthenticated);

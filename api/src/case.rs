@@ -378,6 +378,7 @@ pub struct ObligationView {
     /// When it ended.
     settled_at: Option<DateTime<Utc>>,
     /// How it ended; none while it is owed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = view::obligation_outcome)]
     outcome: Option<String>,
 }
@@ -401,7 +402,11 @@ impl From<obligation::Owed> for ObligationView {
 /// 案卷的全部责任：谁、何事、何时到期、是否按期履行。
 #[utoipa::path(tag = "cases", responses((status = 200, body = ObligationsView)))]
 #[get("/cases/{id}/obligations")]
-async fn list_case_obligations(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
+async fn list_case_obligations(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
     engine::look::<Case>(&app, &caller, id.0).await?;
     let (tenant, id) = (caller.tenant, id.0);
     let owed = app.store.read(move |db| obligation::of_flow(db, tenant, id)).await?;

@@ -15,7 +15,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    cli::{Admin, Cli, Command, Demo, Health, Import, Imported, NewAdmin, NewTenant, RootKind, Serve, Source, Tenant, Verify},
+    cli::{
+        Admin, Cli, Command, Demo, Health, Import, Imported, NewAdmin, NewTenant, RootKind, Serve,
+        Source, Tenant, Verify,
+    },
     clock::Clock,
     config::{DatabaseUrl, Partial, Settings},
     demo,
@@ -187,15 +190,13 @@ async fn create_admin(new: NewAdmin) -> Done {
     Ok(Ended::Well)
 }
 
-async fn root_code(
-    store: &Store,
-    tenant: &persistence::tenant::Tenant,
-) -> Result<String, Failed> {
+async fn root_code(store: &Store, tenant: &persistence::tenant::Tenant) -> Result<String, Failed> {
     let id = tenant.id;
     let areas = store.read(move |db| persistence::area::all(db, id)).await?;
     let root = areas.into_iter().find(|(area, _)| area.parent.is_none());
-    root.map(|(area, _)| area.code)
-        .ok_or_else(|| Failed(format!("the tenant {} has no areas; import them first", tenant.code)))
+    root.map(|(area, _)| area.code).ok_or_else(|| {
+        Failed(format!("the tenant {} has no areas; import them first", tenant.code))
+    })
 }
 
 async fn run_import(import: Import) -> Done {

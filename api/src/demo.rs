@@ -25,7 +25,11 @@ pub struct Options {
 
 /// Seeds the database of `settings`, serves it on `listener`, drives the loop; then serves on,
 /// unless it is to stop.
-pub async fn run(settings: Settings, listener: TcpListener, options: Options) -> Result<(), Failed> {
+pub async fn run(
+    settings: Settings,
+    listener: TcpListener,
+    options: Options,
+) -> Result<(), Failed> {
     let clock = Clock::default();
     let app = App::open(settings, clock.clone()).await?;
     say("正在建立黄石市：区划、部门、网格、人员…… / Setting up the city of Huangshi…");

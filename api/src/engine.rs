@@ -81,9 +81,7 @@ pub async fn look<F: Kept>(app: &App, caller: &Caller, id: Uuid) -> Reply<Stored
 }
 
 fn seen_by<F: Kept>(stored: Option<Stored<F>>, by: &Actor, at: Instant) -> Reply<Stored<F>> {
-    stored
-        .filter(|stored| stored.state.visible(by, at))
-        .ok_or_else(|| Problem::new(Code::NotFound))
+    stored.filter(|stored| stored.state.visible(by, at)).ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 /// How often a command is decided anew after somebody else was faster.
@@ -245,6 +243,7 @@ async fn answer_again<F: Kept>(
         return Err(Problem::new(Code::IdempotencyKeyReused));
     }
     let tenant = caller.tenant;
-    let stored = app.store.read(move |db| journal::at::<F>(db, tenant, seen.flow, seen.seq)).await?;
+    let stored =
+        app.store.read(move |db| journal::at::<F>(db, tenant, seen.flow, seen.seq)).await?;
     stored.ok_or_else(|| Problem::new(Code::NotFound))
 }

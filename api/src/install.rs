@@ -16,7 +16,10 @@ use domain::{
     rules::Rules,
     text::{Code, Line},
 };
-use persistence::{Outcome, Store, StoreError, Write, area, journal, person, tenant::{self, Tenant}};
+use persistence::{
+    Outcome, Store, StoreError, Write, area, journal, person,
+    tenant::{self, Tenant},
+};
 use serde_json::json;
 
 use crate::{
@@ -72,7 +75,12 @@ pub async fn find_tenant(store: &Store, code: &str) -> Result<Option<Tenant>, Fa
 }
 
 /// Adds a tenant, unless there is one with this code.
-pub async fn tenant(store: &Store, clock: &Clock, code: &str, name: &str) -> Result<Tenant, Failed> {
+pub async fn tenant(
+    store: &Store,
+    clock: &Clock,
+    code: &str,
+    name: &str,
+) -> Result<Tenant, Failed> {
     if let Some(tenant) = find_tenant(store, code).await? {
         return Ok(tenant);
     }
@@ -97,9 +105,8 @@ pub async fn import(
     areas: Vec<NewArea>,
 ) -> Result<Imported, Failed> {
     let id = tenant.id;
-    let (known, chain) = store
-        .read(move |db| Ok((area::all(db, id)?, journal::chain(db, id, id.0, None)?)))
-        .await?;
+    let (known, chain) =
+        store.read(move |db| Ok((area::all(db, id)?, journal::chain(db, id, id.0, None)?))).await?;
     let (rows, imported) = merge(&known, areas)?;
     let last = chain.last();
     let entry = Entry {
@@ -132,7 +139,11 @@ pub async fn import(
 }
 
 /// What an import would do; nothing is written.
-pub async fn check(store: &Store, tenant: &Tenant, areas: Vec<NewArea>) -> Result<Imported, Failed> {
+pub async fn check(
+    store: &Store,
+    tenant: &Tenant,
+    areas: Vec<NewArea>,
+) -> Result<Imported, Failed> {
     let id = tenant.id;
     let known = store.read(move |db| area::all(db, id)).await?;
     merge(&known, areas).map(|(_, imported)| imported)
@@ -143,10 +154,8 @@ type Rows = Vec<(Area, Option<String>)>;
 fn merge(known: &Rows, areas: Vec<NewArea>) -> Result<(Rows, Imported), Failed> {
     let mut by_code: HashMap<String, Area> =
         known.iter().map(|(area, _)| (area.code.clone(), area.clone())).collect();
-    let boundaries: HashMap<AreaId, String> = known
-        .iter()
-        .filter_map(|(area, boundary)| Some((area.id, boundary.clone()?)))
-        .collect();
+    let boundaries: HashMap<AreaId, String> =
+        known.iter().filter_map(|(area, boundary)| Some((area.id, boundary.clone()?))).collect();
     let (mut rows, mut imported, mut seen) = (Vec::new(), Imported::default(), HashSet::new());
     for (index, new) in areas.into_iter().enumerate() {
         let NewArea { code, name, kind, parent, boundary } = new;
@@ -237,8 +246,7 @@ pub async fn register(
         let request = Request::new(CommandId(new_id()), "register", person.0, &command);
         let change = act::<Person>(None, &command, request, 0, context(clock.now()))
             .map_err(|refusal| Failed(format!("{}: {}", new.account, refusal.code())))?;
-        let hash = password::hash(&new.password)
-            .map_err(|problem| Failed(problem.to_string()))?;
+        let hash = password::hash(&new.password).map_err(|problem| Failed(problem.to_string()))?;
         let writes = vec![Write::Person(Box::new(change)), Write::Password { person, hash }];
         match store.commit(writes).await {
             Ok(_) => registered.push(person),

@@ -2,11 +2,7 @@
 
 use actix_web::{get, web::Data};
 use chrono::{DateTime, Utc};
-use domain::{
-    actor::Actor,
-    id::AreaId,
-    obligation::Duty,
-};
+use domain::{actor::Actor, id::AreaId, obligation::Duty};
 use persistence::obligation::{self, Inbox, Owed, Position};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -120,12 +116,7 @@ async fn list_todos(
     let limit = limit.unwrap_or_default();
     let now = app.clock.now();
     let (units, duties) = desk(&caller, now, duty);
-    let inbox = Inbox {
-        units,
-        duties,
-        after: cursor.map(|cursor| cursor.0),
-        limit: limit.probe(),
-    };
+    let inbox = Inbox { units, duties, after: cursor.map(|cursor| cursor.0), limit: limit.probe() };
     let tenant = caller.tenant;
     let owed = app.store.read(move |db| obligation::open(db, tenant, &inbox)).await?;
     let position = |owed: &Owed| Position {

@@ -77,7 +77,23 @@ pub fn finish(document: &Document) -> Value {
             }
         }
     }
+    if let Some(schemas) =
+        document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
+    {
+        name_items(schemas);
+    }
     document
+}
+
+/// A page refers to what it is a page of, instead of repeating it.
+fn name_items(schemas: &mut Map<String, Value>) {
+    let names: Vec<String> = schemas.keys().cloned().collect();
+    for (page, schema) in schemas.iter_mut() {
+        let item = page.strip_prefix("Page_").filter(|item| names.iter().any(|n| n == item));
+        if let (Some(item), Some(items)) = (item, schema.pointer_mut("/properties/items/items")) {
+            *items = json!({ "$ref": format!("#/components/schemas/{item}") });
+        }
+    }
 }
 
 fn complete(path: &str, method: &str, operation: &mut Map<String, Value>, examples: &Value) {
@@ -102,6 +118,9 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>, exampl
         problems.extend(["403", "409", "412", "422"]);
     }
     if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
+        for response in responses.values_mut().filter_map(Value::as_object_mut) {
+            response.entry("description").or_insert_with(|| json!("成功 · done"));
+        }
         for status in problems {
             responses.insert(status.to_owned(), problem(status));
         }
@@ -128,7 +147,7 @@ fn problem(status: &str) -> Value {
     };
     json!({
         "description": description,
-        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/ProblemView" } } },
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
     })
 }
 

@@ -105,12 +105,17 @@ pub struct RegisterBody {
     name: Line,
     /// The first password, to be handed over in person. 初始密码。
     #[schema(min_length = 10, max_length = 128, format = Password)]
-    #[serde(skip_serializing)]
+    #[serde(serialize_with = "hidden")]
     password: String,
     /// The first grants, at most 50. 授权。
     #[serde(default)]
     #[schema(max_items = 50)]
     grants: Vec<GrantBody>,
+}
+
+/// A password is no part of what the journal keeps a digest of.
+fn hidden<S: serde::Serializer>(_: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str("")
 }
 
 /// Registers somebody.
@@ -186,8 +191,7 @@ async fn list_people(
     let limit = params.0.limit.unwrap_or_default();
     let after = params.0.cursor.map(|cursor| cursor.0);
     let (tenant, most) = (caller.tenant, limit.probe());
-    let found =
-        app.store.read(move |db| people::list(db, tenant, after.as_deref(), most)).await?;
+    let found = app.store.read(move |db| people::list(db, tenant, after.as_deref(), most)).await?;
     let position = |person: &Stored<Person>| person.state.account.as_str().to_owned();
     Ok(Page::cut(found, limit, position, |person| PersonView::from(&person)))
 }
@@ -259,7 +263,7 @@ async fn revoke_role(step: Step, body: Json<RevokeBody>) -> Reply<HttpResponse> 
 pub struct PasswordBody {
     /// The new password. 新密码。
     #[schema(min_length = 10, max_length = 128, format = Password)]
-    #[serde(skip_serializing)]
+    #[serde(serialize_with = "hidden")]
     password: String,
 }
 

@@ -149,6 +149,7 @@ pub struct ReportView {
     /// Why it was refused.
     reason: Option<String>,
     /// Where it belongs instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = view::redirect)]
     redirect: Option<&'static str>,
     /// In Chinese.
@@ -197,8 +198,10 @@ impl ReportView {
             category: report.matter.category.as_ref().map(|code| code.as_str().to_owned()),
             urgency: report.matter.urgency.name(),
             place: PlaceView::from(&report.place),
-            reporter: told
-                .then(|| ReporterView { id: report.reporter.0, name: report.reporter_name.clone() }),
+            reporter: told.then(|| ReporterView {
+                id: report.reporter.0,
+                name: report.reporter_name.clone(),
+            }),
             confidential: report.confidential,
             received_at: report.received_at,
             client_time: report.client_at,
@@ -217,7 +220,10 @@ impl ReportView {
 /// Finds the area of a place: the one named, or the deepest the point lies in.
 fn locate<'a>(place: &PlaceBody, world: &'a World) -> Reply<(Option<&'a Area>, Option<RawPoint>)> {
     let raw = place.point.map(RawPoint::from);
-    let point = raw.map(RawPoint::normalise).transpose().map_err(|error| at_point("/place/point", &error))?;
+    let point = raw
+        .map(RawPoint::normalise)
+        .transpose()
+        .map_err(|error| at_point("/place/point", &error))?;
     let named = place.area_id.map(AreaId);
     let area = match (named, point) {
         (Some(id), _) => world.areas.get(id),
@@ -240,8 +246,7 @@ pub fn at_point(under: &str, error: &CoordinateError) -> Problem {
 
 /// Staff report as workers, others as residents.
 fn channel_of(caller: &Caller, now: domain::Instant) -> Channel {
-    let resident =
-        caller.grants.iter().filter(|g| g.holds(now)).all(|g| g.role == Role::Resident);
+    let resident = caller.grants.iter().filter(|g| g.holds(now)).all(|g| g.role == Role::Resident);
     if resident { Channel::Resident } else { Channel::Worker }
 }
 
@@ -340,8 +345,7 @@ async fn list_reports(
     };
     let scope = caller.scope(Permission::ReadCases, app.clock.now());
     let keyset = Keyset { after, limit: limit.probe() };
-    let found =
-        app.store.read(move |db| reports::list(db, &scope, &filter, keyset)).await?;
+    let found = app.store.read(move |db| reports::list(db, &scope, &filter, keyset)).await?;
     let position = |stored: &Stored<Report>| (stored.state.received_at, stored.state.id.0);
     Ok(Page::cut(found, limit, position, |stored| ReportView::new(&stored, &caller, &app)))
 }
@@ -399,14 +403,19 @@ pub struct SimilarCase {
 /// 疑似重复：同一社区内 50 米以内或同网格同类的未结案案卷，供并案参考。
 #[utoipa::path(tag = "reports", responses((status = 200, body = SimilarView)))]
 #[get("/reports/{id}/similar")]
-async fn list_similar_cases(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
+async fn list_similar_cases(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
     const NEAR_M: f64 = 50.0;
     let stored = engine::look::<Report>(&app, &caller, id.0).await?;
     let report = stored.state;
     let world = app.world(caller.tenant)?;
     let now = app.clock.now();
     let receiver = report.receiver(&world.context(&caller, now));
-    let filter = cases::Filter { open: true, within: Some(receiver.path), ..cases::Filter::default() };
+    let filter =
+        cases::Filter { open: true, within: Some(receiver.path), ..cases::Filter::default() };
     let scope = caller.scope(Permission::ReadCases, now);
     let keyset = Keyset { after: None, limit: 100 };
     let found = app.store.read(move |db| cases::list(db, &scope, &filter, keyset)).await?;

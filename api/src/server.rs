@@ -19,8 +19,7 @@ use crate::{
     problem::{Code, Problem, Reply},
     report,
     state::App,
-    telemetry,
-    whistle,
+    telemetry, whistle,
 };
 
 /// Every operation, once: what is not registered here does not exist, neither in the server nor

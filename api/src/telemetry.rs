@@ -128,7 +128,7 @@ fn log(request: &HttpRequest, response: &HttpResponse, trace: &Trace, started: I
         BodySize::Stream => None,
     };
     let code = problem(response).map(|problem| problem.code().name());
-    let (request_id, trace_id) = (trace.request_id(), trace.trace_id());
+    let (request_id, trace_id) = (trace.given(), trace.trace_id());
     if status >= 500 {
         tracing::error!(
             target: "request", method, route, status, ms, bytes, code, cause, request_id, trace_id

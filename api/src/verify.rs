@@ -72,8 +72,12 @@ fn one(
             chain::Break::Order { expected, found } => {
                 format!("entry {expected} is missing, {found} stands in its place")
             }
-            chain::Break::Link { seq } => format!("entry {seq} does not follow from the one before"),
-            chain::Break::Content { seq } => format!("entry {seq} was changed after it was written"),
+            chain::Break::Link { seq } => {
+                format!("entry {seq} does not follow from the one before")
+            }
+            chain::Break::Content { seq } => {
+                format!("entry {seq} was changed after it was written")
+            }
         }),
         Ok(_) => {
             let difference = match kind {

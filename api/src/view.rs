@@ -27,7 +27,9 @@ pub fn tagged(
     tag: &str,
     view: &impl Serialize,
 ) -> HttpResponse {
-    if request.method() == actix_web::http::Method::GET && IfNoneMatch::of(request.headers()).has(tag) {
+    if request.method() == actix_web::http::Method::GET
+        && IfNoneMatch::of(request.headers()).has(tag)
+    {
         return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
     }
     answer.insert_header((header::ETAG, tag)).json(view)

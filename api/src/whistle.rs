@@ -21,7 +21,6 @@ use crate::{
     body::Json,
     case::{CaseView, EmptyBody, NoteBody, ReasonBody, ResultBody, ask, normalised, point_view},
     engine::{Step, segment},
-
     problem::Reply,
     view::{self, PointBody, PointView, TermView, UnitView},
 };
@@ -140,7 +139,8 @@ impl From<&Summons> for SummonsView {
     fn from(summons: &Summons) -> Self {
         let text = |prose: &Prose| prose.as_str().to_owned();
         let clocks = &summons.clocks;
-        let rated = matches!(summons.step, SummonsStep::Released { .. }) && summons.rating.is_some();
+        let rated =
+            matches!(summons.step, SummonsStep::Released { .. }) && summons.rating.is_some();
         let possible =
             possible_steps(summons.step.name()).into_iter().map(|verb| verb.name()).collect();
         Self {

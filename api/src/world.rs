@@ -115,8 +115,7 @@ pub struct Worlds {
 impl Worlds {
     /// Loads every tenant.
     pub async fn load(store: &Store, catalogue: Catalogue) -> Result<Self, StoreError> {
-        let worlds =
-            Self { worlds: RwLock::default(), catalogue: Arc::new(catalogue) };
+        let worlds = Self { worlds: RwLock::default(), catalogue: Arc::new(catalogue) };
         worlds.refresh(store).await?;
         Ok(worlds)
     }
@@ -146,7 +145,8 @@ impl Worlds {
                 let mut fresh = Vec::new();
                 for tenant in tenant::all(db)? {
                     let version = journal::last_seq(db, tenant.id, tenant.id.0)?;
-                    let same = known.get(&tenant.id).is_some_and(|(v, t)| *v == version && *t == tenant);
+                    let same =
+                        known.get(&tenant.id).is_some_and(|(v, t)| *v == version && *t == tenant);
                     if !same {
                         fresh.push(World::load(db, tenant, Arc::clone(&catalogue))?);
                     }

@@ -1,1 +1,104 @@
-fn main() {}
+//! Measures GridWhistle against its budgets, beside what PostgreSQL itself can do.
+//!
+//! README.md says what is measured and how; RESULTS.md is what it wrote last.
+
+mod cpu;
+mod crowd;
+mod desk;
+mod hold;
+mod http;
+mod inbox;
+mod load;
+mod locate;
+mod loops;
+mod machine;
+mod options;
+mod pgbench;
+mod postgres;
+mod report;
+mod results;
+mod server;
+mod stand;
+mod start;
+mod steps;
+mod town;
+mod trouble;
+
+use std::{path::PathBuf, process::ExitCode, time::Instant};
+
+use clap::Parser;
+
+use crate::{
+    options::{Options, Part},
+    postgres::Cluster,
+    results::{Results, shown},
+    stand::Stand,
+    trouble::{Done, say},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match measure(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            say(&format!("bench: {trouble}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(options: Options) -> Done {
+    let begun = Instant::now();
+    let cluster = Cluster::find()?;
+    let about = machine::describe(&cluster, &options)?;
+    let mut results = Results::about(about);
+    if options.wants(Part::Start) && options.hold.is_none() {
+        start::measure(options.rounds(), &mut results)?;
+    }
+    if options.wants(Part::Locate) && options.hold.is_none() {
+        locate::measure(options.rounds(), &mut results)?;
+    }
+    let stand = Stand::build(options.clone(), cluster).await?;
+    let done = match options.hold {
+        Some(seconds) => hold::hold(&stand, seconds).await,
+        None => on(&stand, &mut results).await,
+    };
+    stand.clear()?;
+    done?;
+    if options.hold.is_some() {
+        return Ok(());
+    }
+    say(&format!("\n{}", results.markdown()));
+    say(&format!(
+        "{} s; {} budgets missed",
+        shown(begun.elapsed().as_secs_f64()),
+        results.missed()
+    ));
+    let whole = !options.quick && options.only.is_empty();
+    let usual = || whole.then(|| PathBuf::from("bench/RESULTS.md"));
+    if let Some(file) = options.results.clone().or_else(usual) {
+        results.save(&file)?;
+    }
+    Ok(())
+}
+
+/// Everything that needs a city.
+async fn on(stand: &Stand, results: &mut Results) -> Done {
+    let wants = |part| stand.options.wants(part);
+    if wants(Part::Report) {
+        report::measure(stand, results).await?;
+    }
+    if wants(Part::Step) {
+        steps::measure(stand, results).await?;
+    }
+    if wants(Part::Loop) || wants(Part::Inbox) {
+        let loaded = crowd::crowd(stand).await?;
+        if wants(Part::Inbox) {
+            inbox::measure(stand, &loaded, results).await?;
+        }
+        if wants(Part::Loop) {
+            loops::measure(stand, &loaded, results).await?;
+        }
+    }
+    Ok(())
+}

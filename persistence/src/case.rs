@@ -171,9 +171,8 @@ pub(crate) fn end(path: &Path) -> String {
 }
 
 /// A condition put together at run time.
-type Condition = Box<
-    dyn BoxableExpression<cases::table, MultiBackend, SqlType = diesel::sql_types::Bool>,
->;
+type Condition =
+    Box<dyn BoxableExpression<cases::table, MultiBackend, SqlType = diesel::sql_types::Bool>>;
 
 /// The cases an actor may see, newest first.
 pub fn list(

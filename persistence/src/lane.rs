@@ -3,9 +3,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
 };
 
@@ -46,11 +44,7 @@ impl<J: Send + 'static> Lane<J> {
         work: impl Fn(&mut C, Vec<J>) + Send + Copy + 'static,
     ) -> std::io::Result<Self> {
         let queue = Mutex::new(Queue { jobs: VecDeque::new(), closed: false });
-        let shared = Arc::new(Shared {
-            queue,
-            wake: Condvar::new(),
-            most: size.waiting,
-        });
+        let shared = Arc::new(Shared { queue, wake: Condvar::new(), most: size.waiting });
         let mut workers = Vec::with_capacity(contexts.len());
         for (index, mut context) in contexts.into_iter().enumerate() {
             let shared = Arc::clone(&shared);

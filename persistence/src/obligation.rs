@@ -185,13 +185,7 @@ pub fn open(db: &mut Db, tenant: TenantId, inbox: &Inbox) -> Result<Vec<Owed>> {
             .filter(o::due_at.gt(at).or(o::flow_id.gt(id)).or(o::flow_id.eq(id).and(later)));
     }
     let rows: Vec<ObligationRow> = query
-        .order((
-            o::due_at.asc(),
-            o::flow_id.asc(),
-            o::duty.asc(),
-            o::no.asc(),
-            o::unit_id.asc(),
-        ))
+        .order((o::due_at.asc(), o::flow_id.asc(), o::duty.asc(), o::no.asc(), o::unit_id.asc()))
         .limit(inbox.limit)
         .load(db)?;
     rows.into_iter().map(Owed::try_from).collect()

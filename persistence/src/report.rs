@@ -99,9 +99,8 @@ pub struct Filter {
 }
 
 /// A condition put together at run time.
-type Condition = Box<
-    dyn BoxableExpression<reports::table, MultiBackend, SqlType = diesel::sql_types::Bool>,
->;
+type Condition =
+    Box<dyn BoxableExpression<reports::table, MultiBackend, SqlType = diesel::sql_types::Bool>>;
 
 /// The reports an actor may see, newest first: those in the actor's areas and the own ones.
 pub fn list(

@@ -94,7 +94,8 @@ impl Store {
         let size = |batch| Size { batch, waiting: options.waiting };
         let failed = |error: std::io::Error| StoreError::Unavailable(error.to_string());
         let read_lane = Lane::start("read", size(1), workers(reading, Use::Read)?, read);
-        let write_lane = Lane::start("write", size(Self::BATCH), workers(writing, Use::Write)?, write);
+        let write_lane =
+            Lane::start("write", size(Self::BATCH), workers(writing, Use::Write)?, write);
         let (reads, writes) = (read_lane.map_err(failed)?, write_lane.map_err(failed)?);
         Ok(Self { lanes: Arc::new(Lanes { reads, writes }) })
     }

@@ -76,7 +76,10 @@ impl Database {
                 let dir = temporary();
                 let copy = dir.path().join("city.db");
                 std::fs::copy(path, &copy).expect("the template can be copied");
-                Self { url: format!("sqlite://{}", copy.display()), kept: Kept::Directory { _dir: dir } }
+                Self {
+                    url: format!("sqlite://{}", copy.display()),
+                    kept: Kept::Directory { _dir: dir },
+                }
             }
             Source::Name(template) => Self { url: named(&ready(template)), kept: Kept::Name },
         }
@@ -201,7 +204,8 @@ fn discard(name: &str) {
 
 /// Drops what runs left behind that were killed.
 fn sweep() {
-    let sql = format!("select datname::text as line from pg_database where datname like '{PREFIX}%'");
+    let sql =
+        format!("select datname::text as line from pg_database where datname like '{PREFIX}%'");
     for name in probe::lines(admin(), &sql).expect("the test server answers") {
         let pid = name.trim_start_matches(PREFIX).split('_').next().unwrap_or_default();
         let processes = std::path::Path::new("/proc");

@@ -95,7 +95,13 @@ const OTHER_AREAS: &[(&str, &str, AreaKind, Option<&str>, Option<[f64; 4]>)] = {
         ("990201", "邻区", K::District, Some(OTHER), None),
         ("990201001", "邻街", K::Street, Some("990201"), None),
         ("990201001001", "邻社区", K::Community, Some("990201001"), None),
-        ("990201001001001", "邻网格", K::Grid, Some("990201001001"), Some([110.00, 30.00, 110.01, 30.01])),
+        (
+            "990201001001001",
+            "邻网格",
+            K::Grid,
+            Some("990201001001"),
+            Some([110.00, 30.00, 110.01, 30.01]),
+        ),
         ("990201-CG", "邻区城管局", K::Department, Some("990201"), None),
     ]
 };

@@ -28,7 +28,14 @@ impl City {
 
     /// A step of a summons.
     #[track_caller]
-    pub(crate) fn summons(&self, by: &str, case: &str, unit: &str, verb: &str, body: &Value) -> Answer {
+    pub(crate) fn summons(
+        &self,
+        by: &str,
+        case: &str,
+        unit: &str,
+        verb: &str,
+        body: &Value,
+    ) -> Answer {
         self.ask(by, case, &format!("summonses/{}/{verb}", self.area(unit)), body)
     }
 

@@ -76,11 +76,14 @@ impl Driver {
         let Call { by, operation, method, path, body, expect, key } = call;
         let key = (method == "POST").then(|| key.unwrap_or_else(|| new_id().to_string()));
         let token = self.tokens.get(by).cloned();
-        let (status, answer, _) = self.send(method, &path, token.as_deref(), key.as_deref(), &body)?;
+        let (status, answer, _) =
+            self.send(method, &path, token.as_deref(), key.as_deref(), &body)?;
         let name = PEOPLE.iter().find(|p| p.account == by).map_or(by, |person| person.name);
         let short = path.strip_prefix("/api/v1").unwrap_or(&path);
         if status != expect {
-            return Err(Failed(format!("{name}: {method} {short} → {status}, not {expect}: {answer}")));
+            return Err(Failed(format!(
+                "{name}: {method} {short} → {status}, not {expect}: {answer}"
+            )));
         }
         self.steps += 1;
         say(&format!("{:>3}. {name}  {method} {} → {status}", self.steps, shortened(short)));
@@ -101,7 +104,8 @@ impl Driver {
 
     /// Writes what was recorded.
     pub(super) fn save(&self, file: &Path) -> Result<(), Failed> {
-        let text = serde_json::to_string_pretty(&self.examples).map_err(|e| Failed(e.to_string()))?;
+        let text =
+            serde_json::to_string_pretty(&self.examples).map_err(|e| Failed(e.to_string()))?;
         std::fs::write(file, text + "\n").map_err(|error| Failed(error.to_string()))
     }
 

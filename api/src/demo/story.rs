@@ -10,7 +10,7 @@ use super::{
     driver::{Call, Driver, text},
     say,
 };
-use crate::{install::Failed, seed};
+use crate::{install::Failed, password, seed};
 
 type Done<T = ()> = Result<T, Failed>;
 
@@ -27,10 +27,14 @@ pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>) -> Done {
     story.verify_and_close(&case)?;
     story.case_file(&case)?;
     story.second_way()?;
-    story.background(city)?;
+    story.background()?;
     story.desks()?;
     story.administration(city)?;
-    say(&format!("\n全部 {} 步成立。 / All {} steps held.", story.driver.steps(), story.driver.steps()));
+    say(&format!(
+        "\n全部 {} 步成立。 / All {} steps held.",
+        story.driver.steps(),
+        story.driver.steps()
+    ));
     match record {
         Some(file) => story.driver.save(&file),
         None => Ok(()),
@@ -53,9 +57,19 @@ fn post<'a>(by: &'a str, operation: &'a str, path: String, body: Value) -> Call<
 fn stage(answer: &Value) -> String {
     let due = answer.pointer("/owed/0").map(|owed| {
         let due = text(owed, "/term/due_at");
-        format!("，{} 须于 {} 前{}", text(owed, "/owed_by/name"), local(&due), text(owed, "/duty_label"))
+        format!(
+            "，{} 须于 {} 前{}",
+            text(owed, "/owed_by/name"),
+            local(&due),
+            text(owed, "/duty_label")
+        )
     });
-    format!("{} {}{}", text(answer, "/number"), text(answer, "/stage_label"), due.unwrap_or_default())
+    format!(
+        "{} {}{}",
+        text(answer, "/number"),
+        text(answer, "/stage_label"),
+        due.unwrap_or_default()
+    )
 }
 
 /// An instant as people read it.
@@ -71,7 +85,11 @@ fn refusal(answer: &Value) -> String {
 
 impl Story {
     fn unit(&self, code: &str) -> String {
-        self.units.iter().find(|(known, _)| known == code).map(|(_, id)| id.clone()).unwrap_or_default()
+        self.units
+            .iter()
+            .find(|(known, _)| known == code)
+            .map(|(_, id)| id.clone())
+            .unwrap_or_default()
     }
 
     fn find_units(&mut self) -> Done {
@@ -87,9 +105,8 @@ impl Story {
             format!("{}，{}", text(a, "/grants/0/role_label"), text(a, "/grants/0/area/name"))
         })?;
         let call = get("wangge-1", "list_categories", "/api/v1/categories".to_owned());
-        self.driver.step(call, |a| {
-            format!("{} 个分类", a["items"].as_array().map_or(0, Vec::len))
-        })?;
+        self.driver
+            .step(call, |a| format!("{} 个分类", a["items"].as_array().map_or(0, Vec::len)))?;
         Ok(())
     }
 
@@ -110,7 +127,13 @@ impl Story {
         let mut call = post(by, "submit_report", "/api/v1/reports".to_owned(), body);
         call.expect = 201;
         self.driver.step(call, |a| {
-            format!("{} {}（{}）{}", text(a, "/number"), text(a, "/title"), text(a, "/place/area/name"), text(a, "/status_label"))
+            format!(
+                "{} {}（{}）{}",
+                text(a, "/number"),
+                text(a, "/title"),
+                text(a, "/place/area/name"),
+                text(a, "/status_label")
+            )
         })
     }
 
@@ -125,20 +148,35 @@ impl Story {
         }))?;
         let todos = get("shequ", "list_todos", "/api/v1/me/todos?limit=5".to_owned());
         self.driver.step(todos, |a| {
-            format!("待办 {} 件，最早 {} 前{}", a["items"].as_array().map_or(0, Vec::len),
-                local(&text(a, "/items/0/term/due_at")), text(a, "/items/0/duty_label"))
+            format!(
+                "待办 {} 件，最早 {} 前{}",
+                a["items"].as_array().map_or(0, Vec::len),
+                local(&text(a, "/items/0/term/due_at")),
+                text(a, "/items/0/duty_label")
+            )
         })?;
         let id = text(&first, "/id");
         let file = post("shequ", "file_report", format!("/api/v1/reports/{id}/file"), json!({}));
         let filed = self.driver.step(file, |a| text(a, "/status_label"))?;
         let case = text(&filed, "/case_id");
         let other = text(&second, "/id");
-        let similar = get("shequ", "list_similar_cases", format!("/api/v1/reports/{other}/similar"));
+        let similar =
+            get("shequ", "list_similar_cases", format!("/api/v1/reports/{other}/similar"));
         self.driver.step(similar, |a| {
-            format!("疑似重复：{}，相距 {} 米", text(a, "/items/0/case/number"), a["items"][0]["distance_m"])
+            format!(
+                "疑似重复：{}，相距 {} 米",
+                text(a, "/items/0/case/number"),
+                a["items"][0]["distance_m"]
+            )
         })?;
-        let join = post("shequ", "join_report", format!("/api/v1/reports/{other}/join"), json!({ "case_id": case }));
-        self.driver.step(join, |a| format!("{}：两位上报人都将得到结果", text(a, "/status_label")))?;
+        let join = post(
+            "shequ",
+            "join_report",
+            format!("/api/v1/reports/{other}/join"),
+            json!({ "case_id": case }),
+        );
+        self.driver
+            .step(join, |a| format!("{}：两位上报人都将得到结果", text(a, "/status_label")))?;
         let third = self.submit("jumin", 0, &json!({
             "title": "与邻居的借款纠纷已起诉", "text": "与邻居的借款纠纷，法院已受理，请社区出面", "category": null, "urgency": "normal",
         }))?;
@@ -150,7 +188,36 @@ impl Story {
         Ok(case)
     }
 
-    fn on(&mut self, by: &str, operation: &str, case: &str, verb: &str, body: Value) -> Done<Value> {
+    /// A step of one summoned department, and where that leaves it.
+    fn report_in(
+        &mut self,
+        by: &str,
+        operation: &str,
+        case: &str,
+        unit: &str,
+        asked: (&str, Value),
+    ) -> Done<Value> {
+        let (verb, body) = asked;
+        let path = format!("/api/v1/cases/{case}/summonses/{unit}/{verb}");
+        self.driver.step(post(by, operation, path, body), |answer| {
+            let summonses = answer.pointer("/whistle/summonses").and_then(Value::as_array);
+            let own = summonses.into_iter().flatten().find(|s| text(s, "/unit/id") == unit);
+            let own = own.map(|s| {
+                let role = if s["lead"] == true { "主办" } else { "协办" };
+                format!("{}（{role}）{}", text(s, "/unit/name"), text(s, "/step_label"))
+            });
+            format!("{}，案卷{}", own.unwrap_or_default(), text(answer, "/stage_label"))
+        })
+    }
+
+    fn on(
+        &mut self,
+        by: &str,
+        operation: &str,
+        case: &str,
+        verb: &str,
+        body: Value,
+    ) -> Done<Value> {
         let path = format!("/api/v1/cases/{case}/{verb}");
         self.driver.step(post(by, operation, path, body), stage)
     }
@@ -164,14 +231,35 @@ impl Story {
 
     fn blow_and_answer(&mut self, case: &str) -> Done {
         say("\n—— 二、上呈、退单、吹哨 / Escalate, return, whistle ——");
-        self.on("shequ", "escalate_case", case, "escalate", json!({ "reason": "社区没有执法权，需街道协调" }))?;
-        let community = self.driver.step(get("jiedao", "", format!("/api/v1/cases/{case}")), |_| String::new())?;
+        self.on(
+            "shequ",
+            "escalate_case",
+            case,
+            "escalate",
+            json!({ "reason": "社区没有执法权，需街道协调" }),
+        )?;
+        let community = self
+            .driver
+            .step(get("jiedao", "", format!("/api/v1/cases/{case}")), |_| String::new())?;
         let community = self.parent_of(&text(&community, "/place/area/id"))?;
-        self.on("jiedao", "dispatch_case", case, "dispatch", json!({ "unit_id": community, "note": "请社区先行协调" }))?;
+        self.on(
+            "jiedao",
+            "dispatch_case",
+            case,
+            "dispatch",
+            json!({ "unit_id": community, "note": "请社区先行协调" }),
+        )?;
         self.on("shequ", "sign_case", case, "sign", json!({}))?;
-        self.on("shequ", "return_case", case, "return", json!({ "reason": "涉及油烟净化与排水管网，社区无法处置" }))?;
+        self.on(
+            "shequ",
+            "return_case",
+            case,
+            "return",
+            json!({ "reason": "涉及油烟净化与排水管网，社区无法处置" }),
+        )?;
         self.refused("jiedao", case, "dispatch", json!({ "unit_id": self.unit("420202-CG") }))?;
-        let (lead, water, market) = (self.unit("420202-CG"), self.unit("420202-SW"), self.unit("420202-SC"));
+        let (lead, water, market) =
+            (self.unit("420202-CG"), self.unit("420202-SW"), self.unit("420202-SC"));
         let body = json!({
             "topic": "joint_enforcement", "reason": "餐饮油烟、污水外溢涉及多部门执法权限",
             "lead_unit_id": lead, "cooperating_unit_ids": [water, market],
@@ -180,31 +268,36 @@ impl Story {
         say("\n—— 三、部门报到 / Departments report in ——");
         let departments = [("chengguan", lead), ("shuiwu", water), ("shijian", market)];
         for (by, unit) in &departments {
-            let at = |verb: &str| format!("summonses/{unit}/{verb}");
-            self.on(by, "sign_summons", case, &at("sign"), json!({}))?;
-            self.on(by, "contact_summons", case, &at("contact"), json!({ "note": "已电话联系街道" }))?;
+            let contact = json!({ "note": "已电话联系街道" });
+            self.report_in(by, "sign_summons", case, unit, ("sign", json!({})))?;
+            self.report_in(by, "contact_summons", case, unit, ("contact", contact))?;
             let report = seed::reports().into_iter().next();
-            let point = report.map(|r| json!({ "lng": r.lng, "lat": r.lat, "coord_type": "wgs84" }));
-            self.on(by, "arrive_summons", case, &at("arrive"), json!({ "point": point, "note": "已到现场" }))?;
+            let point =
+                report.map(|r| json!({ "lng": r.lng, "lat": r.lat, "coord_type": "wgs84" }));
+            let arrive = json!({ "point": point, "note": "已到现场" });
+            self.report_in(by, "arrive_summons", case, unit, ("arrive", arrive))?;
         }
         let done = json!({ "result": "已责令商户清洗净化器、加装隔油池，疏通管网并复查" });
         let answer = |unit: &str| format!("summonses/{unit}/feedback");
         if let [(lead_by, lead), others @ ..] = &departments {
             self.refused(lead_by, case, &answer(lead), done.clone())?;
             for (by, unit) in others {
-                self.on(by, "feed_back_summons", case, &answer(unit), done.clone())?;
+                let asked = ("feedback", done.clone());
+                self.report_in(by, "feed_back_summons", case, unit, asked)?;
             }
-            self.on(lead_by, "feed_back_summons", case, &answer(lead), done.clone())?;
-            let back = format!("summonses/{lead}/send_back");
-            self.on("lingdao", "send_back_summons", case, &back, json!({ "reason": "一户商户尚未整改" }))?;
-            self.on(lead_by, "feed_back_summons", case, &answer(lead), done)?;
+            let again = ("feedback", done.clone());
+            self.report_in(lead_by, "feed_back_summons", case, lead, again)?;
+            let back = ("send_back", json!({ "reason": "一户商户尚未整改" }));
+            self.report_in("lingdao", "send_back_summons", case, lead, back)?;
+            self.report_in(lead_by, "feed_back_summons", case, lead, ("feedback", done))?;
         }
         for (_, unit) in &departments {
-            self.on("lingdao", "release_summons", case, &format!("summonses/{unit}/release"), json!({}))?;
+            let release = ("release", json!({}));
+            self.report_in("lingdao", "release_summons", case, unit, release)?;
         }
         for (_, unit) in &departments {
             let body = json!({ "response": 5, "quality": 4, "comment": "响应及时" });
-            self.on("lingdao", "rate_summons", case, &format!("summonses/{unit}/rate"), body)?;
+            self.report_in("lingdao", "rate_summons", case, unit, ("rate", body))?;
         }
         Ok(())
     }
@@ -216,7 +309,13 @@ impl Story {
 
     fn verify_and_close(&mut self, case: &str) -> Done {
         say("\n—— 四、核查、回访、结案 / Verify, call back, close ——");
-        self.on("wangge-2", "verify_case", case, "verify", json!({ "passed": true, "note": "现场油烟、污水已消除" }))?;
+        self.on(
+            "wangge-2",
+            "verify_case",
+            case,
+            "verify",
+            json!({ "passed": true, "note": "现场油烟、污水已消除" }),
+        )?;
         let body = json!({ "reached": true, "solved": true, "satisfied": "satisfied", "comment": "解决得很快" });
         self.on("jumin", "call_back_case", case, "callback", body)?;
         let key = crate::clock::new_id().to_string();
@@ -228,12 +327,19 @@ impl Story {
         }
         for by in ["wangge-1", "jumin"] {
             let mine = get(by, "list_reports", "/api/v1/reports?mine=true&limit=100".to_owned());
-            let list = self.driver.step(mine, |a| format!("我的上报 {} 件", a["items"].as_array().map_or(0, Vec::len)))?;
+            let list = self.driver.step(mine, |a| {
+                format!("我的上报 {} 件", a["items"].as_array().map_or(0, Vec::len))
+            })?;
             let items = list["items"].as_array().cloned().unwrap_or_default();
             let own = items.iter().find(|report| report["case_id"] == *case);
-            let path = format!("/api/v1/reports/{}", own.map(|r| text(r, "/id")).unwrap_or_default());
+            let path =
+                format!("/api/v1/reports/{}", own.map(|r| text(r, "/id")).unwrap_or_default());
             self.driver.step(get(by, "get_report", path), |a| {
-                format!("上报人得知：{} {}", text(a, "/case/stage_label"), text(a, "/case/closing/outcome_label"))
+                format!(
+                    "上报人得知：{} {}",
+                    text(a, "/case/stage_label"),
+                    text(a, "/case/closing/outcome_label")
+                )
             })?;
         }
         Ok(())
@@ -247,12 +353,25 @@ impl Story {
         let call = get("jiedao", "get_case_timeline", format!("/api/v1/cases/{case}/timeline"));
         let timeline = self.driver.step(call, |a| format!("记录链完整：{}", a["intact"]))?;
         for entry in timeline["items"].as_array().into_iter().flatten() {
-            say(&format!("       {:>2} {} {} {}", entry["seq"].to_string(), local(&text(entry, "/at")), text(entry, "/by"), text(entry, "/label")));
+            say(&format!(
+                "       {:>2} {} {} {}",
+                entry["seq"].to_string(),
+                local(&text(entry, "/at")),
+                text(entry, "/by"),
+                text(entry, "/label")
+            ));
         }
-        let call = get("jiedao", "list_case_obligations", format!("/api/v1/cases/{case}/obligations"));
+        let call =
+            get("jiedao", "list_case_obligations", format!("/api/v1/cases/{case}/obligations"));
         let owed = self.driver.step(call, |_| String::new())?;
         for one in owed["items"].as_array().into_iter().flatten() {
-            say(&format!("       {} {}：{}前，{}", text(one, "/unit_name"), text(one, "/duty_label"), local(&text(one, "/term/due_at")), text(one, "/outcome")));
+            say(&format!(
+                "       {} {}：{}前，{}",
+                text(one, "/unit_name"),
+                text(one, "/duty_label"),
+                local(&text(one, "/term/due_at")),
+                text(one, "/outcome")
+            ));
         }
         Ok(())
     }
@@ -264,30 +383,77 @@ impl Story {
             "title": "路灯多日不亮", "text": "巷口路灯连续三天不亮，晚上老人出行不便", "category": "B01", "urgency": "urgent",
         }))?;
         let path = format!("/api/v1/reports/{}/file", text(&report, "/id"));
-        let filed = self.driver.step(post("shequ", "file_report", path, json!({})), |a| text(a, "/status_label"))?;
+        let filed = self
+            .driver
+            .step(post("shequ", "file_report", path, json!({})), |a| text(a, "/status_label"))?;
         let case = text(&filed, "/case_id");
         self.on("shequ", "escalate_case", &case, "escalate", json!({ "reason": "非社区管护" }))?;
-        self.on("jiedao", "escalate_case", &case, "escalate", json!({ "reason": "权属在区城管局" }))?;
-        self.on("quji", "dispatch_case", &case, "dispatch", json!({ "unit_id": self.unit("420202-CG") }))?;
+        self.on(
+            "jiedao",
+            "escalate_case",
+            &case,
+            "escalate",
+            json!({ "reason": "权属在区城管局" }),
+        )?;
+        self.on(
+            "quji",
+            "dispatch_case",
+            &case,
+            "dispatch",
+            json!({ "unit_id": self.unit("420202-CG") }),
+        )?;
         self.on("chengguan", "sign_case", &case, "sign", json!({}))?;
         self.on("chengguan", "start_case", &case, "start", json!({}))?;
-        self.on("chengguan", "comment_case", &case, "comment", json!({ "text": "已安排抢修班组" }))?;
-        self.on("chengguan", "feed_back_case", &case, "feedback", json!({ "result": "已更换灯头" }))?;
-        self.on("wangge-2", "verify_case", &case, "verify", json!({ "passed": false, "note": "现场仍有一盏不亮" }))?;
-        self.on("chengguan", "feed_back_case", &case, "feedback", json!({ "result": "两盏均已更换" }))?;
+        self.on(
+            "chengguan",
+            "comment_case",
+            &case,
+            "comment",
+            json!({ "text": "已安排抢修班组" }),
+        )?;
+        self.on(
+            "chengguan",
+            "feed_back_case",
+            &case,
+            "feedback",
+            json!({ "result": "已更换灯头" }),
+        )?;
+        self.on(
+            "wangge-2",
+            "verify_case",
+            &case,
+            "verify",
+            json!({ "passed": false, "note": "现场仍有一盏不亮" }),
+        )?;
+        self.on(
+            "chengguan",
+            "feed_back_case",
+            &case,
+            "feedback",
+            json!({ "result": "两盏均已更换" }),
+        )?;
         self.on("wangge-2", "verify_case", &case, "verify", json!({ "passed": true }))?;
         self.on("rexian", "call_back_case", &case, "callback", json!({ "reached": false }))?;
         let body = json!({ "reached": true, "solved": true, "satisfied": "fairly_satisfied" });
         self.on("rexian", "call_back_case", &case, "callback", body)?;
         self.on("quji", "close_case", &case, "close", json!({}))?;
-        self.on("rexian", "reopen_case", &case, "reopen", json!({ "reason": "居民来电，又不亮了" }))?;
+        self.on(
+            "rexian",
+            "reopen_case",
+            &case,
+            "reopen",
+            json!({ "reason": "居民来电，又不亮了" }),
+        )?;
         Ok(())
     }
 
     /// The rest of the sixty reports, so that the desks have something to do.
-    fn background(&mut self, city: &City) -> Done {
+    fn background(&mut self) -> Done {
         let reports = seed::reports();
-        say(&format!("\n—— 七、其余 {} 件上报 / The other reports ——", reports.len().saturating_sub(2)));
+        say(&format!(
+            "\n—— 七、其余 {} 件上报 / The other reports ——",
+            reports.len().saturating_sub(2)
+        ));
         for (index, report) in reports.iter().enumerate().skip(2) {
             let by = match report.channel {
                 seed::Channel::Worker => "xuncha",
@@ -295,19 +461,23 @@ impl Story {
             };
             self.submit(by, index, &json!({}))?;
         }
-        let _ = city;
         Ok(())
     }
 
     fn desks(&mut self) -> Done {
         say("\n—— 八、看板 / Desks ——");
-        for (by, path) in [("jiedao", "/api/v1/cases?open=true&limit=5"), ("quji", "/api/v1/cases?limit=5"), ("chengguan", "/api/v1/cases?limit=5")] {
+        for (by, path) in [
+            ("jiedao", "/api/v1/cases?open=true&limit=5"),
+            ("quji", "/api/v1/cases?limit=5"),
+            ("chengguan", "/api/v1/cases?limit=5"),
+        ] {
             self.driver.step(get(by, "list_cases", path.to_owned()), |a| {
                 format!("{} 件", a["items"].as_array().map_or(0, Vec::len))
             })?;
         }
         let locate = "/api/v1/areas/locate?lng=115.0701&lat=30.2105&coord_type=wgs84";
-        self.driver.step(get("wangge-1", "locate_area", locate.to_owned()), |a| text(a, "/name"))?;
+        self.driver
+            .step(get("wangge-1", "locate_area", locate.to_owned()), |a| text(a, "/name"))?;
         let list = get("xuncha", "list_reports", "/api/v1/reports?limit=1".to_owned());
         let list = self.driver.step(list, |_| String::new())?;
         let path = format!("/api/v1/reports/{}/timeline", text(&list, "/items/0/id"));
@@ -332,16 +502,27 @@ impl Story {
         let person = text(&self.driver.step(call, |a| text(a, "/account"))?, "/id");
         let at = |verb: &str| format!("/api/v1/people/{person}/{verb}");
         let grant = json!({ "role": "hotline", "area_id": area });
-        self.driver.step(post("admin", "grant_role", at("grant"), grant.clone()), |_| "已授权".to_owned())?;
-        self.driver.step(post("admin", "revoke_role", at("revoke"), grant), |_| "已撤销".to_owned())?;
-        self.driver.step(get("admin", "list_people", "/api/v1/people?limit=3".to_owned()), |_| String::new())?;
-        self.driver.step(get("admin", "get_person", format!("/api/v1/people/{person}")), |_| String::new())?;
+        self.driver.step(post("admin", "grant_role", at("grant"), grant.clone()), |_| {
+            "已授权".to_owned()
+        })?;
+        self.driver
+            .step(post("admin", "revoke_role", at("revoke"), grant), |_| "已撤销".to_owned())?;
+        self.driver
+            .step(get("admin", "list_people", "/api/v1/people?limit=3".to_owned()), |_| {
+                String::new()
+            })?;
+        self.driver.step(get("admin", "get_person", format!("/api/v1/people/{person}")), |_| {
+            String::new()
+        })?;
         let login = self.driver.login("linshi", &city.password)?;
         let body = json!({ "tenant": "4202", "refresh_token": text(&login, "/refresh_token") });
         let refresh = post("linshi", "refresh_login", "/api/v1/auth/refresh".to_owned(), body);
         self.driver.step(refresh, |_| "换取了新令牌".to_owned())?;
-        let body = json!({ "password": "a-new-passphrase" });
-        self.driver.step(post("admin", "set_password", at("password"), body), |_| "原登录全部失效".to_owned())?;
+        let fresh = password::generate().map_err(|error| Failed(error.to_string()))?;
+        let body = json!({ "password": fresh });
+        self.driver.step(post("admin", "set_password", at("password"), body), |_| {
+            "原登录全部失效".to_owned()
+        })?;
         let mut logout = post("xuncha", "logout", "/api/v1/auth/logout".to_owned(), json!({}));
         logout.expect = 204;
         self.driver.step(logout, |_| String::new())?;

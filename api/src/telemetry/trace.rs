@@ -41,8 +41,12 @@ impl Trace {
 
     /// The request id: the caller's, or the trace id.
     pub fn request_id(&self) -> &str {
-        let given = self.request.as_ref().and_then(|value| value.to_str().ok());
-        given.unwrap_or_else(|| self.trace_id())
+        self.given().unwrap_or_else(|| self.trace_id())
+    }
+
+    /// The request id the caller gave.
+    pub(super) fn given(&self) -> Option<&str> {
+        self.request.as_ref().and_then(|value| value.to_str().ok())
     }
 
     /// The request id as a header.

@@ -1,0 +1,149 @@
+//! Everybody logged in to one server, and what they ask of it.
+
+use api::clock::{derived_id, new_id};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    http::{Client, get, post},
+    load::Turn,
+    server::Server,
+    town::{Place, Town, Who},
+    trouble::{Done, trouble},
+};
+
+/// The people of a town, logged in.
+#[derive(Clone, Debug)]
+pub(crate) struct Desk {
+    posts: Vec<Post>,
+    hotline: String,
+}
+
+/// Those of one place.
+#[derive(Clone, Debug)]
+struct Post {
+    place: Place,
+    worker: String,
+    checker: String,
+    officer: String,
+}
+
+/// The nine commands of a loop.
+pub(crate) const LOOP: [&str; 9] =
+    ["report", "file", "dispatch", "sign", "start", "feedback", "verify", "callback", "close"];
+
+/// A case to come: the keys of the two commands that make its identities.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coming {
+    number: u64,
+    report_key: Uuid,
+    file_key: Uuid,
+}
+
+impl Coming {
+    pub(crate) fn new(number: u64) -> Self {
+        Self { number, report_key: new_id(), file_key: new_id() }
+    }
+
+    fn report(self) -> Uuid {
+        derived_id(self.report_key, "report")
+    }
+
+    /// The case it will be.
+    pub(crate) fn case(self) -> Uuid {
+        derived_id(self.file_key, "case")
+    }
+}
+
+impl Desk {
+    /// Logs everybody in.
+    pub(crate) async fn open(server: &Server, town: &Town) -> Done<Self> {
+        let mut client = Client::connect(server.address).await?;
+        let hotline = login(&mut client, "rexian", town).await?;
+        let mut posts = Vec::new();
+        for (number, place) in town.places.iter().enumerate() {
+            let mut tokens = Vec::new();
+            for who in [Who::Worker, Who::Checker, Who::Officer] {
+                tokens.push(login(&mut client, &Place::account(number, who), town).await?);
+            }
+            let [worker, checker, officer] =
+                tokens.try_into().map_err(|_tokens: Vec<String>| trouble("three people, three tokens"))?;
+            posts.push(Post { place: place.clone(), worker, checker, officer });
+        }
+        Ok(Self { posts, hotline })
+    }
+
+    fn post(&self, number: u64) -> Option<&Post> {
+        let number = usize::try_from(number).ok()?;
+        self.posts.get(number % self.posts.len().max(1))
+    }
+
+    /// A report.
+    pub(crate) fn report(&self, number: u64) -> Turn {
+        let submit = |at: &Post| post("/api/v1/reports", &at.worker, new_id(), &at.place.report);
+        self.post(number).map(submit).into_iter().collect()
+    }
+
+    /// A page of an officer's inbox.
+    pub(crate) fn inbox(&self, number: u64) -> Turn {
+        let page = |at: &Post| get("/api/v1/me/todos?limit=20", &at.officer);
+        self.post(number).map(page).into_iter().collect()
+    }
+
+    /// A case by its id.
+    pub(crate) fn look(&self, coming: Coming) -> Turn {
+        let look = |at: &Post| get(&format!("/api/v1/cases/{}", coming.case()), &at.officer);
+        self.post(coming.number).map(look).into_iter().collect()
+    }
+
+    /// A remark on a case.
+    pub(crate) fn comment(&self, coming: Coming) -> Turn {
+        let path = format!("/api/v1/cases/{}/comment", coming.case());
+        let body = json!({ "text": "已电话告知商户负责人，约定明日上午到场" }).to_string();
+        let comment = |at: &Post| post(&path, &at.officer, new_id(), &body);
+        self.post(coming.number).map(comment).into_iter().collect()
+    }
+
+    /// One command of the loop of a case.
+    pub(crate) fn step(&self, coming: Coming, step: &str) -> Option<Vec<u8>> {
+        let at = self.post(coming.number)?;
+        let case = |token: &str, body: Value| {
+            let path = format!("/api/v1/cases/{}/{step}", coming.case());
+            post(&path, token, new_id(), &body.to_string())
+        };
+        Some(match step {
+            "report" => post("/api/v1/reports", &at.worker, coming.report_key, &at.place.report),
+            "file" => {
+                let path = format!("/api/v1/reports/{}/file", coming.report());
+                post(&path, &at.officer, coming.file_key, "{}")
+            }
+            "dispatch" => {
+                let unit = at.place.grid.id.0;
+                case(&at.officer, json!({ "unit_id": unit, "note": "请网格员到场处理" }))
+            }
+            "sign" | "start" => case(&at.worker, json!({})),
+            "feedback" => case(&at.worker, json!({ "result": "已到场清理完毕，并告知商户保持" })),
+            "verify" => case(&at.checker, json!({ "passed": true, "note": "现场已恢复" })),
+            "callback" => {
+                let answers = json!({ "reached": true, "solved": true, "satisfied": "satisfied" });
+                case(&self.hotline, answers)
+            }
+            _ => case(&at.officer, json!({ "note": "办结" })),
+        })
+    }
+
+    /// A whole loop.
+    pub(crate) fn whole(&self, number: u64) -> Turn {
+        let coming = Coming::new(number);
+        LOOP.iter().filter_map(|step| self.step(coming, step)).collect()
+    }
+}
+
+async fn login(client: &mut Client, account: &str, town: &Town) -> Done<String> {
+    let body = json!({ "tenant": "4202", "account": account, "password": town.password });
+    let request = post("/api/v1/auth/login", "", new_id(), &body.to_string());
+    let status = client.send(&request).await?;
+    let answer: Value = serde_json::from_slice(client.body())?;
+    let token = answer.get("access_token").and_then(Value::as_str);
+    token.map(str::to_owned).ok_or_else(|| trouble(format!("{account}: {status} {answer}")))
+}

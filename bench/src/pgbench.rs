@@ -1,0 +1,76 @@
+//! The reference: the same SQL, run by PostgreSQL's own load generator.
+
+use std::{io::Write, process::Command, time::Duration};
+
+use crate::{
+    cpu,
+    postgres::{Cluster, program},
+    trouble::{Done, float, trouble},
+};
+
+/// A script with its variables.
+pub(crate) struct Script {
+    /// The database it runs in.
+    pub(crate) database: String,
+    /// What it does; with several texts, each as often as the others.
+    pub(crate) texts: Vec<String>,
+    /// Values sent as parameters of its statements.
+    pub(crate) variables: Vec<(String, String)>,
+}
+
+/// What pgbench said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reference {
+    /// Transactions a second.
+    pub(crate) rate: f64,
+    /// The average latency in milliseconds.
+    pub(crate) latency_ms: f64,
+    /// Processor time of the database for each, in microseconds.
+    pub(crate) database_us: f64,
+}
+
+/// Runs a script with statements prepared and planned as the server's are.
+pub(crate) fn run(
+    cluster: &Cluster,
+    script: &Script,
+    clients: u32,
+    time: Duration,
+) -> Done<Reference> {
+    let mut files = Vec::new();
+    for text in &script.texts {
+        let mut file = tempfile::NamedTempFile::new()?;
+        file.write_all(text.as_bytes())?;
+        files.push(file);
+    }
+    let clients = clients.to_string();
+    let seconds = time.as_secs().max(1).to_string();
+    let mut command = Command::new(program("pgbench"));
+    command.args(["-n", "-M", "prepared", "-j", "2", "-c", &clients, "-T", &seconds]);
+    for file in &files {
+        command.arg("-f").arg(file.path());
+    }
+    command.env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan");
+    for (name, value) in &script.variables {
+        command.arg("-D").arg(format!("{name}={value}"));
+    }
+    let before = cluster.postmaster.map(cpu::of_family).unwrap_or_default();
+    let output = command.arg(cluster.url(&script.database)).output();
+    let output = output.map_err(|error| trouble(format!("pgbench: {error}")))?;
+    let after = cluster.postmaster.map(cpu::of_family).unwrap_or_default();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let found = |name: &str| -> Option<f64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim_start_matches([' ', '=', ':']).split([' ', '/']).next()?.parse().ok()
+    };
+    let made = found("number of transactions actually processed").unwrap_or_default();
+    if !output.status.success() || made < 1.0 {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(trouble(format!("pgbench: {text}{}", said.trim())));
+    }
+    let used = after.saturating_sub(before).as_secs_f64();
+    Ok(Reference {
+        rate: found("tps").unwrap_or_default(),
+        latency_ms: found("latency average").unwrap_or_default(),
+        database_us: used * float(1_000_000) / made,
+    })
+}

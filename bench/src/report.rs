@@ -1,0 +1,164 @@
+//! Reports: on PostgreSQL and on SQLite, beside pgbench running the same SQL, round by round.
+
+use std::{rc::Rc, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    load::{Load, Until, drive},
+    pgbench::{self, Reference, Script},
+    results::{Budget, Results, shown},
+    stand::{Open, PLAIN, REFERENCE, Stand},
+    trouble::{Done, median, say, trouble},
+};
+
+/// What a batch of one report commits, as the server sends it (`log_statement = all`), in one
+/// transaction and one round trip. Identities differ in each transaction and grow as ours do;
+/// everything else is sent as the server sends it: as parameters.
+const TRANSACTION: &str = r#"
+\set k :k + 1
+\set n 100000000000 + :base + :k * 64 + :client_id
+\set u 200000000000 + :client_id % 16
+\startpipeline
+BEGIN;
+INSERT INTO "journal" ("tenant_id", "flow_id", "seq", "flow", "command_id", "part", "name", "digest", "actor_id", "actor_name", "at", "events", "hash") VALUES (:j_tenant_id, ('01900000-0000-7000-8000-' || :n::text)::uuid, :j_seq, :j_flow, ('01900000-0000-7001-8000-' || :n::text)::uuid, :j_part, :j_name, :j_digest, :j_actor_id, :j_actor_name, :j_at, :j_events, :j_hash) ON CONFLICT DO NOTHING RETURNING "journal"."tenant_id", "journal"."command_id", "journal"."flow_id", "journal"."seq";
+INSERT INTO "reports" ("tenant_id", "id", "seq", "head", "number", "status", "path", "reporter_id", "case_id", "received_at", "state") VALUES (:r_tenant_id, ('01900000-0000-7000-8000-' || :n::text)::uuid, :r_seq, :r_head, :r_number, :r_status, :r_path, ('01900000-0000-7002-8000-' || :u::text)::uuid, NULL, :r_received_at, :r_state) ON CONFLICT ("tenant_id", "id") DO UPDATE SET "seq" = excluded."seq", "head" = excluded."head", "status" = excluded."status", "case_id" = excluded."case_id", "state" = excluded."state";
+INSERT INTO "obligations" ("tenant_id", "flow_id", "no", "duty", "unit_id", "flow", "number", "title", "unit_name", "started_at", "due_at", "term", "settled_at", "outcome") VALUES (:o_tenant_id, ('01900000-0000-7000-8000-' || :n::text)::uuid, :o_no, :o_duty, ('01900000-0000-7003-8000-' || :u::text)::uuid, :o_flow, :o_number, :o_title, :o_unit_name, :o_started_at, :o_due_at, :o_term, NULL, NULL) ON CONFLICT ("tenant_id", "flow_id", "no", "duty", "unit_id") DO UPDATE SET "settled_at" = excluded."settled_at", "outcome" = excluded."outcome";
+COMMIT;
+\endpipeline
+"#;
+
+/// A report of middling size with what was written beside it.
+const SAMPLE: &str = "
+select json_build_object('j', row_to_json(j), 'r', row_to_json(r), 'o', row_to_json(o))
+from reports r
+join journal j on j.tenant_id = r.tenant_id and j.flow_id = r.id and j.seq = 1
+join obligations o on o.tenant_id = r.tenant_id and o.flow_id = r.id
+order by abs(octet_length(r.state::text) - (select avg(octet_length(state::text)) from reports))
+limit 1";
+
+/// The reference, with the values of a report that the server wrote.
+pub(crate) fn reference(stand: &Stand) -> Done<Script> {
+    let sample = stand.cluster.json(PLAIN, SAMPLE)?;
+    let mut variables = vec![("k".to_owned(), "0".to_owned())];
+    for (table, row) in sample.as_object().into_iter().flatten() {
+        for (column, value) in row.as_object().into_iter().flatten() {
+            let text = match value {
+                Value::Null => continue,
+                Value::String(text) => text.clone(),
+                Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                    value.to_string()
+                }
+            };
+            variables.push((format!("{table}_{column}"), text));
+        }
+    }
+    let texts = vec![TRANSACTION.to_owned()];
+    Ok(Script { database: REFERENCE.to_owned(), texts, variables })
+}
+
+/// Reports for some time.
+pub(crate) async fn submit(at: &Open, clients: u32, time: Duration) -> Done<Load> {
+    let desk = at.desk.clone();
+    let make = Rc::new(move |number| desk.report(number));
+    drive(&at.server, clients, Until::Time(time), make).await
+}
+
+/// Rounds of all three.
+pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
+    let (time, clients) = (stand.options.time(), stand.options.clients);
+    let postgres = stand.postgres(PLAIN).await?;
+    let sqlite = stand.sqlite().await?;
+    for open in [&postgres, &sqlite] {
+        submit(open, clients, Duration::from_millis(700)).await?;
+    }
+    let mut script = reference(stand)?;
+    let (mut ours, mut embedded, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 1..=stand.options.rounds() {
+        script.variables.push(("base".to_owned(), format!("{round}000000000")));
+        let reference = pgbench::run(&stand.cluster, &script, clients, time)?;
+        let load = submit(&postgres, clients, time).await?;
+        let file = submit(&sqlite, clients, time).await?;
+        say(&format!(
+            "reports, round {round}: pgbench {}/s; PostgreSQL {}/s, p99 {} ms, {} µs; SQLite {}/s, p99 {} ms",
+            shown(reference.rate),
+            shown(load.rate()),
+            shown(load.latency_ms(99)),
+            shown(load.cost_us()),
+            shown(file.rate()),
+            shown(file.latency_ms(99)),
+        ));
+        theirs.push(reference);
+        ours.push(load);
+        embedded.push(file);
+    }
+    tell(results, &ours, &embedded, &theirs)
+}
+
+fn tell(results: &mut Results, ours: &[Load], embedded: &[Load], theirs: &[Reference]) -> Done {
+    let of = |loads: &[Load], value: fn(&Load) -> f64| {
+        median(&loads.iter().map(value).collect::<Vec<_>>())
+    };
+    let with = |value: fn(&Reference) -> f64| median(&theirs.iter().map(value).collect::<Vec<_>>());
+    if ours.len() != theirs.len() || ours.len() != embedded.len() {
+        return Err(trouble("the rounds are not complete"));
+    }
+    let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| a.rate() / b.rate).collect();
+    let shares: Vec<f64> = embedded.iter().zip(ours).map(|(a, b)| a.rate() / b.rate()).collect();
+    let rates = format!(
+        "{}/s, p50 {} ms, p99 {} ms; pgbench {}/s, {} ms on average, {} µs of the database each",
+        shown(of(ours, Load::rate)),
+        shown(of(ours, |load| load.latency_ms(50))),
+        shown(of(ours, |load| load.latency_ms(99))),
+        shown(with(|reference| reference.rate)),
+        shown(with(|reference| reference.latency_ms)),
+        shown(with(|reference| reference.database_us)),
+    );
+    results.against(
+        "reports on PostgreSQL, by pgbench",
+        (Budget::AtLeast, 1.5, " ×"),
+        median(&ratios),
+        rates,
+    );
+    results.against(
+        "processor time of a report, PostgreSQL",
+        (Budget::AtMost, 250.0, " µs"),
+        of(ours, Load::cost_us),
+        parts(ours),
+    );
+    let rates = format!(
+        "{}/s, p50 {} ms",
+        shown(of(embedded, Load::rate)),
+        shown(of(embedded, |load| load.latency_ms(50))),
+    );
+    results.against(
+        "reports on SQLite, by those on PostgreSQL",
+        (Budget::AtLeast, 0.8, " ×"),
+        median(&shares),
+        rates,
+    );
+    results.against(
+        "the slowest hundredth of them",
+        (Budget::AtMost, 50.0, " ms"),
+        of(embedded, |load| load.latency_ms(99)),
+        String::new(),
+    );
+    results.note(
+        "processor time of a report, SQLite",
+        of(embedded, Load::cost_us),
+        " µs",
+        parts(embedded),
+    );
+    Ok(())
+}
+
+/// Who used the processor.
+pub(crate) fn parts(loads: &[Load]) -> String {
+    let of = |value: fn(&Load) -> f64| shown(median(&loads.iter().map(value).collect::<Vec<_>>()));
+    format!(
+        "server {}, database {}; the load itself {}",
+        of(Load::server_us),
+        of(Load::database_us),
+        of(Load::load_us)
+    )
+}

@@ -1,0 +1,145 @@
+//! What was measured, as a table for people and a file for the repository.
+
+use std::{fmt::Write, path::Path};
+
+use crate::trouble::Done;
+
+/// Which way is better.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Budget {
+    /// At least so much.
+    AtLeast,
+    /// At most so much.
+    AtMost,
+}
+
+/// One line: a measurement, with its budget when it has one.
+#[derive(Clone, Debug)]
+struct Row {
+    what: String,
+    budget: Option<(Budget, f64)>,
+    measured: f64,
+    unit: &'static str,
+    detail: String,
+}
+
+/// Everything measured.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Results {
+    rows: Vec<Row>,
+    tables: Vec<(String, Vec<[String; 6]>)>,
+    about: Vec<String>,
+}
+
+/// A number as people read it.
+pub(crate) fn shown(value: f64) -> String {
+    match value.abs() {
+        size if size >= 1000.0 => {
+            let whole = format!("{value:.0}");
+            let (head, tail) = whole.split_at(whole.len().saturating_sub(3));
+            format!("{head} {tail}")
+        }
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+impl Row {
+    fn hit(&self) -> Option<bool> {
+        let (budget, limit) = self.budget?;
+        Some(match budget {
+            Budget::AtLeast => self.measured >= limit,
+            Budget::AtMost => self.measured <= limit,
+        })
+    }
+
+    fn budget(&self) -> String {
+        let sign = |budget| if budget == Budget::AtLeast { '≥' } else { '≤' };
+        let text = |(budget, limit)| format!("{} {}{}", sign(budget), shown(limit), self.unit);
+        self.budget.map(text).unwrap_or_default()
+    }
+
+    fn verdict(&self) -> String {
+        let Some((_, limit)) = self.budget else { return String::new() };
+        let share = (self.measured / limit - 1.0) * 100.0;
+        match self.hit() {
+            Some(true) => "hit".to_owned(),
+            Some(false) => format!("**missed**: {share:+.0} %"),
+            None => String::new(),
+        }
+    }
+}
+
+impl Results {
+    /// Nothing yet, on this machine with these versions.
+    pub(crate) fn about(about: Vec<String>) -> Self {
+        Self { about, ..Self::default() }
+    }
+
+    /// Adds a measurement that has a budget.
+    pub(crate) fn against(
+        &mut self,
+        what: &str,
+        (budget, limit, unit): (Budget, f64, &'static str),
+        measured: f64,
+        detail: String,
+    ) {
+        let what = what.to_owned();
+        self.rows.push(Row { what, budget: Some((budget, limit)), measured, unit, detail });
+    }
+
+    /// Adds a measurement that has none.
+    pub(crate) fn note(&mut self, what: &str, measured: f64, unit: &'static str, detail: String) {
+        let what = what.to_owned();
+        self.rows.push(Row { what, budget: None, measured, unit, detail });
+    }
+
+    /// Adds a table of details; its first line is the header.
+    pub(crate) fn table(&mut self, title: &str, rows: Vec<[String; 6]>) {
+        self.tables.push((title.to_owned(), rows));
+    }
+
+    /// How many budgets were missed.
+    pub(crate) fn missed(&self) -> usize {
+        self.rows.iter().filter(|row| row.hit() == Some(false)).count()
+    }
+
+    /// Everything as Markdown, which a terminal shows as well.
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        for line in &self.about {
+            let _ = writeln!(text, "- {line}");
+        }
+        let _ = writeln!(text, "\n| what | budget | measured | verdict | beside it |");
+        let _ = writeln!(text, "|---|---|---|---|---|");
+        for row in &self.rows {
+            let measured = format!("{}{}", shown(row.measured), row.unit);
+            let (budget, verdict) = (row.budget(), row.verdict());
+            let _ = writeln!(
+                text,
+                "| {} | {budget} | {measured} | {verdict} | {} |",
+                row.what, row.detail
+            );
+        }
+        for (title, rows) in &self.tables {
+            let _ = writeln!(text, "\n{title}\n");
+            for (index, row) in rows.iter().enumerate() {
+                let _ = writeln!(text, "| {} |", row.join(" | "));
+                if index == 0 {
+                    let _ = writeln!(text, "|---|---|---|---|---|---|");
+                }
+            }
+        }
+        text
+    }
+
+    /// Writes the file.
+    pub(crate) fn save(&self, file: &Path) -> Done {
+        let head = "# Results\n\nWritten by `make bench`; what is measured and how stands in \
+                    README.md. Budgets are those of the design. Ratios within one run mean \
+                    more than rates of different runs.\n\n";
+        Ok(std::fs::write(file, format!("{head}{}", self.markdown()))?)
+    }
+}

@@ -1,0 +1,113 @@
+//! The program under test, as a child process.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    cpu::{self, Cpu},
+    trouble::{Done, trouble},
+};
+
+/// A running server.
+pub(crate) struct Server {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// The first process of its database, when that is one of its own.
+    postmaster: Option<u32>,
+    /// How long it took from starting it to its first yes on `/readyz`.
+    pub(crate) started_in: Duration,
+}
+
+/// The binary beside this one.
+pub(crate) fn binary() -> Done<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name("gridwhistle");
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(trouble(format!("{} is missing; build the whole workspace first", path.display())))
+}
+
+impl Server {
+    /// Starts it on a database and waits until it is ready.
+    pub(crate) fn start(database: &str, postmaster: Option<u32>) -> Done<Self> {
+        let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let mut command = Command::new(binary()?);
+        command
+            .args(["serve", "--log-level", "warn", "--access-minutes", "600", "--database"])
+            .arg(database)
+            .args(["--listen", &address.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        // The server refuses settings it does not know; ours are not its.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("GRIDWHISTLE_") {
+                command.env_remove(name);
+            }
+        }
+        let begun = Instant::now();
+        let child = command.spawn()?;
+        let mut server = Self { child, address, postmaster, started_in: Duration::ZERO };
+        while !server.ready() {
+            if let Some(status) = server.child.try_wait()? {
+                return Err(trouble(format!("gridwhistle ended: {status}")));
+            }
+            if begun.elapsed() > Duration::from_mins(1) {
+                return Err(trouble("gridwhistle is not ready after a minute"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        server.started_in = begun.elapsed();
+        Ok(server)
+    }
+
+    fn ready(&self) -> bool {
+        let ask = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(self.address)?;
+            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+            stream
+                .write_all(b"GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Processor time used until now.
+    pub(crate) fn cpu(&self) -> Cpu {
+        Cpu {
+            server: cpu::of(self.pid()),
+            database: self.postmaster.map(cpu::of_family).unwrap_or_default(),
+            load: cpu::of(std::process::id()),
+        }
+    }
+}
+
+impl Drop for Server {
+    /// Asks it to end, and ends it when it does not.
+    fn drop(&mut self) {
+        let asked = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        if asked.is_ok_and(|status| status.success()) {
+            for _ in 0..100 {
+                if !matches!(self.child.try_wait(), Ok(None)) {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        // Nothing is left to be done about a process that cannot be ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

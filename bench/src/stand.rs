@@ -1,0 +1,86 @@
+//! Where the measurements happen: seeded databases on both engines, and servers on them.
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use crate::{
+    desk::Desk,
+    options::Options,
+    postgres::Cluster,
+    server::Server,
+    town::{self, Town},
+    trouble::{Done, say},
+};
+
+/// Databases made by copying the seeded one.
+pub(crate) const PLAIN: &str = "bench_plain";
+/// The one pgbench writes to.
+pub(crate) const REFERENCE: &str = "bench_reference";
+/// The one with many closed cases.
+pub(crate) const CROWDED: &str = "bench_crowded";
+const SEEDED: &str = "bench_seeded";
+
+/// Everything the measurements share.
+pub(crate) struct Stand {
+    /// What was asked for.
+    pub(crate) options: Options,
+    /// PostgreSQL.
+    pub(crate) cluster: Cluster,
+    /// The town in PostgreSQL.
+    pub(crate) town: Town,
+    embedded: Town,
+    dir: TempDir,
+}
+
+/// A server with everybody logged in.
+pub(crate) struct Open {
+    /// The server.
+    pub(crate) server: Server,
+    /// The people.
+    pub(crate) desk: Desk,
+}
+
+impl Stand {
+    /// Seeds a database on each engine.
+    pub(crate) async fn build(options: Options, cluster: Cluster) -> Done<Self> {
+        say("seeding a city on both engines …");
+        let dir = tempfile::Builder::new().prefix("gridwhistle-bench-").tempdir()?;
+        cluster.create(SEEDED, None)?;
+        let town = town::found(&cluster.url(SEEDED)).await?;
+        cluster.create(PLAIN, Some(SEEDED))?;
+        cluster.create(REFERENCE, Some(SEEDED))?;
+        let file = dir.path().join("bench.db");
+        let embedded = town::found(&format!("sqlite://{}", file.display())).await?;
+        Ok(Self { options, cluster, town, embedded, dir })
+    }
+
+    /// Makes the database that will be crowded.
+    pub(crate) fn crowded(&self) -> Done {
+        self.cluster.create(CROWDED, Some(SEEDED))
+    }
+
+    /// Serves a database of PostgreSQL.
+    pub(crate) async fn postgres(&self, database: &str) -> Done<Open> {
+        let server = Server::start(&self.cluster.url(database), self.cluster.postmaster)?;
+        let desk = Desk::open(&server, &self.town).await?;
+        Ok(Open { server, desk })
+    }
+
+    /// The embedded database's file.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.dir.path().join("bench.db")
+    }
+
+    /// Serves the embedded database.
+    pub(crate) async fn sqlite(&self) -> Done<Open> {
+        let server = Server::start(&format!("sqlite://{}", self.file().display()), None)?;
+        let desk = Desk::open(&server, &self.embedded).await?;
+        Ok(Open { server, desk })
+    }
+
+    /// Drops what was made in PostgreSQL.
+    pub(crate) fn clear(&self) -> Done {
+        [PLAIN, REFERENCE, CROWDED, SEEDED].iter().try_for_each(|name| self.cluster.drop(name))
+    }
+}

@@ -1,0 +1,104 @@
+//! What each command costs: many cases walk through the loop, all of them one step before any
+//! takes the next.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use crate::{
+    desk::{Coming, LOOP},
+    load::{Load, Make, Until, drive},
+    report::parts,
+    results::{Budget, Results, shown},
+    stand::{Open, PLAIN, Stand},
+    trouble::{Done, median, say},
+};
+
+/// Loads by what was asked.
+type Costs = BTreeMap<&'static str, Vec<Load>>;
+
+/// Both engines.
+pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
+    for (engine, open) in
+        [("PostgreSQL", stand.postgres(PLAIN).await?), ("SQLite", stand.sqlite().await?)]
+    {
+        let mut costs = Costs::new();
+        for _ in 0..stand.options.rounds().min(3) {
+            walk(stand, &open, &mut costs).await?;
+        }
+        say(&format!("steps on {engine}: done"));
+        tell(results, engine, &costs);
+    }
+    Ok(())
+}
+
+/// One walk of many cases, then a look at each and remarks on them.
+async fn walk(stand: &Stand, open: &Open, costs: &mut Costs) -> Done {
+    let clients = stand.options.clients;
+    let cases: Rc<Vec<Coming>> = Rc::new((0..stand.options.walked()).map(Coming::new).collect());
+    for step in LOOP {
+        let (desk, cases) = (open.desk.clone(), Rc::clone(&cases));
+        let make: Make = Rc::new(move |number| {
+            let case = usize::try_from(number).ok().and_then(|index| cases.get(index));
+            case.and_then(|case| desk.step(*case, step)).into_iter().collect()
+        });
+        let load = drive(&open.server, clients, Until::Turns(stand.options.walked()), make).await?;
+        costs.entry(step).or_default().push(load);
+    }
+    let any = |number: u64| {
+        let index = usize::try_from(number).unwrap_or_default() % cases.len().max(1);
+        cases.get(index).copied().unwrap_or_else(|| Coming::new(number))
+    };
+    let all: Vec<Coming> = (0..stand.options.walked()).map(any).collect();
+    for what in ["look", "comment"] {
+        let (desk, all) = (open.desk.clone(), all.clone());
+        let make: Make = Rc::new(move |number| {
+            let index = usize::try_from(number).unwrap_or_default() % all.len().max(1);
+            let ask = |case: &Coming| match what {
+                "look" => desk.look(*case),
+                _ => desk.comment(*case),
+            };
+            all.get(index).map(ask).unwrap_or_default()
+        });
+        let load =
+            drive(&open.server, clients, Until::Time(stand.options.time() / 2), make).await?;
+        costs.entry(what).or_default().push(load);
+    }
+    Ok(())
+}
+
+fn tell(results: &mut Results, engine: &'static str, costs: &Costs) {
+    let of = |name: &str, value: fn(&Load) -> f64| {
+        let loads = costs.get(name).map(Vec::as_slice).unwrap_or_default();
+        median(&loads.iter().map(value).collect::<Vec<_>>())
+    };
+    let steps = LOOP.iter().filter(|step| !["report", "file"].contains(step));
+    let each: Vec<f64> = steps.map(|step| of(step, Load::cost_us)).collect();
+    let dearest = each.iter().copied().fold(0.0, f64::max);
+    let looks = costs.get("look").map(Vec::as_slice).unwrap_or_default();
+    let step = format!("median of seven; the dearest {} µs", shown(dearest));
+    let look = format!("{}/s; {}", shown(of("look", Load::rate)), parts(looks));
+    let names =
+        [format!("processor time of a step, {engine}"), format!("of a case by its id, {engine}")];
+    let [a_step, a_look] = &names;
+    if engine == "SQLite" {
+        results.note(a_step, median(&each), " µs", step);
+        results.note(a_look, of("look", Load::cost_us), " µs", look);
+    } else {
+        results.against(a_step, (Budget::AtMost, 300.0, " µs"), median(&each), step);
+        let limit = (Budget::AtMost, 150.0, " µs");
+        results.against(a_look, limit, of("look", Load::cost_us), look);
+    }
+    let header = ["command", "requests/s", "p99 ms", "µs", "of it server", "database"];
+    let line = |name: &&str| {
+        [
+            (*name).to_owned(),
+            shown(of(name, Load::rate)),
+            shown(of(name, |load| load.latency_ms(99))),
+            shown(of(name, Load::cost_us)),
+            shown(of(name, Load::server_us)),
+            shown(of(name, Load::database_us)),
+        ]
+    };
+    let names = LOOP.iter().chain(&["look", "comment"]).map(line);
+    let rows = std::iter::once(header.map(str::to_owned)).chain(names).collect();
+    results.table(&format!("Each command on {engine}:"), rows);
+}

@@ -1,0 +1,131 @@
+//! The city the load happens in: 黄石市 as the demo seeds it, and in some of its communities two
+//! grid workers and an officer each.
+
+use api::{
+    clock::Clock,
+    demo,
+    install::{self, Failed, NewPerson},
+    seed::{self, ReportSeed},
+};
+use domain::{
+    actor::Role,
+    area::{Area, AreaTree},
+    coordinate::Point,
+    locate::covers,
+};
+use persistence::{Options, Store, area};
+use serde_json::json;
+
+use crate::trouble::{Done, Trouble, trouble};
+
+/// How many communities have people who work.
+const PLACES: usize = 16;
+
+/// A seeded database.
+#[derive(Clone, Debug)]
+pub(crate) struct Town {
+    /// The tenant.
+    pub(crate) tenant: uuid::Uuid,
+    /// The password of everybody.
+    pub(crate) password: String,
+    /// Where the load happens.
+    pub(crate) places: Vec<Place>,
+}
+
+/// A grid with its community and what is reported there.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The grid.
+    pub(crate) grid: Area,
+    /// Its community.
+    pub(crate) community: Area,
+    /// The body of a report from there.
+    pub(crate) report: String,
+}
+
+impl Place {
+    /// The account of somebody who works at the place with this number.
+    pub(crate) fn account(number: usize, who: Who) -> String {
+        let letter = match who {
+            Who::Worker => 'a',
+            Who::Checker => 'b',
+            Who::Officer => 'c',
+        };
+        format!("bench-{number}-{letter}")
+    }
+}
+
+/// Who works at a place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Who {
+    /// A grid worker who reports and handles.
+    Worker,
+    /// Another one, who verifies.
+    Checker,
+    /// The community's officer.
+    Officer,
+}
+
+fn failed(failed: Failed) -> Trouble {
+    Trouble(failed.0)
+}
+
+/// Seeds an empty database.
+pub(crate) async fn found(url: &str) -> Done<Town> {
+    let (store, clock) = (Store::open(url, Options::default())?, Clock::default());
+    let city = demo::seed(&store, &clock).await.map_err(failed)?;
+    let tenant = install::find_tenant(&store, "4202").await.map_err(failed)?;
+    let tenant = tenant.ok_or_else(|| trouble("the city was not seeded"))?;
+    let id = tenant.id;
+    let areas = store.read(move |db| area::all(db, id)).await?;
+    let tree = AreaTree::new(areas.into_iter().map(|(area, _)| area));
+    let places = places(&tree);
+    let password = &city.password;
+    let person = |number: usize, who: Who, role: Role, over: &Area| NewPerson {
+        account: Place::account(number, who),
+        name: format!("{} {number}", role.label()),
+        password: password.clone(),
+        grants: vec![(role, over.code.clone())],
+    };
+    let people = places.iter().enumerate().flat_map(|(number, place)| {
+        [
+            person(number, Who::Worker, Role::GridWorker, &place.grid),
+            person(number, Who::Checker, Role::GridWorker, &place.grid),
+            person(number, Who::Officer, Role::CommunityOfficer, &place.community),
+        ]
+    });
+    install::register(&store, &clock, &tenant, people.collect()).await.map_err(failed)?;
+    store.close();
+    Ok(Town { tenant: id.0, password: city.password, places })
+}
+
+/// Grids of different communities in which one of the demo's reports happens.
+fn places(tree: &AreaTree) -> Vec<Place> {
+    let grids = seed::boundaries().grids;
+    let mut places: Vec<Place> = Vec::new();
+    for report in seed::reports() {
+        let point = Point { lng: report.lng, lat: report.lat };
+        let grid = grids.iter().find(|grid| covers(&grid.boundary, point));
+        let found = grid.and_then(|grid| {
+            Some((tree.by_code(&grid.code)?, tree.by_code(&grid.community_code)?))
+        });
+        let Some((grid, community)) = found else { continue };
+        if places.len() < PLACES && places.iter().all(|place| place.community.id != community.id) {
+            let report = body(&report);
+            places.push(Place { grid: grid.clone(), community: community.clone(), report });
+        }
+    }
+    places
+}
+
+fn body(report: &ReportSeed) -> String {
+    json!({
+        "title": report.title, "text": report.text, "category": report.category,
+        "urgency": report.urgency.name(),
+        "place": {
+            "point": { "lng": report.lng, "lat": report.lat, "coord_type": "wgs84" },
+            "address": report.address,
+        },
+    })
+    .to_string()
+}

@@ -1,0 +1,160 @@
+//! Logging in, staying logged in, and being locked out.
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, City, on_both, seed, text};
+
+on_both! {
+    a_login_gives_tokens_that_work,
+    a_wrong_login_tells_nothing,
+    an_account_belongs_to_its_tenant,
+    a_refresh_token_works_once,
+    an_access_token_expires,
+    a_logout_ends_the_session_at_once,
+    guessing_is_slowed_down,
+    garbage_is_no_token,
+    a_token_of_another_server_is_no_token,
+    me_shows_who_and_what,
+}
+
+fn login(city: &City, body: &Value) -> Answer {
+    city.by("").post("/api/v1/auth/login", body)
+}
+
+fn credentials(account: &str, password: &str) -> Value {
+    json!({ "tenant": seed::CITY, "account": account, "password": password })
+}
+
+fn with(city: &City, token: &str) -> Answer {
+    city.by("").call("GET", "/api/v1/me").header("Authorization", token).send()
+}
+
+fn a_login_gives_tokens_that_work(city: &City) {
+    let tokens = login(city, &credentials("worker", seed::PASSWORD)).done();
+    assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(900)));
+    let token = text(&tokens, "/access_token");
+    assert_eq!(with(city, &format!("Bearer {token}")).done()["name"], "网格员王芳");
+    assert_eq!(with(city, &format!("bearer {token}")).done()["name"], "网格员王芳");
+}
+
+fn a_wrong_login_tells_nothing(city: &City) {
+    let mut told = Vec::new();
+    for body in [
+        credentials("worker", "wrong password"),
+        credentials("nobody-of-this-name", seed::PASSWORD),
+        json!({ "tenant": "0000", "account": "worker", "password": seed::PASSWORD }),
+        // Two tenants, so leaving it out names none.
+        json!({ "account": "worker", "password": seed::PASSWORD }),
+    ] {
+        let mut problem = login(city, &body).problem(401, "credentials_invalid");
+        problem.as_object_mut().unwrap().remove("trace_id");
+        told.push(problem);
+    }
+    assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
+}
+
+fn an_account_belongs_to_its_tenant(city: &City) {
+    let body = json!({ "tenant": seed::OTHER, "account": "worker", "password": seed::PASSWORD });
+    let token = text(&login(city, &body).done(), "/access_token");
+    let me = with(city, &format!("Bearer {token}")).done();
+    assert_eq!((&me["name"], &me["tenant"]["code"]), (&json!("邻市全能者"), &json!("9902")));
+    let body = json!({ "tenant": seed::OTHER, "account": "resident", "password": seed::PASSWORD });
+    login(city, &body).problem(401, "credentials_invalid");
+}
+
+fn a_refresh_token_works_once(city: &City) {
+    let first = city.seeded().people["worker"].refresh.clone();
+    let refresh = |tenant: &str, token: &str| {
+        let body = json!({ "tenant": tenant, "refresh_token": token });
+        city.by("").post("/api/v1/auth/refresh", &body)
+    };
+    refresh(seed::OTHER, &first).problem(401, "credentials_invalid");
+    let second = text(&refresh(seed::CITY, &first).done(), "/refresh_token");
+    refresh(seed::CITY, &first).problem(401, "credentials_invalid");
+    refresh(seed::CITY, &second).done();
+    for garbage in ["", "x", "💥", &"A".repeat(43), &"A".repeat(10_000)] {
+        refresh(seed::CITY, garbage).problem(401, "credentials_invalid");
+    }
+}
+
+fn an_access_token_expires(city: &City) {
+    let tokens = login(city, &credentials("worker", seed::PASSWORD)).done();
+    let token = format!("Bearer {}", text(&tokens, "/access_token"));
+    city.advance(Duration::minutes(14));
+    with(city, &token).done();
+    city.advance(Duration::minutes(2));
+    with(city, &token).problem(401, "unauthenticated");
+    let body = json!({ "tenant": seed::CITY, "refresh_token": text(&tokens, "/refresh_token") });
+    city.by("").post("/api/v1/auth/refresh", &body).done();
+    city.advance(Duration::days(31));
+    city.by("").post("/api/v1/auth/refresh", &body).problem(401, "credentials_invalid");
+}
+
+fn a_logout_ends_the_session_at_once(city: &City) {
+    let by = city.by("worker");
+    by.get("/api/v1/me").done();
+    let answer = by.post("/api/v1/auth/logout", &json!({}));
+    assert_eq!((answer.status, answer.text.as_str()), (204, ""));
+    by.get("/api/v1/me").problem(401, "unauthenticated");
+    by.post("/api/v1/reports", &json!({})).problem(401, "unauthenticated");
+    let refresh = city.seeded().people["worker"].refresh.clone();
+    let body = json!({ "tenant": seed::CITY, "refresh_token": refresh });
+    city.by("").post("/api/v1/auth/refresh", &body).problem(401, "credentials_invalid");
+    city.by("verifier").get("/api/v1/me").done();
+}
+
+fn guessing_is_slowed_down(city: &City) {
+    for _ in 0..10 {
+        login(city, &credentials("leader", "wrong password")).problem(401, "credentials_invalid");
+    }
+    let slowed = login(city, &credentials("leader", seed::PASSWORD));
+    let wait: i64 = slowed.header("retry-after").parse().unwrap();
+    assert!((1..=31).contains(&wait), "{wait}");
+    assert_eq!(slowed.problem(429, "too_many_requests")["retry_after_s"], wait);
+    // Others are not kept out, and neither is the owner for long.
+    login(city, &credentials("worker", seed::PASSWORD)).done();
+    city.advance(Duration::seconds(wait));
+    login(city, &credentials("leader", seed::PASSWORD)).done();
+}
+
+fn garbage_is_no_token(city: &City) {
+    let good = city.token("worker").unwrap();
+    let (head, tail) = good.rsplit_once('.').unwrap();
+    let long = "x".repeat(4000);
+    for token in [
+        "", "Bearer", "Bearer ", "Bearer x", "Basic d29ya2VyOng=", "Token abc", good.as_str(),
+        &format!("Bearer {head}."), &format!("Bearer {head}.{}", tail.to_uppercase()),
+        &format!("Bearer {good}x"), &format!("Bearer {long}"),
+    ] {
+        with(city, token).problem(401, "unauthenticated");
+    }
+    city.by("").get("/api/v1/me").problem(401, "unauthenticated");
+}
+
+fn a_token_of_another_server_is_no_token(city: &City) {
+    let good = city.token("worker").unwrap();
+    let keys = api::token::Keys::new(&[7; 32]);
+    let login = &city.seeded().people["worker"];
+    let iat = city.now().timestamp();
+    let claims = api::token::Claims {
+        sub: domain::id::PersonId(login.id),
+        tid: domain::id::TenantId(api::clock::new_id()),
+        sid: api::clock::new_id(),
+        iat,
+        exp: iat + 900,
+    };
+    let forged = keys.issue(&claims).unwrap();
+    with(city, &format!("Bearer {forged}")).problem(401, "unauthenticated");
+    with(city, &format!("Bearer {good}")).done();
+}
+
+fn me_shows_who_and_what(city: &City) {
+    let me = city.by("leader").get("/api/v1/me").done();
+    assert_eq!(me["id"], city.by("leader").id().to_string());
+    assert_eq!(me["tenant"], json!({ "code": "9901", "name": "测试市" }));
+    assert_eq!(me["grants"][0]["role"], "street_leader");
+    assert_eq!(me["grants"][0]["role_label"], "街道领导");
+    assert_eq!(me["grants"][0]["area"]["name"], "青山街道");
+    assert_eq!(city.by("nobody").get("/api/v1/me").done()["grants"], json!([]));
+}

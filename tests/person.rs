@@ -1,0 +1,179 @@
+//! People: registered, granted, revoked.
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, City, each, on_both, report_at, seed, text};
+
+on_both! {
+    somebody_new_is_registered_and_logs_in,
+    an_account_is_unique,
+    a_grant_counts_from_the_next_request_on,
+    a_revoked_role_is_gone_at_once,
+    a_grant_ends_by_itself,
+    power_is_given_only_within_the_own_area,
+    a_new_password_ends_every_login,
+    everybody_changes_the_own_password,
+    a_password_has_bounds,
+    people_are_listed_for_administrators_only,
+    a_person_holds_so_many_grants,
+    passwords_leave_no_trace,
+}
+
+fn register(city: &City, by: &str, body: &Value) -> Answer {
+    city.by(by).post("/api/v1/people", body)
+}
+
+fn newcomer(city: &City, area: &str) -> Value {
+    json!({
+        "account": "linshi", "name": "临时巡查员", "password": seed::PASSWORD,
+        "grants": [{ "role": "grid_worker", "area_id": city.area(area) }],
+    })
+}
+
+fn token(city: &City, account: &str, password: &str) -> Answer {
+    let body = json!({ "tenant": seed::CITY, "account": account, "password": password });
+    city.by("").post("/api/v1/auth/login", &body)
+}
+
+fn ask(city: &City, by: &str, person: &str, verb: &str, body: &Value) -> Answer {
+    city.by(by).post(&format!("/api/v1/people/{person}/{verb}"), body)
+}
+
+fn somebody_new_is_registered_and_logs_in(city: &City) {
+    let answer = register(city, "admin", &newcomer(city, seed::GRID));
+    assert_eq!((answer.status, answer.header("etag")), (201, "\"1\""));
+    let (place, person) = (answer.header("location").to_owned(), answer.done());
+    assert_eq!(place, format!("/api/v1/people/{}", text(&person, "/id")));
+    assert_eq!(city.by("admin").get(&place).done(), person);
+    let access = text(&token(city, "linshi", seed::PASSWORD).done(), "/access_token");
+    let call = city.by("").call("POST", "/api/v1/reports");
+    let call = call.header("Authorization", &format!("Bearer {access}"));
+    call.json(&report_at(110.005, 30.005)).send().done();
+}
+
+fn an_account_is_unique(city: &City) {
+    let mut body = newcomer(city, seed::GRID);
+    body["account"] = json!("worker");
+    let refused = register(city, "admin", &body).problem(409, "account_taken");
+    assert_eq!(refused["what"], "account");
+    body["account"] = json!("another");
+    body["id"] = json!(city.by("worker").id());
+    register(city, "admin", &body).problem(409, "already_exists");
+}
+
+fn a_grant_counts_from_the_next_request_on(city: &City) {
+    city.by("nobody").get("/api/v1/me").done();
+    let report = report_at(110.005, 30.005);
+    city.by("nobody").post("/api/v1/reports", &report).problem(403, "not_permitted");
+    let person = city.by("nobody").id().to_string();
+    let grant = json!({ "role": "grid_worker", "area_id": city.area(seed::GRID) });
+    let granted = ask(city, "admin", &person, "grant", &grant).done();
+    assert_eq!((&granted["seq"], &granted["grants"][0]["role"]), (&json!(2), &json!("grid_worker")));
+    city.by("nobody").post("/api/v1/reports", &report).done();
+}
+
+fn a_revoked_role_is_gone_at_once(city: &City) {
+    let case = city.filed();
+    city.case("community", &case);
+    let person = city.by("community").id().to_string();
+    let role = json!({ "role": "community_officer", "area_id": city.area(seed::COMMUNITY) });
+    ask(city, "admin", &person, "revoke", &role).done();
+    city.by("community").get(&format!("/api/v1/cases/{case}")).problem(404, "not_found");
+    ask(city, "admin", &person, "revoke", &role).problem(422, "no_such_grant");
+}
+
+fn a_grant_ends_by_itself(city: &City) {
+    let person = city.by("nobody").id().to_string();
+    let area = city.area(seed::GRID);
+    let until = |at: domain::Instant| json!({ "role": "grid_worker", "area_id": area, "until": at.to_rfc3339() });
+    let past = until(city.now() - Duration::minutes(1));
+    ask(city, "admin", &person, "grant", &past).problem(422, "empty_period");
+    let soon = until(city.now() + Duration::hours(1));
+    ask(city, "admin", &person, "grant", &soon).done();
+    let report = report_at(110.005, 30.005);
+    city.by("nobody").post("/api/v1/reports", &report).done();
+    city.advance(Duration::hours(1));
+    city.by("nobody").post("/api/v1/reports", &report).problem(403, "not_permitted");
+    assert_eq!(city.by("nobody").get("/api/v1/me").done()["grants"], json!([]));
+}
+
+fn power_is_given_only_within_the_own_area(city: &City) {
+    register(city, "far_admin", &newcomer(city, seed::GRID)).problem(403, "not_permitted");
+    let person = text(&register(city, "far_admin", &newcomer(city, seed::EAST)).done(), "/id");
+    let grant = json!({ "role": "administrator", "area_id": city.area(seed::CITY) });
+    ask(city, "far_admin", &person, "grant", &grant).problem(403, "not_permitted");
+    // Nor over people of elsewhere, however harmless.
+    let worker = city.by("worker").id().to_string();
+    let grant = json!({ "role": "resident", "area_id": city.area(seed::EAST) });
+    ask(city, "far_admin", &worker, "grant", &grant).problem(403, "not_permitted");
+    let password = json!({ "password": "a brand new passphrase" });
+    ask(city, "far_admin", &worker, "password", &password).problem(403, "not_permitted");
+    let admin = city.by("admin").id().to_string();
+    ask(city, "far_admin", &admin, "password", &password).problem(403, "not_permitted");
+    // Somebody without the role at all.
+    for by in ["leader", "district", "worker", "nobody"] {
+        register(city, by, &newcomer(city, seed::GRID)).problem(403, "not_permitted");
+    }
+    let unknown = json!({ "role": "hotline", "area_id": city.area("990201") });
+    ask(city, "admin", &worker, "grant", &unknown).problem(422, "unknown_area");
+}
+
+fn a_new_password_ends_every_login(city: &City) {
+    let person = city.by("worker").id().to_string();
+    city.by("worker").get("/api/v1/me").done();
+    let body = json!({ "password": "a brand new passphrase" });
+    ask(city, "admin", &person, "password", &body).done();
+    city.by("worker").get("/api/v1/me").problem(401, "unauthenticated");
+    token(city, "worker", seed::PASSWORD).problem(401, "credentials_invalid");
+    token(city, "worker", "a brand new passphrase").done();
+}
+
+fn everybody_changes_the_own_password(city: &City) {
+    let me = city.by("resident").id().to_string();
+    let body = json!({ "password": "a brand new passphrase" });
+    ask(city, "resident", &me, "password", &body).done();
+    token(city, "resident", "a brand new passphrase").done();
+    let other = city.by("neighbour").id().to_string();
+    let refused = ask(city, "neighbour", &me, "password", &body);
+    assert_eq!(refused.status, 403, "{}", refused.text);
+    city.by("neighbour").get(&format!("/api/v1/people/{other}")).done();
+    city.by("neighbour").get(&format!("/api/v1/people/{me}")).problem(404, "not_found");
+}
+
+fn a_password_has_bounds(city: &City) {
+    let mut body = newcomer(city, seed::GRID);
+    for wrong in ["short", "", "linshi", &"长".repeat(129)] {
+        body["password"] = json!(wrong);
+        register(city, "admin", &body).problem(422, "password_unacceptable");
+    }
+    body["password"] = json!("密码短语足够长就可以");
+    register(city, "admin", &body).done();
+}
+
+fn people_are_listed_for_administrators_only(city: &City) {
+    let accounts = each(&city.by("admin").get("/api/v1/people?limit=100").done(), "/account");
+    let mut sorted = accounts.clone();
+    sorted.sort_unstable();
+    assert_eq!((accounts.len(), &accounts), (20, &sorted));
+    for by in ["leader", "resident", "nobody", "hotline"] {
+        city.by(by).get("/api/v1/people").problem(403, "not_permitted");
+    }
+}
+
+fn a_person_holds_so_many_grants(city: &City) {
+    let grant = json!({ "role": "hotline", "area_id": city.area(seed::GRID) });
+    let mut body = newcomer(city, seed::GRID);
+    body["grants"] = json!(vec![grant.clone(); 51]);
+    assert_eq!(register(city, "admin", &body).problem(422, "too_many_grants")["max"], 50);
+    body["grants"] = json!(vec![grant.clone(); 50]);
+    let person = text(&register(city, "admin", &body).done(), "/id");
+    ask(city, "admin", &person, "grant", &grant).problem(422, "too_many_grants");
+}
+
+fn passwords_leave_no_trace(city: &City) {
+    let answer = register(city, "admin", &newcomer(city, seed::GRID));
+    assert!(!answer.text.contains(seed::PASSWORD) && !answer.text.contains("argon2"));
+    let rows = persistence::probe::lines(&city.database.url, "select events as line from journal");
+    assert!(rows.unwrap().iter().all(|row| !row.contains(seed::PASSWORD) && !row.contains("argon2")));
+}
