@@ -88,7 +88,8 @@ fn the_catalogue_is_listed(city: &City) {
     let listed = city.by("worker").get("/api/v1/categories").done();
     let items = listed["items"].as_array().unwrap();
     let one = items.iter().find(|item| item["code"] == "A02").unwrap();
-    let expected = json!({ "code": "A02", "name": "餐饮油烟与污水外溢", "parent": "A", "kind": "event" });
+    let expected =
+        json!({ "code": "A02", "name": "餐饮油烟与污水外溢", "parent": "A", "kind": "event" });
     assert_eq!(*one, expected);
     assert!(items.iter().any(|item| item["parent"] == Value::Null));
 }

@@ -123,9 +123,17 @@ fn garbage_is_no_token(city: &City) {
     let (head, tail) = good.rsplit_once('.').unwrap();
     let long = "x".repeat(4000);
     for token in [
-        "", "Bearer", "Bearer ", "Bearer x", "Basic d29ya2VyOng=", "Token abc", good.as_str(),
-        &format!("Bearer {head}."), &format!("Bearer {head}.{}", tail.to_uppercase()),
-        &format!("Bearer {good}x"), &format!("Bearer {long}"),
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer x",
+        "Basic d29ya2VyOng=",
+        "Token abc",
+        good.as_str(),
+        &format!("Bearer {head}."),
+        &format!("Bearer {head}.{}", tail.to_uppercase()),
+        &format!("Bearer {good}x"),
+        &format!("Bearer {long}"),
     ] {
         with(city, token).problem(401, "unauthenticated");
     }

@@ -20,7 +20,7 @@ fn duties(city: &City, by: &str) -> Vec<String> {
 
 fn the_list_shows_what_the_own_units_owe(city: &City) {
     city.whistled();
-    assert_eq!(duties(city, "water"), ["sign", "contact", "arrive", "feed_back"]);
+    assert_eq!(duties(city, "water"), ["sign_whistle", "contact", "arrive", "feed_back"]);
     let todos = city.by("water").get("/api/v1/me/todos").done();
     assert!(each(&todos, "/unit_name").iter().all(|name| name == "西区水务局"));
     for by in ["market", "community", "dispatcher", "resident", "nobody"] {
@@ -80,5 +80,5 @@ fn somebody_with_several_roles_sees_one_list(city: &City) {
     city.by("admin").post(&format!("/api/v1/people/{person}/grant"), &grant).done();
     city.whistled();
     city.received();
-    assert_eq!(duties(city, "water"), ["sign", "accept", "contact", "arrive", "feed_back"]);
+    assert_eq!(duties(city, "water"), ["sign_whistle", "accept", "contact", "arrive", "feed_back"]);
 }

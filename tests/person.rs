@@ -69,7 +69,10 @@ fn a_grant_counts_from_the_next_request_on(city: &City) {
     let person = city.by("nobody").id().to_string();
     let grant = json!({ "role": "grid_worker", "area_id": city.area(seed::GRID) });
     let granted = ask(city, "admin", &person, "grant", &grant).done();
-    assert_eq!((&granted["seq"], &granted["grants"][0]["role"]), (&json!(2), &json!("grid_worker")));
+    assert_eq!(
+        (&granted["seq"], &granted["grants"][0]["role"]),
+        (&json!(2), &json!("grid_worker"))
+    );
     city.by("nobody").post("/api/v1/reports", &report).done();
 }
 
@@ -175,5 +178,7 @@ fn passwords_leave_no_trace(city: &City) {
     let answer = register(city, "admin", &newcomer(city, seed::GRID));
     assert!(!answer.text.contains(seed::PASSWORD) && !answer.text.contains("argon2"));
     let rows = persistence::probe::lines(&city.database.url, "select events as line from journal");
-    assert!(rows.unwrap().iter().all(|row| !row.contains(seed::PASSWORD) && !row.contains("argon2")));
+    assert!(
+        rows.unwrap().iter().all(|row| !row.contains(seed::PASSWORD) && !row.contains("argon2"))
+    );
 }

@@ -59,7 +59,10 @@ fn a_report_without_a_point_names_its_area(city: &City) {
     let at = |area: &str| json!({ "text": "楼道灯坏了", "place": { "area_id": area, "address": "3 栋 2 单元" } });
     let report = submit(city, "worker", &at(&city.area(seed::GRID)));
     assert_eq!(report["place"]["area"]["name"], "枫林一格");
-    assert_eq!((&report["place"]["point"], &report["place"]["address"]), (&Value::Null, &json!("3 栋 2 单元")));
+    assert_eq!(
+        (&report["place"]["point"], &report["place"]["address"]),
+        (&Value::Null, &json!("3 栋 2 单元"))
+    );
     let by = city.by("resident");
     by.post("/api/v1/reports", &at(&city.area(seed::CG))).problem(422, "not_a_territory");
     let unknown = at(&api::clock::new_id().to_string());
@@ -93,7 +96,10 @@ fn a_report_is_owed_by_its_community(city: &City) {
     let report = city.received();
     let todos = city.by("community").get("/api/v1/me/todos").done();
     let todo = &todos["items"][0];
-    assert_eq!((&todo["duty"], &todo["flow"], &todo["flow_id"]), (&json!("accept"), &json!("report"), &json!(report)));
+    assert_eq!(
+        (&todo["duty"], &todo["flow"], &todo["flow_id"]),
+        (&json!("accept"), &json!("report"), &json!(report))
+    );
     assert_eq!(todo["unit_name"], "枫林社区");
     decide(city, "community", &report, "file", &json!({})).done();
     let after = city.by("community").get("/api/v1/me/todos").done();
@@ -103,12 +109,16 @@ fn a_report_is_owed_by_its_community(city: &City) {
 fn filing_corrects_what_the_reporter_did_not_know(city: &City) {
     let report = city.received();
     let unknown = json!({ "category": "Z99" });
-    let refused = decide(city, "community", &report, "file", &unknown).problem(422, "unknown_category");
+    let refused =
+        decide(city, "community", &report, "file", &unknown).problem(422, "unknown_category");
     assert_eq!(refused["category"], "Z99");
     let better = json!({ "category": "B04", "title": "下水道冒溢", "urgency": "critical" });
     let filed = decide(city, "community", &report, "file", &better).done();
     let case = city.case("community", &text(&filed, "/case_id"));
-    assert_eq!((&case["category"], &case["category_name"]), (&json!("B04"), &json!("下水道堵塞冒溢")));
+    assert_eq!(
+        (&case["category"], &case["category_name"]),
+        (&json!("B04"), &json!("下水道堵塞冒溢"))
+    );
     assert_eq!((&case["title"], &case["urgency"]), (&json!("下水道冒溢"), &json!("critical")));
     // What was said stays as it was said.
     let told = city.by("resident").get(&format!("/api/v1/reports/{report}")).done();
@@ -121,7 +131,10 @@ fn what_was_handled_on_the_spot_is_a_closed_case(city: &City) {
     let report = submit(city, "worker", &body);
     assert_eq!(report["status"], "handled_on_the_spot");
     let case = city.case("community", &text(&report, "/case_id"));
-    assert_eq!((&case["stage"], &case["closing"]["outcome"]), (&json!("closed"), &json!("self_handled")));
+    assert_eq!(
+        (&case["stage"], &case["closing"]["outcome"]),
+        (&json!("closed"), &json!("self_handled"))
+    );
     assert_eq!(case["on_the_spot"], "已当场扶正摆放");
     assert_eq!(case["owed"], json!([]));
     // Residents report; they do not handle.
@@ -134,7 +147,8 @@ fn a_refused_report_names_the_right_channel(city: &City) {
     let refused = decide(city, "community", &report, "refuse", &body).done();
     let told = city.by("resident").get(&format!("/api/v1/reports/{report}")).done();
     for view in [&refused, &told] {
-        let facts = json!([view["status"], view["reason"], view["redirect"], view["redirect_label"]]);
+        let facts =
+            json!([view["status"], view["reason"], view["redirect"], view["redirect_label"]]);
         assert_eq!(facts, json!(["refused", "已进入诉讼程序", "court", "诉讼"]));
     }
     assert_eq!(told["owed"], json!([]));

@@ -109,7 +109,8 @@ fn a_department_answers_only_for_itself(city: &City) {
     city.summons("leader", &case, seed::SC, "release", &json!({})).problem(422, "not_summoned");
     city.answers("water", &case, seed::SW);
     city.summons("water", &case, seed::SW, "release", &json!({})).problem(403, "not_permitted");
-    city.summons("dispatcher", &case, seed::SW, "release", &json!({})).problem(403, "not_permitted");
+    city.summons("dispatcher", &case, seed::SW, "release", &json!({}))
+        .problem(403, "not_permitted");
 }
 
 fn who_reported_in_does_not_verify(city: &City) {
@@ -209,7 +210,7 @@ fn clocks_run_from_the_whistle(city: &City) {
     let owed = city.by("leader").get(&path).done();
     let unit = city.area(seed::CG);
     let items = owed["items"].as_array().unwrap();
-    let sign = items.iter().find(|item| item["duty"] == "sign" && item["unit_id"] == *unit);
+    let sign = items.iter().find(|item| item["duty"] == "sign_whistle" && item["unit_id"] == *unit);
     assert_eq!(sign.unwrap()["outcome"], "late");
     let todos = city.by("lead").get("/api/v1/me/todos").done();
     assert_eq!(each(&todos, "/duty"), ["contact", "arrive", "feed_back"]);
@@ -219,13 +220,13 @@ fn clocks_run_from_the_whistle(city: &City) {
 
 fn steps_have_an_order(city: &City) {
     let case = city.whistled();
-    for (verb, body) in [
-        ("contact", json!({})),
-        ("arrive", json!({})),
-        ("feedback", json!({ "result": "x" })),
-    ] {
-        let refused = city.summons("lead", &case, seed::CG, verb, &body).problem(422, "wrong_state");
-        let facts = json!([refused["flow"], refused["state"], refused["command"], refused["possible"]]);
+    for (verb, body) in
+        [("contact", json!({})), ("arrive", json!({})), ("feedback", json!({ "result": "x" }))]
+    {
+        let refused =
+            city.summons("lead", &case, seed::CG, verb, &body).problem(422, "wrong_state");
+        let facts =
+            json!([refused["flow"], refused["state"], refused["command"], refused["possible"]]);
         assert_eq!(facts, json!(["summons", "called", verb, ["sign"]]));
     }
     city.summons("lead", &case, seed::CG, "sign", &json!({})).done();

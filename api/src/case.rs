@@ -25,7 +25,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     problem::Reply,
-    report::{at_point, known},
+    report::{at_point, known, unknown_reporters},
     state::App,
     timeline::{self, TimelineParams, TimelineView},
     view::{self, OwedView, PlaceView, PointBody, PointView, TermView, UnitView, tag, tagged},
@@ -350,8 +350,10 @@ async fn get_case_timeline(
     id: IdPath<Uuid>,
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
-    engine::look::<Case>(&app, &caller, id.0).await?;
-    timeline::show(&app, caller.tenant, id.0, &params.0).await
+    let case = engine::look::<Case>(&app, &caller, id.0).await?.state;
+    let reports = case.reports.iter().map(|reporter| reporter.report).collect();
+    let unknown = unknown_reporters(&app, &caller, reports).await?;
+    timeline::show(&app, caller.tenant, id.0, &params.0, &unknown).await
 }
 
 /// Everything that was ever owed about a case.

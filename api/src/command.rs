@@ -294,17 +294,18 @@ fn units(text: &str) -> Result<Vec<NewArea>, Failed> {
 /// WGS-84.
 fn grids(text: &str) -> Result<Vec<NewArea>, Failed> {
     let file: Value = serde_json::from_str(text).map_err(|error| Failed(error.to_string()))?;
-    let features = file["features"].as_array().ok_or_else(|| {
+    let features = file.get("features").and_then(Value::as_array).ok_or_else(|| {
         Failed("this is not a GeoJSON FeatureCollection: it has no features".to_owned())
     })?;
     let grid = |(index, feature): (usize, &Value)| {
         let wrong = |why: &str| Failed(format!("feature {}: {why}", index + 1));
         let text = |name: &str| {
-            let value = feature["properties"][name].as_str().map(str::to_owned);
-            value.ok_or_else(|| wrong(&format!("properties.{name} is missing")))
+            let value = feature.pointer(&format!("/properties/{name}")).and_then(Value::as_str);
+            value.map(str::to_owned).ok_or_else(|| wrong(&format!("properties.{name} is missing")))
         };
-        let geometry: Geometry = serde_json::from_value(feature["geometry"].clone())
-            .map_err(|error| wrong(&format!("geometry: {error}")))?;
+        let geometry: Geometry =
+            serde_json::from_value(feature.get("geometry").cloned().unwrap_or_default())
+                .map_err(|error| wrong(&format!("geometry: {error}")))?;
         Ok(NewArea {
             code: text("code")?,
             name: text("name")?,

@@ -164,7 +164,7 @@ impl Step {
 /// An identifier in the path, by name.
 pub fn segment(request: &HttpRequest, name: &'static str) -> Reply<Uuid> {
     let text = request.match_info().get(name).unwrap_or_default();
-    Uuid::try_parse(text).map_err(|_| {
+    Uuid::try_parse(text).map_err(|_malformed| {
         let (zh, en) = ("应为 UUID", "this part of the path is a UUID");
         Problem::new(Code::InvalidPath).parameter(name, "not_a_uuid", zh, en)
     })

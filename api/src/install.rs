@@ -177,18 +177,15 @@ fn merge(known: &Rows, areas: Vec<NewArea>) -> Result<(Rows, Imported), Failed> 
             }
             None => None,
         };
-        let row = match by_code.get(&code) {
-            Some(area) => {
-                imported.updated += 1;
-                let boundary = boundary.or_else(|| boundaries.get(&area.id).cloned());
-                (Area { name, ..area.clone() }, boundary)
-            }
-            None => {
-                imported.added += 1;
-                let path = Path::child(above.map(|area| &area.path), &code);
-                let parent = above.map(|area| area.id);
-                (Area { id: AreaId(new_id()), parent, kind, code, name, path }, boundary)
-            }
+        let row = if let Some(area) = by_code.get(&code) {
+            imported.updated += 1;
+            let boundary = boundary.or_else(|| boundaries.get(&area.id).cloned());
+            (Area { name, ..area.clone() }, boundary)
+        } else {
+            imported.added += 1;
+            let path = Path::child(above.map(|area| &area.path), &code);
+            let parent = above.map(|area| area.id);
+            (Area { id: AreaId(new_id()), parent, kind, code, name, path }, boundary)
         };
         by_code.insert(row.0.code.clone(), row.0.clone());
         rows.push(row);

@@ -38,5 +38,5 @@ pub mod token;
 pub mod verify;
 pub mod view;
 pub mod whistle;
-mod wording;
+pub mod wording;
 pub mod world;

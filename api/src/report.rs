@@ -10,7 +10,7 @@ use domain::{
     change::{Request, Stored},
     coordinate::{CoordinateError, RawPoint, distance_m},
     flow::Context,
-    id::{AreaId, CaseId, CommandId, ReportId},
+    id::{AreaId, CaseId, CommandId, PersonId, ReportId},
     intake::{self, Correction},
     report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
     rules::Urgency,
@@ -34,7 +34,7 @@ use crate::{
     problem::{Code, Problem, Reply},
     state::App,
     timeline::{self, TimelineParams, TimelineView},
-    view::{self, PlaceView, PointBody, UnitView, tag, tagged},
+    view::{self, PlaceView, PointBody, tag, tagged},
     world::World,
 };
 
@@ -453,8 +453,24 @@ async fn get_report_timeline(
     id: IdPath<Uuid>,
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
-    engine::look::<Report>(&app, &caller, id.0).await?;
-    timeline::show(&app, caller.tenant, id.0, &params.0).await
+    let report = engine::look::<Report>(&app, &caller, id.0).await?.state;
+    let unknown = unknown_reporters(&app, &caller, vec![report.id]).await?;
+    timeline::show(&app, caller.tenant, id.0, &params.0, &unknown).await
+}
+
+/// Those who made these reports and whom the caller may not know.
+pub async fn unknown_reporters(
+    app: &App,
+    caller: &Caller,
+    ids: Vec<ReportId>,
+) -> Reply<Vec<PersonId>> {
+    let (tenant, now) = (caller.tenant, app.clock.now());
+    let find = move |db: &mut Db| -> Result<Vec<_>, _> {
+        ids.into_iter().map(|id| reports::find(db, tenant, id)).collect()
+    };
+    let found = app.store.read(find).await?.into_iter().flatten().map(|stored| stored.state);
+    let unknown = found.filter(|report: &Report| !report.reporter_visible_to(caller, now));
+    Ok(unknown.map(|report| report.reporter).collect())
 }
 
 /// What an acceptor corrects while filing.

@@ -91,7 +91,7 @@ async fn keys(store: &Store, clock: &Clock) -> Result<Keys, StoreError> {
     let secret = random::<32>().map_err(|error| failed(&error.to_string()))?;
     let (fresh, now) = ((new_id(), secret.to_vec()), clock.now());
     let (_, secret) = store.run(move |db| tenant::signing_key(db, fresh, now)).await?;
-    let secret: [u8; 32] = secret.try_into().map_err(|_| failed("it has not 32 bytes"))?;
+    let secret: [u8; 32] = secret.try_into().map_err(|_other| failed("it has not 32 bytes"))?;
     Ok(Keys::new(&secret))
 }
 

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::{
-    id::TenantId,
+    id::{PersonId, TenantId},
     journal::{self as chain, Entry},
 };
 use persistence::journal;
@@ -57,17 +57,19 @@ pub struct TimelineView {
 /// The most entries one answer shows.
 const MOST: usize = 500;
 
-/// Reads the timeline of a flow.
+/// Reads the timeline of a flow, without telling who the people in `unknown` are.
 pub async fn show(
     app: &App,
     tenant: TenantId,
     flow: Uuid,
     params: &TimelineParams,
+    unknown: &[PersonId],
 ) -> Reply<HttpResponse> {
     let entries = app.store.read(move |db| journal::chain(db, tenant, flow, None)).await?;
     let head = chain::verify(&entries);
     let after = params.after.unwrap_or(0);
-    let items = entries.iter().filter(|entry| entry.seq > after).take(MOST).map(view).collect();
+    let items = entries.iter().filter(|entry| entry.seq > after).take(MOST);
+    let items = items.map(|entry| view(entry, unknown)).collect();
     Ok(HttpResponse::Ok().json(TimelineView {
         items,
         intact: head.is_ok(),
@@ -75,14 +77,16 @@ pub async fn show(
     }))
 }
 
-fn view(entry: &Entry) -> EntryView {
+fn view(entry: &Entry, unknown: &[PersonId]) -> EntryView {
     let mut events: Vec<Value> = serde_json::from_str(&entry.events).unwrap_or_default();
-    events.iter_mut().for_each(hide);
+    let ids: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+    events.iter_mut().for_each(|event| hide(event, &ids));
+    let known = !unknown.contains(&entry.actor);
     EntryView {
         seq: entry.seq,
         command: entry.name.clone(),
         label: label(&entry.name),
-        by: entry.actor_name.clone(),
+        by: if known { entry.actor_name.clone() } else { "上报人".to_owned() },
         at: entry.at,
         events,
         hash: entry.hash.hex(),
@@ -90,15 +94,17 @@ fn view(entry: &Entry) -> EntryView {
 }
 
 /// Takes out what a timeline does not tell: who reported, and how we file areas.
-fn hide(value: &mut Value) {
+fn hide(value: &mut Value, ids: &[String]) {
     match value {
         Value::Object(members) => {
             for hidden in ["reporter", "reporter_name", "person", "people", "path", "raw"] {
                 members.remove(hidden);
             }
-            members.values_mut().for_each(hide);
+            members
+                .retain(|_, value| !value.as_str().is_some_and(|id| ids.iter().any(|i| i == id)));
+            members.values_mut().for_each(|value| hide(value, ids));
         }
-        Value::Array(items) => items.iter_mut().for_each(hide),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, ids)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

@@ -67,31 +67,28 @@ fn one(
     found.chains += 1;
     found.entries += entries.len();
     let mut wrong = |why: String| found.broken.push(format!("{} {flow}: {why}", kind.name()));
-    match chain::verify(&entries) {
-        Err(broken) => wrong(match broken {
-            chain::Break::Order { expected, found } => {
-                format!("entry {expected} is missing, {found} stands in its place")
-            }
-            chain::Break::Link { seq } => {
-                format!("entry {seq} does not follow from the one before")
-            }
-            chain::Break::Content { seq } => {
-                format!("entry {seq} was changed after it was written")
-            }
-        }),
-        Ok(_) => {
-            let difference = match kind {
-                FlowKind::Case => differs::<Case>(db, tenant, flow)?,
-                FlowKind::Report => differs::<Report>(db, tenant, flow)?,
-                FlowKind::Person => differs::<Person>(db, tenant, flow)?,
-                FlowKind::Areas => None,
-            };
-            if let Some(why) = difference {
-                wrong(why);
-            }
-        }
+    if let Err(broken) = chain::verify(&entries) {
+        wrong(in_words(broken));
+        return Ok(());
     }
+    let difference = match kind {
+        FlowKind::Case => differs::<Case>(db, tenant, flow)?,
+        FlowKind::Report => differs::<Report>(db, tenant, flow)?,
+        FlowKind::Person => differs::<Person>(db, tenant, flow)?,
+        FlowKind::Areas => None,
+    };
+    difference.into_iter().for_each(wrong);
     Ok(())
+}
+
+fn in_words(broken: chain::Break) -> String {
+    match broken {
+        chain::Break::Order { expected, found } => {
+            format!("entry {expected} is missing, {found} stands in its place")
+        }
+        chain::Break::Link { seq } => format!("entry {seq} does not follow from the one before"),
+        chain::Break::Content { seq } => format!("entry {seq} was changed after it was written"),
+    }
 }
 
 /// How the stored state differs from the replay of its journal.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     case::{
         Command,
-        lifecycle::possible_steps,
+        lifecycle::{SummonsVerb, possible_steps},
         whistle::{Act, Call, Rating, Score, Step as SummonsStep, Summons, Topic, Whistle},
     },
     id::AreaId,
@@ -142,7 +142,7 @@ impl From<&Summons> for SummonsView {
         let rated =
             matches!(summons.step, SummonsStep::Released { .. }) && summons.rating.is_some();
         let possible =
-            possible_steps(summons.step.name()).into_iter().map(|verb| verb.name()).collect();
+            possible_steps(summons.step.name()).into_iter().map(SummonsVerb::name).collect();
         Self {
             unit: UnitView::from(&summons.unit),
             lead: summons.lead,

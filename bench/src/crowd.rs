@@ -126,9 +126,9 @@ pub(crate) async fn crowd(stand: &Stand) -> Done<String> {
         };
         let [first, second, third] = all;
         let workers = [scope.spawn(load(vec![first])), scope.spawn(load(vec![third, second]))];
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().map_err(|_panic| trouble("a loading thread broke"))?)
+        workers.into_iter().try_for_each(|worker| {
+            worker.join().map_err(|_panic| trouble("a loading thread broke"))?
+        })
     })?;
     cluster.ask(
         CROWDED,

@@ -66,8 +66,9 @@ impl Desk {
             for who in [Who::Worker, Who::Checker, Who::Officer] {
                 tokens.push(login(&mut client, &Place::account(number, who), town).await?);
             }
-            let [worker, checker, officer] =
-                tokens.try_into().map_err(|_tokens: Vec<String>| trouble("three people, three tokens"))?;
+            let [worker, checker, officer] = tokens
+                .try_into()
+                .map_err(|_tokens: Vec<String>| trouble("three people, three tokens"))?;
             posts.push(Post { place: place.clone(), worker, checker, officer });
         }
         Ok(Self { posts, hotline })

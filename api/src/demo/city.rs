@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The city's code.
-pub const CITY: &str = "4202";
+pub(super) const CITY: &str = "4202";
 
 /// Somebody who can log in to the demo.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ const fn account(
 }
 
 /// The people of the story. All names are invented.
-pub const PEOPLE: &[Account] = &[
+pub(super) const PEOPLE: &[Account] = &[
     account("admin", "管理员小丁", Role::Administrator, CITY),
     account("wangge-1", "网格员王芳", Role::GridWorker, "@grid"),
     account("wangge-2", "网格员李强", Role::GridWorker, "@grid"),

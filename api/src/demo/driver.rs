@@ -174,3 +174,8 @@ fn tokens_hidden(answer: &Value) -> Value {
 pub(super) fn text(answer: &Value, pointer: &str) -> String {
     answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
+
+/// The array at a JSON pointer.
+pub(super) fn list<'a>(answer: &'a Value, pointer: &str) -> &'a [Value] {
+    answer.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     city::{City, PEOPLE},
-    driver::{Call, Driver, text},
+    driver::{Call, Driver, list, text},
     say,
 };
 use crate::{install::Failed, password, seed};
@@ -105,8 +105,7 @@ impl Story {
             format!("{}，{}", text(a, "/grants/0/role_label"), text(a, "/grants/0/area/name"))
         })?;
         let call = get("wangge-1", "list_categories", "/api/v1/categories".to_owned());
-        self.driver
-            .step(call, |a| format!("{} 个分类", a["items"].as_array().map_or(0, Vec::len)))?;
+        self.driver.step(call, |a| format!("{} 个分类", list(a, "/items").len()))?;
         Ok(())
     }
 
@@ -150,7 +149,7 @@ impl Story {
         self.driver.step(todos, |a| {
             format!(
                 "待办 {} 件，最早 {} 前{}",
-                a["items"].as_array().map_or(0, Vec::len),
+                list(a, "/items").len(),
                 local(&text(a, "/items/0/term/due_at")),
                 text(a, "/items/0/duty_label")
             )
@@ -166,7 +165,7 @@ impl Story {
             format!(
                 "疑似重复：{}，相距 {} 米",
                 text(a, "/items/0/case/number"),
-                a["items"][0]["distance_m"]
+                a.pointer("/items/0/distance_m").unwrap_or(&Value::Null)
             )
         })?;
         let join = post(
@@ -203,7 +202,8 @@ impl Story {
             let summonses = answer.pointer("/whistle/summonses").and_then(Value::as_array);
             let own = summonses.into_iter().flatten().find(|s| text(s, "/unit/id") == unit);
             let own = own.map(|s| {
-                let role = if s["lead"] == true { "主办" } else { "协办" };
+                let lead = s.get("lead").and_then(Value::as_bool).unwrap_or(false);
+                let role = if lead { "主办" } else { "协办" };
                 format!("{}（{role}）{}", text(s, "/unit/name"), text(s, "/step_label"))
             });
             format!("{}，案卷{}", own.unwrap_or_default(), text(answer, "/stage_label"))
@@ -279,18 +279,17 @@ impl Story {
         }
         let done = json!({ "result": "已责令商户清洗净化器、加装隔油池，疏通管网并复查" });
         let answer = |unit: &str| format!("summonses/{unit}/feedback");
-        if let [(lead_by, lead), others @ ..] = &departments {
-            self.refused(lead_by, case, &answer(lead), done.clone())?;
-            for (by, unit) in others {
-                let asked = ("feedback", done.clone());
-                self.report_in(by, "feed_back_summons", case, unit, asked)?;
-            }
-            let again = ("feedback", done.clone());
-            self.report_in(lead_by, "feed_back_summons", case, lead, again)?;
-            let back = ("send_back", json!({ "reason": "一户商户尚未整改" }));
-            self.report_in("lingdao", "send_back_summons", case, lead, back)?;
-            self.report_in(lead_by, "feed_back_summons", case, lead, ("feedback", done))?;
+        let [(lead_by, lead), others @ ..] = &departments;
+        self.refused(lead_by, case, &answer(lead), done.clone())?;
+        for (by, unit) in others {
+            let asked = ("feedback", done.clone());
+            self.report_in(by, "feed_back_summons", case, unit, asked)?;
         }
+        let again = ("feedback", done.clone());
+        self.report_in(lead_by, "feed_back_summons", case, lead, again)?;
+        let back = ("send_back", json!({ "reason": "一户商户尚未整改" }));
+        self.report_in("lingdao", "send_back_summons", case, lead, back)?;
+        self.report_in(lead_by, "feed_back_summons", case, lead, ("feedback", done))?;
         for (_, unit) in &departments {
             let release = ("release", json!({}));
             self.report_in("lingdao", "release_summons", case, unit, release)?;
@@ -327,11 +326,10 @@ impl Story {
         }
         for by in ["wangge-1", "jumin"] {
             let mine = get(by, "list_reports", "/api/v1/reports?mine=true&limit=100".to_owned());
-            let list = self.driver.step(mine, |a| {
-                format!("我的上报 {} 件", a["items"].as_array().map_or(0, Vec::len))
-            })?;
-            let items = list["items"].as_array().cloned().unwrap_or_default();
-            let own = items.iter().find(|report| report["case_id"] == *case);
+            let mine =
+                self.driver.step(mine, |a| format!("我的上报 {} 件", list(a, "/items").len()))?;
+            let items = list(&mine, "/items");
+            let own = items.iter().find(|report| text(report, "/case_id") == case);
             let path =
                 format!("/api/v1/reports/{}", own.map(|r| text(r, "/id")).unwrap_or_default());
             self.driver.step(get(by, "get_report", path), |a| {
@@ -351,11 +349,16 @@ impl Story {
         let call = get("jiedao", "get_case", format!("/api/v1/cases/{case}"));
         self.driver.step(call, stage)?;
         let call = get("jiedao", "get_case_timeline", format!("/api/v1/cases/{case}/timeline"));
-        let timeline = self.driver.step(call, |a| format!("记录链完整：{}", a["intact"]))?;
-        for entry in timeline["items"].as_array().into_iter().flatten() {
+        let timeline = self.driver.step(call, |a| {
+            format!(
+                "记录链完整：{}",
+                if a.get("intact") == Some(&json!(true)) { "是" } else { "否" }
+            )
+        })?;
+        for entry in list(&timeline, "/items") {
             say(&format!(
                 "       {:>2} {} {} {}",
-                entry["seq"].to_string(),
+                entry.get("seq").unwrap_or(&Value::Null).to_string(),
                 local(&text(entry, "/at")),
                 text(entry, "/by"),
                 text(entry, "/label")
@@ -364,7 +367,7 @@ impl Story {
         let call =
             get("jiedao", "list_case_obligations", format!("/api/v1/cases/{case}/obligations"));
         let owed = self.driver.step(call, |_| String::new())?;
-        for one in owed["items"].as_array().into_iter().flatten() {
+        for one in list(&owed, "/items") {
             say(&format!(
                 "       {} {}：{}前，{}",
                 text(one, "/unit_name"),
@@ -472,15 +475,15 @@ impl Story {
             ("chengguan", "/api/v1/cases?limit=5"),
         ] {
             self.driver.step(get(by, "list_cases", path.to_owned()), |a| {
-                format!("{} 件", a["items"].as_array().map_or(0, Vec::len))
+                format!("{} 件", list(a, "/items").len())
             })?;
         }
         let locate = "/api/v1/areas/locate?lng=115.0701&lat=30.2105&coord_type=wgs84";
         self.driver
             .step(get("wangge-1", "locate_area", locate.to_owned()), |a| text(a, "/name"))?;
-        let list = get("xuncha", "list_reports", "/api/v1/reports?limit=1".to_owned());
-        let list = self.driver.step(list, |_| String::new())?;
-        let path = format!("/api/v1/reports/{}/timeline", text(&list, "/items/0/id"));
+        let newest = get("xuncha", "list_reports", "/api/v1/reports?limit=1".to_owned());
+        let newest = self.driver.step(newest, |_| String::new())?;
+        let path = format!("/api/v1/reports/{}/timeline", text(&newest, "/items/0/id"));
         self.driver.step(get("xuncha", "get_report_timeline", path), |_| String::new())?;
         for path in ["/healthz", "/readyz"] {
             let operation = if path == "/healthz" { "get_health" } else { "get_readiness" };
