@@ -19,7 +19,11 @@ use actix_web::{
     },
     middleware::Next,
 };
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::{
     config::{LogFormat, LogLevel},
@@ -41,11 +45,19 @@ pub fn init(format: LogFormat, level: LogLevel) {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    // The web server announces itself in three lines; ours says where it listens in one.
+    let targets =
+        Targets::new().with_default(level).with_target("actix_server", level.min(LevelFilter::WARN));
+    let line = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started = match format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Text => {
+            let line = line.with_ansi(std::io::stderr().is_terminal());
+            tracing_subscriber::registry().with(line).with(targets).try_init()
+        }
         LogFormat::Json => {
-            log.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+            let line = line.json().flatten_event(true);
+            let line = line.with_current_span(false).with_span_list(false);
+            tracing_subscriber::registry().with(line).with(targets).try_init()
         }
     };
     // Fails when a log was started before; that one stays, with its panic hook.

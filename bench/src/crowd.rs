@@ -29,7 +29,7 @@ create table bench_case as
     r.id as report_id, r.number as report_number
   from cases c join reports r on r.tenant_id = c.tenant_id and r.case_id = c.id;
 create table bench_report as
-  select b.k, b.open, b.id as case_id, r.*, r.state::text as text
+  select b.k, b.open, r.*, r.state::text as text
   from bench_case b join reports r on r.tenant_id = b.tenant_id and r.id = b.report_id;
 create table bench_debt as
   select b.k, b.open, b.filed_at, b.report_id, o.*
