@@ -97,7 +97,8 @@ fn a_logout_ends_the_session_at_once(city: &City) {
     let answer = by.post("/api/v1/auth/logout", &json!({}));
     assert_eq!((answer.status, answer.text.as_str()), (204, ""));
     by.get("/api/v1/me").problem(401, "unauthenticated");
-    by.post("/api/v1/reports", &json!({})).problem(401, "unauthenticated");
+    let report = crate::harness::report_at(110.005, 30.005);
+    by.post("/api/v1/reports", &report).problem(401, "unauthenticated");
     let refresh = city.seeded().people["worker"].refresh.clone();
     let body = json!({ "tenant": seed::CITY, "refresh_token": refresh });
     city.by("").post("/api/v1/auth/refresh", &body).problem(401, "credentials_invalid");

@@ -7,11 +7,19 @@ mod auth;
 #[cfg(test)]
 mod case;
 #[cfg(test)]
+mod concurrency;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod idempotency;
 #[cfg(test)]
 mod me;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod person;
+#[cfg(test)]
+mod problems;
 #[cfg(test)]
 mod report;
 #[cfg(test)]

@@ -81,37 +81,39 @@ pub enum LogLevel {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
 pub struct Partial {
-    /// The database, as sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME
+    /// The database, as sqlite://PATH or postgres://USER@HOST/NAME [default: sqlite://gridwhistle.db]
+    ///
+    /// A password is better given in GRIDWHISTLE_DATABASE_URL: others can see command lines.
     #[arg(long, value_name = "URL")]
     pub database: Option<DatabaseUrl>,
-    /// Where to listen
+    /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<SocketAddr>,
-    /// How to write the log
+    /// How to write the log, on stderr [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log: Option<LogFormat>,
-    /// How much to log
+    /// How much to log [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,
-    /// Threads that answer requests
+    /// Threads that answer requests [default: one a core]
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,
-    /// Connections that read
+    /// Connections that read [default: 4 on SQLite, 8 on PostgreSQL]
     #[arg(long, value_name = "N")]
     pub readers: Option<usize>,
-    /// Connections that write; SQLite always has one
+    /// Connections that write; SQLite always has one [default: 2 on PostgreSQL]
     #[arg(long, value_name = "N")]
     pub writers: Option<usize>,
-    /// How many requests may wait for a connection
+    /// How many requests may wait for a connection [default: 4096]
     #[arg(long, value_name = "N")]
     pub waiting: Option<usize>,
-    /// Minutes an access token is valid
+    /// Minutes an access token is valid [default: 15]
     #[arg(long, value_name = "MINUTES")]
     pub access_minutes: Option<u32>,
-    /// Days a refresh token is valid
+    /// Days a refresh token is valid [default: 30]
     #[arg(long, value_name = "DAYS")]
     pub refresh_days: Option<u32>,
-    /// Reverse proxies in front that add to X-Forwarded-For
+    /// Reverse proxies in front that add to X-Forwarded-For [default: 0]
     #[arg(long, value_name = "N")]
     pub proxies: Option<u8>,
 }

@@ -95,7 +95,7 @@ pub fn check(password: &str, account: &str) -> Reply<()> {
 
 /// A new password that can be read over the telephone: four groups of four characters without
 /// `0`, `1`, `l` and `o`, 80 bits of chance.
-pub fn generate() -> Result<String, getrandom::Error> {
+pub fn generate() -> Result<String, rand::rngs::SysError> {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut password = String::with_capacity(19);
     for (index, byte) in random::<16>()?.into_iter().enumerate() {

@@ -216,8 +216,8 @@ impl ResponseError for Problem {
     }
 }
 
-impl From<getrandom::Error> for Problem {
-    fn from(error: getrandom::Error) -> Self {
+impl From<rand::rngs::SysError> for Problem {
+    fn from(error: rand::rngs::SysError) -> Self {
         Self::new(Code::Internal).because(error)
     }
 }

@@ -46,8 +46,12 @@ pub fn init(format: LogFormat, level: LogLevel) {
         LogLevel::Debug => LevelFilter::DEBUG,
     };
     // The web server announces itself in three lines; ours says where it listens in one.
-    let targets =
-        Targets::new().with_default(level).with_target("actix_server", level.min(LevelFilter::WARN));
+    // And it calls it an error of its own when somebody sends what is not HTTP.
+    let parser = if level < LevelFilter::DEBUG { LevelFilter::OFF } else { level };
+    let targets = Targets::new()
+        .with_default(level)
+        .with_target("actix_server", level.min(LevelFilter::WARN))
+        .with_target("actix_http", parser);
     let line = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => {

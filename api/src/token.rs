@@ -11,6 +11,10 @@ use domain::{
     journal::Hash,
 };
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use rand::{
+    TryRng,
+    rngs::{SysError, SysRng},
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -18,9 +22,9 @@ use crate::problem::{Code, Problem, Reply};
 use actix_web::http::header::WWW_AUTHENTICATE;
 
 /// Bytes of pure chance.
-pub fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+pub fn random<const N: usize>() -> Result<[u8; N], SysError> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)?;
+    SysRng.try_fill_bytes(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -142,7 +146,7 @@ impl std::fmt::Debug for Keys {
 }
 
 /// A new refresh token: the text for its owner, and the digest to store.
-pub fn refresh() -> Result<(String, Hash), getrandom::Error> {
+pub fn refresh() -> Result<(String, Hash), SysError> {
     let bytes = random::<32>()?;
     Ok((BASE64_URL_SAFE_NO_PAD.encode(bytes), Hash::of(&bytes)))
 }

@@ -644,6 +644,10 @@ impl Case {
     /// The most reports one case answers.
     pub const MAX_REPORTS: usize = 500;
 
+    /// The entries in a case's journal up to which remarks are taken: the record stays one that
+    /// can be read and checked as a whole.
+    pub const MAX_ENTRIES: i64 = 2000;
+
     /// Whether this actor may know that the case exists: over its place, over a unit that was
     /// given it, or as one of its reporters.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {

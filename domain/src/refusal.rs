@@ -86,6 +86,11 @@ pub enum Refusal {
         /// The limit.
         max: usize,
     },
+    /// A case holds no more remarks; its steps go on.
+    TooManyComments {
+        /// The limit of entries in its journal up to which remarks are taken.
+        max: i64,
+    },
     /// The account name is taken or the person exists already.
     AlreadyExists {
         /// What exists.
@@ -150,6 +155,7 @@ impl Refusal {
             Self::WindowOver { .. } => "window_over",
             Self::NotJoinable { .. } => "not_joinable",
             Self::TooManyReports { .. } => "too_many_reports",
+            Self::TooManyComments { .. } => "too_many_comments",
             Self::AlreadyExists { .. } => "already_exists",
             Self::TooManyGrants { .. } => "too_many_grants",
             Self::NoSuchGrant => "no_such_grant",

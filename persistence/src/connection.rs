@@ -73,7 +73,7 @@ impl Url {
         };
         match self {
             Self::Postgres(url) => {
-                let mut connection = PgConnection::establish(url).map_err(unavailable)?;
+                let mut connection = PgConnection::establish(&patient(url)).map_err(unavailable)?;
                 connection.batch_execute(
                     "set time zone 'UTC'; set statement_timeout = '30s'; \
                      set idle_in_transaction_session_timeout = '60s'; \
@@ -105,6 +105,15 @@ impl Url {
 
 fn unusable(why: &str) -> StoreError {
     StoreError::Unusable(why.to_owned())
+}
+
+/// A server that does not answer must not hold a lane for minutes.
+fn patient(url: &str) -> String {
+    if url.contains("connect_timeout=") {
+        return url.to_owned();
+    }
+    let joint = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{joint}connect_timeout=5")
 }
 
 /// libpq repeats the whole connection string in some messages.

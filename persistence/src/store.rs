@@ -211,7 +211,15 @@ fn together(db: &mut Result<Db>, commits: &[Commit]) -> Vec<Result<Outcome>> {
             *db = Err(StoreError::Unavailable(why.clone()));
             failed(&why)
         }
-        Err(_) => commits.iter().map(|commit| alone(connection, commit)).collect(),
+        Err(_) => {
+            let outcomes: Vec<_> = commits.iter().map(|commit| alone(connection, commit)).collect();
+            if let Some(Err(StoreError::Unavailable(why))) =
+                outcomes.iter().find(|o| matches!(o, Err(StoreError::Unavailable(_))))
+            {
+                *db = Err(StoreError::Unavailable(why.clone()));
+            }
+            outcomes
+        }
     }
 }
 

@@ -109,7 +109,7 @@ impl City {
         let _ = write!(
             text,
             "试一试 / Try:\n  TOKEN=$(curl -s {base}/api/v1/auth/login -H 'Content-Type: application/json' \
-             -d '{{\"account\":\"jiedao\",\"password\":\"{}\"}}' | sed 's/.*access_token\":\"\\([^\"]*\\).*/\\1/')\n  \
+             -d '{{\"account\":\"quji\",\"password\":\"{}\"}}' | sed 's/.*access_token\":\"\\([^\"]*\\).*/\\1/')\n  \
              curl -s {base}/api/v1/me/todos -H \"Authorization: Bearer $TOKEN\"",
             self.password
         );

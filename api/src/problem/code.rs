@@ -193,6 +193,10 @@ codes! {
         "这个案卷不能再并入上报" "The case takes no more reports"
         "只有未结案的案卷可以并入，请立新案或选择别的案卷。"
         "Only open cases take further reports; file a new case or name another.";
+    TooManyComments "too_many_comments" UNPROCESSABLE_ENTITY
+        "案卷的批注已满" "The case holds as many remarks as it can"
+        "请继续办理；需要说明的情况写在办理步骤的备注里。"
+        "Go on with its steps; what needs saying can be said in their notes.";
     TooManyReports "too_many_reports" UNPROCESSABLE_ENTITY
         "案卷并入的上报已满" "The case holds as many reports as it can"
         "请为这次上报另立新案。"

@@ -22,8 +22,9 @@ pub(crate) fn foreign<B>(response: &HttpResponse<B>) -> Problem {
         }
     }
     match error {
-        Some(error) => problem.because(error),
-        None => problem,
+        // What actix says of a bad request may quote it, and requests are not logged.
+        Some(error) if response.status().is_server_error() => problem.because(error),
+        Some(_) | None => problem,
     }
 }
 

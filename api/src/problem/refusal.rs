@@ -30,6 +30,7 @@ impl From<Refusal> for Problem {
             Refusal::WindowOver { ended_at } => window_over(ended_at),
             Refusal::NotJoinable { state } => not_joinable(state),
             Refusal::TooManyReports { max } => too_many_reports(max),
+            Refusal::TooManyComments { max } => Self::new(Code::TooManyComments).with("max", max),
             Refusal::AlreadyExists { what } => already_exists(Code::AlreadyExists, what),
             Refusal::TooManyGrants { max } => too_many_grants(max),
             Refusal::NoSuchGrant => Self::new(Code::NoSuchGrant),

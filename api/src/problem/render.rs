@@ -2,6 +2,8 @@
 
 #![expect(single_use_lifetimes, reason = "utoipa's derive writes them")]
 
+use std::borrow::Cow;
+
 use actix_web::web::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -69,15 +71,18 @@ pub struct FaultView<'a> {
 /// The body of a problem in a language.
 pub(crate) fn render(problem: &Problem, language: Language, trace_id: &str) -> Bytes {
     let Row { name, status, title, help } = problem.0.code.row();
-    let detail = problem.0.detail.as_ref();
-    let detail = detail.map_or(help, |(zh, en)| (zh.as_ref(), en.as_ref()));
+    let detail = match (&problem.0.detail, problem.0.faults.first()) {
+        (Some((zh, en)), _) => Cow::Borrowed(language.pick((zh.as_ref(), en.as_ref()))),
+        (None, Some(fault)) => fault.sentence(language),
+        (None, None) => Cow::Borrowed(language.pick(help)),
+    };
     let members = &problem.0.members;
     let view = ProblemView {
         kind: problem.0.code.uri(),
         code: name,
         title: language.pick(title),
         status: status.as_u16(),
-        detail: language.pick(detail),
+        detail: &detail,
         errors: problem.0.faults.iter().map(|fault| fault.view(language)).collect(),
         trace_id,
         members: members.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
@@ -87,6 +92,16 @@ pub(crate) fn render(problem: &Problem, language: Language, trace_id: &str) -> B
 }
 
 impl Fault {
+    /// The message with its place: what a client shows that only shows the detail.
+    fn sentence(&self, language: Language) -> Cow<'_, str> {
+        let FaultView { pointer, parameter, header, message, .. } = self.view(language);
+        let place = pointer.map(|pointer| pointer.trim_start_matches('/'));
+        match place.or(parameter).or(header).filter(|place| !place.is_empty()) {
+            Some(place) => format!("{place}{}{message}", language.pick(("：", ": "))).into(),
+            None => message.into(),
+        }
+    }
+
     fn view(&self, language: Language) -> FaultView<'_> {
         let (pointer, parameter, header) = match &self.place {
             Place::Body(pointer) => (Some(pointer.as_ref()), None, None),
@@ -106,7 +121,7 @@ mod tests {
     #[test]
     fn a_problem_is_complete_without_its_status_line() {
         let problem = Problem::new(Code::InvalidBody)
-            .error("/place/lng", "missing_field", "缺少", "missing")
+            .error("/place/lng", "missing_field", "缺少。", "It is missing.")
             .with("max", 5);
         let body = render(&problem, Language::En, "abc");
         assert_eq!(
@@ -114,8 +129,8 @@ mod tests {
             concat!(
                 r#"{"type":"/problems/invalid_body","code":"invalid_body","#,
                 r#""title":"The request body is not valid","status":400,"#,
-                r#""detail":"Correct the body at the places (JSON pointers) given in errors and send it again.","#,
-                r#""errors":[{"pointer":"/place/lng","code":"missing_field","message":"missing"}],"#,
+                r#""detail":"place/lng: It is missing.","#,
+                r#""errors":[{"pointer":"/place/lng","code":"missing_field","message":"It is missing."}],"#,
                 r#""trace_id":"abc","max":5}"#
             )
         );

@@ -3,6 +3,7 @@
 //! Without either header there is one id for both, so that the id a caller reads out is the id
 //! in the log.
 
+use rand::{TryRng, rngs::SysRng};
 use std::{
     cell::Cell,
     future::{Ready, ready},
@@ -81,7 +82,7 @@ fn acceptable(id: &[u8]) -> bool {
 
 /// A new trace id. It has to be unique, not secret, so one true random number a thread is enough.
 fn fresh() -> [u8; 32] {
-    thread_local!(static STATE: Cell<u64> = Cell::new(getrandom::u64().unwrap_or_default()));
+    thread_local!(static STATE: Cell<u64> = Cell::new(SysRng.try_next_u64().unwrap_or_default()));
     // SplitMix64.
     let next = || {
         let state = STATE.get().wrapping_add(0x9E37_79B9_7F4A_7C15);

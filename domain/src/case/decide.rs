@@ -293,6 +293,9 @@ impl Case {
             let area = self.place.area.name.clone();
             return Err(Refusal::NotPermitted { permission: Permission::Comment, area });
         }
+        if cx.seq > Self::MAX_ENTRIES {
+            return Err(Refusal::TooManyComments { max: Self::MAX_ENTRIES });
+        }
         Ok(vec![Event::Commented { by: cx.by.person, text: text.clone() }])
     }
 }

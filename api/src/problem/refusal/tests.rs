@@ -31,6 +31,7 @@ fn all() -> Vec<Refusal> {
         Refusal::WindowOver { ended_at: at },
         Refusal::NotJoinable { state: "closed" },
         Refusal::TooManyReports { max: 500 },
+        Refusal::TooManyComments { max: 2000 },
         Refusal::AlreadyExists { what: "person" },
         Refusal::TooManyGrants { max: 50 },
         Refusal::NoSuchGrant,

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Keeps one part busy and looks at it: profile.sh PART SECONDS, within `scripts/postgres.sh run`.
+set -eu
+part=${1:-report} seconds=${2:-20}
+out=${TMPDIR:-/tmp}/gridwhistle-profile
+mkdir -p "$out"
+target/release/bench --hold "$((seconds + 4))" --only "$part" --quick >"$out/load" &
+load=$!
+until grep -q postmaster "$out/load"; do
+    kill -0 "$load"
+    sleep 0.2
+done
+server=$(sed -n 's/^server \([0-9]*\).*/\1/p' "$out/load")
+postmaster=$(sed -n 's/.*postmaster \([0-9]*\),.*/\1/p' "$out/load")
+url=$(sed -n 's/.*database \(postgres.*\)/\1/p' "$out/load")
+psql -qX -d "$url" -c 'create extension if not exists pg_stat_statements' -c 'select pg_stat_statements_reset()' >/dev/null || true
+sleep 2
+backends=$(pgrep -d, -P "$postmaster")
+perf record -q -F 499 -g -p "$server" -o "$out/server.perf" -- sleep "$seconds" &
+perf record -q -F 499 -g -p "$backends" -o "$out/database.perf" -- sleep "$seconds" &
+wait %2 %3
+psql -X -d "$url" -c "
+  select calls, rows, round(total_exec_time::numeric) as ms, round((total_exec_time / calls * 1000)::numeric) as us_each,
+    round((total_exec_time / greatest(rows, 1) * 1000)::numeric) as us_a_row, wal_bytes / greatest(calls, 1) as wal_each,
+    left(regexp_replace(query, '\s+', ' ', 'g'), 100) as query
+  from pg_stat_statements order by total_exec_time desc limit 12" | tee "$out/statements" || true
+wait "$load"
+cat "$out/load"
+for what in server database; do
+    echo "— $what, self"
+    perf report -i "$out/$what.perf" --no-children -g none --percent-limit 0.7 --stdio 2>/dev/null | grep -v '^#' | grep -v '^$' | head -45
+done
