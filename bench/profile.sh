@@ -16,17 +16,21 @@ url=$(sed -n 's/.*database \(postgres.*\)/\1/p' "$out/load")
 psql -qX -d "$url" -c 'create extension if not exists pg_stat_statements' -c 'select pg_stat_statements_reset()' >/dev/null || true
 sleep 2
 backends=$(pgrep -d, -P "$postmaster")
-perf record -q -F 499 -g -p "$server" -o "$out/server.perf" -- sleep "$seconds" &
-perf record -q -F 499 -g -p "$backends" -o "$out/database.perf" -- sleep "$seconds" &
+perf record -q -F 199 --call-graph dwarf,8192 -p "$server" -o "$out/server.perf" -- sleep "$seconds" &
+perf record -q -F 199 --call-graph dwarf,8192 -p "$backends" -o "$out/database.perf" -- sleep "$seconds" &
 wait %2 %3
 psql -X -d "$url" -c "
-  select calls, rows, round(total_exec_time::numeric) as ms, round((total_exec_time / calls * 1000)::numeric) as us_each,
-    round((total_exec_time / greatest(rows, 1) * 1000)::numeric) as us_a_row, wal_bytes / greatest(calls, 1) as wal_each,
+  select calls, rows, round(total_exec_time::numeric) as ms, round((total_exec_time / greatest(calls, 1) * 1000)::numeric) as us_each,
+    round((total_exec_time / greatest(rows, 1) * 1000)::numeric) as us_a_row, round(wal_bytes / greatest(calls, 1)) as wal_each,
     left(regexp_replace(query, '\s+', ' ', 'g'), 100) as query
   from pg_stat_statements order by total_exec_time desc limit 12" | tee "$out/statements" || true
 wait "$load"
 cat "$out/load"
+echo "— the server by thread"
+perf report -i "$out/server.perf" --no-children -g none --sort comm --stdio 2>/dev/null | grep '%' | head -12
 for what in server database; do
-    echo "— $what, self"
-    perf report -i "$out/$what.perf" --no-children -g none --percent-limit 0.7 --stdio 2>/dev/null | grep -v '^#' | grep -v '^$' | head -45
+    echo "— $what, by itself"
+    perf report -i "$out/$what.perf" --no-children -g none --sort dso,symbol --percent-limit 1 --stdio 2>/dev/null | grep '%' | head -30
+    echo "— $what, with everything below it"
+    perf report -i "$out/$what.perf" --children -g none --sort symbol --percent-limit 1.5 --stdio 2>/dev/null | grep '%' | head -90
 done

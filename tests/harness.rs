@@ -46,18 +46,23 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-/// A server with 测试市 in it.
-pub(crate) struct City {
-    /// Where it answers.
+/// Where a server with 测试市 in it answers, and the tokens of everybody.
+pub(crate) struct Site {
+    /// The address.
     pub(crate) base: String,
+    engine: Engine,
+    agent: ureq::Agent,
+    tokens: Mutex<HashMap<String, Tokens>>,
+}
+
+/// Such a server in this process.
+pub(crate) struct City {
+    site: Site,
     /// Its store, for looking behind the scenes.
     pub(crate) store: Store,
     /// Its database.
     pub(crate) database: Database,
-    engine: Engine,
     clock: Clock,
-    agent: ureq::Agent,
-    tokens: Mutex<HashMap<String, Tokens>>,
     handle: ServerHandle,
     server: Option<JoinHandle<()>>,
 }
@@ -67,6 +72,11 @@ struct Tokens {
     access: String,
     refresh: String,
     stale: bool,
+}
+
+/// The root of the workspace.
+pub(crate) fn root() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// The settings of a server on this database.
@@ -113,22 +123,45 @@ impl City {
             });
         });
         let (handle, address, store) = told.recv().expect("the server started");
+        let site = Site::new(engine, &format!("http://{address}"));
+        Self { site, store, database, clock, handle, server: Some(server) }
+    }
+
+    /// Moves time forward, for the server and for everybody's tokens.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.lock().values_mut().for_each(|one| one.stale = true);
+    }
+
+    /// The time there.
+    pub(crate) fn now(&self) -> domain::Instant {
+        self.clock.now()
+    }
+
+    /// Checks every chain and every state, as `gridwhistle verify` does.
+    pub(crate) fn verify(&self) -> api::verify::Findings {
+        let store = self.store.clone();
+        System::new().block_on(api::verify::all(&store, None)).expect("the journal can be read")
+    }
+}
+
+impl std::ops::Deref for City {
+    type Target = Site;
+    fn deref(&self) -> &Site {
+        &self.site
+    }
+}
+
+impl Site {
+    /// A server on a copy of the template.
+    pub(crate) fn new(engine: Engine, base: &str) -> Self {
         let people = &template(engine).seeded.people;
         let tokens = people.iter().map(|(account, login)| {
             let (access, refresh) = (login.access.clone(), login.refresh.clone());
             (account.clone(), Tokens { access, refresh, stale: false })
         });
-        Self {
-            base: format!("http://{address}"),
-            store,
-            database,
-            engine,
-            clock,
-            agent: client::agent(),
-            tokens: Mutex::new(tokens.collect()),
-            handle,
-            server: Some(server),
-        }
+        let (agent, tokens) = (client::agent(), Mutex::new(tokens.collect()));
+        Self { base: base.to_owned(), engine, agent, tokens }
     }
 
     /// What there is.
@@ -143,19 +176,7 @@ impl City {
 
     /// Somebody, by account; `""` is somebody who is not logged in.
     pub(crate) const fn by<'c>(&'c self, account: &'c str) -> Client<'c> {
-        Client { city: self, account }
-    }
-
-    /// Moves time forward, for the server and for everybody's tokens.
-    pub(crate) fn advance(&self, by: Duration) {
-        self.clock.advance(by);
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.values_mut().for_each(|one| one.stale = true);
-    }
-
-    /// The time there.
-    pub(crate) fn now(&self) -> domain::Instant {
-        self.clock.now()
+        Client { site: self, account }
     }
 
     /// The access token of somebody, exchanged for a new one when time has moved on.
@@ -171,12 +192,6 @@ impl City {
         let tokens = Tokens { access: access.clone(), refresh, stale: false };
         self.lock().insert(account.to_owned(), tokens);
         Some(access)
-    }
-
-    /// Checks every chain and every state, as `gridwhistle verify` does.
-    pub(crate) fn verify(&self) -> api::verify::Findings {
-        let store = self.store.clone();
-        System::new().block_on(api::verify::all(&store, None)).expect("the journal can be read")
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Tokens>> {

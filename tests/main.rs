@@ -9,6 +9,8 @@ mod case;
 #[cfg(test)]
 mod concurrency;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod idempotency;
@@ -22,5 +24,9 @@ mod person;
 mod problems;
 #[cfg(test)]
 mod report;
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod store;
 #[cfg(test)]
 mod whistle;

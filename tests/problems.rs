@@ -43,7 +43,7 @@ fn a_body_that_is_no_json_is_refused(city: &City) {
         (b"{\"text\":\"x\"", "syntax"),
         (b"{\"text\":\"x\",}", "syntax"),
         (b"nonsense", "syntax"),
-        (b"{} {}", "syntax"),
+        (br#"{"text":"x","place":{}} {}"#, "syntax"),
         (b"{\"text\":\"\xff\xfe\"}", "not_utf8"),
         (b"[]", "wrong_type"),
         (b"null", "wrong_type"),
@@ -56,7 +56,7 @@ fn a_body_that_is_no_json_is_refused(city: &City) {
         assert_eq!(refused["errors"][0]["code"], code, "{shown}: {refused}");
     }
     for nest in ["[", "{\"text\":"] {
-        raw(city, nest.repeat(50_000).as_bytes()).problem(400, "invalid_body");
+        raw(city, nest.repeat(20_000).as_bytes()).problem(400, "invalid_body");
     }
     let huge = format!("{{\"text\":\"{}\"}}", "x".repeat(300 * 1024));
     let refused = raw(city, huge.as_bytes()).problem(413, "payload_too_large");

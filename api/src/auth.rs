@@ -65,9 +65,9 @@ impl FromRequest for Caller {
             })
             .map(|token| token.trim().to_owned());
         Box::pin(async move {
-            let unknown = || Problem::new(Code::Unauthenticated);
-            let app = app.ok_or_else(unknown)?;
-            let claims = app.keys.verify(&token.ok_or_else(unknown)?, app.clock.now())?;
+            let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
+            let token = token.ok_or(token::Fault::Missing)?;
+            let claims = app.keys.verify(&token, app.clock.now())?;
             let session = claims.sid;
             Ok(Self { actor: app.actor(claims).await?, session })
         })
@@ -85,7 +85,7 @@ pub struct LoginBody {
     #[schema(value_type = String, max_length = 40, example = "wangge-1")]
     account: Word,
     /// 密码。
-    #[schema(max_length = 200, format = Password)]
+    #[schema(max_length = 128, format = Password)]
     password: String,
 }
 

@@ -122,7 +122,10 @@ impl Known {
         let given: Vec<&str> = path.split('/').collect();
         let fits = |pattern: &[String]| {
             pattern.len() == given.len()
-                && pattern.iter().zip(&given).all(|(p, g)| p == g || p.starts_with('{'))
+                && pattern
+                    .iter()
+                    .zip(&given)
+                    .all(|(p, g)| p == g || (p.starts_with('{') && !g.is_empty()))
         };
         // An address spelt out stands before one with a parameter.
         let exact = self.0.iter().find(|(pattern, _)| pattern.iter().eq(given.iter()));

@@ -20,7 +20,7 @@ use crate::{
     password::Passwords,
     problem::{Code, Problem, Reply},
     seed,
-    token::{Claims, Keys, random},
+    token::{Claims, Fault, Keys, random},
     world::{World, Worlds},
 };
 
@@ -78,7 +78,7 @@ impl App {
         let person =
             self.store.read(move |db| person::of_session(db, tenant, session, now)).await?;
         let person = person.filter(|person| person.id == claims.sub);
-        let person = person.ok_or_else(|| Problem::new(Code::Unauthenticated))?;
+        let person = person.ok_or(Fault::Ended)?;
         let actor = Arc::new(person.actor(tenant));
         self.actors.put(session, Arc::clone(&actor), now);
         Ok(actor)

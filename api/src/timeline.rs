@@ -80,7 +80,9 @@ pub async fn show(
 fn view(entry: &Entry, unknown: &[PersonId]) -> EntryView {
     let mut events: Vec<Value> = serde_json::from_str(&entry.events).unwrap_or_default();
     let ids: Vec<String> = unknown.iter().map(ToString::to_string).collect();
-    events.iter_mut().for_each(|event| hide(event, &ids));
+    for event in &mut events {
+        hide(event, &ids);
+    }
     let known = !unknown.contains(&entry.actor);
     EntryView {
         seq: entry.seq,

@@ -22,6 +22,10 @@ pub(crate) async fn hold(stand: &Stand, seconds: f64) -> Done {
         crowd::crowd(stand).await?;
     }
     let at = stand.postgres(database).await?;
+    if part != Part::Inbox {
+        loops::go(&at, clients, Until::Turns(300)).await?;
+        stand.settle(database)?;
+    }
     let url = stand.cluster.url(database);
     let postmaster = stand.cluster.postmaster.map_or_else(String::new, |pid| pid.to_string());
     say(&format!("server {}, postmaster {postmaster}, database {url}", at.server.pid()));

@@ -26,6 +26,8 @@ pub(crate) async fn measure(stand: &Stand, loaded: &str, results: &mut Results) 
     for open in [&plain, &crowded, &sqlite] {
         go(open, clients, Until::Time(Duration::from_millis(700))).await?;
     }
+    stand.settle(PLAIN)?;
+    stand.settle(CROWDED)?;
     let (mut empty, mut full, mut embedded) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=stand.options.rounds() {
         empty.push(go(&plain, clients, until).await?);

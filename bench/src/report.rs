@@ -12,9 +12,9 @@ use crate::{
     trouble::{Done, median, say, trouble},
 };
 
-/// What a batch of one report commits, as the server sends it (`log_statement = all`), in one
-/// transaction and one round trip. Identities differ in each transaction and grow as ours do;
-/// everything else is sent as the server sends it: as parameters.
+/// What one report commits, in one transaction and one round trip: the rows and conflict clauses
+/// of `persistence`, a plain insert each. Identities differ in each transaction and grow as ours
+/// do; everything else is sent as the server sends it: as parameters.
 const TRANSACTION: &str = r#"
 \set k :k + 1
 \set n 100000000000 + :base + :k * 64 + :client_id
@@ -73,6 +73,10 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
         submit(open, clients, Duration::from_millis(700)).await?;
     }
     let mut script = reference(stand)?;
+    script.variables.push(("base".to_owned(), "0".to_owned()));
+    pgbench::run(&stand.cluster, &script, clients, Duration::from_secs(1))?;
+    stand.settle(PLAIN)?;
+    stand.settle(REFERENCE)?;
     let (mut ours, mut embedded, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=stand.options.rounds() {
         script.variables.push(("base".to_owned(), format!("{round}000000000")));

@@ -36,8 +36,13 @@ pub(crate) fn shown(value: f64) -> String {
     match value.abs() {
         size if size >= 1000.0 => {
             let whole = format!("{value:.0}");
-            let (head, tail) = whole.split_at(whole.len().saturating_sub(3));
-            format!("{head} {tail}")
+            let groups: Vec<&str> = whole
+                .as_bytes()
+                .rchunks(3)
+                .rev()
+                .filter_map(|group| std::str::from_utf8(group).ok())
+                .collect();
+            groups.join(" ")
         }
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),

@@ -79,6 +79,12 @@ impl Stand {
         Ok(Open { server, desk })
     }
 
+    /// Lets PostgreSQL look at tables that have just grown, so that it plans for their size. In
+    /// a database older than a minute its own daemon has done so.
+    pub(crate) fn settle(&self, database: &str) -> Done {
+        self.cluster.ask(database, "vacuum (analyze); checkpoint").map(|_| ())
+    }
+
     /// Drops what was made in PostgreSQL.
     pub(crate) fn clear(&self) -> Done {
         [PLAIN, REFERENCE, CROWDED, SEEDED].iter().try_for_each(|name| self.cluster.drop(name))

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use crate::{
     desk::{Coming, LOOP},
     load::{Load, Make, Until, drive},
+    loops,
     report::parts,
     results::{Budget, Results, shown},
     stand::{Open, PLAIN, Stand},
@@ -20,6 +21,9 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     for (engine, open) in
         [("PostgreSQL", stand.postgres(PLAIN).await?), ("SQLite", stand.sqlite().await?)]
     {
+        let (clients, warm) = (stand.options.clients, Until::Turns(200));
+        loops::go(&open, clients, warm).await?;
+        stand.settle(PLAIN)?;
         let mut costs = Costs::new();
         for _ in 0..stand.options.rounds().min(3) {
             walk(stand, &open, &mut costs).await?;

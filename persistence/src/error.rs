@@ -50,29 +50,32 @@ const UNIQUE: &[(&str, &str, &str)] = &[
 
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
-        if let Error::DatabaseError(kind, info) = &error {
-            if matches!(kind, DatabaseErrorKind::UniqueViolation) {
-                let name = info.constraint_name().unwrap_or_default();
-                let message = info.message();
-                for (index, columns, meaning) in UNIQUE {
-                    if name.starts_with(index) || message.contains(columns) {
-                        return Self::Exists(meaning);
-                    }
+        if broken(&error) {
+            return Self::Unavailable(error.to_string());
+        }
+        if let Error::DatabaseError(DatabaseErrorKind::UniqueViolation, info) = &error {
+            let (name, message) = (info.constraint_name().unwrap_or_default(), info.message());
+            for (index, columns, meaning) in UNIQUE {
+                if name.starts_with(index) || message.contains(columns) {
+                    return Self::Exists(meaning);
                 }
-            }
-            if broken(&error) {
-                return Self::Unavailable(info.message().to_owned());
             }
         }
         Self::Database(error)
     }
 }
 
-/// Whether the connection may be unusable after this error.
+/// What passes by itself, in the words of the engines; diesel has no kinds for it.
+const PASSING: &[&str] = &["locked", "disk", "timeout"];
+
+/// Whether the connection may be unusable after this error, or nobody can be served for now.
+/// Anything else is about one statement, and no reason to refuse whoever shares its batch.
 pub(crate) fn broken(error: &Error) -> bool {
     use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand, Unknown};
-    if let Error::DatabaseError(kind, _) = error {
-        return matches!(kind, UnableToSendCommand | ClosedConnection | Unknown);
+    if let Error::DatabaseError(kind, info) = error {
+        let passing = || PASSING.iter().any(|word| info.message().contains(word));
+        return matches!(kind, UnableToSendCommand | ClosedConnection)
+            || (matches!(kind, Unknown) && passing());
     }
     matches!(error, Error::BrokenTransactionManager)
 }

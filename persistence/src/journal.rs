@@ -193,10 +193,12 @@ pub fn flows(
     limit: i64,
 ) -> Result<Vec<(Uuid, FlowKind)>> {
     let rows: Vec<(Id, String)> = journal::table
-        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::seq.eq(1)))
+        .filter(journal::tenant_id.eq(Id(tenant.0)))
         .filter(journal::flow_id.gt(Id(after.unwrap_or(Uuid::nil()))))
         .order(journal::flow_id.asc())
         .select((journal::flow_id, journal::flow))
+        // Not the first entries: a chain that lost its first is one to be found.
+        .distinct()
         .limit(limit)
         .load(db)?;
     rows.into_iter()

@@ -6,12 +6,12 @@ use serde_json::Value;
 use ureq::http::{HeaderMap, Request};
 use uuid::Uuid;
 
-use super::City;
+use super::Site;
 
 /// Somebody who sends requests.
 #[derive(Clone, Copy)]
 pub(crate) struct Client<'c> {
-    pub(super) city: &'c City,
+    pub(super) site: &'c Site,
     pub(super) account: &'c str,
 }
 
@@ -65,7 +65,7 @@ impl<'c> Client<'c> {
             headers: Vec::new(),
             body: Vec::new(),
         };
-        if let Some(token) = self.city.token(self.account) {
+        if let Some(token) = self.site.token(self.account) {
             call = call.header("Authorization", &format!("Bearer {token}"));
         }
         if method == "POST" { call.key(&key()) } else { call }
@@ -91,7 +91,7 @@ impl<'c> Client<'c> {
 
     /// Who this is.
     pub(crate) fn id(self) -> Uuid {
-        self.city.seeded().people[self.account].id
+        self.site.seeded().people[self.account].id
     }
 }
 
@@ -139,12 +139,12 @@ impl Call<'_> {
     pub(crate) fn try_send(self) -> Result<Answer, ureq::Error> {
         let Self { client, method, path, headers, body } = self;
         let asked = format!("{} {method} {path}", client.account);
-        let uri = format!("{}{path}", client.city.base);
+        let uri = format!("{}{path}", client.site.base);
         let mut request = Request::builder().method(method.as_str()).uri(uri);
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let agent = &client.city.agent;
+        let agent = &client.site.agent;
         let mut response = if matches!(method.as_str(), "POST" | "PUT" | "PATCH") {
             agent.run(request.body(body)?)?
         } else {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, City, seed, text};
+use super::{Answer, Site, seed, text};
 
 /// A report at a place of the map.
 pub(crate) fn report_at(lng: f64, lat: f64) -> Value {
@@ -13,7 +13,7 @@ pub(crate) fn report_at(lng: f64, lat: f64) -> Value {
     })
 }
 
-impl City {
+impl Site {
     /// A step of a case.
     #[track_caller]
     pub(crate) fn ask(&self, by: &str, case: &str, verb: &str, body: &Value) -> Answer {

@@ -1,0 +1,285 @@
+//! No acknowledged write is lost: the program is killed under load, again and again, started
+//! anew, and asked for everything it promised.
+
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher, RandomState},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Database, Engine, Site, each, key, report_at, text};
+
+/// The program itself.
+fn program() -> PathBuf {
+    let suite = std::env::current_exe().expect("this suite is a file");
+    let target = suite.parent().and_then(std::path::Path::parent).expect("it lies in target");
+    let program = target.join(format!("gridwhistle{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        program.is_file(),
+        "{} is missing: run `make test`, or `cargo build --workspace --bins` first",
+        program.display()
+    );
+    program
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.args(arguments).env_clear().stdin(Stdio::null());
+    command
+}
+
+/// The program, serving.
+struct Served {
+    child: Child,
+    site: Site,
+}
+
+impl Served {
+    fn start(engine: Engine, database: &Database) -> Self {
+        let arguments = [
+            "serve",
+            "--database",
+            &database.url,
+            "--listen",
+            "127.0.0.1:0",
+            "--log-level",
+            "error",
+        ];
+        let mut child = command(&arguments).stdout(Stdio::piped()).spawn().expect("it starts");
+        let output = child.stdout.take().expect("its output is piped");
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).expect("it says where it listens");
+        let base = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let base = base.unwrap_or_else(|| panic!("it says {line:?}"));
+        Self { site: Site::new(engine, base), child }
+    }
+
+    fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Asks it to end, as a supervisor does.
+    fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        assert!(sent.success());
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One write somebody made.
+#[derive(Clone, Debug)]
+struct Written {
+    by: &'static str,
+    path: String,
+    body: Value,
+    key: String,
+    /// What was answered; nothing when the server died before.
+    answer: Option<Value>,
+}
+
+/// What one client wrote, until the server died.
+fn write_on(site: &Site, over: &AtomicBool) -> Vec<Written> {
+    let mut log = Vec::new();
+    while !over.load(Ordering::Relaxed) {
+        if rounds(site, &mut log).is_none() {
+            break;
+        }
+    }
+    log
+}
+
+/// One report with its case and a remark; none when the server is gone.
+fn rounds(site: &Site, log: &mut Vec<Written>) -> Option<()> {
+    let mut send = |by: &'static str, path: String, body: Value| {
+        let key = key();
+        let call = site.by(by).call("POST", &path).key(&key).json(&body);
+        let answer = call.try_send().ok();
+        let refused = answer.as_ref().filter(|answer| answer.status >= 300);
+        // Told to come back: not done, as far as anybody knows.
+        let told = answer.as_ref().filter(|answer| answer.status < 300).map(|a| a.body.clone());
+        if let Some(refused) = refused {
+            assert!([503].contains(&refused.status), "{}: {}", refused.asked, refused.text);
+        }
+        log.push(Written { by, path, body, key, answer: told.clone() });
+        told
+    };
+    let report = send("worker", "/api/v1/reports".to_owned(), report_at(110.005, 30.005))?;
+    let path = format!("/api/v1/reports/{}/file", text(&report, "/id"));
+    let filed = send("community", path, json!({}))?;
+    let case = text(&filed, "/case_id");
+    let remark = json!({ "text": format!("批注 {case}") });
+    send("worker", format!("/api/v1/cases/{case}/comment"), remark)?;
+    let why = json!({ "reason": "需街道" });
+    send("community", format!("/api/v1/cases/{case}/escalate"), why)?;
+    Some(())
+}
+
+fn killed_under_load(engine: Engine) {
+    let database = Database::durable(engine);
+    let mut written: Vec<Written> = Vec::new();
+    let chance = RandomState::new();
+    for round in 0_u64..3 {
+        let served = Served::start(engine, &database);
+        let wait = Duration::from_millis(250 + chance.hash_one(round) % 700);
+        let over = AtomicBool::new(false);
+        let mut logs = Vec::new();
+        std::thread::scope(|scope| {
+            let site = &served.site;
+            let clients: Vec<_> = (0..8).map(|_| scope.spawn(|| write_on(site, &over))).collect();
+            std::thread::sleep(wait);
+            let pid = served.child.id().to_string();
+            let killed = Command::new("kill").args(["-KILL", &pid]).status().expect("kill");
+            assert!(killed.success());
+            over.store(true, Ordering::Relaxed);
+            logs.extend(clients.into_iter().flat_map(|client| client.join().unwrap()));
+        });
+        let done = logs.iter().filter(|write| write.answer.is_some()).count();
+        assert!(done > 10, "only {done} writes in {wait:?}");
+        drop(served);
+        // As it was left behind, before anybody tidied up.
+        verify(&database);
+        let again = Served::start(engine, &database);
+        for write in &mut logs {
+            let repeated = again.site.by(write.by).post_as(&write.key, &write.path, &write.body);
+            let repeated = repeated.done();
+            match &write.answer {
+                Some(answer) => assert_eq!(*answer, repeated, "{}", write.path),
+                // Whether it had happened or not, now it has, once.
+                None => write.answer = Some(repeated),
+            }
+        }
+        written.extend(logs);
+        everything_is_there_once(&again.site, &written);
+        again.kill();
+        verify(&database);
+    }
+}
+
+fn everything_is_there_once(site: &Site, written: &[Written]) {
+    let ids = |list: &str| {
+        let (mut found, mut path) = (Vec::new(), format!("{list}?limit=100"));
+        loop {
+            let page = site.by("worker").get(&path).done();
+            found.extend(each(&page, "/id"));
+            let Some(next) = page["next"].as_str() else { return found };
+            path = format!("{list}?limit=100&cursor={next}");
+        }
+    };
+    let of = |end: &str| {
+        let matching = written.iter().filter(|write| write.path.ends_with(end));
+        matching.filter_map(|write| write.answer.clone()).collect::<Vec<_>>()
+    };
+    let sorted = |mut ids: Vec<String>| {
+        ids.sort_unstable();
+        ids
+    };
+    let reports = of("/reports").iter().map(|report| text(report, "/id")).collect();
+    assert_eq!(sorted(ids("/api/v1/reports")), sorted(reports));
+    let cases: Vec<String> = of("/file").iter().map(|report| text(report, "/case_id")).collect();
+    assert_eq!(sorted(ids("/api/v1/cases")), sorted(cases.clone()));
+    let steps: BTreeMap<String, usize> = ["/comment", "/escalate"]
+        .iter()
+        .flat_map(|end| of(end))
+        .fold(BTreeMap::new(), |mut steps, case| {
+            *steps.entry(text(&case, "/id")).or_default() += 1;
+            steps
+        });
+    for case in cases.iter().rev().take(100) {
+        let timeline = site.by("worker").get(&format!("/api/v1/cases/{case}/timeline")).done();
+        let expected = 1 + steps.get(case).copied().unwrap_or_default();
+        assert_eq!(timeline["items"].as_array().map(Vec::len), Some(expected), "{timeline}");
+        assert_eq!(timeline["intact"], true);
+    }
+}
+
+/// `gridwhistle verify` finds nothing.
+fn verify(database: &Database) {
+    let verified = command(&["verify", "--database", &database.url]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&verified.stdout);
+    assert!(verified.status.success(), "{said} {}", String::from_utf8_lossy(&verified.stderr));
+    assert!(said.contains("every record is as it was written"), "{said}");
+}
+
+fn terminated(engine: Engine) {
+    let database = Database::durable(engine);
+    let mut served = Served::start(engine, &database);
+    let body = report_at(110.005, 30.005).to_string();
+    let head = format!(
+        "POST /api/v1/reports HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+         Idempotency-Key: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        served.site.token("worker").unwrap(),
+        key(),
+        body.len()
+    );
+    // A phone on a bad line: half of it is there when the server is told to end.
+    let (half, rest) = body.split_at(20);
+    let mut stream = TcpStream::connect(served.site.base.trim_start_matches("http://")).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(half.as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let told = Instant::now();
+    served.terminate();
+    std::thread::sleep(Duration::from_millis(300));
+    stream.write_all(rest.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let status = served.child.wait().unwrap();
+    assert_eq!(status.code(), Some(0), "{status}");
+    assert!(told.elapsed() < Duration::from_secs(15), "{:?}", told.elapsed());
+    assert!(TcpStream::connect(served.site.base.trim_start_matches("http://")).is_err());
+    let again = Served::start(engine, &database);
+    let listed = again.site.by("worker").get("/api/v1/reports").done();
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1));
+}
+
+mod sqlite {
+    use crate::harness::Engine::Sqlite;
+
+    #[test]
+    fn nothing_acknowledged_is_lost_when_the_program_is_killed() {
+        super::killed_under_load(Sqlite);
+    }
+    #[test]
+    fn a_running_request_is_finished_before_the_program_ends() {
+        super::terminated(Sqlite);
+    }
+}
+
+mod postgres {
+    use crate::harness::Engine::Postgres;
+
+    #[test]
+    fn nothing_acknowledged_is_lost_when_the_program_is_killed() {
+        super::killed_under_load(Postgres);
+    }
+    #[test]
+    fn a_running_request_is_finished_before_the_program_ends() {
+        super::terminated(Postgres);
+    }
+}
+
+#[test]
+fn the_program_prints_the_committed_contract() {
+    let printed = command(&["openapi"]).output().expect("it runs");
+    let committed = std::fs::read_to_string(crate::harness::root().join("openapi/openapi.json"));
+    let committed = committed.expect("openapi/openapi.json is committed");
+    let same = String::from_utf8_lossy(&printed.stdout) == committed;
+    assert!(same, "openapi/openapi.json is not what the program prints: build it, `make openapi`");
+}

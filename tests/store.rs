@@ -1,0 +1,444 @@
+//! The one write door, from behind: what a commit promises, whatever it is asked.
+
+use actix_web::rt::System;
+use api::{clock::new_id, seed};
+use domain::{
+    actor::{Actor, Role},
+    area::AreaTree,
+    case::{Case, Command},
+    catalogue::Catalogue,
+    change::{Change, Request, Stored, act},
+    flow::Context,
+    id::{CaseId, CommandId, PersonId, ReportId, TenantId},
+    intake::{self, Correction},
+    person::{self, Person},
+    report::{Channel, Draft, Report},
+    rules::Urgency,
+    text::{Code, Line, Prose},
+};
+use persistence::{
+    Options, Outcome, Store, StoreError, Write, area, case as cases, journal, person as people,
+    probe, report as reports, tenant,
+};
+use uuid::Uuid;
+
+use crate::harness::{Database, Engine, seed as places, template};
+
+macro_rules! on_both_stores {
+    ($($story:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $story() {
+                super::run($crate::harness::Engine::Sqlite, super::$story);
+            })+
+        }
+        mod postgres {
+            $(#[test]
+            fn $story() {
+                super::run($crate::harness::Engine::Postgres, super::$story);
+            })+
+        }
+    };
+}
+
+on_both_stores! {
+    a_change_is_found_as_it_was_committed,
+    a_place_in_the_journal_is_taken_once,
+    a_command_is_seen_once,
+    two_flows_are_committed_together_or_not_at_all,
+    one_poisoned_change_does_not_spoil_its_batch,
+    a_text_the_database_refuses_harms_nobody_else,
+    too_many_waiting_are_sent_away,
+    a_closed_store_takes_nothing,
+    a_write_without_an_entry_is_refused,
+    what_was_tampered_with_is_found,
+    a_reader_cannot_write,
+}
+
+/// A store on the seeded city, and what decisions need.
+struct Desk {
+    database: Database,
+    store: Store,
+    by: Actor,
+    areas: AreaTree,
+    catalogue: Catalogue,
+    tenant: tenant::Tenant,
+}
+
+fn run<F: Future<Output = ()>>(engine: Engine, story: impl FnOnce(Desk) -> F) {
+    let database = Database::seeded(engine);
+    let options = Options { readers: Some(2), writers: Some(1), waiting: 4096 };
+    let store = Store::open(&database.url, options).unwrap();
+    System::new().block_on(async move {
+        let tenants = store.read(tenant::all).await.unwrap();
+        let tenant = tenants.into_iter().find(|tenant| tenant.code == places::CITY).unwrap();
+        let id = tenant.id;
+        let rows = store.read(move |db| area::all(db, id)).await.unwrap();
+        let areas = AreaTree::new(rows.into_iter().map(|(area, _)| area));
+        let root = areas.root().unwrap().unit();
+        let grant = |role| domain::actor::Grant {
+            role,
+            over: root.clone(),
+            from: domain::Instant::UNIX_EPOCH,
+            until: None,
+        };
+        let by = Actor {
+            tenant: id,
+            person: PersonId(template(engine).seeded.people["worker"].id),
+            name: "全能者".to_owned(),
+            grants: Role::ALL.iter().map(|role| grant(*role)).collect(),
+        };
+        let opened = store.clone();
+        story(Desk { database, store, by, areas, catalogue: seed::catalogue(), tenant }).await;
+        opened.close();
+    });
+}
+
+fn now() -> domain::Instant {
+    api::clock::Clock::default().now()
+}
+
+fn prose(text: &str) -> Prose {
+    Prose::try_from(text).unwrap()
+}
+
+fn request() -> Request {
+    Request::new(CommandId(new_id()), "test", Uuid::nil(), &"body")
+}
+
+impl Desk {
+    fn context(&self) -> Context<'_> {
+        Context {
+            by: &self.by,
+            at: now(),
+            seq: 1,
+            rules: &self.tenant.rules,
+            areas: &self.areas,
+            catalogue: &self.catalogue,
+        }
+    }
+
+    fn draft(&self) -> Draft {
+        Draft {
+            id: ReportId(new_id()),
+            channel: Channel::Worker,
+            title: None,
+            text: prose("油烟扰民"),
+            category: None,
+            urgency: Urgency::Normal,
+            area: self.areas.by_code(places::GRID).map(|area| area.id),
+            point: None,
+            address: None,
+            client_at: None,
+            confidential: false,
+            handled: None,
+        }
+    }
+
+    fn report(&self) -> Change<Report> {
+        intake::submit(self.draft(), request(), self.context()).unwrap().0
+    }
+
+    fn file(&self, report: &Stored<Report>, case: CaseId) -> (Change<Report>, Change<Case>) {
+        intake::file(report, case, Correction::default(), request(), self.context()).unwrap()
+    }
+
+    fn comment(&self, case: &Stored<Case>, asked: Request) -> Change<Case> {
+        let command = Command::Comment { text: prose("批注") };
+        act(Some(case), &command, asked, 0, self.context()).unwrap()
+    }
+
+    fn register(&self, account: &str) -> Change<Person> {
+        let command = person::Command::Register {
+            id: PersonId(new_id()),
+            account: Code::try_from(account).unwrap(),
+            name: Line::try_from("某人").unwrap(),
+            grants: Vec::new(),
+        };
+        act(None, &command, request(), 0, self.context()).unwrap()
+    }
+
+    async fn commit(&self, write: Write) -> Result<Outcome, StoreError> {
+        self.store.commit(vec![write]).await
+    }
+
+    /// A case that exists.
+    async fn case(&self) -> Stored<Case> {
+        let report = self.report();
+        self.commit(of_report(&report)).await.unwrap();
+        let (filed, opened) = self.file(&report.stored(), CaseId(new_id()));
+        let both = vec![of_report(&filed), of_case(&opened)];
+        assert_eq!(self.store.commit(both).await.unwrap(), Outcome::Done);
+        opened.stored()
+    }
+
+    async fn find_case(&self, id: CaseId) -> Option<Stored<Case>> {
+        let tenant = self.tenant.id;
+        self.store.read(move |db| cases::find(db, tenant, id)).await.unwrap()
+    }
+
+    async fn find_report(&self, id: ReportId) -> Option<Stored<Report>> {
+        let tenant = self.tenant.id;
+        self.store.read(move |db| reports::find(db, tenant, id)).await.unwrap()
+    }
+
+    async fn find_person(&self, id: PersonId) -> Option<Stored<Person>> {
+        let tenant = self.tenant.id;
+        self.store.read(move |db| people::find(db, tenant, id)).await.unwrap()
+    }
+
+    async fn broken(&self) -> Vec<String> {
+        api::verify::all(&self.store, None).await.unwrap().broken
+    }
+}
+
+fn of_case(change: &Change<Case>) -> Write {
+    Write::Case(Box::new(change.clone()))
+}
+
+fn of_report(change: &Change<Report>) -> Write {
+    Write::Report(Box::new(change.clone()))
+}
+
+fn of_person(change: &Change<Person>) -> Write {
+    Write::Person(Box::new(change.clone()))
+}
+
+async fn a_change_is_found_as_it_was_committed(desk: Desk) {
+    let case = desk.case().await;
+    assert_eq!(desk.find_case(case.state.id).await, Some(case.clone()));
+    let (tenant, id) = (desk.tenant.id, case.state.id.0);
+    let chain = desk.store.read(move |db| journal::chain(db, tenant, id, None)).await.unwrap();
+    assert_eq!(domain::journal::verify(&chain).unwrap(), case.head);
+    let replayed = desk.store.read(move |db| journal::at::<Case>(db, tenant, id, 1)).await.unwrap();
+    assert_eq!(replayed, Some(case));
+    assert_eq!(desk.broken().await, Vec::<String>::new());
+}
+
+async fn a_place_in_the_journal_is_taken_once(desk: Desk) {
+    let case = desk.case().await;
+    let (one, other) = (desk.comment(&case, request()), desk.comment(&case, request()));
+    assert_eq!(desk.commit(of_case(&one)).await.unwrap(), Outcome::Done);
+    assert_eq!(desk.commit(of_case(&other)).await.unwrap(), Outcome::Stale);
+    assert_eq!(desk.find_case(case.state.id).await.unwrap(), one.stored());
+    let again = desk.comment(&one.stored(), other.entry.command_of());
+    assert_eq!(desk.commit(of_case(&again)).await.unwrap(), Outcome::Done);
+}
+
+/// The request of an entry.
+trait Asked {
+    fn command_of(&self) -> Request;
+}
+
+impl Asked for domain::journal::Entry {
+    fn command_of(&self) -> Request {
+        Request { command: self.command, digest: self.digest }
+    }
+}
+
+async fn a_command_is_seen_once(desk: Desk) {
+    let case = desk.case().await;
+    let asked = request();
+    let first = desk.comment(&case, asked);
+    assert_eq!(desk.commit(of_case(&first)).await.unwrap(), Outcome::Done);
+    assert_eq!(desk.commit(of_case(&first)).await.unwrap(), Outcome::Seen);
+    let second = desk.comment(&first.stored(), asked);
+    assert_eq!(desk.commit(of_case(&second)).await.unwrap(), Outcome::Seen);
+    assert_eq!(desk.find_case(case.state.id).await.unwrap().seq, 2);
+    let tenant = desk.tenant.id;
+    let seen = desk.store.read(move |db| journal::seen(db, tenant, asked.command)).await.unwrap();
+    let seen = seen.unwrap();
+    assert_eq!((seen.request, seen.seq, seen.flow), (asked, 2, case.state.id.0));
+    // To another tenant it is new.
+    let other = TenantId(new_id());
+    let elsewhere = desk.store.read(move |db| journal::seen(db, other, asked.command)).await;
+    assert_eq!(elsewhere.unwrap(), None);
+}
+
+async fn two_flows_are_committed_together_or_not_at_all(desk: Desk) {
+    let (taken, report) = (desk.case().await, desk.report());
+    desk.commit(of_report(&report)).await.unwrap();
+    // The case's first place is taken; the report's second is free.
+    let (filed, opened) = desk.file(&report.stored(), taken.state.id);
+    let both = vec![of_report(&filed), of_case(&opened)];
+    assert_eq!(desk.store.commit(both).await.unwrap(), Outcome::Stale);
+    assert_eq!(desk.find_report(report.state.id).await.unwrap(), report.stored());
+    assert_eq!(desk.find_case(taken.state.id).await.unwrap(), taken);
+    assert_eq!(desk.broken().await, Vec::<String>::new());
+}
+
+/// Commits all at the same moment; what waits while the first is written shares a transaction.
+async fn together(desk: &Desk, writes: Vec<Vec<Write>>) -> Vec<Result<Outcome, StoreError>> {
+    let commits: Vec<_> = writes
+        .into_iter()
+        .map(|write| {
+            let store = desk.store.clone();
+            actix_web::rt::spawn(async move { store.commit(write).await })
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for commit in commits {
+        outcomes.push(commit.await.unwrap());
+    }
+    outcomes
+}
+
+async fn one_poisoned_change_does_not_spoil_its_batch(desk: Desk) {
+    let good: Vec<_> = (0..10).map(|index| desk.register(&format!("good-{index}"))).collect();
+    // The account is taken; that cannot be known before it is written.
+    let bad = desk.register("worker");
+    let mut writes: Vec<_> = good.iter().map(|change| vec![of_person(change)]).collect();
+    writes.insert(5, vec![of_person(&bad)]);
+    let outcomes = together(&desk, writes).await;
+    for (index, outcome) in outcomes.iter().enumerate() {
+        if index == 5 {
+            assert!(matches!(outcome, Err(StoreError::Exists("account"))), "{outcome:?}");
+        } else {
+            assert!(matches!(outcome, Ok(Outcome::Done)), "{index}: {outcome:?}");
+        }
+    }
+    for change in &good {
+        assert!(desk.find_person(change.state.id).await.is_some());
+    }
+    assert!(desk.find_person(bad.state.id).await.is_none());
+    assert_eq!(desk.broken().await, Vec::<String>::new());
+}
+
+async fn a_text_the_database_refuses_harms_nobody_else(desk: Desk) {
+    let case = desk.case().await;
+    let mut bad = desk.comment(&case, request());
+    // No command can carry it; should it ever get here, PostgreSQL says no and SQLite does not.
+    bad.entry.actor_name = "a\0b".to_owned();
+    bad.entry = bad.entry.sealed();
+    let good: Vec<_> = (0..6).map(|index| desk.register(&format!("good-{index}"))).collect();
+    let mut writes: Vec<_> = good.iter().map(|change| vec![of_person(change)]).collect();
+    writes.insert(3, vec![of_case(&bad)]);
+    let outcomes = together(&desk, writes).await;
+    for (index, outcome) in outcomes.iter().enumerate().filter(|(index, _)| *index != 3) {
+        assert!(matches!(outcome, Ok(Outcome::Done)), "{index}: {outcome:?}");
+    }
+    let after = desk.register("afterwards");
+    assert!(matches!(desk.commit(of_person(&after)).await, Ok(Outcome::Done)));
+}
+
+async fn too_many_waiting_are_sent_away(desk: Desk) {
+    let options = Options { readers: Some(1), writers: Some(1), waiting: 3 };
+    let small = Store::open(&desk.database.url, options).unwrap();
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let (begun, begin) = std::sync::mpsc::channel::<()>();
+    let busy = small.clone();
+    let blocker = actix_web::rt::spawn(async move {
+        busy.read(move |_| {
+            begun.send(()).unwrap();
+            wait.recv().unwrap();
+            Ok(())
+        })
+        .await
+    });
+    while begin.try_recv().is_err() {
+        actix_web::rt::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let store = small.clone();
+            actix_web::rt::spawn(async move { store.read(tenant::all).await })
+        })
+        .collect();
+    actix_web::rt::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert!(matches!(small.read(tenant::all).await, Err(StoreError::Overloaded)));
+    // Writing has a queue of its own.
+    let person = desk.register("meanwhile");
+    assert_eq!(small.commit(vec![of_person(&person)]).await.unwrap(), Outcome::Done);
+    release.send(()).unwrap();
+    blocker.await.unwrap().unwrap();
+    for one in waiting {
+        one.await.unwrap().unwrap();
+    }
+    small.read(tenant::all).await.unwrap();
+    small.close();
+}
+
+async fn a_closed_store_takes_nothing(desk: Desk) {
+    // What was taken before is finished.
+    let store = desk.store.clone();
+    let changes: Vec<_> = (0..8).map(|index| desk.register(&format!("last-{index}"))).collect();
+    let writes: Vec<_> = changes.iter().map(|change| vec![of_person(change)]).collect();
+    let pending: Vec<_> = writes
+        .into_iter()
+        .map(|write| {
+            let store = store.clone();
+            actix_web::rt::spawn(async move { store.commit(write).await })
+        })
+        .collect();
+    actix_web::rt::time::sleep(std::time::Duration::from_millis(1)).await;
+    store.close();
+    for commit in pending {
+        let outcome = commit.await.unwrap();
+        assert!(matches!(outcome, Ok(Outcome::Done) | Err(StoreError::Closed)), "{outcome:?}");
+    }
+    assert!(matches!(store.read(tenant::all).await, Err(StoreError::Closed)));
+    let person = of_person(&desk.register("late"));
+    assert!(matches!(store.commit(vec![person]).await, Err(StoreError::Closed)));
+    store.close();
+}
+
+async fn a_write_without_an_entry_is_refused(desk: Desk) {
+    let password = Write::Password { person: desk.by.person, hash: "x".to_owned() };
+    let refused = desk.commit(password).await;
+    assert!(matches!(refused, Err(StoreError::Inconsistent(_))), "{refused:?}");
+    assert!(matches!(desk.store.commit(Vec::new()).await, Err(StoreError::Inconsistent(_))));
+}
+
+async fn what_was_tampered_with_is_found(desk: Desk) {
+    let case = desk.case().await;
+    let change = desk.comment(&case, request());
+    desk.commit(of_case(&change)).await.unwrap();
+    let url = &desk.database.url;
+    assert_eq!(desk.broken().await, Vec::<String>::new());
+    let tamper = |sql: &str| probe::execute(url, sql).unwrap();
+    tamper("update journal set actor_name = '别人' where name = 'comment'");
+    let broken = desk.broken().await;
+    assert!(broken.len() == 1 && broken[0].contains("entry 2 was changed"), "{broken:?}");
+    tamper("update journal set actor_name = '全能者' where name = 'comment'");
+    assert_eq!(desk.broken().await, Vec::<String>::new());
+    let cast = if url.starts_with("sqlite") { "text" } else { "jsonb" };
+    let swap = |from: &str, to: &str| {
+        format!(
+            "update cases set state = cast(replace(cast(state as text), '{from}', '{to}') as {cast})"
+        )
+    };
+    tamper(&swap("油烟", "烟油"));
+    let broken = desk.broken().await;
+    assert!(broken.len() == 1 && broken[0].contains("stored state"), "{broken:?}");
+    tamper(&swap("烟油", "油烟"));
+    assert_eq!(desk.broken().await, Vec::<String>::new());
+    // Taking out a middle or the first entry shows; so does taking out the last.
+    tamper("create table kept as select * from journal where name in ('open', 'comment')");
+    for name in ["open", "comment"] {
+        tamper(&format!("delete from journal where name = '{name}'"));
+        let broken = desk.broken().await;
+        assert!(broken.len() == 1, "{name}: {broken:?}");
+        tamper(&format!("insert into journal select * from kept where name = '{name}'"));
+    }
+    assert_eq!(desk.broken().await, Vec::<String>::new());
+}
+
+async fn a_reader_cannot_write(desk: Desk) {
+    let (tenant, person) = (desk.tenant.id, desk.by.person);
+    let session = people::Session {
+        id: new_id(),
+        person,
+        refresh_hash: vec![7; 32],
+        created_at: now(),
+        expires_at: now(),
+    };
+    let (id, again) = (session.id, session.clone());
+    let written = desk.store.read(move |db| people::open_session(db, tenant, &session)).await;
+    let engine_refuses = desk.database.url.starts_with("sqlite");
+    assert_eq!(written.is_err(), engine_refuses, "{written:?}");
+    if engine_refuses {
+        desk.store.run(move |db| people::open_session(db, tenant, &again)).await.unwrap();
+    }
+    let revoked = desk.store.run(move |db| people::revoke_session(db, tenant, id, now())).await;
+    revoked.unwrap();
+}
