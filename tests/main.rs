@@ -9,13 +9,19 @@ mod case;
 #[cfg(test)]
 mod concurrency;
 #[cfg(test)]
+mod coverage;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod layers;
+#[cfg(test)]
 mod me;
+#[cfg(test)]
+mod openapi;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
@@ -27,6 +33,10 @@ mod report;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod snapshot;
+#[cfg(test)]
 mod store;
+#[cfg(test)]
+mod tidy;
 #[cfg(test)]
 mod whistle;

@@ -135,7 +135,8 @@ fn a_cursor_is_not_made_by_clients(city: &City) {
         &text(&other, "/next"),
         &"A".repeat(4000),
     ] {
-        let encoded: String = bad.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded: Vec<String> = bad.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = encoded.concat();
         let path = format!("/api/v1/reports?limit=1&cursor={encoded}");
         let refused = city.by("resident").get(&path).problem(400, "invalid_query");
         assert_eq!(refused["errors"][0]["parameter"], "cursor", "{bad}");

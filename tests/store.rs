@@ -48,6 +48,7 @@ on_both_stores! {
     two_flows_are_committed_together_or_not_at_all,
     one_poisoned_change_does_not_spoil_its_batch,
     a_text_the_database_refuses_harms_nobody_else,
+    replicas_that_write_the_same_in_another_order_do_not_fail,
     too_many_waiting_are_sent_away,
     a_closed_store_takes_nothing,
     a_write_without_an_entry_is_refused,
@@ -65,13 +66,13 @@ struct Desk {
     tenant: tenant::Tenant,
 }
 
-fn run<F: Future<Output = ()>>(engine: Engine, story: impl FnOnce(Desk) -> F) {
+fn run<F: Future<Output = ()>>(engine: Engine, tell: impl FnOnce(Desk) -> F) {
     let database = Database::seeded(engine);
     let options = Options { readers: Some(2), writers: Some(1), waiting: 4096 };
     let store = Store::open(&database.url, options).unwrap();
     System::new().block_on(async move {
-        let tenants = store.read(tenant::all).await.unwrap();
-        let tenant = tenants.into_iter().find(|tenant| tenant.code == places::CITY).unwrap();
+        let all = store.read(tenant::all).await.unwrap();
+        let tenant = all.into_iter().find(|tenant| tenant.code == places::CITY).unwrap();
         let id = tenant.id;
         let rows = store.read(move |db| area::all(db, id)).await.unwrap();
         let areas = AreaTree::new(rows.into_iter().map(|(area, _)| area));
@@ -89,7 +90,7 @@ fn run<F: Future<Output = ()>>(engine: Engine, story: impl FnOnce(Desk) -> F) {
             grants: Role::ALL.iter().map(|role| grant(*role)).collect(),
         };
         let opened = store.clone();
-        story(Desk { database, store, by, areas, catalogue: seed::catalogue(), tenant }).await;
+        tell(Desk { database, store, by, areas, catalogue: seed::catalogue(), tenant }).await;
         opened.close();
     });
 }
@@ -321,21 +322,59 @@ async fn a_text_the_database_refuses_harms_nobody_else(desk: Desk) {
     assert!(matches!(desk.commit(of_person(&after)).await, Ok(Outcome::Done)));
 }
 
+async fn replicas_that_write_the_same_in_another_order_do_not_fail(desk: Desk) {
+    let options = Options { readers: Some(1), writers: Some(1), waiting: 4096 };
+    let replica = Store::open(&desk.database.url, options).unwrap();
+    let mut cases = Vec::new();
+    for _ in 0..16 {
+        cases.push(desk.case().await);
+    }
+    for round in 0..4 {
+        let change = |case: &Stored<Case>| desk.comment(case, request());
+        let one: Vec<_> = cases.iter().map(change).collect();
+        let other: Vec<_> = cases.iter().map(change).collect();
+        let mut commits = Vec::new();
+        for index in 0..cases.len() {
+            for (store, change) in
+                [(&desk.store, &one[index]), (&replica, &other[cases.len() - 1 - index])]
+            {
+                let (store, write) = (store.clone(), vec![of_case(change)]);
+                commits.push(actix_web::rt::spawn(async move { store.commit(write).await }));
+            }
+        }
+        let mut done = 0;
+        for commit in commits {
+            match commit.await.unwrap() {
+                Ok(Outcome::Done) => done += 1,
+                Ok(Outcome::Stale) => {}
+                wrong => panic!("round {round}: {wrong:?}"),
+            }
+        }
+        assert_eq!(done, cases.len(), "round {round}: one of two wins, for every case");
+        for case in &mut cases {
+            *case = desk.find_case(case.state.id).await.unwrap();
+        }
+    }
+    replica.close();
+    assert!(cases.iter().all(|case| case.seq == 5));
+    assert_eq!(desk.broken().await, Vec::<String>::new());
+}
+
 async fn too_many_waiting_are_sent_away(desk: Desk) {
     let options = Options { readers: Some(1), writers: Some(1), waiting: 3 };
     let small = Store::open(&desk.database.url, options).unwrap();
     let (release, wait) = std::sync::mpsc::channel::<()>();
-    let (begun, begin) = std::sync::mpsc::channel::<()>();
+    let (tell, told) = std::sync::mpsc::channel::<()>();
     let busy = small.clone();
     let blocker = actix_web::rt::spawn(async move {
         busy.read(move |_| {
-            begun.send(()).unwrap();
+            tell.send(()).unwrap();
             wait.recv().unwrap();
             Ok(())
         })
         .await
     });
-    while begin.try_recv().is_err() {
+    while told.try_recv().is_err() {
         actix_web::rt::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     let waiting: Vec<_> = (0..3)
@@ -401,10 +440,10 @@ async fn what_was_tampered_with_is_found(desk: Desk) {
     assert!(broken.len() == 1 && broken[0].contains("entry 2 was changed"), "{broken:?}");
     tamper("update journal set actor_name = '全能者' where name = 'comment'");
     assert_eq!(desk.broken().await, Vec::<String>::new());
-    let cast = if url.starts_with("sqlite") { "text" } else { "jsonb" };
+    let document = if url.starts_with("sqlite") { "text" } else { "jsonb" };
     let swap = |from: &str, to: &str| {
         format!(
-            "update cases set state = cast(replace(cast(state as text), '{from}', '{to}') as {cast})"
+            "update cases set state = cast(replace(cast(state as text), '{from}', '{to}') as {document})"
         )
     };
     tamper(&swap("油烟", "烟油"));

@@ -45,7 +45,7 @@ rows! {
         boundary: Option<Doc> => Nullable<sql::Doc>, "jsonb";
         created_at: At => sql::Moment, "timestamptz";
     }
-    "on conflict (tenant_id, id) do update set name = excluded.name, boundary = excluded.boundary"
+    key (tenant_id, id) changes (name, boundary)
 }
 
 impl AreaRow {

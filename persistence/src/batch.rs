@@ -5,7 +5,7 @@
 //! (tenant, command, part) finds a command that was seen before. Only winners' other rows are
 //! written. A commit whose entries win only in part breaks the batch, and is refused alone.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use diesel::prelude::*;
 use domain::{
@@ -30,7 +30,7 @@ use crate::{
     obligation::ObligationRow,
     person::{self, PasswordRow, PersonRow},
     report::ReportRow,
-    rows::{self, Keyed},
+    rows::{self, Keyed, Row},
     schema,
     types::{At, Doc, Id},
 };
@@ -83,7 +83,14 @@ pub(crate) struct Commit {
     people: Vec<PersonRow>,
     passwords: Vec<PasswordRow>,
     areas: Vec<AreaRow>,
-    obligations: Vec<ObligationRow>,
+    opened: Vec<ObligationRow>,
+    settled: Vec<ObligationRow>,
+}
+
+/// A row of a flow: new at the first place of its journal, changed at every later one.
+pub(crate) trait Moving: Row {
+    /// Its place in the journal.
+    fn seq(&self) -> i64;
 }
 
 impl Commit {
@@ -138,10 +145,10 @@ impl Commit {
         };
         self.entries.push(EntryRow::new(&change.entry));
         for obligation in &change.opened {
-            self.obligations.push(row(obligation, None)?);
+            self.opened.push(row(obligation, None)?);
         }
         for settled in &change.settled {
-            self.obligations.push(row(&settled.obligation, Some(settled))?);
+            self.settled.push(row(&settled.obligation, Some(settled))?);
         }
         Ok(())
     }
@@ -154,6 +161,13 @@ fn orphan() -> StoreError {
 /// The JSON text of a state.
 pub(crate) fn document(state: &impl Serialize) -> Result<Doc> {
     serde_json::to_string(state).map(Doc).map_err(|e| StoreError::Inconsistent(e.to_string()))
+}
+
+/// Applies commits in the hope that none of them was seen before or lost a race, which is the
+/// rule and costs least; if one was, nothing is written and [`apply`] is to be asked.
+pub(crate) fn apply_all(db: &mut Db, commits: &[&Commit]) -> Result<()> {
+    rows::insert(db, &all(commits, |commit| &commit.entries))?;
+    save(db, commits)
 }
 
 /// Applies commits within the current transaction; one outcome for each.
@@ -197,23 +211,24 @@ fn all<'a, R>(commits: &[&'a Commit], rows: fn(&Commit) -> &Vec<R>) -> Vec<&'a R
 }
 
 fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
-    rows::write(db, &all(commits, |commit| &commit.areas))?;
-    rows::write(db, &all(commits, |commit| &commit.reports))?;
-    rows::write(db, &all(commits, |commit| &commit.cases))?;
-    rows::write(db, &all(commits, |commit| &commit.case_units))?;
-    rows::write(db, &all(commits, |commit| &commit.people))?;
+    rows::upsert(db, &all(commits, |commit| &commit.areas))?;
+    save_flows(db, all(commits, |commit| &commit.reports))?;
+    save_flows(db, all(commits, |commit| &commit.cases))?;
+    rows::upsert(db, &all(commits, |commit| &commit.case_units))?;
+    save_flows(db, all(commits, |commit| &commit.people))?;
     let passwords = all(commits, |commit| &commit.passwords);
-    rows::write(db, &passwords)?;
+    rows::upsert(db, &passwords)?;
     for password in passwords {
         person::revoke_sessions(db, password)?;
     }
-    // Two commits of a batch may touch the same debt, and one statement must not: the later one
-    // counts.
-    let mut latest: HashMap<_, &ObligationRow> = HashMap::new();
-    for row in all(commits, |commit| &commit.obligations) {
-        latest.insert(row.key(), row);
-    }
-    let latest: Vec<&ObligationRow> = latest.into_values().collect();
-    rows::write(db, &latest)?;
+    rows::insert(db, &all(commits, |commit| &commit.opened))?;
+    rows::update(db, &all(commits, |commit| &commit.settled))?;
+    Ok(())
+}
+
+fn save_flows<R: Moving>(db: &mut Db, rows: Vec<&R>) -> Result<()> {
+    let (new, moved): (Vec<&R>, Vec<&R>) = rows.into_iter().partition(|row| row.seq() == 1);
+    rows::insert(db, &new)?;
+    rows::update(db, &moved)?;
     Ok(())
 }

@@ -15,7 +15,7 @@ use domain::{
 };
 
 use crate::{
-    batch::document,
+    batch::{Moving, document},
     connection::{Db, MultiBackend},
     error::StoreError,
     journal::Keyset,
@@ -61,9 +61,13 @@ rows! {
         closed_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
         state: Doc => sql::Doc, "jsonb";
     }
-    "on conflict (tenant_id, id) do update set seq = excluded.seq, head = excluded.head, \
-     stage = excluded.stage, holder_id = excluded.holder_id, closed_at = excluded.closed_at, \
-     state = excluded.state"
+    key (tenant_id, id) changes (seq, head, stage, holder_id, closed_at, state)
+}
+
+impl Moving for CaseRow {
+    fn seq(&self) -> i64 {
+        self.seq
+    }
 }
 
 impl CaseRow {
@@ -114,7 +118,7 @@ rows! {
         unit_id: Id => sql::Uid, "uuid";
         case_id: Id => sql::Uid, "uuid";
     }
-    "on conflict do nothing"
+    key (tenant_id, unit_id, case_id) changes ()
 }
 
 impl CaseUnitRow {

@@ -79,6 +79,14 @@ impl Url {
                      set idle_in_transaction_session_timeout = '60s'; \
                      set plan_cache_mode = force_generic_plan;",
                 )?;
+                if purpose == Use::Write {
+                    // What a writing lane does, it does by primary key; a plan made while a table
+                    // was small must not scan it when it has grown.
+                    connection.batch_execute(
+                        "set enable_seqscan = off; set enable_hashjoin = off; \
+                         set enable_mergejoin = off;",
+                    )?;
+                }
                 Ok(Db::Postgres(connection))
             }
             Self::Sqlite(path) => {

@@ -56,7 +56,7 @@ rows! {
         events: String => Text, "text";
         hash: Vec<u8> => Binary, "bytea";
     }
-    "on conflict do nothing returning tenant_id, command_id, flow_id, seq"
+    key (tenant_id, flow_id, seq) changes ()
 }
 
 impl Keyed for EntryRow {

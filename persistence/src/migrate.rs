@@ -6,7 +6,7 @@ use diesel::{connection::SimpleConnection, migration::MigrationVersion};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::{
-    connection::{Db, Url, Use, each},
+    connection::{Db, Url, Use, each, transaction},
     error::StoreError,
 };
 
@@ -20,17 +20,18 @@ fn unusable(error: &(dyn std::error::Error + Send + Sync)) -> StoreError {
     StoreError::Unusable(format!("the database cannot be migrated: {error}"))
 }
 
+/// Runs `work` while nobody else migrates: PostgreSQL has a lock for that, SQLite its one writer.
 fn locked<R>(
     db: &mut Db,
     work: impl FnOnce(&mut Db) -> Result<R, StoreError>,
 ) -> Result<R, StoreError> {
-    if let Db::Postgres(c) = db {
-        c.batch_execute(&format!("set statement_timeout = 0; select pg_advisory_lock({LOCK})"))?;
+    if matches!(db, Db::Sqlite(_)) {
+        return transaction(db, work);
     }
+    let lock = format!("set statement_timeout = 0; select pg_advisory_lock({LOCK})");
+    each!(db, c => c.batch_execute(&lock))?;
     let result = work(db);
-    if let Db::Postgres(c) = db {
-        c.batch_execute(&format!("select pg_advisory_unlock({LOCK})"))?;
-    }
+    each!(db, c => c.batch_execute(&format!("select pg_advisory_unlock({LOCK})")))?;
     result
 }
 

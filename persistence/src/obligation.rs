@@ -59,8 +59,7 @@ rows! {
         settled_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
         outcome: Option<String> => Nullable<Text>, "text";
     }
-    "on conflict (tenant_id, flow_id, no, duty, unit_id) do update \
-     set settled_at = excluded.settled_at, outcome = excluded.outcome"
+    key (tenant_id, flow_id, no, duty, unit_id) changes (settled_at, outcome)
 }
 
 impl ObligationRow {
@@ -87,10 +86,6 @@ impl ObligationRow {
             settled_at: settled.map(|settled| At(settled.at)),
             outcome: settled.map(|settled| settled.outcome.name().to_owned()),
         })
-    }
-
-    pub(crate) fn key(&self) -> (Id, Id, i64, &str, Id) {
-        (self.tenant_id, self.flow_id, self.no, &self.duty, self.unit_id)
     }
 }
 

@@ -13,7 +13,7 @@ use domain::{
 use uuid::Uuid;
 
 use crate::{
-    batch::document,
+    batch::{Moving, document},
     case::stored,
     connection::Db,
     error::StoreError,
@@ -45,8 +45,13 @@ rows! {
         name: String => Text, "text";
         state: Doc => sql::Doc, "jsonb";
     }
-    "on conflict (tenant_id, id) do update set seq = excluded.seq, head = excluded.head, \
-     name = excluded.name, state = excluded.state"
+    key (tenant_id, id) changes (seq, head, name, state)
+}
+
+impl Moving for PersonRow {
+    fn seq(&self) -> i64 {
+        self.seq
+    }
 }
 
 impl PersonRow {
@@ -79,8 +84,7 @@ rows! {
         hash: String => Text, "text";
         changed_at: At => sql::Moment, "timestamptz";
     }
-    "on conflict (tenant_id, person_id) do update set hash = excluded.hash, \
-     changed_at = excluded.changed_at"
+    key (tenant_id, person_id) changes (hash, changed_at)
 }
 
 /// Ends every session of a person: what a new password does.

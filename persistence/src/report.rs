@@ -13,7 +13,7 @@ use domain::{
 };
 
 use crate::{
-    batch::document,
+    batch::{Moving, document},
     case::{end, stored},
     connection::{Db, MultiBackend},
     error::StoreError,
@@ -54,8 +54,13 @@ rows! {
         received_at: At => sql::Moment, "timestamptz";
         state: Doc => sql::Doc, "jsonb";
     }
-    "on conflict (tenant_id, id) do update set seq = excluded.seq, head = excluded.head, \
-     status = excluded.status, case_id = excluded.case_id, state = excluded.state"
+    key (tenant_id, id) changes (seq, head, status, case_id, state)
+}
+
+impl Moving for ReportRow {
+    fn seq(&self) -> i64 {
+        self.seq
+    }
 }
 
 impl ReportRow {

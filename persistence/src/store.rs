@@ -21,7 +21,7 @@ type Job = Box<dyn FnOnce(&mut Result<Db>) + Send>;
 
 /// What a writing lane does.
 enum Task {
-    Commit(Commit, oneshot::Sender<Result<Outcome>>),
+    Commit(Box<Commit>, oneshot::Sender<Result<Outcome>>),
     Run(Job),
 }
 
@@ -113,7 +113,7 @@ impl Store {
     /// Makes changes durable together, or none of them; whoever waits at the same time shares
     /// the transaction.
     pub async fn commit(&self, writes: Vec<Write>) -> Result<Outcome> {
-        let commit = Commit::new(&writes)?;
+        let commit = Box::new(Commit::new(&writes)?);
         let (reply, answer) = oneshot::channel();
         self.lanes.writes.push(Task::Commit(commit, reply))?;
         answer.await.unwrap_or(Err(StoreError::Closed))
@@ -196,16 +196,23 @@ fn write(worker: &mut Worker, tasks: Vec<Task>) {
     }
 }
 
-/// All commits in one transaction; should one of them break it, each on its own.
-fn together(db: &mut Result<Db>, commits: &[Commit]) -> Vec<Result<Outcome>> {
+/// All commits in one transaction: first in the hope that all of them are new, then looking at
+/// each for replays and lost races; should one break that too, each on its own.
+fn together(db: &mut Result<Db>, commits: &[Box<Commit>]) -> Vec<Result<Outcome>> {
     let failed =
         |why: &str| commits.iter().map(|_| Err(StoreError::Unavailable(why.to_owned()))).collect();
     let connection = match db {
         Ok(connection) => connection,
         Err(error) => return failed(&error.to_string()),
     };
-    let all: Vec<&Commit> = commits.iter().collect();
-    match transaction(connection, |db| batch::apply(db, &all)) {
+    let all: Vec<&Commit> = commits.iter().map(AsRef::as_ref).collect();
+    let hoped = transaction(connection, |db| batch::apply_all(db, &all));
+    let applied = match hoped {
+        Ok(()) => Ok(vec![Outcome::Done; commits.len()]),
+        Err(StoreError::Unavailable(why)) => Err(StoreError::Unavailable(why)),
+        Err(_) => transaction(connection, |db| batch::apply(db, &all)),
+    };
+    match applied {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
         Err(StoreError::Unavailable(why)) => {
             *db = Err(StoreError::Unavailable(why.clone()));

@@ -66,7 +66,10 @@ pub(crate) const FAR_CG: &str = "990102-CG";
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
-const AREAS: &[(&str, &str, AreaKind, Option<&str>, Option<[f64; 4]>)] = {
+/// Code, name, kind, the code above, and the corners: west, south, east, north.
+type Place = (&'static str, &'static str, AreaKind, Option<&'static str>, Option<[f64; 4]>);
+
+const AREAS: &[Place] = {
     use AreaKind as K;
     &[
         (CITY, "测试市", K::City, None, None),
@@ -88,7 +91,7 @@ const AREAS: &[(&str, &str, AreaKind, Option<&str>, Option<[f64; 4]>)] = {
     ]
 };
 
-const OTHER_AREAS: &[(&str, &str, AreaKind, Option<&str>, Option<[f64; 4]>)] = {
+const OTHER_AREAS: &[Place] = {
     use AreaKind as K;
     &[
         (OTHER, "邻市", K::City, None, None),
@@ -110,7 +113,10 @@ const OTHER_AREAS: &[(&str, &str, AreaKind, Option<&str>, Option<[f64; 4]>)] = {
 /// hidden by the border alone.
 pub(crate) const ALL_ROLES: &[Role] = Role::ALL;
 
-const PEOPLE: &[(&str, &str, &[(Role, &str)])] = {
+/// Account, name, and roles over areas.
+type Somebody = (&'static str, &'static str, &'static [(Role, &'static str)]);
+
+const PEOPLE: &[Somebody] = {
     use Role as R;
     &[
         ("admin", "管理员", &[(R::Administrator, CITY)]),
@@ -184,14 +190,12 @@ fn person(account: &str, name: &str, grants: &[(Role, &str)]) -> NewPerson {
     }
 }
 
-type Places = [(&'static str, &'static str, AreaKind, Option<&'static str>, Option<[f64; 4]>)];
-
 async fn settle(
     app: &App,
     seeded: &mut Seeded,
     code: &'static str,
     name: &str,
-    places: &Places,
+    places: &[Place],
     people: Vec<NewPerson>,
 ) {
     let (store, clock) = (&app.store, &app.clock);

@@ -1,0 +1,265 @@
+//! Every operation as every role: who may do what, over which area, in one committed table.
+//!
+//! Each cell is the status of a request that is right in every other respect: the flow is in the
+//! state the operation needs, the body is valid. What a new operation lacks here, it lacks on
+//! purpose: an operation that nobody tries fails the test.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{Answer, City, key, on_both, report_at, seed, solved, text},
+    openapi::{OPEN, operations},
+    snapshot::committed,
+};
+
+on_both! {
+    every_role_may_what_the_policy_says,
+    every_operation_survives_everybody,
+}
+
+/// The columns: one of each role, one without any, one of another tenant, one not logged in.
+const COLUMNS: &[(&str, &str)] = &[
+    ("worker", "网格员"),
+    ("community", "社区"),
+    ("dispatcher", "街道调度"),
+    ("leader", "街道领导"),
+    ("lead", "部门"),
+    ("district", "区中心"),
+    ("hotline", "热线"),
+    ("admin", "管理员"),
+    ("resident", "上报人"),
+    ("neighbour", "其他居民"),
+    ("nobody", "无角色"),
+    ("worker@9902", "外市"),
+    ("", "未登录"),
+];
+
+/// A request that is right: the path and the body.
+type Right = (String, Value);
+
+/// Somebody to be managed, without any role yet.
+fn newcomer(city: &City) -> String {
+    let name = key();
+    let account = name.get(24..).unwrap_or_default();
+    let body = json!({ "account": account, "name": "某人", "password": seed::PASSWORD });
+    text(&city.by("admin").post("/api/v1/people", &body).done(), "/id")
+}
+
+/// Makes a flow the operation can be asked of, and asks it right.
+fn right(city: &City, operation: &str) -> Option<Right> {
+    let area = |code: &str| city.area(code);
+    let reason = || json!({ "reason": "理由" });
+    let case = |id: String, verb: &str, body: Value| (format!("/api/v1/cases/{id}/{verb}"), body);
+    let report =
+        |verb: &str, body: Value| (format!("/api/v1/reports/{}{verb}", city.received()), body);
+    let person =
+        |verb: &str, body: Value| (format!("/api/v1/people/{}{verb}", newcomer(city)), body);
+    let list = |path: &str| (format!("/api/v1/{path}"), Value::Null);
+    let summons = |unit: &str, verb: &str, body: Value, before: usize| {
+        let id = city.whistled();
+        let done = json!({ "result": "已整改" });
+        let steps = [
+            ("sign", json!({})),
+            ("contact", json!({})),
+            ("arrive", json!({})),
+            ("feedback", done),
+        ];
+        for (verb, body) in steps.iter().take(before) {
+            city.summons("lead", &id, unit, verb, body).done();
+        }
+        (format!("/api/v1/cases/{id}/summonses/{}/{verb}", area(unit)), body)
+    };
+    // 城管 leads, so nobody else must be pending when it feeds back.
+    let alone = |verb: &str, body: Value, before: usize, released: bool| {
+        let id = city.at_street();
+        let mut call = city.call();
+        call["cooperating_unit_ids"] = json!([]);
+        city.on("leader", &id, "whistle", &call);
+        let done = json!({ "result": "已整改" });
+        let steps = [
+            ("sign", json!({})),
+            ("contact", json!({})),
+            ("arrive", json!({})),
+            ("feedback", done),
+        ];
+        for (verb, body) in steps.iter().take(before) {
+            city.summons("lead", &id, seed::CG, verb, body).done();
+        }
+        if released {
+            city.summons("leader", &id, seed::CG, "release", &json!({})).done();
+        }
+        (format!("/api/v1/cases/{id}/summonses/{}/{verb}", area(seed::CG)), body)
+    };
+    Some(match operation {
+        "list_areas" => list("areas"),
+        "get_area" => list(&format!("areas/{}", area(seed::GRID))),
+        "locate_area" => list("areas/locate?lng=110.005&lat=30.005"),
+        "list_categories" => list("categories"),
+        "get_me" => list("me"),
+        "list_todos" => list("me/todos"),
+        "list_reports" => list("reports"),
+        "list_cases" => list("cases"),
+        "list_people" => list("people"),
+        "get_health" => ("/healthz".to_owned(), Value::Null),
+        "get_readiness" => ("/readyz".to_owned(), Value::Null),
+        "get_report" => report("", Value::Null),
+        "get_report_timeline" => report("/timeline", Value::Null),
+        "list_similar_cases" => report("/similar", Value::Null),
+        "get_case" => (format!("/api/v1/cases/{}", city.whistled()), Value::Null),
+        "get_case_timeline" => case(city.whistled(), "timeline", Value::Null),
+        "list_case_obligations" => case(city.whistled(), "obligations", Value::Null),
+        "get_person" => person("", Value::Null),
+        "submit_report" => ("/api/v1/reports".to_owned(), report_at(110.005, 30.005)),
+        "file_report" => report("/file", json!({})),
+        "join_report" => {
+            let body = json!({ "case_id": city.filed() });
+            report("/join", body)
+        }
+        "refuse_report" => report("/refuse", json!({ "reason": "重复", "redirect": "repeat" })),
+        "escalate_case" => case(city.filed(), "escalate", reason()),
+        "dispatch_case" => {
+            case(city.at_street(), "dispatch", json!({ "unit_id": area(seed::COMMUNITY) }))
+        }
+        "sign_case" => case(city.dispatched(), "sign", json!({})),
+        "start_case" => case(city.signed(), "start", json!({})),
+        "return_case" => case(city.signed(), "return", reason()),
+        "feed_back_case" => case(city.signed(), "feedback", json!({ "result": "已清理" })),
+        "verify_case" => case(city.fed_back(), "verify", json!({ "passed": true })),
+        "call_back_case" => case(city.verified(), "callback", solved()),
+        "close_case" => case(city.called_back(), "close", json!({})),
+        "reopen_case" => case(city.closed(), "reopen", reason()),
+        "comment_case" => case(city.whistled(), "comment", json!({ "text": "批注" })),
+        "blow_whistle" => case(city.at_street(), "whistle", city.call()),
+        "sign_summons" => summons(seed::CG, "sign", json!({}), 0),
+        "contact_summons" => summons(seed::CG, "contact", json!({}), 1),
+        "arrive_summons" => summons(seed::CG, "arrive", json!({}), 2),
+        "feed_back_summons" => alone("feedback", json!({ "result": "已整改" }), 3, false),
+        "send_back_summons" => alone("send_back", reason(), 4, false),
+        "release_summons" => alone("release", json!({}), 4, false),
+        "rate_summons" => alone("rate", json!({ "response": 5, "quality": 5 }), 4, true),
+        "register_person" => {
+            let account = key();
+            let account = account.get(24..).unwrap_or_default();
+            let body = json!({
+                "account": account, "name": "某人", "password": seed::PASSWORD,
+                "grants": [{ "role": "hotline", "area_id": area(seed::GRID) }],
+            });
+            ("/api/v1/people".to_owned(), body)
+        }
+        "grant_role" => person("/grant", json!({ "role": "hotline", "area_id": area(seed::GRID) })),
+        "revoke_role" => {
+            let (path, body) =
+                person("/grant", json!({ "role": "hotline", "area_id": area(seed::GRID) }));
+            city.by("admin").post(&path, &body).done();
+            (path.replace("/grant", "/revoke"), body)
+        }
+        "set_password" => person("/password", json!({ "password": "a brand new passphrase" })),
+        // Their answers depend on credentials, not on roles: `auth.rs`.
+        "login" | "refresh_login" | "logout" => return None,
+        _ => panic!("nobody tries {operation}: add it here"),
+    })
+}
+
+fn send(city: &City, by: &str, method: &str, (path, body): &Right) -> Answer {
+    if method == "GET" { city.by(by).get(path) } else { city.by(by).post(path, body) }
+}
+
+fn every_role_may_what_the_policy_says(city: &City) {
+    let mut table = BTreeMap::new();
+    for (method, path, operation) in operations(&api::server::document()) {
+        let name = operation["operationId"].as_str().unwrap().to_owned();
+        let Some(mut asked) = right(city, &name) else { continue };
+        let mut row = Vec::new();
+        for (account, _) in COLUMNS {
+            let answer = send(city, account, &method, &asked);
+            if answer.status >= 400 {
+                answer.well_told();
+            }
+            let open = OPEN.contains(&name.as_str());
+            assert_eq!(
+                answer.status == 401,
+                account.is_empty() && !open,
+                "{name}: {}",
+                answer.text
+            );
+            assert!(answer.status < 500, "{name}: {}", answer.text);
+            // What was refused left it as it was; what was done needs another.
+            if answer.status < 300 && method == "POST" {
+                asked = right(city, &name).unwrap();
+            }
+            row.push(answer.status);
+        }
+        let tag = operation["tags"][0].as_str().unwrap().to_owned();
+        let short = path.trim_start_matches("/api/v1").to_owned();
+        table.insert((tag, short, method), (name, row));
+    }
+    committed("docs/permissions.md", &rendered(&table));
+}
+
+type Table = BTreeMap<(String, String, String), (String, Vec<u16>)>;
+
+fn rendered(table: &Table) -> String {
+    let mut page = String::from(
+        "# Who may what\n\n\
+         For whoever wants to know what a role can do. Made by `tests/coverage.rs` from real answers \
+         (`make matrices` rewrites it); each request is right in every other respect.\n\n\
+         ✓ done · 403 refused, and told which permission it needs · 404 hidden: not theirs to see · \
+         401 log in first · 422 a rule says no\n",
+    );
+    let mut last = "";
+    for ((tag, path, method), (name, row)) in table {
+        if tag != last {
+            let heads: Vec<&str> = COLUMNS.iter().map(|(_, label)| *label).collect();
+            let _ = write!(
+                page,
+                "\n## {tag}\n\n| | {} |\n|---{}|\n",
+                heads.join(" | "),
+                "|---".repeat(heads.len())
+            );
+            last = tag;
+        }
+        let cells: Vec<String> = row
+            .iter()
+            .map(|status| if *status < 300 { "✓".to_owned() } else { status.to_string() })
+            .collect();
+        let _ = writeln!(page, "| `{name}`<br>{method} {path} | {} |", cells.join(" | "));
+    }
+    page
+}
+
+fn every_operation_survives_everybody(city: &City) {
+    let (case, report) = (city.whistled(), city.received());
+    let (unit, person) = (city.area(seed::CG), city.by("nobody").id().to_string());
+    for (method, path, operation) in operations(&api::server::document()) {
+        let name = operation["operationId"].as_str().unwrap();
+        if path.contains("/auth/") {
+            continue;
+        }
+        let id = match operation["tags"][0].as_str() {
+            Some("reports") => &report,
+            Some("people") => &person,
+            Some("areas") => &unit,
+            _ => &case,
+        };
+        let path = path.replace("{id}", id).replace("{unit_id}", &unit);
+        for (account, _) in COLUMNS {
+            for body in [json!({}), json!({ "id": 1, "reason": null, "text": [] })] {
+                let answer = send(city, account, &method, &(path.clone(), body));
+                let open = OPEN.contains(&name);
+                assert_eq!(
+                    answer.status == 401,
+                    account.is_empty() && !open,
+                    "{name}: {}",
+                    answer.text
+                );
+                assert!(answer.status < 500, "{name}: {}", answer.text);
+                if answer.status >= 400 {
+                    answer.well_told();
+                }
+            }
+        }
+    }
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}

@@ -1,0 +1,101 @@
+//! The rules of the code base that no compiler checks.
+
+use std::path::Path;
+
+use crate::harness::root;
+
+/// Every Rust source of the workspace: its path from the root, and its text.
+pub(crate) fn sources() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for member in ["domain", "persistence", "api", "tests", "bench"] {
+        collect(&root().join(member), &mut found);
+    }
+    assert!(found.len() > 80, "only {} sources", found.len());
+    found.sort();
+    found
+}
+
+fn collect(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if path.file_name().is_none_or(|name| name != "target") {
+                collect(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
+            found.push((name, std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let silent: Vec<_> =
+        sources().into_iter().filter(|(_, text)| !text.starts_with("//! ")).collect();
+    let silent: Vec<_> = silent.iter().map(|(path, _)| path).collect();
+    assert!(silent.is_empty(), "these begin without `//! `: {silent:#?}");
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // Written so that this file does not contain what it looks for.
+    let forbidden: Vec<String> = [
+        ("TO", "DO"),
+        ("FIX", "ME"),
+        ("XX", "X"),
+        ("todo", "!("),
+        ("unimplemented", "!("),
+        ("dbg", "!("),
+    ]
+    .iter()
+    .map(|(head, tail)| format!("{head}{tail}"))
+    .collect();
+    let mut found = Vec::new();
+    for (path, text) in sources() {
+        for (index, line) in text.lines().enumerate() {
+            if forbidden.iter().any(|word| line.contains(word)) {
+                found.push(format!("{path}:{}: {}", index + 1, line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn every_file_ends_with_one_line_break() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let clean = text.ends_with('\n') && !text.ends_with("\n\n") && !text.contains('\r');
+        let trailing = text.lines().position(|line| line.ends_with([' ', '\t']));
+        if !clean || trailing.is_some() {
+            wrong.push((path, trailing.map(|line| line + 1)));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn an_exception_has_a_reason() {
+    for (path, text) in sources() {
+        for (index, line) in text.lines().enumerate() {
+            let exception = line.trim_start().starts_with("#[expect(")
+                || line.trim_start().starts_with("#![expect(");
+            let whole = text.lines().skip(index).take(12).collect::<Vec<_>>().join(" ");
+            assert!(!exception || whole.contains("reason = "), "{path}:{}", index + 1);
+            let silenced = line.trim_start().starts_with("#[allow(")
+                || line.trim_start().starts_with("#![allow(");
+            assert!(!silenced, "{path}:{}: expect, do not allow", index + 1);
+        }
+    }
+}
+
+#[test]
+fn sizes_are_reported() {
+    let mut sizes: Vec<(usize, String)> =
+        sources().into_iter().map(|(path, text)| (text.lines().count(), path)).collect();
+    sizes.sort_unstable_by(|one, other| other.cmp(one));
+    for (lines, path) in sizes.iter().filter(|(lines, _)| *lines > 400) {
+        println!("{lines:>5} {path}");
+    }
+}
