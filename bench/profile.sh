@@ -24,6 +24,11 @@ psql -X -d "$url" -c "
     round((total_exec_time / greatest(rows, 1) * 1000)::numeric) as us_a_row, round(wal_bytes / greatest(calls, 1)) as wal_each,
     left(regexp_replace(query, '\s+', ' ', 'g'), 100) as query
   from pg_stat_statements order by total_exec_time desc limit 12" | tee "$out/statements" || true
+psql -X -d "$url" -c "
+  select relname, n_tup_ins as inserted, n_tup_upd as updated, n_tup_hot_upd as hot,
+    pg_size_pretty(pg_relation_size(relid)) as heap, pg_size_pretty(pg_indexes_size(relid)) as indexes,
+    pg_size_pretty(pg_total_relation_size(relid) - pg_relation_size(relid) - pg_indexes_size(relid)) as toast
+  from pg_stat_user_tables where n_tup_ins > 0 order by n_tup_ins desc limit 6" || true
 wait "$load"
 cat "$out/load"
 echo "— the server by thread"

@@ -237,7 +237,7 @@ fn terminated(engine: Engine) {
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(half.as_bytes()).unwrap();
     // Long enough for a busy machine to have taken the connection.
-    std::thread::sleep(Duration::from_millis(1000));
+    std::thread::sleep(Duration::from_secs(1));
     let told = Instant::now();
     served.terminate();
     std::thread::sleep(Duration::from_millis(300));

@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use crate::quiet;
+
 /// Processor time used until now by the server, the database, and ourselves.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cpu {
@@ -11,6 +13,8 @@ pub(crate) struct Cpu {
     pub(crate) database: Duration,
     /// This process, which makes the load.
     pub(crate) load: Duration,
+    /// Everything on the machine.
+    pub(crate) busy: Duration,
 }
 
 impl Cpu {
@@ -20,7 +24,15 @@ impl Cpu {
             server: self.server.saturating_sub(before.server),
             database: self.database.saturating_sub(before.database),
             load: self.load.saturating_sub(before.load),
+            busy: self.busy.saturating_sub(before.busy),
         }
+    }
+}
+
+impl Cpu {
+    /// The share of the machine that something else used in this time.
+    pub(crate) fn others(self, time: Duration) -> f64 {
+        quiet::others(self.busy, self.server + self.database + self.load, time)
     }
 }
 
@@ -50,6 +62,11 @@ fn stat(pid: &str) -> Option<Stat> {
 /// What one process used.
 pub(crate) fn of(pid: u32) -> Duration {
     stat(&pid.to_string()).map(|stat| stat.own).unwrap_or_default()
+}
+
+/// What the children of this process used that have ended.
+pub(crate) fn of_ended() -> Duration {
+    stat("self").map(|stat| stat.children).unwrap_or_default()
 }
 
 /// What a process, its living children and its dead ones used.

@@ -1,6 +1,9 @@
 //! A page of twenty of the inbox, beside pgbench asking PostgreSQL the same.
 
-use std::{rc::Rc, time::Duration};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     load::{Load, Until, drive},
@@ -47,7 +50,11 @@ pub(crate) async fn measure(stand: &Stand, loaded: &str, results: &mut Results) 
     }
     let script = reference(stand);
     let (mut ours, mut embedded, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 1..=stand.options.rounds() {
+    let rounds = usize::try_from(stand.options.rounds())?;
+    let mut round = 0;
+    while ours.len() < rounds {
+        round += 1;
+        let begun = Instant::now();
         let reference = pgbench::run(&stand.cluster, &script, clients, time)?;
         let load = look(&crowded, clients, time).await?;
         say(&format!(
@@ -56,9 +63,14 @@ pub(crate) async fn measure(stand: &Stand, loaded: &str, results: &mut Results) 
             shown(load.rate()),
             shown(load.cost_us())
         ));
+        let file = look(&sqlite, clients, time).await?;
+        let others = [reference.others, load.others(), file.others()];
+        if !stand.patience.accepts(&others, begun.elapsed()) {
+            continue;
+        }
         theirs.push(reference);
         ours.push(load);
-        embedded.push(look(&sqlite, clients, time).await?);
+        embedded.push(file);
     }
     let of = |loads: &[Load], value: fn(&Load) -> f64| {
         median(&loads.iter().map(value).collect::<Vec<_>>())

@@ -61,6 +61,11 @@ impl Load {
         percentile(&self.latencies, hundredths) / 1000.0
     }
 
+    /// The share of the machine that something else used.
+    pub(crate) fn others(&self) -> f64 {
+        self.cpu.others(self.time)
+    }
+
     fn each_us(&self, used: Duration) -> f64 {
         used.as_secs_f64() * 1e6 / float(self.requests.max(1))
     }

@@ -1,6 +1,9 @@
 //! Whole loops, from the report to the closed case, in empty tables and among closed cases.
 
-use std::{rc::Rc, time::Duration};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     load::{Load, Until, drive},
@@ -29,17 +32,26 @@ pub(crate) async fn measure(stand: &Stand, loaded: &str, results: &mut Results) 
     stand.settle(PLAIN)?;
     stand.settle(CROWDED)?;
     let (mut empty, mut full, mut embedded) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 1..=stand.options.rounds() {
-        empty.push(go(&plain, clients, until).await?);
-        full.push(go(&crowded, clients, until).await?);
-        embedded.push(go(&sqlite, clients, until).await?);
-        let last = |loads: &[Load]| loads.last().map(Load::turn_rate).unwrap_or_default();
+    let rounds = usize::try_from(stand.options.rounds())?;
+    let mut round = 0;
+    while empty.len() < rounds {
+        round += 1;
+        let begun = Instant::now();
+        let first = go(&plain, clients, until).await?;
+        let second = go(&crowded, clients, until).await?;
+        let third = go(&sqlite, clients, until).await?;
         say(&format!(
             "loops, round {round}: PostgreSQL {}/s, crowded {}/s; SQLite {}/s",
-            shown(last(&empty)),
-            shown(last(&full)),
-            shown(last(&embedded))
+            shown(first.turn_rate()),
+            shown(second.turn_rate()),
+            shown(third.turn_rate())
         ));
+        let others = [first.others(), second.others(), third.others()];
+        if stand.patience.accepts(&others, begun.elapsed()) {
+            empty.push(first);
+            full.push(second);
+            embedded.push(third);
+        }
     }
     let of = |loads: &[Load], value: fn(&Load) -> f64| {
         median(&loads.iter().map(value).collect::<Vec<_>>())

@@ -15,6 +15,7 @@ mod machine;
 mod options;
 mod pgbench;
 mod postgres;
+mod quiet;
 mod report;
 mod results;
 mod server;
@@ -68,6 +69,10 @@ async fn measure(options: Options) -> Done {
     if options.hold.is_some() {
         return Ok(());
     }
+    results.circumstance(format!(
+        "other programs used up to {} % of the processors while something counted",
+        shown(stand.patience.worst() * 100.0)
+    ));
     say(&format!("\n{}", results.markdown()));
     say(&format!(
         "{} s; {} budgets missed",

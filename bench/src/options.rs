@@ -35,6 +35,9 @@ pub(crate) struct Options {
     /// Measure once, for this many seconds, so that a profiler can look: prints the process ids
     #[arg(long, value_name = "SECONDS")]
     pub(crate) hold: Option<f64>,
+    /// Seconds to wait, over everything, for a quiet machine [default: 120]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) patience: Option<u64>,
     /// The file to write the results to; nothing is written with --quick or --only unless it
     /// is named
     #[arg(long, value_name = "FILE")]
@@ -71,6 +74,10 @@ impl Options {
     pub(crate) fn time(&self) -> Duration {
         let seconds = self.seconds.unwrap_or(if self.quick { 1.5 } else { 4.0 });
         Duration::from_secs_f64(seconds.clamp(0.2, 600.0))
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience.unwrap_or(if self.quick { 20 } else { 120 }))
     }
 
     /// Closed cases in the tables of the crowded database.

@@ -1,10 +1,15 @@
 //! The reference: the same SQL, run by PostgreSQL's own load generator.
 
-use std::{io::Write, process::Command, time::Duration};
+use std::{
+    io::Write,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use crate::{
-    cpu,
+    cpu::{self, Cpu},
     postgres::{Cluster, program},
+    quiet,
     trouble::{Done, float, trouble},
 };
 
@@ -27,6 +32,10 @@ pub(crate) struct Reference {
     pub(crate) latency_ms: f64,
     /// Processor time of the database for each, in microseconds.
     pub(crate) database_us: f64,
+    /// That of pgbench itself.
+    pub(crate) load_us: f64,
+    /// The share of the machine that something else used.
+    pub(crate) others: f64,
 }
 
 /// Runs a script with statements prepared and planned as the server's are.
@@ -53,10 +62,16 @@ pub(crate) fn run(
     for (name, value) in &script.variables {
         command.arg("-D").arg(format!("{name}={value}"));
     }
-    let before = cluster.postmaster.map(cpu::of_family).unwrap_or_default();
+    let used = || Cpu {
+        server: Duration::ZERO,
+        database: cluster.postmaster.map(cpu::of_family).unwrap_or_default(),
+        load: cpu::of_ended(),
+        busy: quiet::busy(),
+    };
+    let (begun, before) = (Instant::now(), used());
     let output = command.arg(cluster.url(&script.database)).output();
     let output = output.map_err(|error| trouble(format!("pgbench: {error}")))?;
-    let after = cluster.postmaster.map(cpu::of_family).unwrap_or_default();
+    let used = used().since(before);
     let text = String::from_utf8_lossy(&output.stdout);
     let found = |name: &str| -> Option<f64> {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -67,10 +82,12 @@ pub(crate) fn run(
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(trouble(format!("pgbench: {text}{}", said.trim())));
     }
-    let used = after.saturating_sub(before).as_secs_f64();
+    let each = |used: Duration| used.as_secs_f64() * float(1_000_000) / made;
     Ok(Reference {
         rate: found("tps").unwrap_or_default(),
         latency_ms: found("latency average").unwrap_or_default(),
-        database_us: used * float(1_000_000) / made,
+        database_us: each(used.database),
+        load_us: each(used.load),
+        others: used.others(begun.elapsed()),
     })
 }

@@ -82,6 +82,11 @@ impl Results {
         Self { about, ..Self::default() }
     }
 
+    /// Adds a line about the circumstances.
+    pub(crate) fn circumstance(&mut self, line: String) {
+        self.about.push(line);
+    }
+
     /// Adds a measurement that has a budget.
     pub(crate) fn against(
         &mut self,

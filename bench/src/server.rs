@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     cpu::{self, Cpu},
+    quiet,
     trouble::{Done, trouble},
 };
 
@@ -86,6 +87,7 @@ impl Server {
             server: cpu::of(self.pid()),
             database: self.postmaster.map(cpu::of_family).unwrap_or_default(),
             load: cpu::of(std::process::id()),
+            busy: quiet::busy(),
         }
     }
 }

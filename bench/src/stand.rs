@@ -8,6 +8,7 @@ use crate::{
     desk::Desk,
     options::Options,
     postgres::Cluster,
+    quiet::Patience,
     server::Server,
     town::{self, Town},
     trouble::{Done, say},
@@ -27,6 +28,8 @@ pub(crate) struct Stand {
     pub(crate) options: Options,
     /// PostgreSQL.
     pub(crate) cluster: Cluster,
+    /// How long to wait for the machine to be quiet.
+    pub(crate) patience: Patience,
     /// The town in PostgreSQL.
     pub(crate) town: Town,
     embedded: Town,
@@ -52,7 +55,8 @@ impl Stand {
         cluster.create(REFERENCE, Some(SEEDED))?;
         let file = dir.path().join("bench.db");
         let embedded = town::found(&format!("sqlite://{}", file.display())).await?;
-        Ok(Self { options, cluster, town, embedded, dir })
+        let patience = Patience::new(options.patience());
+        Ok(Self { options, cluster, patience, town, embedded, dir })
     }
 
     /// Makes the database that will be crowded.

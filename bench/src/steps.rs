@@ -1,7 +1,7 @@
 //! What each command costs: many cases walk through the loop, all of them one step before any
 //! takes the next.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, rc::Rc, time::Instant};
 
 use crate::{
     desk::{Coming, LOOP},
@@ -25,8 +25,17 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
         loops::go(&open, clients, warm).await?;
         stand.settle(PLAIN)?;
         let mut costs = Costs::new();
-        for _ in 0..stand.options.rounds().min(3) {
-            walk(stand, &open, &mut costs).await?;
+        let mut walks = 0;
+        while walks < stand.options.rounds().min(3) {
+            let begun = Instant::now();
+            let walked = walk(stand, &open).await?;
+            let others: Vec<f64> = walked.iter().map(|(_, load)| load.others()).collect();
+            if stand.patience.accepts(&[median(&others)], begun.elapsed()) {
+                walks += 1;
+                for (what, load) in walked {
+                    costs.entry(what).or_default().push(load);
+                }
+            }
         }
         say(&format!("steps on {engine}: done"));
         tell(results, engine, &costs);
@@ -35,7 +44,8 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
 }
 
 /// One walk of many cases, then a look at each and remarks on them.
-async fn walk(stand: &Stand, open: &Open, costs: &mut Costs) -> Done {
+async fn walk(stand: &Stand, open: &Open) -> Done<Vec<(&'static str, Load)>> {
+    let mut loads = Vec::new();
     let clients = stand.options.clients;
     let cases: Rc<Vec<Coming>> = Rc::new((0..stand.options.walked()).map(Coming::new).collect());
     for step in LOOP {
@@ -45,7 +55,7 @@ async fn walk(stand: &Stand, open: &Open, costs: &mut Costs) -> Done {
             case.and_then(|case| desk.step(*case, step)).into_iter().collect()
         });
         let load = drive(&open.server, clients, Until::Turns(stand.options.walked()), make).await?;
-        costs.entry(step).or_default().push(load);
+        loads.push((step, load));
     }
     let any = |number: u64| {
         let index = usize::try_from(number).unwrap_or_default() % cases.len().max(1);
@@ -64,9 +74,9 @@ async fn walk(stand: &Stand, open: &Open, costs: &mut Costs) -> Done {
         });
         let load =
             drive(&open.server, clients, Until::Time(stand.options.time() / 2), make).await?;
-        costs.entry(what).or_default().push(load);
+        loads.push((what, load));
     }
-    Ok(())
+    Ok(loads)
 }
 
 fn tell(results: &mut Results, engine: &'static str, costs: &Costs) {

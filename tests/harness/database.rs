@@ -6,7 +6,7 @@ use std::{
     sync::{
         Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{self, Receiver, Sender},
+        mpsc::{self, Receiver, SyncSender},
     },
 };
 
@@ -186,20 +186,24 @@ fn ready(template: &'static str) -> String {
     ready.recv().expect("databases can be created on the test server")
 }
 
-/// Drops a database while other tests run; the next run sweeps what was too late.
+/// Drops a database while other tests run. Each drop makes PostgreSQL write down everything it
+/// holds, so several are dropped at a time; the next run sweeps the last few.
 fn discard(name: &str) {
-    static DISCARD: OnceLock<Mutex<Sender<String>>> = OnceLock::new();
+    static DISCARD: OnceLock<SyncSender<String>> = OnceLock::new();
     let discard = DISCARD.get_or_init(|| {
-        let (give, take) = mpsc::channel::<String>();
+        let (give, take) = mpsc::sync_channel::<String>(8);
         std::thread::spawn(move || {
-            for name in take {
-                let sql = format!("drop database if exists {name} with (force)");
-                let _ = probe::execute(admin(), &sql);
+            loop {
+                let several: Vec<String> = take.iter().take(8).collect();
+                for name in &several {
+                    let sql = format!("drop database if exists {name} with (force)");
+                    let _ = probe::execute(admin(), &sql);
+                }
             }
         });
-        Mutex::new(give)
+        give
     });
-    let _ = discard.lock().unwrap_or_else(PoisonError::into_inner).send(name.to_owned());
+    let _ = discard.send(name.to_owned());
 }
 
 /// Drops what runs left behind that were killed.

@@ -1,0 +1,233 @@
+//! How a case looks from outside.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    case::{Answer, Case, Stage, Work},
+    change::Stored,
+    flow::Flow,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    view::{self, OwedView, PlaceView, TermView, UnitView},
+    whistle::WhistleView,
+    world::World,
+};
+
+/// A case.
+#[derive(Serialize, ToSchema)]
+pub struct CaseView {
+    /// Its identity.
+    id: Uuid,
+    /// Its number, as read over the telephone. 案卷号。
+    number: String,
+    /// Its place in the journal; the `ETag`.
+    seq: i64,
+    /// How far it is.
+    #[schema(schema_with = view::stage)]
+    stage: &'static str,
+    /// In Chinese.
+    stage_label: &'static str,
+    /// In a line.
+    title: String,
+    /// In full.
+    text: String,
+    /// The code in the catalogue.
+    category: Option<String>,
+    /// Its name.
+    category_name: Option<String>,
+    /// How pressing.
+    #[schema(schema_with = view::urgency)]
+    urgency: &'static str,
+    /// Where.
+    place: PlaceView,
+    /// When it was filed. 立案时间。
+    filed_at: DateTime<Utc>,
+    /// Who has to decide about it. 当前持有层级。
+    holder: UnitView,
+    /// The unit it is dispatched to. 承办单位。
+    assignment: Option<AssignmentView>,
+    /// The whistle of this round. 本轮吹哨。
+    whistle: Option<WhistleView>,
+    /// What was done on the spot by whoever reported it.
+    on_the_spot: Option<String>,
+    /// What the resident said. 回访结果。
+    answer: Option<AnswerView>,
+    /// How it ended. 结案信息。
+    closing: Option<ClosingView>,
+    /// How many reports it answers.
+    reports: usize,
+    /// What happened how often.
+    tally: TallyView,
+    /// What is owed now, by whom, by when. 当前待办与时限。
+    owed: Vec<OwedView>,
+    /// What may be asked now, by somebody who is allowed to.
+    possible: Vec<&'static str>,
+}
+
+/// How a case stands, in short.
+#[derive(Serialize, ToSchema)]
+pub struct CaseBrief {
+    /// Its identity.
+    id: Uuid,
+    /// Its number.
+    number: String,
+    /// How far it is.
+    #[schema(schema_with = view::stage)]
+    stage: &'static str,
+    /// In Chinese.
+    stage_label: &'static str,
+    /// How it ended.
+    closing: Option<ClosingView>,
+}
+
+impl From<&Stored<Case>> for CaseBrief {
+    fn from(stored: &Stored<Case>) -> Self {
+        let stage = stored.state.stage.name();
+        Self {
+            id: stored.state.id.0,
+            number: stored.state.number.clone(),
+            stage: stage.name(),
+            stage_label: stage.label(),
+            closing: ClosingView::of(&stored.state),
+        }
+    }
+}
+
+/// A unit that was given the case.
+#[derive(Serialize, ToSchema)]
+pub struct AssignmentView {
+    /// Which.
+    unit: UnitView,
+    /// Its clock, from dispatch.
+    handle: TermView,
+    /// What it says it did.
+    result: Option<String>,
+}
+
+/// What the resident said: two answers, because solved is not satisfied.
+#[derive(Serialize, ToSchema)]
+pub struct AnswerView {
+    /// Whether it is solved. 是否解决。
+    solved: bool,
+    /// How satisfied. 是否满意。
+    #[schema(schema_with = view::satisfaction)]
+    satisfied: &'static str,
+    /// In words.
+    comment: Option<String>,
+}
+
+impl From<&Answer> for AnswerView {
+    fn from(answer: &Answer) -> Self {
+        Self {
+            solved: answer.solved,
+            satisfied: answer.satisfied.name(),
+            comment: answer.comment.as_ref().map(|text| text.as_str().to_owned()),
+        }
+    }
+}
+
+/// The end of a case.
+#[derive(Serialize, ToSchema)]
+pub struct ClosingView {
+    /// How.
+    #[schema(schema_with = view::case_outcome)]
+    outcome: &'static str,
+    /// In Chinese.
+    outcome_label: &'static str,
+    /// When.
+    at: DateTime<Utc>,
+    /// Until when it can be reopened.
+    reopen_until: DateTime<Utc>,
+}
+
+impl ClosingView {
+    fn of(case: &Case) -> Option<Self> {
+        let Stage::Closed { closing, .. } = &case.stage else { return None };
+        Some(Self {
+            outcome: closing.outcome.name(),
+            outcome_label: closing.outcome.label(),
+            at: closing.at,
+            reopen_until: closing.reopen_until,
+        })
+    }
+}
+
+/// What happened how often.
+#[derive(Serialize, ToSchema)]
+pub struct TallyView {
+    /// 退单次数。
+    returns: u32,
+    /// 返工次数。
+    reworks: u32,
+    /// 重开次数。
+    reopenings: u32,
+    /// 吹哨次数。
+    whistles: u32,
+    /// 未接通回访次数。
+    missed_callbacks: u32,
+}
+
+impl CaseView {
+    /// The view of a case.
+    pub fn new(stored: &Stored<Case>, world: &World) -> Self {
+        let case = &stored.state;
+        let stage = case.stage.name();
+        let category = case.matter.category.as_ref();
+        let named = category.and_then(|code| world.catalogue.get(code.as_str()));
+        let on_the_spot = match case.stage.work() {
+            Some(Work::OnTheSpot { result, .. }) => Some(result.as_str().to_owned()),
+            Some(Work::Unit { .. } | Work::Whistle { .. }) | None => None,
+        };
+        Self {
+            id: case.id.0,
+            number: case.number.clone(),
+            seq: stored.seq,
+            stage: stage.name(),
+            stage_label: stage.label(),
+            title: case.matter.title.as_str().to_owned(),
+            text: case.matter.text.as_str().to_owned(),
+            category: category.map(|code| code.as_str().to_owned()),
+            category_name: named.map(|category| category.name.clone()),
+            urgency: case.matter.urgency.name(),
+            place: PlaceView::from(&case.place),
+            filed_at: case.filed_at,
+            holder: UnitView::from(&case.holder),
+            assignment: case.stage.assignment().map(|assignment| AssignmentView {
+                unit: UnitView::from(&assignment.unit),
+                handle: TermView::from(&assignment.handle),
+                result: assignment.result.as_ref().map(|text| text.as_str().to_owned()),
+            }),
+            whistle: case.stage.whistle().map(WhistleView::from),
+            on_the_spot,
+            answer: answer_of(&case.stage).map(AnswerView::from),
+            closing: ClosingView::of(case),
+            reports: case.reports.len(),
+            tally: TallyView {
+                returns: case.tally.returns,
+                reworks: case.tally.reworks,
+                reopenings: case.tally.reopenings,
+                whistles: case.tally.whistles,
+                missed_callbacks: case.tally.missed_callbacks,
+            },
+            owed: case.obligations().iter().map(OwedView::from).collect(),
+            possible: case.possible(),
+        }
+    }
+}
+
+fn answer_of(stage: &Stage) -> Option<&Answer> {
+    match stage {
+        Stage::CalledBack { answer, .. } => answer.as_ref(),
+        Stage::Closed { closing, .. } => closing.answer.as_ref(),
+        Stage::Filed { .. }
+        | Stage::Dispatched { .. }
+        | Stage::Signed { .. }
+        | Stage::Handling { .. }
+        | Stage::Whistled { .. }
+        | Stage::FedBack { .. }
+        | Stage::Verified { .. } => None,
+    }
+}

@@ -1,0 +1,79 @@
+//! Whether anything else keeps the machine busy: measurements made beside a compiler mean little,
+//! so they are made again, as long as patience lasts, and the results say what was left.
+
+use std::{
+    cell::Cell,
+    fs,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    results::shown,
+    trouble::{float, say},
+};
+
+/// What others may use of the machine without a measurement being made again.
+const TOLERABLE: f64 = 0.08;
+
+/// Processor time of everything on this machine that was not idle, until now.
+pub(crate) fn busy() -> Duration {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    let ticks: Vec<u64> = line.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
+    // user, nice, system; idle and iowait are none; irq, softirq, and what the host took.
+    let busy: u64 =
+        ticks.iter().take(8).enumerate().filter(|(i, _)| ![3, 4].contains(i)).map(|(_, n)| n).sum();
+    Duration::from_millis(10 * busy)
+}
+
+/// The share of all cores that was used for something else than `ours` in this time.
+pub(crate) fn others(busy: Duration, ours: Duration, time: Duration) -> f64 {
+    let all = time.as_secs_f64() * cores();
+    (busy.saturating_sub(ours).as_secs_f64() / all.max(1e-9)).clamp(0.0, 1.0)
+}
+
+fn cores() -> f64 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    float(u64::try_from(cores).unwrap_or(1))
+}
+
+/// How long to wait for quiet, over everything.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    left: Cell<Duration>,
+    worst: Cell<f64>,
+}
+
+impl Patience {
+    pub(crate) const fn new(left: Duration) -> Self {
+        Self { left: Cell::new(left), worst: Cell::new(0.0) }
+    }
+
+    /// Whether a round counts in which others used so much; if not, waits for quiet.
+    pub(crate) fn accepts(&self, shares: &[f64], took: Duration) -> bool {
+        let worst = shares.iter().copied().fold(0.0, f64::max);
+        if worst <= TOLERABLE || self.left.get().is_zero() {
+            self.worst.set(self.worst.get().max(worst));
+            return true;
+        }
+        say(&format!("  something else used {} % of the machine: once more", shown(worst * 100.0)));
+        let begun = Instant::now();
+        let left = self.left.get().saturating_sub(took);
+        while begun.elapsed() < left {
+            let (before, since) = (busy(), Instant::now());
+            sleep(Duration::from_secs(1));
+            let used = busy().saturating_sub(before);
+            if others(used, Duration::ZERO, since.elapsed()) < TOLERABLE {
+                break;
+            }
+        }
+        self.left.set(left.saturating_sub(begun.elapsed()));
+        false
+    }
+
+    /// The most that others used while something counted.
+    pub(crate) fn worst(&self) -> f64 {
+        self.worst.get()
+    }
+}
