@@ -156,7 +156,7 @@ pub struct LocateArea {
 
 /// Finds the grid, or the smallest area, a point lies in.
 ///
-/// 坐标定位：返回所在网格；嵌套时取最小的网格，界线上的点归代码较小者，辖区外返回 422。
+/// 坐标定位：返回所在网格；嵌套或在界线上时取面积最小的网格，辖区外返回 422。
 #[utoipa::path(tag = "areas", params(LocateArea), responses((status = 200, body = AreaDetail)))]
 #[get("/areas/locate")]
 async fn locate_area(

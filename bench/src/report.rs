@@ -136,6 +136,18 @@ fn tell(results: &mut Results, ours: &[Load], embedded: &[Load], theirs: &[Refer
         median(&ratios),
         rates,
     );
+    let dearer: Vec<f64> = ours
+        .iter()
+        .zip(theirs)
+        .map(|(a, b)| (b.database_us + b.load_us) / (a.cost_us() + a.load_us()))
+        .collect();
+    results.note(
+        "the same by processor time, which a busy machine disturbs less",
+        median(&dearer),
+        " ×",
+        "all of pgbench and its database by all of the load, the server and its database"
+            .to_owned(),
+    );
     results.against(
         "processor time of a report, PostgreSQL",
         (Budget::AtMost, 250.0, " µs"),

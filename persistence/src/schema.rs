@@ -1,6 +1,9 @@
 //! One schema for both engines, compared with the migrations of each by a test.
 
-#![expect(clippy::wildcard_imports, reason = "the table macro is given its types this way")]
+#![cfg_attr(
+    not(test),
+    expect(clippy::wildcard_imports, reason = "the table macro is given its types this way")
+)]
 
 diesel::table! {
     use diesel::sql_types::*;

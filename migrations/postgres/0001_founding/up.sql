@@ -1,4 +1,4 @@
--- The founding tables. Every key leads with tenant_id; text that orders or scopes is in C order.
+-- The founding tables. Rows that are written again leave room for it in their page. Every key leads with tenant_id; text that orders or scopes is in C order.
 
 create table signing_keys (
     id uuid not null,
@@ -64,7 +64,7 @@ create table reports (
     received_at timestamptz not null,
     state jsonb not null,
     primary key (tenant_id, id)
-);
+) with (fillfactor = 75);
 create index reports_reporter on reports (tenant_id, reporter_id, received_at, id);
 create index reports_received on reports (tenant_id, received_at, id);
 
@@ -84,7 +84,7 @@ create table cases (
     closed_at timestamptz,
     state jsonb not null,
     primary key (tenant_id, id)
-);
+) with (fillfactor = 75);
 create index cases_filed on cases (tenant_id, filed_at, id);
 create index cases_open on cases (tenant_id, path, filed_at, id) where closed_at is null;
 
@@ -111,7 +111,7 @@ create table obligations (
     settled_at timestamptz,
     outcome text collate "C",
     primary key (tenant_id, flow_id, no, duty, unit_id)
-);
+) with (fillfactor = 75);
 create index obligations_open on obligations (tenant_id, unit_id, due_at, flow_id, duty, no)
     where settled_at is null;
 
