@@ -135,8 +135,8 @@ async fn get_case_timeline(
     id: IdPath<Uuid>,
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
-    let case = engine::look::<Case>(&app, &caller, id.0).await?.state;
-    let reports = case.reports.iter().map(|reporter| reporter.report).collect();
+    let case = engine::look::<Case>(&app, &caller, id.0).await?;
+    let reports = case.state.reports.iter().map(|reporter| reporter.report).collect();
     let unknown = unknown_reporters(&app, &caller, reports).await?;
     timeline::show(&app, caller.tenant, id.0, &params.0, &unknown).await
 }

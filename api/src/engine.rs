@@ -1,7 +1,7 @@
 //! How every command runs, whatever its flow: look whether it was seen, load, decide, commit,
 //! and answer; or rebuild the answer that was given the first time.
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use domain::{
@@ -9,13 +9,12 @@ use domain::{
     actor::Actor,
     case::Case,
     change::{Change, Request, Stored, act},
-    flow::{Context, Flow},
-    id::{CaseId, PersonId, ReportId, TenantId},
+    flow::Context,
     person::Person,
     refusal::Refusal,
     report::Report,
 };
-use persistence::{Db, Outcome, StoreError, Write, case, journal, person, report};
+use persistence::{Db, Outcome, StoreError, Tabled, Write, journal};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -26,10 +25,8 @@ use crate::{
     state::App,
 };
 
-/// A flow that is kept in a table of its own.
-pub trait Kept: Flow + Send + 'static {
-    /// Loads one.
-    fn find(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Stored<Self>>, StoreError>;
+/// A flow that commands reach over HTTP.
+pub trait Kept: Tabled {
     /// The change as something to write.
     fn write(change: Change<Self>) -> Write;
     /// Whether this actor may know that it exists.
@@ -37,9 +34,6 @@ pub trait Kept: Flow + Send + 'static {
 }
 
 impl Kept for Case {
-    fn find(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Stored<Self>>, StoreError> {
-        case::find(db, tenant, CaseId(id))
-    }
     fn write(change: Change<Self>) -> Write {
         Write::Case(Box::new(change))
     }
@@ -49,9 +43,6 @@ impl Kept for Case {
 }
 
 impl Kept for Report {
-    fn find(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Stored<Self>>, StoreError> {
-        report::find(db, tenant, ReportId(id))
-    }
     fn write(change: Change<Self>) -> Write {
         Write::Report(Box::new(change))
     }
@@ -61,9 +52,6 @@ impl Kept for Report {
 }
 
 impl Kept for Person {
-    fn find(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Stored<Self>>, StoreError> {
-        person::find(db, tenant, PersonId(id))
-    }
     fn write(change: Change<Self>) -> Write {
         Write::Person(Box::new(change))
     }
@@ -74,24 +62,63 @@ impl Kept for Person {
 }
 
 /// Loads a flow the caller may know of; whatever else there is does not exist for the caller.
-pub async fn look<F: Kept>(app: &App, caller: &Caller, id: Uuid) -> Reply<Stored<F>> {
-    let tenant = caller.tenant;
-    let stored = app.store.read(move |db| F::find(db, tenant, id)).await?;
+pub async fn look<F: Kept>(app: &App, caller: &Caller, id: Uuid) -> Reply<Arc<Stored<F>>> {
+    let stored = app.store.look::<F>(caller.tenant, id).await?;
     seen_by(stored, caller, app.clock.now())
 }
 
-fn seen_by<F: Kept>(stored: Option<Stored<F>>, by: &Actor, at: Instant) -> Reply<Stored<F>> {
+fn seen_by<F: Kept>(
+    stored: Option<Arc<Stored<F>>>,
+    by: &Actor,
+    at: Instant,
+) -> Reply<Arc<Stored<F>>> {
     stored.filter(|stored| stored.state.visible(by, at)).ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 /// How often a command is decided anew after somebody else was faster.
 const ATTEMPTS: usize = 4;
 
-/// A command on something that exists: seen? load, decide, commit.
+/// A command on something that exists: load, decide, commit; look for an earlier answer only
+/// when that does not succeed.
 ///
-/// `also` loads whatever else the decision needs; `decide` answers the change of the flow that
-/// was asked and what else moves with it.
-pub async fn step<F: Kept, T: Send + 'static>(
+/// `decide` answers the change of the flow that was asked and what else moves with it. The first
+/// time it may see a state that was kept in memory and has moved on since: the journal refuses a
+/// change of it, and a refusal is given only by a state that was read for it.
+pub async fn step<F: Kept>(
+    app: &App,
+    caller: &Caller,
+    asked: Asked,
+    decide: impl Fn(&Stored<F>, Context<'_>) -> Reply<(Change<F>, Vec<Write>)>,
+) -> Reply<Stored<F>> {
+    let kept = app.store.recall::<F>(caller.tenant, asked.id);
+    let stored = match kept {
+        Some(kept) => Some(kept),
+        None => app.store.look::<F>(caller.tenant, asked.id).await?,
+    };
+    let now = app.clock.now();
+    if let Some(stored) = stored.filter(|stored| stored.state.visible(caller, now))
+        && asked.if_match.check(stored.seq).is_ok()
+        && let Ok((change, more)) = decide(&stored, app.world(caller.tenant)?.context(caller, now))
+        && let (after, Outcome::Done) = commit(app, change, more).await?
+    {
+        return Ok(after);
+    }
+    step_with(app, caller, asked, |_| Ok(()), |stored, (), context| decide(stored, context)).await
+}
+
+async fn commit<F: Kept>(
+    app: &App,
+    change: Change<F>,
+    more: Vec<Write>,
+) -> Reply<(Stored<F>, Outcome)> {
+    let after = change.stored();
+    let writes = std::iter::once(F::write(change)).chain(more).collect();
+    Ok((after, app.store.commit(writes).await?))
+}
+
+/// A command whose decision needs more than the flow itself: seen? load, decide, commit. `also`
+/// loads what else it needs.
+pub async fn step_with<F: Kept, T: Send + 'static>(
     app: &App,
     caller: &Caller,
     asked: Asked,
@@ -102,27 +129,20 @@ pub async fn step<F: Kept, T: Send + 'static>(
     let world = app.world(tenant)?;
     for _ in 0..ATTEMPTS {
         let also = also.clone();
-        let (seen, stored, extra) = app
-            .store
-            .read(move |db| {
-                let seen = journal::seen(db, tenant, request.command)?;
-                Ok((seen, F::find(db, tenant, id)?, also(db)?))
-            })
-            .await?;
+        let load = move |db: &mut Db| Ok((journal::seen(db, tenant, request.command)?, also(db)?));
+        let (seen, extra) = app.store.read(load).await?;
         if let Some(seen) = seen {
             return answer_again(app, caller, request, seen).await;
         }
         let now = app.clock.now();
-        let stored = seen_by(stored, caller, now)?;
+        let stored = seen_by(app.store.look::<F>(tenant, id).await?, caller, now)?;
         asked.if_match.check(stored.seq)?;
         let (change, more) = decide(&stored, &extra, world.context(caller, now))?;
-        let after = change.stored();
-        let writes = std::iter::once(F::write(change)).chain(more).collect();
-        match app.store.commit(writes).await? {
-            Outcome::Done => return Ok(after),
+        match commit(app, change, more).await? {
+            (after, Outcome::Done) => return Ok(after),
             // Seen: the next round finds it. Stale: the next round decides on the new state,
             // unless the client said which state it meant.
-            Outcome::Seen | Outcome::Stale => {}
+            (_, Outcome::Seen | Outcome::Stale) => {}
         }
     }
     Err(Problem::new(Code::LostRace))
@@ -197,10 +217,10 @@ pub async fn command<F: Kept>(
     asked: Asked,
     command: F::Command,
 ) -> Reply<Stored<F>> {
-    let decide = |stored: &Stored<F>, (): &(), context: Context<'_>| {
+    let decide = |stored: &Stored<F>, context: Context<'_>| {
         Ok((act::<F>(Some(stored), &command, asked.request, 0, context)?, Vec::new()))
     };
-    step(app, caller, asked, |_| Ok(()), decide).await
+    step(app, caller, asked, decide).await
 }
 
 /// A command that begins something: decide, commit; look for an earlier answer only when that
@@ -213,16 +233,12 @@ pub async fn begin<F: Kept>(
 ) -> Reply<(Stored<F>, bool)> {
     let world = app.world(caller.tenant)?;
     let refused = match decide(world.context(caller, app.clock.now())) {
-        Ok((change, more)) => {
-            let after = change.stored();
-            let writes = std::iter::once(F::write(change)).chain(more).collect();
-            match app.store.commit(writes).await {
-                Ok(Outcome::Done) => return Ok((after, true)),
-                Ok(Outcome::Seen) => Problem::new(Code::LostRace),
-                Ok(Outcome::Stale) => Refusal::AlreadyExists { what: F::KIND.name() }.into(),
-                Err(error) => error.into(),
-            }
-        }
+        Ok((change, more)) => match commit(app, change, more).await {
+            Ok((after, Outcome::Done)) => return Ok((after, true)),
+            Ok((_, Outcome::Seen)) => Problem::new(Code::LostRace),
+            Ok((_, Outcome::Stale)) => Refusal::AlreadyExists { what: F::KIND.name() }.into(),
+            Err(problem) => problem,
+        },
         Err(refusal) => refusal.into(),
     };
     let (tenant, command) = (caller.tenant, request.command);

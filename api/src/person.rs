@@ -208,7 +208,7 @@ async fn get_person(
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let stored = engine::look::<Person>(&app, &caller, id.0).await?;
-    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &PersonView::from(&stored)))
+    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &PersonView::from(&*stored)))
 }
 
 async fn ask(
@@ -280,18 +280,12 @@ async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<HttpRespons
     let person = engine::look::<Person>(&step.app, &step.caller, step.id).await?;
     password::check(&body.0.password, person.state.account.as_str())?;
     let hash = step.app.passwords.hash(body.0.password).await?;
-    let stored = engine::step::<Person, ()>(
-        &step.app,
-        &step.caller,
-        asked,
-        |_| Ok(()),
-        |person, (), context| {
-            let change =
-                act::<Person>(Some(person), &Command::ResetPassword, asked.request, 0, context)?;
-            let write = Write::Password { person: person.state.id, hash: hash.clone() };
-            Ok((change, vec![write]))
-        },
-    )
+    let stored = engine::step::<Person>(&step.app, &step.caller, asked, |person, context| {
+        let change =
+            act::<Person>(Some(person), &Command::ResetPassword, asked.request, 0, context)?;
+        let write = Write::Password { person: person.state.id, hash: hash.clone() };
+        Ok((change, vec![write]))
+    })
     .await?;
     step.app.actors.forget_person(stored.state.id);
     let view = PersonView::from(&stored);

@@ -16,7 +16,7 @@ use domain::{
     rules::Urgency,
     text::{Code as Word, Line, Prose},
 };
-use persistence::{Db, Write, case as cases, journal::Keyset, report as reports};
+use persistence::{Db, Write, case as cases, find, journal::Keyset, report as reports};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -374,10 +374,10 @@ async fn get_report(
     let mut version = format!("\"{}\"", stored.seq);
     if let Some(case) = stored.state.status.case() {
         let tenant = caller.tenant;
-        let case = app.store.read(move |db| cases::find(db, tenant, case)).await?;
+        let case = app.store.look::<Case>(tenant, case.0).await?;
         // Both change what is shown, so both are in the tag.
         version = format!("\"{}.{}\"", stored.seq, case.as_ref().map_or(0, |case| case.seq));
-        shown.case = case.as_ref().map(CaseBrief::from);
+        shown.case = case.as_ref().map(|case| CaseBrief::from(&**case));
     }
     Ok(tagged(&request, HttpResponse::Ok(), &version, &shown))
 }
@@ -410,7 +410,7 @@ async fn list_similar_cases(
 ) -> Reply<HttpResponse> {
     const NEAR_M: f64 = 50.0;
     let stored = engine::look::<Report>(&app, &caller, id.0).await?;
-    let report = stored.state;
+    let report = &stored.state;
     let world = app.world(caller.tenant)?;
     let now = app.clock.now();
     let receiver = report.receiver(&world.context(&caller, now));
@@ -453,8 +453,8 @@ async fn get_report_timeline(
     id: IdPath<Uuid>,
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
-    let report = engine::look::<Report>(&app, &caller, id.0).await?.state;
-    let unknown = unknown_reporters(&app, &caller, vec![report.id]).await?;
+    let report = engine::look::<Report>(&app, &caller, id.0).await?;
+    let unknown = unknown_reporters(&app, &caller, vec![report.state.id]).await?;
     timeline::show(&app, caller.tenant, id.0, &params.0, &unknown).await
 }
 
@@ -466,7 +466,7 @@ pub async fn unknown_reporters(
 ) -> Reply<Vec<PersonId>> {
     let (tenant, now) = (caller.tenant, app.clock.now());
     let find = move |db: &mut Db| -> Result<Vec<_>, _> {
-        ids.into_iter().map(|id| reports::find(db, tenant, id)).collect()
+        ids.into_iter().map(|id| find::<Report>(db, tenant, id.0)).collect()
     };
     let found = app.store.read(find).await?.into_iter().flatten().map(|stored| stored.state);
     let unknown = found.filter(|report: &Report| !report.reporter_visible_to(caller, now));
@@ -500,13 +500,13 @@ async fn file_report(step: Step, body: Json<FileBody>) -> Reply<HttpResponse> {
     let FileBody { case_id, category, title, urgency } = body.0;
     let case = CaseId(case_id.unwrap_or_else(|| derived_id(asked.request.command.0, "case")));
     let correction = Correction { category, title, urgency };
-    let decide = |report: &Stored<Report>, (): &(), context: Context<'_>| {
+    let decide = |report: &Stored<Report>, context: Context<'_>| {
         let (change, opened) =
             intake::file(report, case, correction.clone(), asked.request, context)?;
         Ok((change, vec![Write::Case(Box::new(opened))]))
     };
-    let stored = engine::step::<Report, ()>(&step.app, &step.caller, asked, |_| Ok(()), decide);
-    Ok(show(&step, &stored.await?))
+    let stored = engine::step(&step.app, &step.caller, asked, decide).await?;
+    Ok(show(&step, &stored))
 }
 
 /// The answer to a step of a report.
@@ -531,14 +531,14 @@ pub struct JoinBody {
 async fn join_report(step: Step, body: Json<JoinBody>) -> Reply<HttpResponse> {
     let asked = step.asked("join_report", &body.0);
     let (tenant, case) = (step.caller.tenant, CaseId(body.0.case_id));
-    let load = move |db: &mut Db| cases::find(db, tenant, case);
+    let load = move |db: &mut Db| find::<Case>(db, tenant, case.0);
     let decide = |report: &Stored<Report>, case: &Option<Stored<Case>>, context: Context<'_>| {
         let case = case.as_ref().filter(|case| case.state.visible_to(context.by, context.at));
         let (change, joined) =
             intake::join(report, case.ok_or_else(unknown_case)?, asked.request, context)?;
         Ok((change, vec![Write::Case(Box::new(joined))]))
     };
-    let stored = engine::step(&step.app, &step.caller, asked, load, decide).await?;
+    let stored = engine::step_with(&step.app, &step.caller, asked, load, decide).await?;
     Ok(show(&step, &stored))
 }
 

@@ -97,7 +97,7 @@ fn differs<F: Kept + PartialEq>(
     tenant: TenantId,
     flow: Uuid,
 ) -> Result<Option<String>, StoreError> {
-    let stored = F::find(db, tenant, flow)?;
+    let stored = persistence::find::<F>(db, tenant, flow)?;
     let replayed = match journal::at::<F>(db, tenant, flow, i64::MAX) {
         Ok(replayed) => replayed,
         Err(StoreError::Inconsistent(why)) => return Ok(Some(why)),

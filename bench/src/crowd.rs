@@ -60,7 +60,7 @@ insert into cases
     coalesce(a.path, b.path), coalesce(a.id, b.holder_id), b.category, b.urgency, b.title,
     bench_at(i, $n), bench_at(i, $n) + (b.closed_at - b.filed_at),
     replace(replace(b.text, b.id::text, bench_id(i, $n, $kind)::text),
-      b.report_id::text, bench_id(i, $n, $kind + 1)::text)::jsonb
+      b.report_id::text, bench_id(i, $n, $kind + 1)::text)
   from generate_series($from, $to) i
   join bench_case b on b.k = i % $count and b.open = $open
   left join bench_area a on b.open and i % 100 >= 16 and a.k = i % a.of;
@@ -73,7 +73,7 @@ insert into reports
   select r.tenant_id, bench_id(i, $n, $kind + 1), r.seq, r.head, r.number, r.status, r.path,
     r.reporter_id, bench_id(i, $n, $kind), bench_at(i, $n) - interval '10 minutes',
     replace(replace(r.text, r.id::text, bench_id(i, $n, $kind + 1)::text),
-      r.case_id::text, bench_id(i, $n, $kind)::text)::jsonb
+      r.case_id::text, bench_id(i, $n, $kind)::text)
   from generate_series($from, $to) i
   join bench_report r on r.k = i % $count and r.open = $open;
 insert into obligations

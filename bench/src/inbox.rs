@@ -16,7 +16,7 @@ use crate::{
 
 /// What `persistence::obligation::open` asks for a first page of twenty and one to know whether
 /// there are more.
-const PAGE: &str = r#"SELECT "obligations"."tenant_id", "obligations"."flow_id", "obligations"."no", "obligations"."duty", "obligations"."unit_id", "obligations"."flow", "obligations"."number", "obligations"."title", "obligations"."unit_name", "obligations"."started_at", "obligations"."due_at", "obligations"."term", "obligations"."settled_at", "obligations"."outcome" FROM "obligations" WHERE (((("obligations"."tenant_id" = :tenant) AND ("obligations"."settled_at" IS NULL)) AND ("obligations"."unit_id" = ANY(:unit_INDEX))) AND ("obligations"."duty" = ANY(:duties))) ORDER BY "obligations"."due_at" ASC, "obligations"."flow_id" ASC, "obligations"."duty" ASC, "obligations"."no" ASC, "obligations"."unit_id" ASC LIMIT :page;
+const PAGE: &str = r#"SELECT "obligations"."tenant_id", "obligations"."flow_id", "obligations"."no", "obligations"."duty", "obligations"."unit_id", "obligations"."flow", "obligations"."number", "obligations"."title", "obligations"."unit_name", "obligations"."started_at", "obligations"."due_at", "obligations"."term", "obligations"."settled_at", "obligations"."outcome" FROM "obligations" WHERE (((("obligations"."tenant_id" = :tenant) AND ("obligations"."settled_at" IS NULL)) AND ("obligations"."unit_id" = :unit_INDEX)) AND ("obligations"."duty" = ANY(:duties))) ORDER BY "obligations"."due_at" ASC, "obligations"."flow_id" ASC, "obligations"."duty" ASC, "obligations"."no" ASC LIMIT :page;
 "#;
 
 /// The reference, over the desks of every place.
@@ -28,7 +28,7 @@ pub(crate) fn reference(stand: &Stand) -> Script {
     ];
     let mut texts = Vec::new();
     for (index, place) in stand.town.places.iter().enumerate() {
-        variables.push((format!("unit_{index}"), format!("{{{}}}", place.community.id.0)));
+        variables.push((format!("unit_{index}"), place.community.id.0.to_string()));
         texts.push(PAGE.replace("INDEX", &index.to_string()));
     }
     Script { database: CROWDED.to_owned(), texts, variables }

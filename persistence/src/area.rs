@@ -42,7 +42,7 @@ rows! {
         code: String => Text, "text";
         name: String => Text, "text";
         path: String => Text, "text";
-        boundary: Option<Doc> => Nullable<sql::Doc>, "jsonb";
+        boundary: Option<Doc> => Nullable<sql::Doc>, "text";
         created_at: At => sql::Moment, "timestamptz";
     }
     key (tenant_id, id) changes (name, boundary)

@@ -10,7 +10,7 @@ use domain::{
     area::Path,
     case::{Case, Stage, lifecycle::StageName},
     change::{Change, Stored},
-    id::{AreaId, CaseId, TenantId},
+    id::{AreaId, TenantId},
     journal::Hash,
 };
 
@@ -59,7 +59,7 @@ rows! {
         title: String => Text, "text";
         filed_at: At => sql::Moment, "timestamptz";
         closed_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
-        state: Doc => sql::Doc, "jsonb";
+        state: Doc => sql::Doc, "text";
     }
     key (tenant_id, id) changes (seq, head, stage, holder_id, closed_at, state)
 }
@@ -142,16 +142,6 @@ pub(crate) fn stored<F: serde::de::DeserializeOwned>(
     let head = Hash::from_bytes(&head).ok_or_else(|| wrong("head".to_owned()))?;
     let state = serde_json::from_str(&state.0).map_err(|error| wrong(error.to_string()))?;
     Ok(Stored { state, seq, head })
-}
-
-/// Loads a case.
-pub fn find(db: &mut Db, tenant: TenantId, id: CaseId) -> Result<Option<Stored<Case>>> {
-    let row = cases::table
-        .find((Id(tenant.0), Id(id.0)))
-        .select((cases::id, cases::seq, cases::head, cases::state))
-        .first(db)
-        .optional()?;
-    row.map(|row| stored("cases", row)).transpose()
 }
 
 /// Which cases a list shows.

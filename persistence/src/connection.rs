@@ -42,6 +42,8 @@ pub(crate) enum Url {
 pub(crate) enum Use {
     /// Reading lanes: writing is an error.
     Read,
+    /// Lanes that look for single states by primary key.
+    Look,
     /// Writing lanes and migrations.
     Write,
 }
@@ -79,9 +81,9 @@ impl Url {
                      set idle_in_transaction_session_timeout = '60s'; \
                      set plan_cache_mode = force_generic_plan;",
                 )?;
-                if purpose == Use::Write {
-                    // What a writing lane does, it does by primary key; a plan made while a table
-                    // was small must not scan it when it has grown.
+                if purpose != Use::Read {
+                    // What these lanes do, they do by primary key; a plan made while a table was
+                    // small must not scan it when it has grown.
                     connection.batch_execute(
                         "set enable_seqscan = off; set enable_hashjoin = off; \
                          set enable_mergejoin = off;",
@@ -97,7 +99,7 @@ impl Url {
                      pragma synchronous = full; pragma foreign_keys = on; \
                      pragma cache_size = -8000; pragma temp_store = memory;",
                 )?;
-                if purpose == Use::Read {
+                if purpose != Use::Write {
                     connection.batch_execute("pragma query_only = on;")?;
                 }
                 Ok(Db::Sqlite(connection))

@@ -1,6 +1,7 @@
 //! Where GridWhistle keeps things: SQLite or PostgreSQL, by URL.
 //!
-//! [`Store::read`] runs a query on a reading lane, [`Store::commit`] makes changes durable on a
+//! [`Store::look`] finds one flow's state, [`Store::read`] runs any query on a reading lane,
+//! [`Store::commit`] makes changes durable on a
 //! writing lane. Queries are plain functions over [`Db`], written once for both engines, one
 //! file per capability. Nothing here knows HTTP or decides anything.
 
@@ -11,6 +12,7 @@ mod connection;
 mod error;
 pub mod journal;
 mod lane;
+mod look;
 pub mod migrate;
 pub mod obligation;
 pub mod person;
@@ -26,4 +28,5 @@ mod types;
 pub use batch::{Outcome, Write};
 pub use connection::Db;
 pub use error::StoreError;
+pub use look::{Memory, States, Tabled, find};
 pub use store::{Options, Store};

@@ -55,7 +55,7 @@ rows! {
         unit_name: String => Text, "text";
         started_at: At => sql::Moment, "timestamptz";
         due_at: At => sql::Moment, "timestamptz";
-        term: Doc => sql::Doc, "jsonb";
+        term: Doc => sql::Doc, "text";
         settled_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
         outcome: Option<String> => Nullable<Text>, "text";
     }
@@ -164,11 +164,33 @@ pub struct Inbox {
 }
 
 /// What units still owe, the earliest deadline first.
+///
+/// Each unit is asked by itself, so that its page is read off the index in order; asked for all
+/// at once, PostgreSQL sorts everything they owe.
 pub fn open(db: &mut Db, tenant: TenantId, inbox: &Inbox) -> Result<Vec<Owed>> {
+    let mut rows = Vec::new();
+    for unit in &inbox.units {
+        rows.extend(of_unit(db, tenant, *unit, inbox)?);
+    }
+    if inbox.units.len() > 1 {
+        let order =
+            |row: &ObligationRow| (row.due_at, row.flow_id, row.duty.clone(), row.no, row.unit_id);
+        rows.sort_by_cached_key(order);
+    }
+    rows.truncate(usize::try_from(inbox.limit).unwrap_or_default());
+    rows.into_iter().map(Owed::try_from).collect()
+}
+
+fn of_unit(
+    db: &mut Db,
+    tenant: TenantId,
+    unit: AreaId,
+    inbox: &Inbox,
+) -> QueryResult<Vec<ObligationRow>> {
     use obligations as o;
     let mut query = o::table
         .filter(o::tenant_id.eq(Id(tenant.0)).and(o::settled_at.is_null()))
-        .filter(o::unit_id.eq_any(inbox.units.iter().map(|unit| Id(unit.0))))
+        .filter(o::unit_id.eq(Id(unit.0)))
         .filter(o::duty.eq_any(inbox.duties.iter().map(|duty| duty.name())))
         .into_boxed();
     if let Some(Position { due_at, flow, duty, no, unit }) = &inbox.after {
@@ -179,11 +201,10 @@ pub fn open(db: &mut Db, tenant: TenantId, inbox: &Inbox) -> Result<Vec<Owed>> {
             .filter(o::due_at.ge(at))
             .filter(o::due_at.gt(at).or(o::flow_id.gt(id)).or(o::flow_id.eq(id).and(later)));
     }
-    let rows: Vec<ObligationRow> = query
-        .order((o::due_at.asc(), o::flow_id.asc(), o::duty.asc(), o::no.asc(), o::unit_id.asc()))
+    query
+        .order((o::due_at.asc(), o::flow_id.asc(), o::duty.asc(), o::no.asc()))
         .limit(inbox.limit)
-        .load(db)?;
-    rows.into_iter().map(Owed::try_from).collect()
+        .load(db)
 }
 
 /// Everything that was ever owed about one flow, in the order it began.

@@ -43,7 +43,7 @@ rows! {
         head: Vec<u8> => Binary, "bytea";
         account: String => Text, "text";
         name: String => Text, "text";
-        state: Doc => sql::Doc, "jsonb";
+        state: Doc => sql::Doc, "text";
     }
     key (tenant_id, id) changes (seq, head, name, state)
 }
@@ -96,16 +96,6 @@ pub(crate) fn revoke_sessions(db: &mut Db, password: &PasswordRow) -> Result<()>
         .set(sessions::revoked_at.eq(Some(password.changed_at)))
         .execute(db)?;
     Ok(())
-}
-
-/// Loads a person.
-pub fn find(db: &mut Db, tenant: TenantId, id: PersonId) -> Result<Option<Stored<Person>>> {
-    let row = people::table
-        .find((Id(tenant.0), Id(id.0)))
-        .select((people::id, people::seq, people::head, people::state))
-        .first(db)
-        .optional()?;
-    row.map(|row| stored("people", row)).transpose()
 }
 
 /// A person with the hash of the password, for logging in.
@@ -222,5 +212,5 @@ pub fn of_session(
         .first(db)
         .optional()?;
     let Some(person) = person else { return Ok(None) };
-    Ok(find(db, tenant, PersonId(person.0))?.map(|stored| stored.state))
+    Ok(crate::look::find::<Person>(db, tenant, person.0)?.map(|stored| stored.state))
 }

@@ -8,7 +8,6 @@ use domain::{
     actor::Scope,
     area::Path,
     change::{Change, Stored},
-    id::{ReportId, TenantId},
     report::{Report, StatusName},
 };
 
@@ -52,7 +51,7 @@ rows! {
         reporter_id: Id => sql::Uid, "uuid";
         case_id: Option<Id> => Nullable<sql::Uid>, "uuid";
         received_at: At => sql::Moment, "timestamptz";
-        state: Doc => sql::Doc, "jsonb";
+        state: Doc => sql::Doc, "text";
     }
     key (tenant_id, id) changes (seq, head, status, case_id, state)
 }
@@ -80,16 +79,6 @@ impl ReportRow {
             state: document(report)?,
         })
     }
-}
-
-/// Loads a report.
-pub fn find(db: &mut Db, tenant: TenantId, id: ReportId) -> Result<Option<Stored<Report>>> {
-    let row = reports::table
-        .find((Id(tenant.0), Id(id.0)))
-        .select((reports::id, reports::seq, reports::head, reports::state))
-        .first(db)
-        .optional()?;
-    row.map(|row| stored("reports", row)).transpose()
 }
 
 /// Which reports a list shows.

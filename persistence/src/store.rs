@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use domain::change::{Change, Stored};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     connection::{Db, Url, Use, transaction},
     error::StoreError,
     lane::{Lane, Size},
+    look::{self, Look, Memory, Tabled},
     migrate,
 };
 
@@ -28,7 +30,7 @@ enum Task {
 /// How a store is laid out.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Reading lanes; none for the engine's default.
+    /// Reading lanes for queries; none for the engine's default.
     pub readers: Option<usize>,
     /// Writing lanes; none for the engine's default. SQLite always has one.
     pub writers: Option<usize>,
@@ -50,7 +52,9 @@ pub struct Store {
 
 struct Lanes {
     reads: Lane<Job>,
+    looks: Lane<Look>,
     writes: Lane<Task>,
+    memory: Memory,
 }
 
 /// A worker's connection, opened anew when it broke.
@@ -81,6 +85,9 @@ impl Store {
     /// The most changes that share one transaction.
     const BATCH: usize = 64;
 
+    /// The lanes that look for single states.
+    const LOOKING: usize = 2;
+
     /// Opens a database, bringing it up to date first.
     pub fn open(url: &str, options: Options) -> Result<Self> {
         migrate::up(url)?;
@@ -94,10 +101,13 @@ impl Store {
         let size = |batch| Size { batch, waiting: options.waiting };
         let failed = |error: std::io::Error| StoreError::Unavailable(error.to_string());
         let read_lane = Lane::start("read", size(1), workers(reading, Use::Read)?, read);
+        let look_lane =
+            Lane::start("look", size(Self::BATCH), workers(Self::LOOKING, Use::Look)?, looking);
         let write_lane =
             Lane::start("write", size(Self::BATCH), workers(writing, Use::Write)?, write);
-        let (reads, writes) = (read_lane.map_err(failed)?, write_lane.map_err(failed)?);
-        Ok(Self { lanes: Arc::new(Lanes { reads, writes }) })
+        let (reads, looks) = (read_lane.map_err(failed)?, look_lane.map_err(failed)?);
+        let (writes, memory) = (write_lane.map_err(failed)?, Memory::new());
+        Ok(Self { lanes: Arc::new(Lanes { reads, looks, writes, memory }) })
     }
 
     /// Runs a query on a reading lane.
@@ -116,7 +126,39 @@ impl Store {
         let commit = Box::new(Commit::new(&writes)?);
         let (reply, answer) = oneshot::channel();
         self.lanes.writes.push(Task::Commit(commit, reply))?;
-        answer.await.unwrap_or(Err(StoreError::Closed))
+        let outcome = answer.await.unwrap_or(Err(StoreError::Closed))?;
+        if outcome == Outcome::Done {
+            self.remember(writes);
+        }
+        Ok(outcome)
+    }
+
+    /// Keeps the states that were written.
+    fn remember(&self, writes: Vec<Write>) {
+        for write in writes {
+            match write {
+                Write::Report(change) => self.keep(*change),
+                Write::Case(change) => self.keep(*change),
+                Write::Person(change) => self.keep(*change),
+                Write::Password { .. } | Write::Areas { .. } => {}
+            }
+        }
+    }
+
+    fn keep<F: Tabled>(&self, change: Change<F>) {
+        let Change { entry, state, .. } = change;
+        let stored = Arc::new(Stored { state, seq: entry.seq, head: entry.hash });
+        self.lanes.memory.keep(entry.tenant, &stored);
+    }
+
+    /// Puts somebody who waits for a state into the queue.
+    pub(crate) fn ask(&self, look: Look) -> Result<()> {
+        self.lanes.looks.push(look)
+    }
+
+    /// The states that were read or written lately.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.lanes.memory
     }
 
     /// Runs `work` in a transaction of its own on a writing lane.
@@ -133,6 +175,7 @@ impl Store {
     /// Finishes what waits and closes every connection. Blocks.
     pub fn close(&self) {
         self.lanes.writes.close();
+        self.lanes.looks.close();
         self.lanes.reads.close();
     }
 }
@@ -168,6 +211,10 @@ fn read(worker: &mut Worker, jobs: Vec<Job>) {
     for job in jobs {
         guarded(worker, job);
     }
+}
+
+fn looking(worker: &mut Worker, looks: Vec<Look>) {
+    guarded(worker, |db| look::together(db, looks));
 }
 
 /// Commits everything that waits in one transaction; the rest runs each on its own.

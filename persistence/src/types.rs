@@ -1,5 +1,5 @@
-//! Value types native on each engine: `uuid` or 16 bytes, `timestamptz` or microseconds,
-//! `jsonb` or text.
+//! Value types native on each engine: `uuid` or 16 bytes, `timestamptz` or microseconds. Documents
+//! are text on both: they are read and written whole, and PostgreSQL need not take them apart.
 
 use std::io::Write;
 
@@ -31,9 +31,9 @@ pub(crate) mod sql {
     #[diesel(postgres_type(oid = 1184, array_oid = 1185), sqlite_type(name = "Long"))]
     pub struct Moment;
 
-    /// `jsonb` / text.
+    /// JSON as text.
     #[derive(Debug, Clone, Copy, Default, SqlType, QueryId)]
-    #[diesel(postgres_type(oid = 3802, array_oid = 3807), sqlite_type(name = "Text"))]
+    #[diesel(postgres_type(oid = 25, array_oid = 1009), sqlite_type(name = "Text"))]
     pub struct Doc;
 
     impl diesel::sql_types::SqlOrd for Uid {}
@@ -129,16 +129,13 @@ multi!(sql::Doc, Doc);
 
 impl ToSql<sql::Doc, Pg> for Doc {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        // The leading byte is the version of PostgreSQL's binary jsonb format.
-        out.write_all(&[1])?;
         out.write_all(self.0.as_bytes())?;
         Ok(IsNull::No)
     }
 }
 impl FromSql<sql::Doc, Pg> for Doc {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        let text = value.as_bytes().get(1..).unwrap_or_default();
-        Ok(Self(std::str::from_utf8(text)?.to_owned()))
+        Ok(Self(std::str::from_utf8(value.as_bytes())?.to_owned()))
     }
 }
 impl ToSql<sql::Doc, Sqlite> for Doc {

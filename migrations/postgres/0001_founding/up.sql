@@ -1,4 +1,4 @@
--- The founding tables. Rows that are written again leave room for it in their page. Every key leads with tenant_id; text that orders or scopes is in C order.
+-- The founding tables. Rows that are written again leave room for it in their page, and are neither compressed nor moved out of it. Every key leads with tenant_id; text that orders or scopes is in C order.
 
 create table signing_keys (
     id uuid not null,
@@ -11,7 +11,7 @@ create table tenants (
     tenant_id uuid not null,
     code text collate "C" not null,
     name text not null,
-    rules jsonb not null,
+    rules text not null,
     created_at timestamptz not null,
     primary key (tenant_id)
 );
@@ -25,7 +25,7 @@ create table areas (
     code text collate "C" not null,
     name text not null,
     path text collate "C" not null,
-    boundary jsonb,
+    boundary text,
     created_at timestamptz not null,
     primary key (tenant_id, id),
     foreign key (tenant_id) references tenants (tenant_id),
@@ -62,9 +62,9 @@ create table reports (
     reporter_id uuid not null,
     case_id uuid,
     received_at timestamptz not null,
-    state jsonb not null,
+    state text not null,
     primary key (tenant_id, id)
-) with (fillfactor = 75);
+) with (fillfactor = 75, toast_tuple_target = 8160);
 create index reports_reporter on reports (tenant_id, reporter_id, received_at, id);
 create index reports_received on reports (tenant_id, received_at, id);
 
@@ -82,9 +82,9 @@ create table cases (
     title text not null,
     filed_at timestamptz not null,
     closed_at timestamptz,
-    state jsonb not null,
+    state text not null,
     primary key (tenant_id, id)
-) with (fillfactor = 75);
+) with (fillfactor = 75, toast_tuple_target = 8160);
 create index cases_filed on cases (tenant_id, filed_at, id);
 create index cases_open on cases (tenant_id, path, filed_at, id) where closed_at is null;
 
@@ -107,11 +107,11 @@ create table obligations (
     unit_name text not null,
     started_at timestamptz not null,
     due_at timestamptz not null,
-    term jsonb not null,
+    term text not null,
     settled_at timestamptz,
     outcome text collate "C",
     primary key (tenant_id, flow_id, no, duty, unit_id)
-) with (fillfactor = 75);
+) with (fillfactor = 75, toast_tuple_target = 8160);
 create index obligations_open on obligations (tenant_id, unit_id, due_at, flow_id, duty, no)
     where settled_at is null;
 
@@ -122,7 +122,7 @@ create table people (
     head bytea not null,
     account text collate "C" not null,
     name text not null,
-    state jsonb not null,
+    state text not null,
     primary key (tenant_id, id),
     foreign key (tenant_id) references tenants (tenant_id)
 );
