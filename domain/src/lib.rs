@@ -18,6 +18,7 @@ pub mod flow;
 pub mod id;
 pub mod intake;
 pub mod journal;
+pub mod limit;
 pub mod locate;
 mod named;
 pub mod obligation;
