@@ -10,6 +10,7 @@
 
 pub mod actor;
 pub mod area;
+pub mod calendar;
 pub mod case;
 pub mod catalogue;
 pub mod change;
