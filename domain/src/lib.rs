@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`area`], [`actor`], [`flow`], [`change`], [`journal`], [`obligation`],
 //! [`refusal`]; then the flows [`report`], [`case`], [`person`], and [`intake`], which moves a
-//! report and its case together.
+//! report and its case together. When things are late is in [`limit`] and [`calendar`].
 
 pub mod actor;
 pub mod area;

@@ -13,8 +13,13 @@
 )]
 
 mod suite {
+    mod calendar;
+    mod calendar_faults;
+    mod calendar_laws;
     mod case;
     mod chance;
+    mod clerk;
+    mod deadline;
     mod duty;
     mod invariant;
     mod journal;
