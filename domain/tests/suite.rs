@@ -24,6 +24,7 @@ mod suite {
     mod person;
     mod report;
     mod script;
+    mod sla;
     mod summons;
     mod table;
     mod walk;
