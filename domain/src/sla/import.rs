@@ -94,7 +94,8 @@ impl Matrix {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Reading { header, resolve_area, rows: Vec::new(), faults }.all(table.records())
+        let lines = Lines { text, at: 0, line: 1 };
+        Reading { header, resolve_area, lines, rows: Vec::new(), faults }.all(table.records())
     }
 }
 
@@ -123,15 +124,37 @@ fn faults_of_header(header: &StringRecord) -> Vec<CsvFault> {
     unknown.take(Matrix::MAX_FAULTS).chain(counted).collect()
 }
 
+/// Counts lines. The reader's own count takes a record to begin before the line feed that ends
+/// the last one, and so does not know the blank lines between.
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the record that begins at this byte; asked from the first record to the last.
+    fn of(&mut self, byte: u64) -> u64 {
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX);
+        let rest = self.text.get(byte..).unwrap_or("");
+        let begins = byte + rest.len() - rest.trim_start_matches(['\r', '\n']).len();
+        let passed = self.text.get(self.at..begins).map_or(0, |text| text.matches('\n').count());
+        self.line += u64::try_from(passed).unwrap_or(0);
+        self.at = begins;
+        self.line
+    }
+}
+
 /// A table that is being read.
-struct Reading<F> {
+struct Reading<'a, F> {
     header: StringRecord,
     resolve_area: F,
+    lines: Lines<'a>,
     rows: Vec<Row>,
     faults: Vec<CsvFault>,
 }
 
-impl<F: Fn(&str) -> Option<AreaId>> Reading<F> {
+impl<F: Fn(&str) -> Option<AreaId>> Reading<'_, F> {
     fn all(
         mut self,
         records: impl Iterator<Item = csv::Result<StringRecord>>,
@@ -144,7 +167,7 @@ impl<F: Fn(&str) -> Option<AreaId>> Reading<F> {
             match record {
                 Err(error) => self.faults.push(malformed(line + 1, &error)),
                 Ok(record) => {
-                    line = record.position().map_or(line + 1, csv::Position::line);
+                    line = record.position().map_or(line, |place| self.lines.of(place.byte()));
                     if count >= Matrix::MAX_ROWS {
                         self.faults.push(too_many_rows(line));
                         break;

@@ -96,6 +96,7 @@ pub const PRESETS: &[Preset] = &[
         title: "12345 热线条例",
         place: "济南市",
         remarks: &[
+            ORDINARY,
             CLOSING,
             "Every order is called back: the callback share of 100 %.",
             "Unsatisfied orders are handled again: the answer to a callback, not a limit.",
@@ -123,7 +124,7 @@ pub const PRESETS: &[Preset] = &[
         remarks: &[
             ORDINARY,
             CLOSING,
-            "The source says 天, read here as natural days.",
+            "Its days are read as natural days.",
             "At least 10 % are called back each month: the callback share.",
         ],
         text: include_str!("../../data/presets/qinglong.csv"),

@@ -67,16 +67,17 @@ fn added(tie: &domain::sla::Tie, number: usize) -> Row {
 fn sound(dice: &mut Dice) -> Matrix {
     let count = dice.below(6) + 1;
     let mut matrix = with((0..count).map(|number| any_row(dice, number)));
-    loop {
+    for number in 100.. {
         let found = faults(&matrix);
         let Some(fault) = found.first() else { return matrix };
         match fault {
             Fault::Tie(tie) if tie.same => drop(matrix.rows.remove(tie.rows[1] - 1)),
-            Fault::Tie(tie) => matrix.rows.push(added(tie, 100 + matrix.rows.len())),
+            Fault::Tie(tie) => matrix.rows.push(added(tie, number)),
             other => panic!("{other}"),
         }
         assert!(matrix.rows.len() < 5_000, "adding rows does not end");
     }
+    unreachable!("numbers do not end")
 }
 
 /// What a query points to.

@@ -118,6 +118,11 @@ fn tables_are_bounded() {
 fn a_quoted_line_break_does_not_shift_the_lines_told() {
     let text = format!("{HEADER}\r\nA,handle,,,,,,,,,3d,,,o,\"a\nb\"\r\nB,x,,,,,,,,,3d,,,o,b\r\n");
     assert_eq!(found(&text), [(4, "duty".to_owned(), "unknown_word")]);
+    for (end, line) in [("\n", 3), ("\r\n", 3), ("\n\n", 5), ("\r\n\r\n", 5)] {
+        let rows = ["A,handle,,,,,,,,,3d,,,o,b", "B,x,,,,,,,,,3d,,,o,b", ""].join(end);
+        let text = format!("\u{feff}{HEADER}{end}{rows}");
+        assert_eq!(found(&text), [(line, "duty".to_owned(), "unknown_word")], "{end:?}");
+    }
 }
 
 #[test]
