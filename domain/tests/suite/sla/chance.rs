@@ -57,7 +57,16 @@ fn added(tie: &domain::sla::Tie, number: usize) -> Row {
             Column::Category => row.category = Some(value.clone()),
             Column::Urgency => row.urgency = Urgency::parse(value),
             Column::Redo => row.redo = Some(value == "true"),
-            other => panic!("{other:?} was not asked for"),
+            Column::Id
+            | Column::Duty
+            | Column::Channel
+            | Column::Complexity
+            | Column::Rank
+            | Column::Limit
+            | Column::ValidFrom
+            | Column::ValidUntil
+            | Column::Owner
+            | Column::Basis => panic!("{column:?} was not asked for"),
         }
     }
     row
@@ -70,14 +79,15 @@ fn sound(dice: &mut Dice) -> Matrix {
     for number in 100.. {
         let found = faults(&matrix);
         let Some(fault) = found.first() else { return matrix };
-        match fault {
-            Fault::Tie(tie) if tie.same => drop(matrix.rows.remove(tie.rows[1] - 1)),
-            Fault::Tie(tie) => matrix.rows.push(added(tie, number)),
-            other => panic!("{other}"),
+        let Fault::Tie(tie) = fault else { panic!("{fault}") };
+        if tie.same {
+            matrix.rows.remove(tie.rows[1] - 1);
+        } else {
+            matrix.rows.push(added(tie, number));
         }
         assert!(matrix.rows.len() < 5_000, "adding rows does not end");
     }
-    unreachable!("numbers do not end")
+    panic!("numbers do not end")
 }
 
 /// What a query points to.
@@ -162,7 +172,7 @@ fn the_most_specific_row_is_found_in_any_order() {
         }
         Ok(())
     };
-    runner(150).run(&any::<u64>(), run).unwrap();
+    runner(80).run(&any::<u64>(), run).unwrap();
 }
 
 /// What is told agrees with what is found.
@@ -198,5 +208,5 @@ fn a_row_more_changes_nothing_outside_its_conditions() {
         }
         Ok(())
     };
-    runner(150).run(&any::<u64>(), run).unwrap();
+    runner(80).run(&any::<u64>(), run).unwrap();
 }

@@ -226,10 +226,10 @@ fn conditions(row: &Row) -> String {
 }
 
 fn limit(limit: Limit) -> String {
-    match limit.unit {
-        LimitUnit::SameDay => limit.unit.label().to_owned(),
-        unit => format!("{} {}", limit.amount, unit.label()),
+    if limit.unit == LimitUnit::SameDay {
+        return limit.unit.label().to_owned();
     }
+    format!("{} {}", limit.amount, limit.unit.label())
 }
 
 /// A table as people read it.
@@ -249,7 +249,7 @@ fn the_presets_are_committed() {
         write!(text, "\n\n{} {} {}\n\n", preset.name, preset.place, preset.title).unwrap();
         text.push_str(&table(&parsed(preset.text)));
         for remark in preset.remarks {
-            write!(text, "* {remark}\n").unwrap();
+            writeln!(text, "* {remark}").unwrap();
         }
     }
     committed("presets.txt", &text);
