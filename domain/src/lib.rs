@@ -28,6 +28,7 @@ pub mod place;
 pub mod refusal;
 pub mod report;
 pub mod rules;
+pub mod sla;
 pub mod tessellate;
 pub mod text;
 

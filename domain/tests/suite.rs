@@ -29,6 +29,7 @@ mod suite {
     mod person;
     mod report;
     mod script;
+    mod sla;
     mod summons;
     mod table;
     mod walk;
