@@ -9,11 +9,15 @@
 //! report and its case together.
 
 pub mod actor;
+pub mod admission;
 pub mod area;
 pub mod case;
 pub mod catalogue;
 pub mod change;
+pub mod condition;
 pub mod coordinate;
+pub mod dispatching;
+pub mod duplicate;
 pub mod flow;
 pub mod id;
 pub mod intake;
@@ -26,9 +30,13 @@ pub mod person;
 pub mod place;
 pub mod refusal;
 pub mod report;
+pub mod responsibility;
 pub mod rules;
+pub mod sampling;
+pub mod sheet;
 pub mod tessellate;
 pub mod text;
+pub mod whistling;
 
 /// A moment in UTC, cut to milliseconds by whoever makes it.
 pub type Instant = chrono::DateTime<chrono::Utc>;

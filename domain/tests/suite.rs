@@ -13,8 +13,11 @@
 )]
 
 mod suite {
+    mod admission;
     mod case;
     mod chance;
+    mod dispatching;
+    mod duplicate;
     mod duty;
     mod invariant;
     mod journal;
@@ -23,9 +26,12 @@ mod suite {
     mod permission;
     mod person;
     mod report;
+    mod responsibility;
+    mod sampling;
     mod script;
     mod summons;
     mod table;
     mod walk;
+    mod whistling;
     mod world;
 }
