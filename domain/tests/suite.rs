@@ -22,6 +22,7 @@ mod suite {
     mod invariant;
     mod journal;
     mod ledger;
+    mod lists;
     mod memory;
     mod permission;
     mod person;
