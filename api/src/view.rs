@@ -60,7 +60,7 @@ enum_schemas! {
     /// How pressing.
     urgency: domain::rules::Urgency;
     /// The unit of a limit.
-    limit_unit: domain::rules::LimitUnit;
+    limit_unit: domain::limit::LimitUnit;
     /// Kinds of areas.
     area_kind: domain::area::AreaKind;
     /// Stages of a case.

@@ -6,18 +6,24 @@
 //!
 //! Reading order: [`area`], [`actor`], [`flow`], [`change`], [`journal`], [`obligation`],
 //! [`refusal`]; then the flows [`report`], [`case`], [`person`], and [`intake`], which moves a
-//! report and its case together.
+//! report and its case together. When things are late is in [`limit`] and [`calendar`].
 
 pub mod actor;
+pub mod admission;
 pub mod area;
+pub mod calendar;
 pub mod case;
 pub mod catalogue;
 pub mod change;
+pub mod condition;
 pub mod coordinate;
+pub mod dispatching;
+pub mod duplicate;
 pub mod flow;
 pub mod id;
 pub mod intake;
 pub mod journal;
+pub mod limit;
 pub mod locate;
 mod named;
 pub mod obligation;
@@ -25,9 +31,14 @@ pub mod person;
 pub mod place;
 pub mod refusal;
 pub mod report;
+pub mod responsibility;
 pub mod rules;
+pub mod sampling;
+pub mod sheet;
+pub mod sla;
 pub mod tessellate;
 pub mod text;
+pub mod whistling;
 
 /// A moment in UTC, cut to milliseconds by whoever makes it.
 pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -9,8 +9,9 @@ use crate::{
     Instant,
     actor::Permission,
     area::Unit,
+    limit::Limit,
     named::named,
-    rules::{Limit, Rules, Urgency},
+    rules::{self, Rules, Urgency},
 };
 
 named! {
@@ -82,7 +83,7 @@ impl Term {
     /// Starts the clock of `duty` at `at`, by command number `no`.
     pub fn start(duty: Duty, urgency: Urgency, rules: &Rules, at: Instant, no: i64) -> Self {
         let limit = rules.limit(duty, urgency);
-        Self { no, started_at: at, limit, due_at: limit.due(at), rules: rules.version }
+        Self { no, started_at: at, limit, due_at: rules::due(limit, at), rules: rules.version }
     }
 }
 

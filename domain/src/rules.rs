@@ -6,55 +6,22 @@
 use chrono::{DateTime, Duration, FixedOffset, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-use crate::{Instant, named::named, obligation::Duty};
+use crate::{
+    Instant,
+    limit::{Limit, LimitUnit},
+    named::named,
+    obligation::Duty,
+};
 
-/// How long a duty may take, in continuous time (紧急工作时 and natural days).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Limit {
-    /// How many.
-    pub amount: u32,
-    /// Of what.
-    pub unit: LimitUnit,
-}
-
-named! {
-    /// The unit of a [`Limit`].
-    LimitUnit {
-        /// 60 seconds.
-        Minute = "minute", "分钟";
-        /// 60 minutes, nights and holidays included.
-        Hour = "hour", "紧急工作时";
-        /// 24 hours, holidays included.
-        Day = "day", "自然日";
-    }
-}
-
-impl Limit {
-    /// So many minutes.
-    pub const fn minutes(amount: u32) -> Self {
-        Self { amount, unit: LimitUnit::Minute }
-    }
-
-    /// So many hours.
-    pub const fn hours(amount: u32) -> Self {
-        Self { amount, unit: LimitUnit::Hour }
-    }
-
-    /// So many days.
-    pub const fn days(amount: u32) -> Self {
-        Self { amount, unit: LimitUnit::Day }
-    }
-
-    /// The instant at which something begun at `start` is late.
-    pub fn due(self, start: Instant) -> Instant {
-        let amount = i64::from(self.amount);
-        let length = match self.unit {
-            LimitUnit::Minute => Duration::minutes(amount),
-            LimitUnit::Hour => Duration::hours(amount),
-            LimitUnit::Day => Duration::days(amount),
-        };
-        later(start, length)
-    }
+/// The instant at which something begun at `start` is late. Until calendars are asked.
+pub fn due(limit: Limit, start: Instant) -> Instant {
+    let amount = i64::from(limit.amount);
+    let length = match limit.unit {
+        LimitUnit::Minute => Duration::minutes(amount),
+        LimitUnit::Hour | LimitUnit::WorkingHour => Duration::hours(amount),
+        LimitUnit::Day | LimitUnit::WorkingDay | LimitUnit::SameDay => Duration::days(amount),
+    };
+    later(start, length)
 }
 
 named! {

@@ -13,19 +13,32 @@
 )]
 
 mod suite {
+    mod admission;
+    mod calendar;
+    mod calendar_faults;
+    mod calendar_laws;
     mod case;
     mod chance;
+    mod clerk;
+    mod deadline;
+    mod dispatching;
+    mod duplicate;
     mod duty;
     mod invariant;
     mod journal;
     mod ledger;
+    mod lists;
     mod memory;
     mod permission;
     mod person;
     mod report;
+    mod responsibility;
+    mod sampling;
     mod script;
+    mod sla;
     mod summons;
     mod table;
     mod walk;
+    mod whistling;
     mod world;
 }

@@ -7,8 +7,9 @@ use domain::{
     case::{Case, Command},
     flow::Flow as _,
     id::AreaId,
+    limit::Limit,
     obligation::{Duty, Obligation},
-    rules::{Limit, Rules, Urgency},
+    rules::{self, Rules, Urgency},
 };
 
 use super::{
@@ -227,7 +228,11 @@ fn the_printed_matrix_is_up_to_date() {
 #[test]
 fn a_clock_runs_to_its_limit() {
     let start = morning();
-    assert_eq!(Limit::minutes(90).due(start), start + minutes(90));
-    assert_eq!(Limit::hours(1).due(start), start + minutes(60));
-    assert_eq!(Limit::days(3).due(start), start + minutes(3 * 24 * 60), "holidays included");
+    assert_eq!(rules::due(Limit::minutes(90), start), start + minutes(90));
+    assert_eq!(rules::due(Limit::hours(1), start), start + minutes(60));
+    assert_eq!(
+        rules::due(Limit::days(3), start),
+        start + minutes(3 * 24 * 60),
+        "holidays included"
+    );
 }

@@ -167,7 +167,7 @@ where
             assert!(starters(duty).contains(&&*entry.name), "{} opened {duty:?}", entry.name);
             assert_eq!((term.no, term.started_at, term.rules), (entry.seq, entry.at, 1));
             assert_eq!(term.due_at, entry.at + minutes(allowed(duty, urgency)), "{duty:?}");
-            assert_eq!(term.due_at, term.limit.due(term.started_at));
+            assert_eq!(term.due_at, domain::rules::due(term.limit, term.started_at));
         }
     }
 

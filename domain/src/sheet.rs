@@ -1,0 +1,316 @@
+//! Lists that a city keeps as tables: what is wrong in one, and how one is read from CSV.
+//!
+//! Nothing is half imported: either every row is good, or all faults come back together.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+
+use crate::{
+    id::AreaId,
+    text::{self, Code, Line, Prose},
+};
+
+/// The largest CSV that is read, in bytes.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// The most rows a list has.
+pub const MAX_ROWS: usize = 5_000;
+
+/// After so many faults the rest is not looked for.
+pub const MAX_FAULTS: usize = 100;
+
+/// The most characters of a given text that a fault repeats.
+const SHOWN: usize = 60;
+
+/// Where a fault is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum At {
+    /// In the list as a whole, or in the header of its table.
+    Whole,
+    /// In the row with this index, counted from 0.
+    Row(usize),
+    /// In this line of a text, counted from 1.
+    Line(u64),
+}
+
+/// One thing that is wrong in a list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// Where.
+    pub at: At,
+    /// In which column; empty when in none.
+    pub column: &'static str,
+    /// The stable machine code.
+    pub code: &'static str,
+    /// What was there, shortened.
+    pub given: String,
+    /// What would be right.
+    pub expected: String,
+}
+
+impl Fault {
+    /// A fault with what was given cut to a length that can be shown.
+    pub fn new(at: At, (column, code): (&'static str, &'static str), given: &str) -> Self {
+        let given = given.chars().take(SHOWN).collect();
+        Self { at, column, code, given, expected: String::new() }
+    }
+
+    /// The same, saying what would be right.
+    #[must_use]
+    pub fn expecting(mut self, expected: impl Into<String>) -> Self {
+        self.expected = expected.into();
+        self
+    }
+
+    /// The same where the rows came from these lines.
+    #[must_use]
+    pub fn in_lines(mut self, lines: &[u64]) -> Self {
+        if let At::Row(index) = self.at
+            && let Some(line) = lines.get(index)
+        {
+            self.at = At::Line(*line);
+        }
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            At::Whole => {}
+            At::Row(index) => write!(out, "row {index}, ")?,
+            At::Line(line) => write!(out, "line {line}, ")?,
+        }
+        write!(out, "{}: {} “{}”", self.column, self.code, self.given)?;
+        if self.expected.is_empty() { Ok(()) } else { write!(out, "; expected {}", self.expected) }
+    }
+}
+
+/// Faults as they are found, up to [`MAX_FAULTS`].
+#[derive(Default)]
+pub(crate) struct Faults(Vec<Fault>);
+
+impl Faults {
+    pub(crate) fn push(&mut self, fault: Fault) {
+        if !self.full() {
+            self.0.push(fault);
+        }
+    }
+
+    pub(crate) fn full(&self) -> bool {
+        self.0.len() >= MAX_FAULTS
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// In the order of rows.
+    pub(crate) fn into_vec(mut self) -> Vec<Fault> {
+        self.0.sort_by_key(|fault| fault.at);
+        self.0
+    }
+
+    /// Refuses what is not one line of text.
+    pub(crate) fn line(&mut self, at: At, column: &'static str, text: &str) {
+        self.text(at, column, text, Line::try_from(text).err());
+    }
+
+    /// Refuses what is not some lines of text.
+    pub(crate) fn prose(&mut self, at: At, column: &'static str, text: &str) {
+        self.text(at, column, text, Prose::try_from(text).err());
+    }
+
+    /// Refuses what is not a code.
+    pub(crate) fn code(&mut self, at: At, column: &'static str, text: &str) {
+        self.text(at, column, text, Code::try_from(text).err());
+    }
+
+    fn text(&mut self, at: At, column: &'static str, text: &str, fault: Option<text::Fault>) {
+        let Some(fault) = fault else { return };
+        let code = match fault {
+            text::Fault::Empty => "empty",
+            text::Fault::TooLong { .. } => "too_long",
+            text::Fault::Control { .. } => "control_character",
+        };
+        self.push(Fault::new(at, (column, code), text).expecting(fault.to_string()));
+    }
+
+    /// Refuses a list with too many rows.
+    pub(crate) fn bound(&mut self, rows: usize) {
+        if rows > MAX_ROWS {
+            let fault = Fault::new(At::Whole, ("", "too_many_rows"), &rows.to_string());
+            self.push(fault.expecting(format!("at most {MAX_ROWS} rows")));
+        }
+    }
+
+    /// Refuses a code that an earlier row has.
+    pub(crate) fn duplicates(&mut self, codes: &[&str]) {
+        let mut seen = std::collections::HashMap::new();
+        for (index, code) in codes.iter().enumerate() {
+            if let Some(first) = seen.insert(code, index) {
+                seen.insert(code, first);
+                let fault = Fault::new(At::Row(index), ("code", "duplicate_code"), code);
+                self.push(fault.expecting(format!("a code other than that of row {first}")));
+            }
+        }
+    }
+}
+
+/// A column: its name in files made by programs, its heading in files made by people, and
+/// whether a file may leave it out.
+pub(crate) type Column = (&'static str, &'static str, bool);
+
+/// A row of a table, its cells in the order of the columns asked for.
+pub(crate) struct Row<'a> {
+    pub(crate) line: u64,
+    columns: &'a [Column],
+    cells: Vec<String>,
+}
+
+impl Row<'_> {
+    /// The trimmed cell; empty when the file lacks the column.
+    pub(crate) fn cell(&self, column: &str) -> &str {
+        let place = self.columns.iter().position(|(name, ..)| *name == column);
+        place.and_then(|place| self.cells.get(place)).map_or("", |cell| cell.trim())
+    }
+
+    /// The date in a cell; none when it is empty or, with a fault, when it is no date.
+    pub(crate) fn date(&self, column: &'static str, faults: &mut Faults) -> Option<NaiveDate> {
+        let cell = self.cell(column);
+        if cell.is_empty() {
+            return None;
+        }
+        let date = NaiveDate::parse_from_str(cell, "%Y-%m-%d").ok();
+        if date.is_none() {
+            faults.push(self.fault(column, "bad_date").expecting("a date as 2026-01-31"));
+        }
+        date
+    }
+
+    /// The date in a cell that must not be empty.
+    pub(crate) fn day(&self, column: &'static str, faults: &mut Faults) -> Option<NaiveDate> {
+        if self.cell(column).is_empty() {
+            faults.push(self.fault(column, "empty").expecting("a date as 2026-01-31"));
+        }
+        self.date(column, faults)
+    }
+
+    /// The area whose code is in a cell; none when it is empty or, with a fault, unknown.
+    pub(crate) fn area(
+        &self,
+        column: &'static str,
+        resolve: impl Fn(&str) -> Option<AreaId>,
+        faults: &mut Faults,
+    ) -> Option<AreaId> {
+        let cell = self.cell(column);
+        let area = resolve(cell).filter(|_| !cell.is_empty());
+        if area.is_none() && !cell.is_empty() {
+            faults.push(self.fault(column, "unknown_area").expecting("the code of an area"));
+        }
+        area
+    }
+
+    /// A fault in a cell of this row.
+    pub(crate) fn fault(&self, column: &'static str, code: &'static str) -> Fault {
+        Fault::new(At::Line(self.line), (column, code), self.cell(column))
+    }
+}
+
+/// The rows of a CSV with these columns in any order. Without a header or beyond a bound there
+/// are no rows; rows of another length are faults and left out.
+pub(crate) fn read<'a>(text: &str, columns: &'a [Column], faults: &mut Faults) -> Vec<Row<'a>> {
+    let text = text.trim_start_matches('\u{FEFF}');
+    if text.len() > MAX_BYTES {
+        let fault = Fault::new(At::Whole, ("", "too_large"), &text.len().to_string());
+        faults.push(fault.expecting(format!("at most {MAX_BYTES} bytes")));
+        return Vec::new();
+    }
+    let mut records = records(text, faults).into_iter();
+    let header = records.next().map(|(_, record)| record).unwrap_or_default();
+    let Some(places) = places(&header, columns, faults) else { return Vec::new() };
+    let mut rows = Vec::new();
+    for (line, record) in records {
+        if record.len() != header.len() {
+            let found = record.len().to_string();
+            let fault = Fault::new(At::Line(line), ("", "field_count"), &found);
+            faults.push(fault.expecting(format!("{} fields, as the header has", header.len())));
+            continue;
+        }
+        let cell = |place: &Option<usize>| place.and_then(|place| record.get(place));
+        let cells = places.iter().map(|place| cell(place).unwrap_or_default().to_owned());
+        rows.push(Row { line, columns, cells: cells.collect() });
+    }
+    faults.bound(rows.len());
+    if rows.len() > MAX_ROWS { Vec::new() } else { rows }
+}
+
+/// Records with the line each begins in; blank ones, as spreadsheets leave them, are skipped.
+fn records(text: &str, faults: &mut Faults) -> Vec<(u64, csv::StringRecord)> {
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut line = Lines { text, byte: 0, line: 1 };
+    let mut found = Vec::new();
+    for record in reader.records() {
+        let Ok(record) = record else {
+            faults.push(Fault::new(At::Whole, ("", "not_csv"), "").expecting("CSV in UTF-8"));
+            return Vec::new();
+        };
+        let byte = record.position().map_or(0, csv::Position::byte);
+        let begins = line.at(usize::try_from(byte).unwrap_or(usize::MAX));
+        if record.iter().any(|cell| !cell.trim().is_empty()) {
+            found.push((begins, record));
+        }
+    }
+    found
+}
+
+/// Counts lines forwards: a reader's own count is taken before the blank lines it skips.
+struct Lines<'a> {
+    text: &'a str,
+    byte: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the first character at or after `byte` that is not a line break.
+    fn at(&mut self, byte: usize) -> u64 {
+        let rest = self.text.as_bytes().iter().enumerate().skip(self.byte);
+        for (index, found) in rest {
+            if index >= byte && !matches!(found, b'\n' | b'\r') {
+                break;
+            }
+            self.byte = index.saturating_add(1);
+            self.line = self.line.saturating_add(u64::from(*found == b'\n'));
+        }
+        self.line
+    }
+}
+
+/// Where each column stands in the header; nothing when the header is wrong.
+fn places(
+    header: &csv::StringRecord,
+    columns: &[Column],
+    faults: &mut Faults,
+) -> Option<Vec<Option<usize>>> {
+    let is = |cell: &str, column: &Column| cell.trim() == column.0 || cell.trim() == column.1;
+    for cell in header {
+        if !columns.iter().any(|column| is(cell, column)) {
+            let names: Vec<_> = columns.iter().map(|column| column.0).collect();
+            let fault = Fault::new(At::Whole, ("", "unknown_column"), cell);
+            faults.push(fault.expecting(names.join(", ")));
+        }
+    }
+    for column in columns {
+        let code = match header.iter().filter(|cell| is(cell, column)).count() {
+            0 if !column.2 => "missing_column",
+            0 | 1 => continue,
+            _ => "column_twice",
+        };
+        let expected = format!("one column {} or {}", column.0, column.1);
+        faults.push(Fault::new(At::Whole, (column.0, code), "").expecting(expected));
+    }
+    let place = |column| header.iter().position(|cell| is(cell, column));
+    faults.is_empty().then(|| columns.iter().map(place).collect())
+}

@@ -1,0 +1,105 @@
+//! Ranks and topics of whistles as configuration.
+
+use domain::{
+    actor::Role,
+    area::AreaKind,
+    sheet::At,
+    whistling::{Approval, Rank, Topic, Whistling},
+};
+
+use super::lists::found;
+
+fn faults(change: impl Fn(&mut Whistling)) -> Vec<(At, &'static str, &'static str)> {
+    let mut whistling = Whistling::standard();
+    change(&mut whistling);
+    found(&whistling.check())
+}
+
+/// With the second rank, the one that needs two signatures, changed.
+fn rank(change: impl Fn(&mut Rank)) -> Vec<(At, &'static str, &'static str)> {
+    faults(|whistling| change(&mut whistling.ranks[1]))
+}
+
+fn at(column: &'static str, code: &'static str) -> Vec<(At, &'static str, &'static str)> {
+    vec![(At::Row(1), column, code)]
+}
+
+#[test]
+fn the_standard_is_without_fault() {
+    assert_eq!(faults(|_| {}), vec![]);
+    let standard = Whistling::standard();
+    let hard = standard.rank("hard").unwrap();
+    assert_eq!(hard.label, "攻坚克难哨");
+    assert_eq!(hard.approvals.len(), 2);
+    assert!(hard.to_district_leader);
+    assert!(standard.rank("advance").unwrap().approvals.is_empty());
+    assert!(standard.rank("urgent").unwrap().approvals.is_empty());
+    assert_eq!(standard.topic("emergency").unwrap().label, "应急处置");
+    assert!(standard.rank("soft").is_none() && standard.topic("weather").is_none());
+}
+
+#[test]
+fn every_fault_of_the_whole_is_named() {
+    let whole = |column, code| vec![(At::Whole, column, code)];
+    assert_eq!(faults(|all| all.ranks.clear()), whole("ranks", "empty"));
+    assert_eq!(faults(|all| all.topics.clear()), whole("topics", "empty"));
+    assert_eq!(faults(|all| all.ranks[1].code = "advance".into()), at("ranks", "duplicate_code"));
+    assert_eq!(
+        faults(|all| all.topics[1].code = "resident_demand".into()),
+        at("topics", "duplicate_code")
+    );
+    assert_eq!(faults(|all| all.topics[1].label.clear()), at("topics", "empty"));
+    let out = |column| whole(column, "out_of_range");
+    assert_eq!(faults(|all| all.repeat_window_days = 0), out("repeat_window_days"));
+    assert_eq!(faults(|all| all.repeat_metres = 5_001), out("repeat_metres"));
+    assert_eq!(faults(|all| all.arrival_metres = 0), out("arrival_metres"));
+    let topic = Topic { code: String::new(), label: "x".into() };
+    assert_eq!(faults(|all| all.topics[1] = topic.clone()), at("topics", "empty"));
+}
+
+#[test]
+fn every_fault_of_a_rank_is_named() {
+    assert_eq!(rank(|rank| rank.code = "x".repeat(41)), at("code", "too_long"));
+    assert_eq!(rank(|rank| rank.label.clear()), at("label", "empty"));
+    assert_eq!(rank(|rank| rank.blowers.clear()), at("blowers", "empty"));
+    assert_eq!(rank(|rank| rank.blowers.push(Role::Resident)), at("blowers", "unfit_role"));
+    assert_eq!(rank(|rank| rank.level = AreaKind::District), at("level", "unknown_level"));
+    assert_eq!(rank(|rank| rank.approvals[0].roles.clear()), at("approvals", "empty"));
+    let administrator = vec![Role::Administrator];
+    assert_eq!(
+        rank(|rank| rank.approvals[0].roles.clone_from(&administrator)),
+        at("approvals", "unfit_role")
+    );
+    let third = Approval { roles: vec![Role::StreetLeader], after: None };
+    assert_eq!(
+        rank(|rank| rank.approvals.push(third.clone())),
+        at("approvals", "too_many_approvals")
+    );
+}
+
+#[test]
+fn signatures_wait_for_each_other_in_some_order() {
+    let after = |first, second| {
+        rank(|rank| {
+            rank.approvals[0].after = first;
+            rank.approvals[1].after = second;
+        })
+    };
+    assert_eq!(after(None, None), vec![]);
+    assert_eq!(after(Some(1), None), vec![]);
+    let cycle = at("approvals", "approval_cycle");
+    assert_eq!(after(Some(0), None), cycle);
+    assert_eq!(after(Some(1), Some(0)), [cycle.clone(), cycle].concat());
+    assert_eq!(after(None, Some(2)), at("approvals", "unknown_approval"));
+}
+
+#[test]
+fn an_unknown_role_or_field_is_refused_when_read() {
+    let text = serde_json::to_string(&Whistling::standard()).unwrap();
+    assert_eq!(serde_json::from_str::<Whistling>(&text).unwrap(), Whistling::standard());
+    let mayor = text.replace("street_dispatcher", "mayor");
+    let error = serde_json::from_str::<Whistling>(&mayor).unwrap_err().to_string();
+    assert!(error.contains("mayor") && error.contains("street_leader"), "{error}");
+    let field = text.replace("\"label\"", "\"colour\":1,\"label\"");
+    assert!(serde_json::from_str::<Whistling>(&field).is_err());
+}
