@@ -63,7 +63,7 @@ fn right(city: &City, operation: &str) -> Option<Right> {
         let steps = [
             ("sign", json!({})),
             ("contact", json!({})),
-            ("arrive", json!({})),
+            ("arrive", json!({ "note": "已在楼道内" })),
             ("feedback", done),
         ];
         for (verb, body) in steps.iter().take(before) {
@@ -81,7 +81,7 @@ fn right(city: &City, operation: &str) -> Option<Right> {
         let steps = [
             ("sign", json!({})),
             ("contact", json!({})),
-            ("arrive", json!({})),
+            ("arrive", json!({ "note": "已在楼道内" })),
             ("feedback", done),
         ];
         for (verb, body) in steps.iter().take(before) {
@@ -156,10 +156,128 @@ fn right(city: &City, operation: &str) -> Option<Right> {
             (path.replace("/grant", "/revoke"), body)
         }
         "set_password" => person("/password", json!({ "password": "a brand new passphrase" })),
+        "list_policies" => list("policies"),
+        "get_policy" => list("policies/deadlines"),
+        "list_presets" => list("policies/deadlines/presets"),
+        "publish_policy" => {
+            let body = json!({ "document": { "reopen_days": 20 }, "note": "调整重开期限" });
+            ("/api/v1/policies/conduct".to_owned(), body)
+        }
+        "import_holidays" => {
+            let day = json!({ "name": "元旦", "date": "2028-01-01", "isOffDay": true });
+            let year = json!({ "year": 2028, "papers": [], "days": [day] });
+            let body = json!({ "years": [year], "note": "2028年安排" });
+            ("/api/v1/policies/calendar/holidays".to_owned(), body)
+        }
+        "import_policy" => {
+            let body = json!({ "preset": "jinan", "note": "参照济南" });
+            ("/api/v1/policies/deadlines/import".to_owned(), body)
+        }
+        "preview_dispatch" => {
+            let body = json!({ "area_id": area(seed::GRID), "category": "A02" });
+            ("/api/v1/dispatch/preview".to_owned(), body)
+        }
+        "preview_deadlines" => {
+            let body = json!({ "area_id": area(seed::GRID), "duty": "handle" });
+            ("/api/v1/sla/preview".to_owned(), body)
+        }
+        "get_case_clocks" => case(city.whistled(), "clocks", Value::Null),
+        "extend_case" => case(city.signed(), "extend", more_time()),
+        "suspend_case" => case(city.signed(), "suspend", standstill(city)),
+        "resume_case" => {
+            let id = city.signed();
+            city.on("community", &id, "suspend", &standstill(city));
+            for by in ["leader", "district"] {
+                let no = city.case("district", &id)["requests"][0]["no"].clone();
+                city.on(by, &id, &format!("requests/{no}/decide"), &json!({ "agree": true }));
+            }
+            case(id, "resume", reason())
+        }
+        "appeal_case" => {
+            let id = city.dispatched();
+            city.advance(chrono::Duration::hours(2));
+            city.on("community", &id, "sign", &json!({}));
+            case(id, "appeal", json!({ "breach": 1, "reason": "当日停电" }))
+        }
+        "decide_request" | "withdraw_request" => {
+            let id = city.signed();
+            let asked = city.on("community", &id, "extend", &more_time());
+            let no = &asked["requests"][0]["no"];
+            let verb = operation.trim_end_matches("_request");
+            let body = if verb == "decide" { json!({ "agree": true }) } else { json!({}) };
+            case(id, &format!("requests/{no}/{verb}"), body)
+        }
+        "supervise_case" => case(city.signed(), "supervise", order(area(seed::COMMUNITY))),
+        "reply_supervision" => {
+            let id = city.signed();
+            let shown = city.on("leader", &id, "supervise", &order(area(seed::COMMUNITY)));
+            let no = &shown["supervisions"][0]["no"];
+            case(id, &format!("supervisions/{no}/reply"), json!({ "text": "明日完成" }))
+        }
+        "arbitrate_case" => {
+            let id = city.at_street();
+            let unit = json!({ "unit_id": area(seed::COMMUNITY) });
+            for _ in 0..3 {
+                city.on("dispatcher", &id, "dispatch", &unit);
+                city.on("community", &id, "return", &reason());
+            }
+            let unit = area(seed::COMMUNITY);
+            case(id, "arbitrate", json!({ "unit_id": unit, "reason": "属地负责" }))
+        }
+        "rule_case" => {
+            let id = city.fed_back();
+            for _ in 0..3 {
+                city.on("verifier", &id, "verify", &json!({ "passed": false }));
+                city.on("community", &id, "feedback", &json!({ "result": "已清理" }));
+            }
+            city.on("verifier", &id, "verify", &json!({ "passed": false }));
+            case(id, "rule", json!({ "again": true, "reason": "再办一次" }))
+        }
+        "contest_summons" => summons(seed::CG, "contest", reason(), 0),
+        "rule_summons" => {
+            let (path, _) = summons(seed::CG, "contest", reason(), 0);
+            city.by("lead").post(&path, &reason()).done();
+            let body = json!({ "upheld": true, "reason": "属其职责" });
+            (path.replace("/contest", "/rule"), body)
+        }
+        "rate_street" => alone("rate_street", json!({ "response": 5, "quality": 5 }), 4, true),
+        "call_off_whistle" => case(city.whistled(), "call_off", reason()),
+        "raise_whistle" => case(city.whistled(), "raise", reason()),
+        "coordinate_whistle" => {
+            let id = city.whistled();
+            city.on("leader", &id, "raise", &reason());
+            case(id, "coordinate", json!({ "note": "由分管副区长牵头" }))
+        }
+        "confirm_report" => {
+            let rule = json!({ "document": { "verify_before_filing": true }, "note": "先核实" });
+            city.by("admin").post("/api/v1/policies/conduct", &rule).done();
+            let asked = report("/confirm", json!({ "real": true }));
+            let rule = json!({ "document": {}, "note": "不再先核实" });
+            city.by("admin").post("/api/v1/policies/conduct", &rule).done();
+            asked
+        }
+        "unjoin_report" => {
+            let (case, second) = (city.filed(), city.received());
+            let path = format!("/api/v1/reports/{second}");
+            city.by("community").post(&format!("{path}/join"), &json!({ "case_id": case })).done();
+            (format!("{path}/unjoin"), json!({}))
+        }
         // Their answers depend on credentials, not on roles: `auth.rs`.
         "login" | "refresh_login" | "logout" => return None,
         _ => panic!("nobody tries {operation}: add it here"),
     })
+}
+
+fn more_time() -> Value {
+    json!({ "amount": 2, "unit": "working_day", "reason": "等待配件" })
+}
+
+fn standstill(city: &City) -> Value {
+    json!({ "until": city.now() + chrono::Duration::days(10), "reason": "冬季不能施工" })
+}
+
+fn order(unit: String) -> Value {
+    json!({ "kind": "supervise", "trigger": "order", "unit_id": unit, "reason": "请说明进展" })
 }
 
 fn send(city: &City, by: &str, method: &str, (path, body): &Right) -> Answer {

@@ -94,6 +94,8 @@ pub(crate) fn settings(url: &str) -> Settings {
         access_minutes: 15,
         refresh_days: 30,
         proxies: 0,
+        // What tests do is done by the tests; those about the clockwork start it.
+        clockwork: false,
     }
 }
 
@@ -136,6 +138,11 @@ impl City {
     /// The time there.
     pub(crate) fn now(&self) -> domain::Instant {
         self.clock.now()
+    }
+
+    /// The clock itself, for another replica.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     /// Checks every chain and every state, as `gridwhistle verify` does.

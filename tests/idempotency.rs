@@ -139,7 +139,8 @@ fn a_whistle_and_its_steps_replayed_give_the_original_answer(city: &City) {
     let at = |verb: &str| format!("summonses/{unit}/{verb}");
     log.step("water", &case, &at("sign"), json!({}));
     log.step("water", &case, &at("contact"), json!({ "note": "已联系" }));
-    let here = json!({ "point": { "lng": 110.005, "lat": 30.005, "coord_type": "gcj02" } });
+    let point = json!({ "lng": 110.005, "lat": 30.005, "coord_type": "gcj02" });
+    let here = json!({ "point": point, "note": "车停在路口" });
     log.step("water", &case, &at("arrive"), here);
     log.step("water", &case, &at("feedback"), json!({ "result": "已整改" }));
     log.step("leader", &case, &at("send_back"), json!({ "reason": "未完" }));

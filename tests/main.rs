@@ -7,6 +7,8 @@ mod auth;
 #[cfg(test)]
 mod case;
 #[cfg(test)]
+mod clockwork;
+#[cfg(test)]
 mod concurrency;
 #[cfg(test)]
 mod coverage;
@@ -26,6 +28,8 @@ mod openapi;
 mod pages;
 #[cfg(test)]
 mod person;
+#[cfg(test)]
+mod policy;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]

@@ -302,7 +302,7 @@ fn a_problem_speaks_the_language_of_the_caller(city: &City) {
         assert_eq!(tag, "zh-CN");
         assert_eq!(
             detail,
-            "这个案卷当前是“已派遣”，不能“结案”；现在可以：签收、退单、并入上报、批注。"
+            "这个案卷当前是“已派遣”，不能“结案”；现在可以：签收、退单、并入上报、申请延期、申请挂账、督办、批注。"
         );
     }
     for english in ["en", "en-GB,zh;q=0.5"] {

@@ -1,5 +1,7 @@
 //! The one write door, from behind: what a commit promises, whatever it is asked.
 
+use std::sync::LazyLock;
+
 use actix_web::rt::System;
 use api::{clock::new_id, seed};
 use domain::{
@@ -13,7 +15,7 @@ use domain::{
     intake::{self, Correction},
     person::{self, Person},
     report::{Channel, Draft, Report},
-    rules::Urgency,
+    rules::{Rules, Urgency},
     text::{Code, Line, Prose},
 };
 use persistence::{
@@ -98,6 +100,8 @@ fn now() -> domain::Instant {
     api::clock::Clock::default().now()
 }
 
+static RULES: LazyLock<Rules> = LazyLock::new(Rules::shipped);
+
 fn prose(text: &str) -> Prose {
     Prose::try_from(text).unwrap()
 }
@@ -112,7 +116,7 @@ impl Desk {
             by: &self.by,
             at: now(),
             seq: 1,
-            rules: &self.tenant.rules,
+            rules: &RULES,
             areas: &self.areas,
             catalogue: &self.catalogue,
         }
@@ -126,6 +130,7 @@ impl Desk {
             text: prose("油烟扰民"),
             category: None,
             urgency: Urgency::Normal,
+            demand: None,
             area: self.areas.by_code(places::GRID).map(|area| area.id),
             point: None,
             address: None,

@@ -152,7 +152,8 @@ fn last(path: &Path) -> Option<&str> {
 }
 
 /// A path as a JSON pointer (RFC 6901).
-fn pointer(path: &Path) -> String {
+/// The JSON pointer of a place.
+pub fn pointer(path: &Path) -> String {
     path.iter().fold(String::new(), |mut pointer, segment| {
         match segment {
             Segment::Map { key } => push(&mut pointer, key),

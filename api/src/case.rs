@@ -210,8 +210,13 @@ pub async fn ask(
 ) -> Reply<HttpResponse> {
     let asked = step.asked(operation, body);
     let stored = engine::command::<Case>(&step.app, &step.caller, asked, command).await?;
+    answer(&step, &stored)
+}
+
+/// The case as it is afterwards.
+pub fn answer(step: &Step, stored: &Stored<Case>) -> Reply<HttpResponse> {
     let world = step.app.world(step.caller.tenant)?;
-    let view = CaseView::new(&stored, &world);
+    let view = CaseView::new(stored, &world);
     Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 

@@ -47,6 +47,9 @@ pub struct Settings {
     /// Reverse proxies in front that add to `X-Forwarded-For`: `GRIDWHISTLE_PROXIES`, by
     /// default 0.
     pub proxies: u8,
+    /// Whether this replica takes the measures about debts that become late:
+    /// `GRIDWHISTLE_CLOCKWORK`, by default `true`. Every replica may; at least one must.
+    pub clockwork: bool,
 }
 
 /// How the log is written.
@@ -116,6 +119,9 @@ pub struct Partial {
     /// Reverse proxies in front that add to X-Forwarded-For [default: 0]
     #[arg(long, value_name = "N")]
     pub proxies: Option<u8>,
+    /// Whether this replica reminds, urges and escalates; at least one must [default: true]
+    #[arg(long, value_name = "BOOL")]
+    pub clockwork: Option<bool>,
 }
 
 /// Why the settings could not be read, as a sentence.
@@ -161,6 +167,7 @@ impl Settings {
             access_minutes: given.access_minutes.unwrap_or(15),
             refresh_days: given.refresh_days.unwrap_or(30),
             proxies: given.proxies.unwrap_or(0),
+            clockwork: given.clockwork.unwrap_or(true),
         };
         settings.check()
     }
@@ -203,6 +210,7 @@ impl Partial {
             access_minutes: self.access_minutes.or(other.access_minutes),
             refresh_days: self.refresh_days.or(other.refresh_days),
             proxies: self.proxies.or(other.proxies),
+            clockwork: self.clockwork.or(other.clockwork),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod city;
 mod driver;
 mod story;
+mod time;
 
 use std::{net::TcpListener, path::PathBuf};
 
@@ -37,13 +38,15 @@ pub async fn run(
     app.worlds.refresh(&app.store).await?;
     say(&city.summary());
     let store = app.store.clone();
-    let running = server::start(Data::new(app), listener, !options.once)
+    let app = Data::new(app);
+    let time = time::Time::new(app.clone());
+    let running = server::start(app, listener, !options.once)
         .map_err(|error| Failed(format!("cannot serve: {error}")))?;
     let base = format!("http://{}", running.address);
     let serving = tokio::spawn(running.server);
     let (told, record) = (city.clone(), options.record.clone());
     let address = base.clone();
-    let loop_done = tokio::task::spawn_blocking(move || story::tell(&address, &told, record))
+    let loop_done = tokio::task::spawn_blocking(move || story::tell(&address, &told, record, time))
         .await
         .map_err(|error| Failed(error.to_string()))?;
     let done = match (loop_done, options.once) {

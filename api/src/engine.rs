@@ -11,6 +11,7 @@ use domain::{
     change::{Change, Request, Stored, act},
     flow::Context,
     person::Person,
+    policy::Policy,
     refusal::Refusal,
     report::Report,
 };
@@ -58,6 +59,15 @@ impl Kept for Person {
     fn visible(&self, actor: &Actor, at: Instant) -> bool {
         use domain::actor::Permission::ManagePeople;
         self.id == actor.person || actor.may_somewhere(ManagePeople, at)
+    }
+}
+
+impl Kept for Policy {
+    fn write(change: Change<Self>) -> Write {
+        Write::Policy(Box::new(change))
+    }
+    fn visible(&self, _: &Actor, _: Instant) -> bool {
+        true
     }
 }
 

@@ -84,12 +84,7 @@ pub async fn tenant(
     if let Some(tenant) = find_tenant(store, code).await? {
         return Ok(tenant);
     }
-    let tenant = Tenant {
-        id: TenantId(new_id()),
-        code: code.to_owned(),
-        name: name.to_owned(),
-        rules: Rules::default(),
-    };
+    let tenant = Tenant { id: TenantId(new_id()), code: code.to_owned(), name: name.to_owned() };
     let (added, now) = (tenant.clone(), clock.now());
     store.run(move |db| tenant::create(db, &added, now)).await?;
     Ok(tenant)
@@ -228,11 +223,12 @@ pub async fn register(
     );
     let root = areas.root().ok_or_else(|| Failed("import the areas first".to_owned()))?.unit();
     let (system, catalogue) = (Actor::system(id, root), Catalogue::default());
+    let rules = Rules::shipped();
     let context = |at: Instant| Context {
         by: &system,
         at,
         seq: 1,
-        rules: &tenant.rules,
+        rules: &rules,
         areas: &areas,
         catalogue: &catalogue,
     };

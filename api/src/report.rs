@@ -1,19 +1,21 @@
 //! Reports over HTTP: submit, list, look; file, join, refuse.
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, Duration, FixedOffset, Utc};
 use domain::{
     Instant,
     actor::{Actor, Permission, Role},
     area::Area,
     case::Case,
-    change::{Request, Stored},
+    change::{Request, Stored, act},
     coordinate::{CoordinateError, RawPoint, distance_m},
+    duplicate::Duplicates,
     flow::Context,
     id::{AreaId, CaseId, CommandId, PersonId, ReportId},
     intake::{self, Correction},
     report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
-    rules::Urgency,
+    rules::{Urgency, earlier},
+    sla::{Complexity, Demand},
     text::{Code as Word, Line, Prose},
 };
 use persistence::{Db, Write, case as cases, find, journal::Keyset, report as reports};
@@ -48,7 +50,9 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(get_report_timeline)
         .service(file_report)
         .service(join_report)
-        .service(refuse_report);
+        .service(refuse_report)
+        .service(confirm_report)
+        .service(unjoin_report);
 }
 
 /// Where it is: a point, or an area, or both; and words.
@@ -86,6 +90,9 @@ pub struct SubmitBody {
     /// How pressing; `normal` when left out. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: Option<Urgency>,
+    /// What is wanted, when known. 诉求类型。
+    #[schema(schema_with = view::demand)]
+    demand: Option<Demand>,
     /// Where.
     place: PlaceBody,
     /// When it was typed, by the phone's clock. 手机时间。
@@ -180,7 +187,8 @@ impl ReportView {
             report::Status::Refused { reason, redirect } => {
                 (Some(reason.as_str().to_owned()), Some(*redirect))
             }
-            report::Status::Received { .. }
+            report::Status::Confirming { .. }
+            | report::Status::Received { .. }
             | report::Status::Filed { .. }
             | report::Status::Joined { .. }
             | report::Status::HandledOnTheSpot { .. } => (None, None),
@@ -294,6 +302,7 @@ fn draft(
         text: body.text,
         category: body.category,
         urgency: body.urgency.unwrap_or(Urgency::Normal),
+        demand: body.demand,
         area: area.map(|area| area.id),
         point,
         address: body.place.address,
@@ -408,11 +417,13 @@ async fn list_similar_cases(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    const NEAR_M: f64 = 50.0;
     let stored = engine::look::<Report>(&app, &caller, id.0).await?;
     let report = &stored.state;
     let world = app.world(caller.tenant)?;
     let now = app.clock.now();
+    let Duplicates { metres, hours, same_category } = world.rules.conduct.duplicates;
+    let most = f64::from(metres);
+    let since = earlier(now, Duration::hours(i64::from(hours)));
     let receiver = report.receiver(&world.context(&caller, now));
     let filter =
         cases::Filter { open: true, within: Some(receiver.path), ..cases::Filter::default() };
@@ -427,7 +438,14 @@ async fn list_similar_cases(
             let same_kind = place.area.id == report.place.area.id
                 && case.state.matter.category.is_some()
                 && case.state.matter.category == report.matter.category;
-            let near = distance_m.is_some_and(|distance| distance <= NEAR_M);
+            let other_kind = same_category
+                && case.state.matter.category.is_some()
+                && report.matter.category.is_some()
+                && case.state.matter.category != report.matter.category;
+            if other_kind || case.state.filed_at < since {
+                return None;
+            }
+            let near = distance_m.is_some_and(|distance| distance <= most);
             (near || (distance_m.is_none() && same_kind)).then(|| SimilarCase {
                 case: CaseView::new(case, &world),
                 distance_m: distance_m.map(f64::round),
@@ -435,7 +453,7 @@ async fn list_similar_cases(
         })
         .collect();
     items.sort_by(|a, b| {
-        let far = |item: &SimilarCase| item.distance_m.unwrap_or(NEAR_M);
+        let far = |item: &SimilarCase| item.distance_m.unwrap_or(most);
         far(a).total_cmp(&far(b))
     });
     items.truncate(20);
@@ -488,6 +506,12 @@ pub struct FileBody {
     /// A better urgency. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: Option<Urgency>,
+    /// What is wanted. 诉求类型。
+    #[schema(schema_with = view::demand)]
+    demand: Option<Demand>,
+    /// How much work it is. 难易程度。
+    #[schema(schema_with = view::complexity)]
+    complexity: Option<Complexity>,
 }
 
 /// Files a report as a case.
@@ -497,9 +521,9 @@ pub struct FileBody {
 #[post("/reports/{id}/file")]
 async fn file_report(step: Step, body: Json<FileBody>) -> Reply<HttpResponse> {
     let asked = step.asked("file_report", &body.0);
-    let FileBody { case_id, category, title, urgency } = body.0;
+    let FileBody { case_id, category, title, urgency, demand, complexity } = body.0;
     let case = CaseId(case_id.unwrap_or_else(|| derived_id(asked.request.command.0, "case")));
-    let correction = Correction { category, title, urgency };
+    let correction = Correction { category, title, urgency, demand, complexity };
     let decide = |report: &Stored<Report>, context: Context<'_>| {
         let (change, opened) =
             intake::file(report, case, correction.clone(), asked.request, context)?;
@@ -569,5 +593,56 @@ async fn refuse_report(step: Step, body: Json<RefuseBody>) -> Reply<HttpResponse
     let RefuseBody { reason, redirect } = body.0;
     let command = report::Command::Refuse { reason, redirect };
     let stored = engine::command::<Report>(&step.app, &step.caller, asked, command).await?;
+    Ok(show(&step, &stored))
+}
+
+/// What was seen on the spot before filing.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmBody {
+    /// Whether it is as reported. 是否属实。
+    real: bool,
+    /// What was seen. 核实情况。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    note: Option<Prose>,
+    /// Where whoever looked stood; not demanded. 核实位置（不强制）。
+    point: Option<PointBody>,
+}
+
+/// Says what was seen on the spot, before a report is filed.
+///
+/// 核实：按规则需要时，公众上报先由网格员现场核实，再受理。
+#[utoipa::path(tag = "reports", request_body = ConfirmBody, responses((status = 200, body = ReportView)))]
+#[post("/reports/{id}/confirm")]
+async fn confirm_report(step: Step, body: Json<ConfirmBody>) -> Reply<HttpResponse> {
+    let asked = step.asked("confirm_report", &body.0);
+    let point = crate::case::normalised(body.0.point)?;
+    let command = report::Command::Confirm { real: body.0.real, note: body.0.note, point };
+    let stored = engine::command::<Report>(&step.app, &step.caller, asked, command).await?;
+    Ok(show(&step, &stored))
+}
+
+/// Takes a report out of the case it was joined to by mistake.
+///
+/// 拆分：并案有误时取出，重新受理。
+#[utoipa::path(tag = "reports", request_body = crate::case::EmptyBody, responses((status = 200, body = ReportView)))]
+#[post("/reports/{id}/unjoin")]
+async fn unjoin_report(step: Step, body: Json<crate::case::EmptyBody>) -> Reply<HttpResponse> {
+    let asked = step.asked("unjoin_report", &body.0);
+    let (tenant, report) = (step.caller.tenant, step.id);
+    let load = move |db: &mut Db| {
+        let case =
+            find::<Report>(db, tenant, report)?.and_then(|report| report.state.status.case());
+        case.map_or(Ok(None), |case| find::<Case>(db, tenant, case.0))
+    };
+    let decide = |report: &Stored<Report>, case: &Option<Stored<Case>>, context: Context<'_>| {
+        let Some(case) = case else {
+            let unjoin = report::Command::Unjoin;
+            return Ok((act(Some(report), &unjoin, asked.request, 0, context)?, Vec::new()));
+        };
+        let (change, left) = intake::unjoin(report, case, asked.request, context)?;
+        Ok((change, vec![Write::Case(Box::new(left))]))
+    };
+    let stored = engine::step_with(&step.app, &step.caller, asked, load, decide).await?;
     Ok(show(&step, &stored))
 }

@@ -13,11 +13,11 @@ use utoipa::OpenApi;
 use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 use crate::{
-    area, auth, case,
+    area, auth, case, clocks, clockwork,
     docs::Docs,
-    health, me, openapi, person,
+    health, me, openapi, person, policy,
     problem::{Code, Problem, Reply},
-    report,
+    report, request,
     state::App,
     telemetry, whistle,
 };
@@ -32,6 +32,9 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(report::routes)
             .configure(case::routes)
             .configure(whistle::routes)
+            .configure(request::routes)
+            .configure(clocks::routes)
+            .configure(policy::routes)
             .configure(area::routes)
             .configure(person::routes),
     );
@@ -62,6 +65,9 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
     let cores = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let workers = app.settings.workers.unwrap_or_else(cores);
     tokio::spawn(keep_fresh(app.clone()));
+    if app.settings.clockwork {
+        tokio::spawn(clockwork::run(app.clone()));
+    }
     let factory = move || {
         let documents = documents.clone();
         Actix::new()

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     clock::{Clock, new_id},
+    clockwork::Pulse,
     config::Settings,
     limits::Attempts,
     password::Passwords,
@@ -40,6 +41,8 @@ pub struct App {
     pub logins: Attempts,
     /// Hashes and checks passwords, a few at once.
     pub passwords: Passwords,
+    /// What the clockwork does.
+    pub pulse: Pulse,
     /// How this server was started.
     pub settings: Settings,
 }
@@ -58,6 +61,7 @@ impl App {
             actors: Actors::default(),
             logins: Attempts::new(),
             passwords: Passwords::new(2),
+            pulse: Pulse::default(),
             settings,
         })
     }

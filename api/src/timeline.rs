@@ -125,6 +125,9 @@ pub fn label(command: &str) -> &'static str {
         "revoke" => Some("撤销授权"),
         "reset_password" => Some("重置密码"),
         "import" => Some("导入区划"),
+        "publish" => Some("发布规则"),
+        "lapse" => Some("时限到点"),
+        "recompute" => Some("重新计算时限"),
         _ => None,
     };
     own.or_else(|| Verb::parse(command).map(Verb::label))

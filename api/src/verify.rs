@@ -7,6 +7,7 @@ use domain::{
     id::TenantId,
     journal::{self as chain, FlowKind},
     person::Person,
+    policy::Policy,
     report::Report,
 };
 use persistence::{Db, Store, StoreError, journal, tenant};
@@ -75,6 +76,7 @@ fn one(
         FlowKind::Case => differs::<Case>(db, tenant, flow)?,
         FlowKind::Report => differs::<Report>(db, tenant, flow)?,
         FlowKind::Person => differs::<Person>(db, tenant, flow)?,
+        FlowKind::Policy => differs::<Policy>(db, tenant, flow)?,
         FlowKind::Areas => None,
     };
     difference.into_iter().for_each(wrong);

@@ -7,7 +7,7 @@ use domain::{
     actor::Grant,
     area::Unit,
     coordinate::{CoordType, Point, RawPoint},
-    obligation::{Obligation, Term},
+    obligation::{Move, Obligation, Term},
     place::Place,
     text::Line,
 };
@@ -67,8 +67,18 @@ enum_schemas! {
     stage: domain::case::lifecycle::StageName;
     /// Steps of a summoned department.
     summons_step: domain::case::lifecycle::StepName;
-    /// Topics of a whistle.
-    topic: domain::case::whistle::Topic;
+    /// How hard somebody is supervised.
+    supervision_kind: domain::case::supervision::SupervisionKind;
+    /// Why somebody is supervised.
+    supervision_trigger: domain::case::supervision::Trigger;
+    /// What can be asked of those above.
+    wish: domain::case::ask::WishKind;
+    /// What somebody wants.
+    demand: domain::sla::Demand;
+    /// How much work a matter is.
+    complexity: domain::sla::Complexity;
+    /// Documents of rules.
+    policy_kind: domain::policy::PolicyKind;
     /// Answers to whether somebody is satisfied.
     satisfaction: domain::case::Satisfaction;
     /// How cases end.
@@ -155,8 +165,55 @@ pub struct TermView {
     pub unit: &'static str,
     /// When it is late. 到期时间。
     pub due_at: DateTime<Utc>,
-    /// The edition of the rules it was computed by. 规则版本。
-    pub rules: u32,
+    /// The row of the matrix of deadlines that said so. 时限依据编号。
+    #[schema(example = "STD-05")]
+    pub rule: String,
+    /// The edition of that matrix; 0 is the one shipped. 时限标准版本。
+    pub rules: i64,
+    /// The edition of the calendar. 日历版本。
+    pub calendar: i64,
+    /// Whether a year without a published notice had to be looked at. 是否暂定。
+    pub provisional: bool,
+    /// What moved it, in order. 延期与挂账。
+    pub moves: Vec<MoveView>,
+}
+
+/// What moved a deadline.
+#[derive(Serialize, ToSchema)]
+pub struct MoveView {
+    /// `extended` or `paused`.
+    #[schema(example = "extended")]
+    pub what: &'static str,
+    /// Of an extension: how long.
+    pub amount: Option<u32>,
+    /// Of an extension: of what.
+    #[schema(schema_with = limit_unit)]
+    pub unit: Option<&'static str>,
+    /// Of a pause: since when.
+    pub from: Option<DateTime<Utc>>,
+    /// Of a pause: until when.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl From<&Move> for MoveView {
+    fn from(moved: &Move) -> Self {
+        match moved {
+            Move::Extended { limit } => Self {
+                what: "extended",
+                amount: Some(limit.amount),
+                unit: Some(limit.unit.name()),
+                from: None,
+                until: None,
+            },
+            Move::Paused { pause } => Self {
+                what: "paused",
+                amount: None,
+                unit: None,
+                from: Some(pause.from),
+                until: Some(pause.until),
+            },
+        }
+    }
 }
 
 impl From<&Term> for TermView {
@@ -166,7 +223,11 @@ impl From<&Term> for TermView {
             amount: term.limit.amount,
             unit: term.limit.unit.name(),
             due_at: term.due_at,
+            rule: term.rule.clone(),
             rules: term.rules,
+            calendar: term.calendar,
+            provisional: term.provisional,
+            moves: term.moves.iter().map(MoveView::from).collect(),
         }
     }
 }

@@ -5,13 +5,18 @@ use actix_web::{HttpResponse, post};
 use chrono::{DateTime, Utc};
 use domain::{
     case::{
-        Command,
+        Case, Command,
+        ask::Wish,
         lifecycle::{SummonsVerb, possible_steps},
-        whistle::{Act, Call, Rating, Score, Step as SummonsStep, Summons, Topic, Whistle},
+        whistle::{Act, Call, Rating, Score, Step as SummonsStep, Summons, Whistle},
     },
-    id::AreaId,
-    text::Prose,
+    coordinate::distance_m,
+    id::{AreaId, CaseId},
+    rules::earlier,
+    text::{Code as Word, Prose},
+    whistling::Whistling,
 };
+use persistence::{Db, case as cases};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -19,10 +24,12 @@ use uuid::Uuid;
 
 use crate::{
     body::Json,
-    case::{CaseView, EmptyBody, NoteBody, ReasonBody, ResultBody, ask, normalised, point_view},
-    engine::{Step, segment},
+    case::{
+        CaseView, EmptyBody, NoteBody, ReasonBody, ResultBody, answer, ask, normalised, point_view,
+    },
+    engine::{self, Step, segment},
     problem::Reply,
-    view::{self, PointBody, PointView, TermView, UnitView},
+    view::{PointBody, PointView, TermView, UnitView},
 };
 
 /// Registers the operations of this file.
@@ -35,17 +42,34 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(feed_back_summons)
         .service(send_back_summons)
         .service(release_summons)
-        .service(rate_summons);
+        .service(rate_summons)
+        .service(contest_summons)
+        .service(rule_summons)
+        .service(rate_street)
+        .service(call_off_whistle)
+        .service(raise_whistle)
+        .service(coordinate_whistle);
 }
 
 /// A whistle with everybody it summoned.
 #[derive(Serialize, ToSchema)]
 pub struct WhistleView {
-    /// What it is about.
-    #[schema(schema_with = view::topic)]
-    topic: &'static str,
+    /// How weighty it is: a rank of the tenant. 哨级。
+    #[schema(example = "advance")]
+    rank: String,
     /// In Chinese.
-    topic_label: &'static str,
+    rank_label: String,
+    /// What it is about: a topic of the tenant. 事由。
+    #[schema(example = "resident_demand")]
+    topic: String,
+    /// In Chinese.
+    topic_label: String,
+    /// Cases whistled for at the same place about the same before. 重复吹哨。
+    repeats: Vec<Uuid>,
+    /// Whether a leader of the district has to know.
+    to_district_leader: bool,
+    /// What the district was asked to coordinate. 区级协调。
+    raised: Option<RaisedView>,
     /// Why.
     reason: String,
     /// The street that blew it.
@@ -58,6 +82,19 @@ pub struct WhistleView {
     summonses: Vec<SummonsView>,
 }
 
+/// What a street asked the district to coordinate.
+#[derive(Serialize, ToSchema)]
+pub struct RaisedView {
+    /// To whom.
+    to: UnitView,
+    /// Why.
+    reason: String,
+    /// The clock of the district.
+    term: TermView,
+    /// What the district arranged.
+    note: Option<String>,
+}
+
 /// One summoned department.
 #[derive(Serialize, ToSchema)]
 pub struct SummonsView {
@@ -66,7 +103,7 @@ pub struct SummonsView {
     /// Whether it leads. 是否主办。
     lead: bool,
     /// How far it is.
-    #[schema(schema_with = view::summons_step)]
+    #[schema(schema_with = crate::view::summons_step)]
     step: &'static str,
     /// In Chinese.
     step_label: &'static str,
@@ -76,6 +113,12 @@ pub struct SummonsView {
     result: Option<String>,
     /// What the street thinks of it.
     rating: Option<RatingView>,
+    /// What it thinks of the street. 双评议。
+    view: Option<RatingView>,
+    /// Whether the district said that it is this department's.
+    appointed: bool,
+    /// Why it says the matter is not its own, while that is not decided. 异议。
+    contested: Option<String>,
     /// Its clocks; all run from the whistle.
     clocks: ClocksView,
     /// What may be asked now.
@@ -106,6 +149,8 @@ pub struct ArrivalView {
     point: Option<PointView>,
     /// How far from the place of the case, in metres.
     distance_m: Option<f64>,
+    /// Whether the point shows it; otherwise the words say why not.
+    proven: bool,
     /// In words.
     note: Option<String>,
 }
@@ -121,11 +166,33 @@ pub struct RatingView {
     comment: Option<String>,
 }
 
-impl From<&Whistle> for WhistleView {
-    fn from(whistle: &Whistle) -> Self {
+impl From<&Rating> for RatingView {
+    fn from(rating: &Rating) -> Self {
         Self {
-            topic: whistle.topic.name(),
-            topic_label: whistle.topic.label(),
+            response: rating.response.into(),
+            quality: rating.quality.into(),
+            comment: rating.comment.as_ref().map(|comment| comment.as_str().to_owned()),
+        }
+    }
+}
+
+impl WhistleView {
+    /// The view of a whistle, with the labels of today's rules.
+    pub fn new(whistle: &Whistle, whistling: &Whistling) -> Self {
+        let (rank, topic) = (whistle.rank.as_str(), whistle.topic.as_str());
+        Self {
+            rank_label: whistling.rank(rank).map_or(rank, |rank| &rank.label).to_owned(),
+            topic_label: whistling.topic(topic).map_or(topic, |topic| &topic.label).to_owned(),
+            rank: whistle.rank.as_str().to_owned(),
+            topic: whistle.topic.as_str().to_owned(),
+            repeats: whistle.repeats.iter().map(|case| case.0).collect(),
+            to_district_leader: whistle.to_district_leader,
+            raised: whistle.raised.as_ref().map(|raised| RaisedView {
+                to: UnitView::from(&raised.to),
+                reason: raised.reason.as_str().to_owned(),
+                term: TermView::from(&raised.term),
+                note: raised.note.as_ref().map(|note| note.as_str().to_owned()),
+            }),
             reason: whistle.reason.as_str().to_owned(),
             street: UnitView::from(&whistle.street),
             blown_at: whistle.blown_at,
@@ -139,10 +206,20 @@ impl From<&Summons> for SummonsView {
     fn from(summons: &Summons) -> Self {
         let text = |prose: &Prose| prose.as_str().to_owned();
         let clocks = &summons.clocks;
-        let rated =
-            matches!(summons.step, SummonsStep::Released { .. }) && summons.rating.is_some();
-        let possible =
-            possible_steps(summons.step.name()).into_iter().map(SummonsVerb::name).collect();
+        let done = |verb: &SummonsVerb| match verb {
+            SummonsVerb::Rate => summons.rating.is_some(),
+            SummonsVerb::RateStreet => summons.view.is_some(),
+            SummonsVerb::Contest => summons.appointed,
+            SummonsVerb::Sign
+            | SummonsVerb::Contact
+            | SummonsVerb::Arrive
+            | SummonsVerb::FeedBack
+            | SummonsVerb::SendBack
+            | SummonsVerb::Release
+            | SummonsVerb::Rule => false,
+        };
+        let verbs = possible_steps(summons.step.name()).into_iter();
+        let possible = verbs.filter(|verb| !done(verb)).map(SummonsVerb::name).collect();
         Self {
             unit: UnitView::from(&summons.unit),
             lead: summons.lead,
@@ -153,21 +230,30 @@ impl From<&Summons> for SummonsView {
                 by: arrival.by_name.clone(),
                 point: point_view(arrival.point),
                 distance_m: arrival.distance_m,
+                proven: arrival.proven,
                 note: arrival.note.as_ref().map(text),
             }),
             result: summons.result.as_ref().map(text),
-            rating: summons.rating.as_ref().map(|rating| RatingView {
-                response: rating.response.into(),
-                quality: rating.quality.into(),
-                comment: rating.comment.as_ref().map(text),
-            }),
+            rating: summons.rating.as_ref().map(RatingView::from),
+            view: summons.view.as_ref().map(RatingView::from),
+            appointed: summons.appointed,
+            contested: match &summons.step {
+                SummonsStep::Contested { reason, .. } => Some(text(reason)),
+                SummonsStep::Called
+                | SummonsStep::Signed
+                | SummonsStep::Contacted
+                | SummonsStep::Arrived
+                | SummonsStep::FedBack { .. }
+                | SummonsStep::Released { .. }
+                | SummonsStep::Excused => None,
+            },
             clocks: ClocksView {
                 sign: TermView::from(&clocks.sign),
                 contact: TermView::from(&clocks.contact),
                 arrive: TermView::from(&clocks.arrive),
                 feed_back: TermView::from(&clocks.feed_back),
             },
-            possible: if rated { Vec::new() } else { possible },
+            possible,
         }
     }
 }
@@ -176,9 +262,12 @@ impl From<&Summons> for SummonsView {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WhistleBody {
-    /// What it is about. 吹哨事由。
-    #[schema(schema_with = view::topic)]
-    topic: Topic,
+    /// How weighty it is: a rank of `GET /policies/whistling`. 哨级；缺省为第一级。
+    #[schema(value_type = Option<String>, example = "advance")]
+    rank: Option<Word>,
+    /// What it is about: a topic of the same. 吹哨事由。
+    #[schema(value_type = String, example = "resident_demand")]
+    topic: Word,
     /// Why the street cannot solve it alone. 理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "油烟与排水涉及多部门执法权限，街道无法单独解决")]
     reason: Prose,
@@ -192,17 +281,49 @@ pub struct WhistleBody {
 
 /// Blows the whistle: a street summons departments.
 ///
-/// 街道吹哨：召集一个主办部门和若干协办部门，各项时限自吹哨起算。
+/// 街道吹哨：召集一个主办部门和若干协办部门，各项时限自吹哨起算。按哨级规定需审批的，先形成审批事项，
+/// 签批齐备即吹响。同一地点同类事项再次吹哨会自动关联。
 #[utoipa::path(tag = "whistles", request_body = WhistleBody, responses((status = 200, body = CaseView)))]
 #[post("/cases/{id}/whistle")]
 async fn blow_whistle(step: Step, body: Json<WhistleBody>) -> Reply<HttpResponse> {
+    let asked = step.asked("blow_whistle", &body.0);
+    let WhistleBody { rank, topic, reason, lead_unit_id, cooperating_unit_ids } = body.0;
+    let world = step.app.world(step.caller.tenant)?;
+    let first = world.rules.whistling.ranks.first().map(|rank| rank.code.clone());
+    let rank = rank.or_else(|| first.and_then(|code| Word::try_from(code).ok()));
+    let repeats = repeats(&step).await?;
     let call = Call {
-        topic: body.0.topic,
-        reason: body.0.reason.clone(),
-        lead: AreaId(body.0.lead_unit_id),
-        cooperating: body.0.cooperating_unit_ids.iter().copied().map(AreaId).collect(),
+        rank: rank.unwrap_or_else(|| topic.clone()),
+        topic,
+        repeats,
+        reason: reason.clone(),
+        lead: AreaId(lead_unit_id),
+        cooperating: cooperating_unit_ids.into_iter().map(AreaId).collect(),
     };
-    ask(step, "blow_whistle", &body.0, Command::Whistle(call)).await
+    let command = Command::Ask { wish: Wish::Whistle { call: Box::new(call) }, reason };
+    let stored = engine::command::<Case>(&step.app, &step.caller, asked, command).await?;
+    answer(&step, &stored)
+}
+
+/// Cases of the same category whistled for at the same place before, within the tenant's window.
+async fn repeats(step: &Step) -> Reply<Vec<CaseId>> {
+    const MOST: usize = 20;
+    let case = engine::look::<Case>(&step.app, &step.caller, step.id).await?;
+    let Some(category) = case.state.matter.category.clone() else { return Ok(Vec::new()) };
+    let world = step.app.world(step.caller.tenant)?;
+    let whistling = &world.rules.whistling;
+    let (days, metres) = (whistling.repeat_window_days, f64::from(whistling.repeat_metres));
+    let since = earlier(step.app.clock.now(), chrono::Duration::days(i64::from(days)));
+    let (tenant, path) = (step.caller.tenant, case.state.place.area.path.clone());
+    let alike = move |db: &mut Db| cases::alike(db, tenant, &path, category.as_str(), since);
+    let found = step.app.store.read(alike).await?;
+    let here = |other: &Case| match (case.state.place.point, other.place.point) {
+        (Some(a), Some(b)) => distance_m(a, b) <= metres,
+        _ => other.place.area.id == case.state.place.area.id,
+    };
+    let before = found.iter().map(|stored| &stored.state);
+    let before = before.filter(|other| other.id != case.state.id && other.tally.whistles > 0);
+    Ok(before.filter(|other| here(other)).map(|other| other.id).take(MOST).collect())
 }
 
 /// Asks a step of the summons of the unit in the path.
@@ -304,4 +425,89 @@ async fn rate_summons(step: Step, body: Json<RateBody>) -> Reply<HttpResponse> {
     let RateBody { response, quality, comment } = &body.0;
     let rating = Rating { response: *response, quality: *quality, comment: comment.clone() };
     act(step, "rate_summons", &body.0, Act::Rate { rating }).await
+}
+
+/// Says that a matter is not the department's own.
+///
+/// 部门提出异议：由区级裁定，裁定期间原时限继续计算。
+#[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/summonses/{unit_id}/contest")]
+async fn contest_summons(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
+    let reason = body.0.reason.clone();
+    act(step, "contest_summons", &body.0, Act::Contest { reason }).await
+}
+
+/// Whose it is.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSummonsBody {
+    /// Whether it is this department's. 是否属于该部门。
+    upheld: bool,
+    /// Who takes its place; needed when the lead is excused. 替换部门。
+    replacement_unit_id: Option<Uuid>,
+    /// Why. 裁定理由。
+    #[schema(value_type = String, min_length = 1, max_length = 4000)]
+    reason: Prose,
+}
+
+/// Rules on a contested summons.
+///
+/// 区级裁定：指定后不得再提异议；免除主办部门时必须另行指定。
+#[utoipa::path(tag = "whistles", request_body = RuleSummonsBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/summonses/{unit_id}/rule")]
+async fn rule_summons(step: Step, body: Json<RuleSummonsBody>) -> Reply<HttpResponse> {
+    let RuleSummonsBody { upheld, replacement_unit_id, reason } = &body.0;
+    let replacement = replacement_unit_id.map(AreaId);
+    let rule = Act::Rule { upheld: *upheld, replacement, reason: reason.clone() };
+    act(step, "rule_summons", &body.0, rule).await
+}
+
+/// Rates the street, as a released department.
+///
+/// 双评议：部门评价街道，每个部门一次，自愿。
+#[utoipa::path(tag = "whistles", request_body = RateBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/summonses/{unit_id}/rate_street")]
+async fn rate_street(step: Step, body: Json<RateBody>) -> Reply<HttpResponse> {
+    let RateBody { response, quality, comment } = &body.0;
+    let rating = Rating { response: *response, quality: *quality, comment: comment.clone() };
+    act(step, "rate_street", &body.0, Act::RateStreet { rating }).await
+}
+
+/// Takes the whistle back.
+///
+/// 撤哨：案卷回到街道。
+#[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/call_off")]
+async fn call_off_whistle(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
+    let command = Command::CallOff { reason: body.0.reason.clone() };
+    ask(step, "call_off_whistle", &body.0, command).await
+}
+
+/// Asks the district to coordinate.
+///
+/// 提请区级领导协调。
+#[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/raise")]
+async fn raise_whistle(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
+    let command = Command::Raise { reason: body.0.reason.clone() };
+    ask(step, "raise_whistle", &body.0, command).await
+}
+
+/// What the district arranged.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CoordinateBody {
+    /// In words. 协调意见。
+    #[schema(value_type = String, min_length = 1, max_length = 4000)]
+    note: Prose,
+}
+
+/// Says what the district arranged.
+///
+/// 区级协调意见。
+#[utoipa::path(tag = "whistles", request_body = CoordinateBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/coordinate")]
+async fn coordinate_whistle(step: Step, body: Json<CoordinateBody>) -> Reply<HttpResponse> {
+    let command = Command::Coordinate { note: body.0.note.clone() };
+    ask(step, "coordinate_whistle", &body.0, command).await
 }

@@ -1,9 +1,9 @@
 //! What decisions look at besides the state: rules, areas, catalogue. Kept in memory for each
-//! tenant, loaded anew when the journal says that its areas changed.
+//! tenant, loaded anew when its areas changed or an edition of its rules was published.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, LazyLock, PoisonError, RwLock},
 };
 
 use domain::{
@@ -15,8 +15,10 @@ use domain::{
     flow::Context,
     id::{AreaId, TenantId},
     locate::{Locator, MultiPolygon, Rings, Shape, from_rings, to_rings},
+    rules::Rules,
+    sla,
 };
-use persistence::{Store, StoreError, area, journal, tenant};
+use persistence::{Store, StoreError, area, journal, policy, tenant};
 use serde::{Deserialize, Serialize};
 
 /// A GeoJSON geometry, as boundaries are stored and imported.
@@ -61,8 +63,24 @@ pub struct World {
     pub locator: Locator<AreaId>,
     /// Its catalogue.
     pub catalogue: Arc<Catalogue>,
-    /// The place in the journal of the areas that this was loaded at.
-    pub version: i64,
+    /// Its rules.
+    pub rules: Rules,
+    /// What this was loaded at.
+    pub version: Version,
+}
+
+/// The place in the journal of the areas, and how many editions of rules there were.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Version {
+    areas: i64,
+    rules: i64,
+}
+
+impl Version {
+    fn of(db: &mut persistence::Db, tenant: TenantId) -> Result<Self, StoreError> {
+        let areas = journal::last_seq(db, tenant, tenant.0)?;
+        Ok(Self { areas, rules: policy::editions(db, tenant)? })
+    }
 }
 
 impl World {
@@ -72,7 +90,7 @@ impl World {
             by,
             at,
             seq: 1,
-            rules: &self.tenant.rules,
+            rules: &self.rules,
             areas: &self.areas,
             catalogue: &self.catalogue,
         }
@@ -88,7 +106,7 @@ impl World {
         tenant: tenant::Tenant,
         catalogue: Arc<Catalogue>,
     ) -> Result<Self, StoreError> {
-        let version = journal::last_seq(db, tenant.id, tenant.id.0)?;
+        let version = Version::of(db, tenant.id)?;
         let rows = area::all(db, tenant.id)?;
         let mut shapes = Vec::new();
         for (area, boundary) in &rows {
@@ -102,8 +120,26 @@ impl World {
             shapes.push(Shape { key: area.id, rank: area.kind.rank(), boundary });
         }
         let areas = AreaTree::new(rows.into_iter().map(|(area, _)| area));
-        Ok(Self { tenant, areas, locator: Locator::new(shapes), catalogue, version })
+        let rules = rules(db, tenant.id, &areas, &catalogue)?;
+        Ok(Self { tenant, areas, locator: Locator::new(shapes), catalogue, rules, version })
     }
+}
+
+/// The rules a tenant published, and those this program comes with where it published none.
+fn rules(
+    db: &mut persistence::Db,
+    tenant: TenantId,
+    areas: &AreaTree,
+    catalogue: &Catalogue,
+) -> Result<Rules, StoreError> {
+    static SHIPPED: LazyLock<Rules> = LazyLock::new(Rules::shipped);
+    let mut rules = SHIPPED.clone();
+    for stored in policy::all(db, tenant)? {
+        let chain = |id| sla::ancestry(areas, id);
+        let known = sla::Known { areas: &chain, catalogue, ranks: &[] };
+        rules.enact(stored.state.document, stored.seq, &known);
+    }
+    Ok(rules)
 }
 
 /// All tenants of this database.
@@ -125,6 +161,11 @@ impl Worlds {
         self.read(|worlds| worlds.get(&tenant).cloned())
     }
 
+    /// All tenants there are.
+    pub fn all(&self) -> Vec<Arc<World>> {
+        self.read(|worlds| worlds.values().cloned().collect())
+    }
+
     /// The tenant with this code; without a code, the only one there is.
     pub fn by_code(&self, code: Option<&str>) -> Option<Arc<World>> {
         self.read(|worlds| match code {
@@ -136,7 +177,7 @@ impl Worlds {
 
     /// Loads what is new: tenants that were added, areas that changed, by us or by a replica.
     pub async fn refresh(&self, store: &Store) -> Result<(), StoreError> {
-        let known: HashMap<TenantId, (i64, tenant::Tenant)> = self.read(|worlds| {
+        let known: HashMap<TenantId, (Version, tenant::Tenant)> = self.read(|worlds| {
             worlds.iter().map(|(id, w)| (*id, (w.version, w.tenant.clone()))).collect()
         });
         let catalogue = Arc::clone(&self.catalogue);
@@ -144,7 +185,7 @@ impl Worlds {
             .read(move |db| {
                 let mut fresh = Vec::new();
                 for tenant in tenant::all(db)? {
-                    let version = journal::last_seq(db, tenant.id, tenant.id.0)?;
+                    let version = Version::of(db, tenant.id)?;
                     let same =
                         known.get(&tenant.id).is_some_and(|(v, t)| *v == version && *t == tenant);
                     if !same {

@@ -70,6 +70,16 @@ named! {
         ReopenCase = "reopen_case", "重新打开";
         /// Add a comment.
         Comment = "comment", "批注";
+        /// Sign what those below ask for: more time, standstill, appeals.
+        DecideRequests = "decide_requests", "审批申请";
+        /// Say whose a contested case is, rule for good, coordinate whistles.
+        Arbitrate = "arbitrate", "裁定与协调";
+        /// Urge, supervise, list.
+        Supervise = "supervise", "督办";
+        /// Answer a supervision of the own unit.
+        AnswerSupervision = "answer_supervision", "答复督办";
+        /// Publish rules: deadlines, calendars, duty lists, whistles.
+        ManageRules = "manage_rules", "维护规则";
         /// Register people, grant and revoke.
         ManagePeople = "manage_people", "管理人员与授权";
     }
@@ -81,7 +91,14 @@ pub const POLICY: &[(Role, &[Permission])] = {
     &[
         (
             Role::GridWorker,
-            &[P::ReportProblem, P::ReadCases, P::HandleCase, P::VerifyOnSite, P::Comment],
+            &[
+                P::ReportProblem,
+                P::ReadCases,
+                P::HandleCase,
+                P::VerifyOnSite,
+                P::AnswerSupervision,
+                P::Comment,
+            ],
         ),
         (
             Role::CommunityOfficer,
@@ -94,6 +111,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::HandleCase,
                 P::CallBack,
                 P::CloseCase,
+                P::AnswerSupervision,
                 P::Comment,
             ],
         ),
@@ -109,14 +127,27 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::CallBack,
                 P::CloseCase,
                 P::ReopenCase,
+                P::AnswerSupervision,
                 P::Comment,
             ],
         ),
         (
             Role::StreetLeader,
-            &[P::ReadCases, P::DispatchCase, P::BlowWhistle, P::ReleaseDepartment, P::Comment],
+            &[
+                P::ReadCases,
+                P::DispatchCase,
+                P::BlowWhistle,
+                P::ReleaseDepartment,
+                P::DecideRequests,
+                P::Supervise,
+                P::AnswerSupervision,
+                P::Comment,
+            ],
         ),
-        (Role::DepartmentOfficer, &[P::ReadCases, P::HandleCase, P::AnswerWhistle, P::Comment]),
+        (
+            Role::DepartmentOfficer,
+            &[P::ReadCases, P::HandleCase, P::AnswerWhistle, P::AnswerSupervision, P::Comment],
+        ),
         (
             Role::DistrictDispatcher,
             &[
@@ -127,6 +158,10 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::CallBack,
                 P::CloseCase,
                 P::ReopenCase,
+                P::DecideRequests,
+                P::Arbitrate,
+                P::Supervise,
+                P::AnswerSupervision,
                 P::Comment,
             ],
         ),
@@ -142,7 +177,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::Comment,
             ],
         ),
-        (Role::Administrator, &[P::ManagePeople]),
+        (Role::Administrator, &[P::ManagePeople, P::ManageRules]),
         (Role::Resident, &[P::ReportProblem]),
     ]
 };
@@ -208,6 +243,18 @@ impl Actor {
     pub fn may(&self, permission: Permission, path: &Path, at: Instant) -> bool {
         self.grants.iter().any(|grant| {
             grant.holds(at) && grant.role.allows(permission) && grant.over.path.contains(path)
+        })
+    }
+
+    /// Whether this is the system itself, which nobody can log in as.
+    pub fn is_system(&self) -> bool {
+        self.person.0.is_nil()
+    }
+
+    /// Whether one of these roles is held now over the area at `path`.
+    pub fn is_any(&self, roles: &[Role], path: &Path, at: Instant) -> bool {
+        self.grants.iter().any(|grant| {
+            grant.holds(at) && roles.contains(&grant.role) && grant.over.path.contains(path)
         })
     }
 

@@ -16,7 +16,7 @@ use std::{
     sync::Arc,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{Instant, id::AreaId};
 
@@ -62,7 +62,18 @@ pub struct CalendarBook {
     /// Opening hours and conventions, each for an area; the nearest above counts.
     pub schedules: Vec<Schedule>,
     /// Holidays and make-up days, by year.
+    #[serde(deserialize_with = "by_year")]
     pub years: BTreeMap<i32, HolidayYear>,
+}
+
+/// In JSON the years are texts. serde turns them into numbers by itself only where it reads the
+/// text directly, and not within an event, which it reads twice.
+fn by_year<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<i32, HolidayYear>, D::Error> {
+    let years: BTreeMap<String, HolidayYear> = Deserialize::deserialize(from)?;
+    let number = |(year, notice): (String, HolidayYear)| {
+        year.parse().map(|year: i32| (year, notice)).map_err(D::Error::custom)
+    };
+    years.into_iter().map(number).collect()
 }
 
 impl CalendarBook {

@@ -1,12 +1,18 @@
 //! Cases (案卷): a matter that was filed and must be brought to an end.
 //!
 //! A case never moves by itself: deadlines only make it late, a person moves it. What is
-//! possible when stands in [`lifecycle`]; what a command does stands in `decide`; this file
-//! holds the state, the events, and what is owed.
+//! possible when stands in [`lifecycle`]; what a command does stands in `decide`, what an event
+//! does to the state in `evolve`; this file holds the state and what is owed. Beside the stage
+//! stand small machines of their own: what is [asked](ask) of those above, a
+//! [standstill], [supervision] and breaches.
 
+pub mod ask;
 mod decide;
 mod event;
+mod evolve;
 pub mod lifecycle;
+pub mod standstill;
+pub mod supervision;
 pub mod whistle;
 
 use serde::{Deserialize, Serialize};
@@ -23,10 +29,14 @@ use crate::{
     obligation::{Duty, Obligation, Term},
     place::{Matter, Place},
     refusal::Refusal,
+    report::Channel,
     text::Prose,
 };
+use ask::Ask;
 pub use event::{Callback, Command, Event, Opening};
 use lifecycle::{StageName, Verb};
+use standstill::Standstill;
+use supervision::{Breach, Supervision};
 use whistle::Whistle;
 
 /// The file that is worked on.
@@ -40,6 +50,8 @@ pub struct Case {
     pub matter: Matter,
     /// Where.
     pub place: Place,
+    /// By which way it first came.
+    pub channel: Channel,
     /// When it was filed (立案).
     pub filed_at: Instant,
     /// Whoever has to decide about it: a community, a street or a district.
@@ -52,6 +64,21 @@ pub struct Case {
     pub units: Vec<Unit>,
     /// What happened how often.
     pub tally: Tally,
+    /// The unit that was given it first (首接): others report to it, it answers the citizen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Unit>,
+    /// What was asked of those above and is not decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<Ask>,
+    /// Why and how long it stands still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standstill: Option<Standstill>,
+    /// Who wanted it done, and the answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supervisions: Vec<Supervision>,
+    /// What was late; it stays a fact.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breaches: Vec<Breach>,
 }
 
 /// Who reported it.
@@ -76,6 +103,12 @@ pub struct Tally {
     pub whistles: u32,
     /// Callbacks that reached nobody, in this round.
     pub missed_callbacks: u32,
+    /// Times more time was given.
+    #[serde(default)]
+    pub extensions: u32,
+    /// Times it stood still.
+    #[serde(default)]
+    pub suspensions: u32,
 }
 
 /// How far a case is, with what exists only then.
@@ -86,6 +119,13 @@ pub enum Stage {
     Filed {
         /// The holder's clock to dispatch.
         dispatch: Term,
+    },
+    /// See [`StageName::Disputed`].
+    Disputed {
+        /// Who decides.
+        arbiter: Unit,
+        /// The arbiter's clock.
+        arbitrate: Term,
     },
     /// See [`StageName::Dispatched`].
     Dispatched {
@@ -132,6 +172,15 @@ pub enum Stage {
         /// The holder's clock to close.
         close: Term,
     },
+    /// See [`StageName::Ruling`].
+    Ruling {
+        /// Who did it, so far in vain.
+        work: Work,
+        /// Who decides.
+        over: Unit,
+        /// The clock of that.
+        rule: Term,
+    },
     /// See [`StageName::Closed`].
     Closed {
         /// Who did it.
@@ -148,6 +197,13 @@ pub struct Assignment {
     pub unit: Unit,
     /// Its clock, from dispatch.
     pub handle: Term,
+    /// Who dispatched it there: whether that was right is a fact about the dispatcher.
+    pub by: PersonId,
+    /// The name of who.
+    pub by_name: String,
+    /// Whether an arbiter said so: it cannot be given back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub appointed: bool,
     /// Who acted for it.
     pub people: Vec<PersonId>,
     /// What it says it did.
@@ -209,6 +265,10 @@ named! {
         Solved = "solved", "已解决";
         /// Verified on the spot; nobody could be reached for an answer.
         Unanswered = "unanswered", "核查通过、回访未接通";
+        /// Verified on the spot; not among the cases that are called back.
+        Verified = "verified", "核查通过、未抽中回访";
+        /// Handled again too often, and ruled to be over.
+        Ruled = "ruled", "终审结案";
         /// Handled by the reporter on the spot.
         SelfHandled = "self_handled", "自行处置";
     }
@@ -233,6 +293,7 @@ impl Stage {
     pub const fn name(&self) -> StageName {
         match self {
             Self::Filed { .. } => StageName::Filed,
+            Self::Disputed { .. } => StageName::Disputed,
             Self::Dispatched { .. } => StageName::Dispatched,
             Self::Signed { .. } => StageName::Signed,
             Self::Handling { .. } => StageName::Handling,
@@ -240,59 +301,52 @@ impl Stage {
             Self::FedBack { .. } => StageName::FedBack,
             Self::Verified { .. } => StageName::Verified,
             Self::CalledBack { .. } => StageName::CalledBack,
+            Self::Ruling { .. } => StageName::Ruling,
             Self::Closed { .. } => StageName::Closed,
         }
     }
 
-    /// The unit the case is dispatched to, while it has it.
+    /// The unit the case is dispatched to, while it has it and afterwards.
     pub const fn assignment(&self) -> Option<&Assignment> {
         match self {
             Self::Dispatched { assignment, .. }
             | Self::Signed { assignment }
-            | Self::Handling { assignment } => Some(assignment),
-            Self::FedBack { work, .. }
-            | Self::Verified { work, .. }
-            | Self::CalledBack { work, .. }
-            | Self::Closed { work, .. } => match work {
-                Work::Unit { assignment } => Some(assignment),
-                Work::Whistle { .. } | Work::OnTheSpot { .. } => None,
-            },
-            Self::Filed { .. } | Self::Whistled { .. } => None,
+            | Self::Handling { assignment }
+            | Self::FedBack { work: Work::Unit { assignment }, .. }
+            | Self::Verified { work: Work::Unit { assignment }, .. }
+            | Self::CalledBack { work: Work::Unit { assignment }, .. }
+            | Self::Ruling { work: Work::Unit { assignment }, .. }
+            | Self::Closed { work: Work::Unit { assignment }, .. } => Some(assignment),
+            Self::Filed { .. }
+            | Self::Disputed { .. }
+            | Self::Whistled { .. }
+            | Self::FedBack { .. }
+            | Self::Verified { .. }
+            | Self::CalledBack { .. }
+            | Self::Ruling { .. }
+            | Self::Closed { .. } => None,
         }
     }
 
     /// The whistle of this round, while it is on and afterwards.
     pub const fn whistle(&self) -> Option<&Whistle> {
         match self {
-            Self::Whistled { whistle } => Some(whistle),
-            Self::FedBack { work, .. }
-            | Self::Verified { work, .. }
-            | Self::CalledBack { work, .. }
-            | Self::Closed { work, .. } => match work {
-                Work::Whistle { whistle } => Some(whistle),
-                Work::Unit { .. } | Work::OnTheSpot { .. } => None,
-            },
+            Self::Whistled { whistle }
+            | Self::FedBack { work: Work::Whistle { whistle }, .. }
+            | Self::Verified { work: Work::Whistle { whistle }, .. }
+            | Self::CalledBack { work: Work::Whistle { whistle }, .. }
+            | Self::Ruling { work: Work::Whistle { whistle }, .. }
+            | Self::Closed { work: Work::Whistle { whistle }, .. } => Some(whistle),
             Self::Filed { .. }
+            | Self::Disputed { .. }
             | Self::Dispatched { .. }
             | Self::Signed { .. }
-            | Self::Handling { .. } => None,
-        }
-    }
-
-    fn whistle_mut(&mut self) -> Option<&mut Whistle> {
-        match self {
-            Self::Whistled { whistle } => Some(whistle),
-            Self::FedBack { work, .. }
-            | Self::Verified { work, .. }
-            | Self::CalledBack { work, .. }
-            | Self::Closed { work, .. } => match work {
-                Work::Whistle { whistle } => Some(whistle),
-                Work::Unit { .. } | Work::OnTheSpot { .. } => None,
-            },
-            Self::Filed { .. }
-            | Self::Dispatched { .. }
-            | Self::Signed { .. }
-            | Self::Handling { .. } => None,
+            | Self::Handling { .. }
+            | Self::FedBack { .. }
+            | Self::Verified { .. }
+            | Self::CalledBack { .. }
+            | Self::Ruling { .. }
+            | Self::Closed { .. } => None,
         }
     }
 
@@ -302,35 +356,15 @@ impl Stage {
             Self::FedBack { work, .. }
             | Self::Verified { work, .. }
             | Self::CalledBack { work, .. }
+            | Self::Ruling { work, .. }
             | Self::Closed { work, .. } => Some(work),
             Self::Filed { .. }
+            | Self::Disputed { .. }
             | Self::Dispatched { .. }
             | Self::Signed { .. }
             | Self::Handling { .. }
             | Self::Whistled { .. } => None,
         }
-    }
-
-    /// The stage while `change` is made to its assignment; others stay as they are.
-    fn working(self, by: PersonId, result: Option<&Prose>) -> Option<Assignment> {
-        let mut assignment = match self {
-            Self::Dispatched { assignment, .. }
-            | Self::Signed { assignment }
-            | Self::Handling { assignment } => assignment,
-            Self::Filed { .. }
-            | Self::Whistled { .. }
-            | Self::FedBack { .. }
-            | Self::Verified { .. }
-            | Self::CalledBack { .. }
-            | Self::Closed { .. } => return None,
-        };
-        if !assignment.people.contains(&by) {
-            assignment.people.push(by);
-        }
-        if result.is_some() {
-            assignment.result = result.cloned();
-        }
-        Some(assignment)
     }
 }
 
@@ -343,21 +377,6 @@ impl Work {
                 whistle.summonses.iter().flat_map(|summons| summons.people.clone()).collect()
             }
             Self::OnTheSpot { person, .. } => vec![*person],
-        }
-    }
-
-    /// Back to work: the same unit, or the lead of the same whistle, with a new clock.
-    fn again(self, redo: &Term) -> Option<Stage> {
-        match self {
-            Self::Unit { mut assignment } => {
-                assignment.handle = redo.clone();
-                Some(Stage::Handling { assignment })
-            }
-            Self::Whistle { mut whistle } => {
-                whistle.redo(redo);
-                Some(Stage::Whistled { whistle })
-            }
-            Self::OnTheSpot { .. } => None,
         }
     }
 }
@@ -380,142 +399,103 @@ impl Case {
 
     /// The commands possible now, by name; which of them an actor may give is another question.
     pub fn possible(&self) -> Vec<&'static str> {
-        lifecycle::possible(self.stage.name()).into_iter().map(Verb::name).collect()
+        let verbs = lifecycle::possible(self.stage.name()).into_iter();
+        verbs.filter(|verb| self.has_what_it_needs(*verb)).map(Verb::name).collect()
     }
 
-    fn involve(&mut self, unit: &Unit) {
-        if !self.units.iter().any(|known| known.id == unit.id) {
-            self.units.push(unit.clone());
+    /// Whether there is something to resume, decide, answer, appeal against or take out.
+    fn has_what_it_needs(&self, verb: Verb) -> bool {
+        match verb {
+            Verb::Resume => self.standstill.is_some(),
+            Verb::Decide | Verb::Withdraw => !self.asks.is_empty(),
+            Verb::Reply => self.supervisions.iter().any(|one| one.obligation().is_some()),
+            Verb::Appeal => self.breaches.iter().any(|breach| !breach.appealed),
+            Verb::Unjoin => self.reports.len() > 1,
+            Verb::Coordinate => self.stage.whistle().is_some_and(Whistle::waits_for_district),
+            Verb::Raise => self.stage.whistle().is_some_and(|whistle| whistle.raised.is_none()),
+            Verb::Escalate
+            | Verb::Dispatch
+            | Verb::Whistle
+            | Verb::Sign
+            | Verb::Start
+            | Verb::Return
+            | Verb::FeedBack
+            | Verb::Summons
+            | Verb::Verify
+            | Verb::CallBack
+            | Verb::Close
+            | Verb::Reopen
+            | Verb::Join
+            | Verb::Arbitrate
+            | Verb::Rule
+            | Verb::CallOff
+            | Verb::Extend
+            | Verb::Suspend
+            | Verb::Supervise
+            | Verb::Comment => true,
         }
     }
 
-    fn open(opening: &Opening, number: &str, at: Instant, dispatch: &Term) -> Self {
-        Self {
-            id: opening.id,
-            number: number.to_owned(),
-            matter: opening.matter.clone(),
-            place: opening.place.clone(),
-            filed_at: at,
-            holder: opening.holder.clone(),
-            stage: Stage::Filed { dispatch: dispatch.clone() },
-            reports: vec![opening.reporter],
-            units: Vec::new(),
-            tally: Tally::default(),
+    /// The most overdue facts one case keeps.
+    pub const MOST_BREACHES: usize = 99;
+
+    /// When it ended, if it has.
+    pub const fn closed_at(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Closed { closing, .. } => Some(closing.at),
+            Stage::Filed { .. }
+            | Stage::Disputed { .. }
+            | Stage::Dispatched { .. }
+            | Stage::Signed { .. }
+            | Stage::Handling { .. }
+            | Stage::Whistled { .. }
+            | Stage::FedBack { .. }
+            | Stage::Verified { .. }
+            | Stage::CalledBack { .. }
+            | Stage::Ruling { .. } => None,
         }
     }
 
-    /// The case after one more event; none when the event cannot follow.
-    fn after(mut self, event: &Event) -> Option<Self> {
-        self.stage = match (self.stage, event) {
-            (Stage::Filed { .. }, Event::HandledOnTheSpot { result, closing }) => {
-                let person = self.reports.first().map(|reporter| reporter.person)?;
-                let work = Work::OnTheSpot { person, result: result.clone() };
-                Stage::Closed { work, closing: closing.clone() }
-            }
-            (stage, Event::Joined { reporter }) => {
-                self.reports.push(*reporter);
-                stage
-            }
-            (Stage::Filed { .. }, Event::Escalated { to, dispatch, .. }) => {
-                self.holder = to.clone();
-                Stage::Filed { dispatch: dispatch.clone() }
-            }
-            (Stage::Filed { .. }, Event::Dispatched { unit, sign, handle, .. }) => {
-                let assignment = Assignment {
-                    unit: unit.clone(),
-                    handle: handle.clone(),
-                    people: Vec::new(),
-                    result: None,
-                };
-                let stage = Stage::Dispatched { assignment, sign: sign.clone() };
-                self.stage = stage;
-                self.involve(unit);
-                return Some(self);
-            }
-            (stage @ Stage::Dispatched { .. }, Event::Signed { by }) => {
-                Stage::Signed { assignment: stage.working(*by, None)? }
-            }
-            (stage @ Stage::Signed { .. }, Event::Started { by }) => {
-                Stage::Handling { assignment: stage.working(*by, None)? }
-            }
-            (
-                Stage::Dispatched { .. } | Stage::Signed { .. } | Stage::Handling { .. },
-                Event::Returned { dispatch, .. },
-            ) => {
-                self.tally.returns += 1;
-                Stage::Filed { dispatch: dispatch.clone() }
-            }
-            (
-                stage @ (Stage::Signed { .. } | Stage::Handling { .. }),
-                Event::FedBack { by, result, verify },
-            ) => Stage::FedBack {
-                work: Work::Unit { assignment: stage.working(*by, Some(result))? },
-                verify: verify.clone(),
-            },
-            (Stage::Filed { .. }, Event::WhistleBlown { whistle }) => {
-                self.tally.whistles += 1;
-                self.stage = Stage::Whistled { whistle: whistle.clone() };
-                for summons in &whistle.summonses {
-                    self.involve(&summons.unit);
-                }
-                return Some(self);
-            }
-            (mut stage, Event::Summoned { unit, by, happened }) => {
-                stage.whistle_mut()?.evolve(*unit, *by, happened);
-                stage
-            }
-            (Stage::Whistled { whistle }, Event::WhistleOver { verify }) => {
-                Stage::FedBack { work: Work::Whistle { whistle }, verify: verify.clone() }
-            }
-            (Stage::FedBack { work, .. }, Event::VerificationPassed { call_back, .. }) => {
-                self.tally.missed_callbacks = 0;
-                Stage::Verified { work, call_back: call_back.clone() }
-            }
-            (Stage::FedBack { work, .. }, Event::VerificationFailed { redo, .. })
-            | (Stage::Verified { work, .. }, Event::AnsweredUnsolved { redo, .. }) => {
-                self.tally.reworks += 1;
-                work.again(redo)?
-            }
-            (Stage::Verified { work, call_back }, Event::CallbackMissed { close, .. }) => {
-                self.tally.missed_callbacks += 1;
-                match close {
-                    Some(close) => Stage::CalledBack { work, answer: None, close: close.clone() },
-                    None => Stage::Verified { work, call_back },
-                }
-            }
-            (Stage::Verified { work, .. }, Event::Answered { answer, close, .. }) => {
-                Stage::CalledBack { work, answer: Some(answer.clone()), close: close.clone() }
-            }
-            (Stage::CalledBack { work, .. }, Event::Closed { closing, .. }) => {
-                Stage::Closed { work, closing: closing.clone() }
-            }
-            (Stage::Closed { .. }, Event::Reopened { dispatch, .. }) => {
-                self.tally.reopenings += 1;
-                Stage::Filed { dispatch: dispatch.clone() }
-            }
-            (stage, Event::Commented { .. }) => stage,
-            (
-                _,
-                Event::Opened { .. }
-                | Event::HandledOnTheSpot { .. }
-                | Event::Escalated { .. }
-                | Event::Dispatched { .. }
-                | Event::Signed { .. }
-                | Event::Started { .. }
-                | Event::Returned { .. }
-                | Event::FedBack { .. }
-                | Event::WhistleBlown { .. }
-                | Event::WhistleOver { .. }
-                | Event::VerificationPassed { .. }
-                | Event::VerificationFailed { .. }
-                | Event::CallbackMissed { .. }
-                | Event::Answered { .. }
-                | Event::AnsweredUnsolved { .. }
-                | Event::Closed { .. }
-                | Event::Reopened { .. },
-            ) => return None,
+    /// What is owed of the work itself: the clocks that can be extended and stopped.
+    pub fn work_owed(&self) -> Vec<Obligation> {
+        self.stage_owed().into_iter().filter(|owed| owed.duty.work()).collect()
+    }
+
+    /// What is owed because of the stage alone.
+    fn stage_owed(&self) -> Vec<Obligation> {
+        let owe = |duty, owed_by: &Unit, term: &Term| Obligation {
+            duty,
+            owed_by: owed_by.clone(),
+            term: term.clone(),
         };
-        Some(self)
+        let mut owed = self.stage.whistle().map(Whistle::obligations).unwrap_or_default();
+        if !matches!(self.stage, Stage::Whistled { .. }) {
+            // When the whistle is over, only the street's opinion is still owed.
+            owed.retain(|owed| owed.duty == Duty::Rate);
+        }
+        match &self.stage {
+            Stage::Filed { dispatch } => owed.push(owe(Duty::Dispatch, &self.holder, dispatch)),
+            Stage::Disputed { arbiter, arbitrate } => {
+                owed.push(owe(Duty::Arbitrate, arbiter, arbitrate));
+            }
+            Stage::Dispatched { assignment, sign } => {
+                owed.push(owe(Duty::Sign, &assignment.unit, sign));
+                owed.push(owe(Duty::Handle, &assignment.unit, &assignment.handle));
+            }
+            Stage::Signed { assignment } | Stage::Handling { assignment } => {
+                owed.push(owe(Duty::Handle, &assignment.unit, &assignment.handle));
+            }
+            Stage::FedBack { verify, .. } => {
+                owed.push(owe(Duty::Verify, &self.place.area, verify));
+            }
+            Stage::Verified { call_back, .. } => {
+                owed.push(owe(Duty::CallBack, &self.holder, call_back));
+            }
+            Stage::CalledBack { close, .. } => owed.push(owe(Duty::Close, &self.holder, close)),
+            Stage::Ruling { over, rule, .. } => owed.push(owe(Duty::Rule, over, rule)),
+            Stage::Whistled { .. } | Stage::Closed { .. } => {}
+        }
+        owed
     }
 }
 
@@ -531,7 +511,6 @@ impl Flow for Case {
             Command::Join { .. }
             | Command::Escalate { .. }
             | Command::Dispatch { .. }
-            | Command::Whistle(_)
             | Command::Sign
             | Command::Start
             | Command::Return { .. }
@@ -540,7 +519,21 @@ impl Flow for Case {
             | Command::CallBack(_)
             | Command::Close { .. }
             | Command::Reopen { .. }
-            | Command::Comment { .. } => command.verb().map_or("open", Verb::name),
+            | Command::Comment { .. }
+            | Command::Unjoin { .. }
+            | Command::Arbitrate { .. }
+            | Command::Rule { .. }
+            | Command::CallOff { .. }
+            | Command::Raise { .. }
+            | Command::Coordinate { .. }
+            | Command::Ask { .. }
+            | Command::Decide { .. }
+            | Command::Withdraw { .. }
+            | Command::Resume { .. }
+            | Command::Supervise { .. }
+            | Command::Reply { .. } => command.verb().map_or("open", Verb::name),
+            Command::Lapse { .. } => "lapse",
+            Command::Recompute => "recompute",
         }
     }
 
@@ -549,7 +542,11 @@ impl Flow for Case {
         command: &Command,
         context: &Context<'_>,
     ) -> Result<Vec<Event>, Refusal> {
-        decide::decide(state, command, context)
+        let mut events = decide::decide(state, command, context)?;
+        if let Some(case) = state {
+            events.extend(case.late_by(&events, context));
+        }
+        Ok(events)
     }
 
     fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
@@ -563,30 +560,10 @@ impl Flow for Case {
     }
 
     fn obligations(&self) -> Vec<Obligation> {
-        let owe = |duty, owed_by: &Unit, term: &Term| Obligation {
-            duty,
-            owed_by: owed_by.clone(),
-            term: term.clone(),
-        };
-        let mut owed = self.stage.whistle().map(Whistle::obligations).unwrap_or_default();
-        match &self.stage {
-            Stage::Filed { dispatch } => owed.push(owe(Duty::Dispatch, &self.holder, dispatch)),
-            Stage::Dispatched { assignment, sign } => {
-                owed.push(owe(Duty::Sign, &assignment.unit, sign));
-                owed.push(owe(Duty::Handle, &assignment.unit, &assignment.handle));
-            }
-            Stage::Signed { assignment } | Stage::Handling { assignment } => {
-                owed.push(owe(Duty::Handle, &assignment.unit, &assignment.handle));
-            }
-            Stage::FedBack { verify, .. } => {
-                owed.push(owe(Duty::Verify, &self.place.area, verify));
-            }
-            Stage::Verified { call_back, .. } => {
-                owed.push(owe(Duty::CallBack, &self.holder, call_back));
-            }
-            Stage::CalledBack { close, .. } => owed.push(owe(Duty::Close, &self.holder, close)),
-            Stage::Whistled { .. } | Stage::Closed { .. } => {}
-        }
+        let mut owed = self.stage_owed();
+        owed.extend(self.asks.iter().filter_map(Ask::obligation));
+        owed.extend(self.supervisions.iter().filter_map(Supervision::obligation));
+        owed.extend(self.standstill.as_ref().map(|still| still.obligation(&self.holder)));
         owed
     }
 
@@ -606,7 +583,12 @@ impl Flow for Case {
                 | Event::AnsweredUnsolved { .. },
                 Duty::CallBack,
             )
-            | (Event::Closed { .. }, Duty::Close) => true,
+            | (Event::Closed { .. }, Duty::Close)
+            | (Event::Agreed { .. } | Event::Denied { .. }, Duty::Decide)
+            | (Event::Coordinated { .. }, Duty::Coordinate)
+            | (Event::RuledAgain { .. } | Event::Closed { .. }, Duty::Rule)
+            | (Event::SupervisionAnswered { .. }, Duty::AnswerSupervision) => true,
+            (Event::Dispatched { appointed, .. }, Duty::Arbitrate) => *appointed,
             _ => false,
         }
     }

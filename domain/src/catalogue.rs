@@ -32,6 +32,13 @@ impl Catalogue {
         self.categories.iter().find(|category| category.code == code)
     }
 
+    /// A code and those of the classes above it, the most exact first.
+    pub fn lineage<'a>(&'a self, code: Option<&'a str>) -> Vec<&'a str> {
+        let above = |code: &&'a str| self.get(code).and_then(|found| found.parent.as_deref());
+        // Classes have sub-classes and no more; a cycle in data must not become one here.
+        std::iter::successors(code, above).take(8).collect()
+    }
+
     /// Refuses a code that is not in the catalogue.
     pub fn require(&self, code: &str) -> Result<(), Refusal> {
         match self.get(code) {

@@ -32,6 +32,8 @@ pub struct Change<F> {
     pub state: F,
     /// What became owed.
     pub opened: Vec<Obligation>,
+    /// What is still owed, by another clock or after another measure.
+    pub moved: Vec<Obligation>,
     /// What ended.
     pub settled: Vec<Settled>,
 }
@@ -108,6 +110,11 @@ pub fn act<F: Flow>(
     .sealed();
     Ok(Change {
         opened: without(&owing, &owed),
+        moved: owing
+            .iter()
+            .filter(|now| owed.iter().any(|before| before.same(now) && before != *now))
+            .cloned()
+            .collect(),
         settled: without(&owed, &owing)
             .into_iter()
             .map(|obligation| settle::<F>(&events, obligation, &context))

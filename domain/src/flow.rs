@@ -9,13 +9,15 @@ use uuid::Uuid;
 use crate::{
     Instant,
     actor::{Actor, Permission},
-    area::{Area, AreaTree, Path},
+    area::{Area, AreaKind, AreaTree, Path, Unit},
+    calendar::Calendar,
     catalogue::Catalogue,
     id::AreaId,
     journal::FlowKind,
     obligation::{Duty, Obligation, Term},
     refusal::Refusal,
-    rules::{Rules, Urgency},
+    rules::{Rules, Subject},
+    sla::ancestry,
 };
 
 /// Everything a decision may look at besides the state and the command.
@@ -51,8 +53,18 @@ impl Context<'_> {
     }
 
     /// Starts the clock of a duty now.
-    pub fn term(&self, duty: Duty, urgency: Urgency) -> Term {
-        Term::start(duty, urgency, self.rules, self.at, self.seq)
+    pub fn term(&self, duty: Duty, subject: &Subject<'_>) -> Term {
+        self.rules.start(duty, subject, self)
+    }
+
+    /// Who decides whose a matter is: the district above, or the holder itself where none is.
+    pub fn arbiter(&self, holder: &Unit) -> Unit {
+        self.areas.above(holder.id, AreaKind::District).map_or_else(|| holder.clone(), Area::unit)
+    }
+
+    /// The calendar by which clocks run in an area.
+    pub fn calendar(&self, area: AreaId) -> &Calendar {
+        self.rules.calendars.value.nearest(&ancestry(self.areas, area))
     }
 
     /// The same context for another flow, whose next place in the journal is `seq`.

@@ -10,6 +10,7 @@ use crate::{
     refusal::Refusal,
     report::{self, Draft, Report},
     rules::Urgency,
+    sla::{Complexity, Demand},
     text::{Code, Line},
 };
 
@@ -42,6 +43,10 @@ pub struct Correction {
     pub title: Option<Line>,
     /// A better urgency.
     pub urgency: Option<Urgency>,
+    /// What is wanted.
+    pub demand: Option<Demand>,
+    /// How much work it is.
+    pub complexity: Option<Complexity>,
 }
 
 /// Files a report: a case is opened for it, held by the community (or larger area) that
@@ -53,7 +58,7 @@ pub fn file(
     request: Request,
     context: Context<'_>,
 ) -> Result<(Change<Report>, Change<Case>), Refusal> {
-    let Correction { category, title, urgency } = correction;
+    let Correction { category, title, urgency, demand, complexity } = correction;
     let command =
         report::Command::File { case, category: category.clone(), title: title.clone(), urgency };
     let change = act(Some(report), &command, request, 0, context)?;
@@ -61,6 +66,8 @@ pub fn file(
     opening.matter.category = category.or(opening.matter.category);
     opening.matter.title = title.unwrap_or(opening.matter.title);
     opening.matter.urgency = urgency.unwrap_or(opening.matter.urgency);
+    opening.matter.demand = demand.or(opening.matter.demand);
+    opening.matter.complexity = complexity.or(opening.matter.complexity);
     let open = case::Command::Open(Box::new(opening));
     Ok((change, act::<Case>(None, &open, request, 1, context)?))
 }
@@ -88,11 +95,25 @@ pub fn join(
     Ok((change, joined))
 }
 
+/// Takes a report out of the case it was joined to: its reporter is heard again, and both still
+/// learn how their matter ends.
+pub fn unjoin(
+    report: &Stored<Report>,
+    case: &Stored<Case>,
+    request: Request,
+    context: Context<'_>,
+) -> Result<(Change<Report>, Change<Case>), Refusal> {
+    let change = act(Some(report), &report::Command::Unjoin, request, 0, context)?;
+    let unjoin = case::Command::Unjoin { report: report.state.id };
+    Ok((change, act(Some(case), &unjoin, request, 1, context)?))
+}
+
 fn opening(report: &Report, case: CaseId, holder: Unit) -> Opening {
     Opening {
         id: case,
         matter: report.matter.clone(),
         place: report.place.clone(),
+        channel: report.channel,
         holder,
         reporter: Reporter { report: report.id, person: report.reporter },
         handled: None,

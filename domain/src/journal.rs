@@ -50,11 +50,13 @@ pub enum FlowKind {
     Person,
     /// The tenant's area tree; its instance is the tenant.
     Areas,
+    /// [`crate::policy::Policy`].
+    Policy,
 }
 
 impl FlowKind {
     /// Every kind.
-    pub const ALL: &[Self] = &[Self::Report, Self::Case, Self::Person, Self::Areas];
+    pub const ALL: &[Self] = &[Self::Report, Self::Case, Self::Person, Self::Areas, Self::Policy];
 
     /// Its name on the wire and in the database.
     pub const fn name(self) -> &'static str {
@@ -63,6 +65,7 @@ impl FlowKind {
             Self::Case => "case",
             Self::Person => "person",
             Self::Areas => "areas",
+            Self::Policy => "policy",
         }
     }
 

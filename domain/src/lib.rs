@@ -29,6 +29,7 @@ mod named;
 pub mod obligation;
 pub mod person;
 pub mod place;
+pub mod policy;
 pub mod refusal;
 pub mod report;
 pub mod responsibility;

@@ -9,9 +9,9 @@ use crate::{
     Instant,
     actor::Permission,
     area::Unit,
+    calendar::{Calendar, Due, Pause},
     limit::Limit,
     named::named,
-    rules::{self, Rules, Urgency},
 };
 
 named! {
@@ -43,6 +43,20 @@ named! {
         CallBack = "call_back", "回访";
         /// Close the case.
         Close = "close", "结案";
+        /// Look on the spot whether what a resident reports is so, before it is filed.
+        Confirm = "confirm", "核实";
+        /// Give or refuse a signature.
+        Decide = "decide", "审批";
+        /// Say whose a contested case or summons is.
+        Arbitrate = "arbitrate", "裁定";
+        /// Coordinate a whistle that the street cannot bring to an end.
+        Coordinate = "coordinate", "区级协调";
+        /// Rule for good.
+        Rule = "rule", "终审";
+        /// Answer a supervision.
+        AnswerSupervision = "answer_supervision", "答复督办";
+        /// Go on when a standstill is over; the system sees to it.
+        Resume = "resume", "恢复办理";
     }
 }
 
@@ -52,19 +66,41 @@ impl Duty {
         match self {
             Self::Accept => Permission::AcceptReport,
             Self::Dispatch => Permission::DispatchCase,
-            Self::Sign | Self::Handle => Permission::HandleCase,
+            Self::Sign | Self::Handle | Self::Resume => Permission::HandleCase,
             Self::SignWhistle | Self::Contact | Self::Arrive | Self::FeedBack => {
                 Permission::AnswerWhistle
             }
             Self::Release | Self::Rate => Permission::ReleaseDepartment,
-            Self::Verify => Permission::VerifyOnSite,
+            Self::Verify | Self::Confirm => Permission::VerifyOnSite,
             Self::CallBack => Permission::CallBack,
             Self::Close => Permission::CloseCase,
+            Self::Decide => Permission::DecideRequests,
+            Self::Arbitrate | Self::Coordinate | Self::Rule => Permission::Arbitrate,
+            Self::AnswerSupervision => Permission::AnswerSupervision,
         }
+    }
+
+    /// Whether the matrix of deadlines says how long it may take.
+    pub const fn limited(self) -> bool {
+        !matches!(self, Self::Resume)
+    }
+
+    /// Whether it is work on the case, whose clocks can be extended and stopped.
+    pub const fn work(self) -> bool {
+        matches!(
+            self,
+            Self::Sign
+                | Self::Handle
+                | Self::SignWhistle
+                | Self::Contact
+                | Self::Arrive
+                | Self::FeedBack
+        )
     }
 }
 
-/// A deadline with its working: computed once, when the clock started.
+/// A deadline with its working: computed once, when the clock started, and moved only by what
+/// stands beside it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Term {
     /// The journal sequence of the command that started the clock; tells two rounds apart.
@@ -75,15 +111,65 @@ pub struct Term {
     pub limit: Limit,
     /// When it is late.
     pub due_at: Instant,
-    /// The edition of the rules it was computed by.
-    pub rules: u32,
+    /// The row of the matrix of deadlines that said so.
+    pub rule: String,
+    /// The edition of that matrix; 0 is the one this program comes with.
+    pub rules: i64,
+    /// The edition of the calendar it was computed by; 0 likewise.
+    pub calendar: i64,
+    /// Whether a year without a published notice had to be looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub provisional: bool,
+    /// What moved it since, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<Move>,
+    /// How many of the measures of the tenant were taken: the reminder, then one after another
+    /// once it is late.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub taken: u8,
+    /// When the next measure is to be taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Instant>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks this way")]
+fn is_none(taken: &u8) -> bool {
+    *taken == 0
+}
+
+/// What moved a deadline.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "move", rename_all = "snake_case")]
+pub enum Move {
+    /// More time was given (延期).
+    Extended {
+        /// So much.
+        limit: Limit,
+    },
+    /// The clock stood still (挂账).
+    Paused {
+        /// From when until when.
+        pause: Pause,
+    },
 }
 
 impl Term {
-    /// Starts the clock of `duty` at `at`, by command number `no`.
-    pub fn start(duty: Duty, urgency: Urgency, rules: &Rules, at: Instant, no: i64) -> Self {
-        let limit = rules.limit(duty, urgency);
-        Self { no, started_at: at, limit, due_at: rules::due(limit, at), rules: rules.version }
+    /// When it is late by this calendar, with everything that moved it.
+    pub fn due(&self, calendar: &Calendar) -> Due {
+        let mut due = calendar.due(self.started_at, self.limit);
+        for moved in &self.moves {
+            let next = match moved {
+                Move::Extended { limit } => calendar.add(due.at, *limit),
+                Move::Paused { pause } => calendar.shift(due.at, *pause, self.limit.unit),
+            };
+            due = Due { at: next.at, provisional: due.provisional || next.provisional };
+        }
+        due
+    }
+
+    /// Whether it is late at this moment.
+    pub fn late(&self, at: Instant) -> bool {
+        at >= self.due_at
     }
 }
 

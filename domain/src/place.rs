@@ -6,6 +6,7 @@ use crate::{
     area::Unit,
     coordinate::{Point, RawPoint},
     rules::Urgency,
+    sla::{Complexity, Demand},
     text::{Code, Line, Prose},
 };
 
@@ -39,6 +40,12 @@ pub struct Matter {
     pub category: Option<Code>,
     /// How pressing it is.
     pub urgency: Urgency,
+    /// What is wanted, once somebody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demand: Option<Demand>,
+    /// How much work it is, once somebody judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complexity: Option<Complexity>,
 }
 
 impl Matter {

@@ -1,10 +1,118 @@
 //! Refusals: a rule said no. The only error of the domain, with the facts that explain it.
 
-use crate::{Instant, actor::Permission, id::AreaId};
+use crate::{Instant, actor::Permission, id::AreaId, limit::Limit, policy};
 
 /// Why a command was refused.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Refusal {
+    /// A document that is to come into force has faults; nothing of it does.
+    Unsound {
+        /// All of them, up to a bound.
+        faults: Vec<policy::Fault>,
+    },
+    /// As many questions or supervisions wait as one case may have.
+    TooManyAsks {
+        /// The limit.
+        max: usize,
+    },
+    /// The same was asked and is not decided.
+    AskedAlready {
+        /// What.
+        what: &'static str,
+    },
+    /// No such question or supervision is open.
+    NoSuchAsk {
+        /// Its number.
+        no: i64,
+    },
+    /// Each signature is given by somebody else, and not by whoever asked.
+    SignsTwice,
+    /// Only whoever asked takes a question back.
+    NotAsker,
+    /// No clock of the work is running that could be extended or stopped.
+    NothingToExtend,
+    /// It was due already: more time is asked for before that.
+    Overdue {
+        /// When.
+        due_at: Instant,
+    },
+    /// It was given as often as the rules allow.
+    Spent {
+        /// What.
+        what: &'static str,
+        /// So often.
+        times: u32,
+    },
+    /// More time than the rules give at once.
+    TooMuchTime {
+        /// The most.
+        most: Limit,
+    },
+    /// An instant outside of what is possible.
+    OutsideWindow {
+        /// The earliest.
+        earliest: Instant,
+        /// The latest.
+        latest: Instant,
+    },
+    /// The case stands still.
+    Suspended {
+        /// Until when.
+        until: Instant,
+    },
+    /// The case does not stand still.
+    NotSuspended,
+    /// No such overdue fact.
+    NoSuchBreach {
+        /// Its number.
+        no: i64,
+    },
+    /// Nothing is to be done about this debt now.
+    NothingDue,
+    /// Who is supervised must have to do with the case.
+    NotInvolved {
+        /// Who was named.
+        unit: String,
+    },
+    /// An arbiter said that it is this unit's: it can be neither given back nor contested.
+    Appointed {
+        /// Whose.
+        unit: String,
+    },
+    /// Not on the list of what a community may be given.
+    NotAdmitted {
+        /// Which community or grid.
+        unit: String,
+        /// The category.
+        category: String,
+        /// The entry that forbids it, if one does.
+        entry: Option<String>,
+    },
+    /// The tenant has no such rank of whistle.
+    UnknownRank {
+        /// What was given.
+        code: String,
+    },
+    /// The tenant has no such topic of whistles.
+    UnknownTopic {
+        /// What was given.
+        code: String,
+    },
+    /// Neither the point shows that somebody is there nor do words say why not.
+    ArrivalUnproven {
+        /// How far away; none without a point.
+        distance_m: Option<f64>,
+        /// How far it may be.
+        most_m: u32,
+    },
+    /// A whistle is never without a lead.
+    LeadMissing,
+    /// The district was not asked to coordinate, or did.
+    NothingRaised,
+    /// The report is not part of this case.
+    NotJoined,
+    /// The report a case was opened for stays with it.
+    FirstReport,
     /// The command does not fit the state.
     WrongState {
         /// Which flow: `report`, `case`, `summons`, `person`.
@@ -166,6 +274,31 @@ impl Refusal {
             Self::EmptyPeriod => "empty_period",
             Self::UnknownCategory { .. } => "unknown_category",
             Self::UnknownArea { .. } => "unknown_area",
+            Self::Unsound { .. } => "unsound",
+            Self::TooManyAsks { .. } => "too_many_asks",
+            Self::AskedAlready { .. } => "asked_already",
+            Self::NoSuchAsk { .. } => "no_such_ask",
+            Self::SignsTwice => "signs_twice",
+            Self::NotAsker => "not_asker",
+            Self::NothingToExtend => "nothing_to_extend",
+            Self::Overdue { .. } => "overdue",
+            Self::Spent { .. } => "spent",
+            Self::TooMuchTime { .. } => "too_much_time",
+            Self::OutsideWindow { .. } => "outside_window",
+            Self::Suspended { .. } => "suspended",
+            Self::NotSuspended => "not_suspended",
+            Self::NoSuchBreach { .. } => "no_such_breach",
+            Self::NothingDue => "nothing_due",
+            Self::NotInvolved { .. } => "not_involved",
+            Self::Appointed { .. } => "appointed",
+            Self::NotAdmitted { .. } => "not_admitted",
+            Self::UnknownRank { .. } => "unknown_rank",
+            Self::UnknownTopic { .. } => "unknown_topic",
+            Self::ArrivalUnproven { .. } => "arrival_unproven",
+            Self::LeadMissing => "lead_missing",
+            Self::NothingRaised => "nothing_raised",
+            Self::NotJoined => "not_joined",
+            Self::FirstReport => "first_report",
         }
     }
 }

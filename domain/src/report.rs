@@ -11,7 +11,7 @@ use crate::{
     Instant,
     actor::{Actor, Permission},
     area::{Area, AreaKind, Unit},
-    coordinate::RawPoint,
+    coordinate::{Point, RawPoint},
     flow::{Context, Flow},
     id::{CaseId, PersonId, ReportId, number},
     journal::FlowKind,
@@ -19,7 +19,8 @@ use crate::{
     obligation::{Duty, Obligation, Term},
     place::{Matter, Place},
     refusal::Refusal,
-    rules::{Urgency, earlier, later},
+    rules::{MeasureKind, Subject, Urgency, earlier, later},
+    sla::Demand,
     text::{Code, Line, Prose},
 };
 
@@ -64,6 +65,8 @@ named! {
 named! {
     /// The state of a report.
     StatusName {
+        /// Somebody has to look on the spot whether it is so (核实).
+        Confirming = "confirming", "待核实";
         /// Somebody has to decide.
         Received = "received", "待受理";
         /// A case was opened for it.
@@ -86,14 +89,21 @@ named! {
         Join = "join", "并案";
         /// Refuse it and say where it belongs.
         Refuse = "refuse", "不予受理";
+        /// Say what was seen on the spot.
+        Confirm = "confirm", "核实";
+        /// Take it out of a case it was joined to by mistake.
+        Unjoin = "unjoin", "拆分";
     }
 }
 
 /// Where each command leads from each state; what is not listed is refused.
 pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
+    (StatusName::Confirming, Verb::Confirm, StatusName::Received),
+    (StatusName::Confirming, Verb::Refuse, StatusName::Refused),
     (StatusName::Received, Verb::File, StatusName::Filed),
     (StatusName::Received, Verb::Join, StatusName::Joined),
     (StatusName::Received, Verb::Refuse, StatusName::Refused),
+    (StatusName::Joined, Verb::Unjoin, StatusName::Received),
 ];
 
 /// What is possible in a state.
@@ -128,6 +138,9 @@ pub struct Report {
     /// Whether the phone's clock was ahead of ours.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clock_ahead: bool,
+    /// What somebody saw who looked on the spot before it was filed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sight: Option<Sight>,
     /// What became of it.
     pub status: Status,
 }
@@ -136,6 +149,13 @@ pub struct Report {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Status {
+    /// See [`StatusName::Confirming`].
+    Confirming {
+        /// Who will have to decide.
+        receiver: Unit,
+        /// The grid's clock to look.
+        confirm: Term,
+    },
     /// See [`StatusName::Received`].
     Received {
         /// Who has to decide.
@@ -171,6 +191,7 @@ impl Status {
     /// Its name.
     pub const fn name(&self) -> StatusName {
         match self {
+            Self::Confirming { .. } => StatusName::Confirming,
             Self::Received { .. } => StatusName::Received,
             Self::Filed { .. } => StatusName::Filed,
             Self::Joined { .. } => StatusName::Joined,
@@ -185,9 +206,28 @@ impl Status {
             Self::Filed { case } | Self::Joined { case } | Self::HandledOnTheSpot { case } => {
                 Some(*case)
             }
-            Self::Received { .. } | Self::Refused { .. } => None,
+            Self::Confirming { .. } | Self::Received { .. } | Self::Refused { .. } => None,
         }
     }
+}
+
+/// What was seen on the spot before filing.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Sight {
+    /// Who looked.
+    pub by: PersonId,
+    /// The name of who.
+    pub by_name: String,
+    /// When.
+    pub at: Instant,
+    /// Whether it is as reported.
+    pub real: bool,
+    /// What was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Prose>,
+    /// Where whoever looked stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point: Option<Point>,
 }
 
 /// What somebody wants to report.
@@ -205,6 +245,9 @@ pub struct Draft {
     pub category: Option<Code>,
     /// How pressing it is.
     pub urgency: Urgency,
+    /// What is wanted, when the reporter knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demand: Option<Demand>,
     /// Where, already located; none when the point is outside the tenant.
     pub area: Option<crate::id::AreaId>,
     /// The point, as given.
@@ -257,6 +300,24 @@ pub enum Command {
         /// Where it belongs.
         redirect: Redirect,
     },
+    /// Say what was seen on the spot.
+    Confirm {
+        /// Whether it is as reported.
+        real: bool,
+        /// What was seen.
+        note: Option<Prose>,
+        /// Where whoever looked stood.
+        point: Option<Point>,
+    },
+    /// Take it out of its case. Only [`crate::intake`] asks it.
+    Unjoin,
+    /// Compute a provisional deadline anew. Only the system asks it.
+    Recompute,
+    /// Take the next measure about a debt. Only the system asks it.
+    Lapse {
+        /// The number of its clock.
+        term: i64,
+    },
 }
 
 /// What can have happened to a report.
@@ -285,6 +346,34 @@ pub enum Event {
         /// Where it belongs.
         redirect: Redirect,
     },
+    /// Somebody looked.
+    Confirmed {
+        /// What was seen.
+        sight: Sight,
+        /// Who has to decide.
+        receiver: Unit,
+        /// The clock of that.
+        accept: Term,
+    },
+    /// It was taken out of its case.
+    Unjoined {
+        /// Who has to decide.
+        receiver: Unit,
+        /// The clock of that.
+        accept: Term,
+    },
+    /// The clock was computed anew by a calendar that was published since.
+    Recomputed {
+        /// The clock as it is now.
+        term: Term,
+    },
+    /// A measure about a debt was taken.
+    Measured {
+        /// What was done.
+        what: MeasureKind,
+        /// The clock as it is now.
+        term: Term,
+    },
 }
 
 impl Report {
@@ -306,12 +395,97 @@ impl Report {
     /// may change meanwhile.
     pub fn receiver(&self, context: &Context<'_>) -> Unit {
         match &self.status {
-            Status::Received { receiver, .. } => receiver.clone(),
+            Status::Confirming { receiver, .. } | Status::Received { receiver, .. } => {
+                receiver.clone()
+            }
             Status::Filed { .. }
             | Status::Joined { .. }
             | Status::Refused { .. }
             | Status::HandledOnTheSpot { .. } => receiving(&self.place.area, context),
         }
+    }
+}
+
+impl Status {
+    /// The same with its clock as it is now.
+    fn rewound(&self, term: &Term) -> Option<Self> {
+        let term = term.clone();
+        match self {
+            Self::Confirming { receiver, .. } => {
+                Some(Self::Confirming { receiver: receiver.clone(), confirm: term })
+            }
+            Self::Received { receiver, .. } => {
+                Some(Self::Received { receiver: receiver.clone(), accept: term })
+            }
+            Self::Filed { .. }
+            | Self::Joined { .. }
+            | Self::Refused { .. }
+            | Self::HandledOnTheSpot { .. } => None,
+        }
+    }
+}
+
+impl Report {
+    /// What its clocks are about.
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            area: self.place.area.id,
+            channel: Some(self.channel),
+            matter: &self.matter,
+            rank: None,
+            redo: false,
+        }
+    }
+
+    fn confirm(
+        &self,
+        real: bool,
+        note: Option<&Prose>,
+        point: Option<Point>,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let area = &self.place.area;
+        cx.require(Permission::VerifyOnSite, &area.path, &area.name)?;
+        let sight = Sight {
+            by: cx.by.person,
+            by_name: cx.by.name.clone(),
+            at: cx.at,
+            real,
+            note: note.cloned(),
+            point,
+        };
+        let accept = cx.term(Duty::Accept, &self.subject());
+        Ok(vec![Event::Confirmed { sight, receiver: self.receiver(cx), accept }])
+    }
+
+    /// Computes the clock anew, if it is provisional and not late.
+    fn recompute(&self, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let owed = self.obligations();
+        let open = owed.first().filter(|owed| owed.term.provisional && !owed.term.late(cx.at));
+        let open = open.filter(|_| cx.by.is_system()).ok_or(Refusal::NothingDue)?;
+        let term = cx.rules.rewound(open.term.clone(), cx.calendar(self.place.area.id));
+        if term == open.term {
+            return Err(Refusal::NothingDue);
+        }
+        Ok(vec![Event::Recomputed { term }])
+    }
+
+    /// Takes the next measure about what is owed. Only the system asks it, and each once.
+    fn lapse(&self, term: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        if !cx.by.is_system() {
+            let area = self.place.area.name.clone();
+            return Err(Refusal::NotPermitted { permission: Permission::Supervise, area });
+        }
+        let owed = self.obligations();
+        let owed = owed.first().filter(|owed| owed.term.no == term);
+        let mut term = owed.ok_or(Refusal::NothingDue)?.term.clone();
+        if term.next_at.is_none_or(|next| cx.at < next) {
+            return Err(Refusal::NothingDue);
+        }
+        let what = cx.rules.measure(term.taken).ok_or(Refusal::NothingDue)?;
+        term.taken = term.taken.saturating_add(1);
+        term.next_at = cx.rules.next_measure(&term, cx.calendar(self.place.area.id));
+        Ok(vec![Event::Measured { what, term }])
     }
 }
 
@@ -331,11 +505,32 @@ fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         cx.catalogue.require(category.as_str())?;
     }
     let clock_ahead = clock(draft.client_at, cx)?;
+    let matter = Matter {
+        title: draft.title.clone().unwrap_or_else(|| Matter::title_of(&draft.text)),
+        text: draft.text.clone(),
+        category: draft.category.clone(),
+        urgency: draft.urgency,
+        demand: draft.demand,
+        complexity: None,
+    };
+    let about = Subject {
+        area: place.area.id,
+        channel: Some(draft.channel),
+        matter: &matter,
+        rank: None,
+        redo: false,
+    };
     let status = match &draft.handled {
         Some(handled) => Status::HandledOnTheSpot { case: handled.case },
+        None if cx.rules.conduct.verify_before_filing && draft.channel != Channel::Worker => {
+            Status::Confirming {
+                receiver: receiving(&place.area, cx),
+                confirm: cx.term(Duty::Confirm, &about),
+            }
+        }
         None => Status::Received {
             receiver: receiving(&place.area, cx),
-            accept: cx.term(Duty::Accept, draft.urgency),
+            accept: cx.term(Duty::Accept, &about),
         },
     };
     let report = Report {
@@ -345,17 +540,13 @@ fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         reporter_name: cx.by.name.clone(),
         confidential: draft.confidential,
         channel: draft.channel,
-        matter: Matter {
-            title: draft.title.clone().unwrap_or_else(|| Matter::title_of(&draft.text)),
-            text: draft.text.clone(),
-            category: draft.category.clone(),
-            urgency: draft.urgency,
-        },
+        matter,
         status,
         place,
         received_at: cx.at,
         client_at: draft.client_at,
         clock_ahead,
+        sight: None,
     };
     Ok(vec![Event::Submitted { report: Box::new(report) }])
 }
@@ -382,8 +573,8 @@ fn place(draft: &Draft, cx: &Context<'_>) -> Result<Place, Refusal> {
 fn clock(client_at: Option<Instant>, cx: &Context<'_>) -> Result<bool, Refusal> {
     const SLACK_S: i64 = 120;
     let Some(given) = client_at else { return Ok(false) };
-    let latest = later(cx.at, Duration::hours(i64::from(cx.rules.clock_ahead_hours)));
-    let earliest = earlier(cx.at, Duration::days(i64::from(cx.rules.report_age_days)));
+    let latest = later(cx.at, Duration::hours(i64::from(cx.rules.conduct.clock_ahead_hours)));
+    let earliest = earlier(cx.at, Duration::days(i64::from(cx.rules.conduct.report_age_days)));
     if given > latest || given < earliest {
         return Err(Refusal::ClientTime { given, earliest, latest });
     }
@@ -401,6 +592,10 @@ impl Flow for Report {
             Command::File { .. } => Verb::File.name(),
             Command::Join { .. } => Verb::Join.name(),
             Command::Refuse { .. } => Verb::Refuse.name(),
+            Command::Confirm { .. } => Verb::Confirm.name(),
+            Command::Unjoin => Verb::Unjoin.name(),
+            Command::Lapse { .. } => "lapse",
+            Command::Recompute => "recompute",
         }
     }
 
@@ -421,15 +616,33 @@ impl Flow for Report {
             (None, _) => return Err(wrong(None)),
             (Some(report), _) => report,
         };
+        if let Command::Lapse { term } = command {
+            return report.lapse(*term, cx);
+        }
+        if matches!(command, Command::Recompute) {
+            return report.recompute(cx);
+        }
         let status = report.status.name();
         if !possible(status).contains(&Self::name(command)) {
             return Err(wrong(Some(status)));
+        }
+        if let Command::Confirm { real, note, point } = command {
+            return report.confirm(*real, note.as_ref(), *point, cx);
         }
         // Whoever may accept for the receiving community may accept; so may the levels above.
         let over = report.receiver(cx);
         cx.require(Permission::AcceptReport, &over.path, &over.name)?;
         Ok(vec![match command {
-            Command::Submit(_) => return Err(wrong(Some(status))),
+            // These were answered above.
+            Command::Submit(_)
+            | Command::Confirm { .. }
+            | Command::Lapse { .. }
+            | Command::Recompute => {
+                return Err(wrong(Some(status)));
+            }
+            Command::Unjoin => {
+                Event::Unjoined { receiver: over, accept: cx.term(Duty::Accept, &report.subject()) }
+            }
             Command::File { case, category, .. } => {
                 if let Some(category) = category {
                     cx.catalogue.require(category.as_str())?;
@@ -452,17 +665,32 @@ impl Flow for Report {
             Event::Refused { reason, redirect } => {
                 Status::Refused { reason: reason.clone(), redirect: *redirect }
             }
+            Event::Unjoined { receiver, accept } => {
+                Status::Received { receiver: receiver.clone(), accept: accept.clone() }
+            }
+            Event::Confirmed { sight, receiver, accept } => {
+                let status =
+                    Status::Received { receiver: receiver.clone(), accept: accept.clone() };
+                return state.map(|report| Self { status, sight: Some(sight.clone()), ..report });
+            }
+            Event::Recomputed { term } | Event::Measured { term, .. } => {
+                state.as_ref()?.status.rewound(term)?
+            }
         };
         state.map(|report| Self { status, ..report })
     }
 
     fn obligations(&self) -> Vec<Obligation> {
+        let owe = |duty, owed_by: &Unit, term: &Term| Obligation {
+            duty,
+            owed_by: owed_by.clone(),
+            term: term.clone(),
+        };
         match &self.status {
-            Status::Received { receiver, accept } => vec![Obligation {
-                duty: Duty::Accept,
-                owed_by: receiver.clone(),
-                term: accept.clone(),
-            }],
+            Status::Confirming { confirm, .. } => {
+                vec![owe(Duty::Confirm, &self.place.area, confirm)]
+            }
+            Status::Received { receiver, accept } => vec![owe(Duty::Accept, receiver, accept)],
             Status::Filed { .. }
             | Status::Joined { .. }
             | Status::Refused { .. }
@@ -470,10 +698,16 @@ impl Flow for Report {
         }
     }
 
-    fn fulfils(event: &Event, _: &Obligation) -> bool {
+    fn fulfils(event: &Event, obligation: &Obligation) -> bool {
         match event {
-            Event::Filed { .. } | Event::Joined { .. } | Event::Refused { .. } => true,
-            Event::Submitted { .. } => false,
+            Event::Confirmed { .. } => obligation.duty == Duty::Confirm,
+            Event::Filed { .. } | Event::Joined { .. } | Event::Refused { .. } => {
+                obligation.duty == Duty::Accept
+            }
+            Event::Submitted { .. }
+            | Event::Unjoined { .. }
+            | Event::Recomputed { .. }
+            | Event::Measured { .. } => false,
         }
     }
 

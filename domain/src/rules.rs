@@ -1,28 +1,30 @@
-//! Rules as data: how long each duty may take, and the windows and limits of a tenant.
+//! Rules as data: everything a tenant decides for itself, compiled for being asked.
 //!
 //! A value of [`Rules`] is handed to every decision; nothing in the flows is a constant of a
-//! city. The amounts here are the defaults a tenant starts with; each names where it is from.
+//! city. It is made of the documents of [`crate::policy`], each in its newest edition.
 
 use chrono::{DateTime, Duration, FixedOffset, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Instant,
-    limit::{Limit, LimitUnit},
+    admission::Admissions,
+    calendar::{Calendar, Calendars},
+    duplicate::Duplicates,
+    flow::Context,
+    id::AreaId,
+    limit::Limit,
     named::named,
-    obligation::Duty,
+    obligation::{Duty, Term},
+    place::Matter,
+    policy::Fault,
+    report::Channel,
+    responsibility::Responsibilities,
+    sampling::{Percent, Sampling},
+    sla,
+    text::Code,
+    whistling::Whistling,
 };
-
-/// The instant at which something begun at `start` is late. Until calendars are asked.
-pub fn due(limit: Limit, start: Instant) -> Instant {
-    let amount = i64::from(limit.amount);
-    let length = match limit.unit {
-        LimitUnit::Minute => Duration::minutes(amount),
-        LimitUnit::Hour | LimitUnit::WorkingHour => Duration::hours(amount),
-        LimitUnit::Day | LimitUnit::WorkingDay | LimitUnit::SameDay => Duration::days(amount),
-    };
-    later(start, length)
-}
 
 named! {
     /// How pressing a matter is; decides how long handling may take.
@@ -36,98 +38,281 @@ named! {
     }
 }
 
-/// The rules of one tenant.
+/// Windows, counts and permissions of a tenant that are no deadlines.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Rules {
-    /// Which edition; written next to every deadline it made.
-    pub version: u32,
-    /// A community decides on a report (受理).
-    pub accept: Limit,
-    /// The holder dispatches (派遣).
-    pub dispatch: Limit,
-    /// A unit signs (签收), counted from dispatch.
-    pub sign: Limit,
-    /// A unit handles, by urgency, counted from dispatch.
-    pub handle_normal: Limit,
-    /// The same for urgent matters.
-    pub handle_urgent: Limit,
-    /// The same for critical matters.
-    pub handle_critical: Limit,
-    /// A summoned department contacts the street, counted from the whistle.
-    pub contact: Limit,
-    /// A summoned department arrives (报到), counted from the whistle.
-    pub arrive: Limit,
-    /// A summoned department feeds back, counted from the whistle.
-    pub feed_back: Limit,
-    /// The street releases a department after its feedback.
-    pub release: Limit,
-    /// The street rates a released department.
-    pub rate: Limit,
-    /// A grid worker verifies on the spot (核查).
-    pub verify: Limit,
-    /// The resident is called back (回访).
-    pub call_back: Limit,
-    /// The holder closes (结案).
-    pub close: Limit,
+#[serde(default, deny_unknown_fields)]
+pub struct Conduct {
     /// Days after closing in which a case can be reopened.
     pub reopen_days: u32,
     /// Callbacks that reach nobody before the case may be closed without an answer.
     pub callback_attempts: u32,
+    /// Which cases are called back.
+    pub callback: Sampling,
     /// A phone's clock may be ahead by so many hours before its time is refused, not just marked.
     pub clock_ahead_hours: u32,
     /// A report may be so many days old when a phone at last finds a signal.
     pub report_age_days: u32,
+    /// So often a case may be given back before somebody above decides whose it is.
+    pub returns: u32,
+    /// So often a case may be handled again before somebody above rules for good (终审).
+    pub reworks: u32,
+    /// Whether residents' reports are looked at on the spot before they are filed (核实).
+    pub verify_before_filing: bool,
+    /// What is suggested at intake as the same thing.
+    pub duplicates: Duplicates,
+    /// More time for a unit that has a case.
+    pub extension: Extending,
+    /// Time that does not count.
+    pub suspension: Suspending,
+    /// Days after closing in which an overdue fact can be appealed against.
+    pub appeal_days: u32,
+    /// The part of a deadline after which its owner is reminded.
+    pub remind_percent: Percent,
+    /// What is done about a debt that is late, one after another.
+    pub measures: Vec<Measure>,
 }
 
-impl Default for Rules {
+/// How more time is given.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extending {
+    /// So often.
+    pub times: u32,
+    /// At most so much each time.
+    pub most: Limit,
+    /// How many have to agree: the holder, then the level above.
+    pub approvals: u8,
+}
+
+/// How a clock is stopped.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suspending {
+    /// So often.
+    pub times: u32,
+    /// At most so many days.
+    pub days: u32,
+    /// How many have to agree: the holder, then the level above.
+    pub approvals: u8,
+}
+
+/// One step of what is done about a debt that is late.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// So long after it was due; none for the instant itself.
+    pub after: Option<Limit>,
+    /// What.
+    pub what: MeasureKind,
+}
+
+named! {
+    /// What is done about a debt.
+    MeasureKind {
+        /// Its owner is reminded before it is late.
+        Remind = "remind", "提醒";
+        /// Its owner is urged.
+        Urge = "urge", "催办";
+        /// A superior asks for an answer.
+        Supervise = "supervise", "督办";
+        /// The level above learns of it.
+        Report = "report", "上报上级";
+        /// It is listed in public until it is done.
+        List = "list", "挂牌督办";
+    }
+}
+
+impl Default for Conduct {
     fn default() -> Self {
+        let measure = |after, what| Measure { after, what };
         Self {
-            version: 1,
-            accept: Limit::hours(2),
-            dispatch: Limit::hours(2),
-            // Nanjing 鼓楼: sign within 1 h, contact within 24 h; its 3 working days to report in
-            // are 3 natural days until working calendars are known.
-            sign: Limit::hours(1),
-            handle_normal: Limit::days(5),
-            handle_urgent: Limit::hours(24),
-            handle_critical: Limit::hours(2),
-            contact: Limit::hours(24),
-            arrive: Limit::days(3),
-            feed_back: Limit::days(7),
-            release: Limit::hours(24),
-            rate: Limit::days(3),
-            verify: Limit::hours(24),
-            call_back: Limit::hours(24),
-            close: Limit::hours(24),
             reopen_days: 15,
             callback_attempts: 3,
+            callback: Sampling::standard(),
             clock_ahead_hours: 24,
             report_age_days: 90,
+            // 退单超过两次提级; 返工三次即问题工单 [BYNE].
+            returns: 2,
+            reworks: 3,
+            verify_before_filing: false,
+            duplicates: Duplicates::standard(),
+            // 静安大宁路街道: complex matters 15 working days instead of 5, approved.
+            extension: Extending { times: 2, most: Limit::working_days(10), approvals: 1 },
+            // Once, at most a year, approved at two levels [SCG-ADJ, VB].
+            suspension: Suspending { times: 1, days: 365, approvals: 2 },
+            appeal_days: 30,
+            remind_percent: Percent::of(75),
+            measures: vec![
+                measure(None, MeasureKind::Urge),
+                measure(Some(Limit::working_days(1)), MeasureKind::Supervise),
+                measure(Some(Limit::working_days(3)), MeasureKind::Report),
+                measure(Some(Limit::working_days(5)), MeasureKind::List),
+            ],
         }
     }
 }
 
+impl Conduct {
+    /// What is wrong with it.
+    pub fn check(&self) -> Vec<Fault> {
+        let numbers = [
+            ("reopen_days", self.reopen_days, 0, 366),
+            ("callback_attempts", self.callback_attempts, 1, 20),
+            ("clock_ahead_hours", self.clock_ahead_hours, 0, 168),
+            ("report_age_days", self.report_age_days, 1, 366),
+            ("returns", self.returns, 0, 20),
+            ("reworks", self.reworks, 0, 20),
+            ("extension/times", self.extension.times, 0, 10),
+            ("extension/approvals", u32::from(self.extension.approvals), 0, 2),
+            ("extension/most/amount", self.extension.most.amount, 1, Limit::MAX),
+            ("suspension/times", self.suspension.times, 0, 10),
+            ("suspension/days", self.suspension.days, 1, 366),
+            ("suspension/approvals", u32::from(self.suspension.approvals), 0, 2),
+            ("appeal_days", self.appeal_days, 0, 366),
+            ("measures", u32::try_from(self.measures.len()).unwrap_or(u32::MAX), 0, 10),
+        ];
+        let outside =
+            numbers.into_iter().filter(|(_, n, least, most)| !(least..=most).contains(&n));
+        let mut faults: Vec<Fault> = outside
+            .map(|(name, given, least, most)| Fault {
+                pointer: format!("/{name}"),
+                code: "out_of_range",
+                detail: format!("{given} is not from {least} to {most}"),
+            })
+            .collect();
+        faults.extend(self.duplicates.check().into_iter().map(|fault| Fault {
+            pointer: format!("/duplicates/{}", fault.column),
+            code: fault.code,
+            detail: fault.to_string(),
+        }));
+        faults
+    }
+}
+
+/// The rules of one tenant, ready to be asked.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Windows and counts.
+    pub conduct: Conduct,
+    /// How long everything may take.
+    pub deadlines: Edition<sla::Compiled>,
+    /// When offices are open.
+    pub calendars: Edition<Calendars>,
+    /// Who leads what.
+    pub responsibilities: Edition<Responsibilities>,
+    /// What may be given to communities.
+    pub admissions: Edition<Admissions>,
+    /// Ranks and topics of whistles.
+    pub whistling: Whistling,
+}
+
+/// Something in force, and which edition of it.
+#[derive(Clone, Debug)]
+pub struct Edition<T> {
+    /// Its number; 0 is what this program comes with.
+    pub no: i64,
+    /// Itself.
+    pub value: T,
+}
+
+impl<T> Edition<T> {
+    /// What this program comes with.
+    pub const fn shipped(value: T) -> Self {
+        Self { no: 0, value }
+    }
+}
+
+/// What a clock is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Where it happened.
+    pub area: AreaId,
+    /// By which way it came.
+    pub channel: Option<Channel>,
+    /// What it is.
+    pub matter: &'a Matter,
+    /// The rank of the whistle, if one was blown.
+    pub rank: Option<&'a str>,
+    /// Whether it is handled again.
+    pub redo: bool,
+}
+
 impl Rules {
-    /// The limit of a duty for a matter of this urgency.
-    pub fn limit(&self, duty: Duty, urgency: Urgency) -> Limit {
-        match duty {
-            Duty::Accept => self.accept,
-            Duty::Dispatch => self.dispatch,
-            Duty::Sign | Duty::SignWhistle => self.sign,
-            Duty::Handle => match urgency {
-                Urgency::Normal => self.handle_normal,
-                Urgency::Urgent => self.handle_urgent,
-                Urgency::Critical => self.handle_critical,
-            },
-            Duty::Contact => self.contact,
-            Duty::Arrive => self.arrive,
-            Duty::FeedBack => self.feed_back,
-            Duty::Release => self.release,
-            Duty::Rate => self.rate,
-            Duty::Verify => self.verify,
-            Duty::CallBack => self.call_back,
-            Duty::Close => self.close,
+    /// The row of the matrix that says how long `duty` may take, and the calendar it runs by.
+    pub fn find(
+        &self,
+        duty: Duty,
+        subject: &Subject<'_>,
+        context: &Context<'_>,
+    ) -> (Option<&sla::Row>, &Calendar) {
+        let area = sla::ancestry(context.areas, subject.area);
+        let category = subject.matter.category.as_ref().map(Code::as_str);
+        let category = context.catalogue.lineage(category);
+        let query = sla::Query {
+            duty,
+            area: &area,
+            channel: subject.channel,
+            demand: subject.matter.demand,
+            category: &category,
+            urgency: subject.matter.urgency,
+            complexity: subject.matter.complexity,
+            rank: subject.rank,
+            redo: subject.redo,
+            on: local_day(context.at),
+        };
+        (self.deadlines.value.find(&query), self.calendars.value.nearest(&area))
+    }
+
+    /// Starts the clock of a duty.
+    pub fn start(&self, duty: Duty, subject: &Subject<'_>, context: &Context<'_>) -> Term {
+        let (row, calendar) = self.find(duty, subject, context);
+        // A matrix without a row for everything is not published; a day is what is left should
+        // one be.
+        let (rule, limit) = row.map_or(("none", Limit::days(1)), |row| (&row.id, row.limit));
+        let due = calendar.due(context.at, limit);
+        let mut term = Term {
+            no: context.seq,
+            started_at: context.at,
+            limit,
+            due_at: due.at,
+            rule: rule.to_owned(),
+            rules: self.deadlines.no,
+            calendar: self.calendars.no,
+            provisional: due.provisional,
+            moves: Vec::new(),
+            taken: 0,
+            next_at: None,
+        };
+        term.next_at = self.next_measure(&term, calendar);
+        term
+    }
+
+    /// A clock after something moved it: its end and its next measure computed anew.
+    pub fn rewound(&self, mut term: Term, calendar: &Calendar) -> Term {
+        let due = term.due(calendar);
+        term.due_at = due.at;
+        term.calendar = self.calendars.no;
+        term.provisional = due.provisional;
+        term.next_at = self.next_measure(&term, calendar);
+        term
+    }
+
+    /// When the next measure about a debt is to be taken: the reminder before it is late, then
+    /// one after another.
+    pub fn next_measure(&self, term: &Term, calendar: &Calendar) -> Option<Instant> {
+        let Some(index) = term.taken.checked_sub(1) else {
+            let percent = u8::from(self.conduct.remind_percent);
+            return Some(calendar.near(term.started_at, term.due_at, percent, term.limit.unit));
+        };
+        let measure = self.conduct.measures.get(usize::from(index))?;
+        Some(measure.after.map_or(term.due_at, |after| calendar.add(term.due_at, after).at))
+    }
+
+    /// What the measure number `taken` of a debt is.
+    pub fn measure(&self, taken: u8) -> Option<MeasureKind> {
+        match taken.checked_sub(1) {
+            None => Some(MeasureKind::Remind),
+            Some(index) => self.conduct.measures.get(usize::from(index)).map(|m| m.what),
         }
     }
 }

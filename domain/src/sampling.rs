@@ -12,6 +12,13 @@ use uuid::Uuid;
 #[serde(try_from = "u8", into = "u8")]
 pub struct Percent(u8);
 
+impl Percent {
+    /// So many of a hundred; more than all are all.
+    pub const fn of(percent: u8) -> Self {
+        Self(if percent > 100 { 100 } else { percent })
+    }
+}
+
 impl TryFrom<u8> for Percent {
     type Error = &'static str;
     fn try_from(percent: u8) -> Result<Self, Self::Error> {

@@ -192,6 +192,12 @@ impl Rank {
         faults.push(fault.expecting("an order in which every signature can be given"));
     }
 
+    /// How many signatures stand before this one.
+    pub fn depth(&self, index: usize) -> usize {
+        let before = |index: &usize| self.approvals.get(*index).and_then(|a| a.after);
+        std::iter::successors(Some(index), before).take(MAX_APPROVALS + 1).count()
+    }
+
     fn waits_for_itself(&self, index: usize) -> bool {
         let before = |index: usize| self.approvals.get(index).and_then(|approval| approval.after);
         let chain = std::iter::successors(before(index), |before_it| before(*before_it));

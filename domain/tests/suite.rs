@@ -14,6 +14,9 @@
 
 mod suite {
     mod admission;
+    mod admitting;
+    mod arbitration;
+    mod ask;
     mod calendar;
     mod calendar_faults;
     mod calendar_laws;
@@ -24,6 +27,7 @@ mod suite {
     mod dispatching;
     mod duplicate;
     mod duty;
+    mod intake;
     mod invariant;
     mod journal;
     mod ledger;
@@ -31,14 +35,19 @@ mod suite {
     mod memory;
     mod permission;
     mod person;
+    mod policy;
     mod report;
     mod responsibility;
+    mod ruling;
     mod sampling;
     mod script;
     mod sla;
+    mod standstill;
     mod summons;
+    mod supervision;
     mod table;
     mod walk;
+    mod whistle;
     mod whistling;
     mod world;
 }

@@ -17,6 +17,7 @@ use domain::{
     journal::Entry,
     obligation::{Obligation, Settled},
     person::Person,
+    policy::Policy,
     report::Report,
 };
 use serde::Serialize;
@@ -29,6 +30,7 @@ use crate::{
     journal::{EntryKey, EntryRow},
     obligation::ObligationRow,
     person::{self, PasswordRow, PersonRow},
+    policy::PolicyRow,
     report::ReportRow,
     rows::{self, Keyed, Row},
     schema,
@@ -46,6 +48,8 @@ pub enum Write {
     Case(Box<Change<Case>>),
     /// A person was registered, granted or revoked.
     Person(Box<Change<Person>>),
+    /// A document came into force.
+    Policy(Box<Change<Policy>>),
     /// The password of a person, already hashed.
     Password {
         /// Whose.
@@ -81,10 +85,12 @@ pub(crate) struct Commit {
     cases: Vec<CaseRow>,
     case_units: Vec<CaseUnitRow>,
     people: Vec<PersonRow>,
+    policies: Vec<PolicyRow>,
     passwords: Vec<PasswordRow>,
     areas: Vec<AreaRow>,
     opened: Vec<ObligationRow>,
-    settled: Vec<ObligationRow>,
+    /// Moved or settled.
+    changed: Vec<ObligationRow>,
 }
 
 /// A row of a flow: new at the first place of its journal, changed at every later one.
@@ -117,6 +123,11 @@ impl Commit {
                     commit.people.push(PersonRow::new(change)?);
                     commit.flow(change, "", "")?;
                 }
+                Write::Policy(change) => {
+                    first.get_or_insert(&change.entry);
+                    commit.policies.push(PolicyRow::new(change)?);
+                    commit.flow(change, "", "")?;
+                }
                 Write::Password { person, hash } => {
                     let entry = first.ok_or_else(orphan)?;
                     commit.passwords.push(PasswordRow {
@@ -147,8 +158,11 @@ impl Commit {
         for obligation in &change.opened {
             self.opened.push(row(obligation, None)?);
         }
+        for obligation in &change.moved {
+            self.changed.push(row(obligation, None)?);
+        }
         for settled in &change.settled {
-            self.settled.push(row(&settled.obligation, Some(settled))?);
+            self.changed.push(row(&settled.obligation, Some(settled))?);
         }
         Ok(())
     }
@@ -216,13 +230,14 @@ fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     save_flows(db, all(commits, |commit| &commit.cases))?;
     rows::upsert(db, &all(commits, |commit| &commit.case_units))?;
     save_flows(db, all(commits, |commit| &commit.people))?;
+    save_flows(db, all(commits, |commit| &commit.policies))?;
     let passwords = all(commits, |commit| &commit.passwords);
     rows::upsert(db, &passwords)?;
     for password in passwords {
         person::revoke_sessions(db, password)?;
     }
     rows::insert(db, &all(commits, |commit| &commit.opened))?;
-    rows::update(db, &all(commits, |commit| &commit.settled))?;
+    rows::update(db, &all(commits, |commit| &commit.changed))?;
     Ok(())
 }
 

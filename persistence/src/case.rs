@@ -8,7 +8,7 @@ use domain::{
     Instant,
     actor::Scope,
     area::Path,
-    case::{Case, Stage, lifecycle::StageName},
+    case::{Case, lifecycle::StageName},
     change::{Change, Stored},
     id::{AreaId, TenantId},
     journal::Hash,
@@ -73,17 +73,7 @@ impl Moving for CaseRow {
 impl CaseRow {
     pub(crate) fn new(change: &Change<Case>) -> Result<Self> {
         let (case, entry) = (&change.state, &change.entry);
-        let closed_at = match &case.stage {
-            Stage::Closed { closing, .. } => Some(At(closing.at)),
-            Stage::Filed { .. }
-            | Stage::Dispatched { .. }
-            | Stage::Signed { .. }
-            | Stage::Handling { .. }
-            | Stage::Whistled { .. }
-            | Stage::FedBack { .. }
-            | Stage::Verified { .. }
-            | Stage::CalledBack { .. } => None,
-        };
+        let closed_at = case.closed_at().map(At);
         Ok(Self {
             tenant_id: Id(entry.tenant.0),
             id: Id(case.id.0),
@@ -124,7 +114,18 @@ rows! {
 impl CaseUnitRow {
     /// The units this change may have added.
     pub(crate) fn all(change: &Change<Case>) -> Vec<Self> {
-        if !matches!(change.entry.name.as_str(), "dispatch" | "whistle") {
+        // Every unit stands here once it has to do with the case; only these commands add one.
+        const ADD: [&str; 8] = [
+            "dispatch",
+            "whistle",
+            "decide",
+            "arbitrate",
+            "return",
+            "summons_rule",
+            "lapse",
+            "raise",
+        ];
+        if !ADD.contains(&change.entry.name.as_str()) {
             return Vec::new();
         }
         let (tenant_id, case_id) = (Id(change.entry.tenant.0), Id(change.state.id.0));
@@ -216,6 +217,27 @@ pub fn list(
             Vec<u8>,
             Doc,
         )>(db)?;
+    rows.into_iter().map(|row| stored("cases", row)).collect()
+}
+
+/// Cases of one category in an area, filed since an instant, the newest first: what may be the
+/// same thing, and what was whistled for before.
+pub fn alike(
+    db: &mut Db,
+    tenant: TenantId,
+    within: &Path,
+    category: &str,
+    since: Instant,
+) -> Result<Vec<Stored<Case>>> {
+    const MOST: i64 = 200;
+    let rows = cases::table
+        .select((cases::id, cases::seq, cases::head, cases::state))
+        .filter(cases::tenant_id.eq(Id(tenant.0)).and(cases::category.eq(category)))
+        .filter(cases::path.ge(within.0.clone()).and(cases::path.lt(end(within))))
+        .filter(cases::filed_at.ge(At(since)))
+        .order((cases::filed_at.desc(), cases::id.desc()))
+        .limit(MOST)
+        .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
     rows.into_iter().map(|row| stored("cases", row)).collect()
 }
 

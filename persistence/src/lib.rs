@@ -16,6 +16,7 @@ mod look;
 pub mod migrate;
 pub mod obligation;
 pub mod person;
+pub mod policy;
 #[doc(hidden)]
 pub mod probe;
 pub mod report;

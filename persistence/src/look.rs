@@ -15,7 +15,8 @@ use diesel::{
     sqlite::Sqlite,
 };
 use domain::{
-    case::Case, change::Stored, flow::Flow, id::TenantId, person::Person, report::Report,
+    case::Case, change::Stored, flow::Flow, id::TenantId, person::Person, policy::Policy,
+    report::Report,
 };
 use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
@@ -49,6 +50,7 @@ pub struct Memory {
     reports: States<Report>,
     cases: States<Case>,
     people: States<Person>,
+    policies: States<Policy>,
 }
 
 impl Memory {
@@ -60,6 +62,7 @@ impl Memory {
             reports: Cache::new(Self::MOST),
             cases: Cache::new(Self::MOST),
             people: Cache::new(Self::MOST),
+            policies: Cache::new(64),
         }
     }
 
@@ -90,6 +93,13 @@ impl Tabled for Person {
     const TABLE: &'static str = "people";
     fn states(memory: &Memory) -> &States<Self> {
         &memory.people
+    }
+}
+
+impl Tabled for Policy {
+    const TABLE: &'static str = "policies";
+    fn states(memory: &Memory) -> &States<Self> {
+        &memory.policies
     }
 }
 

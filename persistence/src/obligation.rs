@@ -40,6 +40,7 @@ pub(crate) struct ObligationRow {
     term: Doc,
     settled_at: Option<At>,
     outcome: Option<String>,
+    next_at: Option<At>,
 }
 
 rows! {
@@ -58,8 +59,10 @@ rows! {
         term: Doc => sql::Doc, "text";
         settled_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
         outcome: Option<String> => Nullable<Text>, "text";
+        next_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
     }
-    key (tenant_id, flow_id, no, duty, unit_id) changes (settled_at, outcome)
+    key (tenant_id, flow_id, no, duty, unit_id)
+    changes (due_at, term, settled_at, outcome, next_at)
 }
 
 impl ObligationRow {
@@ -85,6 +88,7 @@ impl ObligationRow {
             term: document(&obligation.term)?,
             settled_at: settled.map(|settled| At(settled.at)),
             outcome: settled.map(|settled| settled.outcome.name().to_owned()),
+            next_at: obligation.term.next_at.filter(|_| settled.is_none()).map(At),
         })
     }
 }
@@ -205,6 +209,80 @@ fn of_unit(
         .order((o::due_at.asc(), o::flow_id.asc(), o::duty.asc(), o::no.asc()))
         .limit(inbox.limit)
         .load(db)
+}
+
+/// A debt about which a measure is to be taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lapsing {
+    /// Of which tenant.
+    pub tenant: TenantId,
+    /// `report` or `case`.
+    pub flow: String,
+    /// Which.
+    pub flow_id: Uuid,
+    /// What is owed.
+    pub duty: Duty,
+    /// By whom.
+    pub unit: AreaId,
+    /// The number of its clock.
+    pub no: i64,
+    /// Since when the measure is to be taken.
+    pub next_at: Instant,
+}
+
+/// The debts of all tenants about which a measure is to be taken now, the longest waiting first.
+pub fn lapsing(db: &mut Db, now: Instant, limit: i64) -> Result<Vec<Lapsing>> {
+    use obligations as o;
+    type Row = (Id, String, Id, String, Id, i64, Option<At>);
+    let rows: Vec<Row> = o::table
+        .filter(o::settled_at.is_null().and(o::next_at.le(Some(At(now)))))
+        .order((o::next_at.asc(), o::tenant_id.asc(), o::flow_id.asc()))
+        .limit(limit)
+        .select((o::tenant_id, o::flow, o::flow_id, o::duty, o::unit_id, o::no, o::next_at))
+        .load(db)?;
+    let lapsing = |(tenant, flow, flow_id, duty, unit, no, next_at): Row| {
+        let wrong = || StoreError::Inconsistent(format!("obligations {}/{no}: duty", flow_id.0));
+        Ok(Lapsing {
+            tenant: TenantId(tenant.0),
+            flow,
+            flow_id: flow_id.0,
+            duty: Duty::parse(&duty).ok_or_else(wrong)?,
+            unit: AreaId(unit.0),
+            no,
+            next_at: next_at.map_or(now, |at| at.0),
+        })
+    };
+    rows.into_iter().map(lapsing).collect()
+}
+
+/// One page of the open debts of a tenant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Provisional {
+    /// The flows of those whose deadline was computed without the notice of a year.
+    pub flows: Vec<(String, Uuid)>,
+    /// Where the next page begins; none after the last.
+    pub next: Option<Uuid>,
+}
+
+/// Looks for deadlines that were computed without the notice of a year, a page at a time.
+pub fn provisional(db: &mut Db, tenant: TenantId, after: Uuid, limit: i64) -> Result<Provisional> {
+    use obligations as o;
+    let rows: Vec<(String, Id, Doc)> = o::table
+        .filter(o::tenant_id.eq(Id(tenant.0)).and(o::settled_at.is_null()))
+        .filter(o::flow_id.gt(Id(after)))
+        .order(o::flow_id.asc())
+        .limit(limit)
+        .select((o::flow, o::flow_id, o::term))
+        .load(db)?;
+    let next = rows.last().map(|(_, id, _)| id.0);
+    let marked = |doc: &Doc| doc.0.contains("\"provisional\":true");
+    let mut flows: Vec<(String, Uuid)> = rows
+        .into_iter()
+        .filter(|(_, _, term)| marked(term))
+        .map(|(flow, id, _)| (flow, id.0))
+        .collect();
+    flows.dedup();
+    Ok(Provisional { flows, next })
 }
 
 /// Everything that was ever owed about one flow, in the order it began.

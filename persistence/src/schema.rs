@@ -15,7 +15,7 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
     tenants (tenant_id) {
-        tenant_id -> Uid, code -> Text, name -> Text, rules -> Doc, created_at -> Moment,
+        tenant_id -> Uid, code -> Text, name -> Text, created_at -> Moment,
     }
 }
 
@@ -25,6 +25,15 @@ diesel::table! {
     areas (tenant_id, id) {
         tenant_id -> Uid, id -> Uid, parent_id -> Nullable<Uid>, kind -> Text, code -> Text,
         name -> Text, path -> Text, boundary -> Nullable<Doc>, created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    policies (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, kind -> Text,
+        published_at -> Moment, state -> Doc,
     }
 }
 
@@ -72,6 +81,7 @@ diesel::table! {
         tenant_id -> Uid, flow_id -> Uid, no -> BigInt, duty -> Text, unit_id -> Uid,
         flow -> Text, number -> Text, title -> Text, unit_name -> Text, started_at -> Moment,
         due_at -> Moment, term -> Doc, settled_at -> Nullable<Moment>, outcome -> Nullable<Text>,
+        next_at -> Nullable<Moment>,
     }
 }
 

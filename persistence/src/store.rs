@@ -140,6 +140,7 @@ impl Store {
                 Write::Report(change) => self.keep(*change),
                 Write::Case(change) => self.keep(*change),
                 Write::Person(change) => self.keep(*change),
+                Write::Policy(change) => self.keep(*change),
                 Write::Password { .. } | Write::Areas { .. } => {}
             }
         }
@@ -173,10 +174,14 @@ impl Store {
     }
 
     /// Finishes what waits and closes every connection. Blocks.
+    ///
+    /// SQLite folds its log into the file when the last connection closes, unless two close at
+    /// the same moment and each takes the other for the last: so the one that writes goes last,
+    /// alone.
     pub fn close(&self) {
-        self.lanes.writes.close();
         self.lanes.looks.close();
         self.lanes.reads.close();
+        self.lanes.writes.close();
     }
 }
 

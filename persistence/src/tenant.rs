@@ -1,15 +1,14 @@
 //! Tenants and the keys that sign tokens.
 
 use diesel::prelude::*;
-use domain::{Instant, id::TenantId, rules::Rules};
+use domain::{Instant, id::TenantId};
 use uuid::Uuid;
 
 use crate::{
-    batch::document,
     connection::Db,
     error::StoreError,
     schema::{signing_keys, tenants},
-    types::{At, Doc, Id},
+    types::{At, Id},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -23,8 +22,6 @@ pub struct Tenant {
     pub code: String,
     /// Its name.
     pub name: String,
-    /// Its rules.
-    pub rules: Rules,
 }
 
 /// Adds a tenant.
@@ -34,7 +31,6 @@ pub fn create(db: &mut Db, tenant: &Tenant, at: Instant) -> Result<()> {
             tenants::tenant_id.eq(Id(tenant.id.0)),
             tenants::code.eq(tenant.code.clone()),
             tenants::name.eq(tenant.name.clone()),
-            tenants::rules.eq(document(&tenant.rules)?),
             tenants::created_at.eq(At(at)),
         ))
         .execute(db)?;
@@ -43,17 +39,12 @@ pub fn create(db: &mut Db, tenant: &Tenant, at: Instant) -> Result<()> {
 
 /// Every tenant, by code.
 pub fn all(db: &mut Db) -> Result<Vec<Tenant>> {
-    let rows: Vec<(Id, String, String, Doc)> = tenants::table
+    let rows: Vec<(Id, String, String)> = tenants::table
         .order(tenants::code.asc())
-        .select((tenants::tenant_id, tenants::code, tenants::name, tenants::rules))
+        .select((tenants::tenant_id, tenants::code, tenants::name))
         .load(db)?;
-    rows.into_iter()
-        .map(|(id, code, name, rules)| {
-            let rules = serde_json::from_str(&rules.0)
-                .map_err(|error| StoreError::Inconsistent(format!("tenants {code}: {error}")))?;
-            Ok(Tenant { id: TenantId(id.0), code, name, rules })
-        })
-        .collect()
+    let tenant = |(id, code, name): (Id, String, String)| Tenant { id: TenantId(id.0), code, name };
+    Ok(rows.into_iter().map(tenant).collect())
 }
 
 /// The newest signing key; `fresh` becomes the first when there is none. All replicas of one

@@ -149,7 +149,7 @@ impl Site {
         let asked = [
             ("sign", json!({})),
             ("contact", json!({ "note": "已电话联系" })),
-            ("arrive", json!({})),
+            ("arrive", json!({ "note": "已在楼道内" })),
             ("feedback", json!({ "result": "已整改" })),
         ];
         for (verb, body) in asked {

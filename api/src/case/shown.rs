@@ -1,4 +1,5 @@
 //! How a case looks from outside.
+#![expect(clippy::wildcard_enum_match_arm, reason = "most stages have nothing of it")]
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -11,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    request::{AskView, BreachView, SupervisionView},
     view::{self, OwedView, PlaceView, TermView, UnitView},
     whistle::WhistleView,
     world::World,
@@ -61,6 +63,27 @@ pub struct CaseView {
     reports: usize,
     /// What happened how often.
     tally: TallyView,
+    /// By which way it first came. 来源渠道。
+    #[schema(schema_with = view::channel)]
+    channel: &'static str,
+    /// What is wanted. 诉求类型。
+    #[schema(schema_with = view::demand)]
+    demand: Option<&'static str>,
+    /// How much work it is. 难易程度。
+    #[schema(schema_with = view::complexity)]
+    complexity: Option<&'static str>,
+    /// The unit that was given it first. 首接单位。
+    first_receiver: Option<UnitView>,
+    /// Who decides whose it is, while that is disputed. 裁定单位。
+    arbiter: Option<UnitView>,
+    /// Until when it stands still. 挂账至。
+    suspended_until: Option<DateTime<Utc>>,
+    /// What was asked of those above and is not decided. 待审批事项。
+    requests: Vec<AskView>,
+    /// Who wanted it done, and the answers. 督办。
+    supervisions: Vec<SupervisionView>,
+    /// What was late. 超期事实。
+    breaches: Vec<BreachView>,
     /// What is owed now, by whom, by when. 当前待办与时限。
     owed: Vec<OwedView>,
     /// What may be asked now, by somebody who is allowed to.
@@ -168,6 +191,10 @@ pub struct TallyView {
     whistles: u32,
     /// 未接通回访次数。
     missed_callbacks: u32,
+    /// 延期次数。
+    extensions: u32,
+    /// 挂账次数。
+    suspensions: u32,
 }
 
 impl CaseView {
@@ -200,7 +227,10 @@ impl CaseView {
                 handle: TermView::from(&assignment.handle),
                 result: assignment.result.as_ref().map(|text| text.as_str().to_owned()),
             }),
-            whistle: case.stage.whistle().map(WhistleView::from),
+            whistle: case
+                .stage
+                .whistle()
+                .map(|whistle| WhistleView::new(whistle, &world.rules.whistling)),
             on_the_spot,
             answer: answer_of(&case.stage).map(AnswerView::from),
             closing: ClosingView::of(case),
@@ -211,7 +241,22 @@ impl CaseView {
                 reopenings: case.tally.reopenings,
                 whistles: case.tally.whistles,
                 missed_callbacks: case.tally.missed_callbacks,
+                extensions: case.tally.extensions,
+                suspensions: case.tally.suspensions,
             },
+            channel: case.channel.name(),
+            demand: case.matter.demand.map(domain::sla::Demand::name),
+            complexity: case.matter.complexity.map(domain::sla::Complexity::name),
+            first_receiver: case.first.as_ref().map(UnitView::from),
+            arbiter: match &case.stage {
+                Stage::Disputed { arbiter, .. } => Some(UnitView::from(arbiter)),
+                Stage::Ruling { over, .. } => Some(UnitView::from(over)),
+                _ => None,
+            },
+            suspended_until: case.standstill.as_ref().map(|still| still.pause.until),
+            requests: case.asks.iter().map(AskView::from).collect(),
+            supervisions: case.supervisions.iter().map(SupervisionView::from).collect(),
+            breaches: case.breaches.iter().map(BreachView::from).collect(),
             owed: case.obligations().iter().map(OwedView::from).collect(),
             possible: case.possible(),
         }
@@ -222,12 +267,6 @@ fn answer_of(stage: &Stage) -> Option<&Answer> {
     match stage {
         Stage::CalledBack { answer, .. } => answer.as_ref(),
         Stage::Closed { closing, .. } => closing.answer.as_ref(),
-        Stage::Filed { .. }
-        | Stage::Dispatched { .. }
-        | Stage::Signed { .. }
-        | Stage::Handling { .. }
-        | Stage::Whistled { .. }
-        | Stage::FedBack { .. }
-        | Stage::Verified { .. } => None,
+        _ => None,
     }
 }

@@ -19,6 +19,7 @@ const NAMES: &[&str] = &[
     "ACCESS_MINUTES",
     "REFRESH_DAYS",
     "PROXIES",
+    "CLOCKWORK",
 ];
 
 /// What the variables `GRIDWHISTLE_…` say; an empty one says nothing.
@@ -59,6 +60,7 @@ fn set(given: &mut Partial, name: &str, value: &str) -> Result<(), Fault> {
         "ACCESS_MINUTES" => given.access_minutes = Some(parse(name, value)?),
         "REFRESH_DAYS" => given.refresh_days = Some(parse(name, value)?),
         "PROXIES" => given.proxies = Some(parse(name, value)?),
+        "CLOCKWORK" => given.clockwork = Some(parse(name, value)?),
         _ => {
             return Err(Fault(format!(
                 "the environment variable {PREFIX}{name} is unknown; known are {}",

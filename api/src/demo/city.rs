@@ -97,6 +97,7 @@ impl City {
         use std::fmt::Write;
         let mut text = format!(
             "\n服务仍在运行，按 Ctrl-C 结束。 / Still serving; Ctrl-C stops.\n\
+             服务的时钟停在故事之后，从那里继续走。 / Its clock goes on from where the story ended.\n\
              文档 / Documentation: {base}/docs\n\
              账号（密码都是本次随机生成的 {p}）/ Accounts (password {p}):\n",
             p = self.password

@@ -29,13 +29,14 @@ pub(super) struct Call<'a> {
 pub(super) struct Driver {
     agent: ureq::Agent,
     base: String,
+    password: String,
     tokens: BTreeMap<String, String>,
     examples: BTreeMap<String, Value>,
     steps: usize,
 }
 
 impl Driver {
-    pub(super) fn new(base: &str) -> Self {
+    pub(super) fn new(base: &str, password: &str) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(30)))
@@ -43,6 +44,7 @@ impl Driver {
         Self {
             agent: config.into(),
             base: base.to_owned(),
+            password: password.to_owned(),
             tokens: BTreeMap::new(),
             examples: BTreeMap::new(),
             steps: 0,
@@ -52,6 +54,11 @@ impl Driver {
     /// How many steps held so far.
     pub(super) const fn steps(&self) -> usize {
         self.steps
+    }
+
+    /// Everybody's login is over: time went on.
+    pub(super) fn forget_logins(&mut self) {
+        self.tokens.clear();
     }
 
     /// Logs somebody in; the answer's tokens are kept.
@@ -75,7 +82,7 @@ impl Driver {
     ) -> Result<Value, Failed> {
         let Call { by, operation, method, path, body, expect, key } = call;
         let key = (method == "POST").then(|| key.unwrap_or_else(|| new_id().to_string()));
-        let token = self.tokens.get(by).cloned();
+        let token = self.token(by)?;
         let (status, answer, _) =
             self.send(method, &path, token.as_deref(), key.as_deref(), &body)?;
         let name = PEOPLE.iter().find(|p| p.account == by).map_or(by, |person| person.name);
@@ -91,14 +98,34 @@ impl Driver {
         if !fact.is_empty() {
             say(&format!("     {fact}"));
         }
-        if status < 300 {
+        if status < 300 && !operation.is_empty() {
             self.record(operation, &body, &answer);
         }
         Ok(answer)
     }
 
+    /// Looks without its being a step.
+    pub(super) fn look(&mut self, by: &str, path: &str) -> Result<Value, Failed> {
+        let token = self.token(by)?;
+        let (status, answer, _) = self.send("GET", path, token.as_deref(), None, &Value::Null)?;
+        if status == 200 {
+            Ok(answer)
+        } else {
+            Err(Failed(format!("{by}: GET {path} → {status}: {answer}")))
+        }
+    }
+
+    /// The token of one of the people, who logs in again where the last one is over.
+    fn token(&mut self, by: &str) -> Result<Option<String>, Failed> {
+        if !self.tokens.contains_key(by) && PEOPLE.iter().any(|person| person.account == by) {
+            let password = self.password.clone();
+            self.login(by, &password)?;
+        }
+        Ok(self.tokens.get(by).cloned())
+    }
+
     fn record(&mut self, operation: &str, request: &Value, response: &Value) {
-        let example = json!({ "request": request, "response": response });
+        let example = json!({ "request": shown(request), "response": shown(response) });
         self.examples.entry(operation.to_owned()).or_insert(example);
     }
 
@@ -166,6 +193,16 @@ fn tokens_hidden(answer: &Value) -> Value {
         if let Some(value) = shown.get_mut(token) {
             *value = json!("eyJ…");
         }
+    }
+    shown
+}
+
+/// Of a calendar the last year is example enough.
+fn shown(value: &Value) -> Value {
+    let mut shown = value.clone();
+    if let Some(years) = shown.pointer_mut("/document/years").and_then(Value::as_object_mut) {
+        let last = years.keys().max().cloned();
+        years.retain(|year, _| Some(year) == last.as_ref());
     }
     shown
 }

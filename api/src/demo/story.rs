@@ -1,6 +1,10 @@
 //! The loop, told: a problem goes from a grid worker's report through filing, a whistle, three
 //! departments reporting in, verification and the resident's answer to a closed case.
 
+mod late;
+mod rules;
+mod working;
+
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -9,18 +13,19 @@ use super::{
     city::{City, PEOPLE},
     driver::{Call, Driver, list, text},
     say,
+    time::Time,
 };
 use crate::{install::Failed, password, seed};
 
 type Done<T = ()> = Result<T, Failed>;
 
-/// Tells the whole story to the server at `base`.
-pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>) -> Done {
-    let mut driver = Driver::new(base);
+/// Tells both stories to the server at `base`, whose time is `time`.
+pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>, time: Time) -> Done {
+    let mut driver = Driver::new(base, &city.password);
     for person in PEOPLE {
         driver.login(person.account, &city.password)?;
     }
-    let mut story = Story { driver, units: Vec::new() };
+    let mut story = Story { driver, units: Vec::new(), time };
     story.find_units()?;
     let case = story.report_and_file()?;
     story.blow_and_answer(&case)?;
@@ -30,6 +35,8 @@ pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>) -> Done {
     story.background()?;
     story.desks()?;
     story.administration(city)?;
+    story.late()?;
+    story.rules()?;
     say(&format!(
         "\n全部 {} 步成立。 / All {} steps held.",
         story.driver.steps(),
@@ -44,6 +51,7 @@ pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>) -> Done {
 struct Story {
     driver: Driver,
     units: Vec<(String, String)>,
+    time: Time,
 }
 
 fn get<'a>(by: &'a str, operation: &'a str, path: String) -> Call<'a> {

@@ -233,4 +233,100 @@ codes! {
     UnknownArea "unknown_area" UNPROCESSABLE_ENTITY "区域不存在" "There is no such area"
         "请检查区域编号。"
         "Check the identifier of the area.";
+    Unsound "unsound" UNPROCESSABLE_ENTITY
+        "文件有错误，没有生效" "The document has faults"
+        "整份文件都没有生效；请按 errors 中的位置（JSON 指针）逐处修改后重新发布。"
+        "Nothing of it is in force; correct the places (JSON pointers) in errors and publish it again.";
+    TooManyAsks "too_many_asks" UNPROCESSABLE_ENTITY
+        "案卷的申请或督办已满" "The case holds as many requests or supervisions as it can"
+        "请先审批或撤回已有的申请；督办已满的，请用批注补充。"
+        "Decide or withdraw requests that wait; add to the supervisions there are by a remark.";
+    AskedAlready "asked_already" UNPROCESSABLE_ENTITY "已经申请过" "Asked already"
+        "同样的申请已经提出；请等待结果，或由申请人撤回后重新提出。"
+        "The same was asked before; wait for what comes of it, or withdraw it and ask again.";
+    NoSuchAsk "no_such_ask" UNPROCESSABLE_ENTITY
+        "没有这件待办的申请或督办" "There is no such open request or supervision"
+        "它可能已经审批、撤回、答复或失效；请重新读取案卷，核对编号。"
+        "It may be decided, withdrawn, answered or void; read the case again and check the number.";
+    SignsTwice "signs_twice" UNPROCESSABLE_ENTITY
+        "申请人或已签字的人不能再签" "Who asked or signed before does not sign"
+        "每一级审批由不同的人签字，申请人自己不签；请由另一位有权限的同事审批。"
+        "Each signature is somebody else's and none is the asker's; let a colleague decide.";
+    NotAsker "not_asker" UNPROCESSABLE_ENTITY
+        "只有申请人可以撤回" "Only who asked takes it back"
+        "请由申请人本人撤回；审批人不同意的，请在审批时拒绝。"
+        "Let the person who asked withdraw it; who has to sign it can refuse instead.";
+    NothingToExtend "nothing_to_extend" UNPROCESSABLE_ENTITY
+        "没有可以延期或挂账的时限" "No clock runs that could be extended or stopped"
+        "只有单位正在办理、时限正在计时的案卷可以申请延期或挂账。"
+        "More time or a standstill is asked for while a unit works and its clock runs.";
+    Overdue "overdue" UNPROCESSABLE_ENTITY "已经到期" "It was due already"
+        "延期和挂账要在到期之前申请；请尽快办理，超期的事实可以事后申诉。"
+        "Ask before it is due; finish the work now, and appeal against the overdue fact later.";
+    Spent "spent" UNPROCESSABLE_ENTITY
+        "次数已经用完" "Given as often as the rules allow"
+        "规则允许的次数见 times；请按现有时限继续办理。"
+        "times says how often the rules allow it; go on within the time there is.";
+    TooMuchTime "too_much_time" UNPROCESSABLE_ENTITY
+        "申请的时间不符合规则" "Not an extension the rules give"
+        "申请的时间要大于零，并且一次不超过 most。"
+        "Ask for more than nothing and for no more than most at once.";
+    OutsideWindow "outside_window" UNPROCESSABLE_ENTITY
+        "时间不在允许的范围内" "The time is outside of what is possible"
+        "请选择 earliest 之后、不晚于 latest 的时间。"
+        "Choose a time after earliest and not after latest.";
+    Suspended "suspended" UNPROCESSABLE_ENTITY "案卷正在挂账" "The case stands still"
+        "请等到 until，或者先恢复办理，再继续操作。"
+        "Wait until until, or resume the case first.";
+    NotSuspended "not_suspended" UNPROCESSABLE_ENTITY
+        "案卷没有挂账" "The case does not stand still"
+        "案卷正在正常办理，不需要恢复；请直接继续操作。"
+        "There is nothing to resume; go on with its steps.";
+    NoSuchBreach "no_such_breach" UNPROCESSABLE_ENTITY
+        "没有这条超期记录" "There is no such overdue fact"
+        "请重新读取案卷，从它的超期记录中选择编号。"
+        "Read the case again and choose the number of one of its overdue facts.";
+    NothingDue "nothing_due" UNPROCESSABLE_ENTITY
+        "现在没有到时的催办措施" "No measure is due now"
+        "催办、督办等措施由系统按时自动采取，每项一次；不需要再做什么。"
+        "The system takes each measure once and in its time; nothing needs to be done.";
+    NotInvolved "not_involved" UNPROCESSABLE_ENTITY
+        "这个单位没有参与案卷" "The unit has nothing to do with the case"
+        "只能督办持有或办理过这个案卷的单位；请从中选择。"
+        "Supervise the unit that holds the case or one that had to do with it.";
+    Appointed "appointed" UNPROCESSABLE_ENTITY
+        "已经裁定由这个单位承办" "An arbiter said that it is this unit's"
+        "裁定之后不能再退单或提出争议；请继续办理，时间不够的可以申请延期。"
+        "It is neither given back nor contested; handle it, or ask for more time.";
+    NotAdmitted "not_admitted" UNPROCESSABLE_ENTITY
+        "准入清单不允许交给社区" "Not on the list of what communities may be given"
+        "请派给街道或部门；确需社区承办的，先由管理员修订社区事项准入清单。"
+        "Dispatch it to the street or a department, or have the list of admissions amended first.";
+    UnknownRank "unknown_rank" UNPROCESSABLE_ENTITY "没有这个哨级" "There is no such rank of whistle"
+        "请从本市（县）吹哨规则的 ranks 中选择代码。"
+        "Choose a code from the ranks of this tenant's whistling rules.";
+    UnknownTopic "unknown_topic" UNPROCESSABLE_ENTITY
+        "没有这个吹哨事由" "There is no such topic of whistles"
+        "请从本市（县）吹哨规则的 topics 中选择代码。"
+        "Choose a code from the topics of this tenant's whistling rules.";
+    ArrivalUnproven "arrival_unproven" UNPROCESSABLE_ENTITY
+        "不能证明已经到场" "The arrival is not proven"
+        "请在现场定位后报到；定位不准或没有信号的，请在 note 中说明。"
+        "Give a point on the spot, or say in note why there is none or why it is far away.";
+    LeadMissing "lead_missing" UNPROCESSABLE_ENTITY
+        "吹哨不能没有主办部门" "A whistle is never without a lead"
+        "免除主办部门或唯一的部门时，请同时指定接替它的部门。"
+        "When the lead or the only department is excused, name the one that takes its place.";
+    NothingRaised "nothing_raised" UNPROCESSABLE_ENTITY
+        "没有等待协调的提请" "The district is not asked to coordinate"
+        "街道提请之后才能协调，每次提请协调一次；请重新读取案卷。"
+        "The district coordinates once after the street asked for it; read the case again.";
+    NotJoined "not_joined" UNPROCESSABLE_ENTITY
+        "这件上报不在案卷中" "The report is not part of this case"
+        "请核对编号；只能拆分已经并入这个案卷的上报。"
+        "Check the identifier; only reports that were joined to this case are taken out.";
+    FirstReport "first_report" UNPROCESSABLE_ENTITY
+        "立案的上报不能拆分" "The first report stays with its case"
+        "案卷因这件上报而立，不能没有它；可以拆分后来并入的上报。"
+        "The case was opened for this report; those joined later can be taken out.";
 }

@@ -3,7 +3,10 @@
 //! Every variant is a sentence of what is wrong this time and what is right or possible instead,
 //! with its facts as members. A new refusal breaks this match until it has both.
 
+mod asking;
 mod state;
+mod unsound;
+mod whistling;
 
 use domain::{Instant, actor::Permission, id::AreaId, refusal::Refusal, rules};
 
@@ -41,6 +44,35 @@ impl From<Refusal> for Problem {
             Refusal::EmptyPeriod => Self::new(Code::EmptyPeriod),
             Refusal::UnknownCategory { code } => unknown_category(&code),
             Refusal::UnknownArea { id } => unknown_area(id),
+            Refusal::Unsound { faults } => unsound::unsound(faults),
+            Refusal::TooManyAsks { max } => asking::too_many(max),
+            Refusal::AskedAlready { what } => asking::asked_already(what),
+            Refusal::NoSuchAsk { no } => asking::no_such_ask(no),
+            Refusal::SignsTwice => Self::new(Code::SignsTwice),
+            Refusal::NotAsker => Self::new(Code::NotAsker),
+            Refusal::NothingToExtend => Self::new(Code::NothingToExtend),
+            Refusal::Overdue { due_at } => asking::overdue(due_at),
+            Refusal::Spent { what, times } => asking::spent(what, times),
+            Refusal::TooMuchTime { most } => asking::too_much_time(most),
+            Refusal::OutsideWindow { earliest, latest } => asking::outside_window(earliest, latest),
+            Refusal::Suspended { until } => asking::suspended(until),
+            Refusal::NotSuspended => Self::new(Code::NotSuspended),
+            Refusal::NoSuchBreach { no } => asking::no_such_breach(no),
+            Refusal::NothingDue => Self::new(Code::NothingDue),
+            Refusal::NotInvolved { unit } => not_involved(&unit),
+            Refusal::Appointed { unit } => appointed(&unit),
+            Refusal::NotAdmitted { unit, category, entry } => {
+                not_admitted(&unit, &category, entry.as_deref())
+            }
+            Refusal::UnknownRank { code } => whistling::unknown_rank(&code),
+            Refusal::UnknownTopic { code } => whistling::unknown_topic(&code),
+            Refusal::ArrivalUnproven { distance_m, most_m } => {
+                whistling::arrival_unproven(distance_m, most_m)
+            }
+            Refusal::LeadMissing => Self::new(Code::LeadMissing),
+            Refusal::NothingRaised => Self::new(Code::NothingRaised),
+            Refusal::NotJoined => Self::new(Code::NotJoined),
+            Refusal::FirstReport => Self::new(Code::FirstReport),
         }
     }
 }
@@ -232,6 +264,40 @@ fn unknown_area(id: AreaId) -> Problem {
             format!("There is no area {id}; check the identifier."),
         )
         .with("area", id)
+}
+
+fn not_involved(unit: &str) -> Problem {
+    Problem::new(Code::NotInvolved)
+        .detail(
+            format!("“{unit}”没有参与这个案卷，不能督办它；请选择持有或办理过案卷的单位。"),
+            format!("{unit} has nothing to do with the case; supervise a unit that has."),
+        )
+        .with("unit", unit)
+}
+
+fn appointed(unit: &str) -> Problem {
+    Problem::new(Code::Appointed)
+        .detail(
+            format!("已经裁定由“{unit}”承办，不能退单或提出争议；请继续办理或申请延期。"),
+            format!("An arbiter said that it is {unit}'s; handle it, or ask for more time."),
+        )
+        .with("unit", unit)
+}
+
+fn not_admitted(unit: &str, category: &str, entry: Option<&str>) -> Problem {
+    let problem = Problem::new(Code::NotAdmitted).with("unit", unit).with("category", category);
+    let Some(entry) = entry else {
+        return problem.detail(
+            format!("类别“{category}”不在社区事项准入清单上，不能派给“{unit}”；请派给街道或部门。"),
+            format!("No entry admits `{category}` to {unit}; dispatch it to a department instead."),
+        );
+    };
+    problem
+        .detail(
+            format!("准入清单“{entry}”条禁止把类别“{category}”派给“{unit}”；请派给街道或部门。"),
+            format!("Entry `{entry}` keeps `{category}` from {unit}; dispatch it to a department."),
+        )
+        .with("entry", entry)
 }
 
 /// A moment as people in China read it.

@@ -91,6 +91,18 @@ impl Calendar {
         self.answer(&self.end(time, time.saturating_sub(1), limit))
     }
 
+    /// An end moved by time that did not count: by its working time for working units, by its
+    /// plain length for the others.
+    pub fn shift(&self, due: Instant, pause: Pause, unit: LimitUnit) -> Due {
+        let (from, until) = (clock(pause.from), clock(pause.until).max(clock(pause.from)));
+        let end = clock(due);
+        self.answer(&if is_working_unit(unit) {
+            self.work_on(end, self.table.worked(until) - self.table.worked(from))
+        } else {
+            Found::plain(end.saturating_add(until - from))
+        })
+    }
+
     /// When so many percent of the time from `start` to `due` are used up: of working time for
     /// working units. More than a hundred is after the end.
     pub fn near(&self, start: Instant, due: Instant, percent: u8, unit: LimitUnit) -> Instant {

@@ -7,9 +7,9 @@ use super::{
     Calendar, Pause,
     clock::Weekday,
     compile::{DayKind, reach},
-    due::{clock, instant},
+    due::{Found, clock, instant},
     schedule::Basis,
-    table::{DAY, FIRST_DAY, day_of, start_of},
+    table::{DAY, FIRST_DAY, day_of, merged, start_of},
 };
 use crate::{
     Instant,
@@ -107,8 +107,39 @@ impl Calendar {
     /// unit; where the end is that of a day it explains, and does not make, the end.
     pub fn explain(&self, start: Instant, limit: Limit, pauses: &[Pause]) -> Working {
         let (found, stops) = self.settle(clock(start), limit, pauses);
-        let due = self.answer(&found);
-        let view = View { calendar: self, unit: limit.unit, paused: &stops, end: found.at };
+        self.working(start, limit, &found, &stops)
+    }
+
+    /// The working behind a deadline that more was done to than pausing: what counted from its
+    /// start to the end it has now.
+    pub fn explain_until(
+        &self,
+        start: Instant,
+        limit: Limit,
+        due: Instant,
+        pauses: &[Pause],
+    ) -> Working {
+        let (from, until) = (clock(start), clock(due).max(clock(start)));
+        let looked = match limit.unit {
+            LimitUnit::WorkingHour | LimitUnit::WorkingDay | LimitUnit::SameDay => {
+                Some((day_of(from), day_of(until.saturating_sub(1)).max(day_of(from))))
+            }
+            LimitUnit::Minute | LimitUnit::Hour | LimitUnit::Day => None,
+        };
+        let clipped = |pause: &Pause| (clock(pause.from).max(from), clock(pause.until).min(until));
+        let stops = merged(pauses.iter().map(clipped).collect());
+        self.working(start, limit, &Found { at: until, looked, beyond: false }, &stops)
+    }
+
+    fn working(
+        &self,
+        start: Instant,
+        limit: Limit,
+        found: &Found,
+        stops: &[(i64, i64)],
+    ) -> Working {
+        let due = self.answer(found);
+        let view = View { calendar: self, unit: limit.unit, paused: stops, end: found.at };
         let basis = self.convention.basis(limit.unit);
         let years = if due.provisional { found.looked } else { None };
         let (days, rest) = view.days(clock(start));

@@ -1,20 +1,24 @@
 //! What each command does to a case, and when it is refused.
+#![expect(clippy::wildcard_enum_match_arm, reason = "most stages have nothing of it")]
 
 use super::{
     Answer, Callback, Case, Closing, Command, Event, Opening, Outcome, Reporter, Stage, Work,
-    lifecycle::{self, StageName, Verb},
-    whistle::{self, Act, Call},
+    ask::WishKind,
+    lifecycle::{self, StageName, SummonsVerb, Verb},
+    whistle::{Act, Raised},
 };
 use crate::{
     actor::Permission,
-    area::AreaKind,
+    admission,
+    area::{Area, AreaKind},
+    condition,
     coordinate::Point,
     flow::Context,
-    id::{AreaId, number},
+    id::{AreaId, ReportId, number},
     obligation::{Duty, Term},
     refusal::Refusal,
-    rules::later,
-    text::Prose,
+    rules::{self, Subject, later},
+    text::{Code, Prose},
 };
 
 type Decision = Result<Vec<Event>, Refusal>;
@@ -23,11 +27,10 @@ impl Command {
     /// The verb of the table; none for the command that begins a case.
     pub const fn verb(&self) -> Option<Verb> {
         Some(match self {
-            Self::Open(_) => return None,
+            Self::Open(_) | Self::Lapse { .. } | Self::Recompute => return None,
             Self::Join { .. } => Verb::Join,
             Self::Escalate { .. } => Verb::Escalate,
             Self::Dispatch { .. } => Verb::Dispatch,
-            Self::Whistle(_) => Verb::Whistle,
             Self::Sign => Verb::Sign,
             Self::Start => Verb::Start,
             Self::Return { .. } => Verb::Return,
@@ -38,6 +41,23 @@ impl Command {
             Self::Close { .. } => Verb::Close,
             Self::Reopen { .. } => Verb::Reopen,
             Self::Comment { .. } => Verb::Comment,
+            Self::Unjoin { .. } => Verb::Unjoin,
+            Self::Arbitrate { .. } => Verb::Arbitrate,
+            Self::Rule { .. } => Verb::Rule,
+            Self::CallOff { .. } => Verb::CallOff,
+            Self::Raise { .. } => Verb::Raise,
+            Self::Coordinate { .. } => Verb::Coordinate,
+            Self::Ask { wish, .. } => match wish.kind() {
+                WishKind::Extension => Verb::Extend,
+                WishKind::Suspension => Verb::Suspend,
+                WishKind::Appeal => Verb::Appeal,
+                WishKind::Whistle => Verb::Whistle,
+            },
+            Self::Decide { .. } => Verb::Decide,
+            Self::Withdraw { .. } => Verb::Withdraw,
+            Self::Resume { .. } => Verb::Resume,
+            Self::Supervise { .. } => Verb::Supervise,
+            Self::Reply { .. } => Verb::Reply,
         })
     }
 }
@@ -62,11 +82,18 @@ fn open(opening: &Opening, cx: &Context<'_>) -> Decision {
     if let Some(category) = &opening.matter.category {
         cx.catalogue.require(category.as_str())?;
     }
+    let about = Subject {
+        area: opening.place.area.id,
+        channel: Some(opening.channel),
+        matter: &opening.matter,
+        rank: None,
+        redo: false,
+    };
     let mut events = vec![Event::Opened {
         opening: Box::new(opening.clone()),
         number: number('C', opening.id.0, cx.at),
         at: cx.at,
-        dispatch: cx.term(Duty::Dispatch, opening.matter.urgency),
+        dispatch: cx.term(Duty::Dispatch, &about),
     }];
     if let Some(result) = &opening.handled {
         let closing = closing(Outcome::SelfHandled, None, cx);
@@ -76,24 +103,34 @@ fn open(opening: &Opening, cx: &Context<'_>) -> Decision {
 }
 
 fn closing(outcome: Outcome, answer: Option<Answer>, cx: &Context<'_>) -> Closing {
-    let window = chrono::Duration::days(i64::from(cx.rules.reopen_days));
+    let window = chrono::Duration::days(i64::from(cx.rules.conduct.reopen_days));
     Closing { outcome, at: cx.at, reopen_until: later(cx.at, window), answer }
 }
 
 impl Case {
     fn decide(&self, command: &Command, cx: &Context<'_>) -> Decision {
         let stage = self.stage.name();
+        if let Command::Lapse { duty, unit, term } = command {
+            return self.lapse(*duty, *unit, *term, cx);
+        }
+        if matches!(command, Command::Recompute) {
+            return self.recompute(cx);
+        }
         let verb = command.verb();
         if verb.is_none_or(|verb| lifecycle::targets(stage, verb).is_empty()) {
             return Err(refused(stage.name(), command, self.possible()));
         }
+        if verb.is_some_and(|verb| !lifecycle::beside(stage, verb)) {
+            self.require_moving(cx)?;
+        }
         match command {
-            // Opening was answered above: an existing case is never opened.
-            Command::Open(_) => Err(refused(stage.name(), command, self.possible())),
+            // These were answered above.
+            Command::Open(_) | Command::Lapse { .. } | Command::Recompute => {
+                Err(refused(stage.name(), command, self.possible()))
+            }
             Command::Join { reporter } => self.join(*reporter),
             Command::Escalate { reason } => self.escalate(reason, cx),
             Command::Dispatch { unit, note } => self.dispatch(*unit, note.as_ref(), cx),
-            Command::Whistle(call) => self.blow(call, cx),
             Command::Sign => self.as_handler(cx, Event::Signed { by: cx.by.person }),
             Command::Start => self.as_handler(cx, Event::Started { by: cx.by.person }),
             Command::Return { reason } => self.give_back(reason, cx),
@@ -110,11 +147,36 @@ impl Case {
             Command::Close { note } => self.close(note.as_ref(), cx),
             Command::Reopen { reason } => self.reopen(reason, cx),
             Command::Comment { text } => self.comment(text, cx),
+            Command::Unjoin { report } => self.unjoin(*report),
+            Command::Arbitrate { unit, reason } => self.arbitrate(*unit, reason, cx),
+            Command::Rule { again, reason } => self.rule(*again, reason, cx),
+            Command::CallOff { reason } => self.call_off(reason, cx),
+            Command::Raise { reason } => self.raise(reason, cx),
+            Command::Coordinate { note } => self.coordinate(note, cx),
+            Command::Ask { wish, reason } => self.ask(wish, reason, cx),
+            Command::Decide { no, agree, note } => self.decide_ask(*no, *agree, note.as_ref(), cx),
+            Command::Withdraw { no } => self.withdraw_ask(*no, cx),
+            Command::Resume { reason } => self.resume(Some(reason), cx),
+            Command::Supervise { kind, trigger, unit, reason } => {
+                self.supervise(*kind, *trigger, *unit, reason, cx)
+            }
+            Command::Reply { no, text } => self.reply(*no, text, cx),
+        }
+    }
+
+    /// What the clocks of this case are about.
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject {
+            area: self.place.area.id,
+            channel: Some(self.channel),
+            matter: &self.matter,
+            rank: None,
+            redo: false,
         }
     }
 
     fn term(&self, duty: Duty, cx: &Context<'_>) -> Term {
-        cx.term(duty, self.matter.urgency)
+        cx.term(duty, &self.subject())
     }
 
     fn require_holder(&self, permission: Permission, cx: &Context<'_>) -> Result<(), Refusal> {
@@ -147,18 +209,123 @@ impl Case {
             let (holder, unit) = (self.holder.name.clone(), unit.name.clone());
             return Err(Refusal::OutsideJurisdiction { holder, unit });
         }
-        Ok(vec![Event::Dispatched {
+        self.require_admitted(unit, cx)?;
+        Ok(vec![self.dispatched_to(unit, note, false, cx)])
+    }
+
+    fn dispatched_to(
+        &self,
+        unit: &Area,
+        note: Option<&Prose>,
+        appointed: bool,
+        cx: &Context<'_>,
+    ) -> Event {
+        Event::Dispatched {
             unit: unit.unit(),
             note: note.cloned(),
             sign: self.term(Duty::Sign, cx),
             handle: self.term(Duty::Handle, cx),
+            by: cx.by.person,
+            by_name: cx.by.name.clone(),
+            appointed,
+        }
+    }
+
+    /// Communities get only what is on their list (社区事项准入).
+    fn require_admitted(&self, unit: &Area, cx: &Context<'_>) -> Result<(), Refusal> {
+        if !admission::guards(unit.kind) {
+            return Ok(());
+        }
+        let category = self.matter.category.as_ref().map(Code::as_str);
+        let query = condition::Query::new(
+            (category, cx.catalogue),
+            (unit.id, cx.areas),
+            rules::local_day(cx.at),
+        );
+        let verdict = cx.rules.admissions.value.admits(&query);
+        if verdict.refuses() {
+            return Err(Refusal::NotAdmitted {
+                unit: unit.name.clone(),
+                category: category.unwrap_or_default().to_owned(),
+                entry: verdict.entry().map(|entry| entry.code.clone()),
+            });
+        }
+        Ok(())
+    }
+
+    /// The arbiter says whose it is; that cannot be given back [WF].
+    fn arbitrate(&self, unit: AreaId, reason: &Prose, cx: &Context<'_>) -> Decision {
+        let arbiter = match &self.stage {
+            Stage::Disputed { arbiter, .. } => arbiter.clone(),
+            _ => cx.arbiter(&self.holder),
+        };
+        cx.require(Permission::Arbitrate, &arbiter.path, &arbiter.name)?;
+        let unit = cx.area(unit)?;
+        if !arbiter.path.contains(&unit.path) {
+            let (holder, unit) = (arbiter.name, unit.name.clone());
+            return Err(Refusal::OutsideJurisdiction { holder, unit });
+        }
+        Ok(vec![self.dispatched_to(unit, Some(reason), true, cx)])
+    }
+
+    fn unjoin(&self, report: ReportId) -> Decision {
+        if !self.reports.iter().any(|one| one.report == report) {
+            return Err(Refusal::NotJoined);
+        }
+        if self.reports.len() < 2 || self.reports.first().is_some_and(|one| one.report == report) {
+            return Err(Refusal::FirstReport);
+        }
+        Ok(vec![Event::Unjoined { report }])
+    }
+
+    fn call_off(&self, reason: &Prose, cx: &Context<'_>) -> Decision {
+        self.require_holder(Permission::BlowWhistle, cx)?;
+        let (by, dispatch) = (cx.by.person, self.term(Duty::Dispatch, cx));
+        Ok(vec![Event::CalledOff { by, reason: reason.clone(), dispatch }])
+    }
+
+    fn raise(&self, reason: &Prose, cx: &Context<'_>) -> Decision {
+        self.require_holder(Permission::BlowWhistle, cx)?;
+        if self.stage.whistle().is_some_and(|whistle| whistle.raised.is_some()) {
+            return Err(Refusal::AskedAlready { what: Verb::Raise.name() });
+        }
+        let raised = Raised {
+            to: cx.arbiter(&self.holder),
+            by: cx.by.person,
+            reason: reason.clone(),
+            term: self.term(Duty::Coordinate, cx),
+            note: None,
+        };
+        Ok(vec![Event::Raised { raised: Box::new(raised) }])
+    }
+
+    fn coordinate(&self, note: &Prose, cx: &Context<'_>) -> Decision {
+        let raised = self.stage.whistle().and_then(|whistle| whistle.raised.as_ref());
+        let raised = raised.filter(|raised| raised.note.is_none()).ok_or(Refusal::NothingRaised)?;
+        cx.require(Permission::Arbitrate, &raised.to.path, &raised.to.name)?;
+        Ok(vec![Event::Coordinated { by: cx.by.person, note: note.clone() }])
+    }
+
+    /// Somebody above rules for good.
+    fn rule(&self, again: bool, reason: &Prose, cx: &Context<'_>) -> Decision {
+        if let Stage::Ruling { over, .. } = &self.stage {
+            cx.require(Permission::Arbitrate, &over.path, &over.name)?;
+        }
+        let by = cx.by.person;
+        Ok(vec![if again {
+            Event::RuledAgain { by, reason: reason.clone(), redo: self.redo(cx) }
+        } else {
+            let closing = closing(Outcome::Ruled, None, cx);
+            Event::Closed { by, note: Some(reason.clone()), closing }
         }])
     }
 
-    fn blow(&self, call: &Call, cx: &Context<'_>) -> Decision {
-        self.require_holder(Permission::BlowWhistle, cx)?;
-        let whistle = whistle::blow(&self.holder, self.matter.urgency, call, cx)?;
-        Ok(vec![Event::WhistleBlown { whistle }])
+    /// Handled again too often: whoever is above the holder rules.
+    fn ruling(&self, cx: &Context<'_>) -> Option<Event> {
+        let enough = self.tally.reworks >= cx.rules.conduct.reworks;
+        let over = cx.arbiter(&self.holder);
+        let rule = || self.term(Duty::Rule, cx);
+        enough.then(|| Event::RulingAsked { over, rule: rule() })
     }
 
     /// Something the unit that has the case does.
@@ -170,22 +337,44 @@ impl Case {
         Ok(vec![event])
     }
 
+    /// A return always has a reason, and raises a counter; too many, and somebody above decides
+    /// (H.3.2).
     fn give_back(&self, reason: &Prose, cx: &Context<'_>) -> Decision {
-        let unit = self.stage.assignment().map_or(&self.holder, |a| &a.unit).clone();
-        let dispatch = self.term(Duty::Dispatch, cx);
-        self.as_handler(cx, Event::Returned { unit, reason: reason.clone(), dispatch })
+        let assignment = self.stage.assignment();
+        let unit = assignment.map_or(&self.holder, |a| &a.unit).clone();
+        if assignment.is_some_and(|assignment| assignment.appointed) {
+            return Err(Refusal::Appointed { unit: unit.name });
+        }
+        let mut events = self.as_handler(
+            cx,
+            Event::Returned {
+                unit,
+                reason: reason.clone(),
+                dispatch: self.term(Duty::Dispatch, cx),
+                dispatcher: assignment.map_or(cx.by.person, |a| a.by),
+                dispatcher_name: assignment.map(|a| a.by_name.clone()).unwrap_or_default(),
+            },
+        )?;
+        if self.tally.returns + 1 > cx.rules.conduct.returns {
+            let (arbiter, arbitrate) = (cx.arbiter(&self.holder), self.term(Duty::Arbitrate, cx));
+            events.push(Event::Disputed { arbiter, arbitrate });
+        }
+        Ok(events)
     }
 
     fn summons(&self, unit: AreaId, act: &Act, cx: &Context<'_>) -> Decision {
         let whistle = self.stage.whistle().ok_or(Refusal::NotSummoned)?;
-        // After the whistle only the street's opinion is still asked for.
+        // After the whistle only the opinions of both sides are still asked for.
         let on = self.stage.name() == StageName::Whistled;
-        if !on && !matches!(act, Act::Rate { .. }) && whistle.summons(unit).is_some() {
+        let opinion = matches!(act, Act::Rate { .. } | Act::RateStreet { .. });
+        if !on && !opinion && whistle.summons(unit).is_some() {
             return Err(Refusal::WrongState {
                 flow: "summons",
                 state: lifecycle::StepName::Released.name(),
                 command: act.verb().name(),
-                possible: vec![lifecycle::SummonsVerb::Rate.name()],
+                possible: [SummonsVerb::Rate, SummonsVerb::RateStreet]
+                    .map(SummonsVerb::name)
+                    .to_vec(),
             });
         }
         let happened = whistle.decide(unit, act, self, cx)?;
@@ -211,20 +400,26 @@ impl Case {
             return Err(Refusal::HandlerVerifies);
         }
         let note = note.cloned();
-        Ok(vec![if passed {
-            let call_back = self.term(Duty::CallBack, cx);
-            Event::VerificationPassed { by, note, point, call_back }
-        } else {
-            Event::VerificationFailed { by, note, point, redo: self.redo(cx) }
-        }])
+        if !passed {
+            let failed = Event::VerificationFailed { by, note, point, redo: self.redo(cx) };
+            return Ok([Some(failed), self.ruling(cx)].into_iter().flatten().collect());
+        }
+        let call_back = self.term(Duty::CallBack, cx);
+        let mut events = vec![Event::VerificationPassed { by, note, point, call_back }];
+        let salt = cx.by.tenant.to_string();
+        if !cx.rules.conduct.callback.chosen(self.id.0, self.tally.reopenings, &salt) {
+            events.push(Event::NotSampled { close: self.term(Duty::Close, cx) });
+        }
+        Ok(events)
     }
 
     /// The clock of whoever has to do it again.
     fn redo(&self, cx: &Context<'_>) -> Term {
-        match self.stage.work() {
-            Some(Work::Whistle { .. }) => self.term(Duty::FeedBack, cx),
-            Some(Work::Unit { .. } | Work::OnTheSpot { .. }) | None => self.term(Duty::Handle, cx),
-        }
+        let duty = match self.stage.work() {
+            Some(Work::Whistle { .. }) => Duty::FeedBack,
+            Some(Work::Unit { .. } | Work::OnTheSpot { .. }) | None => Duty::Handle,
+        };
+        cx.term(duty, &Subject { redo: true, ..self.subject() })
     }
 
     fn call_back(&self, callback: &Callback, cx: &Context<'_>) -> Decision {
@@ -236,18 +431,22 @@ impl Case {
         let contradicts = |problem| Err(Refusal::AnswersContradict { problem });
         match (callback.reached, callback.solved, callback.satisfied) {
             (false, None, None) => {
-                let enough = self.tally.missed_callbacks + 1 >= cx.rules.callback_attempts;
+                let enough = self.tally.missed_callbacks + 1 >= cx.rules.conduct.callback_attempts;
                 let close = enough.then(|| self.term(Duty::Close, cx));
                 Ok(vec![Event::CallbackMissed { by, close }])
             }
             (false, _, _) => contradicts("nobody_reached_but_answered"),
             (true, Some(solved), Some(satisfied)) => {
                 let answer = Answer { solved, satisfied, comment: callback.comment.clone() };
-                Ok(vec![if solved {
-                    Event::Answered { by, answer, close: self.term(Duty::Close, cx) }
-                } else {
-                    Event::AnsweredUnsolved { by, answer, redo: self.redo(cx) }
-                }])
+                if solved {
+                    return Ok(vec![Event::Answered {
+                        by,
+                        answer,
+                        close: self.term(Duty::Close, cx),
+                    }]);
+                }
+                let unsolved = Event::AnsweredUnsolved { by, answer, redo: self.redo(cx) };
+                Ok([Some(unsolved), self.ruling(cx)].into_iter().flatten().collect())
             }
             (true, _, _) => contradicts("reached_but_not_answered"),
         }
@@ -257,16 +456,13 @@ impl Case {
         self.require_holder(Permission::CloseCase, cx)?;
         let answer = match &self.stage {
             Stage::CalledBack { answer, .. } => answer.clone(),
-            Stage::Filed { .. }
-            | Stage::Dispatched { .. }
-            | Stage::Signed { .. }
-            | Stage::Handling { .. }
-            | Stage::Whistled { .. }
-            | Stage::FedBack { .. }
-            | Stage::Verified { .. }
-            | Stage::Closed { .. } => None,
+            _ => None,
         };
-        let outcome = if answer.is_some() { Outcome::Solved } else { Outcome::Unanswered };
+        let outcome = match &answer {
+            Some(_) => Outcome::Solved,
+            None if self.tally.missed_callbacks == 0 => Outcome::Verified,
+            None => Outcome::Unanswered,
+        };
         let (by, note) = (cx.by.person, note.cloned());
         Ok(vec![Event::Closed { by, note, closing: closing(outcome, answer, cx) }])
     }

@@ -4,15 +4,20 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, Closing, Reporter, Satisfaction,
-    whistle::{Act, Call, Happened, Whistle},
+    ask::{Ask, Given, Wish},
+    standstill::{Moved, Standstill},
+    supervision::{Breach, Reply, Supervision, SupervisionKind, Trigger},
+    whistle::{Act, Happened, Raised, Whistle},
 };
 use crate::{
     Instant,
     area::Unit,
     coordinate::Point,
-    id::{AreaId, CaseId, PersonId},
-    obligation::Term,
+    id::{AreaId, CaseId, PersonId, ReportId},
+    obligation::{Duty, Term},
     place::{Matter, Place},
+    report::Channel,
+    rules::MeasureKind,
     text::Prose,
 };
 
@@ -39,8 +44,6 @@ pub enum Command {
         /// What to mind.
         note: Option<Prose>,
     },
-    /// Summon departments.
-    Whistle(Call),
     /// Sign for it.
     Sign,
     /// Begin work.
@@ -88,6 +91,95 @@ pub enum Command {
         /// What.
         text: Prose,
     },
+    /// Take a report out again that was joined by mistake. Only [`crate::intake`] asks it.
+    Unjoin {
+        /// Which.
+        report: ReportId,
+    },
+    /// Say whose the case is, after it was given back too often.
+    Arbitrate {
+        /// Whose.
+        unit: AreaId,
+        /// Why.
+        reason: Prose,
+    },
+    /// Rule for good about a case that was handled again too often (终审).
+    Rule {
+        /// Whether it is handled once more; otherwise it is over.
+        again: bool,
+        /// Why.
+        reason: Prose,
+    },
+    /// Take the whistle back.
+    CallOff {
+        /// Why.
+        reason: Prose,
+    },
+    /// Ask the district to coordinate.
+    Raise {
+        /// Why.
+        reason: Prose,
+    },
+    /// Say what the district arranged.
+    Coordinate {
+        /// What.
+        note: Prose,
+    },
+    /// Ask those above for something.
+    Ask {
+        /// For what.
+        wish: Wish,
+        /// Why.
+        reason: Prose,
+    },
+    /// Give or refuse a signature.
+    Decide {
+        /// Which question.
+        no: i64,
+        /// Whether it is given.
+        agree: bool,
+        /// In words.
+        note: Option<Prose>,
+    },
+    /// Take back a question.
+    Withdraw {
+        /// Which.
+        no: i64,
+    },
+    /// Go on before the standstill is over.
+    Resume {
+        /// Why.
+        reason: Prose,
+    },
+    /// Urge, supervise or list.
+    Supervise {
+        /// How hard.
+        kind: SupervisionKind,
+        /// Why.
+        trigger: Trigger,
+        /// Whom.
+        unit: AreaId,
+        /// In words.
+        reason: Prose,
+    },
+    /// Answer a supervision.
+    Reply {
+        /// Which.
+        no: i64,
+        /// What.
+        text: Prose,
+    },
+    /// Compute provisional deadlines anew by the calendar of now. Only the system asks it.
+    Recompute,
+    /// Take the next measure about a debt. Only the system asks it.
+    Lapse {
+        /// What is owed.
+        duty: Duty,
+        /// By whom.
+        unit: AreaId,
+        /// The number of its clock.
+        term: i64,
+    },
 }
 
 /// What came of asking the resident: three separate answers (H.3.9).
@@ -112,6 +204,8 @@ pub struct Opening {
     pub matter: Matter,
     /// Where.
     pub place: Place,
+    /// By which way it first came.
+    pub channel: Channel,
     /// Who will have to decide.
     pub holder: Unit,
     /// The first report.
@@ -167,6 +261,13 @@ pub enum Event {
         sign: Term,
         /// Its clock to handle.
         handle: Term,
+        /// Who dispatched.
+        by: PersonId,
+        /// The name of who.
+        by_name: String,
+        /// Whether an arbiter said so: it cannot be given back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        appointed: bool,
     },
     /// The unit signed.
     Signed {
@@ -178,7 +279,7 @@ pub enum Event {
         /// Who.
         by: PersonId,
     },
-    /// The unit gave it back.
+    /// The unit gave it back: a fact about whoever dispatched it there.
     Returned {
         /// Which unit.
         unit: Unit,
@@ -186,6 +287,17 @@ pub enum Event {
         reason: Prose,
         /// The holder's clock.
         dispatch: Term,
+        /// Who had dispatched it.
+        dispatcher: PersonId,
+        /// The name of who.
+        dispatcher_name: String,
+    },
+    /// It was given back too often: somebody above decides whose it is.
+    Disputed {
+        /// Who.
+        arbiter: Unit,
+        /// The arbiter's clock.
+        arbitrate: Term,
     },
     /// The unit says it is done.
     FedBack {
@@ -285,6 +397,160 @@ pub enum Event {
         reason: Prose,
         /// The holder's clock.
         dispatch: Term,
+    },
+    /// It is not among the cases that are called back.
+    NotSampled {
+        /// The holder's clock.
+        close: Term,
+    },
+    /// It was handled again too often: somebody above rules.
+    RulingAsked {
+        /// Who.
+        over: Unit,
+        /// The clock of that.
+        rule: Term,
+    },
+    /// It was ruled that it is handled once more.
+    RuledAgain {
+        /// Who.
+        by: PersonId,
+        /// Why.
+        reason: Prose,
+        /// The handlers' new clock.
+        redo: Term,
+    },
+    /// A report was taken out again.
+    Unjoined {
+        /// Which.
+        report: ReportId,
+    },
+    /// The whistle was taken back.
+    CalledOff {
+        /// Who.
+        by: PersonId,
+        /// Why.
+        reason: Prose,
+        /// The holder's clock.
+        dispatch: Term,
+    },
+    /// The district was asked to coordinate.
+    Raised {
+        /// How.
+        raised: Box<Raised>,
+    },
+    /// The district said what it arranged.
+    Coordinated {
+        /// Who.
+        by: PersonId,
+        /// What.
+        note: Prose,
+    },
+    /// Something was asked of those above.
+    Asked {
+        /// What.
+        ask: Box<Ask>,
+    },
+    /// A signature was given.
+    Agreed {
+        /// On which question.
+        no: i64,
+        /// By whom.
+        given: Given,
+        /// The clock of the next one; none after the last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Term>,
+    },
+    /// A signature was refused, and with it the question.
+    Denied {
+        /// Which.
+        no: i64,
+        /// By whom.
+        given: Given,
+    },
+    /// A question was taken back.
+    Withdrawn {
+        /// Which.
+        no: i64,
+    },
+    /// More time was given.
+    Extended {
+        /// On which question.
+        no: i64,
+        /// The clocks as they are now.
+        terms: Vec<Moved>,
+    },
+    /// The case stands still.
+    Suspended {
+        /// On which question.
+        no: i64,
+        /// How long.
+        standstill: Box<Standstill>,
+        /// The clocks as they are now.
+        terms: Vec<Moved>,
+    },
+    /// The case goes on.
+    Resumed {
+        /// Since when.
+        at: Instant,
+        /// Why before its time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Prose>,
+        /// The clocks as they are now.
+        terms: Vec<Moved>,
+    },
+    /// An overdue fact was excused.
+    Exempted {
+        /// On which question.
+        no: i64,
+        /// Which fact.
+        breach: i64,
+        /// When.
+        at: Instant,
+    },
+    /// Something was done late, or not yet when it was due.
+    Breached {
+        /// The fact.
+        breach: Breach,
+    },
+    /// A measure about a debt was taken.
+    Measured {
+        /// What is owed.
+        duty: Duty,
+        /// By whom.
+        unit: AreaId,
+        /// The number of its clock.
+        term: i64,
+        /// What was done.
+        what: MeasureKind,
+        /// How many were taken now.
+        taken: u8,
+        /// When the next one is to be taken.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_at: Option<Instant>,
+    },
+    /// The level above learnt of a debt.
+    ReportedUp {
+        /// Who.
+        to: Unit,
+    },
+    /// Somebody was urged or supervised.
+    Supervised {
+        /// How.
+        supervision: Box<Supervision>,
+    },
+    /// A supervision was answered.
+    SupervisionAnswered {
+        /// Which.
+        no: i64,
+        /// How.
+        reply: Reply,
+    },
+    /// Clocks were computed anew by a calendar that was published since.
+    Recomputed {
+        /// The edition.
+        calendar: i64,
+        /// The clocks as they are now.
+        terms: Vec<Moved>,
     },
     /// Somebody remarked.
     Commented {

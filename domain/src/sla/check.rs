@@ -31,6 +31,16 @@ pub fn ancestry(tree: &AreaTree, area: AreaId) -> Vec<AreaId> {
     std::iter::successors(tree.get(area), |one| tree.parent(one.id)).map(|one| one.id).collect()
 }
 
+/// A tenant without categories.
+static NO_CATALOGUE: Catalogue = Catalogue { categories: Vec::new() };
+
+impl Known<'static> {
+    /// Of a tenant that has nothing yet.
+    pub fn nothing() -> Self {
+        Self { areas: &|_| Vec::new(), catalogue: &NO_CATALOGUE, ranks: &[] }
+    }
+}
+
 impl<'a> Known<'a> {
     /// The conditions of a row with what lies above them.
     pub(super) fn scope<'r>(&self, row: &'r Row) -> Scope<'r>
@@ -62,7 +72,8 @@ impl Matrix {
         }
         let mut faults = self.duplicates();
         faults.extend(self.numbered().flat_map(|(number, row)| faults_of(number, row, known)));
-        faults.extend(Duty::ALL.iter().filter_map(|duty| self.no_fallback(*duty)));
+        let limited = Duty::ALL.iter().filter(|duty| duty.limited());
+        faults.extend(limited.filter_map(|duty| self.no_fallback(*duty)));
         for duty in Duty::ALL {
             let most = Self::MAX_FAULTS.saturating_sub(faults.len());
             faults.extend(self.ties(*duty, known, most));

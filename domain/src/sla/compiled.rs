@@ -54,6 +54,11 @@ impl Compiled {
         if !faults.is_empty() {
             return Err(faults);
         }
+        Ok(Self::of_checked(matrix, known))
+    }
+
+    /// Lays out a matrix that was checked before.
+    pub fn of_checked(matrix: Matrix, known: &Known<'_>) -> Self {
         let Matrix { mut rows } = matrix;
         // Heavier first: a row that implies another weighs more (see `Scope::weight`).
         rows.sort_by_cached_key(|row| (Reverse(known.scope(row).weight()), row.id.clone()));
@@ -61,7 +66,7 @@ impl Compiled {
         for (place, row) in rows.iter().enumerate() {
             places.entry((row.duty, row.area)).or_default().push(place);
         }
-        Ok(Self { rows, places })
+        Self { rows, places }
     }
 
     /// The rows, the most specific first.

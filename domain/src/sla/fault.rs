@@ -101,6 +101,27 @@ pub struct Tie {
 }
 
 impl Fault {
+    /// Where in the document it is; of a tie, its second row.
+    pub fn pointer(&self) -> String {
+        let of = |row: usize, column: Column| {
+            format!("/rows/{}/{}", row.saturating_sub(1), column.name())
+        };
+        match self {
+            Self::TooManyRows { .. } | Self::NoFallback { .. } => "/rows".to_owned(),
+            Self::Text { row, column, .. } => of(*row, *column),
+            Self::DuplicateId { rows: [_, row], .. } => of(*row, Column::Id),
+            Self::Limit { row, .. } => of(*row, Column::Limit),
+            Self::Backward { row, .. } => of(*row, Column::ValidUntil),
+            Self::UnknownArea { row, .. } => of(*row, Column::Area),
+            Self::UnknownCategory { row, .. } => of(*row, Column::Category),
+            Self::UnknownRank { row, .. } => of(*row, Column::Rank),
+            Self::Tie(tie) => {
+                let [_, row] = tie.rows;
+                format!("/rows/{}", row.saturating_sub(1))
+            }
+        }
+    }
+
     /// The stable machine code.
     pub const fn code(&self) -> &'static str {
         match self {

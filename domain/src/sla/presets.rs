@@ -4,6 +4,8 @@
 //! rows ask for the urgency 一般, so that urgent matters keep the standard's limits. What a source
 //! says beside limits stands in [`Preset::remarks`], with the setting that expresses it.
 
+use super::Matrix;
+
 /// The rules of one place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Preset {
@@ -161,4 +163,12 @@ pub fn preset(name: &str) -> Option<&'static str> {
         return Some(STANDARD);
     }
     PRESETS.iter().find(|preset| preset.name == name).map(|preset| preset.text)
+}
+
+impl Matrix {
+    /// The deadlines a tenant starts with.
+    pub fn standard() -> Self {
+        // It is part of the program and a test reads it: there is nothing to tell at run time.
+        Self::parse_csv(STANDARD, |_| None).unwrap_or_default()
+    }
 }

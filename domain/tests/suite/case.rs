@@ -3,28 +3,45 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
+    actor::{Actor, Role},
     case::{
         Command,
-        lifecycle::{MOVES, StageName, Verb, possible, targets},
+        lifecycle::{self, BESIDE, MOVES, StageName, Verb, beside, targets},
+        supervision::SupervisionKind,
     },
+    limit::Limit,
     refusal::Refusal,
 };
 
 use super::{
     script::{
-        self, OTHER, SUMMONABLE, Script, acts, answer, close, comment, dispatch, escalate,
-        feed_back, give_back, reopen, unreached, verify, whistle,
+        self, OTHER, SUMMONABLE, Script, THIRD, WORKER, acts, answer, appeal, arbitrate, call_off,
+        close, comment, coordinate, decide, dispatch, escalate, extend, feed_back, give_back,
+        hard_whistle, raise, reopen, reply, resume, rule, supervise, suspend, unreached, verify,
+        whistle, withdraw,
     },
     table::{aligned, committed, row},
-    world::{COMMUNITY, GRID, MARKET, SQUAD, URBAN, almighty, minutes},
+    world::{
+        CITY, COMMUNITY, DISTRICT, GRID, MARKET, SQUAD, STREET, URBAN, actor, almighty, minutes,
+        person, system,
+    },
 };
 
 /// The sensible arguments of a command.
-fn arguments(verb: Verb) -> Vec<Command> {
+fn arguments(verb: Verb, script: &Script) -> Vec<Command> {
+    let begun = script.chain.stored.as_ref().map(|stored| &stored.state);
+    let pending: Vec<i64> =
+        begun.iter().flat_map(|case| &case.asks).map(|ask| ask.no).chain([99]).collect();
+    let supervised: Vec<i64> =
+        begun.iter().flat_map(|case| &case.supervisions).map(|one| one.no).chain([99]).collect();
     match verb {
         Verb::Escalate => vec![escalate()],
         Verb::Dispatch => vec![dispatch(GRID), dispatch(COMMUNITY)],
-        Verb::Whistle => vec![whistle(URBAN, &[MARKET, SQUAD]), whistle(SQUAD, &[])],
+        Verb::Whistle => vec![
+            whistle(URBAN, &[MARKET, SQUAD]),
+            whistle(SQUAD, &[]),
+            hard_whistle(URBAN, &[MARKET]),
+        ],
         Verb::Sign => vec![Command::Sign],
         Verb::Start => vec![Command::Start],
         Verb::Return => vec![give_back()],
@@ -38,76 +55,199 @@ fn arguments(verb: Verb) -> Vec<Command> {
         Verb::Close => vec![close()],
         Verb::Reopen => vec![reopen()],
         Verb::Join => vec![Command::Join { reporter: script::reporter(7) }],
+        Verb::Unjoin => {
+            (0..2).map(|n| Command::Unjoin { report: script::reporter(n).report }).collect()
+        }
+        Verb::Arbitrate => vec![arbitrate(URBAN), arbitrate(GRID)],
+        Verb::Rule => vec![rule(true), rule(false)],
+        Verb::CallOff => vec![call_off()],
+        Verb::Raise => vec![raise()],
+        Verb::Coordinate => vec![coordinate()],
+        Verb::Extend => vec![extend(Limit::working_days(3))],
+        Verb::Suspend => vec![suspend(script.at + minutes(60 * 24 * 10))],
+        Verb::Resume => vec![resume()],
+        Verb::Appeal => vec![appeal(1), appeal(2)],
+        Verb::Decide => {
+            pending.into_iter().flat_map(|no| [decide(no, true), decide(no, false)]).collect()
+        }
+        Verb::Withdraw => pending.into_iter().map(withdraw).collect(),
+        Verb::Supervise => SupervisionKind::ALL
+            .iter()
+            .map(|kind| supervise(*kind, COMMUNITY))
+            .chain([supervise(SupervisionKind::List, STREET)])
+            .collect(),
+        Verb::Reply => supervised.into_iter().map(reply).collect(),
         Verb::Comment => vec![comment()],
     }
 }
 
 /// Refusals of a command that fits the stage, because of something the table does not say.
-fn side_condition(verb: Verb, refusal: &Refusal) -> bool {
-    match verb {
-        Verb::Whistle => matches!(refusal, Refusal::NotAStreet { .. }),
+fn side_condition(verb: Verb, stage: StageName, refusal: &Refusal) -> bool {
+    let stands = matches!(refusal, Refusal::Suspended { .. });
+    let of_verb = match verb {
+        Verb::Whistle => {
+            matches!(refusal, Refusal::NotAStreet { .. } | Refusal::AskedAlready { .. })
+        }
         Verb::Summons => matches!(
             refusal,
             Refusal::NotSummoned
                 | Refusal::CooperatingPending { .. }
                 | Refusal::AlreadyRated
+                | Refusal::LeadMissing
+                | Refusal::NamedTwice { .. }
+                | Refusal::Appointed { .. }
                 | Refusal::WrongState { flow: "summons", .. }
         ),
+        Verb::Return => matches!(refusal, Refusal::Appointed { .. }),
+        Verb::Unjoin => matches!(refusal, Refusal::NotJoined | Refusal::FirstReport),
+        Verb::Raise => matches!(refusal, Refusal::AskedAlready { .. }),
+        Verb::Coordinate => matches!(refusal, Refusal::NothingRaised),
+        Verb::Extend => {
+            matches!(refusal, Refusal::Overdue { .. } | Refusal::NothingToExtend)
+        }
+        Verb::Suspend => {
+            let spent = matches!(refusal, Refusal::Spent { .. } | Refusal::NothingToExtend);
+            stands || spent || matches!(refusal, Refusal::Overdue { .. })
+        }
+        Verb::Resume => matches!(refusal, Refusal::NotSuspended),
+        Verb::Appeal => {
+            matches!(refusal, Refusal::NoSuchBreach { .. } | Refusal::Spent { .. })
+        }
+        Verb::Decide => matches!(refusal, Refusal::NoSuchAsk { .. } | Refusal::SignsTwice),
+        Verb::Withdraw => matches!(refusal, Refusal::NoSuchAsk { .. } | Refusal::NotAsker),
+        Verb::Supervise => matches!(refusal, Refusal::NotInvolved { .. }),
+        Verb::Reply => matches!(refusal, Refusal::NoSuchAsk { .. }),
         Verb::Escalate
         | Verb::Dispatch
         | Verb::Sign
         | Verb::Start
-        | Verb::Return
         | Verb::FeedBack
         | Verb::Verify
         | Verb::CallBack
         | Verb::Close
         | Verb::Reopen
         | Verb::Join
+        | Verb::Arbitrate
+        | Verb::Rule
+        | Verb::CallOff
         | Verb::Comment => false,
-    }
+    };
+    of_verb || (stands && !beside(stage, verb))
+}
+
+/// Every stage by every way, alone and with everything that goes on beside it.
+fn everywhere() -> Vec<(String, Script)> {
+    let alone = Script::all();
+    let with = |what: &str, more: fn(Script) -> Option<Script>| -> Vec<(String, Script)> {
+        let all = alone.iter();
+        all.filter_map(|(name, script)| Some((format!("{name}, {what}"), more(script.clone())?)))
+            .collect()
+    };
+    let (overdue, burdened) =
+        (with("overdue", Script::overdue), with("burdened", Script::burdened));
+    let alone = alone.iter().map(|(name, script)| ((*name).to_owned(), script.clone()));
+    alone.chain(overdue).chain(burdened).collect()
+}
+
+/// What does not fit the stage is answered by what does, as far as there is anything to do it to.
+fn wrong(script: &Script, verb: Verb) -> Refusal {
+    let (stage, possible) = (script.case().stage.name(), script.case().possible());
+    let listed: Vec<&str> = lifecycle::possible(stage).into_iter().map(Verb::name).collect();
+    assert!(possible.iter().all(|name| listed.contains(name)));
+    Refusal::WrongState { flow: "case", state: stage.name(), command: verb.name(), possible }
+}
+
+/// Where both tables together lead.
+fn listed() -> BTreeMap<(StageName, Verb), BTreeSet<StageName>> {
+    let on = MOVES.iter().map(|(from, verb, to)| ((*from, *verb), to.iter().copied().collect()));
+    let besides = BESIDE.iter().flat_map(|(verb, stages)| {
+        stages.iter().map(|stage| ((*stage, *verb), BTreeSet::from([*stage])))
+    });
+    let all: Vec<_> = on.chain(besides).collect();
+    let map: BTreeMap<_, _> = all.iter().cloned().collect();
+    assert_eq!(map.len(), all.len(), "the tables name a stage and command twice");
+    map
 }
 
 #[test]
-fn every_stage_answers_every_command_as_the_table_says() {
+fn every_stage_answers_every_command_as_the_tables_say() {
     let mut seen: BTreeMap<(StageName, Verb), BTreeSet<StageName>> = BTreeMap::new();
-    for (name, script) in Script::all() {
+    for (name, script) in everywhere() {
         let stage = script.case().stage.name();
         for verb in Verb::ALL.iter().copied() {
-            for command in arguments(verb) {
+            let legal = !targets(stage, verb).is_empty();
+            for (command, by) in arguments(verb, &script)
+                .into_iter()
+                .flat_map(|command| [WORKER, OTHER, THIRD].map(|by| (command.clone(), by)))
+            {
                 assert_eq!(command.verb(), Some(verb));
-                let asked = script.chain.ask(&almighty(OTHER), script.at + minutes(10), &command);
-                let legal = !targets(stage, verb).is_empty();
+                let asked = script.chain.ask(&almighty(by), script.at, &command);
                 match asked {
                     Ok(change) if legal => {
+                        let told = script.case().possible().contains(&verb.name());
+                        assert!(told, "{name}: {verb:?} is possible and not told");
                         seen.entry((stage, verb)).or_default().insert(change.state.stage.name());
                     }
                     Ok(change) => {
                         panic!("{name}: {verb:?} led to {:?}", change.state.stage.name())
                     }
+                    Err(Refusal::HandlerVerifies) if verb == Verb::Verify => {}
                     Err(refusal) if legal => {
-                        assert!(side_condition(verb, &refusal), "{name}, {verb:?}: {refusal:?}");
+                        let known = side_condition(verb, stage, &refusal);
+                        assert!(known, "{name}, {verb:?}: {refusal:?}");
                     }
-                    Err(refusal) => {
-                        let possible = possible(stage).into_iter().map(Verb::name).collect();
-                        let wrong = Refusal::WrongState {
-                            flow: "case",
-                            state: stage.name(),
-                            command: verb.name(),
-                            possible,
-                        };
-                        assert_eq!(refusal, wrong, "{name}");
+                    Err(refusal) => assert_eq!(refusal, wrong(&script, verb), "{name}"),
+                }
+            }
+        }
+    }
+    assert_eq!(seen, listed(), "what was reached, and what the tables list");
+}
+
+/// One role over everything there is, over each area, and nobody at all.
+fn people() -> Vec<Actor> {
+    let areas = [CITY, DISTRICT, STREET, COMMUNITY, GRID, URBAN, MARKET];
+    let one = |role: &Role| areas.map(|area| actor(500, "某人", &[(*role, area)]));
+    let mut people: Vec<Actor> = Role::ALL.iter().flat_map(one).collect();
+    people.extend([actor(501, "陌生人", &[]), system()]);
+    people
+}
+
+/// Whoever asks: what does not fit the stage is told as that, before anything else; what fits is
+/// done or refused, and what is decided can always be applied.
+#[test]
+fn every_role_gets_an_answer_in_every_stage() {
+    let people = people();
+    let mut done = BTreeSet::new();
+    for (name, script) in everywhere() {
+        let stage = script.case().stage.name();
+        for verb in Verb::ALL.iter().copied() {
+            let legal = !targets(stage, verb).is_empty();
+            for command in arguments(verb, &script) {
+                for by in &people {
+                    match script.chain.ask(by, script.at, &command) {
+                        Ok(change) => {
+                            let to = change.state.stage.name();
+                            assert!(targets(stage, verb).contains(&to), "{name}: {command:?}");
+                            // Intake asks these together with the report, and for whom it may.
+                            let intake = matches!(verb, Verb::Join | Verb::Unjoin);
+                            let anybody = by.person == person(501) && !intake;
+                            assert!(!anybody, "{name}: anybody may {verb:?}");
+                            done.insert(verb);
+                        }
+                        Err(refusal) if legal => {
+                            let flow = matches!(&refusal, Refusal::WrongState { flow: "case", .. });
+                            assert!(!flow, "{name}, {command:?}: {refusal:?}");
+                        }
+                        Err(refusal) => assert_eq!(refusal, wrong(&script, verb), "{name}"),
                     }
                 }
             }
         }
     }
-    let listed: BTreeMap<_, BTreeSet<StageName>> = MOVES
-        .iter()
-        .map(|(stage, verb, to)| ((*stage, *verb), to.iter().copied().collect()))
-        .collect();
-    assert_eq!(seen, listed, "what was reached, and what the table lists");
-    assert_eq!(MOVES.len(), listed.len(), "the table names a stage and command twice");
+    // What was asked is taken back by whoever asked, and by no role.
+    let withdraw = |verb: &Verb| *verb != Verb::Withdraw;
+    assert_eq!(done, Verb::ALL.iter().copied().filter(withdraw).collect());
 }
 
 #[test]
@@ -123,7 +263,9 @@ fn a_case_begins_once_and_only_by_opening() {
     }
     let nothing = super::world::Chain::<domain::case::Case>::default();
     for verb in Verb::ALL.iter().copied() {
-        for command in arguments(verb) {
+        for command in
+            arguments(verb, &Script { chain: nothing.clone(), at: super::world::morning() })
+        {
             let (state, possible) = ("none", Vec::new());
             let command_name = verb.name();
             let wrong =
@@ -153,43 +295,57 @@ fn labelled(verb: Verb) -> String {
     format!("{} {}", verb.label(), verb.name())
 }
 
+/// One row per command of `verbs`, one column per stage.
+fn grid(verbs: &[Verb], cell: impl Fn(StageName, Verb) -> String) -> String {
+    let mut grid = vec![row(["命令 command"])];
+    grid[0].extend(StageName::ALL.iter().map(|stage| number(*stage)));
+    for verb in verbs {
+        let cells = StageName::ALL.iter().map(|stage| cell(*stage, *verb));
+        grid.push([labelled(*verb)].into_iter().chain(cells).collect());
+    }
+    aligned(&grid)
+}
+
 #[test]
 fn the_printed_matrix_is_up_to_date() {
     let mut text = String::from(
         "案卷：每个阶段可以发出哪些命令，各自到达哪个阶段。\n\
-         怎么读：上表每行一个命令，每列一个阶段，格中数字是可能到达的阶段；“-”表示拒绝（wrong_state）。\n\
-         有几个数字时，由答复决定（核查是否通过、是否解决），或由其他部门决定（全部放行则吹哨结束）。下表用文字写出同样的内容。\n\
+         怎么读：第一表是办理流程：每行一个命令，每列一个阶段，格中数字是可能到达的阶段；“-”表示拒绝（wrong_state）。\n\
+         有几个数字时，由答复决定（核查是否通过、是否解决、是否抽中回访）、由次数决定（退单过多则裁定，返工过多则终审）、\n\
+         由签字决定（吹哨须审批的，签完才吹），或由其他部门决定（全部放行则吹哨结束）。\n\
+         第二表是与流程并行的命令，发出后案卷仍在原阶段：“是”表示可以，“-”表示拒绝。挂账期间只有第二表的命令可以发出。\n\
+         第三表用文字写出第一表。\n\
          \n\
          A case: which commands each stage accepts, and where they lead.\n\
-         How to read it: above, one row per command, one column per stage; a number is a stage it can lead to,\n\
-         \"-\" is refused (wrong_state). Several numbers: the answer decides (verified or not, solved or not), or the\n\
-         other departments do (the last one released ends the whistle). Below, the same in words.\n\n",
+         How to read it: the first table is the way of a case: one row per command, one column per stage; a number is a\n\
+         stage it can lead to, \"-\" is refused (wrong_state). Several numbers: the answer decides (verified or not,\n\
+         solved or not, in the sample of callbacks or not), or how often it happened (returned too often: arbitration;\n\
+         handled again too often: a final ruling), or signatures (a whistle that needs them is blown with the last one),\n\
+         or the other departments (the last one released ends the whistle). The second table is what goes on beside and\n\
+         leaves a case where it is: \"是\" is possible, \"-\" is refused. While a case stands still, only the second table\n\
+         is possible. Third, the first table in words.\n\n",
     );
-    text.push_str(&aligned(
-        &StageName::ALL
-            .iter()
-            .map(|stage| row([&number(*stage), stage.label(), stage.name()]))
-            .collect::<Vec<_>>(),
-    ));
-    text.push('\n');
-    let mut grid = vec![row(["命令 command"])];
-    grid[0].extend(StageName::ALL.iter().map(|stage| number(*stage)));
-    for verb in Verb::ALL {
-        let mut cells = vec![labelled(*verb)];
-        for stage in StageName::ALL {
-            let to: Vec<String> = targets(*stage, *verb).iter().map(|to| number(*to)).collect();
-            cells.push(if to.is_empty() { "-".to_owned() } else { to.join(",") });
-        }
-        grid.push(cells);
-    }
-    text.push_str(&aligned(&grid));
-    text.push('\n');
+    let stages = StageName::ALL.iter().map(|at| row([&number(*at), at.label(), at.name()]));
+    text.push_str(&aligned(&stages.collect::<Vec<_>>()));
+    text.push_str("\n一、流程 the way\n");
+    let is_beside = |verb: &Verb| BESIDE.iter().any(|(beside, _)| beside == verb);
+    let moves = |verb: &Verb| MOVES.iter().any(|(_, moving, _)| moving == verb);
+    let moving: Vec<Verb> = Verb::ALL.iter().filter(|verb| moves(verb)).copied().collect();
+    text.push_str(&grid(&moving, |stage, verb| {
+        let to = MOVES.iter().find(|(from, by, _)| (*from, *by) == (stage, verb));
+        let to = to.map_or_else(Vec::new, |(_, _, to)| to.iter().map(|to| number(*to)).collect());
+        if to.is_empty() { "-".to_owned() } else { to.join(",") }
+    }));
+    text.push_str("\n二、并行 beside\n");
+    let besides: Vec<Verb> = Verb::ALL.iter().filter(|verb| is_beside(verb)).copied().collect();
+    text.push_str(&grid(&besides, |stage, verb| {
+        if beside(stage, verb) { "是".to_owned() } else { "-".to_owned() }
+    }));
+    text.push_str("\n三、流程（文字） the way in words\n");
     let mut words = vec![row(["阶段 stage", "命令 command", "到 to"])];
-    for stage in StageName::ALL {
-        for verb in possible(*stage) {
-            let to: Vec<String> = targets(*stage, verb).iter().map(|to| numbered(*to)).collect();
-            words.push(vec![numbered(*stage), labelled(verb), to.join(" | ")]);
-        }
+    for (from, verb, to) in MOVES {
+        let to: Vec<String> = to.iter().map(|to| numbered(*to)).collect();
+        words.push(vec![numbered(*from), labelled(*verb), to.join(" | ")]);
     }
     text.push_str(&aligned(&words));
     committed("matrix-case.txt", &text);

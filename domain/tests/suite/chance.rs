@@ -1,25 +1,59 @@
 //! Where random histories come from: dice, people, and what they ask.
 
+use chrono::Duration;
 use domain::{
+    Instant,
     actor::{Actor, Role},
+    admission::Admissions,
     area::AreaKind,
     case::{
         Callback, Case, Command, Satisfaction,
-        lifecycle::{Verb, possible, possible_steps},
-        whistle::{Act, Call, Rating, Score, Topic},
+        ask::Wish,
+        lifecycle::{Verb, beside, possible, possible_steps},
+        supervision::{SupervisionKind, Trigger},
+        whistle::{Act, Call, Rating, Score},
     },
     coordinate::Point,
     id::AreaId,
+    limit::Limit,
+    rules::{Extending, Rules, Suspending},
+    sampling::{Percent, Sampling},
+    text::Code,
 };
 use proptest::{
     prelude::{Just, Strategy, any, prop_oneof},
     test_runner::{Config, RngSeed, TestRunner},
 };
 
-use super::world::{
-    CITY, COMMUNITY, DISTRICT, DISTRICT_BESIDE, GRID, GRID_NEXT, MARKET, SQUAD, STREET, URBAN,
-    actor, all_areas, almighty, everything, morning, prose,
+use std::sync::LazyLock;
+
+use super::{
+    script::blow,
+    world::{
+        CITY, COMMUNITY, DISTRICT, DISTRICT_BESIDE, GRID, GRID_NEXT, MARKET, SQUAD, STREET,
+        TRAFFIC, URBAN, actor, all_areas, almighty, conduct, everything, morning, prose,
+    },
 };
+
+/// Rules of three tenants: what is shipped, hasty ones, and strict ones. Counts are small, so that
+/// everything that is counted happens.
+pub(crate) static TENANTS: LazyLock<[&'static Rules; 3]> = LazyLock::new(|| {
+    let hasty = conduct(|conduct| {
+        (conduct.returns, conduct.reworks, conduct.appeal_days) = (1, 1, 5);
+        conduct.callback = Sampling { percent: Percent::of(50) };
+        conduct.extension = Extending { times: 1, most: Limit::working_days(10), approvals: 0 };
+        conduct.suspension = Suspending { times: 2, days: 30, approvals: 0 };
+        conduct.verify_before_filing = true;
+    });
+    let strict = conduct(|conduct| {
+        (conduct.returns, conduct.reworks) = (0, 2);
+        conduct.extension = Extending { times: 2, most: Limit::working_days(5), approvals: 2 };
+        conduct.suspension = Suspending { times: 1, days: 60, approvals: 2 };
+    });
+    let mut strict = strict.clone();
+    strict.admissions.value = Admissions { enforced: true, ..Admissions::standard() };
+    [conduct(|_| {}), hasty, Box::leak(Box::new(strict))]
+});
 
 /// Small chance out of one number: where to turn next.
 pub(crate) struct Dice(pub(crate) u64);
@@ -81,6 +115,8 @@ pub(crate) fn cast() -> Vec<Actor> {
         actor(13, "卫两职", &two_hats),
         actor(14, "蒋管理", &[(Role::Administrator, CITY)]),
         actor(16, "沈陌生", &[]),
+        actor(19, "何书记", &[(Role::StreetLeader, STREET)]),
+        actor(20, "吕交通", &[(Role::DepartmentOfficer, TRAFFIC)]),
         almighty(17),
         everything(15, DISTRICT_BESIDE),
     ];
@@ -90,46 +126,67 @@ pub(crate) fn cast() -> Vec<Actor> {
     cast
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "most commands need nothing to be there")]
+fn useful(verb: Verb, case: &Case) -> bool {
+    match verb {
+        Verb::Join | Verb::Unjoin => false,
+        Verb::Decide | Verb::Withdraw => !case.asks.is_empty(),
+        Verb::Reply => case.supervisions.iter().any(|one| one.reply.is_none()),
+        Verb::Resume => case.standstill.is_some(),
+        Verb::Appeal => case.breaches.iter().any(|breach| !breach.appealed),
+        _ => true,
+    }
+}
+
 /// Something that fits the stage.
-pub(crate) fn sensible_command(case: &Case, dice: &mut Dice) -> Command {
-    let all = possible(case.stage.name());
-    let useful = |verb: &Verb| *verb != Verb::Join && (*verb != Verb::Comment || dice.maybe(10));
-    let verbs: Vec<Verb> = all.into_iter().filter(useful).collect();
-    let verb = if verbs.is_empty() { Verb::Comment } else { dice.pick(&verbs) };
+pub(crate) fn sensible_command(case: &Case, at: Instant, dice: &mut Dice) -> Command {
+    let stage = case.stage.name();
+    let all = possible(stage);
+    let (aside, on): (Vec<Verb>, Vec<Verb>) =
+        all.iter().filter(|verb| useful(**verb, case)).partition(|verb| beside(stage, **verb));
+    let verb = if on.is_empty() || dice.maybe(20) { dice.pick(&aside) } else { dice.pick(&on) };
+    let verb = if case.asks.is_empty() || dice.maybe(50) { verb } else { Verb::Decide };
+    if case.standstill.is_some() && dice.maybe(20) {
+        return command(Verb::Resume, Some(case), at, dice);
+    }
     // A whistle is long; what a street holds is mostly whistled about, so that some end.
     let street = verb == Verb::Dispatch && case.holder.kind == AreaKind::Street;
     let verb = if street && dice.maybe(70) { Verb::Whistle } else { verb };
+    // It would never come to an end.
+    let verb = if verb == Verb::CallOff && dice.maybe(90) { Verb::Summons } else { verb };
     let below = [GRID, GRID_NEXT, COMMUNITY, SQUAD];
     if verb == Verb::Dispatch {
         Command::Dispatch { unit: dice.pick(&below), note: None }
+    } else if verb == Verb::Arbitrate {
+        Command::Arbitrate { unit: dice.pick(&[URBAN, GRID, SQUAD]), reason: dice.text() }
     } else if verb == Verb::Whistle {
         let others = dice.pick(&[vec![], vec![MARKET], vec![MARKET, SQUAD]]);
-        whistle(dice, URBAN, others)
+        blow(dice.pick(&["advance", "hard", "urgent"]), URBAN, &others)
     } else if let (Verb::Summons, Some(whistle)) = (verb, case.stage.whistle()) {
         let summons = dice.pick(&whistle.summonses);
-        let verb = dice.pick(&possible_steps(summons.step.name()));
-        let acts: Vec<Act> = acts(dice).into_iter().filter(|act| act.verb() == verb).collect();
+        let verbs = possible_steps(summons.step.name());
+        let acts: Vec<Act> =
+            acts(dice).into_iter().filter(|act| verbs.contains(&act.verb())).collect();
+        let acts = if acts.is_empty() { vec![Act::Sign] } else { acts };
         Command::Summons { unit: summons.unit.id, act: dice.pick(&acts) }
     } else {
-        command(verb, dice)
+        command(verb, Some(case), at, dice)
     }
 }
 
 /// Something that may not.
-pub(crate) fn any_command(dice: &mut Dice) -> Command {
-    let verbs: Vec<Verb> = Verb::ALL.iter().filter(|verb| **verb != Verb::Join).copied().collect();
+pub(crate) fn any_command(at: Instant, dice: &mut Dice) -> Command {
+    let intake = |verb: &&Verb| !matches!(verb, Verb::Join | Verb::Unjoin);
+    let verbs: Vec<Verb> = Verb::ALL.iter().filter(intake).copied().collect();
     let verb = dice.pick(&verbs);
-    command(verb, dice)
-}
-
-fn whistle(dice: &mut Dice, lead: AreaId, cooperating: Vec<AreaId>) -> Command {
-    Command::Whistle(Call { topic: dice.pick(Topic::ALL), reason: dice.text(), lead, cooperating })
+    command(verb, None, at, dice)
 }
 
 fn acts(dice: &mut Dice) -> Vec<Act> {
     let mut score = || Score::try_from(u8::try_from(1 + dice.below(5)).unwrap()).unwrap();
     let rating = Rating { response: score(), quality: score(), comment: None };
     let note = || Some(prose("到了"));
+    let ruling = |upheld, replacement| Act::Rule { upheld, replacement, reason: prose("裁定") };
     vec![
         Act::Sign,
         Act::Contact { note: note() },
@@ -138,22 +195,63 @@ fn acts(dice: &mut Dice) -> Vec<Act> {
         Act::FeedBack { result: dice.text() },
         Act::SendBack { reason: dice.text() },
         Act::Release,
-        Act::Rate { rating },
+        Act::Rate { rating: rating.clone() },
+        Act::RateStreet { rating },
+        Act::Contest { reason: dice.text() },
+        ruling(true, None),
+        ruling(false, None),
+        ruling(false, Some(dice.pick(&[TRAFFIC, SQUAD, MARKET]))),
     ]
 }
 
+/// Something asked of those above; a whistle where it is nothing else.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only four commands ask")]
+fn wish(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Command {
+    let limits = [Limit::hours(4), Limit::working_days(3), Limit::working_days(8), Limit::days(90)];
+    let wish = match verb {
+        Verb::Extend => Wish::Extension { limit: dice.pick(&limits) },
+        Verb::Suspend => {
+            Wish::Suspension { until: at + Duration::hours(dice.pick(&[-1, 30, 200, 600, 9_000])) }
+        }
+        Verb::Appeal => {
+            let known = case.iter().flat_map(|case| &case.breaches).map(|breach| breach.no);
+            let mut known: Vec<i64> = known.collect();
+            known.push(77);
+            Wish::Appeal { breach: dice.pick(&known) }
+        }
+        _ => {
+            let call = Call {
+                rank: Code::try_from(dice.pick(&["advance", "hard", "soft"])).unwrap(),
+                topic: Code::try_from(dice.pick(&["emergency", "key_work", "weather"])).unwrap(),
+                repeats: Vec::new(),
+                reason: dice.text(),
+                lead: dice.pick(&all_areas()),
+                cooperating: (0..dice.below(4)).map(|_| dice.pick(&all_areas())).collect(),
+            };
+            Wish::Whistle { call: Box::new(call) }
+        }
+    };
+    Command::Ask { wish, reason: dice.text() }
+}
+
+/// The number of a question or supervision that waits, or of none.
+fn waiting(numbers: impl Iterator<Item = i64>, dice: &mut Dice) -> i64 {
+    let mut all: Vec<i64> = numbers.collect();
+    if all.is_empty() || dice.maybe(5) {
+        all.push(99_999);
+    }
+    dice.pick(&all)
+}
+
 /// A command with arguments of any kind.
-fn command(verb: Verb, dice: &mut Dice) -> Command {
+fn command(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Command {
     let area = dice.pick(&all_areas());
     let text = dice.text();
     let note = dice.maybe(50).then(|| text.clone());
     match verb {
         Verb::Escalate => Command::Escalate { reason: text },
         Verb::Dispatch => Command::Dispatch { unit: area, note },
-        Verb::Whistle => {
-            let others = (0..dice.below(4)).map(|_| dice.pick(&all_areas())).collect();
-            whistle(dice, area, others)
-        }
+        Verb::Whistle | Verb::Extend | Verb::Suspend | Verb::Appeal => wish(verb, case, at, dice),
         Verb::Sign => Command::Sign,
         Verb::Start => Command::Start,
         Verb::Return => Command::Return { reason: text },
@@ -181,7 +279,35 @@ fn command(verb: Verb, dice: &mut Dice) -> Command {
         }
         Verb::Close => Command::Close { note },
         Verb::Reopen => Command::Reopen { reason: text },
-        Verb::Join | Verb::Comment => Command::Comment { text },
+        Verb::Arbitrate => Command::Arbitrate { unit: area, reason: text },
+        Verb::Rule => Command::Rule { again: dice.maybe(50), reason: text },
+        Verb::CallOff => Command::CallOff { reason: text },
+        Verb::Raise => Command::Raise { reason: text },
+        Verb::Coordinate => Command::Coordinate { note: text },
+        Verb::Resume => Command::Resume { reason: text },
+        Verb::Decide => {
+            let no = waiting(case.iter().flat_map(|case| &case.asks).map(|ask| ask.no), dice);
+            Command::Decide { no, agree: dice.maybe(80), note }
+        }
+        Verb::Withdraw => {
+            let no = waiting(case.iter().flat_map(|case| &case.asks).map(|ask| ask.no), dice);
+            Command::Withdraw { no }
+        }
+        Verb::Supervise => {
+            let units: Vec<AreaId> =
+                case.map_or(vec![area], |case| case.units.iter().map(|unit| unit.id).collect());
+            Command::Supervise {
+                kind: dice.pick(SupervisionKind::ALL),
+                trigger: dice.pick(Trigger::ALL),
+                unit: if units.is_empty() { area } else { dice.pick(&units) },
+                reason: text,
+            }
+        }
+        Verb::Reply => {
+            let no = waiting(case.iter().flat_map(|case| &case.supervisions).map(|s| s.no), dice);
+            Command::Reply { no, text }
+        }
+        Verb::Join | Verb::Unjoin | Verb::Comment => Command::Comment { text },
     }
 }
 

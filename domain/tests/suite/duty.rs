@@ -1,26 +1,25 @@
 //! Every duty: who owes it, who sees it, who can do it, how long it takes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use domain::{
     actor::{Actor, Role},
     case::{Case, Command},
     flow::Flow as _,
     id::AreaId,
-    limit::Limit,
     obligation::{Duty, Obligation},
-    rules::{self, Rules, Urgency},
+    sla::{Known, Matrix, Row},
 };
 
 use super::{
     ledger::doings,
     report as reports,
     script::{
-        SUMMONABLE, Script, WORKER, acts, answer, close, dispatch, escalate, feed_back, unreached,
-        verify, whistle,
+        SUMMONABLE, Script, WORKER, acts, answer, arbitrate, close, coordinate, decide, dispatch,
+        escalate, feed_back, reply, rule, unreached, verify, whistle,
     },
     table::{aligned, committed, row},
-    world::{GRID, URBAN, actor, almighty, minutes, morning, unit},
+    world::{GRID, STREET, URBAN, actor, almighty, conduct, unit},
 };
 
 /// Who owes a duty, as people say it.
@@ -33,7 +32,11 @@ fn debtor(duty: Duty) -> &'static str {
             "被吹哨部门 each summoned department"
         }
         Duty::Release | Duty::Rate => "吹哨街道 the street that blew the whistle",
-        Duty::Verify => "所在网格 the grid it lies in",
+        Duty::Verify | Duty::Confirm => "所在网格 the grid it lies in",
+        Duty::Decide => "案卷主管，然后其上级 the holder, then whoever is above",
+        Duty::Arbitrate | Duty::Coordinate | Duty::Rule => "所在区 the district",
+        Duty::AnswerSupervision => "被督办单位 whoever is supervised",
+        Duty::Resume => "到期自动恢复 nobody: the system sees to it",
     }
 }
 
@@ -45,8 +48,11 @@ fn debtors(duty: Duty, case: &Case) -> Vec<AreaId> {
         whistle.into_iter().flatten().map(|summons| summons.unit.id)
     };
     match duty {
-        Duty::Accept => Vec::new(),
-        Duty::Dispatch | Duty::CallBack | Duty::Close => vec![case.holder.id],
+        Duty::Accept | Duty::Confirm => Vec::new(),
+        Duty::Dispatch | Duty::CallBack | Duty::Close | Duty::Resume => vec![case.holder.id],
+        Duty::Decide => vec![case.holder.id, STREET, super::world::DISTRICT],
+        Duty::Arbitrate | Duty::Coordinate | Duty::Rule => vec![super::world::DISTRICT],
+        Duty::AnswerSupervision => case.supervisions.iter().map(|one| one.addressee.id).collect(),
         Duty::Sign | Duty::Handle => handler().into_iter().collect(),
         Duty::SignWhistle | Duty::Contact | Duty::Arrive | Duty::FeedBack => summoned().collect(),
         Duty::Release | Duty::Rate => {
@@ -59,6 +65,8 @@ fn debtors(duty: Duty, case: &Case) -> Vec<AreaId> {
 /// Cases that owe everything a case can owe, each thing by itself too.
 fn scripts() -> Vec<Script> {
     let mut scripts: Vec<Script> = Script::all().into_iter().map(|(_, script)| script).collect();
+    let burdened: Vec<Script> = scripts.iter().cloned().filter_map(Script::burdened).collect();
+    scripts.extend(burdened);
     for steps in 1..=4 {
         let all = acts();
         scripts.push(Script::whistled().steps(URBAN, &all[..1]));
@@ -76,15 +84,20 @@ fn every_duty_is_owed_by_whom_it_says() {
             seen.insert(duty);
         }
     }
-    let report = reports::submitted(&almighty(WORKER), reports::draft(0));
-    let owed = report.state().obligations();
-    assert_eq!(owed[0].owed_by, unit(super::world::COMMUNITY));
-    seen.insert(owed[0].duty);
+    let looked_at = conduct(|conduct| conduct.verify_before_filing = true);
+    for (report, by) in [
+        (reports::submitted(&almighty(WORKER), reports::draft(0)), super::world::COMMUNITY),
+        (reports::told(looked_at), GRID),
+    ] {
+        let owed = report.state().obligations();
+        assert_eq!((owed.len(), &owed[0].owed_by), (1, &unit(by)));
+        seen.insert(owed[0].duty);
+    }
     assert_eq!(seen, Duty::ALL.iter().copied().collect());
 }
 
 /// Every command that can be the doing of a duty.
-fn commands() -> Vec<Command> {
+fn commands(case: &Case) -> Vec<Command> {
     let summons = SUMMONABLE
         .iter()
         .flat_map(|unit| acts().into_iter().map(|act| Command::Summons { unit: *unit, act }));
@@ -98,21 +111,39 @@ fn commands() -> Vec<Command> {
         answer(true),
         unreached(),
         close(),
+        arbitrate(URBAN),
+        rule(true),
+        coordinate(),
     ];
     all.extend(summons);
+    all.extend(case.asks.iter().map(|ask| decide(ask.no, true)));
+    all.extend(case.supervisions.iter().map(|supervision| reply(supervision.no)));
     all
 }
 
 /// Whether this actor can do something that settles the obligation as done, or comes closer.
 fn can(script: &Script, owed: &Obligation, by: &Actor) -> bool {
-    commands().iter().any(|command| {
+    commands(script.case()).iter().any(|command| {
         let theirs = |unit: &AreaId| {
-            *unit == owed.owed_by.id || matches!(owed.duty, Duty::Release | Duty::Rate)
+            let above = matches!(owed.duty, Duty::Release | Duty::Rate | Duty::Arbitrate);
+            *unit == owed.owed_by.id || above
         };
         let about = !matches!(command, Command::Summons { unit, .. } if !theirs(unit));
-        let asked = script.chain.ask(by, script.at + minutes(1), command);
-        about && asked.is_ok_and(|change| doings(owed.duty).contains(&&*change.entry.name))
+        let asked = script.chain.ask(by, script.at, command);
+        about
+            && asked.is_ok_and(|change| {
+                let ends = change.settled.iter().any(|one| one.obligation.same(owed));
+                let missed = owed.duty == Duty::CallBack;
+                doings(owed.duty).contains(&&*change.entry.name) && (ends || missed)
+            })
     })
+}
+
+/// Whether only some roles sign what is asked.
+fn signers(case: &Case, owed: &Obligation) -> Vec<Role> {
+    let asks = case.asks.iter().filter_map(|ask| ask.next());
+    let next = asks.filter(|next| next.term.as_ref() == Some(&owed.term));
+    next.flat_map(|next| next.roles.clone()).collect()
 }
 
 /// Nobody's inbox shows what they cannot do, nobody who can do it is left without it.
@@ -123,116 +154,89 @@ fn a_duty_is_shown_to_those_who_can_do_it() {
         for owed in script.case().obligations() {
             let by = |role| actor(500, "某人", &[(role, owed.owed_by.id)]);
             let ready = can(&script, &owed, &almighty(500));
+            let signers = signers(script.case(), &owed);
             for role in Role::ALL.iter().copied() {
                 let shown = role.allows(owed.duty.permission());
                 let can = can(&script, &owed, &by(role));
                 assert!(!can || shown, "{role:?} can do {:?} and is not told", owed.duty);
-                if ready && shown {
+                let signs = signers.is_empty() || signers.contains(&role);
+                if ready && shown && signs {
                     assert!(can, "{role:?} is told of {:?} and cannot do it", owed.duty);
                     checked.insert(owed.duty);
                 }
             }
         }
     }
-    let of_cases = Duty::ALL.iter().copied().filter(|duty| *duty != Duty::Accept);
+    // Reports have tests of their own; a standstill ends by itself.
+    let elsewhere = [Duty::Accept, Duty::Confirm, Duty::Resume];
+    let of_cases = Duty::ALL.iter().copied().filter(|duty| !elsewhere.contains(duty));
     assert_eq!(checked, of_cases.collect());
 }
 
-fn in_words(limit: Limit) -> String {
-    let Limit { amount, unit } = limit;
-    format!("{amount} {} {}", unit.label(), unit.name())
+/// For which matters a row is, in words.
+fn conditions(row: &Row) -> String {
+    let urgency = row.urgency.map(|urgency| format!("{} {}", urgency.label(), urgency.name()));
+    let rank = row.rank.as_ref().map(|rank| format!("哨级 rank {rank}"));
+    let words: Vec<String> = urgency.into_iter().chain(rank).collect();
+    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
 }
 
-/// What the source of the rules says about each field.
-fn documented() -> BTreeMap<String, String> {
-    let mut words = BTreeMap::new();
-    let mut doc = String::new();
-    for line in include_str!("../../src/rules.rs").lines().map(str::trim) {
-        if let Some(text) = line.strip_prefix("/// ") {
-            doc = [doc.as_str(), text].join(" ").trim().into();
-        } else {
-            let field = line.strip_prefix("pub ").and_then(|line| line.strip_suffix(": Limit,"));
-            if let Some(field) = field {
-                words.insert(field.to_owned(), doc.clone());
-            }
-            doc.clear();
-        }
+#[test]
+fn every_duty_but_a_standstill_has_a_limit_in_the_standard() {
+    let matrix = Matrix::standard();
+    for duty in Duty::ALL {
+        let rows = matrix.rows.iter().filter(|row| row.duty == *duty);
+        assert_eq!(rows.count() > 0, duty.limited(), "{duty:?}");
     }
-    words
-}
-
-/// What it says about where amounts are from.
-fn remarks() -> impl Iterator<Item = String> {
-    let lines = include_str!("../../src/rules.rs").lines().map(str::trim);
-    lines.filter_map(|line| line.strip_prefix("// ")).map(str::to_owned)
+    // The ranks the standard speaks of are of the standard whistles.
+    let whistling = domain::whistling::Whistling::standard();
+    let ranks: Vec<&str> = whistling.ranks.iter().map(|rank| rank.code.as_str()).collect();
+    assert_eq!(matrix.check(&Known { ranks: &ranks, ..Known::nothing() }), []);
 }
 
 #[test]
 fn the_printed_matrix_is_up_to_date() {
     let mut text = String::from(
-        "职责：谁欠什么、在谁的待办里、默认多久。\n\
-         怎么读：每行一项职责；“待办权限”是看到它所需的权限（在所欠单位的辖区内）；时限是默认值，从派遣（或吹哨、反馈等上一步）起算，\n\
-         不从签收起算；到时限的那一刻起即为超时。说明和出处取自 domain/src/rules.rs；没有写出处的是本系统的默认值。\n\
+        "职责：谁欠什么、在谁的待办里、标准多久、能否延期挂账。\n\
+         怎么读：每行一项职责的一个时限；“待办权限”是看到它所需的权限（在所欠单位的辖区内）；“条件”为“-”的对所有事项适用，\n\
+         有条件的优先。时限取自标准时限表（domain/data/presets/standard.csv），各地可另行发布；从派遣（或吹哨、反馈等上一步）起算，\n\
+         不从签收起算；到时限的那一刻起即为超时，超时事实不因延期、申诉而改变。“可延可挂”的时限可以申请延期，挂账时停表。\n\
+         单位：min 分钟，h 紧急工作时（昼夜连续），wh 工作时，d 自然日，wd 工作日。\n\
          \n\
-         Duties: who owes what, whose inbox shows it, how long it may take.\n\
-         How to read it: one row per duty; the inbox permission is what somebody needs over the owing unit to see it. The\n\
-         limit is the default; it runs from dispatch (or the whistle, the feedback, whatever came before), never from\n\
-         signing, and is late from the very instant it ends. The last column and the sources\n\
-         are from domain/src/rules.rs; what names no source is a default of this project.\n\n",
+         Duties: who owes what, whose inbox shows it, how long it may take by the standard, what can be extended.\n\
+         How to read it: one row per limit of a duty; the inbox permission is what somebody needs over the owing unit to\n\
+         see it. A limit with a condition comes before the one without (\"-\"). Limits are those of the standard matrix\n\
+         (domain/data/presets/standard.csv), which a tenant replaces by its own; they run from dispatch (or the whistle,\n\
+         the feedback, whatever came before), never from signing, and are late from the very instant they end; that\n\
+         something was late stays a fact. \"是\" in the column of extensions: more time can be asked for, and the clock\n\
+         stops while the case stands still. Units: min, h (nights and holidays included), wh working hours, d natural\n\
+         days, wd working days.\n\n",
     );
-    let docs = documented();
-    let rules = Rules::default();
     let mut rows = vec![row([
         "职责 duty",
         "谁欠 owed by",
         "待办权限 inbox permission",
-        "默认时限 limit",
-        "说明 from the rules",
+        "条件 for",
+        "时限 limit",
+        "可延可挂 extensions",
+        "出处 basis",
     ])];
-    let mut add = |duty: Duty, suffix: &str, urgency| {
-        let name = format!("{} {}{suffix}", duty.label(), duty.name());
-        // A whistle is signed within the same time as a dispatched case.
-        let of = if duty == Duty::SignWhistle { Duty::Sign } else { duty };
-        let field = format!("{}{}", of.name(), suffix.replace(' ', "_"));
-        let permission = duty.permission();
-        rows.push(vec![
-            name,
-            debtor(duty).to_owned(),
-            format!("{} {}", permission.label(), permission.name()),
-            in_words(rules.limit(duty, urgency)),
-            docs.get(&field).cloned().unwrap_or_else(|| panic!("rules.rs says nothing of {field}")),
-        ]);
-    };
+    let matrix = Matrix::standard();
     for duty in Duty::ALL.iter().copied() {
-        if duty == Duty::Handle {
-            for urgency in [Urgency::Normal, Urgency::Urgent, Urgency::Critical] {
-                add(duty, &format!(" {}", urgency.name()), urgency);
-            }
-        } else {
-            for urgency in [Urgency::Urgent, Urgency::Critical] {
-                let normal = rules.limit(duty, Urgency::Normal);
-                assert_eq!(rules.limit(duty, urgency), normal, "{duty:?} depends on urgency");
-            }
-            add(duty, "", Urgency::Normal);
+        let permission = duty.permission();
+        let cells = |when: &str, limit: &str, basis: &str| {
+            let name = format!("{} {}", duty.label(), duty.name());
+            let permission = format!("{} {}", permission.label(), permission.name());
+            let work = if duty.work() { "是" } else { "-" };
+            row([&name, debtor(duty), &permission, when, limit, work, basis])
+        };
+        if !duty.limited() {
+            rows.push(cells("-", "批准的挂账期限 as approved", "-"));
+        }
+        for limit in matrix.rows.iter().filter(|row| row.duty == duty) {
+            rows.push(cells(&conditions(limit), &limit.limit.to_string(), &limit.basis));
         }
     }
     text.push_str(&aligned(&rows));
-    text.push_str("\n出处 where the amounts are from:\n");
-    for remark in remarks() {
-        text.push_str(&remark);
-        text.push('\n');
-    }
     committed("matrix-duties.txt", &text);
-}
-
-#[test]
-fn a_clock_runs_to_its_limit() {
-    let start = morning();
-    assert_eq!(rules::due(Limit::minutes(90), start), start + minutes(90));
-    assert_eq!(rules::due(Limit::hours(1), start), start + minutes(60));
-    assert_eq!(
-        rules::due(Limit::days(3), start),
-        start + minutes(3 * 24 * 60),
-        "holidays included"
-    );
 }

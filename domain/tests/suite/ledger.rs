@@ -8,15 +8,17 @@ use std::{
 
 use domain::{
     Instant,
+    calendar::Calendar,
     change::{Change, Stored},
     flow::{Flow, replay},
     id::AreaId,
     journal::{Hash, verify},
+    limit::Limit,
     obligation::{Duty, Obligation, Outcome},
-    rules::Urgency,
+    rules::{Rules, Urgency},
 };
 
-use super::world::{Chain, minutes};
+use super::world::{Chain, WORLD};
 
 type Key = (Duty, AreaId, i64);
 
@@ -34,10 +36,10 @@ pub(crate) struct Ledger<F: Flow> {
     settled: HashSet<Key>,
 }
 
-impl<F: Flow> Default for Ledger<F> {
-    fn default() -> Self {
+impl<F: Flow> Ledger<F> {
+    pub(crate) fn under(rules: &'static Rules) -> Self {
         let (opened, settled) = (HashSet::new(), HashSet::new());
-        let (chain, history) = (Chain::default(), Vec::new());
+        let (chain, history) = (Chain::under(rules), Vec::new());
         Self { chain, history, replayed: None, opened, settled }
     }
 }
@@ -45,25 +47,43 @@ impl<F: Flow> Default for Ledger<F> {
 /// Which commands start the clock of a duty: never signing, never opening a page.
 fn starters(duty: Duty) -> &'static [&'static str] {
     match duty {
-        Duty::Accept => &["submit"],
-        Duty::Dispatch => &["open", "escalate", "return", "reopen"],
-        Duty::Sign => &["dispatch"],
-        Duty::Handle => &["dispatch", "verify", "callback"],
-        Duty::SignWhistle | Duty::Contact | Duty::Arrive => &["whistle"],
-        Duty::FeedBack => &["whistle", "summons_send_back", "verify", "callback"],
+        Duty::Confirm => &["submit"],
+        Duty::Accept => &["submit", "confirm", "unjoin"],
+        Duty::Dispatch => &["open", "escalate", "return", "call_off", "reopen"],
+        Duty::Sign => &["dispatch", "arbitrate"],
+        Duty::Handle => &["dispatch", "arbitrate", "verify", "callback", "rule"],
+        // With the last signature, or for a department that takes the place of another.
+        Duty::SignWhistle | Duty::Contact | Duty::Arrive => &["whistle", "decide", "summons_rule"],
+        Duty::FeedBack => &[
+            "whistle",
+            "decide",
+            "summons_rule",
+            "summons_send_back",
+            "verify",
+            "callback",
+            "rule",
+        ],
         Duty::Release => &["summons_feedback"],
         Duty::Rate => &["summons_release"],
-        Duty::Verify => &["feedback", "summons_release"],
+        Duty::Verify => &["feedback", "summons_release", "summons_rule"],
         Duty::CallBack => &["verify"],
-        Duty::Close => &["callback"],
+        // Who is not called back is closed after the verification.
+        Duty::Close => &["callback", "verify"],
+        Duty::Decide => &["extend", "suspend", "appeal", "whistle", "decide"],
+        Duty::Arbitrate => &["return", "summons_contest"],
+        Duty::Coordinate => &["raise"],
+        Duty::Rule => &["verify", "callback"],
+        Duty::AnswerSupervision => &["supervise", "lapse"],
+        Duty::Resume => &["suspend", "decide"],
     }
 }
 
 /// Which commands are the doing of a duty; whatever else ends it lifts it.
 pub(crate) fn doings(duty: Duty) -> &'static [&'static str] {
     match duty {
+        Duty::Confirm => &["confirm"],
         Duty::Accept => &["file", "join", "refuse"],
-        Duty::Dispatch => &["escalate", "dispatch", "whistle"],
+        Duty::Dispatch => &["escalate", "dispatch", "whistle", "decide"],
         Duty::Sign => &["sign"],
         Duty::SignWhistle => &["summons_sign"],
         Duty::Handle => &["feedback"],
@@ -75,22 +95,41 @@ pub(crate) fn doings(duty: Duty) -> &'static [&'static str] {
         Duty::Verify => &["verify"],
         Duty::CallBack => &["callback"],
         Duty::Close => &["close"],
+        Duty::Decide => &["decide"],
+        Duty::Arbitrate => &["arbitrate", "summons_rule"],
+        Duty::Coordinate => &["coordinate"],
+        Duty::Rule => &["rule"],
+        Duty::AnswerSupervision => &["reply"],
+        // Nobody's doing: its time comes.
+        Duty::Resume => &[],
     }
 }
 
-/// The minutes a duty may take, written down once more and independently.
-fn allowed(duty: Duty, urgency: Urgency) -> i64 {
-    const HOUR: i64 = 60;
-    const DAY: i64 = 24 * HOUR;
-    match (duty, urgency) {
-        (Duty::Sign | Duty::SignWhistle, _) => HOUR,
-        (Duty::Accept | Duty::Dispatch, _) | (Duty::Handle, Urgency::Critical) => 2 * HOUR,
+/// How long a duty may take, written down once more and independently of the matrix.
+fn allowed(duty: Duty, urgency: Urgency) -> Vec<Limit> {
+    vec![match (duty, urgency) {
+        (Duty::Sign | Duty::SignWhistle, _) => Limit::hours(1),
+        (Duty::Accept | Duty::Dispatch, _) | (Duty::Handle, Urgency::Critical) => Limit::hours(2),
+        (Duty::Confirm, _) => Limit::hours(4),
         (Duty::Handle, Urgency::Urgent)
-        | (Duty::Contact | Duty::Release | Duty::Verify | Duty::CallBack | Duty::Close, _) => DAY,
-        (Duty::Arrive | Duty::Rate, _) => 3 * DAY,
-        (Duty::Handle, Urgency::Normal) => 5 * DAY,
-        (Duty::FeedBack, _) => 7 * DAY,
-    }
+        | (Duty::Contact | Duty::Release | Duty::Verify | Duty::CallBack | Duty::Close, _) => {
+            Limit::hours(24)
+        }
+        (Duty::Arrive, _) => return vec![Limit::working_days(3), Limit::working_days(5)],
+        (Duty::Rate | Duty::Rule, _) => Limit::working_days(3),
+        (Duty::Handle, Urgency::Normal) => Limit::working_days(5),
+        (Duty::FeedBack, _) => Limit::working_days(7),
+        (Duty::Decide | Duty::Arbitrate, _) => Limit::working_hours(8),
+        (Duty::Coordinate, _) => Limit::working_days(2),
+        (Duty::AnswerSupervision, _) => Limit::working_days(1),
+        // As long as was asked for.
+        (Duty::Resume, _) => return Vec::new(),
+    }]
+}
+
+/// The calendar of the test tenant.
+pub(crate) fn calendar() -> &'static Calendar {
+    WORLD.rules.calendars.value.nearest(&[])
 }
 
 impl<F: Flow + PartialEq + Debug> Ledger<F>
@@ -140,10 +179,17 @@ where
             map
         };
         let (old, new) = (before.as_ref().map(owed).unwrap_or_default(), owed(&change.state));
-        for (key, obligation) in &new {
-            let kept = old.get(key).unwrap_or(obligation);
-            assert_eq!(kept, obligation, "a debt is never rewritten");
+        let mut moved = HashSet::new();
+        for (key, now) in &new {
+            if let Some(before) = old.get(key).filter(|before| *before != now) {
+                check_moved(before, now, &change.entry.name);
+                assert!(self.opened.contains(key) && !self.settled.contains(key));
+                moved.insert(*key);
+            }
         }
+        let told: HashSet<Key> = change.moved.iter().map(self::key).collect();
+        assert_eq!(told, moved, "what moved");
+        assert!(change.moved.iter().all(|one| new.get(&self::key(one)) == Some(one)));
         self.check_opened(&old, &new, change, urgency);
         self.check_settled(&old, &new, change);
     }
@@ -165,9 +211,15 @@ where
             let (duty, term) = (obligation.duty, &obligation.term);
             assert!(self.opened.insert(key(obligation)), "{duty:?} is opened again");
             assert!(starters(duty).contains(&&*entry.name), "{} opened {duty:?}", entry.name);
-            assert_eq!((term.no, term.started_at, term.rules), (entry.seq, entry.at, 1));
-            assert_eq!(term.due_at, entry.at + minutes(allowed(duty, urgency)), "{duty:?}");
-            assert_eq!(term.due_at, domain::rules::due(term.limit, term.started_at));
+            assert_eq!((term.no, term.started_at), (entry.seq, entry.at));
+            assert_eq!((term.rules, term.calendar, term.taken), (0, 0, 0));
+            assert!(term.moves.is_empty() && term.next_at.is_some());
+            if duty != Duty::Resume {
+                assert!(allowed(duty, urgency).contains(&term.limit), "{duty:?} {}", term.limit);
+                assert!(term.rule.starts_with("STD-"), "{}", term.rule);
+                assert_eq!(term.due_at, calendar().due(entry.at, term.limit).at, "{duty:?}");
+                assert!(term.next_at <= Some(term.due_at), "somebody is reminded before");
+            }
         }
     }
 
@@ -201,6 +253,33 @@ where
         let owed: HashSet<Key> = state.map(F::obligations).iter().flatten().map(key).collect();
         let open: HashSet<Key> = self.opened.difference(&self.settled).copied().collect();
         assert_eq!(open, owed, "opened and not settled is what is owed");
+    }
+}
+
+/// A debt stays what it is: only its end moves, for a reason that stands beside it, or one more
+/// measure was taken.
+fn check_moved(before: &Obligation, now: &Obligation, name: &str) {
+    let (was, is) = (&before.term, &now.term);
+    assert_eq!(before.owed_by, now.owed_by);
+    assert_eq!((was.started_at, was.limit, was.rules), (is.started_at, is.limit, is.rules));
+    assert_eq!(was.rule, is.rule);
+    if was.taken != is.taken {
+        assert_eq!((is.taken, name), (was.taken + 1, "lapse"), "each measure once");
+        assert_eq!((was.due_at, &was.moves), (is.due_at, &is.moves), "a measure moves nothing");
+        return;
+    }
+    assert!(
+        ["extend", "suspend", "decide", "resume", "lapse", "recompute"].contains(&name),
+        "{name}"
+    );
+    assert_eq!(is.due_at, is.due(calendar()).at);
+    let kept = was.moves.len().min(is.moves.len());
+    assert!(is.moves.len() >= was.moves.len(), "what moved it stays known");
+    if is.moves.len() > was.moves.len() {
+        assert_eq!(was.moves[..kept], is.moves[..kept]);
+        assert!(is.due_at >= was.due_at, "more time, never less");
+    } else {
+        assert!(is.due_at <= was.due_at, "it went on early");
     }
 }
 

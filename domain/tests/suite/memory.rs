@@ -1,20 +1,33 @@
 //! What a case must remember and keep, held against it independently of its own state.
+#![expect(clippy::wildcard_enum_match_arm, reason = "most events change nothing of it")]
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use domain::{
     Instant,
     actor::Actor,
-    case::{Case, Event, Stage, lifecycle::StageName, whistle::Happened},
+    case::{
+        Case, Event, Outcome as End, Stage,
+        ask::{Ask, Given, Wish},
+        lifecycle::{StageName, Verb, beside},
+        standstill::Moved,
+        supervision::Breach,
+        whistle::Happened,
+    },
+    change::Change,
     flow::Flow as _,
-    id::PersonId,
-    obligation::{Duty, Obligation},
+    id::{AreaId, PersonId},
+    obligation::{Duty, Move, Obligation, Outcome, Term},
+    rules::Rules,
 };
 
-use super::world::minutes;
+use super::{ledger::calendar, world::minutes};
+
+type Key = (Duty, AreaId, i64);
 
 /// What a case must remember, kept independently of it.
 pub(crate) struct Memory {
+    rules: &'static Rules,
     opened: Case,
     /// Who worked on it since it was last dispatched or whistled about.
     handlers: HashSet<PersonId>,
@@ -23,24 +36,45 @@ pub(crate) struct Memory {
     reworked: bool,
     returns: u32,
     closed_at: Option<Instant>,
+    /// What was late, as it was told.
+    breaches: Vec<Breach>,
+    /// How many measures were taken about each debt.
+    measures: HashMap<Key, u8>,
+    suspensions: u32,
+    /// Who gave which signature.
+    signed: HashMap<i64, Vec<PersonId>>,
 }
 
 impl Memory {
-    pub(crate) fn of(opened: &Case, closed_at: Option<Instant>) -> Self {
+    pub(crate) fn of(rules: &'static Rules, opened: &Case, closed_at: Option<Instant>) -> Self {
         Self {
+            rules,
             opened: opened.clone(),
             handlers: HashSet::new(),
             round: None,
             reworked: false,
             returns: 0,
             closed_at,
+            breaches: Vec::new(),
+            measures: HashMap::new(),
+            suspensions: 0,
+            signed: HashMap::new(),
+        }
+    }
+
+    /// While a case stands still, nothing that is on its way happens.
+    pub(crate) fn check_standing(before: &Case, verb: Option<Verb>, at: Instant) {
+        let still = before.standstill.as_ref().filter(|still| at < still.pause.until);
+        if let (Some(still), Some(verb)) = (still, verb) {
+            assert!(beside(before.stage.name(), verb), "{verb:?} before {}", still.pause.until);
         }
     }
 
     pub(crate) fn remember(&mut self, before: &Case, event: &Event, by: &Actor, at: Instant) {
         match event {
-            Event::Dispatched { sign, handle, .. } => {
+            Event::Dispatched { sign, handle, by: dispatcher, .. } => {
                 assert_eq!((sign.started_at, handle.started_at), (at, at), "clocks start here");
+                assert_eq!(*dispatcher, by.person);
                 self.begin(Some(at));
             }
             Event::WhistleBlown { whistle } => {
@@ -48,33 +82,35 @@ impl Memory {
                 assert_eq!(whistle.blown_at, at);
                 self.begin(Some(at));
             }
-            Event::Returned { reason, .. } => {
+            Event::Returned { reason, dispatcher, .. } => {
                 assert!(!reason.as_str().is_empty());
+                let assignment = before.stage.assignment().unwrap();
+                assert!(!assignment.appointed, "what an arbiter appointed comes back");
+                assert_eq!(*dispatcher, assignment.by);
                 self.returns += 1;
                 self.begin(None);
             }
-            Event::Escalated { .. } => self.begin(None),
+            Event::Disputed { .. } => {
+                assert!(self.returns > self.rules.conduct.returns, "in dispute too early");
+            }
+            Event::RulingAsked { .. } => {
+                assert!(before.tally.reworks >= self.rules.conduct.reworks);
+            }
+            Event::Escalated { .. } | Event::CalledOff { .. } => self.begin(None),
             Event::Signed { .. } | Event::Started { .. } | Event::FedBack { .. } => {
                 self.handlers.insert(by.person);
             }
-            Event::Summoned { happened, .. } => match happened {
-                Happened::Signed
-                | Happened::Contacted { .. }
-                | Happened::Arrived { .. }
-                | Happened::FedBack { .. } => {
-                    self.handlers.insert(by.person);
-                }
-                Happened::SentBack { .. } => self.reworked = true,
-                Happened::Released { .. } | Happened::Rated { .. } => {}
-            },
+            Event::Summoned { unit, happened, .. } => self.summoned(before, *unit, happened, by),
             Event::VerificationPassed { .. } => self.check_verifier(by),
             Event::VerificationFailed { .. } => {
                 self.check_verifier(by);
                 self.reworked = true;
             }
-            Event::AnsweredUnsolved { .. } => self.reworked = true,
-            Event::Closed { .. } => {
-                assert_eq!(before.stage.name(), StageName::CalledBack);
+            Event::AnsweredUnsolved { .. } | Event::RuledAgain { .. } => self.reworked = true,
+            Event::Closed { closing, .. } => {
+                let ruled = before.stage.name() == StageName::Ruling;
+                assert!(ruled || before.stage.name() == StageName::CalledBack);
+                assert_eq!(closing.outcome == End::Ruled, ruled);
                 self.closed_at = Some(at);
             }
             Event::Reopened { .. } => {
@@ -83,12 +119,134 @@ impl Memory {
                 self.begin(None);
             }
             Event::Opened { .. } | Event::HandledOnTheSpot { .. } => panic!("a case opens once"),
-            Event::Joined { .. }
-            | Event::WhistleOver { .. }
-            | Event::CallbackMissed { .. }
-            | Event::Answered { .. }
-            | Event::Commented { .. } => {}
+            _ => self.beside(before, event, by, at),
         }
+    }
+
+    fn summoned(&mut self, before: &Case, unit: AreaId, happened: &Happened, by: &Actor) {
+        let whistle = before.stage.whistle().unwrap();
+        let summons = whistle.summons(unit).unwrap();
+        match happened {
+            Happened::Signed
+            | Happened::Contacted { .. }
+            | Happened::Arrived { .. }
+            | Happened::FedBack { .. } => {
+                self.handlers.insert(by.person);
+            }
+            Happened::SentBack { .. } => self.reworked = true,
+            Happened::Contested { .. } => {
+                assert!(!summons.appointed, "what the district said is contested again");
+            }
+            // Whoever takes the place has clocks of its own.
+            Happened::Excused { replacement, .. } => self.reworked |= replacement.is_some(),
+            Happened::Rated { .. } => assert!(summons.rating.is_none(), "rated twice"),
+            Happened::StreetRated { .. } => assert!(summons.view.is_none(), "rated twice"),
+            Happened::Released { .. } | Happened::Upheld { .. } => {}
+        }
+    }
+
+    /// What goes on beside the way of the case.
+    fn beside(&mut self, before: &Case, event: &Event, by: &Actor, at: Instant) {
+        let waiting = |no: i64| before.asks.iter().find(|ask| ask.no == no);
+        match event {
+            Event::Asked { ask } => self.asked(before, ask, at),
+            Event::Agreed { no, given, .. } | Event::Denied { no, given } => {
+                self.signed(waiting(*no).unwrap(), given, by, at);
+            }
+            Event::Withdrawn { no } => assert_eq!(waiting(*no).unwrap().by, by.person),
+            Event::Extended { no, terms } => {
+                let asked_at = waiting(*no).map_or(at, |ask| ask.at);
+                self.check_signed(before, *no);
+                let most = usize::try_from(self.rules.conduct.extension.times).unwrap();
+                for (was, is) in pairs(before, terms) {
+                    assert!(asked_at < was.due_at, "more time for what was late already");
+                    let given = |one: &&Move| matches!(one, Move::Extended { .. });
+                    assert!(is.moves.iter().filter(given).count() <= most, "too often");
+                }
+            }
+            Event::Suspended { no, terms, .. } => {
+                self.check_signed(before, *no);
+                self.suspensions += 1;
+                assert!(self.suspensions <= self.rules.conduct.suspension.times);
+                for (was, is) in pairs(before, terms) {
+                    assert!(at < was.due_at, "a standstill does not undo what is late");
+                    let Some(Move::Paused { pause }) = is.moves.last() else { panic!("no pause") };
+                    let due = calendar().shift(was.due_at, *pause, was.limit.unit).at;
+                    assert_eq!(is.due_at, due, "moved by as much as it stands still");
+                }
+            }
+            Event::Resumed { at: since, .. } => {
+                let still = before.standstill.as_ref().expect("it stood still");
+                assert_eq!(*since, at.min(still.pause.until));
+            }
+            Event::Exempted { no, breach, .. } => {
+                self.check_signed(before, *no);
+                let known = self.breaches.iter_mut().find(|known| known.no == *breach).unwrap();
+                assert_eq!(known.exempted_at.replace(at), None, "excused once");
+            }
+            Event::Breached { breach } => self.breached(before, breach, at),
+            Event::Measured { duty, unit, term, what, taken, .. } => {
+                let count = self.measures.entry((*duty, *unit, *term)).or_default();
+                assert_eq!(*what, self.rules.measure(*count).unwrap(), "in order");
+                *count += 1;
+                assert_eq!(taken, count, "each once");
+                assert!(by.is_system());
+            }
+            Event::SupervisionAnswered { no, .. } => {
+                let open = before.supervisions.iter().find(|one| one.no == *no).unwrap();
+                assert!(open.reply.is_none() && open.term.is_some());
+            }
+            Event::Coordinated { .. } => {
+                let raised = before.stage.whistle().unwrap().raised.as_ref().unwrap();
+                assert!(raised.note.is_none(), "answered once");
+            }
+            _ => {}
+        }
+    }
+
+    fn asked(&mut self, before: &Case, ask: &Ask, at: Instant) {
+        assert!(before.asks.iter().all(|known| known.no != ask.no), "a number of its own");
+        assert!((1..=2).contains(&ask.signatures.len()));
+        match &ask.wish {
+            Wish::Extension { .. } | Wish::Suspension { .. } => {
+                let own =
+                    |owed: &Obligation| owed.owed_by.id == ask.unit.id && owed.term.due_at > at;
+                assert!(before.work_owed().iter().any(own), "asked when nothing was running");
+            }
+            Wish::Appeal { breach } => {
+                let known = self.breaches.iter_mut().find(|known| known.no == *breach).unwrap();
+                assert!(!std::mem::replace(&mut known.appealed, true), "appealed against once");
+            }
+            Wish::Whistle { .. } => assert_eq!(before.stage.name(), StageName::Filed),
+        }
+    }
+
+    fn signed(&mut self, ask: &Ask, given: &Given, by: &Actor, at: Instant) {
+        assert_eq!((given.by, given.at), (by.person, at));
+        assert_ne!(given.by, ask.by, "nobody signs the own question");
+        let all = self.signed.entry(ask.no).or_default();
+        assert!(!all.contains(&given.by), "one person, one signature");
+        all.push(given.by);
+    }
+
+    /// What was asked has the signatures it needs, or needs none and was not asked before.
+    fn check_signed(&self, before: &Case, no: i64) {
+        let needed = before.asks.iter().find(|ask| ask.no == no).map(|ask| ask.signatures.len());
+        let given = self.signed.get(&no).map_or(0, Vec::len);
+        assert_eq!(needed.unwrap_or_default(), given, "signatures");
+    }
+
+    fn breached(&mut self, before: &Case, breach: &Breach, at: Instant) {
+        assert_eq!(breach.no, i64::try_from(self.breaches.len()).unwrap() + 1, "numbered");
+        let key = (breach.duty, breach.unit.id, breach.term);
+        let known = |one: &Breach| (one.duty, one.unit.id, one.term) == key;
+        assert!(!self.breaches.iter().any(known), "one fact about one debt");
+        let owed = before.obligations();
+        let owed = owed.iter().find(|owed| self::key(owed) == key).expect("it was owed");
+        assert_eq!(owed.term.due_at, breach.due_at);
+        assert!(owed.term.late(at) && breach.duty != Duty::Resume);
+        assert!(!breach.appealed && breach.exempted_at.is_none());
+        self.breaches.push(breach.clone());
     }
 
     fn begin(&mut self, round: Option<Instant>) {
@@ -100,6 +258,17 @@ impl Memory {
         assert!(!self.handlers.contains(&by.person), "{} verifies the own work", by.name);
     }
 
+    /// What was done late is a fact of the case.
+    pub(crate) fn check_late(change: &Change<Case>) {
+        let case = &change.state;
+        for settled in change.settled.iter().filter(|one| one.outcome == Outcome::Late) {
+            let key = key(&settled.obligation);
+            let known = |one: &Breach| (one.duty, one.unit.id, one.term) == key;
+            let full = case.breaches.len() >= Case::MOST_BREACHES;
+            assert!(full || case.breaches.iter().any(known), "late without a fact: {settled:?}");
+        }
+    }
+
     pub(crate) fn check(&self, case: &Case, at: Instant) {
         let first = &self.opened;
         assert_eq!(
@@ -108,37 +277,56 @@ impl Memory {
         );
         assert_eq!((&case.place, &case.matter), (&first.place, &first.matter));
         assert_eq!(case.tally.returns, self.returns);
+        assert_eq!(case.tally.suspensions, self.suspensions);
+        assert_eq!(case.breaches, self.breaches, "facts stay as they were");
         assert_eq!(case.stage.name() == StageName::Closed, self.closed_at.is_some());
         let owed = case.obligations();
         if let Stage::Closed { closing, .. } = &case.stage {
-            assert!(owed.iter().all(|owed| owed.duty == Duty::Rate), "{owed:?}");
+            let after = |duty| matches!(duty, Duty::Rate | Duty::Decide | Duty::AnswerSupervision);
+            assert!(owed.iter().all(|owed| after(owed.duty)), "{owed:?}");
             assert_eq!(Some(closing.at), self.closed_at);
         } else {
-            assert!(!owed.is_empty(), "somebody always owes the next step");
+            let beside = |duty| {
+                matches!(duty, Duty::Decide | Duty::AnswerSupervision | Duty::Resume | Duty::Rate)
+            };
+            let next = owed.iter().any(|owed| !beside(owed.duty));
+            assert!(next, "somebody always owes the next step");
         }
         if let Some(whistle) = case.stage.whistle() {
             let leads = whistle.summonses.iter().filter(|summons| summons.lead).count();
             assert_eq!(leads, 1);
+            let mut units: Vec<AreaId> = whistle.summonses.iter().map(|s| s.unit.id).collect();
+            units.sort();
+            units.dedup();
+            assert_eq!(units.len(), whistle.summonses.len(), "each department once");
         }
         self.check_clocks(&owed, at);
     }
 
     /// In a round without rework, what a unit owes runs from dispatch, whatever was signed since.
     fn check_clocks(&self, owed: &[Obligation], at: Instant) {
-        for Obligation { duty, term, .. } in owed {
-            assert!(term.started_at <= at);
-            let units = matches!(
-                duty,
-                Duty::Sign
-                    | Duty::SignWhistle
-                    | Duty::Handle
-                    | Duty::Contact
-                    | Duty::Arrive
-                    | Duty::FeedBack
-            );
-            if units && !self.reworked {
-                assert_eq!(Some(term.started_at), self.round, "{duty:?} since dispatch");
+        for owed in owed {
+            assert!(owed.term.started_at <= at);
+            let taken = self.measures.get(&key(owed)).copied().unwrap_or_default();
+            assert_eq!(owed.term.taken, taken, "what is stored is what was taken");
+            if owed.duty.work() && !self.reworked {
+                let (start, duty) = (Some(owed.term.started_at), owed.duty);
+                assert_eq!(start, self.round, "{duty:?} since dispatch");
             }
         }
     }
+}
+
+fn key(obligation: &Obligation) -> Key {
+    (obligation.duty, obligation.owed_by.id, obligation.term.no)
+}
+
+/// The clocks before and after something moved them.
+fn pairs<'a>(before: &Case, terms: &'a [Moved]) -> Vec<(Term, &'a Term)> {
+    let owed = before.obligations();
+    let was = |moved: &Moved| {
+        let wanted = (moved.duty, moved.unit, moved.term.no);
+        owed.iter().find(|owed| key(owed) == wanted).expect("it ran").term.clone()
+    };
+    terms.iter().map(|moved| (was(moved), &moved.term)).collect()
 }

@@ -2,11 +2,14 @@
 
 use domain::{
     actor::{Actor, Grant, POLICY, Permission, Role},
-    case::{Case, Command, whistle::Act},
+    case::{Case, Command, supervision::SupervisionKind, whistle::Act},
     change::Stored,
     flow::Flow,
     id::AreaId,
+    limit::Limit,
+    obligation::Duty,
     person::{self, Person},
+    policy::{self, Document, Policy, PolicyKind},
     refusal::Refusal,
     report::{self, Report},
 };
@@ -15,13 +18,15 @@ use super::{
     person::{new_grant, register, registered},
     report as reports,
     script::{
-        OTHER, REPORTER, Script, WORKER, answer, arrive, close, comment, dispatch, escalate,
-        feed_back, give_back, rate, reopen, report_back, send_back, verify, whistle,
+        OTHER, REPORTER, Script, WORKER, answer, appeal, arbitrate, arrive, call_off, close,
+        comment, contest, coordinate, decide, dispatch, escalate, extend, feed_back, give_back,
+        raise, rate, rate_street, reopen, reply, report_back, resume, rule, send_back, supervise,
+        suspend, uphold, verify, whistle,
     },
     table::{aligned, committed, row},
     world::{
-        CITY, COMMUNITY, Chain, DISTRICT, GRID, GRID_NEXT, MARKET, STREET, URBAN, WORLD, actor,
-        almighty, everything, minutes, morning, person, unit,
+        CITY, COMMUNITY, Chain, DISTRICT, GRID, GRID_NEXT, MARKET, STREET, TENANT, URBAN, WORLD,
+        actor, almighty, everything, minutes, morning, person, prose, unit,
     },
 };
 
@@ -72,6 +77,12 @@ fn report_rights() -> Vec<Right> {
         right(("file", "立案", accept, COMMUNITY), received(), reports::file()),
         right(("join", "并案", accept, COMMUNITY), received(), reports::join()),
         right(("refuse", "不予受理", accept, COMMUNITY), received(), reports::refuse()),
+        right(
+            ("confirm", "核实", &[P::VerifyOnSite], GRID),
+            reports::confirming(),
+            reports::confirm(true),
+        ),
+        right(("unjoin", "拆分", accept, COMMUNITY), reports::joined(), report::Command::Unjoin),
     ]
 }
 
@@ -101,6 +112,50 @@ fn case_rights() -> Vec<Right> {
     ]
 }
 
+/// What those above decide, and what is asked of them.
+fn request_rights() -> Vec<Right> {
+    use Permission as P;
+    let case = |asked: Asked, script: Script, command: Command| right(asked, script.chain, command);
+    let handling: &[P] = &[P::HandleCase];
+    let deciding: &[P] = &[P::DecideRequests];
+    let arbitrating: &[P] = &[P::Arbitrate];
+    let blowing: &[P] = &[P::BlowWhistle];
+    let extended = || Script::handling().works(&extend(Limit::working_days(3)));
+    let no = extended().pending();
+    let until = morning() + chrono::Duration::days(9);
+    let late = || Script::dispatched().lapses(Duty::Sign).0.lapses(Duty::Sign).0;
+    let supervised = SupervisionKind::Supervise;
+    let answering: &[P] = &[P::AnswerSupervision];
+    let owing = || Script::dispatched().other(&supervise(supervised, GRID));
+    let number = owing().case().supervisions[0].no;
+    let street = Script::raised;
+    vec![
+        case(("extend", "申请延期", handling, GRID), Script::handling(), extend(Limit::hours(9))),
+        case(("suspend", "申请挂账", handling, GRID), Script::handling(), suspend(until)),
+        case(("appeal", "申诉", handling, GRID), late(), appeal(1)),
+        case(("decide", "审批", deciding, COMMUNITY), extended(), decide(no, true)),
+        case(("resume", "恢复办理", handling, GRID), Script::handling().suspended(), resume()),
+        case(
+            ("supervise", "督办", &[P::Supervise], GRID),
+            Script::dispatched(),
+            supervise(supervised, GRID),
+        ),
+        case(("reply", "答复督办", answering, GRID), owing(), reply(number)),
+        case(("arbitrate", "裁定", arbitrating, DISTRICT), Script::disputed(), arbitrate(URBAN)),
+        case(("rule", "终审", arbitrating, DISTRICT), Script::ruling(), rule(true)),
+        case(("call_off", "撤哨", blowing, STREET), Script::whistled(), call_off()),
+        case(("raise", "提请区级协调", blowing, STREET), Script::whistled(), raise()),
+        case(("coordinate", "区级协调", arbitrating, DISTRICT), street(), coordinate()),
+    ]
+}
+
+fn policy_rights() -> Vec<Right> {
+    let document = Box::new(Document::shipped(PolicyKind::Conduct));
+    let publish = policy::Command::Publish { tenant: TENANT, document, note: prose("试行") };
+    let managing: &[Permission] = &[Permission::ManageRules];
+    vec![right::<Policy>(("publish", "发布规则", managing, CITY), Chain::default(), publish)]
+}
+
 fn summons_rights() -> Vec<Right> {
     use Permission as P;
     let answering: &[P] = &[P::AnswerWhistle];
@@ -121,6 +176,13 @@ fn summons_rights() -> Vec<Right> {
         step(("summons_send_back", "报到：退回再办", releasing, STREET), &fed_back, send_back()),
         step(("summons_release", "报到：放行", releasing, STREET), &fed_back, Act::Release),
         step(("summons_rate", "报到：评价", releasing, STREET), &released, rate()),
+        step(("summons_contest", "报到：提出异议", answering, MARKET), &[], contest()),
+        step(("summons_rule", "报到：裁定", &[P::Arbitrate], DISTRICT), &[contest()], uphold()),
+        step(
+            ("summons_rate_street", "报到：评价街道", answering, MARKET),
+            &released,
+            rate_street(),
+        ),
     ]
 }
 
@@ -140,10 +202,9 @@ fn person_rights() -> Vec<Right> {
 }
 
 fn rights() -> Vec<Right> {
-    [report_rights(), case_rights(), summons_rights(), person_rights()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let of_cases = [case_rights(), request_rights(), summons_rights()];
+    let others = [report_rights(), person_rights(), policy_rights()];
+    of_cases.into_iter().chain(others).flatten().collect()
 }
 
 /// Somebody nobody knows, with one role over one area.
@@ -167,11 +228,15 @@ fn every_role_may_give_exactly_the_commands_the_policy_says() {
                 let Err(Refusal::NotPermitted { permission, area }) = asked else {
                     panic!("{role:?}: {name}: {asked:?}")
                 };
-                assert!(right.needs.contains(&permission), "{role:?}: {name}: {permission:?}");
-                assert!(!role.allows(permission));
+                // Who neither has the case nor decides for its holder does not let it go on.
+                let resume = right.command == "resume" && permission == Permission::DecideRequests;
+                let needed = right.needs.contains(&permission) || resume;
+                assert!(needed, "{role:?}: {name}: {permission:?}");
+                assert!(resume || !role.allows(permission));
                 let expected = if right.command == "comment" { GRID } else { right.over };
                 // Who manages nobody at all learns only that; the area is the tenant's.
                 let expected = if right.command == "register" { CITY } else { expected };
+                let expected = if resume { COMMUNITY } else { expected };
                 assert_eq!(area, unit(expected).name, "{role:?}: {name}");
             }
         }

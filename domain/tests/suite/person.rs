@@ -153,7 +153,7 @@ fn any_command(dice: &mut Dice, number: u128) -> Command {
 fn people_keep_what_was_granted_and_not_revoked() {
     let accepted = RefCell::new(HashSet::new());
     let walked = runner(100).run(&steps(40), |steps| {
-        let mut ledger = Ledger::<Person>::default();
+        let mut ledger = Ledger::<Person>::under(&super::world::WORLD.rules);
         let chiefs = [CITY, CITY, DISTRICT, STREET].map(administrator);
         let mut at = morning();
         for (seed, gap) in steps {

@@ -16,7 +16,7 @@ use domain::{
     report::{
         Channel, Command, Draft, Handled, MOVES, Redirect, Report, StatusName, Verb, possible,
     },
-    rules::Urgency,
+    rules::{Rules, Urgency},
     text::Code,
 };
 use uuid::Uuid;
@@ -25,8 +25,8 @@ use super::{
     script::{OTHER, SPOT, Script, WORKER, comment},
     table::{aligned, committed, row},
     world::{
-        CITY, COMMUNITY, Chain, GRID, NOWHERE, STREET, URBAN, actor, almighty, context, minutes,
-        morning, prose, request,
+        CITY, COMMUNITY, Chain, GRID, NOWHERE, STREET, URBAN, actor, almighty, conduct, context,
+        minutes, morning, prose, request,
     },
 };
 
@@ -38,6 +38,7 @@ pub(crate) fn draft(number: u128) -> Draft {
         text: prose("井盖缺失\n在小区东门外"),
         category: Code::try_from("A01").ok(),
         urgency: Urgency::Normal,
+        demand: None,
         area: Some(GRID),
         point: Some(RawPoint { lng: SPOT.lng, lat: SPOT.lat, coord_type: CoordType::Gcj02 }),
         address: None,
@@ -64,6 +65,24 @@ pub(crate) fn submitted(by: &Actor, draft: Draft) -> Chain<Report> {
     chain
 }
 
+/// Told by a resident, by these rules.
+pub(crate) fn told(rules: &'static Rules) -> Chain<Report> {
+    let mut chain = Chain::under(rules);
+    let draft = Draft { channel: Channel::Resident, ..draft(0) };
+    let submit = Command::Submit(Box::new(draft));
+    chain.commit(&chain.ask(&almighty(WORKER), morning(), &submit).unwrap());
+    chain
+}
+
+/// Somebody has to look before it is filed.
+pub(crate) fn confirming() -> Chain<Report> {
+    told(conduct(|conduct| conduct.verify_before_filing = true))
+}
+
+pub(crate) fn confirm(real: bool) -> Command {
+    Command::Confirm { real, note: Some(prose("确有其事")), point: Some(SPOT) }
+}
+
 pub(crate) fn file() -> Command {
     Command::File { case: case_id(1), category: None, title: None, urgency: None }
 }
@@ -82,8 +101,13 @@ fn after(command: &Command) -> Chain<Report> {
     chain
 }
 
+pub(crate) fn joined() -> Chain<Report> {
+    after(&join())
+}
+
 fn all() -> Vec<(StatusName, Chain<Report>)> {
     vec![
+        (StatusName::Confirming, confirming()),
         (StatusName::Received, submitted(&almighty(WORKER), draft(0))),
         (StatusName::Filed, after(&file())),
         (StatusName::Joined, after(&join())),
@@ -95,7 +119,13 @@ fn all() -> Vec<(StatusName, Chain<Report>)> {
 #[test]
 fn every_status_answers_every_command_as_the_table_says() {
     let mut seen = BTreeSet::new();
-    let commands = [(Verb::File, file()), (Verb::Join, join()), (Verb::Refuse, refuse())];
+    let commands = [
+        (Verb::File, file()),
+        (Verb::Join, join()),
+        (Verb::Refuse, refuse()),
+        (Verb::Confirm, confirm(true)),
+        (Verb::Unjoin, Command::Unjoin),
+    ];
     for (status, chain) in all() {
         assert_eq!(chain.state().status.name(), status);
         let submit = Command::Submit(Box::new(draft(0)));
@@ -184,6 +214,7 @@ fn filing_takes_the_corrections_into_the_case_and_leaves_the_report() {
         category: Code::try_from("A01").ok(),
         title: Some(super::world::line("井盖缺失")),
         urgency: Some(Urgency::Critical),
+        ..Correction::default()
     };
     let by = almighty(OTHER);
     let (told, opened) = intake::file(
@@ -295,10 +326,13 @@ fn the_printed_matrix_is_up_to_date() {
         "上报：受理之后去哪里。上报是一个人说的话，案卷是要办的事。\n\
          怎么读：每行一个状态，每列一个命令，格中是到达的状态；“-”表示拒绝（wrong_state）。\n\
          上报人当场处置的，提交时就是“自行处置”，同时生成已结案的案卷。\n\
+         开启“先核实后立案”的地方，居民、热线、窗口的上报从“待核实”开始；并错的可以拆分，重新受理。\n\
          \n\
          A report: what becomes of it. A report is what one person said; a case is what is worked on.\n\
          How to read it: one row per status, one column per command; the cell is the status it leads to, \"-\" is\n\
-         refused (wrong_state). What its reporter handled on the spot starts at the last row, with a closed case.\n\n",
+         refused (wrong_state). What its reporter handled on the spot starts at the last row, with a closed case. Where\n\
+         somebody looks before filing, what residents say starts at the first row; what was joined by mistake is taken\n\
+         out again.\n\n",
     );
     let mut grid = vec![vec!["状态 status".to_owned()]];
     grid[0].extend(Verb::ALL.iter().map(|verb| format!("{} {}", verb.label(), verb.name())));

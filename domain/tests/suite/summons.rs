@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     case::{
         Command,
-        lifecycle::{STEPS, StageName, StepName, SummonsVerb, possible_steps, step},
+        lifecycle::{STEPS, StageName, StepName, SummonsVerb, possible_steps, steps},
         whistle::Act,
     },
     id::AreaId,
@@ -13,9 +13,12 @@ use domain::{
 };
 
 use super::{
-    script::{OTHER, Script, acts, arrive, rate, report_back, send_back, verify, whistle},
+    script::{
+        OTHER, Script, acts, arrive, contest, excuse, rate, rate_street, report_back, send_back,
+        uphold, verify, whistle,
+    },
     table::{aligned, committed, row},
-    world::{MARKET, SQUAD, STREET, TRAFFIC, URBAN, almighty, minutes},
+    world::{MARKET, SQUAD, STREET, TRAFFIC, URBAN, almighty, minutes, unit},
 };
 
 fn contact() -> Act {
@@ -31,6 +34,11 @@ fn at_every_step() -> Vec<(StepName, Script)> {
         (StepName::Contacted, made(&[Act::Sign, contact()])),
         (StepName::Arrived, made(&[Act::Sign, arrive()])),
         (StepName::Arrived, made(&[Act::Sign, contact(), arrive(), report_back(), send_back()])),
+        (StepName::Contested, made(&[contest()])),
+        (StepName::Contested, made(&[Act::Sign, contest()])),
+        (StepName::Contested, made(&[Act::Sign, contact(), contest()])),
+        (StepName::Called, made(&[contest(), uphold()])),
+        (StepName::Excused, made(&[contest(), excuse(None)])),
         (StepName::FedBack, made(&[Act::Sign, arrive(), report_back()])),
         (StepName::Released, made(&[Act::Sign, arrive(), report_back(), Act::Release])),
     ]
@@ -60,35 +68,42 @@ fn every_step_answers_everything_as_the_table_says() {
                     let lead = whistle.summons(URBAN).unwrap();
                     assert_eq!(lead.step.name(), reached(&script, URBAN), "the other stays");
                 }
-                Err(refusal) => {
+                Err(refusal) if steps(from, verb).is_empty() => {
                     assert_eq!(refusal, wrong(from, verb, possible_steps(from)));
+                }
+                Err(refusal) => {
+                    let appointed = Refusal::Appointed { unit: unit(MARKET).name };
+                    assert_eq!((refusal, verb), (appointed, SummonsVerb::Contest));
                 }
             }
         }
     }
-    let listed: BTreeMap<_, BTreeSet<StepName>> =
-        STEPS.iter().map(|(from, verb, to)| ((*from, *verb), BTreeSet::from([*to]))).collect();
+    let listed: BTreeMap<_, BTreeSet<StepName>> = STEPS
+        .iter()
+        .map(|(from, verb, to)| ((*from, *verb), to.iter().copied().collect()))
+        .collect();
     assert_eq!(seen, listed);
     assert_eq!(STEPS.len(), listed.len(), "the table names a step and command twice");
 }
 
 #[test]
-fn after_the_whistle_only_the_rating_is_left() {
+fn after_the_whistle_only_the_opinions_are_left() {
     let over = [Script::whistle_over(), Script::whistle_verified(), Script::whistle_closed()];
     for script in over {
         for act in acts() {
             let verb = act.verb();
             let command = Command::Summons { unit: MARKET, act };
             let asked = script.chain.ask(&almighty(OTHER), script.at, &command);
-            if verb == SummonsVerb::Rate {
+            if matches!(verb, SummonsVerb::Rate | SummonsVerb::RateStreet) {
                 let rated = script.clone().other(&command);
                 let again = rated.chain.ask(&almighty(OTHER), rated.at, &command);
                 assert_eq!(again.unwrap_err(), Refusal::AlreadyRated);
             } else {
-                let possible = vec![SummonsVerb::Rate];
+                let possible = vec![SummonsVerb::Rate, SummonsVerb::RateStreet];
                 assert_eq!(asked.unwrap_err(), wrong(StepName::Released, verb, possible));
             }
-            let stranger = Command::Summons { unit: SQUAD, act: rate() };
+            let opinion = if verb == SummonsVerb::Sign { rate() } else { rate_street() };
+            let stranger = Command::Summons { unit: SQUAD, act: opinion };
             let asked = script.chain.ask(&almighty(OTHER), script.at, &stranger);
             assert_eq!(asked.unwrap_err(), Refusal::NotSummoned);
         }
@@ -154,14 +169,17 @@ fn the_printed_matrix_is_up_to_date() {
     let mut text = String::from(
         "吹哨报到：被召集的每个部门各走各的步骤。\n\
          怎么读：每行一个步骤，每列一个命令，格中是到达的步骤；“-”表示拒绝（wrong_state）。\n\
-         牵头部门须等协办部门都已反馈才能反馈；最后一个部门放行后吹哨结束；吹哨结束后只剩评价，每部门一次。\n\
+         牵头部门须等协办部门都已反馈才能反馈和放行；最后一个部门放行（或裁定免除）后吹哨结束；结束后只剩双向评价，各一次。\n\
+         提出异议的，时限不停；裁定回到原步骤（不得再提），或免除并可由其他部门接替；免除牵头部门必须指定新的牵头。\n\
          核查不通过或居民说未解决时，牵头部门回到“已到场”。\n\
          \n\
          A whistle: the steps of each summoned department.\n\
          How to read it: one row per step, one column per command; the cell is the step it leads to, \"-\" is refused\n\
-         (wrong_state). The lead feeds back only after all co-operating departments did; the last release ends the\n\
-         whistle; afterwards only rating is left, once a department. When verification fails or the resident says it\n\
-         is not solved, the lead is back at \"arrived\".\n\n",
+         (wrong_state). The lead feeds back and is released only after all co-operating departments fed back; the last\n\
+         release (or letting off) ends the whistle; afterwards only the opinions of both sides are left, each once.\n\
+         Clocks run on while a department contests; a ruling leads back to where it was, for good, or lets it off, and\n\
+         another may take its place; who leads is let off only with a new lead. When verification fails or the resident\n\
+         says it is not solved, the lead is back at \"arrived\".\n\n",
     );
     let verbs = |cell: fn(&SummonsVerb) -> String| SummonsVerb::ALL.iter().map(cell);
     let mut grid = vec![vec!["步骤 step".to_owned()], vec![String::new()]];
@@ -170,8 +188,9 @@ fn the_printed_matrix_is_up_to_date() {
     for from in StepName::ALL {
         let mut cells = vec![format!("{} {}", from.label(), from.name())];
         cells.extend(SummonsVerb::ALL.iter().map(|verb| {
-            step(*from, *verb)
-                .map_or_else(|| "-".to_owned(), |to| format!("{} {}", to.label(), to.name()))
+            let to = steps(*from, *verb).iter().map(|to| to.label());
+            let to: Vec<&str> = to.collect();
+            if to.is_empty() { "-".to_owned() } else { to.join("、") }
         }));
         grid.push(cells);
     }
@@ -183,7 +202,7 @@ fn the_printed_matrix_is_up_to_date() {
         words.push(vec![
             cell(from.label(), from.name()),
             cell(verb.label(), verb.name()),
-            cell(to.label(), to.name()),
+            to.iter().map(|to| cell(to.label(), to.name())).collect::<Vec<_>>().join(" | "),
         ]);
     }
     text.push_str(&aligned(&words));

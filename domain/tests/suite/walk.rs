@@ -20,16 +20,21 @@ use domain::{
     intake::{self, Correction},
     refusal::Refusal,
     report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
-    rules::Urgency,
+    rules::{MeasureKind, Rules, Urgency},
+    sla::Demand,
     text::Code,
 };
 use uuid::Uuid;
 
 use super::{
-    chance::{Dice, any_command, cast, runner, sensible_command, steps},
+    chance::{Dice, TENANTS, any_command, cast, runner, sensible_command, steps},
     ledger::Ledger,
     memory::Memory,
-    world::{COMMUNITY, GRID, GRID_NEXT, all_areas, context, line, minutes, morning, request},
+    script::lapse,
+    world::{
+        COMMUNITY, GRID, GRID_NEXT, all_areas, almighty, line, minutes, morning, request, system,
+        under,
+    },
 };
 
 struct CaseFile {
@@ -43,10 +48,13 @@ struct Reached {
     moves: BTreeSet<(StageName, Verb, StageName)>,
     steps: BTreeSet<(StepName, SummonsVerb, StepName)>,
     refusals: BTreeSet<&'static str>,
-    statuses: BTreeSet<StatusName>,
+    statuses: BTreeSet<(StatusName, report::Verb, StatusName)>,
+    measures: BTreeSet<MeasureKind>,
+    commands: BTreeSet<String>,
 }
 
 struct Walk<'a> {
+    rules: &'static Rules,
     at: Instant,
     cast: Vec<Actor>,
     cases: Vec<CaseFile>,
@@ -56,18 +64,19 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(reached: &'a RefCell<Reached>) -> Self {
+    fn new(rules: &'static Rules, reached: &'a RefCell<Reached>) -> Self {
         let (cases, reports) = (Vec::new(), Vec::new());
-        Self { at: morning(), cast: cast(), cases, reports, ids: 0, reached }
+        Self { rules, at: morning(), cast: cast(), cases, reports, ids: 0, reached }
     }
 
     fn step(&mut self, seed: u64, gap: i64) {
         self.at += minutes(gap);
         let mut dice = Dice(seed);
         let sensible = dice.maybe(80);
-        match dice.below(10) {
+        match dice.below(12) {
             0 => self.submit(&mut dice),
             1 => self.decide_report(&mut dice),
+            2 | 3 => self.pass_time(&mut dice),
             _ if sensible && self.first_open_case().is_none() => {
                 if self.first_open_report().is_some() {
                     self.decide_report(&mut dice);
@@ -107,6 +116,7 @@ impl<'a> Walk<'a> {
                 None
             },
             urgency: dice.pick(&[Urgency::Normal, Urgency::Urgent, Urgency::Critical]),
+            demand: dice.maybe(30).then(|| dice.pick(Demand::ALL)),
             area: dice.maybe(95).then(|| dice.pick(&areas)),
             point: dice.maybe(80).then_some(raw),
             address: dice.maybe(50).then(|| line("柳岸路 3 号")),
@@ -119,9 +129,9 @@ impl<'a> Walk<'a> {
                 .then(|| Handled { case: CaseId(self.next_id()), result: dice.text() }),
         };
         let urgency = draft.urgency;
-        match intake::submit(draft, request(self.ids), context(&by, self.at)) {
+        match intake::submit(draft, request(self.ids), under(self.rules, &by, self.at)) {
             Ok((report, case)) => {
-                let mut ledger = Ledger::default();
+                let mut ledger = Ledger::under(self.rules);
                 ledger.write(&report, urgency);
                 self.reports.push(ledger);
                 if let Some(case) = case {
@@ -138,21 +148,60 @@ impl<'a> Walk<'a> {
         }
         let index = self.some_report(dice);
         let stored = self.reports[index].chain.stored.clone().unwrap();
+        let looks = stored.state.status.name() == StatusName::Confirming && dice.maybe(80);
+        let trial = if looks { confirm() } else { super::report::refuse() };
         let candidates: Vec<Actor> = self.able(|by| {
-            let refuse = super::report::refuse();
-            Report::decide(Some(&stored.state), &refuse, &context(by, self.at)).is_ok()
+            let cx = under(self.rules, by, self.at);
+            Report::decide(Some(&stored.state), &trial, &cx).is_ok()
         });
         let by = self.choose(dice, &candidates);
-        let cx = context(&by, self.at);
-        let asked = match dice.below(5) {
+        let asked = if looks {
+            self.reports[index].chain.ask(&by, self.at, &confirm())
+        } else {
+            self.receive(index, &stored, &by, dice)
+        };
+        match asked {
+            Ok(change) => self.received(index, &stored.state, &change),
+            Err(refusal) => {
+                if let Refusal::WrongState { flow: "report", state, possible, .. } = &refusal {
+                    let status = stored.state.status.name();
+                    assert_eq!((*state, possible), (status.name(), &report::possible(status)));
+                }
+                self.refused(&refusal);
+            }
+        }
+    }
+
+    /// What is decided about a report that is received, or was.
+    fn receive(
+        &mut self,
+        index: usize,
+        stored: &Stored<Report>,
+        by: &Actor,
+        dice: &mut Dice,
+    ) -> Result<Change<Report>, Refusal> {
+        let cx = under(self.rules, by, self.at);
+        if stored.state.status.name() == StatusName::Joined && dice.maybe(90) {
+            let file =
+                |file: &CaseFile| Some(file.ledger.chain.state().id) == stored.state.status.case();
+            let target = self.cases.iter().position(file).unwrap();
+            let case = self.cases[target].ledger.chain.stored.clone().unwrap();
+            return intake::unjoin(stored, &case, request(self.ids), cx).map(|(r, c)| {
+                let report = stored.state.id;
+                self.accept(target, &c, &Command::Unjoin { report }, by);
+                r
+            });
+        }
+        match dice.below(5) {
             0 | 1 => {
                 let case = CaseId(self.next_id());
                 let correction = Correction {
                     category: dice.maybe(30).then(|| Code::try_from("A01").unwrap()),
                     title: dice.maybe(30).then(|| line("更准确的标题")),
                     urgency: dice.maybe(30).then_some(Urgency::Urgent),
+                    ..Correction::default()
                 };
-                intake::file(&stored, case, correction, request(self.ids), cx).map(|(r, c)| {
+                intake::file(stored, case, correction, request(self.ids), cx).map(|(r, c)| {
                     self.open(&c);
                     r
                 })
@@ -160,34 +209,81 @@ impl<'a> Walk<'a> {
             2 | 3 if !self.cases.is_empty() => {
                 let target = self.some_case(dice);
                 let case = self.cases[target].ledger.chain.stored.clone().unwrap();
-                intake::join(&stored, &case, request(self.ids), cx).map(|(r, c)| {
+                intake::join(stored, &case, request(self.ids), cx).map(|(r, c)| {
                     let reporter = c.state.reports.last().copied().unwrap();
                     assert_eq!(reporter.person, stored.state.reporter, "a joined reporter is told");
-                    self.accept(target, &c, &Command::Join { reporter }, &by);
+                    self.accept(target, &c, &Command::Join { reporter }, by);
                     r
                 })
             }
             _ => {
                 let (reason, redirect) = (dice.text(), dice.pick(Redirect::ALL));
                 let refuse = report::Command::Refuse { reason, redirect };
-                self.reports[index].chain.ask(&by, self.at, &refuse)
+                self.reports[index].chain.ask(by, self.at, &refuse)
             }
-        };
-        match asked {
+        }
+    }
+
+    fn received(&mut self, index: usize, before: &Report, change: &Change<Report>) {
+        let after = &change.state;
+        let (from, to) = (before.status.name(), after.status.name());
+        let verb = report::Verb::ALL.iter().find(|verb| verb.name() == change.entry.name);
+        let verb = *verb.expect("a decision");
+        assert!(report::MOVES.contains(&(from, verb, to)), "{from:?} {verb:?} {to:?}");
+        let same =
+            Report { status: before.status.clone(), sight: before.sight.clone(), ..after.clone() };
+        assert_eq!(*before, same, "a decision changes the status and nothing else");
+        assert_eq!(before.sight != after.sight, verb == report::Verb::Confirm);
+        self.reached.borrow_mut().statuses.insert((from, verb, to));
+        self.reports[index].write(change, before.matter.urgency);
+    }
+
+    /// What is owed and not done has its measures taken, when it is time; mostly by the system.
+    fn pass_time(&mut self, dice: &mut Dice) {
+        let early = dice.maybe(5);
+        let by = if dice.maybe(95) { system() } else { dice.pick(&self.cast) };
+        let reports = self.reports.iter().enumerate();
+        let due: Vec<(usize, i64)> = reports
+            .flat_map(|(index, ledger)| {
+                ledger.chain.state().obligations().into_iter().map(move |owed| (index, owed))
+            })
+            .filter(|(_, owed)| owed.term.next_at.is_some_and(|next| early || next <= self.at))
+            .map(|(index, owed)| (index, owed.term.no))
+            .collect();
+        if !due.is_empty() && dice.maybe(20) {
+            let (index, term) = dice.pick(&due);
+            let urgency = self.reports[index].chain.state().matter.urgency;
+            match self.reports[index].chain.ask(&by, self.at, &report::Command::Lapse { term }) {
+                Ok(change) => _ = self.reports[index].write(&change, urgency),
+                Err(refusal) => self.refused(&refusal),
+            }
+        }
+        for index in 0..self.cases.len() {
+            self.lapse(index, &by, early, dice);
+        }
+    }
+
+    fn lapse(&mut self, index: usize, by: &Actor, early: bool, dice: &mut Dice) {
+        let case = self.cases[index].ledger.chain.state();
+        let owed: Vec<_> = case.obligations();
+        let due = |next: Option<Instant>| next.is_some_and(|next| next <= self.at);
+        let some: Vec<_> = owed.iter().filter(|owed| early || due(owed.term.next_at)).collect();
+        if some.is_empty() {
+            return;
+        }
+        let owed = dice.pick(&some);
+        let command = lapse(owed);
+        match self.cases[index].ledger.chain.ask(by, self.at, &command) {
             Ok(change) => {
-                let (before, after) = (&stored.state, &change.state);
-                assert_eq!(before.status.name(), StatusName::Received, "decided at most once");
-                let same = Report { status: before.status.clone(), ..after.clone() };
-                assert_eq!(*before, same, "a decision changes the status and nothing else");
-                self.reached.borrow_mut().statuses.insert(after.status.name());
-                self.reports[index].write(&change, before.matter.urgency);
+                assert!(due(owed.term.next_at) && by.is_system(), "too early, or by somebody");
+                self.accept(index, &change, &command, by);
             }
-            Err(refusal) => {
-                if let Refusal::WrongState { flow: "report", .. } = refusal {
-                    assert_ne!(stored.state.status.name(), StatusName::Received);
-                }
+            Err(refusal) if by.is_system() => {
+                assert!(!due(owed.term.next_at), "{refusal:?}: its time has come");
+                assert_eq!(refusal, Refusal::NothingDue);
                 self.refused(&refusal);
             }
+            Err(refusal) => assert!(matches!(refusal, Refusal::NotPermitted { .. })),
         }
     }
 
@@ -197,7 +293,10 @@ impl<'a> Walk<'a> {
     }
 
     fn first_open_report(&self) -> Option<usize> {
-        let open = |file: &Ledger<Report>| file.chain.state().status.name() == StatusName::Received;
+        let open = |file: &Ledger<Report>| {
+            let status = file.chain.state().status.name();
+            matches!(status, StatusName::Received | StatusName::Confirming)
+        };
         self.reports.iter().position(open)
     }
 
@@ -224,14 +323,14 @@ impl<'a> Walk<'a> {
     }
 
     fn open(&mut self, change: &Change<Case>) {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::under(self.rules);
         let case = &change.state;
         let events = ledger.write(change, case.matter.urgency);
         let on_the_spot = matches!(events.as_slice(), [_, Event::HandledOnTheSpot { .. }]);
         assert_eq!(case.stage.name() == StageName::Closed, on_the_spot);
         assert_eq!(case.filed_at, self.at);
         let closed_at = on_the_spot.then_some(self.at);
-        let memory = Memory::of(case, closed_at);
+        let memory = Memory::of(self.rules, case, closed_at);
         self.cases.push(CaseFile { ledger, memory });
     }
 
@@ -246,17 +345,27 @@ impl<'a> Walk<'a> {
         let index = self.some_case(dice);
         let stored: Stored<Case> = self.cases[index].ledger.chain.stored.clone().unwrap();
         let case = &stored.state;
-        let command = if sensible { sensible_command(case, dice) } else { any_command(dice) };
-        let asked = |by: &Actor| Case::decide(Some(case), &command, &context(by, self.at));
+        let command = if sensible {
+            sensible_command(case, self.at, dice)
+        } else {
+            any_command(self.at, dice)
+        };
+        let asked =
+            |by: &Actor| Case::decide(Some(case), &command, &under(self.rules, by, self.at));
         let able = self.able(|by| asked(by).is_ok());
-        let by = if sensible { self.choose(dice, &able) } else { dice.pick(&self.cast) };
+        // Who may do everything shows what else is in the way.
+        let by = match (sensible, able.is_empty() && dice.maybe(60)) {
+            (true, false) => self.choose(dice, &able),
+            (true, true) => almighty(17),
+            (false, _) => dice.pick(&self.cast),
+        };
         match self.cases[index].ledger.chain.ask(&by, self.at, &command) {
             Ok(change) => self.accept(index, &change, &command, &by),
             Err(refusal) => {
                 let again = self.cases[index].ledger.chain.ask(&by, self.at, &command);
                 assert_eq!(again.unwrap_err(), refusal, "deciding is pure");
                 assert_eq!(self.cases[index].ledger.chain.stored.as_ref(), Some(&stored));
-                check_refusal(case, &command, &refusal);
+                check_refusal(case, &command, &refusal, self.at);
                 self.refused(&refusal);
             }
         }
@@ -267,15 +376,24 @@ impl<'a> Walk<'a> {
         let before = file.ledger.chain.state().clone();
         let events = file.ledger.write(change, before.matter.urgency);
         let after = &change.state;
-        let verb = command.verb().unwrap();
+        let verb = command.verb();
         let (from, to) = (before.stage.name(), after.stage.name());
-        assert!(targets(from, verb).contains(&to), "{from:?} {verb:?} {to:?}");
+        match verb {
+            Some(verb) => assert!(targets(from, verb).contains(&to), "{from:?} {verb:?} {to:?}"),
+            None => assert_eq!(from, to, "the system moves no case"),
+        }
+        Memory::check_standing(&before, verb, self.at);
+        Memory::check_late(change);
+        let mut reached = self.reached.borrow_mut();
         for event in &events {
             file.memory.remember(&before, event, by, self.at);
+            if let Event::Measured { what, .. } = event {
+                reached.measures.insert(*what);
+            }
         }
         file.memory.check(after, self.at);
-        let mut reached = self.reached.borrow_mut();
-        reached.moves.insert((from, verb, to));
+        reached.commands.insert(change.entry.name.clone());
+        reached.moves.extend(verb.map(|verb| (from, verb, to)));
         if let Command::Summons { unit, act } = command {
             let step =
                 |case: &Case| case.stage.whistle().unwrap().summons(*unit).unwrap().step.name();
@@ -306,7 +424,14 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn check_refusal(case: &Case, command: &Command, refusal: &Refusal) {
+fn confirm() -> report::Command {
+    report::Command::Confirm { real: true, note: None, point: None }
+}
+
+fn check_refusal(case: &Case, command: &Command, refusal: &Refusal, at: Instant) {
+    if let Refusal::Suspended { until } = refusal {
+        assert!(case.standstill.is_some() && at < *until);
+    }
     if let Refusal::WrongState { flow: "case", state, command: name, possible } = refusal {
         assert_eq!(*state, case.stage.name().name());
         assert_eq!(*possible, case.possible());
@@ -321,8 +446,8 @@ fn check_refusal(case: &Case, command: &Command, refusal: &Refusal) {
 #[test]
 fn everything_that_must_hold_holds_in_random_histories() {
     let reached = RefCell::new(Reached::default());
-    let walked = runner(200).run(&steps(200), |steps| {
-        let mut walk = Walk::new(&reached);
+    let walked = runner(300).run(&(0..TENANTS.len(), steps(250)), |(tenant, steps)| {
+        let mut walk = Walk::new(TENANTS[tenant], &reached);
         for (seed, gap) in steps {
             walk.step(seed, gap);
         }
@@ -341,12 +466,40 @@ fn everything_that_must_hold_holds_in_random_histories() {
         .collect();
     let missing: Vec<_> = moves.difference(&reached.moves).collect();
     assert!(missing.is_empty(), "the walks are too short: they never made {missing:?}");
-    let steps: BTreeSet<_> = STEPS.iter().copied().collect();
+    let steps: BTreeSet<_> =
+        STEPS.iter().flat_map(|(from, verb, to)| to.iter().map(|to| (*from, *verb, *to))).collect();
     assert_eq!(reached.steps, steps, "steps of summoned departments");
-    let decided = [StatusName::Filed, StatusName::Joined, StatusName::Refused];
-    assert_eq!(reached.statuses, decided.into_iter().collect());
-    for code in ["wrong_state", "not_permitted", "handler_verifies", "window_over", "not_joinable"]
-    {
+    assert_eq!(reached.statuses, report::MOVES.iter().copied().collect(), "statuses of reports");
+    let measures = [MeasureKind::Remind, MeasureKind::Urge, MeasureKind::Supervise];
+    let measures = measures.into_iter().chain([MeasureKind::Report, MeasureKind::List]);
+    assert_eq!(reached.measures, measures.collect());
+    for verb in Verb::ALL.iter().filter(|verb| **verb != Verb::Summons) {
+        assert!(reached.commands.contains(verb.name()), "{verb:?} was never done");
+    }
+    for code in [
+        "wrong_state",
+        "not_permitted",
+        "handler_verifies",
+        "window_over",
+        "not_joinable",
+        "suspended",
+        "overdue",
+        "spent",
+        "signs_twice",
+        "not_asker",
+        "too_much_time",
+        "outside_window",
+        "nothing_to_extend",
+        "asked_already",
+        "appointed",
+        "not_admitted",
+        "lead_missing",
+        "named_twice",
+        "arrival_unproven",
+        "nothing_raised",
+        "nothing_due",
+        "unknown_rank",
+    ] {
         assert!(reached.refusals.contains(code), "{code} was never met: {:?}", reached.refusals);
     }
 }

@@ -14,7 +14,7 @@ use domain::{
     id::{AreaId, CommandId, PersonId, TenantId},
     journal::{Entry, Hash},
     refusal::Refusal,
-    rules::Rules,
+    rules::{Conduct, Rules},
     text::{Line, Prose},
 };
 use uuid::Uuid;
@@ -97,7 +97,7 @@ pub(crate) static WORLD: LazyLock<World> = LazyLock::new(|| {
     };
     World {
         areas: AreaTree::new(areas),
-        rules: Rules::default(),
+        rules: Rules::shipped(),
         catalogue: Catalogue { categories: vec![category] },
     }
 });
@@ -157,9 +157,26 @@ pub(crate) fn everything(number: u128, over: AreaId) -> Actor {
     actor(number, "全能", &grants)
 }
 
+/// The system itself, which nobody can log in as.
+pub(crate) fn system() -> Actor {
+    Actor::system(TENANT, unit(CITY))
+}
+
 pub(crate) fn context(by: &Actor, at: Instant) -> Context<'_> {
-    let World { areas, rules, catalogue } = &*WORLD;
+    under(&WORLD.rules, by, at)
+}
+
+/// By other rules than those that are shipped.
+pub(crate) fn under<'a>(rules: &'a Rules, by: &'a Actor, at: Instant) -> Context<'a> {
+    let World { areas, catalogue, .. } = &*WORLD;
     Context { by, at, seq: 0, rules, areas, catalogue }
+}
+
+/// The shipped rules with another conduct.
+pub(crate) fn conduct(change: impl FnOnce(&mut Conduct)) -> &'static Rules {
+    let mut rules = Rules::shipped();
+    change(&mut rules.conduct);
+    Box::leak(Box::new(rules))
 }
 
 pub(crate) fn request(number: u128) -> Request {
@@ -171,15 +188,20 @@ pub(crate) fn request(number: u128) -> Request {
 pub(crate) struct Chain<F: Flow> {
     pub(crate) stored: Option<Stored<F>>,
     pub(crate) entries: Vec<Entry>,
+    pub(crate) rules: &'static Rules,
 }
 
 impl<F: Flow> Default for Chain<F> {
     fn default() -> Self {
-        Self { stored: None, entries: Vec::new() }
+        Self::under(&WORLD.rules)
     }
 }
 
 impl<F: Flow> Chain<F> {
+    pub(crate) fn under(rules: &'static Rules) -> Self {
+        Self { stored: None, entries: Vec::new(), rules }
+    }
+
     pub(crate) fn state(&self) -> &F {
         &self.stored.as_ref().expect("a flow that began").state
     }
@@ -192,7 +214,7 @@ impl<F: Flow> Chain<F> {
         command: &F::Command,
     ) -> Result<Change<F>, Refusal> {
         let number = u128::try_from(self.entries.len()).unwrap();
-        act(self.stored.as_ref(), command, request(number), 0, context(by, at))
+        act(self.stored.as_ref(), command, request(number), 0, under(self.rules, by, at))
     }
 
     pub(crate) fn commit(&mut self, change: &Change<F>) {

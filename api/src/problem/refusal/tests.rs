@@ -2,6 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use domain::{
+    calendar::{self, FaultCode},
+    limit::{Limit, LimitUnit},
+    policy::Fault,
+};
+
 use super::*;
 use crate::{language::Language, problem::render};
 
@@ -42,6 +48,35 @@ fn all() -> Vec<Refusal> {
         Refusal::EmptyPeriod,
         Refusal::UnknownCategory { code: "Z99".to_owned() },
         Refusal::UnknownArea { id: AreaId(uuid::Uuid::nil()) },
+        Refusal::Unsound { faults: faults() },
+        Refusal::TooManyAsks { max: 20 },
+        Refusal::AskedAlready { what: "extension" },
+        Refusal::NoSuchAsk { no: 7 },
+        Refusal::SignsTwice,
+        Refusal::NotAsker,
+        Refusal::NothingToExtend,
+        Refusal::Overdue { due_at: at },
+        Refusal::Spent { what: "suspension", times: 2 },
+        Refusal::TooMuchTime { most: Limit::working_days(3) },
+        Refusal::OutsideWindow { earliest: at, latest: at },
+        Refusal::Suspended { until: at },
+        Refusal::NotSuspended,
+        Refusal::NoSuchBreach { no: 3 },
+        Refusal::NothingDue,
+        Refusal::NotInvolved { unit: text() },
+        Refusal::Appointed { unit: text() },
+        Refusal::NotAdmitted {
+            unit: "苹果园社区".to_owned(),
+            category: "A0101".to_owned(),
+            entry: Some("N-7".to_owned()),
+        },
+        Refusal::UnknownRank { code: "loud".to_owned() },
+        Refusal::UnknownTopic { code: "party".to_owned() },
+        Refusal::ArrivalUnproven { distance_m: Some(731.0), most_m: 200 },
+        Refusal::LeadMissing,
+        Refusal::NothingRaised,
+        Refusal::NotJoined,
+        Refusal::FirstReport,
     ];
     let codes: BTreeSet<_> = all.iter().map(Refusal::code).collect();
     let first = Code::ALL.iter().position(|code| *code == Code::WrongState).unwrap();
@@ -53,14 +88,46 @@ fn all() -> Vec<Refusal> {
     all
 }
 
+/// One of a list, one of the whole of a list, and those of a calendar with and without facts.
+fn faults() -> Vec<Fault> {
+    let fault = |pointer: &str, code, detail: &str| Fault {
+        pointer: pointer.to_owned(),
+        code,
+        detail: detail.to_owned(),
+    };
+    vec![
+        fault("/rows/2/id", "duplicate_id", "rows 1 and 3 have one id, R-1"),
+        fault("/", "too_many_rows", ": too_many_rows “5001”; expected at most 5000 rows"),
+        calendar::Fault::new(FaultCode::NotADate, "/years/2026").with("given", "02-30").into(),
+        calendar::Fault::new(FaultCode::NoWorkingTime, "").into(),
+        fault("/measures", "unheard_of", "never seen"),
+    ]
+}
+
 fn read(refusal: Refusal, language: Language) -> serde_json::Value {
     let body = render(&Problem::from(refusal), language, "0af7651916cd43dd8448eb211c80319c");
     serde_json::from_slice(&body).unwrap()
 }
 
+/// Those that are told otherwise with other facts.
+fn otherwise() -> Vec<Refusal> {
+    vec![
+        Refusal::AskedAlready { what: "raise" },
+        Refusal::Spent { what: "appeal", times: 1 },
+        Refusal::Spent { what: "extension", times: 0 },
+        Refusal::TooMuchTime { most: Limit { amount: 1, unit: LimitUnit::SameDay } },
+        Refusal::NotAdmitted {
+            unit: "苹果园社区".to_owned(),
+            category: "A".to_owned(),
+            entry: None,
+        },
+        Refusal::ArrivalUnproven { distance_m: None, most_m: 200 },
+    ]
+}
+
 #[test]
 fn a_refusal_keeps_its_code_and_has_both_languages() {
-    for refusal in all() {
+    for refusal in all().into_iter().chain(otherwise()) {
         let code = refusal.code();
         let (zh, en) = (read(refusal.clone(), Language::Zh), read(refusal, Language::En));
         assert_eq!(zh["code"], code);
@@ -107,4 +174,56 @@ fn times_are_read_in_china() {
     let zh = read(refusal, Language::Zh);
     assert_eq!(zh["detail"], "重开期限已于 2026-09-21 22:13 +08:00 结束；请重新上报。");
     assert_eq!(zh["ended_at"], "2026-09-21T14:13:20Z");
+}
+
+#[test]
+fn every_fault_of_a_document_is_told_with_its_place() {
+    let unsound = || Refusal::Unsound { faults: faults() };
+    let (zh, en) = (read(unsound(), Language::Zh), read(unsound(), Language::En));
+    assert_eq!(zh["detail"], "查出 5 处错误，整份文件都没有生效；请按 errors 逐处修改后重新发布。");
+    assert_eq!(zh["count"], 5);
+    let told = |body: &serde_json::Value| -> Vec<String> {
+        let errors = body["errors"].as_array().unwrap().iter();
+        errors.map(|e| format!("{} {} {}", e["pointer"], e["code"], e["message"])).collect()
+    };
+    assert_eq!(
+        told(&zh),
+        [
+            r#""/document/rows/2/id" "duplicate_id" "编号重复：rows 1 and 3 have one id, R-1。""#,
+            r#""/document" "too_many_rows" "条目过多：too_many_rows “5001”; expected at most 5000 rows。""#,
+            r#""/document/years/2026" "not_a_date" "日期无效：given: 02-30。""#,
+            r#""/document" "no_working_time" "没有任何工作时间。""#,
+            r#""/document/measures" "unheard_of" "unheard_of：never seen。""#,
+        ]
+    );
+    assert_eq!(
+        told(&en),
+        [
+            r#""/document/rows/2/id" "duplicate_id" "rows 1 and 3 have one id, R-1.""#,
+            r#""/document" "too_many_rows" "too_many_rows “5001”; expected at most 5000 rows.""#,
+            r#""/document/years/2026" "not_a_date" "not a date: given: 02-30.""#,
+            r#""/document" "no_working_time" "no working time.""#,
+            r#""/document/measures" "unheard_of" "never seen.""#,
+        ]
+    );
+}
+
+#[test]
+fn facts_are_told_to_people_and_programs() {
+    let by_code = |code| all().into_iter().find(|r| r.code() == code).unwrap();
+    let zh = read(by_code("too_much_time"), Language::Zh);
+    assert_eq!(zh["detail"], "申请的时间要大于零，一次最多 3 个工作日；请缩短后重新申请。");
+    assert_eq!(zh["most"], serde_json::json!({ "amount": 3, "unit": "working_day" }));
+    let en = read(by_code("too_much_time"), Language::En);
+    assert_eq!(en["detail"], "Ask for more than nothing and at most 3 working days at once.");
+    let zh = read(by_code("suspended"), Language::Zh);
+    assert_eq!(
+        zh["detail"],
+        "案卷正在挂账，到 2026-09-21 22:13 +08:00 为止；请等到那时，或者先恢复办理。"
+    );
+    assert_eq!(zh["until"], "2026-09-21T14:13:20Z");
+    let zh = read(by_code("arrival_unproven"), Language::Zh);
+    assert_eq!((&zh["distance_m"], &zh["most_m"]), (&731.0.into(), &200.into()));
+    let none = Refusal::ArrivalUnproven { distance_m: None, most_m: 200 };
+    assert!(read(none, Language::Zh).get("distance_m").is_none());
 }

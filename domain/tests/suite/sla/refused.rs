@@ -18,7 +18,7 @@ fn only(rows: impl IntoIterator<Item = Row>) -> Fault {
     found[0].clone()
 }
 
-/// A row that is right, to be spoilt; it is row 18.
+/// A row that is right, to be spoilt; it is row 24.
 fn sound() -> Row {
     Row { demand: Some(Demand::Help), ..rule("X-1", Duty::Close, "2h") }
 }
@@ -27,7 +27,7 @@ fn sound() -> Row {
 fn a_rule_without_an_owner_or_a_basis_is_refused() {
     let fault = only([Row { owner: " ".into(), ..sound() }]);
     assert_eq!(fault.code(), "missing");
-    assert_eq!(fault.to_string(), "row 18, owner: text must not be empty");
+    assert_eq!(fault.to_string(), "row 24, owner: text must not be empty");
     let fault = only([Row { basis: String::new(), ..sound() }]);
     assert_eq!((fault.code(), fault.to_string().contains("basis")), ("missing", true));
     let fault = only([Row { id: "长".repeat(41), ..sound() }]);
@@ -37,11 +37,11 @@ fn a_rule_without_an_owner_or_a_basis_is_refused() {
 #[test]
 fn what_is_not_known_is_refused() {
     let fault = only([Row { category: Some("Z9".into()), ..sound() }]);
-    assert_eq!(fault, Fault::UnknownCategory { row: 18, code: "Z9".into() });
+    assert_eq!(fault, Fault::UnknownCategory { row: 24, code: "Z9".into() });
     let fault = only([Row { rank: Some("loud".into()), ..sound() }]);
-    assert_eq!(fault, Fault::UnknownRank { row: 18, code: "loud".into() });
+    assert_eq!(fault, Fault::UnknownRank { row: 24, code: "loud".into() });
     let fault = only([Row { area: Some(NOWHERE), ..sound() }]);
-    assert_eq!(fault, Fault::UnknownArea { row: 18, area: NOWHERE });
+    assert_eq!(fault, Fault::UnknownArea { row: 24, area: NOWHERE });
 }
 
 #[test]
@@ -51,13 +51,13 @@ fn limits_days_and_ids_are_checked() {
         Limit::minutes(Limit::MAX + 1),
         Limit { amount: 2, unit: LimitUnit::SameDay },
     ] {
-        assert_eq!(only([Row { limit, ..sound() }]), Fault::Limit { row: 18, limit });
+        assert_eq!(only([Row { limit, ..sound() }]), Fault::Limit { row: 24, limit });
     }
     let (from, until) = (day("2026-06-02"), day("2026-06-01"));
     let backward = Row { valid_from: Some(from), valid_until: Some(until), ..sound() };
-    assert_eq!(only([backward]), Fault::Backward { row: 18, from, until });
+    assert_eq!(only([backward]), Fault::Backward { row: 24, from, until });
     let fault = only([Row { id: "STD-03".into(), ..sound() }]);
-    assert_eq!(fault, Fault::DuplicateId { rows: [3, 18], id: "STD-03".into() });
+    assert_eq!(fault, Fault::DuplicateId { rows: [3, 24], id: "STD-03".into() });
 }
 
 #[test]
@@ -71,12 +71,13 @@ fn more_than_anybody_can_survey_is_refused() {
 #[test]
 fn every_duty_needs_a_row_for_everything() {
     let found = faults(&Matrix::default());
-    assert_eq!(found.len(), Duty::ALL.len());
-    for (fault, duty) in found.iter().zip(Duty::ALL) {
+    let limited: Vec<&Duty> = Duty::ALL.iter().filter(|duty| duty.limited()).collect();
+    assert_eq!(found.len(), limited.len());
+    for (fault, duty) in found.iter().zip(limited) {
         assert_eq!(*fault, Fault::NoFallback { duty: *duty, from: None, until: None });
     }
     let mut matrix = parsed(domain::sla::STANDARD);
-    let close = matrix.rows.last_mut().unwrap();
+    let close = matrix.rows.iter_mut().find(|row| row.duty == Duty::Close).unwrap();
     close.valid_until = Some(day("2026-12-31"));
     let from = Some(day("2027-01-01"));
     assert_eq!(faults(&matrix), [Fault::NoFallback { duty: Duty::Close, from, until: None }]);
@@ -95,12 +96,12 @@ fn a_tie_names_both_rows_a_matter_and_the_row_to_add() {
     let there = Row { area: Some(GRID), ..rule("there", Duty::Handle, "4wd") };
     let found = faults(&with([help, there]));
     let Fault::Tie(tie) = found.last().unwrap() else { panic!("{found:?}") };
-    assert_eq!((tie.rows, tie.same, tie.duty), ([18, 19], false, Duty::Handle));
+    assert_eq!((tie.rows, tie.same, tie.duty), ([24, 25], false, Duty::Handle));
     let matter = [(Column::Area, GRID.to_string()), (Column::Demand, "help".to_owned())];
     assert_eq!(tie.matter, matter);
     assert_eq!((tie.from, tie.until), (Some(day("2026-03-01")), None));
     let told = tie.to_string();
-    assert!(told.contains("rows 18 (help) and 19 (there)"), "{told}");
+    assert!(told.contains("rows 24 (help) and 25 (there)"), "{told}");
     assert!(told.contains("add a row with exactly these conditions"), "{told}");
     // Both also tie with the standard's urgent rows.
     assert_eq!(found.len(), 5);

@@ -1,0 +1,221 @@
+//! How the second story shows time: its year, deadlines, clocks, overdue facts.
+
+use chrono::{Datelike as _, Duration, NaiveDate, NaiveTime};
+use domain::{Instant, limit::LimitUnit, rules::local as on_clocks};
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        driver::{list, text},
+        say,
+    },
+    local,
+};
+
+/// The year of the second story: the first whose notice is not published and whose 国庆 is far
+/// enough away.
+pub(super) struct Year {
+    national_day: NaiveDate,
+}
+
+impl Year {
+    /// Picks it from what a calendar knows.
+    pub(super) fn pick(now: Instant, calendar: &Value) -> Option<Self> {
+        let published =
+            |year: &i32| !list(calendar, &format!("/document/years/{year}/days")).is_empty();
+        let years = (on_clocks(now).year()..=2099).filter(|year| !published(year));
+        let days = years.filter_map(|year| NaiveDate::from_ymd_opt(year, 10, 1));
+        let mut found = days.map(|national_day| Self { national_day });
+        found.find(|year| year.at(0, 0) > now)
+    }
+
+    /// So many days after the Monday two weeks before the week of 国庆, at this hour.
+    pub(super) fn at(&self, days: i64, hour: i64) -> Instant {
+        instant_of(self.day(days), hour)
+    }
+
+    fn day(&self, days: i64) -> NaiveDate {
+        let weekday = i64::from(self.national_day.weekday().num_days_from_monday());
+        self.national_day + Duration::days(days - 14 - weekday)
+    }
+
+    /// The morning after 国庆.
+    pub(super) fn holiday_over(&self) -> Instant {
+        instant_of(self.national_day + Duration::days(7), 9)
+    }
+
+    /// A notice as it could be: it is no official one, and leaves out what the moon decides.
+    pub(super) fn notice(&self) -> Value {
+        let (year, national) = (self.national_day.year(), self.national_day);
+        let mut days = Vec::new();
+        let mut day = |name: &str, date: NaiveDate, off: bool| {
+            days.push(json!({ "name": name, "date": date, "isOffDay": off }));
+        };
+        for (name, month, length) in [("元旦", 1, 1), ("劳动节", 5, 5), ("国庆节", 10, 7)] {
+            let first = NaiveDate::from_ymd_opt(year, month, 1).unwrap_or(national);
+            (0..length).for_each(|n| day(name, first + Duration::days(n), true));
+        }
+        // The Sunday before and the Saturday after are worked.
+        day("国庆节", self.day(13), false);
+        let after = national + Duration::days(7);
+        let saturday = (5 - i64::from(after.weekday().num_days_from_monday())).rem_euclid(7);
+        day("国庆节", after + Duration::days(saturday), false);
+        json!({ "year": year, "papers": [], "days": days })
+    }
+
+    /// In words.
+    pub(super) fn name(&self) -> String {
+        format!("{} 年", self.national_day.year())
+    }
+}
+
+/// An hour of a day on the clocks of China.
+fn instant_of(day: NaiveDate, hour: i64) -> Instant {
+    day.and_time(NaiveTime::MIN).and_utc() + Duration::hours(hour - 8)
+}
+
+/// An instant as people read it, with its year and its day of the week.
+pub(super) fn dated(instant: &str) -> String {
+    const NAMES: [&str; 7] = ["一", "二", "三", "四", "五", "六", "日"];
+    let Ok(at) = chrono::DateTime::parse_from_rfc3339(instant) else { return String::new() };
+    let at = on_clocks(at.to_utc());
+    let weekday = usize::try_from(at.weekday().num_days_from_monday()).unwrap_or_default();
+    let name = NAMES.get(weekday).copied().unwrap_or_default();
+    format!("{}（周{name}）{}", at.format("%Y-%m-%d"), at.format("%H:%M"))
+}
+
+/// The instant at a JSON pointer.
+pub(super) fn instant(answer: &Value, pointer: &str) -> Option<Instant> {
+    let at = chrono::DateTime::parse_from_rfc3339(&text(answer, pointer)).ok()?;
+    Some(at.to_utc())
+}
+
+/// What is there of this duty; null when nothing is.
+pub(super) fn of_duty<'a>(answer: &'a Value, pointer: &str, duty: &str) -> &'a Value {
+    let all = list(answer, pointer);
+    all.iter().find(|one| text(one, "/duty") == duty).unwrap_or(&Value::Null)
+}
+
+/// A deadline of a duty in words.
+pub(super) fn deadline(answer: &Value, pointer: &str, duty: &str) -> String {
+    let one = of_duty(answer, pointer, duty);
+    let provisional = one.pointer("/term/provisional") == Some(&json!(true));
+    format!(
+        "{}须于 {} 前完成{}",
+        text(one, "/duty_label"),
+        dated(&text(one, "/term/due_at")),
+        if provisional {
+            "（暂定：当年节假日安排尚未公布）"
+        } else {
+            "（确定）"
+        }
+    )
+}
+
+/// The last overdue fact in words, with its excuse beside it.
+pub(super) fn breach(answer: &Value) -> String {
+    let Some(fact) = list(answer, "/breaches").last() else { return String::new() };
+    let excused = text(fact, "/exempted_at");
+    format!(
+        "超期事实 {}：{} {}，应于 {}{}",
+        fact.get("no").unwrap_or(&Value::Null),
+        text(fact, "/unit/name"),
+        text(fact, "/duty_label"),
+        dated(&text(fact, "/due_at")),
+        if excused.is_empty() { "" } else { "；事实保留，免责另记" }
+    )
+}
+
+/// How long in words.
+fn limit(term: &Value) -> String {
+    let unit = LimitUnit::parse(&text(term, "/unit")).map_or("", LimitUnit::label);
+    format!("{} {unit}", term.get("amount").unwrap_or(&Value::Null))
+}
+
+/// What moved a deadline, in words.
+fn moves(term: &Value) -> String {
+    let moves = list(term, "/moves").iter().map(|moved| {
+        if text(moved, "/what") == "extended" {
+            return format!("延期 {}", limit(moved));
+        }
+        let (from, until) = (text(moved, "/from"), text(moved, "/until"));
+        format!("暂停 {} 至 {}", local(&from), local(&until))
+    });
+    let moves: Vec<String> = moves.collect();
+    if moves.is_empty() { "无延期、无暂停".to_owned() } else { moves.join("，") }
+}
+
+/// Prints the working of every clock that runs.
+pub(super) fn say_running(clocks: &Value) {
+    for clock in list(clocks, "/running") {
+        let term = clock.get("term").unwrap_or(&Value::Null);
+        say(&format!(
+            "       {} {}：{} 起算，规则 {}，{}（{}）",
+            text(clock, "/unit/name"),
+            text(clock, "/duty_label"),
+            dated(&text(term, "/started_at")),
+            text(term, "/rule"),
+            limit(term),
+            text(clock, "/method"),
+        ));
+        for day in list(clock, "/days") {
+            let (kind, name) = (text(day, "/kind_label"), text(day, "/name"));
+            let minutes = day.get("minutes").unwrap_or(&Value::Null);
+            say(&format!("         {} {kind}{name} {minutes} 分钟", text(day, "/date")));
+        }
+        let due = dated(&text(term, "/due_at"));
+        say(&format!("         {}；到期 {due}", moves(term)));
+    }
+}
+
+/// Prints everything that was ever owed, with how it ended.
+pub(super) fn say_all(clocks: &Value) {
+    for one in list(clocks, "/all") {
+        let term = one.get("term").unwrap_or(&Value::Null);
+        let outcome = match text(one, "/outcome").as_str() {
+            "met" => "按期",
+            "late" => "超期",
+            "lifted" => "解除",
+            _ => "进行中",
+        };
+        say(&format!(
+            "       {} {}：{} 起，{} {}，{}到期 {} → {outcome}",
+            text(one, "/unit_name"),
+            text(one, "/duty_label"),
+            local(&text(term, "/started_at")),
+            text(term, "/rule"),
+            limit(term),
+            if list(term, "/moves").is_empty() {
+                String::new()
+            } else {
+                format!("{}，", moves(term))
+            },
+            local(&text(term, "/due_at")),
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::calendar::HolidayYear;
+
+    use super::*;
+
+    #[test]
+    fn a_year_can_be_told_of_from_any_day() {
+        let calendar = json!({ "document": { "years": { "2027": { "days": [1] } } } });
+        let start = instant_of(NaiveDate::from_ymd_opt(2024, 1, 1).unwrap(), 3);
+        for days in 0..10_000 {
+            let now = start + Duration::days(days);
+            let year = Year::pick(now, &calendar).unwrap();
+            assert!(year.at(0, 9) > now, "{now}");
+            assert!(year.holiday_over() - now < Duration::days(3 * 366), "{now}");
+            assert_ne!(year.national_day.year(), 2027);
+            assert!(year.day(11) < year.national_day, "{now}");
+            let notice = HolidayYear::parse(&year.notice().to_string()).unwrap();
+            let made_up = notice.days.iter().filter(|day| !day.is_off_day);
+            let weekdays: Vec<_> = made_up.map(|day| day.date.weekday()).collect();
+            assert_eq!(weekdays, [chrono::Weekday::Sun, chrono::Weekday::Sat], "{now}");
+        }
+    }
+}

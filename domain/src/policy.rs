@@ -1,0 +1,288 @@
+//! Policies: what a tenant decides for itself, as documents that are published in editions.
+//!
+//! Each kind is one flow of its own, so that every edition stands in the journal with who
+//! published it, when and why; a deadline names the edition it was made by.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    actor::Permission,
+    admission::Admissions,
+    calendar::{self, CalendarBook},
+    flow::{Context, Flow},
+    id::{PersonId, TenantId},
+    journal::{FlowKind, Hash},
+    named::named,
+    obligation::Obligation,
+    refusal::Refusal,
+    responsibility::Responsibilities,
+    rules::{Conduct, Edition, Rules},
+    sheet,
+    sla::{self, Matrix},
+    text::Prose,
+    whistling::Whistling,
+};
+
+named! {
+    /// What a document is about.
+    PolicyKind {
+        /// Windows, counts, measures, extensions.
+        Conduct = "conduct", "办理规则";
+        /// Opening hours, holidays, how days are counted.
+        Calendar = "calendar", "工作日历";
+        /// How long everything may take.
+        Deadlines = "deadlines", "时限标准";
+        /// Who leads what (权责清单).
+        Responsibilities = "responsibilities", "权责清单";
+        /// What may be given to communities (事项准入).
+        Admissions = "admissions", "社区事项准入清单";
+        /// Ranks and topics of whistles.
+        Whistling = "whistling", "吹哨规则";
+    }
+}
+
+/// One document.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "document", rename_all = "snake_case")]
+pub enum Document {
+    /// See [`PolicyKind::Conduct`].
+    Conduct(Conduct),
+    /// See [`PolicyKind::Calendar`].
+    Calendar(CalendarBook),
+    /// See [`PolicyKind::Deadlines`].
+    Deadlines(Matrix),
+    /// See [`PolicyKind::Responsibilities`].
+    Responsibilities(Responsibilities),
+    /// See [`PolicyKind::Admissions`].
+    Admissions(Admissions),
+    /// See [`PolicyKind::Whistling`].
+    Whistling(Whistling),
+}
+
+/// What is wrong with a document, and where.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// A JSON pointer into the document.
+    pub pointer: String,
+    /// A code for machines.
+    pub code: &'static str,
+    /// In words, with the facts.
+    pub detail: String,
+}
+
+impl Document {
+    /// What it is about.
+    pub const fn kind(&self) -> PolicyKind {
+        match self {
+            Self::Conduct(_) => PolicyKind::Conduct,
+            Self::Calendar(_) => PolicyKind::Calendar,
+            Self::Deadlines(_) => PolicyKind::Deadlines,
+            Self::Responsibilities(_) => PolicyKind::Responsibilities,
+            Self::Admissions(_) => PolicyKind::Admissions,
+            Self::Whistling(_) => PolicyKind::Whistling,
+        }
+    }
+
+    /// What a tenant has that published none.
+    pub fn shipped(kind: PolicyKind) -> Self {
+        match kind {
+            PolicyKind::Conduct => Self::Conduct(Conduct::default()),
+            PolicyKind::Calendar => Self::Calendar(CalendarBook::standard()),
+            PolicyKind::Deadlines => Self::Deadlines(Matrix::standard()),
+            PolicyKind::Responsibilities => Self::Responsibilities(Responsibilities::default()),
+            PolicyKind::Admissions => Self::Admissions(Admissions::standard()),
+            PolicyKind::Whistling => Self::Whistling(Whistling::standard()),
+        }
+    }
+
+    /// Everything that is wrong with it; nothing when it may come into force.
+    pub fn check(&self, context: &Context<'_>) -> Vec<Fault> {
+        match self {
+            Self::Conduct(conduct) => conduct.check(),
+            Self::Calendar(book) => book.check().into_iter().map(Fault::from).collect(),
+            Self::Deadlines(matrix) => {
+                let areas = |id| sla::ancestry(context.areas, id);
+                let ranks: Vec<&str> =
+                    context.rules.whistling.ranks.iter().map(|rank| rank.code.as_str()).collect();
+                let known =
+                    sla::Known { areas: &areas, catalogue: context.catalogue, ranks: &ranks };
+                matrix.check(&known).into_iter().map(Fault::from).collect()
+            }
+            Self::Responsibilities(list) => {
+                sheets(list.check(context.catalogue, context.areas), "items")
+            }
+            Self::Admissions(list) => {
+                sheets(list.check(context.catalogue, context.areas), "entries")
+            }
+            Self::Whistling(whistling) => sheets(whistling.check(), "ranks"),
+        }
+    }
+}
+
+/// Faults of a list of rows as faults of a document.
+fn sheets(faults: Vec<sheet::Fault>, rows: &str) -> Vec<Fault> {
+    faults
+        .into_iter()
+        .map(|fault| Fault {
+            pointer: match fault.at {
+                sheet::At::Row(index) => format!("/{rows}/{index}/{}", fault.column),
+                sheet::At::Line(line) => format!("/{rows}/{line}/{}", fault.column),
+                sheet::At::Whole => format!("/{}", fault.column),
+            },
+            code: fault.code,
+            detail: fault.to_string(),
+        })
+        .collect()
+}
+
+impl From<calendar::Fault> for Fault {
+    fn from(fault: calendar::Fault) -> Self {
+        let facts: Vec<String> =
+            fault.facts.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        Self {
+            pointer: fault.at,
+            code: fault.code.name(),
+            detail: format!("{}; {}", fault.code.label(), facts.join(", ")),
+        }
+    }
+}
+
+impl From<sla::Fault> for Fault {
+    fn from(fault: sla::Fault) -> Self {
+        Self { pointer: fault.pointer(), code: fault.code(), detail: fault.to_string() }
+    }
+}
+
+/// One kind of document of a tenant, in its newest edition.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Policy {
+    /// Its identity: made of the tenant and the kind.
+    pub id: Uuid,
+    /// The document.
+    pub document: Document,
+    /// Who published it.
+    pub by: PersonId,
+    /// The name of who published it.
+    pub by_name: String,
+    /// When.
+    pub at: crate::Instant,
+    /// Why.
+    pub note: Prose,
+}
+
+/// What may be asked.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Bring a document into force.
+    Publish {
+        /// For which tenant.
+        tenant: TenantId,
+        /// Which.
+        document: Box<Document>,
+        /// Why.
+        note: Prose,
+    },
+}
+
+/// What can have happened.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A document came into force.
+    Published {
+        /// As it is now.
+        policy: Box<Policy>,
+    },
+}
+
+impl Policy {
+    /// The identity of a kind of document of a tenant.
+    pub fn id_of(tenant: TenantId, kind: PolicyKind) -> Uuid {
+        let digest = Hash::of(format!("policy\n{tenant}\n{}", kind.name()).as_bytes());
+        let bytes = digest.0.first_chunk::<16>().copied().unwrap_or_default();
+        // Version 8 of RFC 9562: made by a rule of one's own.
+        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    }
+}
+
+impl Flow for Policy {
+    const KIND: FlowKind = FlowKind::Policy;
+    type Command = Command;
+    type Event = Event;
+
+    fn name(_: &Command) -> &'static str {
+        "publish"
+    }
+
+    fn decide(
+        _: Option<&Self>,
+        command: &Command,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let Command::Publish { tenant, document, note } = command;
+        let root = cx.areas.root().ok_or(Refusal::OutsideTenant)?;
+        cx.require(Permission::ManageRules, &root.path, &root.name)?;
+        let faults = document.check(cx);
+        if !faults.is_empty() {
+            return Err(Refusal::Unsound { faults });
+        }
+        let policy = Self {
+            id: Self::id_of(*tenant, document.kind()),
+            document: (**document).clone(),
+            by: cx.by.person,
+            by_name: cx.by.name.clone(),
+            at: cx.at,
+            note: note.clone(),
+        };
+        Ok(vec![Event::Published { policy: Box::new(policy) }])
+    }
+
+    fn evolve(_: Option<Self>, event: &Event) -> Option<Self> {
+        let Event::Published { policy } = event;
+        Some((**policy).clone())
+    }
+
+    fn obligations(&self) -> Vec<Obligation> {
+        Vec::new()
+    }
+
+    fn fulfils(_: &Event, _: &Obligation) -> bool {
+        false
+    }
+
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+impl Rules {
+    /// The rules this program comes with.
+    pub fn shipped() -> Self {
+        let deadlines = sla::Compiled::of_checked(Matrix::standard(), &sla::Known::nothing());
+        Self {
+            conduct: Conduct::default(),
+            deadlines: Edition::shipped(deadlines),
+            calendars: Edition::shipped(CalendarBook::standard().compile()),
+            responsibilities: Edition::shipped(Responsibilities::default()),
+            admissions: Edition::shipped(Admissions::standard()),
+            whistling: Whistling::standard(),
+        }
+    }
+
+    /// Puts an edition into force. It was checked when it was published; what has changed around
+    /// it since (an area retired, a category renamed) makes rows that match nothing any more.
+    pub fn enact(&mut self, document: Document, no: i64, known: &sla::Known<'_>) {
+        match document {
+            Document::Conduct(conduct) => self.conduct = conduct,
+            Document::Calendar(book) => self.calendars = Edition { no, value: book.compile() },
+            Document::Deadlines(matrix) => {
+                self.deadlines = Edition { no, value: sla::Compiled::of_checked(matrix, known) };
+            }
+            Document::Responsibilities(value) => self.responsibilities = Edition { no, value },
+            Document::Admissions(value) => self.admissions = Edition { no, value },
+            Document::Whistling(whistling) => self.whistling = whistling,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Documents that come into force: by whom, in which edition, and never with a fault.
+
+use chrono::{TimeZone as _, Utc};
+use domain::{
+    actor::Role,
+    calendar::HolidayYear,
+    change::Change,
+    flow::Flow as _,
+    id::TenantId,
+    limit::Limit,
+    obligation::Duty,
+    policy::{Command, Document, Policy, PolicyKind},
+    refusal::Refusal,
+    rules::{Conduct, Rules},
+    sla::{Known, Matrix},
+};
+use uuid::Uuid;
+
+use super::{
+    report as reports,
+    script::{Script, dispatch},
+    world::{
+        CITY, COMMUNITY, Chain, DISTRICT, GRID, TENANT, WORLD, actor, almighty, morning, prose,
+        system,
+    },
+};
+
+fn publish(document: Document) -> Command {
+    let document = Box::new(document);
+    Command::Publish { tenant: TENANT, document, note: prose("试行半年") }
+}
+
+fn ask(chain: &Chain<Policy>, document: Document) -> Result<Change<Policy>, Refusal> {
+    let administrator = actor(30, "蒋管理", &[(Role::Administrator, CITY)]);
+    chain.ask(&administrator, morning(), &publish(document))
+}
+
+fn faults(document: Document) -> Vec<(String, &'static str)> {
+    match ask(&Chain::default(), document) {
+        Err(Refusal::Unsound { faults }) => {
+            faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn whatever_is_shipped_can_be_published() {
+    for kind in PolicyKind::ALL.iter().copied() {
+        let change = ask(&Chain::default(), Document::shipped(kind)).unwrap();
+        assert_eq!(change.state.document.kind(), kind);
+        assert_eq!(change.state.id, Policy::id_of(TENANT, kind));
+        assert!(change.opened.is_empty() && change.state.obligations().is_empty());
+    }
+}
+
+#[test]
+fn each_edition_says_who_when_and_why_and_has_a_number() {
+    let mut chain = Chain::<Policy>::default();
+    for edition in 1..=3_u32 {
+        let conduct = Conduct { returns: edition, ..Conduct::default() };
+        let change = ask(&chain, Document::Conduct(conduct.clone())).unwrap();
+        assert_eq!(change.entry.seq, i64::from(edition));
+        assert_eq!(change.state.document, Document::Conduct(conduct));
+        assert_eq!((change.state.by_name.as_str(), change.state.at), ("蒋管理", morning()));
+        assert_eq!(change.state.note, prose("试行半年"));
+        chain.commit(&change);
+    }
+    assert_eq!(domain::journal::verify(&chain.entries), Ok(chain.stored.unwrap().head));
+}
+
+#[test]
+fn each_kind_of_each_tenant_is_a_flow_of_its_own() {
+    let mut ids: Vec<Uuid> = [TENANT, TenantId(Uuid::from_u128(2))]
+        .iter()
+        .flat_map(|tenant| PolicyKind::ALL.iter().map(|kind| Policy::id_of(*tenant, *kind)))
+        .collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 2 * PolicyKind::ALL.len());
+}
+
+#[test]
+fn only_who_manages_the_rules_of_the_whole_tenant_publishes() {
+    let chain = Chain::<Policy>::default();
+    for role in Role::ALL.iter().copied() {
+        for over in [CITY, DISTRICT] {
+            let by = actor(31, "某人", &[(role, over)]);
+            let asked = chain.ask(&by, morning(), &publish(Document::shipped(PolicyKind::Conduct)));
+            let may = role == Role::Administrator && over == CITY;
+            assert_eq!(asked.is_ok(), may, "{role:?} {over:?}");
+        }
+    }
+}
+
+#[test]
+fn a_conduct_out_of_range_is_refused_at_its_place() {
+    let with = |change: fn(&mut Conduct)| {
+        let mut conduct = Conduct::default();
+        change(&mut conduct);
+        faults(Document::Conduct(conduct))
+    };
+    let at = |pointer: &str| vec![(pointer.to_owned(), "out_of_range")];
+    assert_eq!(with(|c| c.reopen_days = 367), at("/reopen_days"));
+    assert_eq!(with(|c| c.callback_attempts = 0), at("/callback_attempts"));
+    assert_eq!(with(|c| c.returns = 21), at("/returns"));
+    assert_eq!(with(|c| c.extension.approvals = 3), at("/extension/approvals"));
+    assert_eq!(with(|c| c.extension.most = Limit::days(0)), at("/extension/most/amount"));
+    assert_eq!(with(|c| c.suspension.days = 0), at("/suspension/days"));
+    assert_eq!(with(|c| c.suspension.approvals = 9), at("/suspension/approvals"));
+    assert_eq!(with(|c| c.measures = vec![c.measures[0]; 11]), at("/measures"));
+    let two = with(|c| (c.returns, c.reworks) = (99, 99));
+    assert_eq!(two.len(), 2, "all at once: {two:?}");
+}
+
+#[test]
+fn a_faulty_document_of_any_kind_changes_nothing() {
+    let Document::Calendar(mut calendar) = Document::shipped(PolicyKind::Calendar) else {
+        panic!()
+    };
+    calendar.schedules.push(calendar.schedules[0].clone());
+    let Document::Whistling(mut whistling) = Document::shipped(PolicyKind::Whistling) else {
+        panic!()
+    };
+    whistling.ranks[0].blowers.clear();
+    let matrix = Matrix::default();
+    for document in
+        [Document::Calendar(calendar), Document::Whistling(whistling), Document::Deadlines(matrix)]
+    {
+        let found = faults(document);
+        assert!(!found.is_empty());
+        assert!(
+            found.iter().all(|(pointer, _)| pointer.is_empty() || pointer.starts_with('/')),
+            "{found:?}"
+        );
+    }
+}
+
+/// Which edition a clock was made by, and that it keeps it.
+#[test]
+fn a_clock_names_the_editions_it_was_made_by() {
+    let mut rules = Rules::shipped();
+    let mut matrix = Matrix::standard();
+    for row in matrix.rows.iter_mut().filter(|row| row.duty == Duty::Sign) {
+        row.limit = Limit::hours(5);
+    }
+    rules.enact(Document::Deadlines(matrix), 7, &Known::nothing());
+    rules.enact(Document::shipped(PolicyKind::Calendar), 3, &Known::nothing());
+    let rules: &'static Rules = Box::leak(Box::new(rules));
+    let script = Script::begun(rules, COMMUNITY).other(&dispatch(GRID));
+    let sign = script.owed(Duty::Sign).term;
+    assert_eq!((sign.rules, sign.calendar, sign.limit), (7, 3, Limit::hours(5)));
+    let mut before = Script::dispatched();
+    let old = before.owed(Duty::Sign).term;
+    before.chain.rules = rules;
+    let comment = before.then(&almighty(5), &super::script::comment());
+    assert_eq!(comment.owed(Duty::Sign).term, old, "a new edition moves no clock that runs");
+    assert_eq!((old.rules, old.calendar), (0, 0));
+}
+
+#[test]
+fn a_new_edition_is_in_force_from_the_next_command_on() {
+    let mut rules = Rules::shipped();
+    let conduct = Conduct { verify_before_filing: true, ..Conduct::default() };
+    rules.enact(Document::Conduct(conduct), 1, &Known::nothing());
+    let told = reports::told(Box::leak(Box::new(rules)));
+    assert_eq!(told.state().obligations()[0].duty, Duty::Confirm);
+    assert!(!WORLD.rules.conduct.verify_before_filing);
+}
+
+/// A year nobody knew is published: what was reckoned provisionally is reckoned anew, once.
+#[test]
+fn a_provisional_end_is_computed_anew_when_the_year_is_known() {
+    let start = Utc.with_ymd_and_hms(2029, 12, 20, 2, 0, 0).unwrap();
+    let filed = Script::filed().until(start).other(&dispatch(GRID));
+    let before = filed.owed(Duty::Handle).term;
+    assert!(before.provisional && !filed.owed(Duty::Sign).term.provisional);
+    let recompute = domain::case::Command::Recompute;
+    let asked = filed.chain.ask(&system(), filed.at, &recompute);
+    assert_eq!(asked.unwrap_err(), Refusal::NothingDue, "nothing new is known");
+    let Document::Calendar(mut book) = Document::shipped(PolicyKind::Calendar) else { panic!() };
+    for (year, date) in [(2029, "2029-12-24"), (2030, "2030-01-01")] {
+        let day = format!(r#"{{"name":"假","date":"{date}","isOffDay":true}}"#);
+        let text = format!(r#"{{"year":{year},"papers":["1"],"days":[{day}]}}"#);
+        book.years.insert(year, HolidayYear::parse(&text).unwrap());
+    }
+    let mut rules = Rules::shipped();
+    rules.enact(Document::Calendar(book), 4, &Known::nothing());
+    let mut known = filed;
+    known.chain.rules = Box::leak(Box::new(rules));
+    let nobody = known.refusal(3, &recompute);
+    assert!(matches!(nobody, Refusal::NotPermitted { .. }), "only the system");
+    let (known, change) = known.now(&system(), &recompute);
+    let after = known.owed(Duty::Handle).term;
+    assert!(!after.provisional && after.due_at > before.due_at);
+    assert_eq!((after.calendar, after.rules, after.no), (4, before.rules, before.no));
+    assert_eq!(change.moved.len(), 1);
+    let again = known.chain.ask(&system(), known.at, &recompute);
+    assert_eq!(again.unwrap_err(), Refusal::NothingDue, "once");
+}

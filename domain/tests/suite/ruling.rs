@@ -1,0 +1,75 @@
+//! A case handled in vain too often: somebody above rules for good.
+
+use domain::{
+    case::{Outcome as End, Stage, lifecycle::StageName},
+    flow::Flow as _,
+    obligation::{Duty, Outcome},
+};
+
+use super::{
+    script::{OTHER, Script, answer, dispatch, feed_back, reopen, rule, verify},
+    world::{COMMUNITY, DISTRICT, GRID, URBAN, almighty, conduct, unit},
+};
+
+/// Fed back, where it may be handled again so often.
+fn fed_back(reworks: u32) -> Script {
+    let rules = conduct(|conduct| conduct.reworks = reworks);
+    let script = Script::begun(rules, COMMUNITY).other(&dispatch(GRID));
+    script.works(&domain::case::Command::Sign).works(&feed_back())
+}
+
+#[test]
+fn one_rework_too_many_is_ruled_about() {
+    for allowed in [0_u32, 1, 3] {
+        let mut script = fed_back(allowed);
+        for _ in 0..allowed {
+            script = script.other(&verify(false));
+            assert_eq!(script.case().stage.name(), StageName::Handling);
+            script = script.works(&feed_back());
+        }
+        let seen = script.clone().other(&verify(false));
+        let told = script.other(&verify(true)).other(&answer(false));
+        for script in [seen, told] {
+            assert_eq!(script.case().stage.name(), StageName::Ruling, "after {allowed}");
+            assert_eq!(script.case().tally.reworks, allowed + 1);
+            let owed: Vec<_> =
+                script.case().obligations().into_iter().map(|o| (o.duty, o.owed_by)).collect();
+            assert_eq!(owed, [(Duty::Rule, unit(DISTRICT))]);
+        }
+    }
+}
+
+#[test]
+fn it_is_over_by_ruling_and_can_be_reopened() {
+    let (script, change) = Script::ruling().now(&almighty(OTHER), &rule(false));
+    let Stage::Closed { closing, .. } = &script.case().stage else { panic!("not closed") };
+    assert_eq!((closing.outcome, &closing.answer), (End::Ruled, &None));
+    assert_eq!(change.settled[0].outcome, Outcome::Met);
+    assert!(script.case().obligations().is_empty());
+    assert!(script.ask(OTHER, &reopen()).is_ok());
+}
+
+#[test]
+fn or_it_is_handled_once_more_with_a_new_clock() {
+    let script = Script::ruling();
+    let (script, _) = script.now(&almighty(OTHER), &rule(true));
+    assert_eq!(script.owed(Duty::Handle).term.started_at, script.at);
+    let again = script.works(&feed_back()).other(&verify(false));
+    assert_eq!(again.case().stage.name(), StageName::Ruling, "and then ruled about again");
+    let solved = Script::ruling().other(&rule(true)).works(&feed_back()).other(&verify(true));
+    assert_eq!(solved.case().stage.name(), StageName::Verified);
+}
+
+/// While it is ruled about, the lead owes nothing that it could not do.
+#[test]
+fn departments_owe_no_work_while_it_is_ruled_about_nor_after() {
+    let ruling = Script::whistle_ruling();
+    let work = |script: &Script| {
+        script.case().obligations().iter().filter(|owed| owed.duty.work()).count()
+    };
+    assert_eq!(work(&ruling), 0);
+    assert_eq!(work(&ruling.clone().other(&rule(false))), 0);
+    let again = ruling.other(&rule(true));
+    assert_eq!(again.owed(Duty::FeedBack).owed_by, unit(URBAN));
+    assert_eq!(work(&again), 1);
+}

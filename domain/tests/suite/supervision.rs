@@ -1,0 +1,237 @@
+//! What is done about debts that become late, and that they were late stays a fact.
+
+use chrono::Duration;
+use domain::{
+    actor::Role,
+    case::{
+        Case, Command, Event,
+        supervision::{SupervisionKind, Trigger},
+    },
+    flow::Flow as _,
+    obligation::{Duty, Outcome},
+    refusal::Refusal,
+    rules::MeasureKind,
+};
+
+use super::{
+    script::{
+        OTHER, Script, THIRD, WORKER, appeal, arrive, close, decide, events, lapse, reply,
+        supervise, withdraw,
+    },
+    world::{COMMUNITY, DISTRICT, GRID, MARKET, SQUAD, STREET, actor, almighty, system, unit},
+};
+
+fn measures(happened: &[Event]) -> Vec<MeasureKind> {
+    let what = |event: &Event| {
+        if let Event::Measured { what, .. } = event { Some(*what) } else { None }
+    };
+    happened.iter().filter_map(what).collect()
+}
+
+#[test]
+fn measures_are_taken_in_order_each_once_when_it_is_time() {
+    let mut script = Script::handling();
+    let due = script.owed(Duty::Handle).term.due_at;
+    let (mut taken, mut before) = (Vec::new(), script.at);
+    while let Some(next) = script.owed(Duty::Handle).term.next_at {
+        let owed = script.owed(Duty::Handle);
+        let early = script.chain.ask(&system(), next - Duration::milliseconds(1), &lapse(&owed));
+        assert_eq!(early.unwrap_err(), Refusal::NothingDue);
+        assert!(next > before);
+        before = next;
+        let (after, happened) = script.lapses(Duty::Handle);
+        taken.extend(measures(&happened));
+        let twice = after.chain.ask(&system(), after.at, &lapse(&owed));
+        assert_eq!(twice.unwrap_err(), Refusal::NothingDue, "each once");
+        script = after;
+    }
+    assert_eq!(
+        taken,
+        [
+            MeasureKind::Remind,
+            MeasureKind::Urge,
+            MeasureKind::Supervise,
+            MeasureKind::Report,
+            MeasureKind::List
+        ]
+    );
+    assert_eq!(script.owed(Duty::Handle).term.due_at, due, "measures move nothing");
+    let kinds: Vec<_> = script.case().supervisions.iter().map(|one| one.kind).collect();
+    assert_eq!(kinds, [SupervisionKind::Urge, SupervisionKind::Supervise, SupervisionKind::List]);
+    assert!(script.case().supervisions.iter().all(|one| one.trigger == Trigger::Overdue));
+}
+
+#[test]
+fn who_is_reminded_is_not_late_and_who_is_urged_is() {
+    let (script, _) = Script::handling().lapses(Duty::Handle);
+    let term = script.owed(Duty::Handle).term;
+    assert!(script.at < term.due_at && script.case().breaches.is_empty());
+    let (script, happened) = script.lapses(Duty::Handle);
+    assert_eq!(script.at, term.due_at);
+    let breach = &script.case().breaches[0];
+    assert_eq!((breach.no, breach.duty, &breach.unit), (1, Duty::Handle, &unit(GRID)));
+    assert_eq!((breach.term, breach.due_at), (term.no, term.due_at));
+    assert!(happened.iter().any(|event| matches!(event, Event::Breached { .. })));
+    let (script, _) = script.lapses(Duty::Handle);
+    assert_eq!(script.case().breaches.len(), 1, "one fact about one debt");
+}
+
+#[test]
+fn the_level_above_learns_of_a_debt() {
+    let mut script = Script::dispatched();
+    let leader = actor(90, "柳社区", &[(Role::CommunityOfficer, COMMUNITY)]);
+    assert!(!script.case().units.iter().any(|known| known.id == COMMUNITY));
+    for _ in 0..4 {
+        script = script.lapses(Duty::Sign).0;
+    }
+    assert!(script.case().units.iter().any(|known| known.id == COMMUNITY));
+    assert!(script.case().visible_to(&leader, script.at));
+}
+
+#[test]
+fn only_the_system_takes_measures() {
+    let script = Script::dispatched().later(3);
+    let refusal = script.refusal(OTHER, &lapse(&script.owed(Duty::Sign)));
+    assert!(matches!(refusal, Refusal::NotPermitted { .. }));
+    let mut owed = script.owed(Duty::Sign);
+    owed.term.no += 1;
+    let asked = script.chain.ask(&system(), script.at, &lapse(&owed));
+    assert_eq!(asked.unwrap_err(), Refusal::NothingDue, "another round's clock");
+}
+
+#[test]
+fn what_is_done_late_is_a_fact_even_when_nobody_looked() {
+    let mut script = Script::dispatched().later(1);
+    let change = script.act(&almighty(WORKER), &Command::Sign);
+    assert_eq!(change.settled[0].outcome, Outcome::Late);
+    assert_eq!(change.state.breaches.len(), 1);
+    assert_eq!(change.state.breaches[0].duty, Duty::Sign);
+}
+
+/// Two debts end at once, one of them known: numbers stay apart.
+#[test]
+fn facts_are_numbered_one_after_another() {
+    let signed = Script::whistled().steps(MARKET, &[domain::case::whistle::Act::Sign]);
+    let contact = |script: &Script| {
+        let owed = script.case().obligations();
+        owed.into_iter().find(|o| o.duty == Duty::Contact && o.owed_by.id == MARKET).unwrap()
+    };
+    let mut script = signed;
+    for _ in 0..2 {
+        let owed = contact(&script);
+        let at = owed.term.next_at.unwrap();
+        script = script.until(at).now(&system(), &lapse(&owed)).0;
+    }
+    let script = script.later(30).steps(MARKET, &[arrive()]);
+    let numbers = |case: &Case| case.breaches.iter().map(|one| one.no).collect::<Vec<_>>();
+    assert_eq!(numbers(script.case()), [1, 2]);
+    let script = script.steps(MARKET, &[super::script::report_back()]);
+    assert_eq!(numbers(script.case()), [1, 2, 3]);
+}
+
+#[test]
+fn a_supervision_is_answered_by_the_addressee_once() {
+    let script = Script::dispatched().other(&supervise(SupervisionKind::Supervise, GRID));
+    let (no, owed) = (script.case().supervisions[0].no, script.owed(Duty::AnswerSupervision));
+    assert_eq!(owed.owed_by, unit(GRID));
+    let stranger = actor(91, "别人", &[(Role::DepartmentOfficer, SQUAD)]);
+    let asked = script.chain.ask(&stranger, script.at, &reply(no));
+    assert!(matches!(asked, Err(Refusal::NotPermitted { .. })));
+    let worker = actor(92, "王网格", &[(Role::GridWorker, GRID)]);
+    let (script, change) = script.now(&worker, &reply(no));
+    assert_eq!(change.settled[0].outcome, Outcome::Met);
+    assert_eq!(script.case().supervisions[0].reply.as_ref().unwrap().by, worker.person);
+    assert_eq!(script.refusal(WORKER, &reply(no)), Refusal::NoSuchAsk { no });
+}
+
+#[test]
+fn a_street_that_holds_a_case_can_answer_for_itself() {
+    let script = Script::held_by(STREET).other(&supervise(SupervisionKind::List, STREET));
+    let no = script.case().supervisions[0].no;
+    for role in [Role::StreetDispatcher, Role::StreetLeader] {
+        let by = actor(93, "街道", &[(role, STREET)]);
+        assert!(script.chain.ask(&by, script.at, &reply(no)).is_ok(), "{role:?}");
+        assert!(role.allows(Duty::AnswerSupervision.permission()), "{role:?} is told");
+    }
+}
+
+#[test]
+fn who_is_urged_owes_no_answer() {
+    let script = Script::dispatched().other(&supervise(SupervisionKind::Urge, GRID));
+    let no = script.case().supervisions[0].no;
+    assert!(!script.owes(Duty::AnswerSupervision));
+    assert_eq!(script.refusal(WORKER, &reply(no)), Refusal::NoSuchAsk { no });
+    let stranger = script.refusal(OTHER, &supervise(SupervisionKind::Urge, DISTRICT));
+    assert_eq!(stranger, Refusal::NotInvolved { unit: unit(DISTRICT).name });
+}
+
+/// An answer that is late is a fact, and no reason for another supervision, and so on for ever.
+#[test]
+fn supervisions_do_not_breed() {
+    let mut script = Script::dispatched().other(&supervise(SupervisionKind::Supervise, GRID));
+    while script.owed(Duty::AnswerSupervision).term.next_at.is_some() {
+        script = script.lapses(Duty::AnswerSupervision).0;
+    }
+    assert_eq!(script.case().supervisions.len(), 1);
+    assert_eq!(script.case().breaches.len(), 1);
+}
+
+fn overdue() -> Script {
+    Script::dispatched().lapses(Duty::Sign).0.lapses(Duty::Sign).0
+}
+
+#[test]
+fn an_appeal_needs_two_reviews_and_leaves_the_fact() {
+    let late = overdue();
+    let fact = late.case().breaches[0].clone();
+    let asked = late.works(&appeal(1));
+    let no = asked.pending();
+    assert!(asked.case().breaches[0].appealed && asked.case().breaches[0].exempted_at.is_none());
+    let once = asked.other(&decide(no, true));
+    assert!(once.case().breaches[0].exempted_at.is_none(), "one review excuses nothing");
+    let (twice, change) = once.now(&almighty(THIRD), &decide(no, true));
+    let breach = &twice.case().breaches[0];
+    assert_eq!(breach.exempted_at, Some(twice.at));
+    let raw = |one: &domain::case::supervision::Breach| {
+        (one.no, one.duty, one.unit.clone(), one.term, one.due_at)
+    };
+    assert_eq!(raw(breach), raw(&fact), "the fact stays as it was");
+    let excused = events(&change);
+    assert!(excused.iter().any(|event| matches!(event, Event::Exempted { breach: 1, .. })));
+}
+
+#[test]
+fn an_overdue_fact_is_appealed_against_once() {
+    let asked = overdue().works(&appeal(1));
+    let no = asked.pending();
+    let spent = Refusal::Spent { what: "appeal", times: 1 };
+    assert_eq!(asked.refusal(WORKER, &appeal(1)), spent, "while it waits");
+    let denied = asked.clone().other(&decide(no, false));
+    assert_eq!(denied.refusal(WORKER, &appeal(1)), spent, "after it was refused");
+    assert!(denied.case().breaches[0].exempted_at.is_none());
+    assert_eq!(
+        asked.works(&withdraw(no)).refusal(WORKER, &appeal(1)),
+        spent,
+        "after it was taken back"
+    );
+    assert_eq!(overdue().refusal(WORKER, &appeal(2)), Refusal::NoSuchBreach { no: 2 });
+}
+
+#[test]
+fn an_appeal_is_possible_for_some_time_after_closing() {
+    let late = Script::dispatched().later(1).works(&Command::Sign);
+    let closed = late
+        .works(&super::script::feed_back())
+        .other(&super::script::verify(true))
+        .other(&super::script::answer(true))
+        .other(&close());
+    let end = closed.at + Duration::days(30);
+    assert!(closed.clone().until(end).ask(WORKER, &appeal(1)).is_ok());
+    let over = closed.clone().until(end + Duration::milliseconds(1)).refusal(WORKER, &appeal(1));
+    assert_eq!(over, Refusal::WindowOver { ended_at: end });
+    let asked = closed.works(&appeal(1));
+    let no = asked.pending();
+    let excused = asked.other(&decide(no, true)).then(&almighty(THIRD), &decide(no, true));
+    assert!(excused.case().breaches[0].exempted_at.is_some());
+    assert!(excused.case().obligations().is_empty());
+}

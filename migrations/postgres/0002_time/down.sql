@@ -1,0 +1,5 @@
+drop index obligations_next;
+alter table obligations drop column next_at;
+alter table tenants add column rules text not null default '{}';
+alter table tenants alter column rules drop default;
+drop table policies;

@@ -1,0 +1,196 @@
+//! The clockwork: debts that become late are reminded, urged and supervised, each measure once,
+//! whoever takes it.
+
+use actix_web::rt::System;
+use api::{clockwork, state::App};
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::harness::{City, each, on_both, seed, settings};
+
+on_both! {
+    measures_come_in_order_and_each_once,
+    two_replicas_take_each_measure_once,
+    what_was_missed_while_nobody_looked_is_made_up,
+    a_debt_that_was_settled_is_left_alone,
+    a_standstill_ends_by_itself,
+    a_late_debt_is_a_fact_an_exemption_stands_beside_it,
+    a_provisional_deadline_moves_when_the_year_is_published,
+}
+
+/// One look of a replica of its own; how many measures it took.
+fn pass(city: &City) -> u64 {
+    System::new().block_on(async {
+        let app = replica(city).await;
+        let taken = clockwork::pass(&app).await.expect("it can look");
+        app.store.close();
+        taken
+    })
+}
+
+async fn replica(city: &City) -> App {
+    App::open(settings(&city.database.url), city.clock()).await.expect("another replica")
+}
+
+/// The measures that were taken about a case, by name.
+fn measures(city: &City, case: &str) -> Vec<String> {
+    let path = format!("/api/v1/cases/{case}/timeline");
+    let shown = city.by("dispatcher").get(&path).done();
+    let events = shown["items"].as_array().unwrap().iter();
+    let events = events.flat_map(|item| item["events"].as_array().unwrap());
+    let measured = events.filter(|event| event["event"] == "measured" && event["duty"] == "sign");
+    measured.map(|event| event["what"].as_str().unwrap().to_owned()).collect()
+}
+
+fn measures_come_in_order_and_each_once(city: &City) {
+    let case = city.dispatched();
+    pass(city);
+    assert_eq!(measures(city, &case), Vec::<String>::new(), "nothing is due yet");
+    city.advance(Duration::minutes(46));
+    pass(city);
+    assert_eq!(measures(city, &case), ["remind"], "three quarters of an hour are used up");
+    assert_eq!(city.case("dispatcher", &case)["breaches"], json!([]));
+    city.advance(Duration::minutes(14));
+    pass(city);
+    assert_eq!(measures(city, &case), ["remind", "urge"]);
+    pass(city);
+    assert_eq!(measures(city, &case), ["remind", "urge"], "each once");
+    let shown = city.case("dispatcher", &case);
+    assert_eq!(shown["breaches"][0]["duty"], "sign");
+    assert_eq!(shown["supervisions"][0]["kind"], "urge");
+    city.advance(Duration::days(30));
+    for _ in 0..5 {
+        pass(city);
+    }
+    assert_eq!(measures(city, &case), ["remind", "urge", "supervise", "report", "list"]);
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+fn two_replicas_take_each_measure_once(city: &City) {
+    let cases: Vec<String> = (0..12).map(|_| city.dispatched()).collect();
+    city.advance(Duration::hours(2));
+    let look = || {
+        System::new().block_on(async {
+            let app = replica(city).await;
+            for _ in 0..3 {
+                clockwork::pass(&app).await.expect("it can look");
+            }
+            app.store.close();
+        });
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(look);
+        scope.spawn(look);
+    });
+    for case in &cases {
+        assert_eq!(measures(city, case), ["remind", "urge"]);
+        let shown = city.case("dispatcher", case);
+        assert_eq!(shown["breaches"].as_array().unwrap().len(), 1, "{shown}");
+    }
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+fn what_was_missed_while_nobody_looked_is_made_up(city: &City) {
+    let case = city.dispatched();
+    city.advance(Duration::days(60));
+    while pass(city) > 0 {}
+    assert_eq!(measures(city, &case), ["remind", "urge", "supervise", "report", "list"]);
+    let todos = city.by("community").get("/api/v1/me/todos?duty=answer_supervision").done();
+    assert_eq!(each(&todos, "/duty").len(), 4, "two for signing, two for handling: {todos}");
+}
+
+fn a_debt_that_was_settled_is_left_alone(city: &City) {
+    let case = city.signed();
+    city.advance(Duration::hours(3));
+    pass(city);
+    assert_eq!(measures(city, &case), Vec::<String>::new());
+}
+
+/// Asks for something and has it signed at both levels.
+fn granted(city: &City, case: &str, verb: &str, body: &Value, by: &[&str]) -> Value {
+    let mut shown = city.on("community", case, verb, body);
+    for by in by {
+        let no = shown["requests"][0]["no"].clone();
+        shown = city.on(by, case, &format!("requests/{no}/decide"), &json!({ "agree": true }));
+    }
+    shown
+}
+
+fn a_standstill_ends_by_itself(city: &City) {
+    let case = city.signed();
+    let before = city.case("dispatcher", &case)["assignment"]["handle"]["due_at"].clone();
+    let until = city.now() + Duration::days(14);
+    let asked = json!({ "until": until, "reason": "雨季不能施工" });
+    let still = granted(city, &case, "suspend", &asked, &["leader", "district"]);
+    assert_eq!(still["assignment"]["handle"]["moves"][0]["what"], "paused");
+    assert_ne!(still["assignment"]["handle"]["due_at"], before);
+    let done = json!({ "result": "已完成" });
+    city.ask("community", &case, "feedback", &done).problem(422, "suspended");
+    city.advance(Duration::days(13));
+    pass(city);
+    assert_ne!(city.case("dispatcher", &case)["suspended_until"], Value::Null);
+    city.advance(Duration::days(1));
+    pass(city);
+    let after = city.case("dispatcher", &case);
+    assert_eq!(after["suspended_until"], Value::Null);
+    assert_eq!(after["assignment"]["handle"], still["assignment"]["handle"], "as was foreseen");
+    city.on("community", &case, "feedback", &done);
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+fn a_late_debt_is_a_fact_an_exemption_stands_beside_it(city: &City) {
+    let case = city.dispatched();
+    city.advance(Duration::hours(2));
+    let signed = city.on("community", &case, "sign", &json!({}));
+    assert_eq!(signed["breaches"][0]["duty"], "sign");
+    let appeal = json!({ "breach": 1, "reason": "当日全街道停电" });
+    let excused = granted(city, &case, "appeal", &appeal, &["leader", "district"]);
+    let breach = &excused["breaches"][0];
+    assert_eq!((&breach["appealed"], &breach["duty"]), (&json!(true), &json!("sign")));
+    assert_ne!(breach["exempted_at"], Value::Null);
+    city.ask("community", &case, "appeal", &appeal).problem(422, "spent");
+    let owed = city.by("dispatcher").get(&format!("/api/v1/cases/{case}/obligations")).done();
+    let sign = owed["items"].as_array().unwrap().iter().find(|item| item["duty"] == "sign");
+    assert_eq!(sign.unwrap()["outcome"], "late", "the fact stays");
+}
+
+fn a_provisional_deadline_moves_when_the_year_is_published(city: &City) {
+    // Until a year begins whose notice this program cannot have.
+    let mut case = city.dispatched();
+    let handle = |case: &str| city.case("dispatcher", case)["assignment"]["handle"].clone();
+    while handle(&case)["provisional"] == false {
+        city.advance(Duration::days(20));
+        city.by("admin").get("/api/v1/me").done();
+        case = city.dispatched();
+    }
+    let before = handle(&case);
+    assert_eq!(before["calendar"], 0);
+    let started = city.now();
+    // The whole month is off.
+    let days: Vec<Value> = (0..30)
+        .map(|day| (started + Duration::days(day) + Duration::hours(8)).date_naive())
+        .map(|date| json!({ "name": "假", "date": date, "isOffDay": true }))
+        .collect();
+    let years: std::collections::BTreeSet<String> =
+        days.iter().map(|day| day["date"].as_str().unwrap()[..4].to_owned()).collect();
+    let notices: Vec<Value> = years
+        .iter()
+        .map(|year| {
+            let own = |day: &&Value| day["date"].as_str().unwrap().starts_with(year.as_str());
+            let days: Vec<&Value> = days.iter().filter(own).collect();
+            json!({ "year": year.parse::<i32>().unwrap(), "papers": [], "days": days })
+        })
+        .collect();
+    let body = json!({ "years": notices, "note": "放假安排" });
+    city.by("admin").post("/api/v1/policies/calendar/holidays", &body).done();
+    let after = handle(&case);
+    assert_eq!(after["calendar"], 1);
+    assert!(after["due_at"].as_str() > before["due_at"].as_str(), "{after}");
+    assert_eq!(after["started_at"], before["started_at"]);
+    let unit = city.area(seed::COMMUNITY);
+    let todos = city.by("community").get("/api/v1/me/todos?duty=handle").done();
+    let items = todos["items"].as_array().unwrap();
+    let own = items.iter().find(|item| item["flow_id"] == *case).unwrap();
+    assert_eq!((&own["term"]["due_at"], &own["unit_id"]), (&after["due_at"], &json!(unit)));
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
