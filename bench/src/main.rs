@@ -4,6 +4,7 @@
 
 mod cpu;
 mod crowd;
+mod deadlines;
 mod desk;
 mod hold;
 mod http;
@@ -58,6 +59,9 @@ async fn measure(options: Options) -> Done {
     }
     if options.wants(Part::Locate) && options.hold.is_none() {
         locate::measure(options.rounds(), &mut results)?;
+    }
+    if options.wants(Part::Deadlines) && options.hold.is_none() {
+        deadlines::measure(options.rounds(), &mut results)?;
     }
     let stand = Stand::build(options.clone(), cluster).await?;
     let done = match options.hold {

@@ -59,6 +59,8 @@ pub(crate) enum Part {
     Inbox,
     /// Points among grids, in memory
     Locate,
+    /// Deadlines by a calendar, in memory
+    Deadlines,
 }
 
 impl Options {

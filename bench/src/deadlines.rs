@@ -1,0 +1,37 @@
+//! Deadlines, on one core: working days from instants all over a year, by the shipped calendar.
+
+use std::{hint::black_box, time::Instant};
+
+use chrono::{DateTime, Duration};
+use domain::{calendar::CalendarBook, limit::Limit};
+
+use crate::{
+    results::{Budget, Results, shown},
+    trouble::{Done, float, median, say, trouble},
+};
+
+/// Computes deadlines of every unit that looks at the calendar.
+pub(crate) fn measure(rounds: u32, results: &mut Results) -> Done {
+    const DEADLINES: u64 = 1_000_000;
+    const MINUTES: u64 = 365 * 24 * 60;
+    let calendars = CalendarBook::standard().compile();
+    let calendar = calendars.nearest(&[]);
+    let origin = DateTime::parse_from_rfc3339("2026-01-01T00:00:00+08:00");
+    let origin = origin.map_err(|error| trouble(error.to_string()))?.to_utc();
+    let limits = [Limit::working_hours(4), Limit::working_days(5), Limit::working_hours(1)];
+    let mut rates = Vec::new();
+    for _ in 0..rounds {
+        let begun = Instant::now();
+        for (number, limit) in (0..DEADLINES).zip(limits.iter().cycle()) {
+            // A stride that is prime to the minutes of a year visits them in no order.
+            let minute = i64::try_from(number * 7919 % MINUTES)?;
+            black_box(calendar.due(origin + Duration::minutes(minute), *limit));
+        }
+        rates.push(float(DEADLINES) / begun.elapsed().as_secs_f64());
+    }
+    let detail = "working hours and working days over 2026, one core".to_owned();
+    let limit = (Budget::AtLeast, 1_000_000.0, "/s");
+    results.against("deadlines computed", limit, median(&rates), detail);
+    say(&format!("deadlines computed: {}/s", shown(median(&rates))));
+    Ok(())
+}
