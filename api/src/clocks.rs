@@ -41,7 +41,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 
 /// The clocks of a case.
 #[derive(Serialize, ToSchema)]
-pub struct ClocksView {
+pub struct CaseClocksView {
     /// Those that run, with their working. 正在计时。
     running: Vec<ClockView>,
     /// All there were, who held them and how they ended. 全部时限记录。
@@ -163,7 +163,7 @@ impl ClockView {
 /// The working of every clock of a case.
 ///
 /// 时限说明：每项时限用的哪条规则、哪版日历、哪些工作时段、延期与挂账、由谁承担。
-#[utoipa::path(tag = "clocks", responses((status = 200, body = ClocksView)))]
+#[utoipa::path(tag = "clocks", responses((status = 200, body = CaseClocksView)))]
 #[get("/cases/{id}/clocks")]
 async fn get_case_clocks(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
     let case = engine::look::<Case>(&app, &caller, id.0).await?;
@@ -181,7 +181,7 @@ async fn get_case_clocks(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Re
     let (tenant, id) = (caller.tenant, id.0);
     let all = app.store.read(move |db| obligation::of_flow(db, tenant, id)).await?;
     let all = all.into_iter().map(ObligationView::from).collect();
-    Ok(HttpResponse::Ok().json(ClocksView { running, all }))
+    Ok(HttpResponse::Ok().json(CaseClocksView { running, all }))
 }
 
 fn pause_of(moved: &Move) -> Option<Pause> {
@@ -194,7 +194,7 @@ fn pause_of(moved: &Move) -> Option<Pause> {
 /// A matter, as far as it is known.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PreviewBody {
+pub struct DeadlinesPreviewBody {
     /// Where. 区域。
     area_id: Uuid,
     /// By which way it came. 来源渠道。
@@ -227,18 +227,18 @@ pub struct PreviewBody {
 
 /// What would apply.
 #[derive(Serialize, ToSchema)]
-pub struct PreviewView {
+pub struct DeadlinesPreviewView {
     /// The edition of the matrix of deadlines.
     rules: i64,
     /// The edition of the calendar.
     calendar: i64,
     /// One for each duty.
-    items: Vec<PreviewItem>,
+    items: Vec<DeadlinePreview>,
 }
 
 /// What would apply to one duty.
 #[derive(Serialize, ToSchema)]
-pub struct PreviewItem {
+pub struct DeadlinePreview {
     /// What would be owed.
     #[schema(schema_with = view::duty)]
     duty: &'static str,
@@ -286,12 +286,12 @@ pub struct UnmetView {
 /// What deadlines would apply, and why.
 ///
 /// 时限预览：不产生任何记录，说明适用哪条规则、为什么、到期时间如何计算。
-#[utoipa::path(tag = "clocks", request_body = PreviewBody, responses((status = 200, body = PreviewView)))]
+#[utoipa::path(tag = "clocks", request_body = DeadlinesPreviewBody, responses((status = 200, body = DeadlinesPreviewView)))]
 #[post("/sla/preview")]
 async fn preview_deadlines(
     app: Data<App>,
     caller: Caller,
-    body: Json<PreviewBody>,
+    body: Json<DeadlinesPreviewBody>,
 ) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
     let body = body.0;
@@ -306,16 +306,16 @@ async fn preview_deadlines(
     let duties = duties.filter(|duty| body.duty.is_none_or(|only| only == *duty));
     let items = duties.map(|duty| item(duty, &body, &world, &caller, at)).collect::<Reply<_>>()?;
     let (rules, calendar) = (world.rules.deadlines.no, world.rules.calendars.no);
-    Ok(HttpResponse::Ok().json(PreviewView { rules, calendar, items }))
+    Ok(HttpResponse::Ok().json(DeadlinesPreviewView { rules, calendar, items }))
 }
 
 fn item(
     duty: Duty,
-    body: &PreviewBody,
+    body: &DeadlinesPreviewBody,
     world: &World,
     caller: &Caller,
     at: DateTime<Utc>,
-) -> Reply<PreviewItem> {
+) -> Reply<DeadlinePreview> {
     let matter = matter(body)?;
     let rank = body.rank.as_ref().map(Word::as_str);
     let area = AreaId(body.area_id);
@@ -342,7 +342,7 @@ fn item(
         Some(_) => world.rules.deadlines.value.explain(&query),
         None => Vec::new(),
     };
-    Ok(PreviewItem {
+    Ok(DeadlinePreview {
         duty: duty.name(),
         duty_label: duty.label(),
         term: TermView::from(&term),
@@ -375,7 +375,7 @@ impl From<sla::Considered<'_>> for ConsideredView {
 }
 
 /// What clocks look at of a matter; it has no words yet.
-fn matter(body: &PreviewBody) -> Reply<Matter> {
+fn matter(body: &DeadlinesPreviewBody) -> Reply<Matter> {
     let wrong = |_| Problem::new(Code::Internal);
     Ok(Matter {
         title: Line::try_from("预览").map_err(wrong)?,

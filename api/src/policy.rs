@@ -432,7 +432,7 @@ async fn list_presets(_caller: Caller) -> Reply<HttpResponse> {
 /// A matter to be dispatched.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PreviewBody {
+pub struct DispatchPreviewBody {
     /// Where it is. 地点所在区域。
     area_id: Uuid,
     /// Its kind. 类别代码。
@@ -477,12 +477,12 @@ pub struct DispatchStep {
 /// Where a matter would go, and which rule says so.
 ///
 /// 派遣预览：按权责清单和准入清单说明应派给谁、为什么；不产生任何记录。
-#[utoipa::path(tag = "policies", request_body = PreviewBody, responses((status = 200, body = DispatchView)))]
+#[utoipa::path(tag = "policies", request_body = DispatchPreviewBody, responses((status = 200, body = DispatchView)))]
 #[post("/dispatch/preview")]
 async fn preview_dispatch(
     app: Data<App>,
     caller: Caller,
-    body: Json<PreviewBody>,
+    body: Json<DispatchPreviewBody>,
 ) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
     let area = AreaId(body.0.area_id);

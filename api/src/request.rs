@@ -62,7 +62,7 @@ pub struct AskView {
     /// Of an extension: how much. 申请时长。
     amount: Option<u32>,
     /// Of an extension: of what.
-    #[schema(schema_with = view::limit_unit)]
+    #[schema(schema_with = view::limit_unit_or_null)]
     unit_of_time: Option<&'static str>,
     /// Of a standstill: until when. 挂账至。
     until: Option<DateTime<Utc>>,

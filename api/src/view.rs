@@ -12,9 +12,13 @@ use domain::{
     text::Line,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{
     ToSchema,
-    openapi::{ObjectBuilder, schema::Type},
+    openapi::{
+        ObjectBuilder,
+        schema::{SchemaType, Type},
+    },
 };
 use uuid::Uuid;
 
@@ -95,6 +99,31 @@ enum_schemas! {
     duty: domain::obligation::Duty;
     /// How an obligation ended.
     obligation_outcome: domain::obligation::Outcome;
+}
+
+macro_rules! nullable_schemas {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty;)+) => {$(
+        $(#[doc = $doc])+
+        pub fn $name() -> utoipa::openapi::schema::Object {
+            let names = <$type>::ALL.iter().map(|one| Value::from(one.name()));
+            let labels: Vec<String> =
+                <$type>::ALL.iter().map(|one| format!("`{}` {}", one.name(), one.label())).collect();
+            ObjectBuilder::new()
+                .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+                .enum_values(Some(names.chain([Value::Null])))
+                .description(Some(labels.join(", ")))
+                .build()
+        }
+    )+};
+}
+
+nullable_schemas! {
+    /// The unit of a limit, where there may be none.
+    limit_unit_or_null: domain::limit::LimitUnit;
+    /// What somebody wants, once somebody knows.
+    demand_or_null: domain::sla::Demand;
+    /// How much work a matter is, once somebody judged.
+    complexity_or_null: domain::sla::Complexity;
 }
 
 /// A city or county.
@@ -187,7 +216,7 @@ pub struct MoveView {
     /// Of an extension: how long.
     pub amount: Option<u32>,
     /// Of an extension: of what.
-    #[schema(schema_with = limit_unit)]
+    #[schema(schema_with = limit_unit_or_null)]
     pub unit: Option<&'static str>,
     /// Of a pause: since when.
     pub from: Option<DateTime<Utc>>,

@@ -67,10 +67,10 @@ pub struct CaseView {
     #[schema(schema_with = view::channel)]
     channel: &'static str,
     /// What is wanted. 诉求类型。
-    #[schema(schema_with = view::demand)]
+    #[schema(schema_with = view::demand_or_null)]
     demand: Option<&'static str>,
     /// How much work it is. 难易程度。
-    #[schema(schema_with = view::complexity)]
+    #[schema(schema_with = view::complexity_or_null)]
     complexity: Option<&'static str>,
     /// The unit that was given it first. 首接单位。
     first_receiver: Option<UnitView>,
