@@ -3,7 +3,7 @@
 //!
 //! All of them are part of the program and work without the internet.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::{
     HttpResponse,
@@ -21,28 +21,28 @@ use crate::{
     problem::{Code, Problem, Reply, explained},
 };
 
-/// What is served, made once at start and shared by all workers.
+/// What is served, shared by all workers.
 #[derive(Clone)]
 pub struct Docs(Arc<Parts>);
 
 struct Parts {
-    openapi: Bytes,
-    etag: String,
+    make: fn() -> Value,
+    /// The text and its tag. Made when it is first asked for: a server that nobody asks neither
+    /// starts slower for it nor keeps it.
+    openapi: OnceLock<(Bytes, String)>,
     swagger: Arc<Config<'static>>,
 }
 
 impl Docs {
-    /// Serves this OpenAPI document.
-    pub fn new(document: &Value) -> Self {
-        let openapi = document.to_string();
-        let etag = format!("\"{}\"", Hash::of(openapi.as_bytes()).hex());
+    /// Serves the OpenAPI document this makes.
+    pub fn new(make: fn() -> Value) -> Self {
         // Without an address for its validator the page asks nobody else.
         let swagger = Config::from("/openapi.json")
             .validator_url("none")
             .deep_linking(true)
             .display_operation_id(true)
             .persist_authorization(true);
-        Self(Arc::new(Parts { openapi: openapi.into(), etag, swagger: Arc::new(swagger) }))
+        Self(Arc::new(Parts { make, openapi: OnceLock::new(), swagger: Arc::new(swagger) }))
     }
 
     /// Adds the documents to an app.
@@ -63,7 +63,11 @@ async fn to_page() -> HttpResponse {
 }
 
 async fn openapi(docs: Data<Docs>, known: IfNoneMatch) -> HttpResponse {
-    let Parts { openapi, etag, .. } = &*docs.0;
+    let (openapi, etag) = docs.0.openapi.get_or_init(|| {
+        let text = (docs.0.make)().to_string();
+        let etag = format!("\"{}\"", Hash::of(text.as_bytes()).hex());
+        (text.into(), etag)
+    });
     let current = known.has(etag);
     let mut response = if current { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((ETAG, etag.as_str())).insert_header((CACHE_CONTROL, "no-cache"));

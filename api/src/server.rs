@@ -9,7 +9,7 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data},
 };
-use utoipa::OpenApi;
+use utoipa::{OpenApi, openapi::OpenApi as Described};
 use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 use crate::{
@@ -43,8 +43,13 @@ fn routes(config: &mut ServiceConfig<'_>) {
 
 /// The OpenAPI document.
 pub fn document() -> serde_json::Value {
+    openapi::finish(&described())
+}
+
+/// What the handlers say about themselves.
+fn described() -> Described {
     let app = Actix::new().into_utoipa_app().openapi(openapi::Base::openapi()).configure(routes);
-    openapi::finish(&app.split_for_parts().1)
+    app.split_for_parts().1
 }
 
 /// A server that listens already.
@@ -60,8 +65,7 @@ pub struct Running {
 /// Starts serving on `listener`; `signals` says whether Ctrl-C and SIGTERM stop it.
 pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::Result<Running> {
     let address = listener.local_addr()?;
-    let document = document();
-    let (documents, known) = (Docs::new(&document), Data::new(Known::of(&document)));
+    let (documents, known) = (Docs::new(document), Data::new(Known::of(&described())));
     let cores = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let workers = app.settings.workers.unwrap_or_else(cores);
     tokio::spawn(keep_fresh(app.clone()));
@@ -113,12 +117,12 @@ struct Known(Vec<(Vec<String>, Vec<String>)>);
 const PAGES: [&str; 5] = ["/", "/docs", "/openapi.json", "/problems", "/problems/{code}"];
 
 impl Known {
-    fn of(document: &serde_json::Value) -> Self {
+    fn of(described: &Described) -> Self {
         let split = |path: &str| path.split('/').map(str::to_owned).collect();
-        let paths = document.get("paths").and_then(serde_json::Value::as_object);
-        let operations = paths.into_iter().flatten().map(|(path, item)| {
-            let methods = item.as_object().into_iter().flatten();
-            (split(path), methods.map(|(method, _)| method.to_uppercase()).collect())
+        let operations = described.paths.paths.iter().map(|(path, item)| {
+            let methods = [("GET", item.get.is_some()), ("POST", item.post.is_some())];
+            let methods = methods.into_iter().filter(|(_, there)| *there);
+            (split(path), methods.map(|(method, _)| method.to_owned()).collect())
         });
         let pages = PAGES.iter().map(|page| (split(page), vec!["GET".to_owned()]));
         Self(operations.chain(pages).collect())

@@ -51,7 +51,7 @@ fn utoipa_knows_the_extractors_by_their_names() {
 }
 
 async fn send(request: TestRequest) -> (StatusCode, HeaderMap, Vec<u8>) {
-    let docs = Docs::new(&json!({ "openapi": "3.1.0" }));
+    let docs = Docs::new(|| json!({ "openapi": "3.1.0" }));
     let app = App::new().configure(|app| docs.routes(app)).wrap(from_fn(observe));
     let response = call_service(&init_service(app).await, request.to_request()).await;
     let (status, headers) = (response.status(), response.headers().clone());
