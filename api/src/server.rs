@@ -1,6 +1,6 @@
 //! The server: the application with everything around it, from listening to draining.
 
-use std::{net::TcpListener, time::Duration};
+use std::{net::TcpListener, sync::OnceLock, time::Duration};
 
 use actix_web::{
     App as Actix, HttpRequest, HttpResponse, HttpServer,
@@ -65,7 +65,7 @@ pub struct Running {
 /// Starts serving on `listener`; `signals` says whether Ctrl-C and SIGTERM stop it.
 pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::Result<Running> {
     let address = listener.local_addr()?;
-    let (documents, known) = (Docs::new(document), Data::new(Known::of(&described())));
+    let (documents, known) = (Docs::new(document), Data::new(Known::default()));
     let cores = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let workers = app.settings.workers.unwrap_or_else(cores);
     tokio::spawn(keep_fresh(app.clone()));
@@ -110,14 +110,16 @@ async fn keep_fresh(app: Data<App>) {
     }
 }
 
-/// The paths there are, for telling a wrong method from a wrong path.
-struct Known(Vec<(Vec<String>, Vec<String>)>);
+/// The paths there are, for telling a wrong method from a wrong path; looked up when somebody
+/// takes one for the first time.
+#[derive(Default)]
+struct Known(OnceLock<Vec<(Vec<String>, Vec<String>)>>);
 
 /// What is served beside the operations.
 const PAGES: [&str; 5] = ["/", "/docs", "/openapi.json", "/problems", "/problems/{code}"];
 
 impl Known {
-    fn of(described: &Described) -> Self {
+    fn of(described: &Described) -> Vec<(Vec<String>, Vec<String>)> {
         let split = |path: &str| path.split('/').map(str::to_owned).collect();
         let operations = described.paths.paths.iter().map(|(path, item)| {
             let methods = [("GET", item.get.is_some()), ("POST", item.post.is_some())];
@@ -125,7 +127,7 @@ impl Known {
             (split(path), methods.map(|(method, _)| method.to_owned()).collect())
         });
         let pages = PAGES.iter().map(|page| (split(page), vec!["GET".to_owned()]));
-        Self(operations.chain(pages).collect())
+        operations.chain(pages).collect()
     }
 
     fn methods(&self, path: &str) -> Option<&[String]> {
@@ -138,8 +140,9 @@ impl Known {
                     .all(|(p, g)| p == g || (p.starts_with('{') && !g.is_empty()))
         };
         // An address spelt out stands before one with a parameter.
-        let exact = self.0.iter().find(|(pattern, _)| pattern.iter().eq(given.iter()));
-        let found = exact.or_else(|| self.0.iter().find(|(pattern, _)| fits(pattern)));
+        let all = self.0.get_or_init(|| Self::of(&described()));
+        let exact = all.iter().find(|(pattern, _)| pattern.iter().eq(given.iter()));
+        let found = exact.or_else(|| all.iter().find(|(pattern, _)| fits(pattern)));
         found.map(|(_, methods)| methods.as_slice())
     }
 }
