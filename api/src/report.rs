@@ -1,20 +1,20 @@
 //! Reports over HTTP: submit, list, look; file, join, refuse.
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
-use chrono::{DateTime, Duration, FixedOffset, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
     actor::{Actor, Permission, Role},
     area::Area,
     case::Case,
     change::{Request, Stored, act},
-    coordinate::{CoordinateError, RawPoint, distance_m},
-    duplicate::Duplicates,
+    coordinate::{CoordinateError, RawPoint},
+    duplicate::Sighting,
     flow::Context,
     id::{AreaId, CaseId, CommandId, PersonId, ReportId},
     intake::{self, Correction},
     report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
-    rules::{Urgency, earlier},
+    rules::Urgency,
     sla::{Complexity, Demand},
     text::{Code as Word, Line, Prose},
 };
@@ -409,7 +409,7 @@ pub struct SimilarCase {
 
 /// Lists open cases that may be the same thing.
 ///
-/// 疑似重复：同一社区内 50 米以内或同网格同类的未结案案卷，供并案参考。
+/// 疑似重复：同一社区内按规则（默认 50 米、24 小时、同类）相近的未结案案卷，没有定位的按同一地址，供并案参考。
 #[utoipa::path(tag = "reports", responses((status = 200, body = SimilarView)))]
 #[get("/reports/{id}/similar")]
 async fn list_similar_cases(
@@ -421,42 +421,29 @@ async fn list_similar_cases(
     let report = &stored.state;
     let world = app.world(caller.tenant)?;
     let now = app.clock.now();
-    let Duplicates { metres, hours, same_category } = world.rules.conduct.duplicates;
-    let most = f64::from(metres);
-    let since = earlier(now, Duration::hours(i64::from(hours)));
     let receiver = report.receiver(&world.context(&caller, now));
     let filter =
         cases::Filter { open: true, within: Some(receiver.path), ..cases::Filter::default() };
     let scope = caller.scope(Permission::ReadCases, now);
     let keyset = Keyset { after: None, limit: 100 };
     let found = app.store.read(move |db| cases::list(db, &scope, &filter, keyset)).await?;
-    let mut items: Vec<SimilarCase> = found
-        .iter()
-        .filter_map(|case| {
-            let place = &case.state.place;
-            let distance_m = place.point.zip(report.place.point).map(|(a, b)| distance_m(a, b));
-            let same_kind = place.area.id == report.place.area.id
-                && case.state.matter.category.is_some()
-                && case.state.matter.category == report.matter.category;
-            let other_kind = same_category
-                && case.state.matter.category.is_some()
-                && report.matter.category.is_some()
-                && case.state.matter.category != report.matter.category;
-            if other_kind || case.state.filed_at < since {
-                return None;
-            }
-            let near = distance_m.is_some_and(|distance| distance <= most);
-            (near || (distance_m.is_none() && same_kind)).then(|| SimilarCase {
-                case: CaseView::new(case, &world),
-                distance_m: distance_m.map(f64::round),
-            })
+    let seen = found.iter().map(|case| {
+        let case = &case.state;
+        (case.id, Sighting::new(&case.place, &case.matter, case.filed_at), true)
+    });
+    let new = Sighting::new(&report.place, &report.matter, report.received_at);
+    let items = world
+        .rules
+        .conduct
+        .duplicates
+        .candidates(&new, seen)
+        .into_iter()
+        .filter_map(|candidate| {
+            let case = found.iter().find(|case| case.state.id == candidate.case)?;
+            let distance_m = candidate.metres.map(f64::round);
+            Some(SimilarCase { case: CaseView::new(case, &world), distance_m })
         })
         .collect();
-    items.sort_by(|a, b| {
-        let far = |item: &SimilarCase| item.distance_m.unwrap_or(most);
-        far(a).total_cmp(&far(b))
-    });
-    items.truncate(20);
     Ok(HttpResponse::Ok().json(SimilarView { items }))
 }
 

@@ -10,7 +10,6 @@ use domain::{
         lifecycle::{SummonsVerb, possible_steps},
         whistle::{Act, Call, Rating, Score, Step as SummonsStep, Summons, Whistle},
     },
-    coordinate::distance_m,
     id::{AreaId, CaseId},
     rules::earlier,
     text::{Code as Word, Prose},
@@ -307,23 +306,17 @@ async fn blow_whistle(step: Step, body: Json<WhistleBody>) -> Reply<HttpResponse
 
 /// Cases of the same category whistled for at the same place before, within the tenant's window.
 async fn repeats(step: &Step) -> Reply<Vec<CaseId>> {
-    const MOST: usize = 20;
     let case = engine::look::<Case>(&step.app, &step.caller, step.id).await?;
     let Some(category) = case.state.matter.category.clone() else { return Ok(Vec::new()) };
     let world = step.app.world(step.caller.tenant)?;
     let whistling = &world.rules.whistling;
-    let (days, metres) = (whistling.repeat_window_days, f64::from(whistling.repeat_metres));
-    let since = earlier(step.app.clock.now(), chrono::Duration::days(i64::from(days)));
+    let window = chrono::Duration::days(i64::from(whistling.repeat_window_days));
+    let since = earlier(step.app.clock.now(), window);
     let (tenant, path) = (step.caller.tenant, case.state.place.area.path.clone());
     let alike = move |db: &mut Db| cases::alike(db, tenant, &path, category.as_str(), since);
     let found = step.app.store.read(alike).await?;
-    let here = |other: &Case| match (case.state.place.point, other.place.point) {
-        (Some(a), Some(b)) => distance_m(a, b) <= metres,
-        _ => other.place.area.id == case.state.place.area.id,
-    };
-    let before = found.iter().map(|stored| &stored.state);
-    let before = before.filter(|other| other.id != case.state.id && other.tally.whistles > 0);
-    Ok(before.filter(|other| here(other)).map(|other| other.id).take(MOST).collect())
+    let others: Vec<&Case> = found.iter().map(|stored| &stored.state).collect();
+    Ok(whistling.repeats(&case.state, &others))
 }
 
 /// Asks a step of the summons of the unit in the path.

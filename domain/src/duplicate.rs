@@ -13,7 +13,9 @@ use crate::{
     Instant,
     coordinate::{Point, distance_m},
     id::{AreaId, CaseId},
+    place::{Matter, Place},
     sheet::{At, Fault},
+    text::{Code, Line},
 };
 
 /// The most candidates that are suggested.
@@ -44,6 +46,19 @@ pub struct Sighting<'a> {
     pub category: Option<&'a str>,
     /// When.
     pub at: Instant,
+}
+
+impl<'a> Sighting<'a> {
+    /// What a report or a case says of it.
+    pub fn new(place: &'a Place, matter: &'a Matter, at: Instant) -> Self {
+        Self {
+            point: place.point,
+            area: place.area.id,
+            address: place.address.as_ref().map(Line::as_str),
+            category: matter.category.as_ref().map(Code::as_str),
+            at,
+        }
+    }
 }
 
 /// A case that may be about the same.

@@ -20,6 +20,7 @@ use crate::{
     refusal::Refusal,
     rules::Subject,
     text::{Code, Prose},
+    whistling::Whistling,
 };
 
 /// A whistle with everybody it summoned.
@@ -231,7 +232,25 @@ pub struct Call {
     pub cooperating: Vec<AreaId>,
 }
 
+impl Whistling {
+    /// Which of these cases departments were summoned for before at the same place: within so
+    /// many metres, or in the same area where a point is missing (H.3.19). The category and the
+    /// time are the caller's to pick by.
+    pub fn repeats(&self, case: &Case, others: &[&Case]) -> Vec<CaseId> {
+        let here = |other: &&&Case| match case.place.point.zip(other.place.point) {
+            Some((a, b)) => distance_m(a, b) <= f64::from(self.repeat_metres),
+            None => other.place.area.id == case.place.area.id,
+        };
+        let whistled = |other: &&&Case| other.id != case.id && other.tally.whistles > 0;
+        let before = others.iter().filter(whistled).filter(here);
+        before.map(|other| other.id).take(Call::MAX_REPEATS).collect()
+    }
+}
+
 impl Call {
+    /// The most cases that are linked as the same whistle before.
+    pub const MAX_REPEATS: usize = 20;
+
     /// The most departments that co-operate with the lead.
     pub const MAX_COOPERATING: usize = 20;
 }
