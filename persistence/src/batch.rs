@@ -180,14 +180,13 @@ pub(crate) fn document(state: &impl Serialize) -> Result<Doc> {
 /// Applies commits in the hope that none of them was seen before or lost a race, which is the
 /// rule and costs least; if one was, nothing is written and [`apply`] is to be asked.
 pub(crate) fn apply_all(db: &mut Db, commits: &[&Commit]) -> Result<()> {
-    rows::insert(db, &all(commits, |commit| &commit.entries))?;
+    rows::insert(db, &entries(commits))?;
     save(db, commits)
 }
 
 /// Applies commits within the current transaction; one outcome for each.
 pub(crate) fn apply(db: &mut Db, commits: &[&Commit]) -> Result<Vec<Outcome>> {
-    let entries: Vec<&EntryRow> = commits.iter().flat_map(|c| &c.entries).collect();
-    let mut won: HashSet<EntryKey> = rows::claim(db, &entries)?.into_iter().collect();
+    let mut won: HashSet<EntryKey> = rows::claim(db, &entries(commits))?.into_iter().collect();
     let (mut outcomes, mut winners) = (Vec::with_capacity(commits.len()), Vec::new());
     for commit in commits {
         let taken = commit.entries.iter().filter(|e| won.remove(&e.key())).count();
@@ -217,6 +216,14 @@ fn lost(db: &mut Db, commit: &Commit) -> Result<Outcome> {
         }
     }
     Ok(Outcome::Stale)
+}
+
+/// The entries of several commits, by flow: two lanes that write to the same flows meet in the
+/// same order, so that one waits for the other and never each for the other.
+fn entries<'a>(commits: &[&'a Commit]) -> Vec<&'a EntryRow> {
+    let mut entries = all(commits, |commit| &commit.entries);
+    entries.sort_unstable_by_key(|entry| (entry.tenant_id, entry.flow_id, entry.seq));
+    entries
 }
 
 /// The rows of a table in several commits.
