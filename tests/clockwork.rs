@@ -59,9 +59,7 @@ fn measures_come_in_order_and_each_once(city: &City) {
     assert_eq!(shown["breaches"][0]["duty"], "sign");
     assert_eq!(shown["supervisions"][0]["kind"], "urge");
     city.advance(Duration::days(30));
-    for _ in 0..5 {
-        pass(city);
-    }
+    while pass(city) > 0 {}
     assert_eq!(measures(city, &case), ["remind", "urge", "supervise", "report", "list"]);
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
@@ -183,6 +181,7 @@ fn a_provisional_deadline_moves_when_the_year_is_published(city: &City) {
         .collect();
     let body = json!({ "years": notices, "note": "放假安排" });
     city.by("admin").post("/api/v1/policies/calendar/holidays", &body).done();
+    assert!(pass(city) > 0, "the clockwork finds what was provisional");
     let after = handle(&case);
     assert_eq!(after["calendar"], 1);
     assert!(after["due_at"].as_str() > before["due_at"].as_str(), "{after}");

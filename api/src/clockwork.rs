@@ -7,23 +7,25 @@
 //! first, and callers' commands share its commits.
 
 use std::{
-    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    collections::HashMap,
+    future::ready,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use actix_web::web::Data;
 use domain::{
-    Instant,
     actor::Actor,
     case::{self, Case},
     change::{Request, act},
-    id::{CommandId, TenantId},
-    journal::Hash,
-    obligation::Duty,
+    id::TenantId,
     refusal::Refusal,
     report::{self, Report},
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use persistence::{
     Outcome, StoreError,
     obligation::{self, Lapsing},
@@ -47,12 +49,25 @@ pub struct Pulse {
     lag_ms: AtomicI64,
     taken: AtomicU64,
     failed: AtomicU64,
+    /// The edition of the calendar each tenant's provisional deadlines were last computed by.
+    calendars: Mutex<HashMap<TenantId, i64>>,
 }
 
 impl Pulse {
-    /// How late the oldest measure was that was found at the last look; 0 when none waited.
-    pub fn lag(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.lag_ms.load(Ordering::Relaxed)).unwrap_or(0))
+    /// How late, in milliseconds, the oldest measure was that was found at the last look; 0 when
+    /// none waited.
+    pub fn lag_ms(&self) -> i64 {
+        self.lag_ms.load(Ordering::Relaxed)
+    }
+
+    fn followed(&self, tenant: TenantId) -> i64 {
+        let calendars = self.calendars.lock().unwrap_or_else(PoisonError::into_inner);
+        calendars.get(&tenant).copied().unwrap_or_default()
+    }
+
+    fn follow(&self, tenant: TenantId, edition: i64) {
+        let mut calendars = self.calendars.lock().unwrap_or_else(PoisonError::into_inner);
+        calendars.insert(tenant, edition);
     }
 
     /// Measures taken since the start.
@@ -80,28 +95,50 @@ pub async fn run(app: Data<App>) {
     }
 }
 
-/// Takes every measure that is due now; answers how many it took.
+/// Takes every measure that is due now, by the newest calendars; answers how many flows it moved.
 pub async fn pass(app: &App) -> Result<u64, StoreError> {
     let now = app.clock.now();
-    let mut sum = 0;
+    let mut sum = follow_calendars(app).await?;
     loop {
         let due = app.store.read(move |db| obligation::lapsing(db, now, PAGE)).await?;
         let oldest = due.first().map_or(now, |first| first.next_at);
         app.pulse.lag_ms.store((now - oldest).num_milliseconds().max(0), Ordering::Relaxed);
         let full = i64::try_from(due.len()).unwrap_or(0) == PAGE;
-        let taken: Vec<bool> = stream::iter(due)
-            .map(|debt| measure(app, debt))
+        let count: u64 = stream::iter(by_flow(due))
+            .map(|debts| measures(app, debts))
             .buffer_unordered(ABREAST)
-            .collect()
+            .fold(0, |sum, taken| ready(sum + taken))
             .await;
-        let count = taken.into_iter().filter(|taken| *taken).count();
-        app.pulse.taken.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
-        sum += u64::try_from(count).unwrap_or(0);
+        app.pulse.taken.fetch_add(count, Ordering::Relaxed);
+        sum += count;
         // A page of which nothing could be taken comes again; it must not keep the loop busy.
         if !full || count == 0 {
             return Ok(sum);
         }
     }
+}
+
+/// Debts of one flow next to each other: their measures are taken one after the other, as two at
+/// once would only lose to each other.
+fn by_flow(due: Vec<Lapsing>) -> Vec<Vec<Lapsing>> {
+    let (mut flows, mut places) = (Vec::<Vec<Lapsing>>::new(), HashMap::new());
+    for debt in due {
+        let place = *places.entry((debt.tenant, debt.flow_id)).or_insert(flows.len());
+        match flows.get_mut(place) {
+            Some(flow) => flow.push(debt),
+            None => flows.push(vec![debt]),
+        }
+    }
+    flows
+}
+
+/// Takes the measures that are due on one flow; how many it took.
+async fn measures(app: &App, debts: Vec<Lapsing>) -> u64 {
+    let mut taken = 0;
+    for debt in debts {
+        taken += u64::from(measure(app, debt).await);
+    }
+    taken
 }
 
 /// Takes one measure; false when it was taken already, or cannot be now.
@@ -127,61 +164,66 @@ async fn command_of<F: Kept>(
     debt: &Lapsing,
     command: F::Command,
 ) -> Result<bool, StoreError> {
-    let Some(world) = app.worlds.get(debt.tenant) else { return Ok(false) };
-    let Some(root) = world.areas.root() else { return Ok(false) };
-    let by = Actor::system(debt.tenant, root.unit());
-    let Some(stored) = app.store.look::<F>(debt.tenant, debt.flow_id).await? else {
-        return Ok(false);
-    };
-    let request =
-        request(debt.tenant, debt.flow_id, (debt.duty, debt.unit.0, debt.no), debt.next_at);
-    let context = world.context(&by, app.clock.now());
-    match act::<F>(Some(&stored), &command, request, 0, context) {
-        Ok(change) => Ok(app.store.commit(vec![F::write(change)]).await? == Outcome::Done),
+    let Lapsing { tenant, flow_id, duty, unit, no, next_at, .. } = debt;
+    let (duty, at) = (duty.name(), next_at.timestamp_millis());
+    let what = format!("measure\n{tenant}\n{flow_id}\n{duty}\n{unit}\n{no}\n{at}");
+    let outcome = as_system::<F>(app, *tenant, *flow_id, &command, |_| what.clone()).await?;
+    Ok(outcome == Some(Outcome::Done))
+}
+
+/// Asks a command as the system; what became of it, or none when there is nothing to do. `what`
+/// names what is asked of the flow at its place in the journal.
+async fn as_system<F: Kept>(
+    app: &App,
+    tenant: TenantId,
+    id: Uuid,
+    command: &F::Command,
+    what: impl Fn(i64) -> String,
+) -> Result<Option<Outcome>, StoreError> {
+    let Some(world) = app.worlds.get(tenant) else { return Ok(None) };
+    let Some(root) = world.areas.root() else { return Ok(None) };
+    let by = Actor::system(tenant, root.unit());
+    let Some(stored) = app.store.look::<F>(tenant, id).await? else { return Ok(None) };
+    let request = Request::of_system(&what(stored.seq));
+    match act::<F>(Some(&stored), command, request, 0, world.context(&by, app.clock.now())) {
+        Ok(change) => Ok(Some(app.store.commit(vec![F::write(change)]).await?)),
         // Somebody settled it, or a replica was faster.
-        Err(Refusal::NothingDue) => Ok(false),
+        Err(Refusal::NothingDue) => Ok(None),
         Err(refusal) => {
-            let why = format!("{} {}: {}", debt.flow, debt.flow_id, refusal.code());
+            let why = format!("{} {id}: {}", F::KIND.name(), refusal.code());
             Err(StoreError::Inconsistent(why))
         }
     }
 }
 
-/// The command of a measure: the same for whoever takes it.
-fn request(
-    tenant: TenantId,
-    flow: Uuid,
-    (duty, unit, no): (Duty, Uuid, i64),
-    at: Instant,
-) -> Request {
-    let what = format!(
-        "measure\n{tenant}\n{flow}\n{}\n{unit}\n{no}\n{}",
-        duty.name(),
-        at.timestamp_millis()
-    );
-    let digest = Hash::of(what.as_bytes());
-    let bytes = digest.0.first_chunk::<16>().copied().unwrap_or_default();
-    let command = CommandId(uuid::Builder::from_custom_bytes(bytes).into_uuid());
-    Request { command, digest }
+/// Computes provisional deadlines anew where a calendar was published since this replica last
+/// did; after a start, once for every tenant that ever published one.
+async fn follow_calendars(app: &App) -> Result<u64, StoreError> {
+    let mut sum = 0;
+    for world in app.worlds.all() {
+        let (tenant, edition) = (world.tenant.id, world.rules.calendars.no);
+        if app.pulse.followed(tenant) < edition {
+            sum += recompute(app, tenant, edition).await?;
+            app.pulse.follow(tenant, edition);
+        }
+    }
+    Ok(sum)
 }
 
 /// Computes deadlines anew that were provisional, by the calendar of now; answers how many flows
 /// moved. Facts that are established stay: only what is still owed moves.
-pub async fn recompute(app: &App, tenant: TenantId) -> Result<u64, StoreError> {
+async fn recompute(app: &App, tenant: TenantId, edition: i64) -> Result<u64, StoreError> {
     const PAGE: i64 = 500;
     let (mut after, mut sum) = (Uuid::nil(), 0);
     loop {
         let from = after;
         let page = move |db: &mut persistence::Db| obligation::provisional(db, tenant, from, PAGE);
         let page = app.store.read(page).await?;
-        for (flow, id) in page.flows {
-            let moved = if flow == "report" {
-                anew::<Report>(app, tenant, id, report::Command::Recompute).await?
-            } else {
-                anew::<Case>(app, tenant, id, case::Command::Recompute).await?
-            };
-            sum += u64::from(moved);
-        }
+        let moved = stream::iter(page.flows)
+            .map(|(flow, id)| anew(app, tenant, flow, id, edition))
+            .buffer_unordered(ABREAST)
+            .try_fold(0, |moved, one| ready(Ok(moved + u64::from(one))));
+        sum += moved.await?;
         match page.next {
             Some(next) => after = next,
             None => return Ok(sum),
@@ -189,32 +231,26 @@ pub async fn recompute(app: &App, tenant: TenantId) -> Result<u64, StoreError> {
     }
 }
 
-async fn anew<F: Kept>(
+/// Computes the deadlines of one flow anew; tried again when somebody moved it meanwhile.
+async fn anew(
     app: &App,
     tenant: TenantId,
+    flow: String,
     id: Uuid,
-    command: F::Command,
+    edition: i64,
 ) -> Result<bool, StoreError> {
     const ATTEMPTS: usize = 4;
-    let Some(world) = app.worlds.get(tenant) else { return Ok(false) };
-    let Some(root) = world.areas.root() else { return Ok(false) };
-    let by = Actor::system(tenant, root.unit());
+    let what = |seq| format!("recompute\n{tenant}\n{id}\n{edition}\n{seq}");
     for _ in 0..ATTEMPTS {
-        let Some(stored) = app.store.look::<F>(tenant, id).await? else { return Ok(false) };
-        let edition = world.rules.calendars.no;
-        let what = format!("recompute\n{tenant}\n{id}\n{edition}\n{}", stored.seq);
-        let digest = Hash::of(what.as_bytes());
-        let bytes = digest.0.first_chunk::<16>().copied().unwrap_or_default();
-        let command_id = CommandId(uuid::Builder::from_custom_bytes(bytes).into_uuid());
-        let request = Request { command: command_id, digest };
-        let context = world.context(&by, app.clock.now());
-        match act::<F>(Some(&stored), &command, request, 0, context) {
-            Ok(change) => {
-                if app.store.commit(vec![F::write(change)]).await? == Outcome::Done {
-                    return Ok(true);
-                }
-            }
-            Err(_nothing_to_move) => return Ok(false),
+        let outcome = if flow == "report" {
+            as_system::<Report>(app, tenant, id, &report::Command::Recompute, what).await?
+        } else {
+            as_system::<Case>(app, tenant, id, &case::Command::Recompute, what).await?
+        };
+        match outcome {
+            Some(Outcome::Done) => return Ok(true),
+            None => return Ok(false),
+            Some(Outcome::Stale | Outcome::Seen) => {}
         }
     }
     Ok(false)

@@ -291,9 +291,8 @@ async fn import_holidays(
             problem.error(format!("/years{}", fault.at), fault.code.name(), zh, en)
         })
     })?;
-    let answer = publishing.publish(&app, &caller, Document::Calendar(book), body.0.note).await?;
-    crate::clockwork::recompute(&app, caller.tenant).await?;
-    Ok(answer)
+    // The clockwork computes anew what was provisional.
+    publishing.publish(&app, &caller, Document::Calendar(book), body.0.note).await
 }
 
 /// A table, or a preset.

@@ -64,6 +64,13 @@ impl Request {
         let digest = Hash::of(format!("{operation}\n{target}\n{body}").as_bytes());
         Self { command, digest }
     }
+
+    /// A request of the system itself, made of what it asks: whoever asks the same again, another
+    /// replica or this one after a crash, finds it done.
+    pub fn of_system(what: &str) -> Self {
+        let digest = Hash::of(what.as_bytes());
+        Self { command: CommandId(digest.id()), digest }
+    }
 }
 
 /// Decides `command` on a flow and makes the change of it.

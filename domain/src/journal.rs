@@ -27,6 +27,12 @@ impl Hash {
         bytes.try_into().ok().map(Self)
     }
 
+    /// An identity made of it: version 8 of RFC 9562, by a rule of one's own.
+    pub fn id(&self) -> Uuid {
+        let bytes = self.0.first_chunk::<16>().copied().unwrap_or_default();
+        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    }
+
     /// Lower-case hexadecimal.
     pub fn hex(&self) -> String {
         use std::fmt::Write;
