@@ -19,22 +19,30 @@ on_both! {
     every_operation_survives_everybody,
 }
 
-/// The columns: one of each role, one without any, one of another tenant, one not logged in.
-const COLUMNS: &[(&str, &str)] = &[
-    ("worker", "网格员"),
-    ("community", "社区"),
-    ("dispatcher", "街道调度"),
-    ("leader", "街道领导"),
-    ("lead", "部门"),
-    ("district", "区中心"),
-    ("hotline", "热线"),
-    ("admin", "管理员"),
-    ("resident", "上报人"),
-    ("neighbour", "其他居民"),
-    ("nobody", "无角色"),
-    ("worker@9902", "外市"),
-    ("", "未登录"),
+/// One of each role over the place of the story, and one of the same role over another place; one
+/// without any role.
+const COLUMNS: &[(&str, &str, &str)] = &[
+    ("worker", "far_worker", "网格员"),
+    ("grid_leader", "far_grid_leader", "网格长"),
+    ("community", "sibling", "社区"),
+    ("dispatcher", "far_dispatcher", "街道调度"),
+    ("leader", "far_leader", "街道领导"),
+    ("lead", "far_department", "部门"),
+    ("head", "far_head", "部门负责人"),
+    ("district", "far_district", "区中心"),
+    ("hotline", "far_hotline", "热线"),
+    ("inspector", "far_inspector", "督查"),
+    ("auditor", "far_auditor", "审计"),
+    ("admin", "far_admin", "管理员"),
+    ("client", "far_client", "接入系统"),
+    ("resident", "neighbour", "居民"),
+    ("volunteer", "far_volunteer", "志愿者"),
+    ("nobody", "nobody", "无角色"),
 ];
+
+/// Those of another tenant, who hold every role there, and somebody who is not logged in.
+const STRANGERS: &[(&str, &str)] =
+    &[("worker@9902", "外市"), ("auditor@9902", "外市"), ("", "未登录")];
 
 /// A request that is right: the path and the body.
 type Right = (String, Value);
@@ -155,6 +163,34 @@ fn right(city: &City, operation: &str) -> Option<Right> {
             city.by("admin").post(&path, &body).done();
             (path.replace("/grant", "/revoke"), body)
         }
+        "rename_person" => person("/rename", json!({ "name": "改名" })),
+        "hand_over_role" | "leave_person" => {
+            let grant = json!({ "role": "hotline", "area_id": area(seed::GRID) });
+            let (path, _) = person("/grant", grant.clone());
+            city.by("admin").post(&path, &grant).done();
+            let mut body = if operation == "leave_person" { json!({}) } else { grant };
+            body["to_person_id"] = json!(newcomer(city));
+            body["reason"] = json!("岗位调整");
+            let verb = operation.trim_end_matches("_role").trim_end_matches("_person");
+            (path.replace("/grant", &format!("/{verb}")), body)
+        }
+        "suspend_person" => person("/suspend", reason()),
+        "reinstate_person" => {
+            let (path, body) = person("/suspend", reason());
+            city.by("admin").post(&path, &body).done();
+            (path.replace("/suspend", "/reinstate"), json!({}))
+        }
+        "start_shift" => {
+            ("/api/v1/me/shift/start".to_owned(), json!({ "area_id": area(seed::GRID) }))
+        }
+        "end_shift" => {
+            let start = json!({ "area_id": area(seed::GRID) });
+            for by in ["worker", "grid_leader", "community", "inspector"] {
+                city.by(by).post("/api/v1/me/shift/start", &start).done();
+            }
+            ("/api/v1/me/shift/end".to_owned(), json!({}))
+        }
+        "list_on_duty" => list(&format!("areas/{}/on_duty", area(seed::GRID))),
         "set_password" => person("/password", json!({ "password": "a brand new passphrase" })),
         "list_policies" => list("policies"),
         "get_policy" => list("policies/deadlines"),
@@ -289,34 +325,63 @@ fn every_role_may_what_the_policy_says(city: &City) {
     for (method, path, operation) in operations(&api::server::document()) {
         let name = operation["operationId"].as_str().unwrap().to_owned();
         let Some(mut asked) = right(city, &name) else { continue };
-        let mut row = Vec::new();
-        for (account, _) in COLUMNS {
+        let open = OPEN.contains(&name.as_str());
+        let mut ask = |account: &str| {
             let answer = send(city, account, &method, &asked);
             if answer.status >= 400 {
                 answer.well_told();
             }
-            let open = OPEN.contains(&name.as_str());
-            assert_eq!(
-                answer.status == 401,
-                account.is_empty() && !open,
-                "{name}: {}",
-                answer.text
-            );
+            let stranger = account.is_empty() && !open;
+            assert_eq!(answer.status == 401, stranger, "{name}: {}", answer.text);
             assert!(answer.status < 500, "{name}: {}", answer.text);
             // What was refused left it as it was; what was done needs another.
             if answer.status < 300 && method == "POST" {
                 asked = right(city, &name).unwrap();
             }
-            row.push(answer.status);
-        }
+            answer.status
+        };
+        let row = Row {
+            here: COLUMNS.iter().map(|(here, ..)| ask(here)).collect(),
+            beside: COLUMNS.iter().map(|(_, beside, _)| ask(beside)).collect(),
+            strangers: STRANGERS.iter().map(|(account, _)| ask(account)).collect(),
+            name,
+        };
         let tag = operation["tags"][0].as_str().unwrap().to_owned();
         let short = path.trim_start_matches("/api/v1").to_owned();
-        table.insert((tag, short, method), (name, row));
+        table.insert((tag, short, method), row);
     }
     committed("docs/permissions.md", &rendered(&table));
 }
 
-type Table = BTreeMap<(String, String, String), (String, Vec<u16>)>;
+/// What everybody was answered to one operation.
+struct Row {
+    name: String,
+    here: Vec<u16>,
+    beside: Vec<u16>,
+    strangers: Vec<u16>,
+}
+
+type Table = BTreeMap<(String, String, String), Row>;
+
+fn mark(status: u16) -> String {
+    if status < 300 { "✓".to_owned() } else { status.to_string() }
+}
+
+/// Statuses with those who got them, the most frequent first and without its names.
+fn summed(statuses: &[u16]) -> String {
+    let mut by: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+    for (status, (.., label)) in statuses.iter().zip(COLUMNS) {
+        by.entry((*status).min(299)).or_default();
+        by.entry(*status).or_default().push(label);
+    }
+    by.retain(|_, labels| !labels.is_empty());
+    let mut all: Vec<(u16, Vec<&str>)> = by.into_iter().collect();
+    all.sort_by_key(|(_, labels)| std::cmp::Reverse(labels.len()));
+    let told = all.iter().enumerate().map(|(index, (status, labels))| {
+        if index == 0 { mark(*status) } else { format!("{} {}", mark(*status), labels.join("、")) }
+    });
+    told.collect::<Vec<_>>().join("；")
+}
 
 fn rendered(table: &Table) -> String {
     let mut page = String::from(
@@ -324,25 +389,38 @@ fn rendered(table: &Table) -> String {
          For whoever wants to know what a role can do. Made by `tests/coverage.rs` from real answers \
          (`make matrices` rewrites it); each request is right in every other respect.\n\n\
          ✓ done · 403 refused, and told which permission it needs · 404 hidden: not theirs to see · \
-         401 log in first · 422 a rule says no\n",
+         401 log in first · 422 a rule says no\n\n\
+         The columns of roles: somebody with that role over the place itself. 居民 is who reported it. \
+         他处: the same roles over another place (for 居民 another resident): what most are answered, \
+         then those who are answered otherwise. 外市: somebody with every role in another city.\n",
     );
     let mut last = "";
-    for ((tag, path, method), (name, row)) in table {
+    for ((tag, path, method), row) in table {
         if tag != last {
-            let heads: Vec<&str> = COLUMNS.iter().map(|(_, label)| *label).collect();
+            let heads: Vec<&str> = COLUMNS.iter().map(|(.., label)| *label).collect();
             let _ = write!(
                 page,
-                "\n## {tag}\n\n| | {} |\n|---{}|\n",
+                "\n## {tag}\n\n| | {} | 他处 | 外市 | 未登录 |\n|---{}|\n",
                 heads.join(" | "),
-                "|---".repeat(heads.len())
+                "|---".repeat(heads.len() + 3)
             );
             last = tag;
         }
-        let cells: Vec<String> = row
-            .iter()
-            .map(|status| if *status < 300 { "✓".to_owned() } else { status.to_string() })
-            .collect();
-        let _ = writeln!(page, "| `{name}`<br>{method} {path} | {} |", cells.join(" | "));
+        let name = &row.name;
+        let cells: Vec<String> = row.here.iter().copied().map(mark).collect();
+        let [all, audit, nobody] = row.strangers[..] else { panic!("{name}: the strangers") };
+        let other = if all == audit {
+            mark(all)
+        } else {
+            format!("{}（审计 {}）", mark(all), mark(audit))
+        };
+        let _ = writeln!(
+            page,
+            "| `{name}`<br>{method} {path} | {} | {} | {other} | {} |",
+            cells.join(" | "),
+            summed(&row.beside),
+            mark(nobody)
+        );
     }
     page
 }
@@ -362,7 +440,8 @@ fn every_operation_survives_everybody(city: &City) {
             _ => &case,
         };
         let path = path.replace("{id}", id).replace("{unit_id}", &unit);
-        for (account, _) in COLUMNS {
+        let everybody = COLUMNS.iter().map(|(account, ..)| account);
+        for account in everybody.chain(STRANGERS.iter().map(|(account, _)| account)) {
             for body in [json!({}), json!({ "id": 1, "reason": null, "text": [] })] {
                 let answer = send(city, account, &method, &(path.clone(), body));
                 let open = OPEN.contains(&name);

@@ -31,6 +31,8 @@ mod person;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod post;
+#[cfg(test)]
 mod problems;
 #[cfg(test)]
 mod report;

@@ -31,7 +31,7 @@ fn import(city: &City, kind: &str, csv: &str) -> crate::harness::Answer {
 
 fn what_is_shipped_is_edition_zero(city: &City) {
     let list = city.by("worker").get("/api/v1/policies").done();
-    assert_eq!(list["items"].as_array().unwrap().len(), 6);
+    assert_eq!(list["items"].as_array().unwrap().len(), 7);
     assert!(list["items"].as_array().unwrap().iter().all(|item| item["edition"] == 0));
     let calendar = city.by("worker").get("/api/v1/policies/calendar").done();
     assert_eq!(calendar["document"]["years"]["2026"]["year"], 2026);

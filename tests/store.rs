@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use actix_web::rt::System;
 use api::{clock::new_id, seed};
 use domain::{
-    actor::{Actor, Role},
+    actor::{Actor, Powers, Role},
     area::AreaTree,
     case::{Case, Command},
     catalogue::Catalogue,
@@ -83,12 +83,14 @@ fn run<F: Future<Output = ()>>(engine: Engine, tell: impl FnOnce(Desk) -> F) {
             over: root.clone(),
             from: domain::Instant::UNIX_EPOCH,
             until: None,
+            post: None,
         };
         let by = Actor {
             tenant: id,
             person: PersonId(template(engine).seeded.people["worker"].id),
             name: "全能者".to_owned(),
             grants: Role::ALL.iter().map(|role| grant(*role)).collect(),
+            powers: Powers::shipped(),
         };
         let opened = store.clone();
         tell(Desk { database, store, by, areas, catalogue: seed::catalogue(), tenant }).await;

@@ -11,6 +11,7 @@ use chrono::Duration;
 use domain::{
     actor::Actor,
     id::{PersonId, TenantId},
+    person::Standing,
     text::Code as Word,
 };
 use persistence::person::{self, Session};
@@ -137,6 +138,9 @@ async fn login(app: Data<App>, request: HttpRequest, body: Json<LoginBody>) -> R
     let wrong = || Problem::new(Code::CredentialsInvalid);
     let (Some(world), Some(person), true) = (world, person, right) else { return Err(wrong()) };
     app.logins.succeeded(address, account.as_str());
+    if person.standing != Standing::Active {
+        return Err(Problem::new(Code::AccountClosed).with("standing", person.standing.name()));
+    }
     let (refresh, digest) = token::refresh()?;
     let session = Session {
         id: new_id(),

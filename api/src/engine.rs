@@ -6,7 +6,7 @@ use std::{pin::Pin, sync::Arc};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use domain::{
     Instant,
-    actor::Actor,
+    actor::{Actor, Grant},
     case::Case,
     change::{Change, Request, Stored, act},
     flow::Context,
@@ -57,8 +57,13 @@ impl Kept for Person {
         Write::Person(Box::new(change))
     }
     fn visible(&self, actor: &Actor, at: Instant) -> bool {
-        use domain::actor::Permission::ManagePeople;
-        self.id == actor.person || actor.may_somewhere(ManagePeople, at)
+        use domain::actor::Permission::{ManagePeople, ReadPeople};
+        let known = |grant: &Grant| {
+            !grant.role.is_outsider() && actor.may(ReadPeople, &grant.over.path, at)
+        };
+        self.id == actor.person
+            || actor.may_somewhere(ManagePeople, at)
+            || self.grants.iter().any(known)
     }
 }
 

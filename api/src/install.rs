@@ -257,7 +257,7 @@ fn command(person: PersonId, new: &NewPerson, areas: &AreaTree) -> Result<Comman
     let mut grants = Vec::with_capacity(new.grants.len());
     for (role, code) in &new.grants {
         let area = areas.by_code(code).ok_or_else(|| Failed(format!("no area has code {code}")))?;
-        grants.push(NewGrant { role: *role, area: area.id, until: None });
+        grants.push(NewGrant::new(*role, area.id));
     }
     Ok(Command::Register {
         id: person,

@@ -89,7 +89,7 @@ fn desk(actor: &Actor, now: DateTime<Utc>, only: Option<Duty>) -> (Vec<AreaId>, 
         let due: Vec<Duty> = Duty::ALL
             .iter()
             .copied()
-            .filter(|duty| grant.role.allows(duty.permission()))
+            .filter(|duty| actor.allows(grant, duty.permission()))
             .filter(|duty| only.is_none_or(|only| only == *duty))
             .collect();
         if !due.is_empty() && !units.contains(&grant.over.id) {

@@ -4,12 +4,14 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     actor::{Actor, Permission, Role},
+    area::Path,
     change::{Request, Stored, act},
     id::{AreaId, PersonId},
-    person::{Command, NewGrant, Person},
+    person::{Command, NewGrant, Person, Shift, Standing},
+    refusal::Refusal,
     text::{Code as Word, Line},
 };
-use persistence::{Write, person as people};
+use persistence::{Db, Write, post};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -24,9 +26,9 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     password,
-    problem::Reply,
+    problem::{Problem, Reply},
     state::App,
-    view::{self, GrantView, tag, tagged},
+    view::{self, GrantView, UnitView, tag, tagged},
 };
 
 /// Registers the operations of this file.
@@ -36,7 +38,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(list_people)
         .service(get_person)
         .service(grant_role)
-        .service(revoke_role)
+        .service(rename_person)
         .service(set_password);
 }
 
@@ -51,8 +53,30 @@ pub struct PersonView {
     account: String,
     /// The name.
     name: String,
+    /// Whether the person works here. 在岗状态。
+    #[schema(schema_with = view::standing)]
+    standing: &'static str,
     /// What was granted and not revoked, of the past and the future too.
     grants: Vec<GrantView>,
+    /// The shift that was started last and not ended. 值班。
+    shift: Option<ShiftView>,
+}
+
+/// A time on duty.
+#[derive(Serialize, ToSchema)]
+pub struct ShiftView {
+    /// Where. 值班区域。
+    area: UnitView,
+    /// Since when. 上岗时间。
+    since: DateTime<Utc>,
+    /// When it ends by itself. 自动离岗时间。
+    until: DateTime<Utc>,
+}
+
+impl From<&Shift> for ShiftView {
+    fn from(shift: &Shift) -> Self {
+        Self { area: UnitView::from(&shift.over), since: shift.since, until: shift.until }
+    }
 }
 
 impl From<&Stored<Person>> for PersonView {
@@ -63,7 +87,9 @@ impl From<&Stored<Person>> for PersonView {
             seq: stored.seq,
             account: person.account.as_str().to_owned(),
             name: person.name.as_str().to_owned(),
+            standing: person.standing.name(),
             grants: person.grants.iter().map(GrantView::from).collect(),
+            shift: person.shift.as_ref().map(ShiftView::from),
         }
     }
 }
@@ -77,8 +103,13 @@ pub struct GrantBody {
     role: Role,
     /// Over which area, with everything in it. 辖区或单位。
     area_id: Uuid,
+    /// From when; left out, from now. 起始时间。
+    from: Option<DateTime<FixedOffset>>,
     /// Until when; left out, until revoked. 截止时间。
     until: Option<DateTime<FixedOffset>>,
+    /// The post it goes with, as people call it. 岗位名称。
+    #[schema(value_type = Option<String>, max_length = 120, example = "第一网格专职网格员")]
+    post: Option<Line>,
 }
 
 impl From<&GrantBody> for NewGrant {
@@ -86,7 +117,9 @@ impl From<&GrantBody> for NewGrant {
         Self {
             role: body.role,
             area: AreaId(body.area_id),
+            from: body.from.map(|from| from.with_timezone(&Utc)),
             until: body.until.map(|until| until.with_timezone(&Utc)),
+            post: body.post.clone(),
         }
     }
 }
@@ -155,13 +188,10 @@ async fn register_person(
 
 /// Hashing a password is dear: only for those who may.
 fn require_manager(actor: &Actor, app: &App) -> Reply<()> {
-    let now = app.clock.now();
-    if actor.may_somewhere(Permission::ManagePeople, now) {
+    if actor.may_somewhere(Permission::ManagePeople, app.clock.now()) {
         return Ok(());
     }
-    let area = app.world(actor.tenant)?.tenant.name.clone();
-    let permission = Permission::ManagePeople;
-    Err(domain::refusal::Refusal::NotPermitted { permission, area }.into())
+    Err(missing(actor, app, Permission::ManagePeople))
 }
 
 /// Which people to list.
@@ -169,6 +199,16 @@ fn require_manager(actor: &Actor, app: &App) -> Reply<()> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListPeople {
+    /// Only with a role within this area. 在该区域任职的。
+    area_id: Option<Uuid>,
+    /// Only with this role. 担任该角色的。
+    #[param(schema_with = view::role)]
+    role: Option<Role>,
+    /// Only of this standing. 在岗状态。
+    #[param(schema_with = view::standing)]
+    standing: Option<Standing>,
+    /// Only those on duty now. 只看当前在岗值班的。
+    on_duty: Option<bool>,
     /// How many at most, 1 to 100.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
     limit: Option<Limit>,
@@ -179,7 +219,7 @@ pub struct ListPeople {
 
 /// Lists people by account.
 ///
-/// 人员列表，按账号排序；仅管理员可用。
+/// 人员列表，按账号排序，可按区域、角色、是否值班筛选；只看得到自己辖区内任职的工作人员，管理员可见本市全部。
 #[utoipa::path(tag = "people", params(ListPeople), responses((status = 200, body = Page<PersonView>)))]
 #[get("/people")]
 async fn list_people(
@@ -187,18 +227,58 @@ async fn list_people(
     caller: Caller,
     params: Query<ListPeople>,
 ) -> Reply<Page<PersonView>> {
-    require_manager(&caller, &app)?;
-    let limit = params.0.limit.unwrap_or_default();
-    let after = params.0.cursor.map(|cursor| cursor.0);
-    let (tenant, most) = (caller.tenant, limit.probe());
-    let found = app.store.read(move |db| people::list(db, tenant, after.as_deref(), most)).await?;
+    let params = params.0;
+    let limit = params.limit.unwrap_or_default();
+    let after = params.cursor.map(|cursor| cursor.0);
+    let (tenant, most, now) = (caller.tenant, limit.probe(), app.clock.now());
+    let mut filter = directory(&caller, &app)?;
+    filter.standing = params.standing;
+    filter.on_duty = params.on_duty.filter(|only| *only).map(|_| now);
+    if let Some(role) = params.role {
+        let known = filter.roles.as_ref().is_none_or(|roles| roles.contains(&role));
+        filter.roles = Some(if known { vec![role] } else { Vec::new() });
+    }
+    if let Some(id) = params.area_id {
+        let world = app.world(tenant)?;
+        let area = world.areas.get(AreaId(id)).ok_or(Refusal::UnknownArea { id: AreaId(id) })?;
+        let known = |paths: Vec<Path>| {
+            if paths.iter().any(|path| path.contains(&area.path)) {
+                return vec![area.path.clone()];
+            }
+            paths.into_iter().filter(|path| area.path.contains(path)).collect()
+        };
+        filter.within = Some(filter.within.map_or_else(|| vec![area.path.clone()], known));
+    }
+    let list = move |db: &mut Db| post::list(db, tenant, &filter, after.as_deref(), most);
+    let found = app.store.read(list).await?;
     let position = |person: &Stored<Person>| person.state.account.as_str().to_owned();
     Ok(Page::cut(found, limit, position, |person| PersonView::from(&person)))
 }
 
+/// Whom the caller may look up: everybody for who manages people, those who work in the own
+/// areas for who may know them. Residents are no staff.
+fn directory(actor: &Actor, app: &App) -> Reply<post::Filter> {
+    let now = app.clock.now();
+    if actor.may_somewhere(Permission::ManagePeople, now) {
+        return Ok(post::Filter::default());
+    }
+    let paths = actor.scope(Permission::ReadPeople, now).paths;
+    if paths.is_empty() {
+        return Err(missing(actor, app, Permission::ReadPeople));
+    }
+    let staff = Role::ALL.iter().copied().filter(|role| !role.is_outsider());
+    let (within, roles) = (Some(paths), Some(staff.collect()));
+    Ok(post::Filter { within, roles, ..post::Filter::default() })
+}
+
+fn missing(actor: &Actor, app: &App, permission: Permission) -> Problem {
+    let area = app.world(actor.tenant).map(|world| world.tenant.name.clone()).unwrap_or_default();
+    Refusal::NotPermitted { permission, area }.into()
+}
+
 /// Shows a person.
 ///
-/// 人员详情；管理员或本人。
+/// 人员详情；管理员、本人，以及可查看其任职辖区人员的人。
 #[utoipa::path(tag = "people", responses((status = 200, body = PersonView)))]
 #[get("/people/{id}")]
 async fn get_person(
@@ -211,7 +291,8 @@ async fn get_person(
     Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &PersonView::from(&*stored)))
 }
 
-async fn ask(
+/// Asks one command of one person.
+pub async fn ask(
     step: Step,
     operation: &str,
     body: &impl Serialize,
@@ -235,26 +316,23 @@ async fn grant_role(step: Step, body: Json<GrantBody>) -> Reply<HttpResponse> {
     ask(step, "grant_role", &body.0, Command::Grant { grant }).await
 }
 
-/// A role to take back.
+/// The right name.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RevokeBody {
-    /// Which. 角色。
-    #[schema(schema_with = view::role)]
-    role: Role,
-    /// Over which area. 辖区或单位。
-    area_id: Uuid,
+pub struct RenameBody {
+    /// The name. 姓名。
+    #[schema(value_type = String, min_length = 1, max_length = 120, example = "李网格")]
+    name: Line,
 }
 
-/// Takes a role back.
+/// Corrects the name.
 ///
-/// 撤销授权，立即生效。
-#[utoipa::path(tag = "people", request_body = RevokeBody, responses((status = 200, body = PersonView)))]
-#[post("/people/{id}/revoke")]
-async fn revoke_role(step: Step, body: Json<RevokeBody>) -> Reply<HttpResponse> {
-    let RevokeBody { role, area_id } = body.0;
-    let command = Command::Revoke { role, area: AreaId(area_id) };
-    ask(step, "revoke_role", &body.0, command).await
+/// 更正姓名；以往记录中的姓名不变。
+#[utoipa::path(tag = "people", request_body = RenameBody, responses((status = 200, body = PersonView)))]
+#[post("/people/{id}/rename")]
+async fn rename_person(step: Step, body: Json<RenameBody>) -> Reply<HttpResponse> {
+    let name = body.0.name.clone();
+    ask(step, "rename_person", &body.0, Command::Rename { name }).await
 }
 
 /// A new password.

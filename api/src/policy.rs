@@ -184,6 +184,7 @@ fn document(kind: PolicyKind, value: Value) -> Reply<Document> {
         PolicyKind::Responsibilities => Document::Responsibilities(read(value)?),
         PolicyKind::Admissions => Document::Admissions(read(value)?),
         PolicyKind::Whistling => Document::Whistling(read(value)?),
+        PolicyKind::Roles => Document::Roles(read(value)?),
     })
 }
 
@@ -364,7 +365,7 @@ fn imported(kind: PolicyKind, body: &ImportBody, world: &World) -> Reply<Documen
             list.enforced = body.enforced.unwrap_or(true);
             Ok(Document::Admissions(list))
         }
-        PolicyKind::Conduct | PolicyKind::Calendar | PolicyKind::Whistling => {
+        PolicyKind::Conduct | PolicyKind::Calendar | PolicyKind::Whistling | PolicyKind::Roles => {
             Err(Problem::new(Code::NotFound))
         }
     }

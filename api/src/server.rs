@@ -15,9 +15,9 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 use crate::{
     area, auth, case, clocks, clockwork,
     docs::Docs,
-    health, me, openapi, person, policy,
+    health, me, openapi, person, policy, post,
     problem::{Code, Problem, Reply},
-    report, request,
+    report, request, shift,
     state::App,
     telemetry, whistle,
 };
@@ -36,7 +36,9 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(clocks::routes)
             .configure(policy::routes)
             .configure(area::routes)
-            .configure(person::routes),
+            .configure(person::routes)
+            .configure(post::routes)
+            .configure(shift::routes),
     );
     config.configure(health::routes);
 }

@@ -75,15 +75,18 @@ impl App {
     /// every few seconds for each session.
     pub async fn actor(&self, claims: Claims) -> Reply<Arc<Actor>> {
         let now = self.clock.now();
-        if let Some(actor) = self.actors.get(claims.sid, now) {
+        let powers = Arc::clone(&self.world(claims.tid)?.rules.powers);
+        if let Some(actor) = self.actors.get(claims.sid, now)
+            && Arc::ptr_eq(&actor.powers, &powers)
+        {
             return Ok(actor);
         }
         let (tenant, session) = (claims.tid, claims.sid);
         let person =
             self.store.read(move |db| person::of_session(db, tenant, session, now)).await?;
         let person = person.filter(|person| person.id == claims.sub);
-        let person = person.ok_or(Fault::Ended)?;
-        let actor = Arc::new(person.actor(tenant));
+        let actor = person.and_then(|person| person.actor(tenant, &powers));
+        let actor = Arc::new(actor.ok_or(Fault::Ended)?);
         self.actors.put(session, Arc::clone(&actor), now);
         Ok(actor)
     }

@@ -95,6 +95,8 @@ enum_schemas! {
     redirect: domain::report::Redirect;
     /// Roles.
     role: domain::actor::Role;
+    /// Whether somebody works here.
+    standing: domain::person::Standing;
     /// What is owed.
     duty: domain::obligation::Duty;
     /// How an obligation ended.
@@ -168,6 +170,9 @@ pub struct GrantView {
     pub from: DateTime<Utc>,
     /// Until when; without it, until revoked.
     pub until: Option<DateTime<Utc>>,
+    /// The post it goes with. 岗位。
+    #[schema(example = "枫林社区第一网格专职网格员")]
+    pub post: Option<String>,
 }
 
 impl From<&Grant> for GrantView {
@@ -178,6 +183,7 @@ impl From<&Grant> for GrantView {
             area: UnitView::from(&grant.over),
             from: grant.from,
             until: grant.until,
+            post: grant.post.as_ref().map(|post| post.as_str().to_owned()),
         }
     }
 }

@@ -66,6 +66,12 @@ impl Path {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The paths of everything above, from the root, and this one last.
+    pub fn lineage(&self) -> Vec<Self> {
+        let ends = self.0.match_indices('/');
+        ends.filter_map(|(at, _)| self.0.get(..=at)).map(|path| Self(path.to_owned())).collect()
+    }
 }
 
 /// An area as an event or a state remembers it: enough to be read without looking anything up.

@@ -33,6 +33,7 @@ pub mod policy;
 pub mod refusal;
 pub mod report;
 pub mod responsibility;
+pub mod role;
 pub mod rules;
 pub mod sampling;
 pub mod sheet;

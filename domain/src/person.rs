@@ -1,21 +1,41 @@
-//! People: who can log in, and the grants they hold. A flow like the others, so that every
-//! grant is in the journal with who gave it.
+//! People: who can log in, the grants they hold, whether they are on duty. A flow like the
+//! others, so that every grant is in the journal with who gave it.
 //!
-//! Passwords are not here: they are no part of any record that is kept for ever.
+//! Duties are owed by units, not by people: whoever leaves takes nothing along, and whoever takes
+//! a post over finds its work in the inbox. Passwords are not here: they are no part of any
+//! record that is kept for ever.
+
+mod decide;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
     Instant,
-    actor::{Actor, Grant, Permission, Role},
+    actor::{Actor, Grant, Powers, Role},
+    area::Unit,
     flow::{Context, Flow},
     id::{AreaId, PersonId, TenantId},
     journal::FlowKind,
+    named::named,
     obligation::Obligation,
     refusal::Refusal,
-    text::{Code, Line},
+    text::{Code, Line, Prose},
 };
+
+named! {
+    /// Whether somebody works here.
+    Standing {
+        /// Yes.
+        Active = "active", "在岗";
+        /// Not for now: no login, all grants rest.
+        Suspended = "suspended", "停用";
+        /// Not any more; grants are gone.
+        Left = "left", "离岗";
+    }
+}
 
 /// Somebody who can log in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -26,8 +46,39 @@ pub struct Person {
     pub account: Code,
     /// The name others see.
     pub name: Line,
+    /// Whether the person works here.
+    #[serde(default = "active")]
+    pub standing: Standing,
     /// What was granted and not revoked.
     pub grants: Vec<Grant>,
+    /// Since when the person is on duty, and where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shift: Option<Shift>,
+}
+
+const fn active() -> Standing {
+    Standing::Active
+}
+
+/// A time on duty.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Shift {
+    /// Where.
+    pub over: Unit,
+    /// Since when.
+    pub since: Instant,
+    /// When it ends by itself, exclusive.
+    pub until: Instant,
+}
+
+impl Shift {
+    /// The longest, in hours: a shift that nobody ended is over at last.
+    pub const MAX_HOURS: i64 = 16;
+
+    /// Whether it lasts at this moment.
+    pub fn holds(&self, at: Instant) -> bool {
+        self.since <= at && at < self.until
+    }
 }
 
 /// A grant somebody asks for.
@@ -37,8 +88,19 @@ pub struct NewGrant {
     pub role: Role,
     /// Over which area.
     pub area: AreaId,
+    /// From when; without it, from now.
+    pub from: Option<Instant>,
     /// Until when; without it, until revoked.
     pub until: Option<Instant>,
+    /// The post it goes with.
+    pub post: Option<Line>,
+}
+
+impl NewGrant {
+    /// A role over an area from now until revoked.
+    pub const fn new(role: Role, area: AreaId) -> Self {
+        Self { role, area, from: None, until: None, post: None }
+    }
 }
 
 /// What may be asked about a person.
@@ -56,7 +118,12 @@ pub enum Command {
         /// The first grants.
         grants: Vec<NewGrant>,
     },
-    /// Grant a role.
+    /// Correct the name.
+    Rename {
+        /// The right one.
+        name: Line,
+    },
+    /// Grant a role; one that is held over the same area is renewed.
     Grant {
         /// Which.
         grant: NewGrant,
@@ -68,6 +135,55 @@ pub enum Command {
         /// Over which area.
         area: AreaId,
     },
+    /// Take a role back and give it to somebody else at the same moment.
+    HandOver {
+        /// Which.
+        role: Role,
+        /// Over which area.
+        area: AreaId,
+        /// To whom.
+        to: PersonId,
+        /// Why.
+        reason: Prose,
+    },
+    /// Get what somebody else hands over.
+    TakeOver {
+        /// What.
+        grants: Vec<NewGrant>,
+        /// From whom.
+        of: PersonId,
+    },
+    /// Close the account for now.
+    Suspend {
+        /// Why.
+        reason: Prose,
+    },
+    /// Open it again.
+    Reinstate,
+    /// End everything: the person has left.
+    Leave {
+        /// Why.
+        reason: Prose,
+        /// Who takes the posts over.
+        to: Option<PersonId>,
+        /// Units with open work that nobody else could do, looked up by whoever asks.
+        alone: Vec<String>,
+    },
+    /// Stand as administrator while the rights of another are taken: of two who take each
+    /// other's, one is first, and the other is none any more.
+    Stand {
+        /// Over which areas.
+        over: Vec<AreaId>,
+    },
+    /// Go on duty.
+    StartShift {
+        /// Where.
+        area: AreaId,
+        /// Until when.
+        until: Instant,
+    },
+    /// Go off duty.
+    EndShift,
     /// Give a new password; which one is nobody's business here.
     ResetPassword,
 }
@@ -81,7 +197,12 @@ pub enum Event {
         /// Who.
         person: Box<Person>,
     },
-    /// A role was granted.
+    /// The name was corrected.
+    Renamed {
+        /// To this.
+        name: Line,
+    },
+    /// A role was granted or renewed.
     Granted {
         /// Which.
         grant: Grant,
@@ -93,6 +214,50 @@ pub enum Event {
         /// Over which area.
         area: AreaId,
     },
+    /// A role went to somebody else.
+    HandedOver {
+        /// Which.
+        role: Role,
+        /// Over which area.
+        area: AreaId,
+        /// To whom.
+        to: PersonId,
+        /// Why.
+        reason: Prose,
+    },
+    /// A role came from somebody else.
+    TookOver {
+        /// Which.
+        grant: Grant,
+        /// From whom.
+        of: PersonId,
+    },
+    /// The account was closed for now.
+    Suspended {
+        /// Why.
+        reason: Prose,
+    },
+    /// It was opened again.
+    Reinstated,
+    /// The person left.
+    Left {
+        /// Why.
+        reason: Prose,
+        /// Who took the posts over.
+        to: Option<PersonId>,
+    },
+    /// The rights of another administrator were taken.
+    Stood {
+        /// Over which areas.
+        over: Vec<AreaId>,
+    },
+    /// The person is on duty.
+    ShiftStarted {
+        /// Where and how long.
+        shift: Shift,
+    },
+    /// The person is not on duty any more.
+    ShiftEnded,
     /// A new password was given.
     PasswordReset,
 }
@@ -101,49 +266,45 @@ impl Person {
     /// The most grants one person holds.
     pub const MAX_GRANTS: usize = 50;
 
-    /// This person as an actor. Only authentication calls it.
-    pub fn actor(&self, tenant: TenantId) -> Actor {
-        Actor {
+    /// This person as an actor. Only authentication calls it. An account that is not active gives
+    /// none.
+    pub fn actor(&self, tenant: TenantId, powers: &Arc<Powers>) -> Option<Actor> {
+        (self.standing == Standing::Active).then(|| Actor {
             tenant,
             person: self.id,
             name: self.name.as_str().to_owned(),
             grants: self.grants.clone(),
+            powers: Arc::clone(powers),
+        })
+    }
+
+    /// Whether the person holds a role at this moment.
+    pub fn works(&self, at: Instant) -> bool {
+        self.standing == Standing::Active && self.grants.iter().any(|grant| grant.holds(at))
+    }
+
+    /// The shift that lasts at this moment.
+    pub fn on_duty(&self, at: Instant) -> Option<&Shift> {
+        self.shift.as_ref().filter(|shift| shift.holds(at))
+    }
+
+    /// Gives a role in place of those of the same kind it overlaps.
+    fn give(&mut self, grant: &Grant) {
+        let same = |held: &Grant| held.is(grant.role, grant.over.id) && held.overlaps(grant);
+        self.grants.retain(|held| !same(held));
+        self.grants.push(grant.clone());
+    }
+
+    /// Takes a role, and ends a shift that rested on it.
+    fn take(&mut self, role: Role, area: AreaId) {
+        self.grants.retain(|grant| !grant.is(role, area));
+        let covers = |shift: &Shift| {
+            self.grants.iter().any(|grant| grant.over.path.contains(&shift.over.path))
+        };
+        if !self.shift.as_ref().is_some_and(covers) {
+            self.shift = None;
         }
     }
-}
-
-fn granted(grant: &NewGrant, cx: &Context<'_>) -> Result<Grant, Refusal> {
-    let area = cx.area(grant.area)?;
-    cx.require(Permission::ManagePeople, &area.path, &area.name)?;
-    if grant.until.is_some_and(|until| until <= cx.at) {
-        return Err(Refusal::EmptyPeriod);
-    }
-    Ok(Grant { role: grant.role, over: area.unit(), from: cx.at, until: grant.until })
-}
-
-/// A person is managed by whoever manages one of the areas the person works in.
-fn require_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
-    let managed = person.grants.is_empty() && cx.by.may_somewhere(Permission::ManagePeople, cx.at)
-        || person
-            .grants
-            .iter()
-            .any(|grant| cx.by.may(Permission::ManagePeople, &grant.over.path, cx.at));
-    if managed {
-        Ok(())
-    } else {
-        let area = person.grants.first().map(|g| g.over.name.clone()).unwrap_or_default();
-        Err(Refusal::NotPermitted { permission: Permission::ManagePeople, area })
-    }
-}
-
-/// Whoever sets a password can be that person: all power the person has, or will have, must be
-/// theirs to give.
-fn require_all_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
-    require_managed(person, cx)?;
-    for grant in person.grants.iter().filter(|g| g.until.is_none_or(|until| cx.at < until)) {
-        cx.require(Permission::ManagePeople, &grant.over.path, &grant.over.name)?;
-    }
-    Ok(())
 }
 
 impl Flow for Person {
@@ -154,8 +315,17 @@ impl Flow for Person {
     fn name(command: &Command) -> &'static str {
         match command {
             Command::Register { .. } => "register",
+            Command::Rename { .. } => "rename",
             Command::Grant { .. } => "grant",
             Command::Revoke { .. } => "revoke",
+            Command::HandOver { .. } => "hand_over",
+            Command::TakeOver { .. } => "take_over",
+            Command::Suspend { .. } => "suspend",
+            Command::Reinstate => "reinstate",
+            Command::Leave { .. } => "leave",
+            Command::Stand { .. } => "stand",
+            Command::StartShift { .. } => "start_shift",
+            Command::EndShift => "end_shift",
             Command::ResetPassword => "reset_password",
         }
     }
@@ -167,20 +337,7 @@ impl Flow for Person {
     ) -> Result<Vec<Event>, Refusal> {
         match (state, command) {
             (None, Command::Register { id, account, name, grants }) => {
-                if !cx.by.may_somewhere(Permission::ManagePeople, cx.at) {
-                    let area = cx.areas.root().map(|a| a.name.clone()).unwrap_or_default();
-                    return Err(Refusal::NotPermitted {
-                        permission: Permission::ManagePeople,
-                        area,
-                    });
-                }
-                if grants.len() > Self::MAX_GRANTS {
-                    return Err(Refusal::TooManyGrants { max: Self::MAX_GRANTS });
-                }
-                let grants = grants.iter().map(|g| granted(g, cx)).collect::<Result<_, _>>()?;
-                let (account, name) = (account.clone(), name.clone());
-                let person = Box::new(Self { id: *id, account, name, grants });
-                Ok(vec![Event::Registered { person }])
+                decide::register(Self::new(*id, account.clone(), name.clone()), grants, cx)
             }
             (Some(_), Command::Register { .. }) => Err(Refusal::AlreadyExists { what: "person" }),
             (None, _) => Err(Refusal::WrongState {
@@ -189,42 +346,37 @@ impl Flow for Person {
                 command: Self::name(command),
                 possible: vec!["register"],
             }),
-            (Some(person), Command::Grant { grant }) => {
-                require_managed(person, cx)?;
-                if person.grants.len() >= Self::MAX_GRANTS {
-                    return Err(Refusal::TooManyGrants { max: Self::MAX_GRANTS });
-                }
-                Ok(vec![Event::Granted { grant: granted(grant, cx)? }])
-            }
-            (Some(person), Command::Revoke { role, area }) => {
-                let held = |g: &&Grant| g.role == *role && g.over.id == *area;
-                let grant = person.grants.iter().find(held).ok_or(Refusal::NoSuchGrant)?;
-                cx.require(Permission::ManagePeople, &grant.over.path, &grant.over.name)?;
-                Ok(vec![Event::Revoked { role: *role, area: *area }])
-            }
-            (Some(person), Command::ResetPassword) => {
-                if person.id != cx.by.person {
-                    require_all_managed(person, cx)?;
-                }
-                Ok(vec![Event::PasswordReset])
-            }
+            (Some(person), _) => decide::about(person, command, cx),
         }
     }
 
     fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
-        match (state, event) {
-            (None, Event::Registered { person }) => Some((**person).clone()),
-            (Some(mut person), Event::Granted { grant }) => {
-                person.grants.push(grant.clone());
-                Some(person)
+        let Some(mut person) = state else {
+            let Event::Registered { person } = event else { return None };
+            return Some((**person).clone());
+        };
+        match event {
+            Event::Registered { .. } => return None,
+            Event::Renamed { name } => person.name = name.clone(),
+            Event::Granted { grant } | Event::TookOver { grant, .. } => person.give(grant),
+            Event::Revoked { role, area } | Event::HandedOver { role, area, .. } => {
+                person.take(*role, *area);
             }
-            (Some(mut person), Event::Revoked { role, area }) => {
-                person.grants.retain(|g| !(g.role == *role && g.over.id == *area));
-                Some(person)
+            Event::Suspended { .. } => {
+                person.standing = Standing::Suspended;
+                person.shift = None;
             }
-            (Some(person), Event::PasswordReset) => Some(person),
-            (None | Some(_), _) => None,
+            Event::Reinstated => person.standing = Standing::Active,
+            Event::Left { .. } => {
+                person.standing = Standing::Left;
+                person.grants.clear();
+                person.shift = None;
+            }
+            Event::ShiftStarted { shift } => person.shift = Some(shift.clone()),
+            Event::ShiftEnded => person.shift = None,
+            Event::Stood { .. } | Event::PasswordReset => {}
         }
+        Some(person)
     }
 
     fn obligations(&self) -> Vec<Obligation> {
@@ -237,5 +389,11 @@ impl Flow for Person {
 
     fn id(&self) -> Uuid {
         self.id.0
+    }
+}
+
+impl Person {
+    const fn new(id: PersonId, account: Code, name: Line) -> Self {
+        Self { id, account, name, standing: Standing::Active, grants: Vec::new(), shift: None }
     }
 }

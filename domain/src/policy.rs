@@ -3,6 +3,8 @@
 //! Each kind is one flow of its own, so that every edition stands in the journal with who
 //! published it, when and why; a deadline names the edition it was made by.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -17,6 +19,7 @@ use crate::{
     obligation::Obligation,
     refusal::Refusal,
     responsibility::Responsibilities,
+    role::{Powers, Roles},
     rules::{Conduct, Edition, Rules},
     sheet,
     sla::{self, Matrix},
@@ -39,6 +42,8 @@ named! {
         Admissions = "admissions", "社区事项准入清单";
         /// Ranks and topics of whistles.
         Whistling = "whistling", "吹哨规则";
+        /// What roles allow.
+        Roles = "roles", "角色权限";
     }
 }
 
@@ -58,6 +63,8 @@ pub enum Document {
     Admissions(Admissions),
     /// See [`PolicyKind::Whistling`].
     Whistling(Whistling),
+    /// See [`PolicyKind::Roles`].
+    Roles(Roles),
 }
 
 /// What is wrong with a document, and where.
@@ -81,6 +88,7 @@ impl Document {
             Self::Responsibilities(_) => PolicyKind::Responsibilities,
             Self::Admissions(_) => PolicyKind::Admissions,
             Self::Whistling(_) => PolicyKind::Whistling,
+            Self::Roles(_) => PolicyKind::Roles,
         }
     }
 
@@ -93,6 +101,7 @@ impl Document {
             PolicyKind::Responsibilities => Self::Responsibilities(Responsibilities::default()),
             PolicyKind::Admissions => Self::Admissions(Admissions::standard()),
             PolicyKind::Whistling => Self::Whistling(Whistling::standard()),
+            PolicyKind::Roles => Self::Roles(Roles::standard()),
         }
     }
 
@@ -116,6 +125,7 @@ impl Document {
                 sheets(list.check(context.catalogue, context.areas), "entries")
             }
             Self::Whistling(whistling) => sheets(whistling.check(), "ranks"),
+            Self::Roles(roles) => roles.check(),
         }
     }
 }
@@ -265,6 +275,7 @@ impl Rules {
             responsibilities: Edition::shipped(Responsibilities::default()),
             admissions: Edition::shipped(Admissions::standard()),
             whistling: Whistling::standard(),
+            powers: Powers::shipped(),
         }
     }
 
@@ -280,6 +291,7 @@ impl Rules {
             Document::Responsibilities(value) => self.responsibilities = Edition { no, value },
             Document::Admissions(value) => self.admissions = Edition { no, value },
             Document::Whistling(whistling) => self.whistling = whistling,
+            Document::Roles(roles) => self.powers = Arc::new(Powers::of(&roles)),
         }
     }
 }

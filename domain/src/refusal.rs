@@ -1,6 +1,12 @@
 //! Refusals: a rule said no. The only error of the domain, with the facts that explain it.
 
-use crate::{Instant, actor::Permission, id::AreaId, limit::Limit, policy};
+use crate::{
+    Instant,
+    actor::{Permission, Role},
+    id::{AreaId, PersonId},
+    limit::Limit,
+    policy,
+};
 
 /// Why a command was refused.
 #[derive(Clone, PartialEq, Debug)]
@@ -211,6 +217,37 @@ pub enum Refusal {
     },
     /// No such grant is in force.
     NoSuchGrant,
+    /// A person named in a command does not exist.
+    UnknownPerson {
+        /// Which.
+        id: PersonId,
+    },
+    /// Nobody gives or takes the own rights.
+    OwnRights,
+    /// Two roles that nobody holds at the same time.
+    RolesApart {
+        /// The one that is held.
+        held: Role,
+        /// The one that was asked for.
+        asked: Role,
+    },
+    /// An area would be left without an administrator who stays.
+    LastAdministrator {
+        /// Its name.
+        area: String,
+    },
+    /// Work is open that nobody else could do.
+    OpenWork {
+        /// The units that owe it, by name.
+        units: Vec<String>,
+    },
+    /// The person is not on duty.
+    NotOnDuty,
+    /// A shift is longer than anybody works.
+    ShiftTooLong {
+        /// The most hours.
+        hours: i64,
+    },
     /// The place is in no area of this tenant.
     OutsideTenant,
     /// A report names neither a point nor an area.
@@ -267,6 +304,13 @@ impl Refusal {
             Self::AlreadyExists { .. } => "already_exists",
             Self::TooManyGrants { .. } => "too_many_grants",
             Self::NoSuchGrant => "no_such_grant",
+            Self::UnknownPerson { .. } => "unknown_person",
+            Self::OwnRights => "own_rights",
+            Self::RolesApart { .. } => "roles_apart",
+            Self::LastAdministrator { .. } => "last_administrator",
+            Self::OpenWork { .. } => "open_work",
+            Self::NotOnDuty => "not_on_duty",
+            Self::ShiftTooLong { .. } => "shift_too_long",
             Self::OutsideTenant => "outside_tenant",
             Self::PlaceMissing => "place_missing",
             Self::NotATerritory { .. } => "not_a_territory",

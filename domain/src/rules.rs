@@ -3,6 +3,8 @@
 //! A value of [`Rules`] is handed to every decision; nothing in the flows is a constant of a
 //! city. It is made of the documents of [`crate::policy`], each in its newest edition.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, FixedOffset, NaiveDate};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,7 @@ use crate::{
     policy::Fault,
     report::Channel,
     responsibility::Responsibilities,
+    role::Powers,
     sampling::{Percent, Sampling},
     sla,
     text::Code,
@@ -204,6 +207,8 @@ pub struct Rules {
     pub admissions: Edition<Admissions>,
     /// Ranks and topics of whistles.
     pub whistling: Whistling,
+    /// What roles allow.
+    pub powers: Arc<Powers>,
 }
 
 /// Something in force, and which edition of it.

@@ -31,6 +31,7 @@ use crate::{
     obligation::ObligationRow,
     person::{self, PasswordRow, PersonRow},
     policy::PolicyRow,
+    post::{self, Holding},
     report::ReportRow,
     rows::{self, Keyed, Row},
     schema,
@@ -85,6 +86,7 @@ pub(crate) struct Commit {
     cases: Vec<CaseRow>,
     case_units: Vec<CaseUnitRow>,
     people: Vec<PersonRow>,
+    holdings: Vec<Holding>,
     policies: Vec<PolicyRow>,
     passwords: Vec<PasswordRow>,
     areas: Vec<AreaRow>,
@@ -121,6 +123,7 @@ impl Commit {
                 Write::Person(change) => {
                     first.get_or_insert(&change.entry);
                     commit.people.push(PersonRow::new(change)?);
+                    commit.holdings.push(Holding::new(change));
                     commit.flow(change, "", "")?;
                 }
                 Write::Policy(change) => {
@@ -237,11 +240,12 @@ fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     save_flows(db, all(commits, |commit| &commit.cases))?;
     rows::upsert(db, &all(commits, |commit| &commit.case_units))?;
     save_flows(db, all(commits, |commit| &commit.people))?;
+    post::save(db, &all(commits, |commit| &commit.holdings))?;
     save_flows(db, all(commits, |commit| &commit.policies))?;
     let passwords = all(commits, |commit| &commit.passwords);
     rows::upsert(db, &passwords)?;
-    for password in passwords {
-        person::revoke_sessions(db, password)?;
+    for row in passwords {
+        person::end_sessions(db, row.tenant_id, row.person_id, row.changed_at)?;
     }
     rows::insert(db, &all(commits, |commit| &commit.opened))?;
     rows::update(db, &all(commits, |commit| &commit.changed))?;

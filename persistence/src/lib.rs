@@ -17,6 +17,7 @@ pub mod migrate;
 pub mod obligation;
 pub mod person;
 pub mod policy;
+pub mod post;
 #[doc(hidden)]
 pub mod probe;
 pub mod report;

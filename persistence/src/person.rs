@@ -2,11 +2,11 @@
 
 use diesel::{
     prelude::*,
-    sql_types::{BigInt, Binary, Text},
+    sql_types::{BigInt, Binary, Nullable, Text},
 };
 use domain::{
     Instant,
-    change::{Change, Stored},
+    change::Change,
     id::{PersonId, TenantId},
     person::Person,
 };
@@ -33,6 +33,9 @@ pub(crate) struct PersonRow {
     account: String,
     name: String,
     state: Doc,
+    standing: String,
+    shift_path: Option<String>,
+    shift_until: Option<At>,
 }
 
 rows! {
@@ -44,8 +47,11 @@ rows! {
         account: String => Text, "text";
         name: String => Text, "text";
         state: Doc => sql::Doc, "text";
+        standing: String => Text, "text";
+        shift_path: Option<String> => Nullable<Text>, "text";
+        shift_until: Option<At> => Nullable<sql::Moment>, "timestamptz";
     }
-    key (tenant_id, id) changes (seq, head, name, state)
+    key (tenant_id, id) changes (seq, head, name, state, standing, shift_path, shift_until)
 }
 
 impl Moving for PersonRow {
@@ -65,6 +71,9 @@ impl PersonRow {
             account: person.account.clone().into(),
             name: person.name.clone().into(),
             state: document(person)?,
+            standing: person.standing.name().to_owned(),
+            shift_path: person.shift.as_ref().map(|shift| shift.over.path.0.clone()),
+            shift_until: person.shift.as_ref().map(|shift| At(shift.until)),
         })
     }
 }
@@ -87,13 +96,13 @@ rows! {
     key (tenant_id, person_id) changes (hash, changed_at)
 }
 
-/// Ends every session of a person: what a new password does.
-pub(crate) fn revoke_sessions(db: &mut Db, password: &PasswordRow) -> Result<()> {
+/// Ends every session of a person: what a new password does, and a closed account.
+pub(crate) fn end_sessions(db: &mut Db, tenant: Id, person: Id, at: At) -> Result<()> {
     diesel::update(sessions::table)
-        .filter(sessions::tenant_id.eq(password.tenant_id))
-        .filter(sessions::person_id.eq(password.person_id))
+        .filter(sessions::tenant_id.eq(tenant))
+        .filter(sessions::person_id.eq(person))
         .filter(sessions::revoked_at.is_null())
-        .set(sessions::revoked_at.eq(Some(password.changed_at)))
+        .set(sessions::revoked_at.eq(Some(at)))
         .execute(db)?;
     Ok(())
 }
@@ -117,23 +126,6 @@ pub fn by_account(
         .first(db)
         .optional()?;
     row.map(|(row, hash)| Ok((stored("people", row)?.state, hash))).transpose()
-}
-
-/// The people of a tenant by account, after `after`.
-pub fn list(
-    db: &mut Db,
-    tenant: TenantId,
-    after: Option<&str>,
-    limit: i64,
-) -> Result<Vec<Stored<Person>>> {
-    let rows = people::table
-        .select((people::id, people::seq, people::head, people::state))
-        .filter(people::tenant_id.eq(Id(tenant.0)))
-        .filter(people::account.gt(after.unwrap_or("").to_owned()))
-        .order(people::account.asc())
-        .limit(limit)
-        .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
-    rows.into_iter().map(|row| stored("people", row)).collect()
 }
 
 /// A login that can be refreshed and revoked.

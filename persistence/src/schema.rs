@@ -90,7 +90,17 @@ diesel::table! {
     use crate::types::sql::*;
     people (tenant_id, id) {
         tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, account -> Text,
-        name -> Text, state -> Doc,
+        name -> Text, state -> Doc, standing -> Text, shift_path -> Nullable<Text>,
+        shift_until -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    grants (tenant_id, person_id, no) {
+        tenant_id -> Uid, person_id -> Uid, no -> BigInt, role -> Text, area_id -> Uid,
+        path -> Text, from_at -> Moment, until_at -> Nullable<Moment>,
     }
 }
 
@@ -117,5 +127,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     reports,
     obligations,
     people,
+    grants,
     passwords
 );

@@ -109,9 +109,11 @@ const OTHER_AREAS: &[Place] = {
     ]
 };
 
-/// Every role over the whole of the other tenant: whatever its holder may not see here is
-/// hidden by the border alone.
-pub(crate) const ALL_ROLES: &[Role] = Role::ALL;
+/// Whether somebody of the other tenant holds it with all the others, over the whole of it:
+/// whatever its holder may not see here is hidden by the border alone.
+fn beside_others(role: Role) -> bool {
+    role != Role::Auditor
+}
 
 /// Account, name, and roles over areas.
 type Somebody = (&'static str, &'static str, &'static [(Role, &'static str)]);
@@ -136,11 +138,31 @@ const PEOPLE: &[Somebody] = {
         ("market", "市场马琳", &[(R::DepartmentOfficer, SC)]),
         ("far_department", "东区城管冯军", &[(R::DepartmentOfficer, FAR_CG)]),
         ("hotline", "热线何敏", &[(R::Hotline, CITY)]),
+        ("grid_leader", "网格长郝军", &[(R::GridLeader, GRID)]),
+        ("head", "城管局长段宏", &[(R::DepartmentHead, CG)]),
+        ("inspector", "督查员白洁", &[(R::Inspector, DISTRICT)]),
+        ("auditor", "审计员邱实", &[(R::Auditor, CITY)]),
+        ("client", "物业系统", &[(R::Integrator, CITY)]),
+        ("volunteer", "志愿者小陆", &[(R::Volunteer, CITY)]),
+        ("far_grid_leader", "网格长贺平", &[(R::GridLeader, EAST)]),
+        ("far_community", "社区方圆", &[(R::CommunityOfficer, "990102001001")]),
+        ("far_leader", "街道蒋毅", &[(R::StreetLeader, FAR_STREET)]),
+        ("far_head", "东区城管局长严正", &[(R::DepartmentHead, FAR_CG)]),
+        ("far_district", "东区中心沈月", &[(R::DistrictDispatcher, FAR_DISTRICT)]),
+        ("far_hotline", "东区热线姚远", &[(R::Hotline, FAR_DISTRICT)]),
+        ("far_inspector", "东区督查石坚", &[(R::Inspector, FAR_DISTRICT)]),
+        ("far_auditor", "东区审计金明", &[(R::Auditor, FAR_DISTRICT)]),
+        ("far_client", "东区物业系统", &[(R::Integrator, FAR_DISTRICT)]),
+        ("far_resident", "东区居民古月", &[(R::Resident, FAR_DISTRICT)]),
+        ("far_volunteer", "东区志愿者江流", &[(R::Volunteer, FAR_DISTRICT)]),
         ("resident", "居民张阿姨", &[(R::Resident, CITY)]),
         ("neighbour", "居民老许", &[(R::Resident, CITY)]),
         ("nobody", "无权限者", &[]),
     ]
 };
+
+/// How many live in the city.
+pub(crate) const EVERYBODY: usize = PEOPLE.len();
 
 /// What the template holds.
 pub(crate) struct Seeded {
@@ -173,8 +195,11 @@ pub(crate) fn fill(url: &str) -> Seeded {
         let people: Vec<NewPerson> =
             PEOPLE.iter().map(|(account, name, grants)| person(account, name, grants)).collect();
         settle(&app, &mut seeded, CITY, "测试市", AREAS, people).await;
-        let all: Vec<(Role, &str)> = ALL_ROLES.iter().map(|role| (*role, OTHER)).collect();
-        let people = vec![person("worker", "邻市全能者", &all)];
+        let all = Role::ALL.iter().copied().filter(|role| beside_others(*role));
+        let all: Vec<(Role, &str)> = all.map(|role| (role, OTHER)).collect();
+        let audit = [(Role::Auditor, OTHER)];
+        let people =
+            vec![person("worker", "邻市全能者", &all), person("auditor", "邻市审计", &audit)];
         settle(&app, &mut seeded, OTHER, "邻市", OTHER_AREAS, people).await;
         app.store.close();
         seeded

@@ -2,6 +2,7 @@
 //! departments reporting in, verification and the resident's answer to a closed case.
 
 mod late;
+mod people;
 mod rules;
 mod working;
 
@@ -15,7 +16,7 @@ use super::{
     say,
     time::Time,
 };
-use crate::{install::Failed, password, seed};
+use crate::{install::Failed, seed};
 
 type Done<T = ()> = Result<T, Failed>;
 
@@ -497,46 +498,6 @@ impl Story {
             let operation = if path == "/healthz" { "get_health" } else { "get_readiness" };
             self.driver.step(get("", operation, path.to_owned()), |a| text(a, "/status"))?;
         }
-        Ok(())
-    }
-
-    /// What an administrator does, and the rest of a login's life.
-    fn administration(&mut self, city: &City) -> Done {
-        say("\n—— 九、人员与登录 / People and logins ——");
-        let area = self.unit("420202");
-        let body = json!({
-            "account": "linshi", "name": "临时巡查员", "password": city.password,
-            "grants": [{ "role": "grid_worker", "area_id": area }],
-        });
-        let mut call = post("admin", "register_person", "/api/v1/people".to_owned(), body);
-        call.expect = 201;
-        let person = text(&self.driver.step(call, |a| text(a, "/account"))?, "/id");
-        let at = |verb: &str| format!("/api/v1/people/{person}/{verb}");
-        let grant = json!({ "role": "hotline", "area_id": area });
-        self.driver.step(post("admin", "grant_role", at("grant"), grant.clone()), |_| {
-            "已授权".to_owned()
-        })?;
-        self.driver
-            .step(post("admin", "revoke_role", at("revoke"), grant), |_| "已撤销".to_owned())?;
-        self.driver
-            .step(get("admin", "list_people", "/api/v1/people?limit=3".to_owned()), |_| {
-                String::new()
-            })?;
-        self.driver.step(get("admin", "get_person", format!("/api/v1/people/{person}")), |_| {
-            String::new()
-        })?;
-        let login = self.driver.login("linshi", &city.password)?;
-        let body = json!({ "tenant": "4202", "refresh_token": text(&login, "/refresh_token") });
-        let refresh = post("linshi", "refresh_login", "/api/v1/auth/refresh".to_owned(), body);
-        self.driver.step(refresh, |_| "换取了新令牌".to_owned())?;
-        let fresh = password::generate().map_err(|error| Failed(error.to_string()))?;
-        let body = json!({ "password": fresh });
-        self.driver.step(post("admin", "set_password", at("password"), body), |_| {
-            "原登录全部失效".to_owned()
-        })?;
-        let mut logout = post("xuncha", "logout", "/api/v1/auth/logout".to_owned(), json!({}));
-        logout.expect = 204;
-        self.driver.step(logout, |_| String::new())?;
         Ok(())
     }
 }

@@ -208,6 +208,34 @@ codes! {
     NoSuchGrant "no_such_grant" UNPROCESSABLE_ENTITY "没有这项授权" "There is no such grant"
         "此人在该区域没有这个角色，请核对角色和区域。"
         "The person does not hold this role over that area; check both.";
+    UnknownPerson "unknown_person" UNPROCESSABLE_ENTITY "没有这个人员" "There is no such person"
+        "请检查人员编号。"
+        "Check the identifier of the person.";
+    OwnRights "own_rights" UNPROCESSABLE_ENTITY
+        "不能改变自己的权限" "Nobody changes the own rights"
+        "授权、收回、移交和停用须由另一位管理员办理。"
+        "Ask another administrator to grant, revoke, hand over or suspend.";
+    RolesApart "roles_apart" UNPROCESSABLE_ENTITY
+        "两个角色不得由同一人担任" "Nobody holds both roles"
+        "授权与审计须分开：请先收回原角色，或授予另一人。"
+        "Who gives power does not audit it: revoke the one first, or grant the other to somebody else.";
+    LastAdministrator "last_administrator" UNPROCESSABLE_ENTITY
+        "至少要留下一位长期有效的管理员" "An administrator who stays must remain"
+        "收回他人的管理员角色的人，自己必须在该区域长期担任管理员（没有截止时间）。"
+        "Who takes the administrator role from another must hold it over that area, without an end.";
+    OpenWork "open_work" UNPROCESSABLE_ENTITY
+        "还有未办结的事项无人接手" "Open work would be left to nobody"
+        "请用 to_person_id 指定接任者，岗位和待办随即移交。"
+        "Name a successor in to_person_id, who takes over the posts and finds the work in the inbox.";
+    NotOnDuty "not_on_duty" UNPROCESSABLE_ENTITY "现在不在岗" "Not on duty"
+        "请先上岗。"
+        "Go on duty first.";
+    ShiftTooLong "shift_too_long" UNPROCESSABLE_ENTITY "值班时间过长" "The shift is too long"
+        "请缩短值班时间；最长小时数见 hours。"
+        "End it earlier; hours gives the most.";
+    AccountClosed "account_closed" FORBIDDEN "账号已停用" "The account is closed"
+        "请联系管理员恢复账号。"
+        "Ask an administrator to open it again.";
     OutsideTenant "outside_tenant" UNPROCESSABLE_ENTITY
         "位置不在本市（县）范围内" "The place is outside this city"
         "请检查坐标和 coord_type；确实不在本市的事项请向当地反映。"

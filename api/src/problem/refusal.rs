@@ -4,6 +4,7 @@
 //! with its facts as members. A new refusal breaks this match until it has both.
 
 mod asking;
+mod people;
 mod state;
 mod unsound;
 mod whistling;
@@ -37,6 +38,13 @@ impl From<Refusal> for Problem {
             Refusal::AlreadyExists { what } => already_exists(Code::AlreadyExists, what),
             Refusal::TooManyGrants { max } => too_many_grants(max),
             Refusal::NoSuchGrant => Self::new(Code::NoSuchGrant),
+            Refusal::UnknownPerson { id } => people::unknown(id),
+            Refusal::OwnRights => Self::new(Code::OwnRights),
+            Refusal::RolesApart { held, asked } => people::apart(held, asked),
+            Refusal::LastAdministrator { area } => people::last_administrator(&area),
+            Refusal::OpenWork { units } => people::open_work(&units),
+            Refusal::NotOnDuty => Self::new(Code::NotOnDuty),
+            Refusal::ShiftTooLong { hours } => people::shift_too_long(hours),
             Refusal::OutsideTenant => Self::new(Code::OutsideTenant),
             Refusal::PlaceMissing => Self::new(Code::PlaceMissing),
             Refusal::NotATerritory { unit } => not_a_territory(&unit),

@@ -1,7 +1,7 @@
 //! Who may: every role, every command, every kind of area. What `decide` does is the policy.
 
 use domain::{
-    actor::{Actor, Grant, POLICY, Permission, Role},
+    actor::{Actor, Grant, Permission, Role},
     case::{Case, Command, supervision::SupervisionKind, whistle::Act},
     change::Stored,
     flow::Flow,
@@ -12,10 +12,11 @@ use domain::{
     policy::{self, Document, Policy, PolicyKind},
     refusal::Refusal,
     report::{self, Report},
+    role::POLICY,
 };
 
 use super::{
-    person::{new_grant, register, registered},
+    person::{administrator, new_grant, register, registered},
     report as reports,
     script::{
         OTHER, REPORTER, Script, WORKER, answer, appeal, arbitrate, arrive, call_off, close,
@@ -193,11 +194,34 @@ fn person_rights() -> Vec<Right> {
     let revoke = person::Command::Revoke { role: Role::GridWorker, area: GRID };
     let reset = person::Command::ResetPassword;
     let newcomer = register(7, vec![new_grant(Role::GridWorker, GRID)]);
+    let (role, area, reason) = (Role::GridWorker, GRID, || prose("岗位调整"));
+    let hand_over = person::Command::HandOver { role, area, to: person(8), reason: reason() };
+    let take_over = person::Command::TakeOver {
+        grants: vec![new_grant(Role::GridLeader, GRID)],
+        of: person(8),
+    };
+    let rename = person::Command::Rename { name: super::world::line("改名") };
+    let suspend = person::Command::Suspend { reason: reason() };
+    let leave = person::Command::Leave { reason: reason(), to: None, alone: Vec::new() };
+    let mut resting = known();
+    resting.commit(&resting.ask(&administrator(CITY), morning(), &suspend).unwrap());
+    let mut oneself = Chain::<Person>::default();
+    oneself
+        .commit(&oneself.ask(&administrator(CITY), morning(), &register(500, Vec::new())).unwrap());
+    let until = morning() + minutes(60);
+    let start = person::Command::StartShift { area: GRID, until };
     vec![
         right::<Person>(("register", "登记人员", managing, GRID), Chain::default(), newcomer),
         right(("grant", "授权", managing, GRID), known(), grant),
         right(("revoke", "撤销授权", managing, GRID), known(), revoke),
         right(("reset_password", "重置密码", managing, GRID), known(), reset),
+        right(("rename", "更正姓名", managing, GRID), known(), rename),
+        right(("hand_over", "移交岗位", managing, GRID), known(), hand_over),
+        right(("take_over", "接任岗位", managing, GRID), known(), take_over),
+        right(("suspend", "停用账号", managing, GRID), known(), suspend),
+        right(("reinstate", "恢复账号", managing, GRID), resting, person::Command::Reinstate),
+        right(("leave", "离岗", managing, GRID), known(), leave),
+        right(("start_shift", "本人上岗", &[Permission::GoOnDuty], GRID), oneself, start),
     ]
 }
 

@@ -1,12 +1,13 @@
 //! People: who may register, grant, revoke and reset, and what nobody may.
 
-use std::{cell::RefCell, collections::HashSet};
+use std::{cell::RefCell, collections::BTreeSet};
 
 use domain::{
-    actor::{Actor, Permission, Role},
+    Instant,
+    actor::{Actor, Grant, Permission, Powers, Role},
     flow::Flow as _,
     id::AreaId,
-    person::{Command, NewGrant, Person},
+    person::{Command, NewGrant, Person, Shift, Standing},
     refusal::Refusal,
     rules::Urgency,
     text::Code,
@@ -16,7 +17,7 @@ use super::chance::{Dice, cast, runner, steps};
 use super::ledger::Ledger;
 use super::world::{
     CITY, COMMUNITY, Chain, DISTRICT, DISTRICT_BESIDE, GRID, NOWHERE, STREET, actor, all_areas,
-    line, minutes, morning, person,
+    line, minutes, morning, person, prose,
 };
 
 pub(crate) fn administrator(over: AreaId) -> Actor {
@@ -24,7 +25,7 @@ pub(crate) fn administrator(over: AreaId) -> Actor {
 }
 
 pub(crate) fn new_grant(role: Role, area: AreaId) -> NewGrant {
-    NewGrant { role, area, until: None }
+    NewGrant::new(role, area)
 }
 
 pub(crate) fn register(number: u128, grants: Vec<NewGrant>) -> Command {
@@ -39,13 +40,35 @@ pub(crate) fn registered(grants: &[(Role, AreaId)]) -> Chain<Person> {
     chain
 }
 
-fn commands() -> [(&'static str, Command); 4] {
-    [
+fn commands() -> Vec<(&'static str, Command)> {
+    let until = morning() + minutes(60);
+    vec![
         ("register", register(1, Vec::new())),
         ("grant", Command::Grant { grant: new_grant(Role::GridWorker, GRID) }),
         ("revoke", Command::Revoke { role: Role::Hotline, area: CITY }),
         ("reset_password", Command::ResetPassword),
+        ("rename", Command::Rename { name: line("改名") }),
+        ("hand_over", hand_over(Role::Hotline, CITY, 2)),
+        ("take_over", take_over(new_grant(Role::GridWorker, GRID))),
+        ("suspend", Command::Suspend { reason: prose("借调") }),
+        ("reinstate", Command::Reinstate),
+        ("leave", leave(None)),
+        ("stand", Command::Stand { over: vec![CITY] }),
+        ("start_shift", Command::StartShift { area: GRID, until }),
+        ("end_shift", Command::EndShift),
     ]
+}
+
+fn hand_over(role: Role, area: AreaId, to: u128) -> Command {
+    Command::HandOver { role, area, to: person(to), reason: prose("岗位调整") }
+}
+
+fn take_over(grant: NewGrant) -> Command {
+    Command::TakeOver { grants: vec![grant], of: person(2) }
+}
+
+fn leave(to: Option<u128>) -> Command {
+    Command::Leave { reason: prose("退休"), to: to.map(person), alone: Vec::new() }
 }
 
 #[test]
@@ -64,8 +87,14 @@ fn a_person_begins_once_and_only_by_registering() {
         match known.ask(&administrator(CITY), morning(), &command) {
             Ok(change) => assert_eq!(change.entry.name, name),
             Err(refusal) => {
-                assert_eq!(name, "register");
-                assert_eq!(refusal, Refusal::AlreadyExists { what: "person" });
+                let expected = match name {
+                    "register" => "already_exists",
+                    "reinstate" => "wrong_state",
+                    "stand" => "last_administrator",
+                    "start_shift" => "not_permitted",
+                    _ => "not_on_duty",
+                };
+                assert_eq!(refusal.code(), expected, "{name}");
             }
         }
     }
@@ -124,54 +153,246 @@ fn a_period_ends_after_it_begins_and_grants_are_bounded() {
     let change = until(morning() + minutes(1)).unwrap();
     assert!(change.state.grants[1].holds(morning()));
     assert!(!change.state.grants[1].holds(morning() + minutes(1)), "the end is exclusive");
-    let many = vec![(Role::GridWorker, GRID); Person::MAX_GRANTS];
+    let each = || all_areas().into_iter().flat_map(|area| FIELD.map(|role| (role, area)));
+    let many: Vec<_> = each().take(Person::MAX_GRANTS).collect();
     let grant = Command::Grant { grant: new_grant(Role::Hotline, CITY) };
     let full = Refusal::TooManyGrants { max: Person::MAX_GRANTS };
     assert_eq!(registered(&many).ask(&by, morning(), &grant).unwrap_err(), full);
-    let more = vec![new_grant(Role::GridWorker, GRID); Person::MAX_GRANTS + 1];
+    let more = each().take(Person::MAX_GRANTS + 1);
+    let more: Vec<_> = more.map(|(role, area)| new_grant(role, area)).collect();
     let asked = Chain::<Person>::default().ask(&by, morning(), &register(2, more));
     assert_eq!(asked.unwrap_err(), full);
 }
 
-/// Something about a person, sensible or not.
-fn any_command(dice: &mut Dice, number: u128) -> Command {
-    let mut grant = || NewGrant {
-        role: dice.pick(Role::ALL),
-        area: dice.pick(&all_areas()),
-        until: dice.maybe(30).then(|| morning() + minutes(dice.pick(&[-10, 60, 500_000]))),
-    };
-    let (one, grants) = (grant(), (0..3).map(|_| grant()).collect());
-    match dice.below(6) {
-        0 | 1 => register(number, grants),
-        2 | 3 => Command::Grant { grant: one },
-        4 => Command::Revoke { role: one.role, area: one.area },
-        _ => Command::ResetPassword,
+/// Roles that anybody may hold beside each other.
+const FIELD: [Role; 6] = [
+    Role::GridWorker,
+    Role::GridLeader,
+    Role::CommunityOfficer,
+    Role::StreetDispatcher,
+    Role::DepartmentOfficer,
+    Role::Inspector,
+];
+
+#[test]
+fn nobody_changes_the_own_rights() {
+    let oneself = registered(&[(Role::Administrator, CITY), (Role::GridWorker, GRID)]);
+    let by = actor(1, "本人", &[(Role::Administrator, CITY)]);
+    for command in [
+        Command::Grant { grant: new_grant(Role::StreetLeader, STREET) },
+        Command::Revoke { role: Role::GridWorker, area: GRID },
+        hand_over(Role::GridWorker, GRID, 2),
+        take_over(new_grant(Role::Hotline, CITY)),
+        Command::Suspend { reason: prose("休假") },
+        leave(Some(2)),
+    ] {
+        let asked = oneself.ask(&by, morning(), &command);
+        assert_eq!(asked.unwrap_err(), Refusal::OwnRights, "{command:?}");
     }
 }
 
 #[test]
+fn who_grants_does_not_audit() {
+    let by = administrator(CITY);
+    let known = registered(&[(Role::Administrator, DISTRICT)]);
+    let audit = |grant: NewGrant| known.ask(&by, morning(), &Command::Grant { grant });
+    let refused = audit(new_grant(Role::Auditor, CITY)).unwrap_err();
+    let (held, asked) = (Role::Administrator, Role::Auditor);
+    assert_eq!(refused, Refusal::RolesApart { held, asked });
+    let both = register(2, vec![new_grant(asked, GRID), new_grant(held, DISTRICT_BESIDE)]);
+    let begun = Chain::<Person>::default().ask(&by, morning(), &both);
+    assert_eq!(begun.unwrap_err(), Refusal::RolesApart { held: asked, asked: held });
+    // One after the other is no conflict.
+    let day = morning() + minutes(1440);
+    let short = Command::Grant {
+        grant: NewGrant { until: Some(day), ..new_grant(Role::Administrator, CITY) },
+    };
+    let mut chain = registered(&[(Role::Hotline, CITY)]);
+    chain.commit(&chain.ask(&by, morning(), &short).unwrap());
+    let later = NewGrant { from: Some(day), ..new_grant(Role::Auditor, CITY) };
+    assert!(chain.ask(&by, morning(), &Command::Grant { grant: later }).is_ok());
+}
+
+#[test]
+fn a_role_is_renewed_not_doubled() {
+    let by = administrator(CITY);
+    let day = |n: i64| morning() + minutes(1440 * n);
+    let grant = |from, until| NewGrant { from, until, ..new_grant(Role::GridWorker, GRID) };
+    let mut chain = registered(&[]);
+    let mut give = |asked: NewGrant| {
+        let change = chain.ask(&by, morning(), &Command::Grant { grant: asked }).unwrap();
+        chain.commit(&change);
+        let periods = change.state.grants.iter().map(|held| (held.from, held.until));
+        periods.collect::<Vec<_>>()
+    };
+    assert_eq!(give(grant(None, Some(day(10)))), [(morning(), Some(day(10)))]);
+    assert_eq!(give(grant(Some(day(5)), Some(day(20)))), [(morning(), Some(day(20)))]);
+    let apart = give(grant(Some(day(30)), None));
+    assert_eq!(apart, [(morning(), Some(day(20))), (day(30), None)], "a later time of its own");
+}
+
+#[test]
+fn leaving_ends_everything_and_needs_a_successor_where_work_is_open() {
+    let by = administrator(CITY);
+    let known = registered(&[(Role::GridWorker, GRID), (Role::CommunityOfficer, COMMUNITY)]);
+    let alone = vec!["枫林一格".to_owned()];
+    let asked = |to: Option<u128>| Command::Leave {
+        reason: prose("退休"),
+        to: to.map(person),
+        alone: alone.clone(),
+    };
+    let refused = known.ask(&by, morning(), &asked(None)).unwrap_err();
+    assert_eq!(refused, Refusal::OpenWork { units: alone.clone() });
+    let left = known.ask(&by, morning(), &asked(Some(2))).unwrap().state;
+    assert_eq!((left.standing, left.grants.len()), (Standing::Left, 0));
+    assert!(left.actor(by.tenant, &Powers::shipped()).is_none());
+    let beside = known.ask(&administrator(DISTRICT_BESIDE), morning(), &leave(None));
+    assert!(matches!(beside, Err(Refusal::NotPermitted { .. })));
+}
+
+#[test]
+fn a_closed_account_acts_as_nobody_until_it_is_opened_again() {
+    let by = administrator(CITY);
+    let mut chain = registered(&[(Role::GridWorker, GRID)]);
+    let powers = Powers::shipped();
+    for (command, acts) in
+        [(Command::Suspend { reason: prose("借调") }, false), (Command::Reinstate, true)]
+    {
+        let change = chain.ask(&by, morning(), &command).unwrap();
+        assert_eq!(change.state.actor(by.tenant, &powers).is_some(), acts);
+        assert_eq!(change.state.grants.len(), 1, "grants rest, they are not lost");
+        chain.commit(&change);
+        let again = chain.ask(&by, morning(), &command);
+        assert!(matches!(again, Err(Refusal::WrongState { .. })));
+    }
+}
+
+#[test]
+fn only_an_administrator_who_stays_takes_the_rights_of_another() {
+    let stand = |over: AreaId| Command::Stand { over: vec![over] };
+    let of = |chain: &Chain<Person>, over| {
+        let by = actor(1, "本人", &[(Role::Administrator, CITY)]);
+        chain.ask(&by, morning(), &stand(over)).is_ok()
+    };
+    let chief = registered(&[(Role::Administrator, DISTRICT)]);
+    assert!(of(&chief, DISTRICT) && of(&chief, GRID));
+    assert!(!of(&chief, CITY) && !of(&chief, DISTRICT_BESIDE));
+    let until = Some(morning() + minutes(1440));
+    let grant = NewGrant { until, ..new_grant(Role::Administrator, CITY) };
+    let mut passing = Chain::<Person>::default();
+    passing
+        .commit(&passing.ask(&administrator(CITY), morning(), &register(1, vec![grant])).unwrap());
+    assert!(!of(&passing, CITY), "whose own right ends by itself leaves nobody");
+    assert!(!of(&registered(&[(Role::GridWorker, GRID)]), CITY));
+}
+
+#[test]
+fn a_shift_is_bounded_and_ends_with_the_right_it_rests_on() {
+    let oneself = actor(1, "本人", &[(Role::GridWorker, GRID)]);
+    let mut chain = registered(&[(Role::GridWorker, GRID)]);
+    let start = |area, until| Command::StartShift { area, until: morning() + minutes(until) };
+    let ask = |chain: &Chain<Person>, command: &Command| chain.ask(&oneself, morning(), command);
+    let most = 60 * Shift::MAX_HOURS;
+    let long = ask(&chain, &start(GRID, most + 1)).unwrap_err();
+    assert_eq!(long, Refusal::ShiftTooLong { hours: Shift::MAX_HOURS });
+    assert_eq!(ask(&chain, &start(GRID, 0)).unwrap_err(), Refusal::EmptyPeriod);
+    let above = ask(&chain, &start(COMMUNITY, 60)).unwrap_err();
+    assert!(matches!(above, Refusal::NotPermitted { .. }));
+    assert_eq!(ask(&chain, &Command::EndShift).unwrap_err(), Refusal::NotOnDuty);
+    chain.commit(&ask(&chain, &start(GRID, most)).unwrap());
+    let state = &chain.stored.as_ref().unwrap().state;
+    assert!(state.on_duty(morning()).is_some());
+    assert!(state.on_duty(morning() + minutes(most)).is_none(), "the end is exclusive");
+    assert!(ask(&chain, &Command::EndShift).unwrap().state.shift.is_none());
+    let revoke = Command::Revoke { role: Role::GridWorker, area: GRID };
+    let revoked = chain.ask(&administrator(CITY), morning(), &revoke).unwrap();
+    assert!(revoked.state.shift.is_none());
+}
+
+/// Something about a person, sensible or not.
+fn any_command(dice: &mut Dice, number: u128, at: Instant, held: &[Grant]) -> Command {
+    let roles = [Role::Administrator, Role::Auditor, Role::GridWorker, dice.pick(Role::ALL)];
+    let mut grant = || NewGrant {
+        role: dice.pick(&roles),
+        area: dice.pick(&all_areas()),
+        from: dice.maybe(20).then(|| morning() + minutes(dice.pick(&[-10, 60, 500_000]))),
+        until: dice.maybe(30).then(|| morning() + minutes(dice.pick(&[-10, 60, 500_000]))),
+        post: None,
+    };
+    let (mut one, grants) = (grant(), (0..3).map(|_| grant()).collect());
+    if !held.is_empty() && dice.maybe(60) {
+        let held = dice.pick(held);
+        (one.role, one.area) = (held.role, held.over.id);
+    }
+    let until = at + minutes(dice.pick(&[-1, 900, 900, 5_000]));
+    match dice.below(24) {
+        0 | 1 => register(number, grants),
+        2..=6 => Command::Grant { grant: one },
+        7 => Command::Revoke { role: one.role, area: one.area },
+        8 => hand_over(one.role, one.area, 2),
+        9 => Command::TakeOver { grants, of: person(2) },
+        10 => Command::Suspend { reason: prose("借调") },
+        11 | 12 => Command::Reinstate,
+        13 => leave(dice.maybe(50).then_some(2)),
+        14 => Command::Stand { over: vec![one.area] },
+        15..=18 => Command::StartShift { area: one.area, until },
+        19..=21 => Command::EndShift,
+        22 => Command::Rename { name: line("改名") },
+        _ => Command::ResetPassword,
+    }
+}
+
+/// What holds of everybody at any time.
+fn sound(state: &Person) {
+    for (index, one) in state.grants.iter().enumerate() {
+        assert!(one.until.is_none_or(|until| one.from < until));
+        for other in state.grants.iter().skip(index + 1).filter(|other| other.overlaps(one)) {
+            assert!(!other.is(one.role, one.over.id), "one role over one area at one time");
+            let pair = [one.role, other.role];
+            let apart = pair.contains(&Role::Administrator) && pair.contains(&Role::Auditor);
+            assert!(!apart, "{pair:?}");
+        }
+    }
+    assert!(state.grants.len() <= Person::MAX_GRANTS);
+    assert!(state.standing == Standing::Active || state.shift.is_none());
+    assert!(state.standing != Standing::Left || state.grants.is_empty());
+}
+
+#[test]
 fn people_keep_what_was_granted_and_not_revoked() {
-    let accepted = RefCell::new(HashSet::new());
-    let walked = runner(100).run(&steps(40), |steps| {
+    let accepted = RefCell::new(BTreeSet::new());
+    let walked = runner(100).run(&steps(60), |steps| {
         let mut ledger = Ledger::<Person>::under(&super::world::WORLD.rules);
         let chiefs = [CITY, CITY, DISTRICT, STREET].map(administrator);
+        let powers = Powers::shipped();
         let mut at = morning();
         for (seed, gap) in steps {
-            at += minutes(gap);
+            at += minutes(gap % 400);
             let mut dice = Dice(seed);
-            let by = if dice.maybe(90) { dice.pick(&chiefs) } else { dice.pick(&cast()) };
-            let command = any_command(&mut dice, 7);
+            let state = ledger.chain.stored.as_ref().map(|stored| &stored.state);
+            let oneself = state.and_then(|person| person.actor(super::world::TENANT, &powers));
+            let by = match oneself {
+                Some(oneself) if dice.maybe(40) => oneself,
+                _ if dice.maybe(90) => dice.pick(&chiefs),
+                _ => dice.pick(&cast()),
+            };
+            let held = state.map(|person| person.grants.clone()).unwrap_or_default();
+            let command = any_command(&mut dice, 7, at, &held);
             let Ok(change) = ledger.chain.ask(&by, at, &command) else { continue };
-            let before = ledger.chain.stored.clone().map_or(0, |stored| stored.state.grants.len());
-            ledger.write(&change, Urgency::Normal);
-            let after = change.state.grants.len();
+            let before = state.map_or(0, |person| person.grants.len());
             let name = Person::name(&command);
+            let (state, after) = (&change.state, change.state.grants.len());
             match name {
-                "grant" => assert_eq!(after, before + 1),
-                "revoke" => assert!(after < before),
-                _ => assert!(name == "register" || after == before),
+                "grant" => assert!(after > 0),
+                "revoke" | "hand_over" => assert!(after < before),
+                "leave" => assert_eq!(after, 0),
+                _ => assert!(["register", "take_over"].contains(&name) || after == before),
             }
-            assert_eq!(change.state.actor(by.tenant).person, person(7));
+            sound(state);
+            if let Some(actor) = state.actor(by.tenant, &powers) {
+                assert_eq!((actor.person, &actor.grants), (person(7), &state.grants));
+            }
+            ledger.write(&change, Urgency::Normal);
             accepted.borrow_mut().insert(name);
         }
         ledger.close();
@@ -180,5 +401,5 @@ fn people_keep_what_was_granted_and_not_revoked() {
     if let Err(failure) = walked {
         panic!("{failure}");
     }
-    assert_eq!(accepted.borrow().len(), 4, "{accepted:?}");
+    assert_eq!(accepted.borrow().len(), 13, "{accepted:?}");
 }

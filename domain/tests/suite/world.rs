@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use chrono::{Duration, TimeZone as _, Utc};
 use domain::{
     Instant,
-    actor::{Actor, Grant, Role},
+    actor::{Actor, Grant, Powers, Role},
     area::{Area, AreaKind, AreaTree, Path, Unit},
     catalogue::{Catalogue, Category},
     change::{Change, Request, Stored, act},
@@ -137,12 +137,14 @@ pub(crate) fn actor(number: u128, name: &str, grants: &[(Role, AreaId)]) -> Acto
         over: unit(*over),
         from: morning() - Duration::days(365),
         until: None,
+        post: None,
     };
     Actor {
         tenant: TENANT,
         person: person(number),
         name: name.to_owned(),
         grants: grants.iter().map(grant).collect(),
+        powers: Powers::shipped(),
     }
 }
 

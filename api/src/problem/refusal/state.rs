@@ -2,6 +2,7 @@
 
 use domain::{
     case::lifecycle::{StageName, StepName, SummonsVerb, Verb},
+    person::Standing,
     report,
 };
 
@@ -56,6 +57,7 @@ pub(super) fn label(flow: &str, state: &'static str) -> &'static str {
         "report" => report::StatusName::parse(state).map(report::StatusName::label),
         "case" => StageName::parse(state).map(StageName::label),
         "summons" => StepName::parse(state).map(StepName::label),
+        "person" => Standing::parse(state).map(Standing::label),
         _ => None,
     }
     .unwrap_or(state)
@@ -74,6 +76,10 @@ fn verb(flow: &str, command: &'static str) -> &'static str {
         ("person", "grant") => Some("授权"),
         ("person", "revoke") => Some("收回授权"),
         ("person", "reset_password") => Some("重置密码"),
+        ("person", "suspend") => Some("停用"),
+        ("person", "reinstate") => Some("恢复"),
+        ("person", "leave") => Some("离岗"),
+        ("person", "take_over") => Some("接任"),
         _ => None,
     }
     .unwrap_or(command)

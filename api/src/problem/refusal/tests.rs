@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::{
+    actor::Role,
     calendar::{self, FaultCode},
     limit::{Limit, LimitUnit},
     policy::Fault,
@@ -41,6 +42,13 @@ fn all() -> Vec<Refusal> {
         Refusal::AlreadyExists { what: "person" },
         Refusal::TooManyGrants { max: 50 },
         Refusal::NoSuchGrant,
+        Refusal::UnknownPerson { id: domain::id::PersonId(uuid::Uuid::nil()) },
+        Refusal::OwnRights,
+        Refusal::RolesApart { held: Role::Administrator, asked: Role::Auditor },
+        Refusal::LastAdministrator { area: text() },
+        Refusal::OpenWork { units: vec![text()] },
+        Refusal::NotOnDuty,
+        Refusal::ShiftTooLong { hours: 16 },
         Refusal::OutsideTenant,
         Refusal::PlaceMissing,
         Refusal::NotATerritory { unit: text() },

@@ -1,0 +1,53 @@
+//! What is refused about people, their posts and their shifts.
+
+use domain::{actor::Role, id::PersonId};
+
+use super::super::{Code, Problem};
+
+pub(super) fn unknown(id: PersonId) -> Problem {
+    Problem::new(Code::UnknownPerson)
+        .detail(format!("没有编号为 {id} 的人员。"), format!("There is no person {id}."))
+        .with("person_id", id.0)
+}
+
+pub(super) fn apart(held: Role, asked: Role) -> Problem {
+    let (has, wants) = (held.label(), asked.label());
+    Problem::new(Code::RolesApart)
+        .detail(
+            format!("此人同期已是“{has}”，不能再任“{wants}”；授权与审计须由不同的人担任。"),
+            format!("The person is {} then and cannot be {} too.", held.name(), asked.name()),
+        )
+        .with("held", held.name())
+        .with("asked", asked.name())
+}
+
+pub(super) fn last_administrator(area: &str) -> Problem {
+    Problem::new(Code::LastAdministrator)
+        .detail(
+            format!("您在“{area}”没有长期有效的管理员角色，不能收回别人的；否则可能无人管理。"),
+            format!("You are no administrator of {area} without an end, so you cannot take it from another."),
+        )
+        .with("area", area)
+}
+
+pub(super) fn open_work(units: &[String]) -> Problem {
+    let zh = units.join("、");
+    Problem::new(Code::OpenWork)
+        .detail(
+            format!("“{zh}”还有未办结的事项，除此人外无人能办；请指定接任者。"),
+            format!(
+                "{} still owes work that nobody else could do; name a successor.",
+                units.join(", ")
+            ),
+        )
+        .with("units", units)
+}
+
+pub(super) fn shift_too_long(hours: i64) -> Problem {
+    Problem::new(Code::ShiftTooLong)
+        .detail(
+            format!("一次值班最长 {hours} 小时。"),
+            format!("A shift lasts {hours} hours at most."),
+        )
+        .with("hours", hours)
+}

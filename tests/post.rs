@@ -1,0 +1,248 @@
+//! Posts: handed over, closed, left; what roles allow; shifts.
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, City, each, key, on_both, report_at, seed};
+
+on_both! {
+    a_post_is_handed_over_in_one_step,
+    who_leaves_with_open_work_names_a_successor,
+    who_left_is_out_at_once_and_may_come_back,
+    a_suspended_account_is_closed_until_it_is_opened,
+    nobody_changes_the_own_rights,
+    of_two_administrators_who_take_each_others_rights_one_is_left,
+    who_grants_does_not_audit,
+    a_tenant_says_what_its_roles_allow,
+    roles_that_mix_power_are_refused_with_their_places,
+    a_shift_is_seen_by_the_own_desk_and_ends_by_itself,
+}
+
+fn ask(city: &City, by: &str, account: &str, verb: &str, body: &Value) -> Answer {
+    let person = city.by(account).id();
+    city.by(by).post(&format!("/api/v1/people/{person}/{verb}"), body)
+}
+
+fn post(city: &City, role: &str, area: &str, to: &str) -> Value {
+    let to = city.by(to).id();
+    json!({ "role": role, "area_id": city.area(area), "to_person_id": to, "reason": "岗位调整" })
+}
+
+fn todos(city: &City, by: &str) -> usize {
+    city.by(by).get("/api/v1/me/todos").done()["items"].as_array().unwrap().len()
+}
+
+fn log_in(city: &City, account: &str) -> Answer {
+    let body = json!({ "tenant": seed::CITY, "account": account, "password": seed::PASSWORD });
+    city.by("").post("/api/v1/auth/login", &body)
+}
+
+fn a_post_is_handed_over_in_one_step(city: &City) {
+    city.dispatched();
+    assert_eq!((todos(city, "community"), todos(city, "nobody")), (2, 0));
+    let grant = json!({
+        "role": "hotline", "area_id": city.area(seed::COMMUNITY), "post": "枫林社区副主任",
+    });
+    ask(city, "admin", "community", "grant", &grant).done();
+    let body = post(city, "community_officer", seed::COMMUNITY, "nobody");
+    let path = format!("/api/v1/people/{}/hand_over", city.by("community").id());
+    let key = key();
+    let send = || {
+        let call = city.by("admin").call("POST", &path).header("Idempotency-Key", &key);
+        call.json(&body).send()
+    };
+    let shown = send().done();
+    assert_eq!(shown["grants"].as_array().unwrap().len(), 1, "the other role stays");
+    assert_eq!(send().done(), shown, "sent again it is answered again");
+    assert_eq!((todos(city, "community"), todos(city, "nobody")), (0, 2), "the work stays there");
+    let held = city.by("nobody").get("/api/v1/me").done();
+    assert_eq!(held["grants"][0]["role"], "community_officer");
+    let again = ask(city, "admin", "community", "hand_over", &body);
+    again.problem(422, "no_such_grant");
+    let mut unknown = post(city, "hotline", seed::COMMUNITY, "nobody");
+    unknown["to_person_id"] = json!(city.area(seed::GRID));
+    ask(city, "admin", "community", "hand_over", &unknown).problem(422, "unknown_person");
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+fn who_leaves_with_open_work_names_a_successor(city: &City) {
+    city.dispatched();
+    let mut body = json!({ "reason": "退休" });
+    let refused = ask(city, "admin", "community", "leave", &body).problem(422, "open_work");
+    assert_eq!(refused["units"], json!(["枫林社区"]));
+    body["to_person_id"] = json!(city.by("nobody").id());
+    let left = ask(city, "admin", "community", "leave", &body).done();
+    assert_eq!((&left["standing"], &left["grants"]), (&json!("left"), &json!([])));
+    assert_eq!(todos(city, "nobody"), 2);
+    // Nobody else has the street's dispatching, but nothing is open there.
+    ask(city, "admin", "far_dispatcher", "leave", &json!({ "reason": "调离" })).done();
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+fn who_left_is_out_at_once_and_may_come_back(city: &City) {
+    let report = report_at(110.005, 30.005);
+    city.by("worker").post("/api/v1/reports", &report).done();
+    ask(city, "admin", "worker", "leave", &json!({ "reason": "辞职" })).done();
+    city.by("worker").post("/api/v1/reports", &report).problem(401, "unauthenticated");
+    let refresh =
+        json!({ "tenant": seed::CITY, "refresh_token": city.seeded().people["worker"].refresh });
+    city.by("").post("/api/v1/auth/refresh", &refresh).problem(401, "credentials_invalid");
+    let closed = log_in(city, "worker").problem(403, "account_closed");
+    assert_eq!(closed["standing"], "left");
+    ask(city, "admin", "worker", "suspend", &json!({ "reason": "x" })).problem(422, "wrong_state");
+    let grant = json!({ "role": "grid_worker", "area_id": city.area(seed::NEXT) });
+    let back = ask(city, "admin", "worker", "grant", &grant).done();
+    assert_eq!(back["standing"], "active");
+    log_in(city, "worker").done();
+    city.by("worker").get("/api/v1/me").problem(401, "unauthenticated");
+}
+
+fn a_suspended_account_is_closed_until_it_is_opened(city: &City) {
+    ask(city, "admin", "worker", "suspend", &json!({ "reason": "借调" })).done();
+    city.by("worker").get("/api/v1/me").problem(401, "unauthenticated");
+    log_in(city, "worker").problem(403, "account_closed");
+    let body =
+        json!({ "tenant": seed::CITY, "account": "worker", "password": "wrong wrong wrong" });
+    let guessed = city.by("").post("/api/v1/auth/login", &body);
+    guessed.problem(401, "credentials_invalid");
+    let opened = ask(city, "admin", "worker", "reinstate", &json!({})).done();
+    assert_eq!(opened["grants"].as_array().unwrap().len(), 1, "nothing was lost");
+    log_in(city, "worker").done();
+    ask(city, "far_admin", "worker", "suspend", &json!({ "reason": "x" }))
+        .problem(403, "not_permitted");
+}
+
+fn nobody_changes_the_own_rights(city: &City) {
+    let role = json!({ "role": "street_leader", "area_id": city.area(seed::STREET) });
+    ask(city, "admin", "admin", "grant", &role).problem(422, "own_rights");
+    let own = json!({ "role": "administrator", "area_id": city.area(seed::CITY) });
+    ask(city, "admin", "admin", "revoke", &own).problem(422, "own_rights");
+    ask(city, "admin", "admin", "leave", &json!({ "reason": "走" })).problem(422, "own_rights");
+    let body = post(city, "grid_worker", seed::GRID, "admin");
+    ask(city, "admin", "worker", "hand_over", &body).problem(422, "own_rights");
+    let held = city.by("worker").get("/api/v1/me").done();
+    assert_eq!(held["grants"].as_array().unwrap().len(), 1, "nothing happened halfway");
+}
+
+fn of_two_administrators_who_take_each_others_rights_one_is_left(city: &City) {
+    let role = json!({ "role": "administrator", "area_id": city.area(seed::CITY) });
+    ask(city, "admin", "nobody", "grant", &role).done();
+    let take = |by: &str, of: &str| ask(city, by, of, "revoke", &role).status;
+    let statuses = std::thread::scope(|scope| {
+        let one = scope.spawn(|| take("admin", "nobody"));
+        let other = scope.spawn(|| take("nobody", "admin"));
+        [one.join().unwrap(), other.join().unwrap()]
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    let administers = |account: &str| {
+        let answer = city.by(account).get("/api/v1/me").done();
+        answer["grants"].as_array().unwrap().iter().any(|grant| grant["role"] == "administrator")
+    };
+    assert!(administers("admin") != administers("nobody"));
+    // One whose own role ends by itself takes nobody's.
+    let (left, other) =
+        if administers("admin") { ("admin", "nobody") } else { ("nobody", "admin") };
+    let mut passing = role.clone();
+    passing["until"] = json!((city.now() + Duration::days(1)).to_rfc3339());
+    ask(city, left, other, "grant", &passing).done();
+    let refused = ask(city, other, left, "revoke", &role).problem(422, "last_administrator");
+    assert_eq!(refused["area"], "测试市");
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+fn who_grants_does_not_audit(city: &City) {
+    let audit = json!({ "role": "auditor", "area_id": city.area(seed::GRID) });
+    let refused = ask(city, "admin", "far_admin", "grant", &audit).problem(422, "roles_apart");
+    assert_eq!((&refused["held"], &refused["asked"]), (&json!("administrator"), &json!("auditor")));
+    let administer = json!({ "role": "administrator", "area_id": city.area(seed::GRID) });
+    ask(city, "admin", "auditor", "grant", &administer).problem(422, "roles_apart");
+    let body = post(city, "administrator", seed::FAR_DISTRICT, "auditor");
+    ask(city, "admin", "far_admin", "hand_over", &body).problem(422, "roles_apart");
+}
+
+fn publish(city: &City, roles: &Value) -> Answer {
+    let body = json!({ "document": { "roles": roles }, "note": "权限调整" });
+    city.by("admin").post("/api/v1/policies/roles", &body)
+}
+
+fn a_tenant_says_what_its_roles_allow(city: &City) {
+    let shipped = city.by("admin").get("/api/v1/policies/roles").done();
+    assert_eq!(shipped["document"]["roles"].as_array().unwrap().len(), 15);
+    let report = report_at(110.005, 30.005);
+    city.by("leader").post("/api/v1/reports", &report).problem(403, "not_permitted");
+    let leader =
+        json!({ "role": "street_leader", "permissions": ["report_problem", "read_cases"] });
+    publish(city, &json!([leader])).done();
+    city.by("leader").post("/api/v1/reports", &report).done();
+    let street = city.at_street();
+    let unit = json!({ "unit_id": city.area(seed::COMMUNITY) });
+    let dispatch = || city.ask("leader", &street, "dispatch", &unit);
+    assert_eq!(dispatch().problem(403, "not_permitted")["permission"], "dispatch_case");
+    publish(city, &json!([])).done();
+    dispatch().done();
+}
+
+fn roles_that_mix_power_are_refused_with_their_places(city: &City) {
+    let entry = |role: &str, all: &[&str]| json!({ "role": role, "permissions": all });
+    let refused = publish(
+        city,
+        &json!([
+            entry("resident", &["report_problem", "close_case"]),
+            entry("administrator", &["manage_people", "read_people", "handle_case"]),
+            entry("street_leader", &["read_audit"]),
+            entry("resident", &["report_problem"]),
+        ]),
+    )
+    .problem(422, "unsound");
+    let faults = refused["errors"].as_array().unwrap();
+    let at: Vec<(&str, &str)> = faults
+        .iter()
+        .map(|fault| (fault["pointer"].as_str().unwrap(), fault["code"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        at,
+        [
+            ("/document/roles/0/permissions/1", "separated"),
+            ("/document/roles/1/permissions/2", "separated"),
+            ("/document/roles/1/permissions", "required"),
+            ("/document/roles/2/permissions/0", "separated"),
+            ("/document/roles/3/role", "twice"),
+        ]
+    );
+    publish(city, &json!([entry("mayor", &[])])).problem(400, "invalid_body");
+}
+
+fn a_shift_is_seen_by_the_own_desk_and_ends_by_itself(city: &City) {
+    let start = |by: &str, area: &str, until: Option<domain::Instant>| {
+        let mut body = json!({ "area_id": city.area(area) });
+        if let Some(until) = until {
+            body["until"] = json!(until.to_rfc3339());
+        }
+        city.by(by).post("/api/v1/me/shift/start", &body)
+    };
+    let shown = start("worker", seed::GRID, None).done();
+    assert_eq!(shown["shift"]["area"]["name"], "枫林一格");
+    let late = city.now() + Duration::hours(17);
+    assert_eq!(start("worker", seed::GRID, Some(late)).problem(422, "shift_too_long")["hours"], 16);
+    start("worker", seed::NEXT, None).problem(403, "not_permitted");
+    start("resident", seed::GRID, None).problem(403, "not_permitted");
+    let list = |by: &str, area: &str| {
+        city.by(by).get(&format!("/api/v1/areas/{}/on_duty", city.area(area)))
+    };
+    let on_duty = |area: &str| each(&list("leader", area).done(), "/name").len();
+    assert_eq!((on_duty(seed::STREET), on_duty(seed::GRID), on_duty(seed::NEXT)), (1, 1, 0));
+    list("sibling", seed::GRID).problem(403, "not_permitted");
+    let listed = city.by("admin").get("/api/v1/people?on_duty=true").done();
+    assert_eq!(each(&listed, "/account"), ["worker"]);
+    city.by("worker").post("/api/v1/me/shift/end", &json!({})).done();
+    assert_eq!(on_duty(seed::STREET), 0);
+    city.by("worker").post("/api/v1/me/shift/end", &json!({})).problem(422, "not_on_duty");
+    start("worker", seed::GRID, None).done();
+    city.advance(Duration::hours(8));
+    assert_eq!(on_duty(seed::STREET), 0, "nobody has to remember to end it");
+    start("worker", seed::GRID, None).done();
+    let role = json!({ "role": "grid_worker", "area_id": city.area(seed::GRID) });
+    let revoked = ask(city, "admin", "worker", "revoke", &role).done();
+    assert_eq!(revoked["shift"], Value::Null);
+    assert_eq!(on_duty(seed::STREET), 0);
+}
