@@ -11,6 +11,12 @@ on_both! {
     deadlines_count_from_dispatch_and_show_their_working,
     obligations_end_met_late_or_lifted,
     a_return_goes_back_to_the_holder_and_is_counted,
+    the_first_receiver_says_whose_it_is_and_answers_until_another_signs,
+    what_the_list_names_as_its_own_the_first_receiver_keeps,
+    more_time_moves_the_clock_it_was_asked_for,
+    a_verification_is_taken_by_one_and_falls_free_again,
+    the_third_report_of_a_matter_is_supervised,
+    the_third_failure_is_ruled_about,
     escalation_ends_below_the_city,
     dispatch_stays_within_the_jurisdiction,
     a_district_dispatches_to_its_departments,
@@ -101,7 +107,7 @@ fn obligations_end_met_late_or_lifted(city: &City) {
     let case = city.dispatched();
     city.advance(Duration::hours(2));
     city.on("community", &case, "sign", &json!({}));
-    city.on("community", &case, "return", &json!({ "reason": "不属于社区" }));
+    city.on("community", &case, "return", &city.not_ours());
     let path = format!("/api/v1/cases/{case}/obligations");
     let owed = city.by("dispatcher").get(&path).done();
     let find = |duty: &str, unit: &str| {
@@ -117,15 +123,110 @@ fn obligations_end_met_late_or_lifted(city: &City) {
 
 fn a_return_goes_back_to_the_holder_and_is_counted(city: &City) {
     let case = city.signed();
-    let reason = json!({ "reason": "涉及管网，社区无法处置" });
-    let returned = city.on("community", &case, "return", &reason);
+    let returned = city.on("community", &case, "return", &city.not_ours());
     assert_eq!(returned["stage"], "filed");
     assert_eq!(returned["holder"]["id"], city.area(seed::STREET));
     assert_eq!(returned["tally"]["returns"], 1);
     let unit = json!({ "unit_id": city.area(seed::GRID) });
     city.on("dispatcher", &case, "dispatch", &unit);
-    let again = city.on("worker", &case, "return", &reason);
+    let again = city.on("worker", &case, "return", &json!({ "reason": "网格无法处置" }));
     assert_eq!(again["tally"]["returns"], 2);
+}
+
+fn the_first_receiver_says_whose_it_is_and_answers_until_another_signs(city: &City) {
+    let case = city.signed();
+    let reason = json!({ "reason": "不属于社区" });
+    let refused = city.ask("community", &case, "return", &reason).problem(422, "first_receiver");
+    assert_eq!(refused["unit"], "枫林社区");
+    let returned = city.on("community", &case, "return", &city.not_ours());
+    for member in ["first_receiver", "answerable"] {
+        assert_eq!(returned[member]["id"], city.area(seed::COMMUNITY), "{member}");
+    }
+    let timeline = city.by("dispatcher").get(&format!("/api/v1/cases/{case}/timeline")).done();
+    let event = &timeline["items"][4]["events"][0];
+    assert_eq!(
+        (&event["event"], &event["proposed"]["name"]),
+        (&json!("returned"), &json!("西区城管局"))
+    );
+    city.on("dispatcher", &case, "dispatch", &json!({ "unit_id": city.area(seed::GRID) }));
+    let signed = city.on("worker", &case, "sign", &json!({}));
+    assert_eq!(signed["answerable"]["id"], city.area(seed::GRID));
+    assert_eq!(signed["first_receiver"]["id"], city.area(seed::COMMUNITY));
+}
+
+fn what_the_list_names_as_its_own_the_first_receiver_keeps(city: &City) {
+    let item = json!({
+        "code": "Q-1", "category": "A02", "level": "community", "lead": "territory",
+        "cooperating": [], "basis": "权责清单", "owner": "网格中心",
+        "period": { "from": "2020-01-01" },
+    });
+    let body = json!({ "document": { "items": [item] }, "note": "属地负责" });
+    city.by("admin").post("/api/v1/policies/responsibilities", &body).done();
+    let case = city.signed();
+    let refused = city.ask("community", &case, "return", &city.not_ours());
+    assert_eq!(refused.problem(422, "first_receiver")["item"], "Q-1");
+    assert_eq!(city.case("dispatcher", &case)["stage"], "signed");
+}
+
+fn more_time_moves_the_clock_it_was_asked_for(city: &City) {
+    let case = city.dispatched();
+    let body = |duty: Value| json!({ "duty": duty, "amount": 2, "unit": "working_day", "reason": "等待配件" });
+    let due = |shown: &Value, duty: &str| {
+        let owed = shown["owed"].as_array().unwrap().iter();
+        owed.clone().find(|one| one["duty"] == duty).unwrap()["term"]["due_at"].clone()
+    };
+    let before = city.case("dispatcher", &case);
+    let asked = city.on("community", &case, "extend", &body(json!("sign")));
+    assert_eq!(asked["requests"][0]["duty"], "sign");
+    let asked = city.on("community", &case, "extend", &body(Value::Null));
+    assert_eq!(asked["requests"][1]["duty"], "handle", "the work, when nothing else is said");
+    let sign = format!("requests/{}/decide", asked["requests"][0]["no"]);
+    let given = city.on("leader", &case, &sign, &json!({ "agree": true }));
+    assert_ne!(due(&given, "sign"), due(&before, "sign"));
+    assert_eq!(due(&given, "handle"), due(&before, "handle"));
+    let handle = format!("requests/{}/decide", given["requests"][0]["no"]);
+    let both = city.on("leader", &case, &handle, &json!({ "agree": true }));
+    assert_ne!(due(&both, "handle"), due(&before, "handle"));
+    assert_eq!(due(&both, "sign"), due(&given, "sign"));
+    let refused = city.ask("community", &case, "extend", &body(json!("feed_back")));
+    assert_eq!(refused.problem(422, "nothing_to_extend")["duty"], "feed_back");
+    city.advance(Duration::days(30));
+    let refused = city.ask("community", &case, "extend", &body(json!("sign")));
+    assert_eq!(refused.problem(422, "overdue")["due_at"], due(&both, "sign"));
+}
+
+fn a_verification_is_taken_by_one_and_falls_free_again(city: &City) {
+    let case = city.fed_back();
+    let owed = &city.case("dispatcher", &case)["owed"][0].clone();
+    assert_eq!((&owed["duty"], &owed["owed_by"]["name"]), (&json!("verify"), &json!("枫林一格")));
+    city.ask("community", &case, "claim", &json!({})).problem(403, "not_permitted");
+    let claimed = city.on("verifier", &case, "claim", &json!({}));
+    assert_eq!(claimed["claim"]["by"], "网格员李强");
+    let passed = json!({ "passed": true });
+    for (verb, body) in [("claim", json!({})), ("verify", passed.clone())] {
+        let refused = city.ask("worker", &case, verb, &body).problem(422, "claimed");
+        assert_eq!(
+            (&refused["by"], &refused["until"]),
+            (&json!("网格员李强"), &claimed["claim"]["until"])
+        );
+    }
+    city.advance(Duration::hours(2));
+    let seen = city.on("worker", &case, "verify", &passed);
+    assert_eq!((&seen["stage"], &seen["claim"]), (&json!("verified"), &Value::Null));
+}
+
+fn the_third_report_of_a_matter_is_supervised(city: &City) {
+    let case = city.dispatched();
+    for by in ["neighbour", "resident"] {
+        assert_eq!(city.case("dispatcher", &case)["supervisions"], json!([]), "before {by}");
+        let path = format!("/api/v1/reports/{}/join", city.received_from(by));
+        city.by("community").post(&path, &json!({ "case_id": case })).done();
+    }
+    let raised = city.case("dispatcher", &case)["supervisions"][0].clone();
+    assert_eq!((&raised["trigger"], &raised["kind"]), (&json!("repeated"), &json!("supervise")));
+    assert_eq!((&raised["by"], &raised["addressee"]["name"]), (&json!("系统"), &json!("枫林社区")));
+    let todos = city.by("community").get("/api/v1/me/todos?duty=answer_supervision").done();
+    assert_eq!(each(&todos, "/flow_id"), [case]);
 }
 
 fn escalation_ends_below_the_city(city: &City) {
@@ -201,10 +302,30 @@ fn solved_is_not_satisfied(city: &City) {
     let body = json!({
         "reached": true, "solved": true, "satisfied": "dissatisfied", "comment": "太慢",
     });
-    let answered = city.on("hotline", &case, "callback", &body);
+    let again = city.on("hotline", &case, "callback", &body);
+    assert_eq!((&again["stage"], &again["tally"]["reworks"]), (&json!("handling"), &json!(1)));
+    let raised = &again["supervisions"][0];
+    assert_eq!(
+        (&raised["trigger"], &raised["addressee"]),
+        (&json!("unsatisfied"), &again["answerable"])
+    );
+    let rule = json!({ "document": { "redo_dissatisfied": false }, "note": "不满意不返工" });
+    city.by("admin").post("/api/v1/policies/conduct", &rule).done();
+    let other = city.verified();
+    let answered = city.on("hotline", &other, "callback", &body);
     assert_eq!(answered["stage"], "called_back");
     let said = json!({ "solved": true, "satisfied": "dissatisfied", "comment": "太慢" });
     assert_eq!(answered["answer"], said);
+}
+
+fn the_third_failure_is_ruled_about(city: &City) {
+    let case = city.fed_back();
+    let failed = json!({ "passed": false });
+    for _ in 0..2 {
+        assert_eq!(city.on("verifier", &case, "verify", &failed)["stage"], "handling");
+        city.on("community", &case, "feedback", &json!({ "result": "再次清理" }));
+    }
+    assert_eq!(city.on("verifier", &case, "verify", &failed)["stage"], "ruling");
 }
 
 fn answers_that_contradict_are_refused(city: &City) {

@@ -13,6 +13,8 @@ on_both! {
     two_replicas_take_each_measure_once,
     what_was_missed_while_nobody_looked_is_made_up,
     a_debt_that_was_settled_is_left_alone,
+    what_is_lifted_late_was_late_whoever_looks_first,
+    the_level_above_answers_for_a_debt,
     a_standstill_ends_by_itself,
     a_late_debt_is_a_fact_an_exemption_stands_beside_it,
     a_provisional_deadline_moves_when_the_year_is_published,
@@ -102,6 +104,34 @@ fn a_debt_that_was_settled_is_left_alone(city: &City) {
     city.advance(Duration::hours(3));
     pass(city);
     assert_eq!(measures(city, &case), Vec::<String>::new());
+}
+
+fn what_is_lifted_late_was_late_whoever_looks_first(city: &City) {
+    let (seen, unseen) = (city.dispatched(), city.dispatched());
+    city.advance(Duration::hours(2));
+    let back = |case: &str| {
+        let shown = city.on("community", case, "return", &city.not_ours());
+        each(&json!({ "items": shown["breaches"] }), "/duty")
+    };
+    assert_eq!(back(&unseen), ["sign"]);
+    pass(city);
+    assert_eq!(back(&seen), ["sign"]);
+}
+
+fn the_level_above_answers_for_a_debt(city: &City) {
+    let case = city.dispatched();
+    city.advance(Duration::days(30));
+    while pass(city) > 0 {}
+    let path = "/api/v1/me/todos?duty=answer_supervision";
+    let own = |by: &str| each(&city.by(by).get(path).done(), "/unit_id");
+    assert_eq!(own("leader"), vec![city.area(seed::STREET); 2], "of signing and of handling");
+    let shown = city.case("dispatcher", &case);
+    let up = shown["supervisions"].as_array().unwrap().iter();
+    let up: Vec<_> = up.filter(|one| one["addressee"]["name"] == "青山街道").collect();
+    assert_eq!(up.len(), 2);
+    let reply = format!("supervisions/{}/reply", up[0]["no"]);
+    city.on("leader", &case, &reply, &json!({ "text": "已约谈社区负责人" }));
+    assert_eq!(own("leader").len(), 1);
 }
 
 /// Asks for something and has it signed at both levels.

@@ -132,8 +132,9 @@ fn right(city: &City, operation: &str) -> Option<Right> {
         }
         "sign_case" => case(city.dispatched(), "sign", json!({})),
         "start_case" => case(city.signed(), "start", json!({})),
-        "return_case" => case(city.signed(), "return", reason()),
+        "return_case" => case(city.signed(), "return", city.not_ours()),
         "feed_back_case" => case(city.signed(), "feedback", json!({ "result": "已清理" })),
+        "claim_case" => case(city.fed_back(), "claim", json!({})),
         "verify_case" => case(city.fed_back(), "verify", json!({ "passed": true })),
         "call_back_case" => case(city.verified(), "callback", solved()),
         "close_case" => case(city.called_back(), "close", json!({})),
@@ -255,14 +256,14 @@ fn right(city: &City, operation: &str) -> Option<Right> {
             let unit = json!({ "unit_id": area(seed::COMMUNITY) });
             for _ in 0..3 {
                 city.on("dispatcher", &id, "dispatch", &unit);
-                city.on("community", &id, "return", &reason());
+                city.on("community", &id, "return", &city.not_ours());
             }
             let unit = area(seed::COMMUNITY);
             case(id, "arbitrate", json!({ "unit_id": unit, "reason": "属地负责" }))
         }
         "rule_case" => {
             let id = city.fed_back();
-            for _ in 0..3 {
+            for _ in 0..2 {
                 city.on("verifier", &id, "verify", &json!({ "passed": false }));
                 city.on("community", &id, "feedback", &json!({ "result": "已清理" }));
             }
@@ -284,10 +285,14 @@ fn right(city: &City, operation: &str) -> Option<Right> {
             city.on("leader", &id, "raise", &reason());
             case(id, "coordinate", json!({ "note": "由分管副区长牵头" }))
         }
-        "confirm_report" => {
+        "confirm_report" | "claim_report" => {
             let rule = json!({ "document": { "verify_before_filing": true }, "note": "先核实" });
             city.by("admin").post("/api/v1/policies/conduct", &rule).done();
-            let asked = report("/confirm", json!({ "real": true }));
+            let asked = if operation == "claim_report" {
+                report("/claim", json!({}))
+            } else {
+                report("/confirm", json!({ "real": true }))
+            };
             let rule = json!({ "document": {}, "note": "不再先核实" });
             city.by("admin").post("/api/v1/policies/conduct", &rule).done();
             asked

@@ -86,10 +86,11 @@ fn every_step_replayed_gives_the_original_answer(city: &City) {
         log.step("community", &case, "sign", json!({}));
         log.step("community", &case, "start", json!({}));
         if round == 0 {
-            log.step("community", &case, "return", json!({ "reason": "不属于社区" }));
+            log.step("community", &case, "return", city.not_ours());
         }
     }
     log.step("community", &case, "feedback", json!({ "result": "已清理" }));
+    log.step("verifier", &case, "claim", json!({}));
     log.step("verifier", &case, "verify", json!({ "passed": false }));
     log.step("community", &case, "feedback", json!({ "result": "再次清理" }));
     log.step("verifier", &case, "verify", json!({ "passed": true, "note": "已消除" }));

@@ -11,6 +11,8 @@ on_both! {
     a_department_sent_back_answers_again,
     only_the_last_release_ends_the_whistle,
     a_department_is_rated_once,
+    both_sides_read_what_they_think_of_each_other_and_nobody_else,
+    an_urgent_whistle_is_blown_while_a_hard_one_waits,
     a_department_answers_only_for_itself,
     who_reported_in_does_not_verify,
     a_failed_verification_calls_the_lead_back,
@@ -99,6 +101,47 @@ fn a_department_is_rated_once(city: &City) {
     release(city, &case, seed::CG);
     city.summons("leader", &case, seed::CG, "rate", &rating).done();
     city.summons("lead", &case, seed::CG, "sign", &json!({})).problem(422, "wrong_state");
+}
+
+fn both_sides_read_what_they_think_of_each_other_and_nobody_else(city: &City) {
+    let case = city.whistled();
+    city.answers("water", &case, seed::SW);
+    release(city, &case, seed::SW);
+    let rating = json!({ "response": 5, "quality": 4, "comment": "响应及时" });
+    let view = json!({ "response": 2, "quality": 3, "comment": "情况说明不清" });
+    city.summons("leader", &case, seed::SW, "rate", &rating).done();
+    city.summons("water", &case, seed::SW, "rate_street", &view).done();
+    let told = |by: &str| {
+        let summons = city.case(by, &case)["whistle"]["summonses"][1].clone();
+        [summons["rating"].clone(), summons["view"].clone()]
+    };
+    for by in ["water", "leader", "dispatcher", "district"] {
+        assert_eq!(told(by), [rating.clone(), view.clone()], "{by}");
+    }
+    for by in ["lead", "worker", "community", "resident"] {
+        assert_eq!(told(by), [Value::Null, Value::Null], "{by}");
+    }
+}
+
+fn an_urgent_whistle_is_blown_while_a_hard_one_waits(city: &City) {
+    let case = city.at_street();
+    let call = |rank: &str| {
+        let mut call = city.call();
+        call["rank"] = json!(rank);
+        call
+    };
+    let waits = city.on("dispatcher", &case, "whistle", &call("hard"));
+    assert_eq!(
+        (&waits["stage"], &waits["requests"][0]["kind"]),
+        (&json!("filed"), &json!("whistle"))
+    );
+    city.ask("leader", &case, "whistle", &call("hard")).problem(422, "asked_already");
+    let blown = city.on("leader", &case, "whistle", &call("urgent"));
+    assert_eq!(
+        (&blown["stage"], &blown["whistle"]["rank"]),
+        (&json!("whistled"), &json!("urgent"))
+    );
+    assert_eq!(blown["requests"], json!([]));
 }
 
 fn a_department_answers_only_for_itself(city: &City) {

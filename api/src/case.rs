@@ -47,6 +47,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(start_case)
         .service(return_case)
         .service(feed_back_case)
+        .service(claim_case)
         .service(verify_case)
         .service(call_back_case)
         .service(close_case)
@@ -89,7 +90,7 @@ async fn list_cases(
     params: Query<ListCases>,
 ) -> Reply<Page<CaseView>> {
     let params = params.0;
-    let limit = params.limit.unwrap_or_default();
+    let (limit, now) = (params.limit.unwrap_or_default(), app.clock.now());
     let after = params.cursor.map(|cursor| cursor.0);
     let world = app.world(caller.tenant)?;
     let within = params.within.map(|id| known(&world, id)).transpose()?;
@@ -100,11 +101,11 @@ async fn list_cases(
         within: within.map(|area| area.path.clone()),
         holder: params.holder.map(AreaId),
     };
-    let scope = caller.scope(Permission::ReadCases, app.clock.now());
+    let scope = caller.scope(Permission::ReadCases, now);
     let keyset = Keyset { after, limit: limit.probe() };
     let found = app.store.read(move |db| cases::list(db, &scope, &filter, keyset)).await?;
     let position = |case: &Stored<Case>| (case.state.filed_at, case.state.id.0);
-    Ok(Page::cut(found, limit, position, |case| CaseView::new(&case, &world)))
+    Ok(Page::cut(found, limit, position, |case| CaseView::new(&case, &world, &caller, now)))
 }
 
 /// Shows a case.
@@ -120,7 +121,7 @@ async fn get_case(
 ) -> Reply<HttpResponse> {
     let stored = engine::look::<Case>(&app, &caller, id.0).await?;
     let world = app.world(caller.tenant)?;
-    let view = CaseView::new(&stored, &world);
+    let view = CaseView::new(&stored, &world, &caller, app.clock.now());
     Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 
@@ -216,7 +217,7 @@ pub async fn ask(
 /// The case as it is afterwards.
 pub fn answer(step: &Step, stored: &Stored<Case>) -> Reply<HttpResponse> {
     let world = step.app.world(step.caller.tenant)?;
-    let view = CaseView::new(stored, &world);
+    let view = CaseView::new(stored, &world, &step.caller, step.app.clock.now());
     Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 
@@ -301,13 +302,27 @@ async fn start_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
     ask(step, "start_case", &body.0, Command::Start).await
 }
 
+/// Why a case is given back, and whose it is instead.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReturnBody {
+    /// Why it is not this unit's. 退单理由（必填）。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "涉及油烟净化与排水管网，社区无法处置")]
+    reason: Prose,
+    /// Whose it is instead; the unit that received the case first has to say so. 建议的承办单位，
+    /// 首接单位必填。
+    proposed_unit_id: Option<Uuid>,
+}
+
 /// Returns a case to whoever dispatched it.
 ///
-/// 退单：非本单位职责，必须写明理由，计入退单次数。
-#[utoipa::path(tag = "cases", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
+/// 退单：非本单位职责，必须写明理由，计入退单次数。首接负责：首接单位须提出应由谁承办；权责清单规定由其主办的，
+/// 不得退单。
+#[utoipa::path(tag = "cases", request_body = ReturnBody, responses((status = 200, body = CaseView)))]
 #[post("/cases/{id}/return")]
-async fn return_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
-    let command = Command::Return { reason: body.0.reason.clone() };
+async fn return_case(step: Step, body: Json<ReturnBody>) -> Reply<HttpResponse> {
+    let (reason, proposed) = (body.0.reason.clone(), body.0.proposed_unit_id.map(AreaId));
+    let command = Command::Return { reason, proposed };
     ask(step, "return_case", &body.0, command).await
 }
 
@@ -319,6 +334,15 @@ async fn return_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> 
 async fn feed_back_case(step: Step, body: Json<ResultBody>) -> Reply<HttpResponse> {
     let command = Command::FeedBack { result: body.0.result.clone() };
     ask(step, "feed_back_case", &body.0, command).await
+}
+
+/// Takes a verification, so that nobody else goes.
+///
+/// 领取核查：核查任务由案卷所在网格承担，有核查权限且未参与处置的人员均可领取；领取后在规定时间内他人不能核查，逾时自动放开。
+#[utoipa::path(tag = "cases", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
+#[post("/cases/{id}/claim")]
+async fn claim_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
+    ask(step, "claim_case", &body.0, Command::Claim).await
 }
 
 /// What was seen on the spot.
@@ -370,7 +394,7 @@ pub struct CallbackBody {
 
 /// Asks the resident, or lets the resident answer.
 ///
-/// 回访：是否接通、是否解决、是否满意三项分开记录；上报人也可自行评价。未解决则返工。
+/// 回访：是否接通、是否解决、是否满意三项分开记录；上报人也可自行评价。未解决的返工；已解决但不满意的，按办理规则返工或结案。
 #[utoipa::path(tag = "cases", request_body = CallbackBody, responses((status = 200, body = CaseView)))]
 #[post("/cases/{id}/callback")]
 async fn call_back_case(step: Step, body: Json<CallbackBody>) -> Reply<HttpResponse> {

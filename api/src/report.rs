@@ -51,6 +51,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(file_report)
         .service(join_report)
         .service(refuse_report)
+        .service(claim_report)
         .service(confirm_report)
         .service(unjoin_report);
 }
@@ -153,6 +154,8 @@ pub struct ReportView {
     clock_ahead: bool,
     /// Who has to decide, and by when; only while nobody has.
     owed: Vec<view::OwedView>,
+    /// Who went to look on the spot. 核实领取人。
+    claim: Option<view::ClaimView>,
     /// Why it was refused.
     reason: Option<String>,
     /// Where it belongs instead.
@@ -215,6 +218,7 @@ impl ReportView {
             client_time: report.client_at,
             clock_ahead: report.clock_ahead,
             owed: report.obligations().iter().map(view::OwedView::from).collect(),
+            claim: report.claim().map(view::ClaimView::from),
             reason,
             redirect: redirect.map(Redirect::name),
             redirect_label: redirect.map(Redirect::label),
@@ -441,7 +445,7 @@ async fn list_similar_cases(
         .filter_map(|candidate| {
             let case = found.iter().find(|case| case.state.id == candidate.case)?;
             let distance_m = candidate.metres.map(f64::round);
-            Some(SimilarCase { case: CaseView::new(case, &world), distance_m })
+            Some(SimilarCase { case: CaseView::new(case, &world, &caller, now), distance_m })
         })
         .collect();
     Ok(HttpResponse::Ok().json(SimilarView { items }))
@@ -579,6 +583,18 @@ async fn refuse_report(step: Step, body: Json<RefuseBody>) -> Reply<HttpResponse
     let asked = step.asked("refuse_report", &body.0);
     let RefuseBody { reason, redirect } = body.0;
     let command = report::Command::Refuse { reason, redirect };
+    let stored = engine::command::<Report>(&step.app, &step.caller, asked, command).await?;
+    Ok(show(&step, &stored))
+}
+
+/// Takes a look on the spot before filing, so that nobody else goes.
+///
+/// 领取核实：核实任务由所在网格承担，有核查权限的人员均可领取；领取后在规定时间内他人不能核实，逾时自动放开。
+#[utoipa::path(tag = "reports", request_body = crate::case::EmptyBody, responses((status = 200, body = ReportView)))]
+#[post("/reports/{id}/claim")]
+async fn claim_report(step: Step, body: Json<crate::case::EmptyBody>) -> Reply<HttpResponse> {
+    let asked = step.asked("claim_report", &body.0);
+    let command = report::Command::Claim;
     let stored = engine::command::<Report>(&step.app, &step.caller, asked, command).await?;
     Ok(show(&step, &stored))
 }

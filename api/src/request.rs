@@ -11,6 +11,7 @@ use domain::{
     },
     id::AreaId,
     limit::{Limit, LimitUnit},
+    obligation::Duty,
     text::Prose,
 };
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,9 @@ pub struct AskView {
     reason: String,
     /// When.
     at: DateTime<Utc>,
+    /// Of an extension: of which duty. 延期的事项。
+    #[schema(schema_with = view::duty_or_null)]
+    duty: Option<&'static str>,
     /// Of an extension: how much. 申请时长。
     amount: Option<u32>,
     /// Of an extension: of what.
@@ -87,9 +91,9 @@ pub struct SignatureView {
 
 impl From<&Ask> for AskView {
     fn from(ask: &Ask) -> Self {
-        let (mut limit, mut until, mut breach) = (None, None, None);
+        let (mut duty, mut limit, mut until, mut breach) = (None, None, None, None);
         match &ask.wish {
-            Wish::Extension { limit: given } => limit = Some(*given),
+            Wish::Extension { duty: of, limit: given } => (duty, limit) = (*of, Some(*given)),
             Wish::Suspension { until: given } => until = Some(*given),
             Wish::Appeal { breach: given } => breach = Some(*given),
             Wish::Whistle { .. } => {}
@@ -102,6 +106,7 @@ impl From<&Ask> for AskView {
             by: ask.by_name.clone(),
             reason: ask.reason.as_str().to_owned(),
             at: ask.at,
+            duty: duty.map(Duty::name),
             amount: limit.map(|limit| limit.amount),
             unit_of_time: limit.map(|limit| limit.unit.name()),
             until,
@@ -205,6 +210,10 @@ impl From<&Breach> for BreachView {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExtendBody {
+    /// Of which clock that runs; without it, that of `handle`, or of `feed_back` for a summoned
+    /// department. 延期的事项，缺省为处置（吹哨时为反馈）。
+    #[schema(schema_with = view::duty_or_null)]
+    duty: Option<Duty>,
     /// How many. 数值。
     #[schema(minimum = 1, maximum = 10000, example = 5)]
     amount: u32,
@@ -216,9 +225,9 @@ pub struct ExtendBody {
     reason: Prose,
 }
 
-/// Asks for more time, before the deadline.
+/// Asks for more time for one duty, before it is due.
 ///
-/// 申请延期：须在到期前提出，写明理由；按规则逐级审批。
+/// 申请延期：须在该项到期前提出，写明理由；按规则逐级审批，只顺延所申请的一项时限。
 #[utoipa::path(tag = "requests", request_body = ExtendBody, responses((status = 200, body = CaseView)))]
 #[post("/cases/{id}/extend")]
 async fn extend_case(step: Step, body: Json<ExtendBody>) -> Reply<HttpResponse> {
@@ -227,7 +236,7 @@ async fn extend_case(step: Step, body: Json<ExtendBody>) -> Reply<HttpResponse> 
         let (zh, en) = ("应为 1 到 10000", "give 1 to 10000");
         return Err(Problem::new(Code::InvalidBody).error("/amount", "out_of_range", zh, en));
     }
-    let (wish, reason) = (Wish::Extension { limit }, body.0.reason.clone());
+    let (wish, reason) = (Wish::Extension { duty: body.0.duty, limit }, body.0.reason.clone());
     ask(step, "extend_case", &body.0, Command::Ask { wish, reason }).await
 }
 

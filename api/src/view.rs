@@ -122,6 +122,8 @@ macro_rules! nullable_schemas {
 nullable_schemas! {
     /// The unit of a limit, where there may be none.
     limit_unit_or_null: domain::limit::LimitUnit;
+    /// What is owed, where it is a matter of one duty.
+    duty_or_null: domain::obligation::Duty;
     /// What somebody wants, once somebody knows.
     demand_or_null: domain::sla::Demand;
     /// How much work a matter is, once somebody judged.
@@ -289,6 +291,21 @@ impl From<&Obligation> for OwedView {
             owed_by: UnitView::from(&obligation.owed_by),
             term: TermView::from(&obligation.term),
         }
+    }
+}
+
+/// Somebody went to look on the spot.
+#[derive(Serialize, ToSchema)]
+pub struct ClaimView {
+    /// Who. 领取人。
+    by: String,
+    /// From when on others may go. 他人可领取的时间。
+    until: DateTime<Utc>,
+}
+
+impl From<&domain::claim::Claim> for ClaimView {
+    fn from(claim: &domain::claim::Claim) -> Self {
+        Self { by: claim.by_name.clone(), until: claim.until }
     }
 }
 

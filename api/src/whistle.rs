@@ -4,6 +4,7 @@
 use actix_web::{HttpResponse, post};
 use chrono::{DateTime, Utc};
 use domain::{
+    area::Unit,
     case::{
         Case, Command,
         ask::Wish,
@@ -110,9 +111,9 @@ pub struct SummonsView {
     arrival: Option<ArrivalView>,
     /// What it says it did.
     result: Option<String>,
-    /// What the street thinks of it.
+    /// What the street thinks of it; for the two of them to know. 街道对部门的评价。
     rating: Option<RatingView>,
-    /// What it thinks of the street. 双评议。
+    /// What it thinks of the street; likewise. 部门对街道的评价。
     view: Option<RatingView>,
     /// Whether the district said that it is this department's.
     appointed: bool,
@@ -176,8 +177,18 @@ impl From<&Rating> for RatingView {
 }
 
 impl WhistleView {
-    /// The view of a whistle, with the labels of today's rules.
-    pub fn new(whistle: &Whistle, whistling: &Whistling) -> Self {
+    /// The view of a whistle, with the labels of today's rules, for somebody who works for some of
+    /// the units.
+    pub fn new(
+        whistle: &Whistle,
+        whistling: &Whistling,
+        works_for: impl Fn(&Unit) -> bool,
+    ) -> Self {
+        let street = works_for(&whistle.street);
+        let told = |summons: &Summons| {
+            let both = street || works_for(&summons.unit);
+            SummonsView::new(summons, both)
+        };
         let (rank, topic) = (whistle.rank.as_str(), whistle.topic.as_str());
         Self {
             rank_label: whistling.rank(rank).map_or(rank, |rank| &rank.label).to_owned(),
@@ -196,13 +207,16 @@ impl WhistleView {
             street: UnitView::from(&whistle.street),
             blown_at: whistle.blown_at,
             over: whistle.over(),
-            summonses: whistle.summonses.iter().map(SummonsView::from).collect(),
+            summonses: whistle.summonses.iter().map(told).collect(),
         }
     }
 }
 
-impl From<&Summons> for SummonsView {
-    fn from(summons: &Summons) -> Self {
+impl SummonsView {
+    /// The view of a summons; `both` tells what the two sides think of each other.
+    fn new(summons: &Summons, both: bool) -> Self {
+        let opinion =
+            |rating: &Option<Rating>| rating.as_ref().filter(|_| both).map(RatingView::from);
         let text = |prose: &Prose| prose.as_str().to_owned();
         let clocks = &summons.clocks;
         let done = |verb: &SummonsVerb| match verb {
@@ -233,8 +247,8 @@ impl From<&Summons> for SummonsView {
                 note: arrival.note.as_ref().map(text),
             }),
             result: summons.result.as_ref().map(text),
-            rating: summons.rating.as_ref().map(RatingView::from),
-            view: summons.view.as_ref().map(RatingView::from),
+            rating: opinion(&summons.rating),
+            view: opinion(&summons.view),
             appointed: summons.appointed,
             contested: match &summons.step {
                 SummonsStep::Contested { reason, .. } => Some(text(reason)),

@@ -67,14 +67,20 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// The identity of the system itself.
+    pub const SYSTEM: PersonId = PersonId(uuid::Uuid::nil());
+
+    /// Its name.
+    pub const SYSTEM_NAME: &str = "系统";
+
     /// The system itself: installs a tenant and its first administrator.
     pub fn system(tenant: TenantId, root: Unit) -> Self {
         let (from, until, post) = (Instant::MIN_UTC, None, None);
         let grant = |role| Grant { role, over: root.clone(), from, until, post };
         Self {
             tenant,
-            person: PersonId(uuid::Uuid::nil()),
-            name: "系统".to_owned(),
+            person: Self::SYSTEM,
+            name: Self::SYSTEM_NAME.to_owned(),
             grants: vec![grant(Role::Administrator)],
             powers: Powers::shipped(),
         }

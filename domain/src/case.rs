@@ -22,6 +22,7 @@ use crate::{
     Instant,
     actor::{Actor, Permission},
     area::Unit,
+    claim::Claim,
     flow::{Context, Flow},
     id::{CaseId, PersonId, ReportId},
     journal::FlowKind,
@@ -64,9 +65,13 @@ pub struct Case {
     pub units: Vec<Unit>,
     /// What happened how often.
     pub tally: Tally,
-    /// The unit that was given it first (首接): others report to it, it answers the citizen.
+    /// The unit that was given it first, or led the first whistle (首接): it may not shift it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<Unit>,
+    /// The unit that answers the citizen for what comes of it: the first one, until another one
+    /// signed for the case or for the lead of its whistle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answerable: Option<Unit>,
     /// What was asked of those above and is not decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<Ask>,
@@ -155,6 +160,9 @@ pub enum Stage {
         work: Work,
         /// The grid's clock to verify.
         verify: Term,
+        /// Who went to look.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim: Option<Claim>,
     },
     /// See [`StageName::Verified`].
     Verified {
@@ -350,6 +358,11 @@ impl Stage {
         }
     }
 
+    /// Who went to look.
+    pub const fn claim(&self) -> Option<&Claim> {
+        if let Self::FedBack { claim, .. } = self { claim.as_ref() } else { None }
+    }
+
     /// The work done, once it is done.
     pub const fn work(&self) -> Option<&Work> {
         match self {
@@ -421,6 +434,7 @@ impl Case {
             | Verb::Return
             | Verb::FeedBack
             | Verb::Summons
+            | Verb::Claim
             | Verb::Verify
             | Verb::CallBack
             | Verb::Close
@@ -485,6 +499,7 @@ impl Case {
             Stage::Signed { assignment } | Stage::Handling { assignment } => {
                 owed.push(owe(Duty::Handle, &assignment.unit, &assignment.handle));
             }
+            // Of the grid the place lies in: whoever may look there can take it.
             Stage::FedBack { verify, .. } => {
                 owed.push(owe(Duty::Verify, &self.place.area, verify));
             }
@@ -515,6 +530,7 @@ impl Flow for Case {
             | Command::Start
             | Command::Return { .. }
             | Command::FeedBack { .. }
+            | Command::Claim
             | Command::Verify { .. }
             | Command::CallBack(_)
             | Command::Close { .. }
@@ -545,6 +561,7 @@ impl Flow for Case {
         let mut events = decide::decide(state, command, context)?;
         if let Some(case) = state {
             events.extend(case.late_by(&events, context));
+            events.extend(case.raised_by(&events, context));
         }
         Ok(events)
     }
@@ -580,7 +597,7 @@ impl Flow for Case {
             | (
                 Event::CallbackMissed { .. }
                 | Event::Answered { .. }
-                | Event::AnsweredUnsolved { .. },
+                | Event::AnsweredInVain { .. },
                 Duty::CallBack,
             )
             | (Event::Closed { .. }, Duty::Close)

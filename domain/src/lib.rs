@@ -15,6 +15,7 @@ pub mod calendar;
 pub mod case;
 pub mod catalogue;
 pub mod change;
+pub mod claim;
 pub mod condition;
 pub mod coordinate;
 pub mod dispatching;

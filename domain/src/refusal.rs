@@ -5,6 +5,7 @@ use crate::{
     actor::{Permission, Role},
     id::{AreaId, PersonId},
     limit::Limit,
+    obligation::Duty,
     policy,
 };
 
@@ -16,8 +17,13 @@ pub enum Refusal {
         /// All of them, up to a bound.
         faults: Vec<policy::Fault>,
     },
-    /// As many questions or supervisions wait as one case may have.
+    /// As many requests wait as one case may have.
     TooManyAsks {
+        /// The limit.
+        max: usize,
+    },
+    /// A case was supervised as often as it can be.
+    TooManySupervisions {
         /// The limit.
         max: usize,
     },
@@ -26,8 +32,13 @@ pub enum Refusal {
         /// What.
         what: &'static str,
     },
-    /// No such question or supervision is open.
+    /// No such request is open.
     NoSuchAsk {
+        /// Its number.
+        no: i64,
+    },
+    /// No such supervision waits for an answer.
+    NoSuchSupervision {
         /// Its number.
         no: i64,
     },
@@ -36,7 +47,10 @@ pub enum Refusal {
     /// Only whoever asked takes a question back.
     NotAsker,
     /// No clock of the work is running that could be extended or stopped.
-    NothingToExtend,
+    NothingToExtend {
+        /// Of this duty; none: of any.
+        duty: Option<Duty>,
+    },
     /// It was due already: more time is asked for before that.
     Overdue {
         /// When.
@@ -178,6 +192,20 @@ pub enum Refusal {
     },
     /// The summons was rated before.
     AlreadyRated,
+    /// Somebody else went to look, and has some time for it.
+    Claimed {
+        /// Who.
+        by: String,
+        /// From when on others may.
+        until: Instant,
+    },
+    /// The unit that was given a case first leads it and may not shift it (首接负责).
+    FirstReceiver {
+        /// Which.
+        unit: String,
+        /// The item of the list of responsibilities that names it; none: it named nobody else.
+        item: Option<String>,
+    },
     /// Who handled does not verify.
     HandlerVerifies,
     /// The three answers of a callback contradict each other.
@@ -295,6 +323,8 @@ impl Refusal {
             Self::NotSummoned => "not_summoned",
             Self::CooperatingPending { .. } => "cooperating_pending",
             Self::AlreadyRated => "already_rated",
+            Self::Claimed { .. } => "claimed",
+            Self::FirstReceiver { .. } => "first_receiver",
             Self::HandlerVerifies => "handler_verifies",
             Self::AnswersContradict { .. } => "answers_contradict",
             Self::WindowOver { .. } => "window_over",
@@ -320,11 +350,13 @@ impl Refusal {
             Self::UnknownArea { .. } => "unknown_area",
             Self::Unsound { .. } => "unsound",
             Self::TooManyAsks { .. } => "too_many_asks",
+            Self::TooManySupervisions { .. } => "too_many_supervisions",
             Self::AskedAlready { .. } => "asked_already",
             Self::NoSuchAsk { .. } => "no_such_ask",
+            Self::NoSuchSupervision { .. } => "no_such_supervision",
             Self::SignsTwice => "signs_twice",
             Self::NotAsker => "not_asker",
-            Self::NothingToExtend => "nothing_to_extend",
+            Self::NothingToExtend { .. } => "nothing_to_extend",
             Self::Overdue { .. } => "overdue",
             Self::Spent { .. } => "spent",
             Self::TooMuchTime { .. } => "too_much_time",

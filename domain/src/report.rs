@@ -11,6 +11,7 @@ use crate::{
     Instant,
     actor::{Actor, Permission},
     area::{Area, AreaKind, Unit},
+    claim::Claim,
     coordinate::{Point, RawPoint},
     flow::{Context, Flow},
     id::{CaseId, PersonId, ReportId, number},
@@ -89,6 +90,8 @@ named! {
         Join = "join", "并案";
         /// Refuse it and say where it belongs.
         Refuse = "refuse", "不予受理";
+        /// Take the look on the spot, so that nobody else goes.
+        Claim = "claim", "领取现场任务";
         /// Say what was seen on the spot.
         Confirm = "confirm", "核实";
         /// Take it out of a case it was joined to by mistake.
@@ -98,6 +101,7 @@ named! {
 
 /// Where each command leads from each state; what is not listed is refused.
 pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
+    (StatusName::Confirming, Verb::Claim, StatusName::Confirming),
     (StatusName::Confirming, Verb::Confirm, StatusName::Received),
     (StatusName::Confirming, Verb::Refuse, StatusName::Refused),
     (StatusName::Received, Verb::File, StatusName::Filed),
@@ -155,6 +159,9 @@ pub enum Status {
         receiver: Unit,
         /// The grid's clock to look.
         confirm: Term,
+        /// Who went to look.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim: Option<Claim>,
     },
     /// See [`StatusName::Received`].
     Received {
@@ -300,6 +307,8 @@ pub enum Command {
         /// Where it belongs.
         redirect: Redirect,
     },
+    /// Take the look on the spot.
+    Claim,
     /// Say what was seen on the spot.
     Confirm {
         /// Whether it is as reported.
@@ -345,6 +354,11 @@ pub enum Event {
         reason: Prose,
         /// Where it belongs.
         redirect: Redirect,
+    },
+    /// Somebody went to look.
+    Claimed {
+        /// Who, and until when nobody else does.
+        claim: Claim,
     },
     /// Somebody looked.
     Confirmed {
@@ -411,8 +425,9 @@ impl Status {
     fn rewound(&self, term: &Term) -> Option<Self> {
         let term = term.clone();
         match self {
-            Self::Confirming { receiver, .. } => {
-                Some(Self::Confirming { receiver: receiver.clone(), confirm: term })
+            Self::Confirming { receiver, claim, .. } => {
+                let (receiver, claim) = (receiver.clone(), claim.clone());
+                Some(Self::Confirming { receiver, confirm: term, claim })
             }
             Self::Received { receiver, .. } => {
                 Some(Self::Received { receiver: receiver.clone(), accept: term })
@@ -437,6 +452,25 @@ impl Report {
         }
     }
 
+    /// Who went to look.
+    pub const fn claim(&self) -> Option<&Claim> {
+        match &self.status {
+            Status::Confirming { claim, .. } => claim.as_ref(),
+            Status::Received { .. }
+            | Status::Filed { .. }
+            | Status::Joined { .. }
+            | Status::Refused { .. }
+            | Status::HandledOnTheSpot { .. } => None,
+        }
+    }
+
+    /// Whoever may look there may look, whether or not somebody went.
+    fn may_look(&self, cx: &Context<'_>) -> Result<Option<&Claim>, Refusal> {
+        let area = &self.place.area;
+        cx.require(Permission::VerifyOnSite, &area.path, &area.name)?;
+        Ok(self.claim())
+    }
+
     fn confirm(
         &self,
         real: bool,
@@ -444,8 +478,7 @@ impl Report {
         point: Option<Point>,
         cx: &Context<'_>,
     ) -> Result<Vec<Event>, Refusal> {
-        let area = &self.place.area;
-        cx.require(Permission::VerifyOnSite, &area.path, &area.name)?;
+        Claim::require_free(self.may_look(cx)?, cx)?;
         let sight = Sight {
             by: cx.by.person,
             by_name: cx.by.name.clone(),
@@ -526,6 +559,7 @@ fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
             Status::Confirming {
                 receiver: receiving(&place.area, cx),
                 confirm: cx.term(Duty::Confirm, &about),
+                claim: None,
             }
         }
         None => Status::Received {
@@ -592,6 +626,7 @@ impl Flow for Report {
             Command::File { .. } => Verb::File.name(),
             Command::Join { .. } => Verb::Join.name(),
             Command::Refuse { .. } => Verb::Refuse.name(),
+            Command::Claim => Verb::Claim.name(),
             Command::Confirm { .. } => Verb::Confirm.name(),
             Command::Unjoin => Verb::Unjoin.name(),
             Command::Lapse { .. } => "lapse",
@@ -626,6 +661,9 @@ impl Flow for Report {
         if !possible(status).contains(&Self::name(command)) {
             return Err(wrong(Some(status)));
         }
+        if matches!(command, Command::Claim) {
+            return Ok(vec![Event::Claimed { claim: Claim::take(report.may_look(cx)?, cx)? }]);
+        }
         if let Command::Confirm { real, note, point } = command {
             return report.confirm(*real, note.as_ref(), *point, cx);
         }
@@ -635,6 +673,7 @@ impl Flow for Report {
         Ok(vec![match command {
             // These were answered above.
             Command::Submit(_)
+            | Command::Claim
             | Command::Confirm { .. }
             | Command::Lapse { .. }
             | Command::Recompute => {
@@ -673,6 +712,13 @@ impl Flow for Report {
                     Status::Received { receiver: receiver.clone(), accept: accept.clone() };
                 return state.map(|report| Self { status, sight: Some(sight.clone()), ..report });
             }
+            Event::Claimed { claim } => {
+                let Status::Confirming { receiver, confirm, .. } = &state.as_ref()?.status else {
+                    return None;
+                };
+                let (receiver, confirm) = (receiver.clone(), confirm.clone());
+                Status::Confirming { receiver, confirm, claim: Some(claim.clone()) }
+            }
             Event::Recomputed { term } | Event::Measured { term, .. } => {
                 state.as_ref()?.status.rewound(term)?
             }
@@ -705,6 +751,7 @@ impl Flow for Report {
                 obligation.duty == Duty::Accept
             }
             Event::Submitted { .. }
+            | Event::Claimed { .. }
             | Event::Unjoined { .. }
             | Event::Recomputed { .. }
             | Event::Measured { .. } => false,

@@ -12,6 +12,7 @@ use crate::{
     Instant,
     admission::Admissions,
     calendar::{Calendar, Calendars},
+    case::supervision::SupervisionKind,
     duplicate::Duplicates,
     flow::Context,
     id::AreaId,
@@ -57,8 +58,16 @@ pub struct Conduct {
     pub report_age_days: u32,
     /// So often a case may be given back before somebody above decides whose it is.
     pub returns: u32,
-    /// So often a case may be handled again before somebody above rules for good (终审).
+    /// So often a case may be handled again; when that was in vain too, somebody above rules for
+    /// good (终审).
     pub reworks: u32,
+    /// Whether a case is handled again when it is solved and the resident is dissatisfied all the
+    /// same; otherwise it can be closed.
+    pub redo_dissatisfied: bool,
+    /// Whether the unit that was given a case first leads it and may not shift it (首接负责).
+    pub first_receiver: bool,
+    /// So many minutes whoever claimed a look on the spot has for it before others may.
+    pub claim_minutes: u32,
     /// Whether residents' reports are looked at on the spot before they are filed (核实).
     pub verify_before_filing: bool,
     /// What is suggested at intake as the same thing.
@@ -73,6 +82,21 @@ pub struct Conduct {
     pub remind_percent: Percent,
     /// What is done about a debt that is late, one after another.
     pub measures: Vec<Measure>,
+    /// What raises a supervision by itself, beside debts that are late.
+    pub raising: Raising,
+}
+
+/// What raises a supervision by itself: the triggers 重复 and 不满意 of the sources [JN, WF, DC].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Raising {
+    /// Every so many reports of one matter, whistles at one place about the same, or reopenings.
+    pub repeats: u32,
+    /// How hard it is then supervised; none: not at all.
+    pub repeated: Option<SupervisionKind>,
+    /// How hard it is supervised when the resident says it is not solved, or is dissatisfied;
+    /// none: not at all.
+    pub unsatisfied: Option<SupervisionKind>,
 }
 
 /// How more time is given.
@@ -118,7 +142,7 @@ named! {
         Urge = "urge", "催办";
         /// A superior asks for an answer.
         Supervise = "supervise", "督办";
-        /// The level above learns of it.
+        /// The level above learns of it and has to answer.
         Report = "report", "上报上级";
         /// It is listed in public until it is done.
         List = "list", "挂牌督办";
@@ -134,9 +158,15 @@ impl Default for Conduct {
             callback: Sampling::standard(),
             clock_ahead_hours: 24,
             report_age_days: 90,
-            // 退单超过两次提级; 返工三次即问题工单 [BYNE].
+            // 第三次退单、第三次返工即提级 [BYNE]: two are gone through with.
             returns: 2,
-            reworks: 3,
+            reworks: 2,
+            // 不满意的退回重办 [JN, SH-XY].
+            redo_dissatisfied: true,
+            // 首接负责制 [BJ-JSJB 14].
+            first_receiver: true,
+            // 核查时限二小时 [SCG-FLOW].
+            claim_minutes: 120,
             verify_before_filing: false,
             duplicates: Duplicates::standard(),
             // 静安大宁路街道: complex matters 15 working days instead of 5, approved.
@@ -151,6 +181,12 @@ impl Default for Conduct {
                 measure(Some(Limit::working_days(3)), MeasureKind::Report),
                 measure(Some(Limit::working_days(5)), MeasureKind::List),
             ],
+            // 三次及以上 [BYNE].
+            raising: Raising {
+                repeats: 3,
+                repeated: Some(SupervisionKind::Supervise),
+                unsatisfied: Some(SupervisionKind::Supervise),
+            },
         }
     }
 }
@@ -165,6 +201,8 @@ impl Conduct {
             ("report_age_days", self.report_age_days, 1, 366),
             ("returns", self.returns, 0, 20),
             ("reworks", self.reworks, 0, 20),
+            ("claim_minutes", self.claim_minutes, 0, 1440),
+            ("raising/repeats", self.raising.repeats, 1, 100),
             ("extension/times", self.extension.times, 0, 10),
             ("extension/approvals", u32::from(self.extension.approvals), 0, 2),
             ("extension/most/amount", self.extension.most.amount, 1, Limit::MAX),

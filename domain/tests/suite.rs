@@ -22,11 +22,13 @@ mod suite {
     mod calendar_laws;
     mod case;
     mod chance;
+    mod claim;
     mod clerk;
     mod deadline;
     mod dispatching;
     mod duplicate;
     mod duty;
+    mod first;
     mod intake;
     mod invariant;
     mod journal;

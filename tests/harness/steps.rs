@@ -95,6 +95,11 @@ impl Site {
         case
     }
 
+    /// Why the community gives a case back, and whose it is instead.
+    pub(crate) fn not_ours(&self) -> Value {
+        json!({ "reason": "涉及管网，社区无法处置", "proposed_unit_id": self.area(seed::CG) })
+    }
+
     /// The same, done as the community says.
     #[track_caller]
     pub(crate) fn fed_back(&self) -> String {

@@ -3,6 +3,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
+    Instant,
+    actor::{Actor, Permission},
+    area::Unit,
     case::{Answer, Case, Stage, Work},
     change::Stored,
     flow::Flow,
@@ -74,6 +77,10 @@ pub struct CaseView {
     complexity: Option<&'static str>,
     /// The unit that was given it first. 首接单位。
     first_receiver: Option<UnitView>,
+    /// The unit that answers the citizen: the first one, until another one signed. 责任单位。
+    answerable: Option<UnitView>,
+    /// Who went to verify. 核查领取人。
+    claim: Option<view::ClaimView>,
     /// Who decides whose it is, while that is disputed. 裁定单位。
     arbiter: Option<UnitView>,
     /// Until when it stands still. 挂账至。
@@ -198,9 +205,11 @@ pub struct TallyView {
 }
 
 impl CaseView {
-    /// The view of a case.
-    pub fn new(stored: &Stored<Case>, world: &World) -> Self {
+    /// The view of a case for somebody who may see it. What street and departments think of each
+    /// other is for the two of them.
+    pub fn new(stored: &Stored<Case>, world: &World, by: &Actor, at: Instant) -> Self {
         let case = &stored.state;
+        let works_for = |unit: &Unit| by.may(Permission::ReadCases, &unit.path, at);
         let stage = case.stage.name();
         let category = case.matter.category.as_ref();
         let named = category.and_then(|code| world.catalogue.get(code.as_str()));
@@ -230,7 +239,7 @@ impl CaseView {
             whistle: case
                 .stage
                 .whistle()
-                .map(|whistle| WhistleView::new(whistle, &world.rules.whistling)),
+                .map(|whistle| WhistleView::new(whistle, &world.rules.whistling, works_for)),
             on_the_spot,
             answer: answer_of(&case.stage).map(AnswerView::from),
             closing: ClosingView::of(case),
@@ -248,6 +257,8 @@ impl CaseView {
             demand: case.matter.demand.map(domain::sla::Demand::name),
             complexity: case.matter.complexity.map(domain::sla::Complexity::name),
             first_receiver: case.first.as_ref().map(UnitView::from),
+            answerable: case.answerable.as_ref().map(UnitView::from),
+            claim: case.stage.claim().map(view::ClaimView::from),
             arbiter: match &case.stage {
                 Stage::Disputed { arbiter, .. } => Some(UnitView::from(arbiter)),
                 Stage::Ruling { over, .. } => Some(UnitView::from(over)),

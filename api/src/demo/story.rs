@@ -264,7 +264,10 @@ impl Story {
             "return_case",
             case,
             "return",
-            json!({ "reason": "涉及油烟净化与排水管网，社区无法处置" }),
+            json!({
+                "reason": "涉及油烟净化与排水管网，社区无法处置",
+                "proposed_unit_id": self.unit("420202-CG"),
+            }),
         )?;
         self.refused("jiedao", case, "dispatch", json!({ "unit_id": self.unit("420202-CG") }))?;
         let (lead, water, market) =
@@ -317,6 +320,9 @@ impl Story {
 
     fn verify_and_close(&mut self, case: &str) -> Done {
         say("\n—— 四、核查、回访、结案 / Verify, call back, close ——");
+        let claimed = |a: &Value| format!("{}领取核查，他人不再前往", text(a, "/claim/by"));
+        let path = format!("/api/v1/cases/{case}/claim");
+        self.driver.step(post("wangge-2", "claim_case", path, json!({})), claimed)?;
         self.on(
             "wangge-2",
             "verify_case",

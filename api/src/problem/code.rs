@@ -178,6 +178,14 @@ codes! {
     AlreadyRated "already_rated" UNPROCESSABLE_ENTITY "已经评价过" "Rated already"
         "每个部门每轮只评价一次。"
         "A department is rated once a round.";
+    Claimed "claimed" UNPROCESSABLE_ENTITY
+        "已有人领取" "Somebody else went to look"
+        "请等待领取人的结果；到 until 仍未完成的，可以领取。"
+        "Wait for what comes of it; from until on somebody else may go.";
+    FirstReceiver "first_receiver" UNPROCESSABLE_ENTITY
+        "首接单位不得推诿" "Who received it first leads it"
+        "首接单位退单须提出应由谁承办；权责清单规定由本单位主办的，请继续办理。"
+        "Say whose it is instead; what the list of responsibilities names as the unit's own, it handles.";
     HandlerVerifies "handler_verifies" UNPROCESSABLE_ENTITY
         "处置人不能核查自己办的事" "Who handled it does not verify it"
         "请由没有参与处置的同事到现场核查。"
@@ -266,16 +274,24 @@ codes! {
         "整份文件都没有生效；请按 errors 中的位置（JSON 指针）逐处修改后重新发布。"
         "Nothing of it is in force; correct the places (JSON pointers) in errors and publish it again.";
     TooManyAsks "too_many_asks" UNPROCESSABLE_ENTITY
-        "案卷的申请或督办已满" "The case holds as many requests or supervisions as it can"
-        "请先审批或撤回已有的申请；督办已满的，请用批注补充。"
-        "Decide or withdraw requests that wait; add to the supervisions there are by a remark.";
+        "案卷的申请已满" "As many requests wait as a case can hold"
+        "请先审批或撤回已有的申请。"
+        "Decide or withdraw requests that wait.";
+    TooManySupervisions "too_many_supervisions" UNPROCESSABLE_ENTITY
+        "案卷的督办已满" "The case was supervised as often as it can be"
+        "请在已有的督办上跟进；补充意见请用批注。"
+        "Follow up the supervisions there are; add a remark.";
     AskedAlready "asked_already" UNPROCESSABLE_ENTITY "已经申请过" "Asked already"
         "同样的申请已经提出；请等待结果，或由申请人撤回后重新提出。"
         "The same was asked before; wait for what comes of it, or withdraw it and ask again.";
     NoSuchAsk "no_such_ask" UNPROCESSABLE_ENTITY
-        "没有这件待办的申请或督办" "There is no such open request or supervision"
-        "它可能已经审批、撤回、答复或失效；请重新读取案卷，核对编号。"
-        "It may be decided, withdrawn, answered or void; read the case again and check the number.";
+        "没有这件待办的申请" "There is no such open request"
+        "它可能已经审批、撤回或失效；请重新读取案卷，核对编号。"
+        "It may be decided, withdrawn or void; read the case again and check the number.";
+    NoSuchSupervision "no_such_supervision" UNPROCESSABLE_ENTITY
+        "没有这件待答复的督办" "No such supervision waits for an answer"
+        "它可能已经答复，或者是不需要答复的催办；请重新读取案卷，核对编号。"
+        "It may be answered, or ask for no answer; read the case again and check the number.";
     SignsTwice "signs_twice" UNPROCESSABLE_ENTITY
         "申请人或已签字的人不能再签" "Who asked or signed before does not sign"
         "每一级审批由不同的人签字，申请人自己不签；请由另一位有权限的同事审批。"

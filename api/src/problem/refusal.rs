@@ -29,6 +29,8 @@ impl From<Refusal> for Problem {
             Refusal::NotSummoned => Self::new(Code::NotSummoned),
             Refusal::CooperatingPending { units } => cooperating_pending(&units),
             Refusal::AlreadyRated => Self::new(Code::AlreadyRated),
+            Refusal::Claimed { by, until } => claimed(&by, until),
+            Refusal::FirstReceiver { unit, item } => first_receiver(&unit, item.as_deref()),
             Refusal::HandlerVerifies => Self::new(Code::HandlerVerifies),
             Refusal::AnswersContradict { problem } => contradiction(problem),
             Refusal::WindowOver { ended_at } => window_over(ended_at),
@@ -54,11 +56,13 @@ impl From<Refusal> for Problem {
             Refusal::UnknownArea { id } => unknown_area(id),
             Refusal::Unsound { faults } => unsound::unsound(faults),
             Refusal::TooManyAsks { max } => asking::too_many(max),
+            Refusal::TooManySupervisions { max } => asking::too_many_supervisions(max),
             Refusal::AskedAlready { what } => asking::asked_already(what),
             Refusal::NoSuchAsk { no } => asking::no_such_ask(no),
+            Refusal::NoSuchSupervision { no } => asking::no_such_supervision(no),
             Refusal::SignsTwice => Self::new(Code::SignsTwice),
             Refusal::NotAsker => Self::new(Code::NotAsker),
-            Refusal::NothingToExtend => Self::new(Code::NothingToExtend),
+            Refusal::NothingToExtend { duty } => asking::nothing_to_extend(duty),
             Refusal::Overdue { due_at } => asking::overdue(due_at),
             Refusal::Spent { what, times } => asking::spent(what, times),
             Refusal::TooMuchTime { most } => asking::too_much_time(most),
@@ -306,6 +310,35 @@ fn not_admitted(unit: &str, category: &str, entry: Option<&str>) -> Problem {
             format!("Entry `{entry}` keeps `{category}` from {unit}; dispatch it to a department."),
         )
         .with("entry", entry)
+}
+
+fn claimed(by: &str, until: Instant) -> Problem {
+    let free = local(until);
+    Problem::new(Code::Claimed)
+        .detail(
+            format!("“{by}”已经领取，{free} 之前由其到现场；届时仍未完成的，他人可以领取。"),
+            format!("{by} went to look and has until {free}; then somebody else may."),
+        )
+        .with("by", by)
+        .with("until", until)
+}
+
+fn first_receiver(unit: &str, item: Option<&str>) -> Problem {
+    let problem = Problem::new(Code::FirstReceiver).with("unit", unit);
+    let Some(item) = item else {
+        return problem.detail(
+            format!(
+                "“{unit}”是首接单位，退单要提出应由谁承办；请填写 proposed_unit_id，或继续办理。"
+            ),
+            format!("{unit} received it first: give proposed_unit_id to say whose it is instead."),
+        );
+    };
+    problem
+        .detail(
+            format!("权责清单“{item}”条规定由“{unit}”主办，它又是首接单位，不能退单或提出异议；请继续办理。"),
+            format!("Item `{item}` says that {unit} leads this, and it received it first; handle it."),
+        )
+        .with("item", item)
 }
 
 /// A moment as people in China read it.

@@ -45,8 +45,11 @@ named! {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "wish", rename_all = "snake_case")]
 pub enum Wish {
-    /// More time for the unit that has the case.
+    /// More time for one thing the unit owes; its other clocks run on.
     Extension {
+        /// What it owes; when it is not said, the work itself ([`Case::work_duty`]).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        duty: Option<Duty>,
         /// So much.
         limit: Limit,
     },
@@ -78,12 +81,15 @@ impl Wish {
         }
     }
 
-    /// Whether both cannot wait at once: each fact is appealed against by itself.
+    /// Whether both cannot wait at once: of one clock, one fact or one rank of whistle. Another
+    /// rank is another wish, so that what needs no signature never waits for what does.
     fn same(&self, other: &Self) -> bool {
-        if let (Self::Appeal { breach }, Self::Appeal { breach: other }) = (self, other) {
-            return breach == other;
+        match (self, other) {
+            (Self::Appeal { breach }, Self::Appeal { breach: other }) => breach == other,
+            (Self::Extension { duty, .. }, Self::Extension { duty: other, .. }) => duty == other,
+            (Self::Whistle { call }, Self::Whistle { call: other }) => call.rank == other.rank,
+            _ => self.kind() == other.kind(),
         }
-        self.kind() == other.kind()
     }
 }
 
@@ -177,8 +183,9 @@ impl Case {
         if self.asks.len() >= Ask::MOST {
             return Err(Refusal::TooManyAsks { max: Ask::MOST });
         }
+        let wish = &self.settled(wish);
         let (unit, signatures) = match wish {
-            Wish::Extension { limit } => self.may_extend(*limit, cx)?,
+            Wish::Extension { duty, limit } => self.may_extend(*duty, *limit, cx)?,
             Wish::Suspension { until } => self.may_suspend(*until, cx)?,
             Wish::Appeal { breach } => self.may_appeal(*breach, cx)?,
             Wish::Whistle { call } => self.may_whistle(call, cx)?,
@@ -256,17 +263,16 @@ impl Case {
     fn grant(&self, ask: &Ask, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let no = ask.no;
         Ok(match &ask.wish {
-            Wish::Extension { limit } => {
+            Wish::Extension { duty, limit } => {
                 let moved = Move::Extended { limit: *limit };
-                vec![Event::Extended {
-                    no,
-                    terms: self.moved(Some(ask.unit.id), moved, ask.at, cx),
-                }]
+                let asked =
+                    |owed: &Obligation| owed.owed_by.id == ask.unit.id && Some(owed.duty) == *duty;
+                vec![Event::Extended { no, terms: self.moved(asked, moved, ask.at, cx) }]
             }
             Wish::Suspension { until } => {
                 let standstill = standstill::begin(*until, &ask.unit, &ask.reason, cx);
                 let paused = Move::Paused { pause: standstill.pause };
-                let terms = self.moved(None, paused, cx.at, cx);
+                let terms = self.moved(|_| true, paused, cx.at, cx);
                 vec![Event::Suspended { no, standstill: Box::new(standstill), terms }]
             }
             Wish::Appeal { breach } => vec![Event::Exempted { no, breach: *breach, at: cx.at }],
@@ -288,13 +294,42 @@ impl Case {
         both.into_iter().flatten().take(usize::from(wanted)).map(signature).collect()
     }
 
-    /// The unit that works on the case and asks for something: its clock has to be running.
-    fn asking_unit(&self, cx: &Context<'_>) -> Result<(Unit, Term), Refusal> {
-        let owed = self.work_owed();
-        let own =
-            owed.iter().find(|owed| cx.by.may(owed.duty.permission(), &owed.owed_by.path, cx.at));
-        let Some(owed) = own.or(owed.first()) else { return Err(Refusal::NothingToExtend) };
-        cx.require(owed.duty.permission(), &owed.owed_by.path, &owed.owed_by.name)?;
+    /// The wish with what it leaves open filled in.
+    fn settled(&self, wish: &Wish) -> Wish {
+        match wish {
+            Wish::Extension { duty, limit } => Wish::Extension {
+                duty: Some(duty.unwrap_or_else(|| self.work_duty())),
+                limit: *limit,
+            },
+            Wish::Suspension { .. } | Wish::Appeal { .. } | Wish::Whistle { .. } => wish.clone(),
+        }
+    }
+
+    /// What whoever has the case owes as its work: a summoned department its feedback, any other
+    /// unit the handling.
+    pub fn work_duty(&self) -> Duty {
+        if self.stage.name() == StageName::Whistled { Duty::FeedBack } else { Duty::Handle }
+    }
+
+    /// The clocks of the unit that works on the case and asks for something, of one duty or all of
+    /// them, first those that were due first: they have to be running, and none of them late.
+    fn asking_unit(&self, duty: Option<Duty>, cx: &Context<'_>) -> Result<(Unit, Term), Refusal> {
+        let may = |what: Duty, unit: &Unit| cx.by.may(what.permission(), &unit.path, cx.at);
+        let running = |owed: &Obligation| duty.is_none_or(|duty| owed.duty == duty);
+        let mut owed: Vec<_> = self.work_owed().into_iter().filter(running).collect();
+        owed.sort_by_key(|owed| owed.term.due_at);
+        let own = owed.iter().find(|owed| may(owed.duty, &owed.owed_by));
+        let Some(owed) = own else {
+            let what = duty.unwrap_or_else(|| self.work_duty());
+            let idle = self.units.iter().any(|unit| may(what, unit));
+            return match owed.first().filter(|_| !idle) {
+                Some(owed) => Err(Refusal::NotPermitted {
+                    permission: owed.duty.permission(),
+                    area: owed.owed_by.name.clone(),
+                }),
+                None => Err(Refusal::NothingToExtend { duty }),
+            };
+        };
         if owed.term.late(cx.at) {
             return Err(Refusal::Overdue { due_at: owed.term.due_at });
         }
@@ -303,10 +338,11 @@ impl Case {
 
     fn may_extend(
         &self,
+        duty: Option<Duty>,
         limit: Limit,
         cx: &Context<'_>,
     ) -> Result<(Unit, Vec<Signature>), Refusal> {
-        let (unit, term) = self.asking_unit(cx)?;
+        let (unit, term) = self.asking_unit(duty, cx)?;
         let rule = &cx.rules.conduct.extension;
         let before =
             term.moves.iter().filter(|moved| matches!(moved, Move::Extended { .. })).count();
@@ -328,7 +364,7 @@ impl Case {
         cx: &Context<'_>,
     ) -> Result<(Unit, Vec<Signature>), Refusal> {
         self.require_moving(cx)?;
-        let (unit, _) = self.asking_unit(cx)?;
+        let (unit, _) = self.asking_unit(None, cx)?;
         let rule = &cx.rules.conduct.suspension;
         if self.tally.suspensions >= rule.times {
             return Err(Refusal::Spent { what: WishKind::Suspension.name(), times: rule.times });

@@ -2,7 +2,8 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "most stages have nothing of it")]
 
 use super::{
-    Answer, Callback, Case, Closing, Command, Event, Opening, Outcome, Reporter, Stage, Work,
+    Answer, Callback, Case, Closing, Command, Event, Opening, Outcome, Reporter, Satisfaction,
+    Stage, Work,
     ask::WishKind,
     lifecycle::{self, StageName, SummonsVerb, Verb},
     whistle::{Act, Raised},
@@ -10,7 +11,8 @@ use super::{
 use crate::{
     actor::Permission,
     admission,
-    area::{Area, AreaKind},
+    area::{Area, AreaKind, Unit},
+    claim::Claim,
     condition,
     coordinate::Point,
     flow::Context,
@@ -36,6 +38,7 @@ impl Command {
             Self::Return { .. } => Verb::Return,
             Self::FeedBack { .. } => Verb::FeedBack,
             Self::Summons { .. } => Verb::Summons,
+            Self::Claim => Verb::Claim,
             Self::Verify { .. } => Verb::Verify,
             Self::CallBack(_) => Verb::CallBack,
             Self::Close { .. } => Verb::Close,
@@ -133,13 +136,14 @@ impl Case {
             Command::Dispatch { unit, note } => self.dispatch(*unit, note.as_ref(), cx),
             Command::Sign => self.as_handler(cx, Event::Signed { by: cx.by.person }),
             Command::Start => self.as_handler(cx, Event::Started { by: cx.by.person }),
-            Command::Return { reason } => self.give_back(reason, cx),
+            Command::Return { reason, proposed } => self.give_back(reason, *proposed, cx),
             Command::FeedBack { result } => {
                 let verify = self.term(Duty::Verify, cx);
                 let by = cx.by.person;
                 self.as_handler(cx, Event::FedBack { by, result: result.clone(), verify })
             }
             Command::Summons { unit, act } => self.summons(*unit, act, cx),
+            Command::Claim => self.claim(cx),
             Command::Verify { passed, note, point } => {
                 self.verify(*passed, note.as_ref(), *point, cx)
             }
@@ -237,11 +241,7 @@ impl Case {
             return Ok(());
         }
         let category = self.matter.category.as_ref().map(Code::as_str);
-        let query = condition::Query::new(
-            (category, cx.catalogue),
-            (unit.id, cx.areas),
-            rules::local_day(cx.at),
-        );
+        let query = self.matters(unit.id, cx);
         let verdict = cx.rules.admissions.value.admits(&query);
         if verdict.refuses() {
             return Err(Refusal::NotAdmitted {
@@ -339,27 +339,64 @@ impl Case {
 
     /// A return always has a reason, and raises a counter; too many, and somebody above decides
     /// (H.3.2).
-    fn give_back(&self, reason: &Prose, cx: &Context<'_>) -> Decision {
+    fn give_back(&self, reason: &Prose, proposed: Option<AreaId>, cx: &Context<'_>) -> Decision {
         let assignment = self.stage.assignment();
         let unit = assignment.map_or(&self.holder, |a| &a.unit).clone();
         if assignment.is_some_and(|assignment| assignment.appointed) {
             return Err(Refusal::Appointed { unit: unit.name });
         }
+        let proposed = proposed.map(|id| cx.area(id)).transpose()?.map(Area::unit);
+        let proposed = proposed.filter(|other| other.id != unit.id);
         let mut events = self.as_handler(
             cx,
             Event::Returned {
-                unit,
+                unit: unit.clone(),
                 reason: reason.clone(),
                 dispatch: self.term(Duty::Dispatch, cx),
                 dispatcher: assignment.map_or(cx.by.person, |a| a.by),
                 dispatcher_name: assignment.map(|a| a.by_name.clone()).unwrap_or_default(),
+                proposed: proposed.clone(),
             },
         )?;
+        self.require_shiftable(&unit, cx)?;
+        if proposed.is_none() && self.received_first(&unit, cx) {
+            return Err(Refusal::FirstReceiver { unit: unit.name, item: None });
+        }
         if self.tally.returns + 1 > cx.rules.conduct.returns {
             let (arbiter, arbitrate) = (cx.arbiter(&self.holder), self.term(Duty::Arbitrate, cx));
             events.push(Event::Disputed { arbiter, arbitrate });
         }
         Ok(events)
+    }
+
+    /// Whether this unit received the case first, where that counts.
+    fn received_first(&self, unit: &Unit, cx: &Context<'_>) -> bool {
+        cx.rules.conduct.first_receiver
+            && self.first.as_ref().is_some_and(|first| first.id == unit.id)
+    }
+
+    /// Who received a case first does not shift it when the list of responsibilities says that it
+    /// leads such matters there [BJ-JSJB 14].
+    pub(super) fn require_shiftable(&self, unit: &Unit, cx: &Context<'_>) -> Result<(), Refusal> {
+        if !self.received_first(unit, cx) {
+            return Ok(());
+        }
+        let query = self.matters(self.place.area.id, cx);
+        let answer = cx.rules.responsibilities.value.find(&query, cx.areas);
+        match answer.filter(|answer| answer.lead.id == unit.id) {
+            Some(answer) => {
+                let item = Some(answer.item.code.clone());
+                Err(Refusal::FirstReceiver { unit: unit.name.clone(), item })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What the lists are asked about this matter in an area.
+    fn matters(&self, area: AreaId, cx: &Context<'_>) -> condition::Query {
+        let category = self.matter.category.as_ref().map(Code::as_str);
+        let on = rules::local_day(cx.at);
+        condition::Query::new((category, cx.catalogue), (area, cx.areas), on)
     }
 
     fn summons(&self, unit: AreaId, act: &Act, cx: &Context<'_>) -> Decision {
@@ -386,6 +423,20 @@ impl Case {
         Ok(events)
     }
 
+    /// Whoever may look there and did not handle it may look, whether or not somebody went.
+    fn may_look(&self, cx: &Context<'_>) -> Result<Option<&Claim>, Refusal> {
+        let area = &self.place.area;
+        cx.require(Permission::VerifyOnSite, &area.path, &area.name)?;
+        if self.stage.work().is_some_and(|work| work.people().contains(&cx.by.person)) {
+            return Err(Refusal::HandlerVerifies);
+        }
+        Ok(self.stage.claim())
+    }
+
+    fn claim(&self, cx: &Context<'_>) -> Decision {
+        Ok(vec![Event::Claimed { claim: Claim::take(self.may_look(cx)?, cx)? }])
+    }
+
     fn verify(
         &self,
         passed: bool,
@@ -393,13 +444,9 @@ impl Case {
         point: Option<Point>,
         cx: &Context<'_>,
     ) -> Decision {
-        let area = &self.place.area;
-        cx.require(Permission::VerifyOnSite, &area.path, &area.name)?;
-        let by = cx.by.person;
-        if self.stage.work().is_some_and(|work| work.people().contains(&by)) {
-            return Err(Refusal::HandlerVerifies);
-        }
-        let note = note.cloned();
+        let claim = self.may_look(cx)?;
+        Claim::require_free(claim, cx)?;
+        let (by, note) = (cx.by.person, note.cloned());
         if !passed {
             let failed = Event::VerificationFailed { by, note, point, redo: self.redo(cx) };
             return Ok([Some(failed), self.ruling(cx)].into_iter().flatten().collect());
@@ -438,15 +485,17 @@ impl Case {
             (false, _, _) => contradicts("nobody_reached_but_answered"),
             (true, Some(solved), Some(satisfied)) => {
                 let answer = Answer { solved, satisfied, comment: callback.comment.clone() };
-                if solved {
+                let again =
+                    cx.rules.conduct.redo_dissatisfied && satisfied == Satisfaction::Dissatisfied;
+                if solved && !again {
                     return Ok(vec![Event::Answered {
                         by,
                         answer,
                         close: self.term(Duty::Close, cx),
                     }]);
                 }
-                let unsolved = Event::AnsweredUnsolved { by, answer, redo: self.redo(cx) };
-                Ok([Some(unsolved), self.ruling(cx)].into_iter().flatten().collect())
+                let in_vain = Event::AnsweredInVain { by, answer, redo: self.redo(cx) };
+                Ok([Some(in_vain), self.ruling(cx)].into_iter().flatten().collect())
             }
             (true, _, _) => contradicts("reached_but_not_answered"),
         }

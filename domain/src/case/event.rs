@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Instant,
     area::Unit,
+    claim::Claim,
     coordinate::Point,
     id::{AreaId, CaseId, PersonId, ReportId},
     obligation::{Duty, Term},
@@ -52,6 +53,9 @@ pub enum Command {
     Return {
         /// Why it is not this unit's.
         reason: Prose,
+        /// Whose it is instead; the unit that was given it first has to say so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proposed: Option<AreaId>,
     },
     /// Say that it is done.
     FeedBack {
@@ -65,6 +69,8 @@ pub enum Command {
         /// Which step.
         act: Act,
     },
+    /// Take the look on the spot.
+    Claim,
     /// Say what was seen on the spot.
     Verify {
         /// Whether it is done.
@@ -291,6 +297,9 @@ pub enum Event {
         dispatcher: PersonId,
         /// The name of who.
         dispatcher_name: String,
+        /// Whose it is instead, as the unit says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proposed: Option<Unit>,
     },
     /// It was given back too often: somebody above decides whose it is.
     Disputed {
@@ -326,6 +335,11 @@ pub enum Event {
     WhistleOver {
         /// The grid's clock.
         verify: Term,
+    },
+    /// Somebody went to look.
+    Claimed {
+        /// Who, and until when nobody else does.
+        claim: Claim,
     },
     /// It was seen on the spot that it is done.
     VerificationPassed {
@@ -370,8 +384,8 @@ pub enum Event {
         /// The holder's clock.
         close: Term,
     },
-    /// The resident says it is not solved.
-    AnsweredUnsolved {
+    /// The resident says it is not solved, or is dissatisfied where that counts.
+    AnsweredInVain {
         /// Who wrote it down.
         by: PersonId,
         /// What.
@@ -528,7 +542,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_at: Option<Instant>,
     },
-    /// The level above learnt of a debt.
+    /// The level above learnt of a debt, and has to answer.
     ReportedUp {
         /// Who.
         to: Unit,

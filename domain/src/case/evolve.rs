@@ -5,8 +5,10 @@
 )]
 
 use super::{
-    Assignment, Case, Event, Opening, Stage, Tally, Work, ask::Wish, standstill::Moved,
-    whistle::Whistle,
+    Assignment, Case, Event, Opening, Stage, Tally, Work,
+    ask::{Ask, Wish},
+    standstill::Moved,
+    whistle::{Happened, Whistle},
 };
 use crate::{
     Instant,
@@ -31,6 +33,7 @@ impl Case {
             units: Vec::new(),
             tally: Tally::default(),
             first: None,
+            answerable: None,
             asks: Vec::new(),
             standstill: None,
             supervisions: Vec::new(),
@@ -47,6 +50,12 @@ impl Case {
         Some(self)
     }
 
+    /// The first to receive it answers for it, until another one signs.
+    fn received(&mut self, unit: &Unit) {
+        self.first.get_or_insert_with(|| unit.clone());
+        self.answerable.get_or_insert_with(|| unit.clone());
+    }
+
     fn involve(&mut self, unit: &Unit) {
         if !self.units.iter().any(|known| known.id == unit.id) {
             self.units.push(unit.clone());
@@ -55,6 +64,8 @@ impl Case {
 
     /// What is asked of a stage ends with it.
     fn forget(&mut self) {
+        let extending = |ask: &Ask| matches!(ask.wish, Wish::Extension { .. });
+        let owed = if self.asks.iter().any(extending) { self.work_owed() } else { Vec::new() };
         let stage = &self.stage;
         let working = matches!(
             stage,
@@ -64,7 +75,10 @@ impl Case {
                 | Stage::Whistled { .. }
         );
         self.asks.retain(|ask| match ask.wish {
-            Wish::Extension { .. } | Wish::Suspension { .. } => working,
+            Wish::Extension { duty, .. } => {
+                owed.iter().any(|owed| owed.owed_by.id == ask.unit.id && Some(owed.duty) == duty)
+            }
+            Wish::Suspension { .. } => working,
             Wish::Whistle { .. } => matches!(stage, Stage::Filed { .. }),
             Wish::Appeal { .. } => true,
         });
@@ -200,7 +214,9 @@ impl Case {
                 return self.dispatched(event);
             }
             (stage @ Stage::Dispatched { .. }, Event::Signed { by }) => {
-                Stage::Signed { assignment: stage.working(*by, None)? }
+                let assignment = stage.working(*by, None)?;
+                self.answerable = Some(assignment.unit.clone());
+                Stage::Signed { assignment }
             }
             (stage @ Stage::Signed { .. }, Event::Started { by }) => {
                 Stage::Handling { assignment: stage.working(*by, None)? }
@@ -224,17 +240,26 @@ impl Case {
             ) => Stage::FedBack {
                 work: Work::Unit { assignment: stage.working(*by, Some(result))? },
                 verify: verify.clone(),
+                claim: None,
             },
             (Stage::Filed { .. }, Event::WhistleBlown { whistle }) => {
                 self.tally.whistles += 1;
                 self.stage = Stage::Whistled { whistle: whistle.clone() };
                 for summons in &whistle.summonses {
                     self.involve(&summons.unit);
+                    if summons.lead {
+                        self.received(&summons.unit);
+                    }
                 }
                 return Some(self);
             }
             (mut stage, Event::Summoned { unit, by, happened }) => {
-                stage.whistle_mut()?.evolve(*unit, *by, happened);
+                let whistle = stage.whistle_mut()?;
+                whistle.evolve(*unit, *by, happened);
+                let lead = whistle.summons(*unit).filter(|summons| summons.lead);
+                if let (Some(lead), Happened::Signed) = (lead, happened) {
+                    self.answerable = Some(lead.unit.clone());
+                }
                 self.stage = stage;
                 if let Some(replacement) = happened.replacement() {
                     self.involve(&replacement.unit.clone());
@@ -244,7 +269,8 @@ impl Case {
             (Stage::Whistled { mut whistle }, Event::WhistleOver { verify }) => {
                 // What the district did not answer is no longer asked.
                 whistle.raised = whistle.raised.filter(|raised| raised.note.is_some());
-                Stage::FedBack { work: Work::Whistle { whistle }, verify: verify.clone() }
+                let (work, verify) = (Work::Whistle { whistle }, verify.clone());
+                Stage::FedBack { work, verify, claim: None }
             }
             (Stage::Whistled { .. }, Event::CalledOff { dispatch, .. }) => {
                 Stage::Filed { dispatch: dispatch.clone() }
@@ -271,7 +297,7 @@ impl Case {
         };
         self.stage = Stage::Dispatched { assignment, sign: sign.clone() };
         self.involve(unit);
-        self.first.get_or_insert_with(|| unit.clone());
+        self.received(unit);
         Some(self)
     }
 }
@@ -280,6 +306,9 @@ impl Stage {
     /// The stage after the work was looked at, the resident asked, or the case closed.
     fn checked(self, event: &Event, tally: &mut Tally) -> Option<Self> {
         Some(match (self, event) {
+            (Self::FedBack { work, verify, .. }, Event::Claimed { claim }) => {
+                Self::FedBack { work, verify, claim: Some(claim.clone()) }
+            }
             (Self::FedBack { work, .. }, Event::VerificationPassed { call_back, .. }) => {
                 tally.missed_callbacks = 0;
                 Self::Verified { work, call_back: call_back.clone() }
@@ -288,7 +317,7 @@ impl Stage {
                 Self::CalledBack { work, answer: None, close: close.clone() }
             }
             (Self::FedBack { work, .. }, Event::VerificationFailed { redo, .. })
-            | (Self::Verified { work, .. }, Event::AnsweredUnsolved { redo, .. }) => {
+            | (Self::Verified { work, .. }, Event::AnsweredInVain { redo, .. }) => {
                 tally.reworks += 1;
                 work.again(redo)?
             }
@@ -352,7 +381,7 @@ impl Stage {
             Self::Whistled { whistle } | Self::Closed { work: Work::Whistle { whistle }, .. } => {
                 whistle.clocks()
             }
-            Self::FedBack { work, verify } => work.clocks((Duty::Verify, place, verify)),
+            Self::FedBack { work, verify, .. } => work.clocks((Duty::Verify, place, verify)),
             Self::Verified { work, call_back } => work.clocks((Duty::CallBack, holder, call_back)),
             Self::CalledBack { work, close, .. } => work.clocks((Duty::Close, holder, close)),
             Self::Ruling { work, over, rule } => work.clocks((Duty::Rule, over.id, rule)),

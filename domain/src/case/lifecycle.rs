@@ -55,6 +55,8 @@ named! {
         FeedBack = "feedback", "反馈";
         /// A step of one summoned department; which steps follow which is the second table.
         Summons = "summons", "报到各步骤";
+        /// Take the look on the spot, so that nobody else goes.
+        Claim = "claim", "领取现场任务";
         /// Look on the spot.
         Verify = "verify", "核查";
         /// Ask the resident.
@@ -122,6 +124,7 @@ pub const MOVES: &[(StageName, Verb, &[StageName])] = {
         (S::Whistled, V::CallOff, &[S::Filed]),
         (S::Whistled, V::Raise, &[S::Whistled]),
         (S::Whistled, V::Coordinate, &[S::Whistled]),
+        (S::FedBack, V::Claim, &[S::FedBack]),
         (S::FedBack, V::Verify, &[S::Verified, S::CalledBack, S::Handling, S::Whistled, S::Ruling]),
         (S::FedBack, V::Summons, &[S::FedBack]),
         (

@@ -78,17 +78,17 @@ impl Case {
         }
     }
 
-    /// The running clocks, moved; of one unit, or of all. What was late at `asked` stays late.
+    /// Some of the running clocks, moved. What was late at `asked` stays late.
     pub(super) fn moved(
         &self,
-        unit: Option<AreaId>,
+        which: impl Fn(&Obligation) -> bool,
         moved: Move,
         asked: Instant,
         cx: &Context<'_>,
     ) -> Vec<Moved> {
         let calendar = cx.calendar(self.place.area.id);
         let owed = self.work_owed().into_iter().filter(|owed| !owed.term.late(asked));
-        owed.filter(|owed| unit.is_none_or(|unit| owed.owed_by.id == unit))
+        owed.filter(which)
             .map(|owed| {
                 let mut term = owed.term;
                 term.moves.push(moved);

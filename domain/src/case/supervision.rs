@@ -4,13 +4,15 @@
 //! ([`crate::rules::Conduct::measures`]) are taken by the system, each once, as commands on the
 //! case like any other.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "most events raise nothing")]
+
 use serde::{Deserialize, Serialize};
 
-use super::{Case, Event};
+use super::{Case, Event, Satisfaction, whistle::Whistle};
 use crate::{
     Instant,
-    actor::Permission,
-    area::Unit,
+    actor::{Actor, Permission},
+    area::{Area, Unit},
     flow::{Context, Flow},
     id::{AreaId, PersonId},
     named::named,
@@ -112,11 +114,20 @@ impl Supervision {
     /// The most of one case.
     pub const MOST: usize = 50;
 
+    /// Whether an answer is still asked for.
+    pub fn waits(&self) -> bool {
+        self.term.is_some() && self.reply.is_none()
+    }
+
     /// What is owed because of it.
     pub(super) fn obligation(&self) -> Option<Obligation> {
         let term = self.term.clone().filter(|_| self.reply.is_none())?;
         Some(Obligation { duty: Duty::AnswerSupervision, owed_by: self.addressee.clone(), term })
     }
+}
+
+fn count(amount: usize) -> u32 {
+    u32::try_from(amount).unwrap_or(u32::MAX)
 }
 
 impl Case {
@@ -135,35 +146,89 @@ impl Case {
             return Err(Refusal::NotInvolved { unit: addressee.name });
         }
         cx.require(Permission::Supervise, &self.place.area.path, &self.place.area.name)?;
-        let reason = Some(reason.clone());
-        Ok(vec![self.supervision(kind, trigger, addressee, reason, cx)?])
+        let mut supervision = self.supervision(kind, trigger, addressee, cx)?;
+        supervision.by = cx.by.person;
+        supervision.by_name.clone_from(&cx.by.name);
+        supervision.reason = Some(reason.clone());
+        Ok(vec![Event::Supervised { supervision: Box::new(supervision) }])
     }
 
+    /// One that the rules want.
     fn supervision(
         &self,
         kind: SupervisionKind,
         trigger: Trigger,
         addressee: Unit,
-        reason: Option<Prose>,
         cx: &Context<'_>,
-    ) -> Result<Event, Refusal> {
+    ) -> Result<Supervision, Refusal> {
         if self.supervisions.len() >= Supervision::MOST {
-            return Err(Refusal::TooManyAsks { max: Supervision::MOST });
+            return Err(Refusal::TooManySupervisions { max: Supervision::MOST });
         }
         let answer = || cx.term(Duty::AnswerSupervision, &self.subject());
-        let supervision = Supervision {
+        Ok(Supervision {
             no: cx.seq,
             kind,
             trigger,
             addressee,
-            by: cx.by.person,
-            by_name: cx.by.name.clone(),
-            reason,
+            by: Actor::SYSTEM,
+            by_name: Actor::SYSTEM_NAME.to_owned(),
+            reason: None,
             at: cx.at,
             term: (kind != SupervisionKind::Urge).then(answer),
             reply: None,
+        })
+    }
+
+    /// The supervision these events raise by the rules of the tenant: the same came up again, or
+    /// the resident is not satisfied. While one waits for an answer there is no second one of the
+    /// same unit for the same reason (督办不得交叉重复 [DC]).
+    pub(super) fn raised_by(&self, events: &[Event], cx: &Context<'_>) -> Option<Event> {
+        let (kind, trigger) = events.iter().find_map(|event| self.raises(event, cx))?;
+        let after = events.iter().try_fold(self.clone(), Self::after)?;
+        let whose = match trigger {
+            Trigger::Unsatisfied => after.answerable.as_ref(),
+            Trigger::Repeated | Trigger::Overdue | Trigger::Order => None,
         };
-        Ok(Event::Supervised { supervision: Box::new(supervision) })
+        let addressee = whose.unwrap_or_else(|| after.in_charge()).clone();
+        let waits = |one: &Supervision| {
+            one.waits() && one.trigger == trigger && one.addressee.id == addressee.id
+        };
+        if after.supervisions.iter().any(waits) {
+            return None;
+        }
+        let supervision = self.supervision(kind, trigger, addressee, cx).ok()?;
+        Some(Event::Supervised { supervision: Box::new(supervision) })
+    }
+
+    /// What an event that follows raises.
+    fn raises(&self, event: &Event, cx: &Context<'_>) -> Option<(SupervisionKind, Trigger)> {
+        let rule = &cx.rules.conduct.raising;
+        let before = match event {
+            Event::AnsweredInVain { .. } => return Some((rule.unsatisfied?, Trigger::Unsatisfied)),
+            Event::Answered { answer, .. } => {
+                let dissatisfied = answer.satisfied == Satisfaction::Dissatisfied;
+                return Some((rule.unsatisfied.filter(|_| dissatisfied)?, Trigger::Unsatisfied));
+            }
+            Event::Joined { .. } => count(self.reports.len()),
+            Event::Reopened { .. } => self.tally.reopenings,
+            Event::WhistleBlown { whistle } => {
+                self.tally.whistles.saturating_add(count(whistle.repeats.len()))
+            }
+            _ => return None,
+        };
+        let enough = rule.repeats > 0 && before.saturating_add(1).is_multiple_of(rule.repeats);
+        Some((rule.repeated.filter(|_| enough)?, Trigger::Repeated))
+    }
+
+    /// Who has the case: the unit that works or worked on it, the lead of its whistle, or the
+    /// holder.
+    pub fn in_charge(&self) -> &Unit {
+        let lead = |whistle: &Whistle| whistle.summonses.iter().position(|one| one.lead);
+        let leading = self.stage.whistle().and_then(|whistle| {
+            lead(whistle).and_then(|at| whistle.summonses.get(at)).map(|summons| &summons.unit)
+        });
+        let unit = self.stage.assignment().map(|assignment| &assignment.unit);
+        unit.or(leading).unwrap_or(&self.holder)
     }
 
     /// The addressee answers.
@@ -175,7 +240,8 @@ impl Case {
     ) -> Result<Vec<Event>, Refusal> {
         let open =
             |supervision: &&Supervision| supervision.no == no && supervision.obligation().is_some();
-        let supervision = self.supervisions.iter().find(open).ok_or(Refusal::NoSuchAsk { no })?;
+        let supervision = self.supervisions.iter().find(open);
+        let supervision = supervision.ok_or(Refusal::NoSuchSupervision { no })?;
         let unit = &supervision.addressee;
         cx.require(Permission::AnswerSupervision, &unit.path, &unit.name)?;
         let reply =
@@ -224,24 +290,26 @@ impl Case {
         if owed.term.late(cx.at) {
             events.extend(self.breach(owed, 0));
         }
-        let kind = match what {
+        let unit = owed.owed_by.clone();
+        let asked = match what {
             MeasureKind::Remind => None,
+            // Above the unit that did not answer, whoever is there answers for it (Art. 44 of
+            // 北京市街道办事处条例: a department that does not respond is reported up).
             MeasureKind::Report => {
-                let above = cx.areas.parent(owed.owed_by.id).map(crate::area::Area::unit);
-                events.extend(above.map(|to| Event::ReportedUp { to }));
-                None
+                let above = cx.areas.parent(unit.id).map(Area::unit);
+                events.extend(above.clone().map(|to| Event::ReportedUp { to }));
+                above.map(|above| (SupervisionKind::Supervise, above))
             }
-            MeasureKind::Urge => Some(SupervisionKind::Urge),
-            MeasureKind::Supervise => Some(SupervisionKind::Supervise),
-            MeasureKind::List => Some(SupervisionKind::List),
+            MeasureKind::Urge => Some((SupervisionKind::Urge, unit)),
+            MeasureKind::Supervise => Some((SupervisionKind::Supervise, unit)),
+            MeasureKind::List => Some((SupervisionKind::List, unit)),
         };
         // Who owes an answer is not supervised about the answer: one supervision at a time.
-        if let Some(kind) = kind
+        if let Some((kind, addressee)) = asked
             && duty != Duty::AnswerSupervision
-            && let Ok(event) =
-                self.supervision(kind, Trigger::Overdue, owed.owed_by.clone(), None, cx)
+            && let Ok(supervision) = self.supervision(kind, Trigger::Overdue, addressee, cx)
         {
-            events.push(event);
+            events.push(Event::Supervised { supervision: Box::new(supervision) });
         }
         Ok(events)
     }
@@ -268,22 +336,22 @@ impl Case {
         })
     }
 
-    /// The debts these events settle too late: facts of their own.
+    /// The debts these events end when they are late: done too late, or lifted too late. That it
+    /// was late is a fact of that moment, whoever looked first. The system itself goes on after a
+    /// standstill, which is nobody's debt.
     pub(super) fn late_by(&self, events: &[Event], cx: &Context<'_>) -> Vec<Event> {
         let owed = self.obligations();
-        let late: Vec<&Obligation> = owed.iter().filter(|owed| owed.term.late(cx.at)).collect();
+        let late = |owed: &&Obligation| owed.duty.limited() && owed.term.late(cx.at);
+        let late: Vec<&Obligation> = owed.iter().filter(late).collect();
         if late.is_empty() {
             return Vec::new();
         }
         let after = events.iter().try_fold(self.clone(), Self::after);
         let owing = after.map(|case| case.obligations()).unwrap_or_default();
         let known = events.iter().filter(|event| matches!(event, Event::Breached { .. })).count();
-        let done = late.into_iter().filter(|owed| {
-            !owing.iter().any(|still| still.same(owed))
-                && events.iter().any(|event| Self::fulfils(event, owed))
-        });
+        let ended = late.into_iter().filter(|owed| !owing.iter().any(|still| still.same(owed)));
         let mut facts = Vec::new();
-        for owed in done {
+        for owed in ended {
             facts.extend(self.breach(owed, known + facts.len()));
         }
         facts

@@ -601,11 +601,14 @@ impl Whistle {
             Act::Contest { .. } if summons.appointed => {
                 return Err(Refusal::Appointed { unit: summons.unit.name.clone() });
             }
-            Act::Contest { reason } => Happened::Contested {
-                reason: reason.clone(),
-                arbiter: context.arbiter(&self.street),
-                arbitrate: term(Duty::Arbitrate),
-            },
+            Act::Contest { reason } => {
+                case.require_shiftable(&summons.unit, context)?;
+                Happened::Contested {
+                    reason: reason.clone(),
+                    arbiter: context.arbiter(&self.street),
+                    arbitrate: term(Duty::Arbitrate),
+                }
+            }
             Act::Rule { upheld: true, reason, .. } => Happened::Upheld { reason: reason.clone() },
             Act::Rule { upheld: false, replacement, reason } => Happened::Excused {
                 reason: reason.clone(),

@@ -3,7 +3,7 @@
 use chrono::Duration;
 use domain::{
     actor::Role,
-    case::Event,
+    case::{Event, ask::Wish},
     limit::Limit,
     obligation::{Duty, Move, Outcome},
     refusal::Refusal,
@@ -11,7 +11,10 @@ use domain::{
 };
 
 use super::{
-    script::{OTHER, Script, THIRD, WORKER, decide, dispatch, events, extend, suspend, withdraw},
+    script::{
+        OTHER, Script, THIRD, WORKER, decide, dispatch, events, extend, extend_one, suspend,
+        withdraw,
+    },
     world::{COMMUNITY, GRID, GRID_NEXT, STREET, WORLD, actor, almighty, conduct, unit},
 };
 
@@ -81,15 +84,42 @@ fn what_was_asked_in_time_may_be_signed_after_the_end() {
 }
 
 #[test]
-fn what_is_late_already_is_not_moved_by_more_time_for_the_rest() {
-    let script = Script::begun(allowing(2, 1), COMMUNITY).other(&dispatch(GRID));
-    let asked = script.works(&extend(days(2)));
-    let (sign, no) = (asked.owed(Duty::Sign).term, asked.pending());
-    assert!(!sign.late(asked.at), "asked in time");
-    let script = asked.until(sign.due_at).other(&decide(no, true));
-    assert_eq!(script.owed(Duty::Handle).term.moves.len(), 1);
-    let refusal = Script::dispatched().later(1).refusal(WORKER, &extend(days(1)));
-    assert!(matches!(refusal, Refusal::Overdue { .. }), "who did not sign in time: {refusal:?}");
+fn more_time_moves_the_clock_it_was_asked_for_and_no_other() {
+    for (asked, moved, stays) in [
+        (extend(days(2)), Duty::Handle, Duty::Sign),
+        (extend_one(Duty::Handle, days(2)), Duty::Handle, Duty::Sign),
+        (extend_one(Duty::Sign, days(2)), Duty::Sign, Duty::Handle),
+    ] {
+        let before = Script::dispatched();
+        let asked = before.clone().works(&asked);
+        let no = asked.pending();
+        let given = asked.other(&decide(no, true));
+        assert_eq!(given.owed(moved).term.moves, [Move::Extended { limit: days(2) }]);
+        assert_eq!(given.owed(stays), before.owed(stays), "{stays:?} runs on");
+    }
+}
+
+#[test]
+fn a_clock_that_is_due_or_does_not_run_is_not_extended() {
+    let late = Script::dispatched().later(1);
+    let due_at = late.owed(Duty::Sign).term.due_at;
+    let refusal = late.refusal(WORKER, &extend_one(Duty::Sign, days(1)));
+    assert_eq!(refusal, Refusal::Overdue { due_at });
+    assert!(late.ask(WORKER, &extend(days(1))).is_ok(), "the work is not late");
+    for duty in [Duty::Sign, Duty::FeedBack, Duty::Close] {
+        let refusal = Script::handling().refusal(WORKER, &extend_one(duty, days(1)));
+        assert_eq!(refusal, Refusal::NothingToExtend { duty: Some(duty) });
+    }
+}
+
+#[test]
+fn what_was_asked_of_a_clock_ends_with_it() {
+    let asked = Script::dispatched().works(&extend_one(Duty::Sign, days(1)));
+    let both = asked.works(&extend(days(1)));
+    assert_eq!(both.case().asks.len(), 2, "of two clocks at once");
+    let signed = both.works(&domain::case::Command::Sign);
+    let kept: Vec<_> = signed.case().asks.iter().map(|ask| &ask.wish).collect();
+    assert_eq!(kept, [&Wish::Extension { duty: Some(Duty::Handle), limit: days(1) }]);
 }
 
 #[test]
@@ -187,7 +217,9 @@ fn each_department_asks_for_itself() {
     let given = asked.other(&decide(second, true)).other(&decide(first, true));
     for owed in given.case().work_owed() {
         let amount = if owed.owed_by == unit(super::world::URBAN) { 2 } else { 3 };
-        assert_eq!(owed.term.moves, [Move::Extended { limit: days(amount) }]);
+        let expected = [Move::Extended { limit: days(amount) }];
+        let of_feedback = if owed.duty == Duty::FeedBack { expected.as_slice() } else { &[] };
+        assert_eq!(owed.term.moves, of_feedback, "{:?}", owed.duty);
     }
 }
 
@@ -198,7 +230,7 @@ fn who_has_no_part_in_it_asks_for_nothing() {
     let refusal = script.chain.ask(&next, script.at, &extend(days(1))).unwrap_err();
     assert!(matches!(refusal, Refusal::NotPermitted { .. }));
     let over = Script::almost_over().refusal(WORKER, &extend(days(1)));
-    assert_eq!(over, Refusal::NothingToExtend);
+    assert_eq!(over, Refusal::NothingToExtend { duty: Some(Duty::FeedBack) });
 }
 
 #[test]

@@ -16,6 +16,7 @@ use domain::{
     coordinate::Point,
     id::AreaId,
     limit::Limit,
+    obligation::Duty,
     rules::{Extending, Rules, Suspending},
     sampling::{Percent, Sampling},
     text::Code,
@@ -39,14 +40,15 @@ use super::{
 /// everything that is counted happens.
 pub(crate) static TENANTS: LazyLock<[&'static Rules; 3]> = LazyLock::new(|| {
     let hasty = conduct(|conduct| {
-        (conduct.returns, conduct.reworks, conduct.appeal_days) = (1, 1, 5);
+        (conduct.returns, conduct.reworks, conduct.appeal_days) = (1, 0, 5);
+        (conduct.claim_minutes, conduct.redo_dissatisfied) = (20, false);
         conduct.callback = Sampling { percent: Percent::of(50) };
         conduct.extension = Extending { times: 1, most: Limit::working_days(10), approvals: 0 };
         conduct.suspension = Suspending { times: 2, days: 30, approvals: 0 };
         conduct.verify_before_filing = true;
     });
     let strict = conduct(|conduct| {
-        (conduct.returns, conduct.reworks) = (0, 2);
+        (conduct.returns, conduct.reworks) = (0, 1);
         conduct.extension = Extending { times: 2, most: Limit::working_days(5), approvals: 2 };
         conduct.suspension = Suspending { times: 1, days: 60, approvals: 2 };
     });
@@ -209,7 +211,10 @@ fn acts(dice: &mut Dice) -> Vec<Act> {
 fn wish(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Command {
     let limits = [Limit::hours(4), Limit::working_days(3), Limit::working_days(8), Limit::days(90)];
     let wish = match verb {
-        Verb::Extend => Wish::Extension { limit: dice.pick(&limits) },
+        Verb::Extend => {
+            let duties = [None, Some(Duty::Sign), Some(Duty::Handle), Some(Duty::Contact)];
+            Wish::Extension { duty: dice.pick(&duties), limit: dice.pick(&limits) }
+        }
         Verb::Suspend => {
             Wish::Suspension { until: at + Duration::hours(dice.pick(&[-1, 30, 200, 600, 9_000])) }
         }
@@ -254,7 +259,7 @@ fn command(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Com
         Verb::Whistle | Verb::Extend | Verb::Suspend | Verb::Appeal => wish(verb, case, at, dice),
         Verb::Sign => Command::Sign,
         Verb::Start => Command::Start,
-        Verb::Return => Command::Return { reason: text },
+        Verb::Return => Command::Return { reason: text, proposed: dice.maybe(80).then_some(area) },
         Verb::FeedBack => Command::FeedBack { result: text },
         Verb::Summons => {
             let all = acts(dice);
@@ -263,6 +268,7 @@ fn command(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Com
                 act: dice.pick(&all),
             }
         }
+        Verb::Claim => Command::Claim,
         Verb::Verify => {
             let point = dice.maybe(50).then(|| dice.point());
             Command::Verify { passed: dice.maybe(60), note, point }

@@ -73,7 +73,10 @@ fn starters(duty: Duty) -> &'static [&'static str] {
         Duty::Arbitrate => &["return", "summons_contest"],
         Duty::Coordinate => &["raise"],
         Duty::Rule => &["verify", "callback"],
-        Duty::AnswerSupervision => &["supervise", "lapse"],
+        // By the rules, when the same comes up again or the resident is not satisfied.
+        Duty::AnswerSupervision => {
+            &["supervise", "lapse", "callback", "join", "reopen", "whistle", "decide"]
+        }
         Duty::Resume => &["suspend", "decide"],
     }
 }

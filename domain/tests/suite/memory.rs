@@ -17,7 +17,7 @@ use domain::{
     change::Change,
     flow::Flow as _,
     id::{AreaId, PersonId},
-    obligation::{Duty, Move, Obligation, Outcome, Term},
+    obligation::{Duty, Move, Obligation, Outcome, Settled, Term},
     rules::Rules,
 };
 
@@ -101,12 +101,14 @@ impl Memory {
                 self.handlers.insert(by.person);
             }
             Event::Summoned { unit, happened, .. } => self.summoned(before, *unit, happened, by),
-            Event::VerificationPassed { .. } => self.check_verifier(by),
+            Event::VerificationPassed { .. } | Event::Claimed { .. } => {
+                self.check_verifier(before, by, at);
+            }
             Event::VerificationFailed { .. } => {
-                self.check_verifier(by);
+                self.check_verifier(before, by, at);
                 self.reworked = true;
             }
-            Event::AnsweredUnsolved { .. } | Event::RuledAgain { .. } => self.reworked = true,
+            Event::AnsweredInVain { .. } | Event::RuledAgain { .. } => self.reworked = true,
             Event::Closed { closing, .. } => {
                 let ruled = before.stage.name() == StageName::Ruling;
                 assert!(ruled || before.stage.name() == StageName::CalledBack);
@@ -157,6 +159,7 @@ impl Memory {
             Event::Extended { no, terms } => {
                 let asked_at = waiting(*no).map_or(at, |ask| ask.at);
                 self.check_signed(before, *no);
+                assert!(terms.len() <= 1, "one clock, the one it was asked for");
                 let most = usize::try_from(self.rules.conduct.extension.times).unwrap();
                 for (was, is) in pairs(before, terms) {
                     assert!(asked_at < was.due_at, "more time for what was late already");
@@ -254,14 +257,19 @@ impl Memory {
         self.handlers.clear();
     }
 
-    fn check_verifier(&self, by: &Actor) {
+    fn check_verifier(&self, before: &Case, by: &Actor, at: Instant) {
+        let claim = before.stage.claim().filter(|claim| at < claim.until);
+        assert!(claim.is_none_or(|claim| claim.by == by.person), "{} goes as well", by.name);
         assert!(!self.handlers.contains(&by.person), "{} verifies the own work", by.name);
     }
 
-    /// What was done late is a fact of the case.
+    /// What ended late, done or lifted, is a fact of the case.
     pub(crate) fn check_late(change: &Change<Case>) {
         let case = &change.state;
-        for settled in change.settled.iter().filter(|one| one.outcome == Outcome::Late) {
+        let late =
+            |one: &&Settled| one.obligation.duty.limited() && one.obligation.term.late(one.at);
+        for settled in change.settled.iter().filter(late) {
+            assert_ne!(settled.outcome, Outcome::Met);
             let key = key(&settled.obligation);
             let known = |one: &Breach| (one.duty, one.unit.id, one.term) == key;
             let full = case.breaches.len() >= Case::MOST_BREACHES;

@@ -79,6 +79,11 @@ fn report_rights() -> Vec<Right> {
         right(("join", "并案", accept, COMMUNITY), received(), reports::join()),
         right(("refuse", "不予受理", accept, COMMUNITY), received(), reports::refuse()),
         right(
+            ("claim", "领取现场任务", &[P::VerifyOnSite], GRID),
+            reports::confirming(),
+            report::Command::Claim,
+        ),
+        right(
             ("confirm", "核实", &[P::VerifyOnSite], GRID),
             reports::confirming(),
             reports::confirm(true),
@@ -105,6 +110,11 @@ fn case_rights() -> Vec<Right> {
         case(("start", "开始处置", handling, GRID), Script::signed(), Command::Start),
         case(("return", "退单", handling, GRID), Script::handling(), give_back()),
         case(("feedback", "反馈", handling, GRID), Script::handling(), feed_back()),
+        case(
+            ("claim", "领取现场任务", &[P::VerifyOnSite], GRID),
+            Script::fed_back(),
+            Command::Claim,
+        ),
         case(("verify", "核查", &[P::VerifyOnSite], GRID), Script::fed_back(), verify(true)),
         case(("callback", "回访", &[P::CallBack], GRID), Script::verified(), answer(true)),
         case(("close", "结案", &[P::CloseCase], COMMUNITY), Script::answered(), close()),

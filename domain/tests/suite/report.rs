@@ -123,6 +123,7 @@ fn every_status_answers_every_command_as_the_table_says() {
         (Verb::File, file()),
         (Verb::Join, join()),
         (Verb::Refuse, refuse()),
+        (Verb::Claim, Command::Claim),
         (Verb::Confirm, confirm(true)),
         (Verb::Unjoin, Command::Unjoin),
     ];

@@ -7,7 +7,7 @@ use domain::{
 };
 
 use super::{
-    script::{OTHER, Script, answer, dispatch, feed_back, reopen, rule, verify},
+    script::{OTHER, Script, answer, dispatch, dissatisfied, feed_back, reopen, rule, verify},
     world::{COMMUNITY, DISTRICT, GRID, URBAN, almighty, conduct, unit},
 };
 
@@ -20,7 +20,7 @@ fn fed_back(reworks: u32) -> Script {
 
 #[test]
 fn one_rework_too_many_is_ruled_about() {
-    for allowed in [0_u32, 1, 3] {
+    for allowed in [0_u32, 1, 2, 3] {
         let mut script = fed_back(allowed);
         for _ in 0..allowed {
             script = script.other(&verify(false));
@@ -32,11 +32,29 @@ fn one_rework_too_many_is_ruled_about() {
         for script in [seen, told] {
             assert_eq!(script.case().stage.name(), StageName::Ruling, "after {allowed}");
             assert_eq!(script.case().tally.reworks, allowed + 1);
-            let owed: Vec<_> =
-                script.case().obligations().into_iter().map(|o| (o.duty, o.owed_by)).collect();
+            let mut owed = script.case().obligations();
+            owed.retain(|owed| owed.duty != Duty::AnswerSupervision);
+            let owed: Vec<_> = owed.into_iter().map(|o| (o.duty, o.owed_by)).collect();
             assert_eq!(owed, [(Duty::Rule, unit(DISTRICT))]);
         }
     }
+}
+
+/// Solved and dissatisfied: handled again up to the same limit, where the tenant wants it.
+#[test]
+fn who_is_dissatisfied_is_heard_as_often_and_then_it_is_ruled_about() {
+    let told = |script: Script| script.other(&verify(true)).other(&dissatisfied());
+    let mut script = told(Script::fed_back());
+    for _ in 0..2 {
+        assert_eq!(script.case().stage.name(), StageName::Handling);
+        script = told(script.works(&feed_back()));
+    }
+    assert_eq!(script.case().stage.name(), StageName::Ruling, "the third time, as shipped");
+    let rules = conduct(|conduct| conduct.redo_dissatisfied = false);
+    let script = Script::begun(rules, COMMUNITY).other(&dispatch(GRID));
+    let script = told(script.works(&domain::case::Command::Sign).works(&feed_back()));
+    assert_eq!(script.case().stage.name(), StageName::CalledBack);
+    assert_eq!(script.owed(Duty::AnswerSupervision).owed_by, unit(GRID), "supervised all the same");
 }
 
 #[test]

@@ -262,7 +262,7 @@ impl Script {
     /// Once more in vain is once too often.
     pub(crate) fn reworked() -> Self {
         let again = |script: Self| script.other(&verify(false)).works(&feed_back());
-        again(again(again(Self::fed_back())))
+        again(again(Self::fed_back()))
     }
 
     /// Nobody is called back here.
@@ -277,7 +277,7 @@ impl Script {
         let again = |script: Self| {
             script.steps(URBAN, &[report_back(), Act::Release]).other(&verify(false))
         };
-        again(again(again(Self::whistle_over().other(&verify(false)))))
+        again(again(Self::whistle_over().other(&verify(false))))
     }
 
     /// The co-operating department says that it is not its own.
@@ -357,7 +357,7 @@ impl Script {
             ),
             ("disputed", Self::disputed()),
             ("appointed", Self::appointed()),
-            ("handled again three times", Self::reworked()),
+            ("handled again twice", Self::reworked()),
             ("verified at last", Self::reworked().other(&verify(true))),
             ("never called back", Self::unsampled()),
             ("ruling", Self::ruling()),
@@ -375,6 +375,7 @@ impl Script {
             ("one department left", Self::almost_over()),
             ("whistled again", Self::whistle_over().other(&verify(false))),
             ("fed back", Self::fed_back()),
+            ("fed back and claimed", Self::fed_back().other(&Command::Claim)),
             ("fed back by departments", Self::whistle_over()),
             ("verified", Self::verified()),
             ("verified after a whistle", Self::whistle_verified()),
@@ -424,7 +425,12 @@ pub(crate) fn wish(wish: Wish) -> Command {
 }
 
 pub(crate) fn extend(limit: Limit) -> Command {
-    wish(Wish::Extension { limit })
+    wish(Wish::Extension { duty: None, limit })
+}
+
+/// More time for one thing that is owed.
+pub(crate) fn extend_one(duty: Duty, limit: Limit) -> Command {
+    wish(Wish::Extension { duty: Some(duty), limit })
 }
 
 pub(crate) fn suspend(until: Instant) -> Command {
@@ -499,7 +505,12 @@ pub(crate) fn events(change: &Change<Case>) -> Vec<Event> {
 }
 
 pub(crate) fn give_back() -> Command {
-    Command::Return { reason: prose("不属本单位职责") }
+    give_back_to(Some(URBAN))
+}
+
+/// Given back, saying whose it is or not.
+pub(crate) fn give_back_to(proposed: Option<AreaId>) -> Command {
+    Command::Return { reason: prose("不属本单位职责"), proposed }
 }
 
 pub(crate) fn feed_back() -> Command {
@@ -515,6 +526,12 @@ pub(crate) fn answer(solved: bool) -> Command {
     let comment = Some(prose("师傅很快就来了"));
     let (solved, satisfied) = (Some(solved), Some(satisfied));
     Command::CallBack(Callback { reached: true, solved, satisfied, comment })
+}
+
+/// Solved, and not content with how.
+pub(crate) fn dissatisfied() -> Command {
+    let (solved, satisfied) = (Some(true), Some(Satisfaction::Dissatisfied));
+    Command::CallBack(Callback { reached: true, solved, satisfied, comment: None })
 }
 
 pub(crate) fn unreached() -> Command {

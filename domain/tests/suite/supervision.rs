@@ -5,20 +5,26 @@ use domain::{
     actor::Role,
     case::{
         Case, Command, Event,
+        ask::Wish,
         supervision::{SupervisionKind, Trigger},
     },
     flow::Flow as _,
+    id::CaseId,
     obligation::{Duty, Outcome},
     refusal::Refusal,
-    rules::MeasureKind,
+    rules::{MeasureKind, Raising},
 };
 
 use super::{
     script::{
-        OTHER, Script, THIRD, WORKER, appeal, arrive, close, decide, events, lapse, reply,
-        supervise, withdraw,
+        OTHER, Script, THIRD, WORKER, answer, appeal, arrive, call_off, close, decide, dispatch,
+        dissatisfied, events, feed_back, give_back, lapse, reply, reporter, supervise, verify,
+        whistle, withdraw,
     },
-    world::{COMMUNITY, DISTRICT, GRID, MARKET, SQUAD, STREET, actor, almighty, system, unit},
+    world::{
+        COMMUNITY, DISTRICT, GRID, MARKET, SQUAD, STREET, URBAN, actor, almighty, conduct, system,
+        unit,
+    },
 };
 
 fn measures(happened: &[Event]) -> Vec<MeasureKind> {
@@ -57,7 +63,11 @@ fn measures_are_taken_in_order_each_once_when_it_is_time() {
     );
     assert_eq!(script.owed(Duty::Handle).term.due_at, due, "measures move nothing");
     let kinds: Vec<_> = script.case().supervisions.iter().map(|one| one.kind).collect();
-    assert_eq!(kinds, [SupervisionKind::Urge, SupervisionKind::Supervise, SupervisionKind::List]);
+    let (urge, supervise) = (SupervisionKind::Urge, SupervisionKind::Supervise);
+    assert_eq!(kinds, [urge, supervise, supervise, SupervisionKind::List]);
+    let whom: Vec<_> = script.case().supervisions.iter().map(|one| &one.addressee).collect();
+    let (own, above) = (unit(GRID), unit(COMMUNITY));
+    assert_eq!(whom, [&own, &own, &above, &own]);
     assert!(script.case().supervisions.iter().all(|one| one.trigger == Trigger::Overdue));
 }
 
@@ -77,7 +87,7 @@ fn who_is_reminded_is_not_late_and_who_is_urged_is() {
 }
 
 #[test]
-fn the_level_above_learns_of_a_debt() {
+fn the_level_above_learns_of_a_debt_and_answers_for_it() {
     let mut script = Script::dispatched();
     let leader = actor(90, "柳社区", &[(Role::CommunityOfficer, COMMUNITY)]);
     assert!(!script.case().units.iter().any(|known| known.id == COMMUNITY));
@@ -86,6 +96,81 @@ fn the_level_above_learns_of_a_debt() {
     }
     assert!(script.case().units.iter().any(|known| known.id == COMMUNITY));
     assert!(script.case().visible_to(&leader, script.at));
+    let up = script.case().supervisions.last().unwrap();
+    assert_eq!((up.trigger, &up.addressee), (Trigger::Overdue, &unit(COMMUNITY)));
+    let (no, owed) = (up.no, script.case().obligations());
+    let answering = |one: &&domain::obligation::Obligation| one.owed_by == unit(COMMUNITY);
+    assert_eq!(owed.iter().find(answering).unwrap().duty, Duty::AnswerSupervision);
+    let (script, _) = script.now(&leader, &reply(no));
+    assert!(!script.case().obligations().iter().any(|one| one.owed_by == unit(COMMUNITY)));
+}
+
+/// Whether the clockwork or the caller is first makes no difference.
+#[test]
+fn what_is_lifted_late_was_late() {
+    let late = Script::dispatched().later(1).works(&give_back());
+    let facts = |script: &Script| {
+        script.case().breaches.iter().map(|one| (one.duty, one.due_at)).collect::<Vec<_>>()
+    };
+    let due = Script::dispatched().owed(Duty::Sign).term.due_at;
+    assert_eq!(facts(&late), [(Duty::Sign, due)]);
+    let looked = Script::dispatched().lapses(Duty::Sign).0.lapses(Duty::Sign).0;
+    assert_eq!(facts(&looked.works(&give_back())), facts(&late));
+    let on_time = Script::dispatched().works(&give_back());
+    assert_eq!(facts(&on_time), []);
+    let called_off = Script::whistled().later(30).other(&call_off());
+    assert_eq!(facts(&called_off).len(), 8, "four of each department");
+}
+
+#[test]
+fn every_third_report_of_one_matter_raises_a_supervision() {
+    let join = |script: Script, n| script.other(&Command::Join { reporter: reporter(n) });
+    let twice = join(Script::dispatched(), 1);
+    assert_eq!(twice.case().supervisions, []);
+    let thrice = join(twice, 2);
+    let raised = &thrice.case().supervisions[0];
+    assert_eq!((raised.kind, raised.trigger), (SupervisionKind::Supervise, Trigger::Repeated));
+    assert_eq!((&raised.addressee, raised.by), (&unit(GRID), system().person));
+    assert_eq!(thrice.owed(Duty::AnswerSupervision).owed_by, unit(GRID));
+    let six = (3..6).fold(thrice.clone(), join);
+    assert_eq!(six.case().supervisions.len(), 1, "one at a time");
+    let no = raised.no;
+    let answered = (3..6).fold(thrice.works(&reply(no)), join);
+    assert_eq!(answered.case().supervisions.len(), 2, "the sixth, when the third was answered");
+}
+
+#[test]
+fn a_whistle_blown_again_at_one_place_raises_a_supervision_of_its_lead() {
+    let blown = |before: u128| {
+        let Command::Ask { wish: Wish::Whistle { mut call }, reason } = whistle(URBAN, &[]) else {
+            panic!("a whistle is asked for")
+        };
+        call.repeats = (0..before).map(|n| CaseId(uuid::Uuid::from_u128(n))).collect();
+        let wish = Wish::Whistle { call };
+        Script::held_by(STREET).other(&Command::Ask { wish, reason })
+    };
+    assert_eq!(blown(1).case().supervisions, []);
+    let third = blown(2);
+    let raised = &third.case().supervisions[0];
+    assert_eq!((raised.trigger, &raised.addressee), (Trigger::Repeated, &unit(URBAN)));
+}
+
+#[test]
+fn who_answers_for_an_unsatisfied_resident_is_asked_why() {
+    for said in [answer(false), dissatisfied()] {
+        let told = Script::verified().other(&said);
+        let raised = &told.case().supervisions[0];
+        assert_eq!((raised.trigger, &raised.addressee), (Trigger::Unsatisfied, &unit(GRID)));
+        assert_eq!((raised.by, raised.by_name.as_str()), (system().person, "系统"));
+    }
+    assert_eq!(Script::answered().case().supervisions, []);
+    let rules = conduct(|conduct| {
+        conduct.raising = Raising { repeats: 1, repeated: None, unsatisfied: None };
+    });
+    let quiet = Script::begun(rules, COMMUNITY).other(&dispatch(GRID)).works(&Command::Sign);
+    let quiet = quiet.works(&feed_back()).other(&Command::Join { reporter: reporter(1) });
+    let quiet = quiet.other(&verify(true)).other(&answer(false));
+    assert_eq!(quiet.case().supervisions, [], "not where the tenant does not want it");
 }
 
 #[test]
@@ -141,7 +226,7 @@ fn a_supervision_is_answered_by_the_addressee_once() {
     let (script, change) = script.now(&worker, &reply(no));
     assert_eq!(change.settled[0].outcome, Outcome::Met);
     assert_eq!(script.case().supervisions[0].reply.as_ref().unwrap().by, worker.person);
-    assert_eq!(script.refusal(WORKER, &reply(no)), Refusal::NoSuchAsk { no });
+    assert_eq!(script.refusal(WORKER, &reply(no)), Refusal::NoSuchSupervision { no });
 }
 
 #[test]
@@ -160,7 +245,7 @@ fn who_is_urged_owes_no_answer() {
     let script = Script::dispatched().other(&supervise(SupervisionKind::Urge, GRID));
     let no = script.case().supervisions[0].no;
     assert!(!script.owes(Duty::AnswerSupervision));
-    assert_eq!(script.refusal(WORKER, &reply(no)), Refusal::NoSuchAsk { no });
+    assert_eq!(script.refusal(WORKER, &reply(no)), Refusal::NoSuchSupervision { no });
     let stranger = script.refusal(OTHER, &supervise(SupervisionKind::Urge, DISTRICT));
     assert_eq!(stranger, Refusal::NotInvolved { unit: unit(DISTRICT).name });
 }

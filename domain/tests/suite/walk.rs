@@ -149,14 +149,15 @@ impl<'a> Walk<'a> {
         let index = self.some_report(dice);
         let stored = self.reports[index].chain.stored.clone().unwrap();
         let looks = stored.state.status.name() == StatusName::Confirming && dice.maybe(80);
-        let trial = if looks { confirm() } else { super::report::refuse() };
+        let look = if dice.maybe(30) { report::Command::Claim } else { confirm() };
+        let trial = if looks { look.clone() } else { super::report::refuse() };
         let candidates: Vec<Actor> = self.able(|by| {
             let cx = under(self.rules, by, self.at);
             Report::decide(Some(&stored.state), &trial, &cx).is_ok()
         });
         let by = self.choose(dice, &candidates);
         let asked = if looks {
-            self.reports[index].chain.ask(&by, self.at, &confirm())
+            self.reports[index].chain.ask(&by, self.at, &look)
         } else {
             self.receive(index, &stored, &by, dice)
         };
@@ -480,6 +481,8 @@ fn everything_that_must_hold_holds_in_random_histories() {
         "wrong_state",
         "not_permitted",
         "handler_verifies",
+        "claimed",
+        "first_receiver",
         "window_over",
         "not_joinable",
         "suspended",

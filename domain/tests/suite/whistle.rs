@@ -307,3 +307,18 @@ fn who_was_let_off_has_no_say() {
     let later = off.chain.ask(&almighty(OTHER), off.at + minutes(5), &close());
     assert!(later.is_err());
 }
+
+/// What needs no signature does not wait for what does.
+#[test]
+fn an_urgent_whistle_is_blown_while_a_hard_one_waits_for_signatures() {
+    let waiting = Script::unsigned();
+    let again = waiting.refusal(OTHER, &hard_whistle(URBAN, &[]));
+    assert_eq!(again, Refusal::AskedAlready { what: "whistle" });
+    for rank in ["urgent", "advance"] {
+        let blown = waiting.clone().other(&blow(rank, URBAN, &[]));
+        let whistle = blown.case().stage.whistle().unwrap();
+        assert_eq!(whistle.rank.as_str(), rank);
+        assert!(blown.case().asks.is_empty(), "what waited is overtaken");
+        assert!(!blown.owes(Duty::Decide));
+    }
+}

@@ -180,7 +180,7 @@ impl Story {
                 let body = json!({ "unit_id": unit });
                 self.on("jiedao", "dispatch_case", case, "dispatch", body)?;
             }
-            let body = json!({ "reason": reason });
+            let body = json!({ "reason": reason, "proposed_unit_id": self.unit("420202-CG") });
             self.telling(by, "return_case", (case, "return", body), |a| {
                 let count = a.pointer("/tally/returns").unwrap_or(&Value::Null);
                 format!("第 {count} 次退单：{}", stage(a))

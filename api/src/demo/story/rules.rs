@@ -89,6 +89,9 @@ impl Story {
                 "title": "餐饮油烟又起", "text": "整改过的餐馆又直排油烟，污水外溢",
             }),
         )?;
+        let path = format!("/api/v1/reports/{}/claim", text(&report, "/id"));
+        let call = post("wangge-2", "claim_report", path, json!({}));
+        self.driver.step(call, |a| format!("{}领取核实", text(a, "/claim/by")))?;
         let path = format!("/api/v1/reports/{}/confirm", text(&report, "/id"));
         let call =
             post("wangge-2", "confirm_report", path, json!({ "real": true, "note": "属实" }));

@@ -4,6 +4,7 @@ use domain::{
     Instant,
     case::{ask::WishKind, lifecycle::Verb},
     limit::{Limit, LimitUnit},
+    obligation::Duty,
 };
 
 use super::local;
@@ -12,10 +13,31 @@ use crate::problem::{Code, Problem};
 pub(super) fn too_many(max: usize) -> Problem {
     Problem::new(Code::TooManyAsks)
         .detail(
-            format!("一个案卷最多 {max} 件，已经满了；请先审批或撤回申请，督办请用批注补充。"),
-            format!("A case holds at most {max}; decide or withdraw requests, or add a remark."),
+            format!("一个案卷最多有 {max} 件待审批的申请，已经满了；请先审批或撤回。"),
+            format!("A case holds at most {max} requests; decide or withdraw some first."),
         )
         .with("max", max)
+}
+
+pub(super) fn too_many_supervisions(max: usize) -> Problem {
+    Problem::new(Code::TooManySupervisions)
+        .detail(
+            format!("一个案卷最多督办 {max} 次，已经满了；请跟进已有的督办，或用批注补充。"),
+            format!("A case is supervised at most {max} times; follow those up, or add a remark."),
+        )
+        .with("max", max)
+}
+
+pub(super) fn nothing_to_extend(duty: Option<Duty>) -> Problem {
+    let problem = Problem::new(Code::NothingToExtend);
+    let Some(duty) = duty else { return problem };
+    let (label, name) = (duty.label(), duty.name());
+    problem
+        .detail(
+            format!("“{label}”的时限没有在计时，不能延期；请查看 owed，选择正在计时的一项。"),
+            format!("No clock of `{name}` is running; choose one of those in `owed`."),
+        )
+        .with("duty", name)
 }
 
 pub(super) fn asked_already(what: &'static str) -> Problem {
@@ -36,8 +58,17 @@ pub(super) fn asked_already(what: &'static str) -> Problem {
 pub(super) fn no_such_ask(no: i64) -> Problem {
     Problem::new(Code::NoSuchAsk)
         .detail(
-            format!("没有编号为 {no} 的待办申请或督办；它可能已经办结或失效，请重新读取案卷。"),
-            format!("No request or supervision {no} is open; read the case again."),
+            format!("没有编号为 {no} 的待审批申请；它可能已经办结或失效，请重新读取案卷。"),
+            format!("No request {no} is open; read the case again."),
+        )
+        .with("no", no)
+}
+
+pub(super) fn no_such_supervision(no: i64) -> Problem {
+    Problem::new(Code::NoSuchSupervision)
+        .detail(
+            format!("没有编号为 {no} 的待答复督办；它可能已经答复，请重新读取案卷。"),
+            format!("No supervision {no} waits for an answer; read the case again."),
         )
         .with("no", no)
 }

@@ -33,6 +33,8 @@ fn all() -> Vec<Refusal> {
         Refusal::NotSummoned,
         Refusal::CooperatingPending { units: vec!["城管局".to_owned(), "水务局".to_owned()] },
         Refusal::AlreadyRated,
+        Refusal::Claimed { by: "李明".to_owned(), until: at },
+        Refusal::FirstReceiver { unit: text(), item: Some("Q-1".to_owned()) },
         Refusal::HandlerVerifies,
         Refusal::AnswersContradict { problem: "reached_but_not_answered" },
         Refusal::WindowOver { ended_at: at },
@@ -58,11 +60,13 @@ fn all() -> Vec<Refusal> {
         Refusal::UnknownArea { id: AreaId(uuid::Uuid::nil()) },
         Refusal::Unsound { faults: faults() },
         Refusal::TooManyAsks { max: 20 },
+        Refusal::TooManySupervisions { max: 50 },
         Refusal::AskedAlready { what: "extension" },
         Refusal::NoSuchAsk { no: 7 },
+        Refusal::NoSuchSupervision { no: 7 },
         Refusal::SignsTwice,
         Refusal::NotAsker,
-        Refusal::NothingToExtend,
+        Refusal::NothingToExtend { duty: None },
         Refusal::Overdue { due_at: at },
         Refusal::Spent { what: "suspension", times: 2 },
         Refusal::TooMuchTime { most: Limit::working_days(3) },
@@ -121,6 +125,7 @@ fn read(refusal: Refusal, language: Language) -> serde_json::Value {
 fn otherwise() -> Vec<Refusal> {
     vec![
         Refusal::AskedAlready { what: "raise" },
+        Refusal::NothingToExtend { duty: Some(domain::obligation::Duty::Handle) },
         Refusal::Spent { what: "appeal", times: 1 },
         Refusal::Spent { what: "extension", times: 0 },
         Refusal::TooMuchTime { most: Limit { amount: 1, unit: LimitUnit::SameDay } },
@@ -130,6 +135,7 @@ fn otherwise() -> Vec<Refusal> {
             entry: None,
         },
         Refusal::ArrivalUnproven { distance_m: None, most_m: 200 },
+        Refusal::FirstReceiver { unit: "青龙街道".to_owned(), item: None },
     ]
 }
 

@@ -1,0 +1,105 @@
+//! Who receives a case first leads it: it may not shift it, and answers for what comes of it.
+
+use domain::{
+    case::Command,
+    condition::Period,
+    id::AreaId,
+    obligation::Duty,
+    refusal::Refusal,
+    responsibility::{Item, Lead, Responsibilities},
+    rules::{Edition, Rules, local_day},
+    text::Code,
+};
+
+use super::{
+    script::{
+        OTHER, Script, WORKER, contest, dispatch, excuse, give_back, give_back_to, opening, whistle,
+    },
+    world::{
+        COMMUNITY, Chain, GRID, MARKET, STREET, TRAFFIC, URBAN, almighty, conduct, morning, unit,
+    },
+};
+
+/// The list says that this unit leads what is in the street.
+fn listed(lead: AreaId) -> &'static Rules {
+    let item = Item {
+        code: "Q-1".to_owned(),
+        category: "A01".to_owned(),
+        area: None,
+        level: None,
+        lead: Lead::Unit(lead),
+        cooperating: Vec::new(),
+        basis: "权责清单".to_owned(),
+        owner: "网格中心".to_owned(),
+        period: Period { from: local_day(morning()), until: None },
+    };
+    let mut rules = Rules::shipped();
+    rules.responsibilities = Edition { no: 1, value: Responsibilities { items: vec![item] } };
+    Box::leak(Box::new(rules))
+}
+
+/// Filed with a category, so that lists can speak about it.
+fn classed(rules: &'static Rules, holder: AreaId) -> Script {
+    let mut opening = opening(holder);
+    opening.matter.category = Some(Code::try_from("A01").unwrap());
+    let script = Script { chain: Chain::under(rules), at: morning() };
+    script.then(&almighty(OTHER), &Command::Open(Box::new(opening)))
+}
+
+#[test]
+fn the_first_to_receive_it_says_whose_it_is_instead() {
+    let first = Script::dispatched();
+    let refused = Refusal::FirstReceiver { unit: unit(GRID).name, item: None };
+    assert_eq!(first.refusal(WORKER, &give_back_to(None)), refused);
+    assert_eq!(first.refusal(WORKER, &give_back_to(Some(GRID))), refused, "itself is nobody else");
+    let second = first.works(&give_back()).other(&dispatch(COMMUNITY));
+    assert!(second.ask(WORKER, &give_back_to(None)).is_ok(), "the second is not the first");
+    let back = second.works(&give_back_to(None)).other(&dispatch(GRID));
+    assert_eq!(back.refusal(WORKER, &give_back_to(None)), refused, "and stays the first");
+    let rules = conduct(|conduct| conduct.first_receiver = false);
+    let lax = Script::begun(rules, COMMUNITY).other(&dispatch(GRID));
+    assert!(lax.ask(WORKER, &give_back_to(None)).is_ok(), "where the tenant wants it so");
+}
+
+#[test]
+fn the_first_to_receive_it_keeps_what_the_list_says_is_its_own() {
+    let own = classed(listed(GRID), COMMUNITY).other(&dispatch(GRID));
+    let item = Some("Q-1".to_owned());
+    let refused = Refusal::FirstReceiver { unit: unit(GRID).name, item };
+    assert_eq!(own.refusal(WORKER, &give_back()), refused);
+    let other = classed(listed(URBAN), COMMUNITY).other(&dispatch(GRID));
+    assert!(other.ask(WORKER, &give_back()).is_ok());
+}
+
+#[test]
+fn a_whistle_has_a_first_receiver_too_and_it_is_the_lead() {
+    let summons = |unit, act| Command::Summons { unit, act };
+    let blown = classed(listed(URBAN), STREET).other(&whistle(URBAN, &[MARKET]));
+    assert_eq!(blown.case().first, Some(unit(URBAN)));
+    let item = Some("Q-1".to_owned());
+    let refused = Refusal::FirstReceiver { unit: unit(URBAN).name, item };
+    assert_eq!(blown.refusal(WORKER, &summons(URBAN, contest())), refused);
+    assert!(blown.ask(WORKER, &summons(MARKET, contest())).is_ok(), "who helps may contest");
+    let open = Script::whistled();
+    assert!(open.ask(WORKER, &summons(URBAN, contest())).is_ok(), "no list names it");
+}
+
+#[test]
+fn the_first_answers_for_it_until_another_one_signs() {
+    let answerable = |script: &Script| script.case().answerable.clone();
+    let first = Script::dispatched();
+    assert_eq!(answerable(&Script::filed()), None);
+    assert_eq!(answerable(&first), Some(unit(GRID)));
+    let passed_on = first.works(&give_back()).other(&dispatch(COMMUNITY));
+    assert_eq!(answerable(&passed_on), Some(unit(GRID)), "nobody else signed");
+    let signed = passed_on.works(&Command::Sign);
+    assert_eq!(answerable(&signed), Some(unit(COMMUNITY)));
+    assert_eq!(signed.case().first, Some(unit(GRID)), "the first stays the first");
+    let replaced = Script::whistled().steps(URBAN, &[contest(), excuse(Some(TRAFFIC))]);
+    assert_eq!(answerable(&replaced), Some(unit(URBAN)));
+    let helped = replaced.steps(MARKET, &[domain::case::whistle::Act::Sign]);
+    assert_eq!(answerable(&helped), Some(unit(URBAN)), "who helps does not answer for it");
+    let led = helped.steps(TRAFFIC, &[domain::case::whistle::Act::Sign]);
+    assert_eq!(answerable(&led), Some(unit(TRAFFIC)));
+    assert!(led.owes(Duty::FeedBack));
+}
