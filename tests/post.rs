@@ -204,9 +204,9 @@ fn roles_that_mix_power_are_refused_with_their_places(city: &City) {
         [
             ("/document/roles/0/permissions/1", "separated"),
             ("/document/roles/1/permissions/2", "separated"),
-            ("/document/roles/1/permissions", "required"),
+            ("/document/roles/1/permissions", "permission_missing"),
             ("/document/roles/2/permissions/0", "separated"),
-            ("/document/roles/3/role", "twice"),
+            ("/document/roles/3/role", "role_twice"),
         ]
     );
     publish(city, &json!([entry("mayor", &[])])).problem(400, "invalid_body");

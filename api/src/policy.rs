@@ -16,7 +16,7 @@ use domain::{
     refusal::Refusal,
     responsibility::Responsibilities,
     rules::local_day,
-    sheet,
+    sheet::Fault,
     sla::{self, Matrix, PRESETS},
     text::{Code as Word, Prose},
 };
@@ -283,13 +283,9 @@ async fn import_holidays(
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     book.import(&texts).map_err(|faults| {
         faults.into_iter().fold(Problem::new(Code::InvalidBody), |problem, fault| {
-            let facts: Vec<String> =
-                fault.facts.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-            let (zh, en) = (
-                format!("{}（{}）。", fault.code.label(), facts.join("，")),
-                format!("{} ({}).", fault.code.name(), facts.join(", ")),
-            );
-            problem.error(format!("/years{}", fault.at), fault.code.name(), zh, en)
+            let (zh, en) = fault.told();
+            let pointer = format!("/years{}", fault.pointer());
+            problem.error(pointer, fault.code, format!("{zh}。"), format!("{en}."))
         })
     })?;
     // The clockwork computes anew what was provisional.
@@ -347,14 +343,14 @@ fn imported(kind: PolicyKind, body: &ImportBody, world: &World) -> Reply<Documen
             );
             Problem::new(Code::InvalidBody).error("/preset", "unknown_value", zh, en)
         })?;
-        let preset = Matrix::parse_csv(text, area).map_err(|faults| deadlines(&faults))?;
+        let preset = Matrix::parse_csv(text, area).map_err(|faults| table(&faults))?;
         return Ok(Document::Deadlines(preset.over(Matrix::standard())));
     }
     let csv = body.csv.as_deref().ok_or_else(missing)?;
     match kind {
-        PolicyKind::Deadlines => Matrix::parse_csv(csv, area)
-            .map(Document::Deadlines)
-            .map_err(|faults| deadlines(&faults)),
+        PolicyKind::Deadlines => {
+            Matrix::parse_csv(csv, area).map(Document::Deadlines).map_err(|faults| table(&faults))
+        }
         PolicyKind::Responsibilities => {
             let list = Responsibilities::import_csv(csv, &world.catalogue, &world.areas);
             list.map(Document::Responsibilities).map_err(|faults| table(&faults))
@@ -371,25 +367,10 @@ fn imported(kind: PolicyKind, body: &ImportBody, world: &World) -> Reply<Documen
     }
 }
 
-fn table(faults: &[sheet::Fault]) -> Problem {
+fn table(faults: &[Fault]) -> Problem {
     faults.iter().fold(Problem::new(Code::InvalidBody), |problem, fault| {
-        let line = match fault.at {
-            sheet::At::Line(line) => line.to_string(),
-            sheet::At::Row(row) => row.to_string(),
-            sheet::At::Whole => "—".to_owned(),
-        };
-        let zh = format!("第 {line} 行“{}”列：{}。", fault.column, fault);
-        let en = format!("Line {line}, column {}: {}.", fault.column, fault);
-        problem.error("/csv", fault.code, zh, en)
-    })
-}
-
-fn deadlines(faults: &[sla::CsvFault]) -> Problem {
-    faults.iter().fold(Problem::new(Code::InvalidBody), |problem, fault| {
-        let (line, column) = (fault.line, &fault.column);
-        let zh = format!("第 {line} 行“{column}”列：{}；{}。", fault.wrong, fault.right);
-        let en = format!("Line {line}, column {column}: {}; {}.", fault.wrong, fault.right);
-        problem.error("/csv", fault.code.name(), zh, en)
+        let (zh, en) = fault.told_in_table();
+        problem.error("/csv", fault.code, format!("{zh}。"), format!("{en}."))
     })
 }
 

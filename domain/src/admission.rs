@@ -147,7 +147,7 @@ impl Admissions {
 
     /// Everything that is wrong, up to [`MAX_FAULTS`]; nothing when it may come into force.
     pub fn check(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault> {
-        let mut faults = Faults::default();
+        let mut faults = Faults::of("entries");
         faults.bound(self.entries.len());
         if !faults.is_empty() {
             return faults.into_vec();
@@ -164,7 +164,9 @@ impl Admissions {
             let code =
                 |index| self.entries.get(index).map_or("", |entry: &Entry| entry.code.as_str());
             let fault = Fault::new(At::Row(second), ("category", "tie"), code(second));
-            faults.push(fault.expecting(format!("one to be more specific than {}", code(first))));
+            let first = code(first);
+            let zh = format!("比“{first}”更具体或更一般的条件");
+            faults.push(fault.expecting(zh, format!("one to be more specific than {first}")));
         }
         faults.into_vec()
     }

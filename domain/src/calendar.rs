@@ -18,7 +18,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::{Instant, id::AreaId};
+use crate::{Instant, id::AreaId, sheet::Fault};
 
 mod check;
 mod clock;
@@ -36,7 +36,7 @@ pub use compile::DayKind;
 pub use explain::{
     CountedPause, DayShown, MAX_DAYS_SHOWN, MAX_PAUSES_SHOWN, Rest, Stretch, Working,
 };
-pub use fault::{Fault, FaultCode};
+pub use fault::FaultCode;
 pub use holiday::{HolidayDay, HolidayYear};
 pub use schedule::{
     Basis, Convention, DayRule, Schedule, Season, Span, SpecialDay, WorkingDayRule,
@@ -98,7 +98,7 @@ impl CalendarBook {
                 Ok(year) => match years.entry(year.year) {
                     Entry::Vacant(place) => _ = place.insert((index, year)),
                     Entry::Occupied(place) => {
-                        let fault = Fault::new(FaultCode::YearTwice, format!("/{index}/year"));
+                        let fault = FaultCode::YearTwice.at(format!("/{index}/year"));
                         let fault = fault.with("year", year.year);
                         faults.push(fault.with("first", format!("/{}/year", place.get().0)));
                     }

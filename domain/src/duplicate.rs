@@ -82,7 +82,8 @@ impl Duplicates {
     pub fn check(self) -> Vec<Fault> {
         let bound = |column, value: u32, most: u32| {
             let fault = Fault::new(At::Whole, (column, "out_of_range"), &value.to_string());
-            (!(1..=most).contains(&value)).then(|| fault.expecting(format!("1 to {most}")))
+            (!(1..=most).contains(&value))
+                .then(|| fault.expecting(format!(" 1 到 {most}"), format!("1 to {most}")))
         };
         let faults = [bound("metres", self.metres, 5_000), bound("hours", self.hours, 8_760)];
         faults.into_iter().flatten().collect()

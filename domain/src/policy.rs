@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     actor::Permission,
     admission::Admissions,
-    calendar::{self, CalendarBook},
+    calendar::CalendarBook,
     flow::{Context, Flow},
     id::{PersonId, TenantId},
     journal::{FlowKind, Hash},
@@ -21,7 +21,7 @@ use crate::{
     responsibility::Responsibilities,
     role::{Powers, Roles},
     rules::{Conduct, Edition, Rules},
-    sheet,
+    sheet::Fault,
     sla::{self, Matrix},
     text::Prose,
     whistling::Whistling,
@@ -67,17 +67,6 @@ pub enum Document {
     Roles(Roles),
 }
 
-/// What is wrong with a document, and where.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fault {
-    /// A JSON pointer into the document.
-    pub pointer: String,
-    /// A code for machines.
-    pub code: &'static str,
-    /// In words, with the facts.
-    pub detail: String,
-}
-
 impl Document {
     /// What it is about.
     pub const fn kind(&self) -> PolicyKind {
@@ -109,58 +98,20 @@ impl Document {
     pub fn check(&self, context: &Context<'_>) -> Vec<Fault> {
         match self {
             Self::Conduct(conduct) => conduct.check(),
-            Self::Calendar(book) => book.check().into_iter().map(Fault::from).collect(),
+            Self::Calendar(book) => book.check(),
             Self::Deadlines(matrix) => {
                 let areas = |id| sla::ancestry(context.areas, id);
                 let ranks: Vec<&str> =
                     context.rules.whistling.ranks.iter().map(|rank| rank.code.as_str()).collect();
                 let known =
                     sla::Known { areas: &areas, catalogue: context.catalogue, ranks: &ranks };
-                matrix.check(&known).into_iter().map(Fault::from).collect()
+                matrix.check(&known)
             }
-            Self::Responsibilities(list) => {
-                sheets(list.check(context.catalogue, context.areas), "items")
-            }
-            Self::Admissions(list) => {
-                sheets(list.check(context.catalogue, context.areas), "entries")
-            }
-            Self::Whistling(whistling) => sheets(whistling.check(), "ranks"),
+            Self::Responsibilities(list) => list.check(context.catalogue, context.areas),
+            Self::Admissions(list) => list.check(context.catalogue, context.areas),
+            Self::Whistling(whistling) => whistling.check(),
             Self::Roles(roles) => roles.check(),
         }
-    }
-}
-
-/// Faults of a list of rows as faults of a document.
-fn sheets(faults: Vec<sheet::Fault>, rows: &str) -> Vec<Fault> {
-    faults
-        .into_iter()
-        .map(|fault| Fault {
-            pointer: match fault.at {
-                sheet::At::Row(index) => format!("/{rows}/{index}/{}", fault.column),
-                sheet::At::Line(line) => format!("/{rows}/{line}/{}", fault.column),
-                sheet::At::Whole => format!("/{}", fault.column),
-            },
-            code: fault.code,
-            detail: fault.to_string(),
-        })
-        .collect()
-}
-
-impl From<calendar::Fault> for Fault {
-    fn from(fault: calendar::Fault) -> Self {
-        let facts: Vec<String> =
-            fault.facts.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-        Self {
-            pointer: fault.at,
-            code: fault.code.name(),
-            detail: format!("{}; {}", fault.code.label(), facts.join(", ")),
-        }
-    }
-}
-
-impl From<sla::Fault> for Fault {
-    fn from(fault: sla::Fault) -> Self {
-        Self { pointer: fault.pointer(), code: fault.code(), detail: fault.to_string() }
     }
 }
 

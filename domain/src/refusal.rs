@@ -6,7 +6,7 @@ use crate::{
     id::{AreaId, PersonId},
     limit::Limit,
     obligation::Duty,
-    policy,
+    sheet,
 };
 
 /// Why a command was refused.
@@ -15,7 +15,7 @@ pub enum Refusal {
     /// A document that is to come into force has faults; nothing of it does.
     Unsound {
         /// All of them, up to a bound.
-        faults: Vec<policy::Fault>,
+        faults: Vec<sheet::Fault>,
     },
     /// As many requests wait as one case may have.
     TooManyAsks {

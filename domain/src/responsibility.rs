@@ -175,7 +175,7 @@ impl Responsibilities {
 
     /// Everything that is wrong, up to [`MAX_FAULTS`]; nothing when it may come into force.
     pub fn check(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault> {
-        let mut faults = Faults::default();
+        let mut faults = Faults::of("items");
         faults.bound(self.items.len());
         if !faults.is_empty() {
             return faults.into_vec();
@@ -190,7 +190,9 @@ impl Responsibilities {
         for (first, second) in ties(conditions, (catalogue, tree), |_, _| false, MAX_FAULTS) {
             let code = |index| self.items.get(index).map_or("", |item: &Item| item.code.as_str());
             let fault = Fault::new(At::Row(second), ("category", "tie"), code(second));
-            faults.push(fault.expecting(format!("one to be more specific than {}", code(first))));
+            let first = code(first);
+            let zh = format!("比“{first}”更具体或更一般的条件");
+            faults.push(fault.expecting(zh, format!("one to be more specific than {first}")));
         }
         faults.into_vec()
     }
@@ -205,7 +207,9 @@ impl Item {
         if self.level.is_some_and(|level| matches!(level, AreaKind::Grid | AreaKind::Department)) {
             let name = self.level.map_or("", AreaKind::name);
             let fault = Fault::new(at, ("level", "unknown_level"), name);
-            faults.push(fault.expecting("community, street, district or city"));
+            faults.push(
+                fault.expecting("社区、街道、区县或市", "community, street, district or city"),
+            );
         }
     }
 
@@ -222,7 +226,8 @@ impl Item {
                 continue;
             };
             let fault = Fault::new(at, ("cooperating", code), &helper.shown(tree));
-            faults.push(fault.expecting("each unit once, and the lead only as lead"));
+            let zh = "每个单位一次，主办单位只作主办";
+            faults.push(fault.expecting(zh, "each unit once, and the lead only as lead"));
         }
     }
 
@@ -235,17 +240,23 @@ impl Item {
         tree: &AreaTree,
         faults: &mut Faults,
     ) {
-        let (code, expected) = match lead {
-            Lead::Unit(id) if tree.get(*id).is_none() => ("unknown_unit", "a unit of this tenant"),
-            Lead::Suffix(suffix) if !self.somewhere(suffix, tree) => {
-                ("unknown_unit", "the suffix of a department that serves the area")
+        let (code, zh, en) = match lead {
+            Lead::Unit(id) if tree.get(*id).is_none() => {
+                ("unknown_unit", "本地已有的单位", "a unit of this tenant")
             }
-            Lead::Territory if self.level.is_none() => {
-                ("level_missing", "a level, when the territory itself leads or helps")
-            }
+            Lead::Suffix(suffix) if !self.somewhere(suffix, tree) => (
+                "unknown_unit",
+                "服务该区域的部门后缀",
+                "the suffix of a department that serves the area",
+            ),
+            Lead::Territory if self.level.is_none() => (
+                "level_missing",
+                "属地主办或协办时写明层级",
+                "a level, when the territory itself leads or helps",
+            ),
             Lead::Unit(_) | Lead::Suffix(_) | Lead::Territory => return,
         };
-        faults.push(Fault::new(at, (column, code), &lead.shown(tree)).expecting(expected));
+        faults.push(Fault::new(at, (column, code), &lead.shown(tree)).expecting(zh, en));
     }
 
     fn somewhere(&self, suffix: &str, tree: &AreaTree) -> bool {

@@ -11,7 +11,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{named::named, policy::Fault};
+use crate::{
+    named::named,
+    sheet::{At, Fault, Faults},
+};
 
 named! {
     /// What somebody is, over some area.
@@ -349,45 +352,50 @@ impl Roles {
     /// What is wrong with it: a role named twice, a permission that another role alone may hold,
     /// or a change that would leave a tenant without anybody to manage it.
     pub fn check(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        let mut fault = |pointer: String, code, detail: String| {
-            faults.push(Fault { pointer, code, detail });
-        };
+        let mut faults = Faults::of("roles");
         for (index, RoleEntry { role, permissions }) in self.roles.iter().enumerate() {
-            let named = role.name();
+            let fault = |column: String, code| Fault::new(At::Row(index), (column, code), role.name());
             if self.roles.iter().take(index).any(|other| other.role == *role) {
-                fault(format!("/roles/{index}/role"), "twice", format!("{named} is named twice"));
+                let (zh, en) = ("每个角色只写一次", "each role once");
+                faults.push(fault("role".to_owned(), "role_twice").expecting(zh, en));
             }
             for (at, permission) in permissions.iter().enumerate() {
-                if let Some(why) = barred(*role, *permission) {
-                    fault(format!("/roles/{index}/permissions/{at}"), "separated", why);
+                if let Some((zh, en)) = barred(*role, *permission) {
+                    let fault = fault(format!("permissions/{at}"), "separated");
+                    faults.push(fault.with("permission", permission.name()).expecting(zh, en));
                 }
             }
             for (permission, _) in RESERVED.iter().filter(|(_, holder)| holder == role) {
                 if !permissions.contains(permission) {
-                    let why =
-                        format!("{named} keeps {}: nobody else may have it", permission.name());
-                    fault(format!("/roles/{index}/permissions"), "required", why);
+                    let (zh, en) = ("保留该权限：别的角色都不能有", "keep it: no other role may have it");
+                    let fault = fault("permissions".to_owned(), "permission_missing");
+                    faults.push(fault.with("permission", permission.name()).expecting(zh, en));
                 }
             }
         }
-        faults
+        faults.into_vec()
     }
 }
 
-/// Why a role may never allow something.
-fn barred(role: Role, permission: Permission) -> Option<String> {
-    let (named, allowed) = (role.name(), permission.name());
+/// What is right instead, where a role may never allow something.
+fn barred(role: Role, permission: Permission) -> Option<(String, String)> {
     if let Some((_, holder)) = RESERVED.iter().find(|(reserved, _)| *reserved == permission)
         && *holder != role
     {
-        return Some(format!("only {} may have {allowed}", holder.name()));
+        let zh = format!("只有{}可以有这项权限", holder.label());
+        return Some((zh, format!("only {} may have it", holder.name())));
     }
-    if role.is_outsider() && !OUTSIDE.contains(&permission) {
-        return Some(format!("{named} is outside the administration and may not have {allowed}"));
+    let (allowed, zh, en): (&[Permission], _, _) = if role.is_outsider() {
+        (OUTSIDE, "本单位以外的角色只能有", "who is outside the administration may have only")
+    } else if role == Role::Administrator {
+        (ADMINISTRATION, "授权的人不办案，只能有", "who gives power does not use it and may have only")
+    } else {
+        return None;
+    };
+    if allowed.contains(&permission) {
+        return None;
     }
-    if role == Role::Administrator && !ADMINISTRATION.contains(&permission) {
-        return Some(format!("{named} gives power and does not use it: no {allowed}"));
-    }
-    None
+    let labels: Vec<&str> = allowed.iter().map(|one| one.label()).collect();
+    let names: Vec<&str> = allowed.iter().map(|one| one.name()).collect();
+    Some((format!("{zh}：{}", labels.join("、")), format!("{en}: {}", names.join(", "))))
 }

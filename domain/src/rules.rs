@@ -20,11 +20,11 @@ use crate::{
     named::named,
     obligation::{Duty, Term},
     place::Matter,
-    policy::Fault,
     report::Channel,
     responsibility::Responsibilities,
     role::Powers,
     sampling::{Percent, Sampling},
+    sheet::{At, Fault},
     sla,
     text::Code,
     whistling::Whistling,
@@ -215,17 +215,13 @@ impl Conduct {
         let outside =
             numbers.into_iter().filter(|(_, n, least, most)| !(least..=most).contains(&n));
         let mut faults: Vec<Fault> = outside
-            .map(|(name, given, least, most)| Fault {
-                pointer: format!("/{name}"),
-                code: "out_of_range",
-                detail: format!("{given} is not from {least} to {most}"),
+            .map(|(name, given, least, most)| {
+                let fault = Fault::new(At::Whole, (name, "out_of_range"), &given.to_string());
+                fault.expecting(format!(" {least} 到 {most}"), format!("{least} to {most}"))
             })
             .collect();
-        faults.extend(self.duplicates.check().into_iter().map(|fault| Fault {
-            pointer: format!("/duplicates/{}", fault.column),
-            code: fault.code,
-            detail: fault.to_string(),
-        }));
+        let duplicates = self.duplicates.check().into_iter();
+        faults.extend(duplicates.map(|fault| fault.under("/duplicates")));
         faults
     }
 }

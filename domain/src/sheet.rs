@@ -2,7 +2,7 @@
 //!
 //! Nothing is half imported: either every row is good, or all faults come back together.
 
-use std::fmt;
+mod fault;
 
 use chrono::NaiveDate;
 
@@ -10,6 +10,8 @@ use crate::{
     id::AreaId,
     text::{self, Code, Line, Prose},
 };
+pub(crate) use fault::right_text;
+pub use fault::{At, Fault};
 
 /// The largest CSV that is read, in bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -20,79 +22,20 @@ pub const MAX_ROWS: usize = 5_000;
 /// After so many faults the rest is not looked for.
 pub const MAX_FAULTS: usize = 100;
 
-/// The most characters of a given text that a fault repeats.
-const SHOWN: usize = 60;
-
-/// Where a fault is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum At {
-    /// In the list as a whole, or in the header of its table.
-    Whole,
-    /// In the row with this index, counted from 0.
-    Row(usize),
-    /// In this line of a text, counted from 1.
-    Line(u64),
-}
-
-/// One thing that is wrong in a list.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fault {
-    /// Where.
-    pub at: At,
-    /// In which column; empty when in none.
-    pub column: &'static str,
-    /// The stable machine code.
-    pub code: &'static str,
-    /// What was there, shortened.
-    pub given: String,
-    /// What would be right.
-    pub expected: String,
-}
-
-impl Fault {
-    /// A fault with what was given cut to a length that can be shown.
-    pub fn new(at: At, (column, code): (&'static str, &'static str), given: &str) -> Self {
-        let given = given.chars().take(SHOWN).collect();
-        Self { at, column, code, given, expected: String::new() }
-    }
-
-    /// The same, saying what would be right.
-    #[must_use]
-    pub fn expecting(mut self, expected: impl Into<String>) -> Self {
-        self.expected = expected.into();
-        self
-    }
-
-    /// The same where the rows came from these lines.
-    #[must_use]
-    pub fn in_lines(mut self, lines: &[u64]) -> Self {
-        if let At::Row(index) = self.at
-            && let Some(line) = lines.get(index)
-        {
-            self.at = At::Line(*line);
-        }
-        self
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.at {
-            At::Whole => {}
-            At::Row(index) => write!(out, "row {index}, ")?,
-            At::Line(line) => write!(out, "line {line}, ")?,
-        }
-        write!(out, "{}: {} “{}”", self.column, self.code, self.given)?;
-        if self.expected.is_empty() { Ok(()) } else { write!(out, "; expected {}", self.expected) }
-    }
-}
-
-/// Faults as they are found, up to [`MAX_FAULTS`].
+/// Faults as they are found, up to [`MAX_FAULTS`], in rows of one list unless they say otherwise.
 #[derive(Default)]
-pub(crate) struct Faults(Vec<Fault>);
+pub(crate) struct Faults(Vec<Fault>, &'static str);
 
 impl Faults {
-    pub(crate) fn push(&mut self, fault: Fault) {
+    /// Of the rows of this list.
+    pub(crate) const fn of(list: &'static str) -> Self {
+        Self(Vec::new(), list)
+    }
+
+    pub(crate) fn push(&mut self, mut fault: Fault) {
+        if fault.list.is_empty() {
+            fault.list = self.1;
+        }
         if !self.full() {
             self.0.push(fault);
         }
@@ -134,14 +77,17 @@ impl Faults {
             text::Fault::TooLong { .. } => "too_long",
             text::Fault::Control { .. } => "control_character",
         };
-        self.push(Fault::new(at, (column, code), text).expecting(fault.to_string()));
+        let (zh, en) = right_text(&fault);
+        self.push(Fault::new(at, (column, code), text).expecting(zh, en));
     }
 
     /// Refuses a list with too many rows.
     pub(crate) fn bound(&mut self, rows: usize) {
         if rows > MAX_ROWS {
             let fault = Fault::new(At::Whole, ("", "too_many_rows"), &rows.to_string());
-            self.push(fault.expecting(format!("at most {MAX_ROWS} rows")));
+            self.push(
+                fault.expecting(format!("最多 {MAX_ROWS} 条"), format!("at most {MAX_ROWS} rows")),
+            );
         }
     }
 
@@ -152,7 +98,8 @@ impl Faults {
             if let Some(first) = seen.insert(code, index) {
                 seen.insert(code, first);
                 let fault = Fault::new(At::Row(index), ("code", "duplicate_code"), code);
-                self.push(fault.expecting(format!("a code other than that of row {first}")));
+                let zh = format!("与第 {first} 条（从 0 起）不同的编号");
+                self.push(fault.expecting(zh, format!("a code other than that of row {first}")));
             }
         }
     }
@@ -184,7 +131,10 @@ impl Row<'_> {
         }
         let date = NaiveDate::parse_from_str(cell, "%Y-%m-%d").ok();
         if date.is_none() {
-            faults.push(self.fault(column, "bad_date").expecting("a date as 2026-01-31"));
+            faults.push(
+                self.fault(column, "bad_date")
+                    .expecting("形如 2026-01-31 的日期", "a date as 2026-01-31"),
+            );
         }
         date
     }
@@ -192,7 +142,10 @@ impl Row<'_> {
     /// The date in a cell that must not be empty.
     pub(crate) fn day(&self, column: &'static str, faults: &mut Faults) -> Option<NaiveDate> {
         if self.cell(column).is_empty() {
-            faults.push(self.fault(column, "empty").expecting("a date as 2026-01-31"));
+            faults.push(
+                self.fault(column, "empty")
+                    .expecting("形如 2026-01-31 的日期", "a date as 2026-01-31"),
+            );
         }
         self.date(column, faults)
     }
@@ -207,7 +160,9 @@ impl Row<'_> {
         let cell = self.cell(column);
         let area = resolve(cell).filter(|_| !cell.is_empty());
         if area.is_none() && !cell.is_empty() {
-            faults.push(self.fault(column, "unknown_area").expecting("the code of an area"));
+            faults.push(
+                self.fault(column, "unknown_area").expecting("区域的代码", "the code of an area"),
+            );
         }
         area
     }
@@ -224,7 +179,9 @@ pub(crate) fn read<'a>(text: &str, columns: &'a [Column], faults: &mut Faults) -
     let text = text.trim_start_matches('\u{FEFF}');
     if text.len() > MAX_BYTES {
         let fault = Fault::new(At::Whole, ("", "too_large"), &text.len().to_string());
-        faults.push(fault.expecting(format!("at most {MAX_BYTES} bytes")));
+        faults.push(
+            fault.expecting(format!("最多 {MAX_BYTES} 字节"), format!("at most {MAX_BYTES} bytes")),
+        );
         return Vec::new();
     }
     let mut records = records(text, faults).into_iter();
@@ -235,7 +192,9 @@ pub(crate) fn read<'a>(text: &str, columns: &'a [Column], faults: &mut Faults) -
         if record.len() != header.len() {
             let found = record.len().to_string();
             let fault = Fault::new(At::Line(line), ("", "field_count"), &found);
-            faults.push(fault.expecting(format!("{} fields, as the header has", header.len())));
+            let wanted = header.len();
+            let zh = format!("与表头相同的 {wanted} 列");
+            faults.push(fault.expecting(zh, format!("{wanted} fields, as the header has")));
             continue;
         }
         let cell = |place: &Option<usize>| place.and_then(|place| record.get(place));
@@ -254,7 +213,10 @@ fn records(text: &str, faults: &mut Faults) -> Vec<(u64, csv::StringRecord)> {
     let mut found = Vec::new();
     for record in reader.records() {
         let Ok(record) = record else {
-            faults.push(Fault::new(At::Whole, ("", "not_csv"), "").expecting("CSV in UTF-8"));
+            faults.push(
+                Fault::new(At::Whole, ("", "not_csv"), "")
+                    .expecting("UTF-8 编码的 CSV", "CSV in UTF-8"),
+            );
             return Vec::new();
         };
         let byte = record.position().map_or(0, csv::Position::byte);
@@ -299,7 +261,7 @@ fn places(
         if !columns.iter().any(|column| is(cell, column)) {
             let names: Vec<_> = columns.iter().map(|column| column.0).collect();
             let fault = Fault::new(At::Whole, ("", "unknown_column"), cell);
-            faults.push(fault.expecting(names.join(", ")));
+            faults.push(fault.expecting(names.join("、"), names.join(", ")));
         }
     }
     for column in columns {
@@ -308,8 +270,9 @@ fn places(
             0 | 1 => continue,
             _ => "column_twice",
         };
-        let expected = format!("one column {} or {}", column.0, column.1);
-        faults.push(Fault::new(At::Whole, (column.0, code), "").expecting(expected));
+        let zh = format!("一列“{}”（{}）", column.1, column.0);
+        let en = format!("one column {} or {}", column.0, column.1);
+        faults.push(Fault::new(At::Whole, (column.0, code), "").expecting(zh, en));
     }
     let place = |column| header.iter().position(|cell| is(cell, column));
     faults.is_empty().then(|| columns.iter().map(place).collect())

@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     check::{Known, ancestry},
     compiled::{Compiled, Considered, Unmet, Verdict},
-    fault::{Fault, Tie},
-    import::{CsvCode, CsvFault},
+    fault::Tie,
+    import::CsvCode,
     presets::{PRESETS, Preset, RANKS, STANDARD, preset},
 };
 use crate::{
@@ -139,7 +139,7 @@ pub struct Row {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Matrix {
-    /// In no order that matters; faults count them from one.
+    /// In no order that matters; faults and ties name them by their index.
     pub rows: Vec<Row>,
 }
 

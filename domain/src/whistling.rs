@@ -117,40 +117,43 @@ impl Whistling {
         self.topics.iter().find(|topic| topic.code == code)
     }
 
-    /// Everything that is wrong; nothing when it may come into force. Rows are ranks, except in
-    /// column `topics`. A role that does not exist is refused when the document is read.
+    /// Everything that is wrong; nothing when it may come into force. A role that does not exist is refused when the document is read.
     pub fn check(&self) -> Vec<Fault> {
-        let mut faults = Faults::default();
+        let mut faults = Faults::of("ranks");
         for (column, none) in [("ranks", self.ranks.is_empty()), ("topics", self.topics.is_empty())]
         {
             if none {
-                faults.push(Fault::new(At::Whole, (column, "empty"), "").expecting("at least one"));
+                faults.push(
+                    Fault::new(At::Whole, (column, "empty"), "")
+                        .expecting("至少一条", "at least one"),
+                );
             }
         }
         let ranks: Vec<&str> = self.ranks.iter().map(|rank| rank.code.as_str()).collect();
-        repeated(&mut faults, "ranks", &ranks);
-        let topics: Vec<&str> = self.topics.iter().map(|topic| topic.code.as_str()).collect();
-        repeated(&mut faults, "topics", &topics);
+        repeated(&mut faults, &ranks);
+        let mut topics = Faults::of("topics");
+        let codes: Vec<&str> = self.topics.iter().map(|topic| topic.code.as_str()).collect();
+        repeated(&mut topics, &codes);
         for (index, rank) in self.ranks.iter().enumerate() {
             rank.check(At::Row(index), &mut faults);
         }
         for (index, topic) in self.topics.iter().enumerate() {
-            faults.code(At::Row(index), "topics", &topic.code);
-            faults.line(At::Row(index), "topics", &topic.label);
+            topics.code(At::Row(index), "code", &topic.code);
+            topics.line(At::Row(index), "label", &topic.label);
         }
         bound(&mut faults, ("repeat_window_days", self.repeat_window_days), 3_660);
         bound(&mut faults, ("repeat_metres", self.repeat_metres), 5_000);
         bound(&mut faults, ("arrival_metres", self.arrival_metres), 5_000);
-        faults.into_vec()
+        faults.into_vec().into_iter().chain(topics.into_vec()).collect()
     }
 }
 
-fn repeated(faults: &mut Faults, column: &'static str, codes: &[&str]) {
+fn repeated(faults: &mut Faults, codes: &[&str]) {
     let mut seen = HashSet::new();
     for (index, code) in codes.iter().enumerate() {
         if !seen.insert(code) {
-            let fault = Fault::new(At::Row(index), (column, "duplicate_code"), code);
-            faults.push(fault.expecting("a code of its own"));
+            let fault = Fault::new(At::Row(index), ("code", "duplicate_code"), code);
+            faults.push(fault.expecting("各不相同的编号", "a code of its own"));
         }
     }
 }
@@ -158,7 +161,7 @@ fn repeated(faults: &mut Faults, column: &'static str, codes: &[&str]) {
 fn bound(faults: &mut Faults, (column, value): (&'static str, u32), most: u32) {
     if !(1..=most).contains(&value) {
         let fault = Fault::new(At::Whole, (column, "out_of_range"), &value.to_string());
-        faults.push(fault.expecting(format!("1 to {most}")));
+        faults.push(fault.expecting(format!(" 1 到 {most}"), format!("1 to {most}")));
     }
 }
 
@@ -169,12 +172,13 @@ impl Rank {
         roles(faults, at, "blowers", &self.blowers);
         if !matches!(self.level, AreaKind::Grid | AreaKind::Community | AreaKind::Street) {
             let fault = Fault::new(at, ("level", "unknown_level"), self.level.name());
-            faults.push(fault.expecting("grid, community or street"));
+            faults.push(fault.expecting("网格、社区或街道", "grid, community or street"));
         }
         if self.approvals.len() > MAX_APPROVALS {
             let given = self.approvals.len().to_string();
             let fault = Fault::new(at, ("approvals", "too_many_approvals"), &given);
-            faults.push(fault.expecting(format!("at most {MAX_APPROVALS} signatures")));
+            let zh = format!("最多 {MAX_APPROVALS} 个签字");
+            faults.push(fault.expecting(zh, format!("at most {MAX_APPROVALS} signatures")));
         }
         for (index, approval) in self.approvals.iter().enumerate() {
             roles(faults, at, "approvals", &approval.roles);
@@ -189,7 +193,8 @@ impl Rank {
             Some(_) | None => return,
         };
         let fault = Fault::new(at, ("approvals", code), &index.to_string());
-        faults.push(fault.expecting("an order in which every signature can be given"));
+        let zh = "每个签字都轮得到的顺序";
+        faults.push(fault.expecting(zh, "an order in which every signature can be given"));
     }
 
     /// How many signatures stand before this one.
@@ -208,10 +213,12 @@ impl Rank {
 /// Somebody must hold one, and it must be a role that works on cases.
 fn roles(faults: &mut Faults, at: At, column: &'static str, roles: &[Role]) {
     if roles.is_empty() {
-        faults.push(Fault::new(at, (column, "empty"), "").expecting("at least one role"));
+        faults.push(
+            Fault::new(at, (column, "empty"), "").expecting("至少一个角色", "at least one role"),
+        );
     }
     for role in roles.iter().filter(|role| matches!(role, Role::Resident | Role::Administrator)) {
         let fault = Fault::new(at, (column, "unfit_role"), role.name());
-        faults.push(fault.expecting("a role that works on cases"));
+        faults.push(fault.expecting("办理案卷的角色", "a role that works on cases"));
     }
 }

@@ -26,7 +26,7 @@ impl Admissions {
         text: &str,
         resolve_area: impl Fn(&str) -> Option<AreaId>,
     ) -> Result<(Self, Vec<u64>), Vec<Fault>> {
-        let mut faults = Faults::default();
+        let mut faults = Faults::of("entries");
         let mut entries = Vec::new();
         let mut lines = Vec::new();
         for row in read(text, COLUMNS, &mut faults) {
@@ -79,7 +79,8 @@ fn kind(row: &Row<'_>, faults: &mut Faults) -> Option<EntryKind> {
     let kind = EntryKind::ALL.iter().copied().find(is);
     if kind.is_none() {
         let names: Vec<_> = EntryKind::ALL.iter().map(|kind| kind.name()).collect();
-        faults.push(row.fault("kind", "unknown_kind").expecting(names.join(", ")));
+        faults
+            .push(row.fault("kind", "unknown_kind").expecting(names.join("、"), names.join(", ")));
     }
     kind
 }

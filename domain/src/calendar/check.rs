@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     CalendarBook,
     clock::Window,
-    fault::{Fault, FaultCode, too_many},
+    fault::{FaultCode, too_many},
     schedule::{Schedule, Season, Span, SpecialDay, WorkingDayRule},
 };
+use crate::sheet::Fault;
 
 /// The most schedules in a book.
 pub const MAX_SCHEDULES: usize = 50;
@@ -45,7 +46,7 @@ impl CalendarBook {
         for (index, schedule) in self.schedules.iter().enumerate() {
             let first = *areas.entry(schedule.area).or_insert(index);
             if first != index {
-                let fault = Fault::new(FaultCode::AreaTwice, format!("/schedules/{index}/area"));
+                let fault = FaultCode::AreaTwice.at(format!("/schedules/{index}/area"));
                 faults.push(fault.with("first", format!("/schedules/{first}/area")));
             }
         }
@@ -56,7 +57,7 @@ impl CalendarBook {
         for (key, year) in &self.years {
             let prefix = format!("/years/{key}");
             if *key != year.year {
-                let fault = Fault::new(FaultCode::YearMismatch, format!("{prefix}/year"));
+                let fault = FaultCode::YearMismatch.at(format!("{prefix}/year"));
                 faults.push(fault.with("key", key).with("year", year.year));
             }
             faults.extend(year.check().into_iter().map(|fault| fault.under(&prefix)));
@@ -64,7 +65,7 @@ impl CalendarBook {
                 let (first, off) = *known.entry(day.date).or_insert((*key, day.is_off_day));
                 if first != *key && off != day.is_off_day {
                     let at = format!("{prefix}/days/{index}/date");
-                    let fault = Fault::new(FaultCode::DateContradicts, at);
+                    let fault = FaultCode::DateContradicts.at(at);
                     faults.push(
                         fault.with("date", day.date).with("first", format!("/years/{first}")),
                     );
@@ -82,7 +83,7 @@ fn check_schedule(schedule: &Schedule) -> Vec<Fault> {
         return faults;
     }
     if schedule.weekdays.is_empty() {
-        faults.push(Fault::new(FaultCode::NoWorkingTime, "/weekdays"));
+        faults.push(FaultCode::NoWorkingTime.at("/weekdays"));
     }
     faults.extend(check_open(&schedule.windows, ""));
     faults.extend(check_seasons(&schedule.seasons));
@@ -91,7 +92,7 @@ fn check_schedule(schedule: &Schedule) -> Vec<Fault> {
         && !(1..=1440).contains(&minutes_per_day)
     {
         let at = "/convention/working_day/elapsed/minutes_per_day";
-        let fault = Fault::new(FaultCode::OutOfRange, at).with("given", minutes_per_day);
+        let fault = FaultCode::OutOfRange.at(at).with("given", minutes_per_day);
         faults.push(fault.with("min", 1).with("max", 1440));
     }
     faults
@@ -100,7 +101,7 @@ fn check_schedule(schedule: &Schedule) -> Vec<Fault> {
 /// Windows that may not be missing.
 fn check_open(windows: &[Window], at: &str) -> Vec<Fault> {
     if windows.is_empty() {
-        return vec![Fault::new(FaultCode::NoWorkingTime, format!("{at}/windows"))];
+        return vec![FaultCode::NoWorkingTime.at(format!("{at}/windows"))];
     }
     check_windows(windows, at)
 }
@@ -114,11 +115,11 @@ fn check_windows(windows: &[Window], at: &str) -> Vec<Fault> {
         let here = format!("{at}/windows/{index}");
         let told = |fault: Fault| fault.with("from", window.from).with("until", window.until);
         if window.is_empty() {
-            faults.push(told(Fault::new(FaultCode::EmptyWindow, here.as_str())));
+            faults.push(told(FaultCode::EmptyWindow.at(here.as_str())));
         }
         let mut before = windows.iter().take(index).enumerate();
         if let Some((first, _)) = before.find(|(_, other)| window.overlaps(**other)) {
-            let fault = told(Fault::new(FaultCode::WindowsOverlap, here));
+            let fault = told(FaultCode::WindowsOverlap.at(here));
             faults.push(fault.with("first", format!("{at}/windows/{first}")));
         }
     }
@@ -133,12 +134,12 @@ fn check_seasons(seasons: &[Season]) -> Vec<Fault> {
         if let Span::Dated { from, until } = season.span
             && until < from
         {
-            let fault = Fault::new(FaultCode::SeasonBackwards, format!("{at}/span"));
+            let fault = FaultCode::SeasonBackwards.at(format!("{at}/span"));
             faults.push(fault.with("from", from).with("until", until));
         }
         let mut before = seasons.iter().take(index).enumerate();
         if let Some((first, other)) = before.find(|(_, other)| season.span.overlaps(other.span)) {
-            let fault = Fault::new(FaultCode::SeasonsOverlap, format!("{at}/span"));
+            let fault = FaultCode::SeasonsOverlap.at(format!("{at}/span"));
             let fault = fault.with("name", season.name.as_str()).with("other", other.name.as_str());
             faults.push(fault.with("first", format!("/seasons/{first}/span")));
         }
@@ -153,7 +154,7 @@ fn check_special(days: &[SpecialDay]) -> Vec<Fault> {
         let at = format!("/special_days/{index}");
         faults.extend(check_windows(&day.windows, &at));
         if !known.insert(day.date) {
-            let fault = Fault::new(FaultCode::DateTwice, format!("{at}/date"));
+            let fault = FaultCode::DateTwice.at(format!("{at}/date"));
             faults.push(fault.with("date", day.date));
         }
     }

@@ -1,10 +1,11 @@
-//! Faults: what is wrong with a calendar somebody wrote, where, and the facts that explain it.
-
-use std::collections::BTreeMap;
+//! What can be wrong with a calendar somebody wrote.
 
 use serde::{Deserialize, Serialize};
 
-use crate::named::named;
+use crate::{
+    named::named,
+    sheet::{At, Fault},
+};
 
 named! {
     /// What is wrong.
@@ -46,41 +47,15 @@ named! {
     }
 }
 
-/// One thing that is wrong.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Fault {
-    /// What.
-    pub code: FaultCode,
-    /// Where, as a JSON pointer into what was given.
-    pub at: String,
-    /// What was given and what would do.
-    pub facts: BTreeMap<&'static str, String>,
-}
-
-impl Fault {
-    /// A fault without facts yet.
-    pub fn new(code: FaultCode, at: impl Into<String>) -> Self {
-        Self { code, at: at.into(), facts: BTreeMap::new() }
-    }
-
-    /// With one more fact.
-    #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        // What was given may be anything; what is shown of it is short.
-        self.facts.insert(name, value.to_string().chars().take(200).collect());
-        self
-    }
-
-    /// The same one level further in.
-    #[must_use]
-    pub(super) fn under(mut self, prefix: &str) -> Self {
-        self.at.insert_str(0, prefix);
-        self
+impl FaultCode {
+    /// A fault without facts yet, at a JSON pointer into what was given.
+    pub(super) fn at(self, pointer: impl Into<String>) -> Fault {
+        let path = pointer.into().trim_start_matches('/').to_owned();
+        Fault::named(At::Whole, path, (self.name(), self.label()))
     }
 }
 
 /// A fault if a list is longer than allowed.
 pub(super) fn too_many(at: impl Into<String>, given: usize, max: usize) -> Option<Fault> {
-    let fault = || Fault::new(FaultCode::TooMany, at).with("given", given).with("max", max);
-    (given > max).then(fault)
+    (given > max).then(|| FaultCode::TooMany.at(at).with("given", given).with("max", max))
 }

@@ -6,8 +6,11 @@ use chrono::{Datelike as _, NaiveDate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::fault::{Fault, FaultCode, too_many};
-use crate::text::Line;
+use super::fault::{FaultCode, too_many};
+use crate::{
+    sheet::{Fault, right_text},
+    text::{self, Line},
+};
 
 /// One year's notice.
 ///
@@ -53,11 +56,18 @@ impl HolidayYear {
     /// Reads the format of the holiday-cn project; faults point at the entry, as `/days/3/date`.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
         let value: Value = serde_json::from_str(text)
-            .map_err(|error| vec![Fault::new(FaultCode::NotJson, "").with("detail", error)])?;
+            .map_err(|error| vec![FaultCode::NotJson.at("").with("given", error)])?;
         let mut faults = Vec::new();
-        let year = read(value.get("year"), "/year", "whole number", year, &mut faults);
-        let papers = read(value.get("papers"), "/papers", "list of texts", papers, &mut faults);
-        let days = read(value.get("days"), "/days", "list", Value::as_array, &mut faults);
+        let year = read(value.get("year"), "/year", ("整数", "a whole number"), year, &mut faults);
+        let papers = read(
+            value.get("papers"),
+            "/papers",
+            ("文字的列表", "a list of texts"),
+            papers,
+            &mut faults,
+        );
+        let days =
+            read(value.get("days"), "/days", ("列表", "a list"), Value::as_array, &mut faults);
         let days = days.map_or(&[][..], Vec::as_slice);
         if let Some(fault) = too_many("/days", days.len(), Self::MAX_DAYS) {
             return Err(vec![fault]);
@@ -93,12 +103,12 @@ impl HolidayYear {
             let at = format!("/days/{index}/date");
             let (year, month) = (day.date.year(), day.date.month());
             if year != self.year && (year, month) != (self.year - 1, 12) {
-                let fault = Fault::new(FaultCode::OutsideYear, at.as_str());
+                let fault = FaultCode::OutsideYear.at(at.as_str());
                 faults.push(fault.with("date", day.date).with("year", self.year));
             }
             let (first, off) = *known.entry(day.date).or_insert((index, day.is_off_day));
             if off != day.is_off_day {
-                let fault = Fault::new(FaultCode::DateContradicts, at);
+                let fault = FaultCode::DateContradicts.at(at);
                 faults.push(fault.with("date", day.date).with("first", format!("/days/{first}")));
             }
         }
@@ -107,22 +117,22 @@ impl HolidayYear {
 
 fn out_of_range(year: i32) -> Fault {
     let (min, max) = (HolidayYear::YEARS.start(), HolidayYear::YEARS.end());
-    Fault::new(FaultCode::OutOfRange, "/year").with("given", year).with("min", min).with("max", max)
+    FaultCode::OutOfRange.at("/year").with("given", year).with("min", min).with("max", max)
 }
 
 /// Reads one field, or says what it should have been.
 fn read<'a, T>(
     value: Option<&'a Value>,
     at: &str,
-    expected: &str,
+    (zh, en): (&str, &str),
     how: impl FnOnce(&'a Value) -> Option<T>,
     faults: &mut Vec<Fault>,
 ) -> Option<T> {
     let found = value.and_then(how);
     if found.is_none() {
         let given = value.map_or_else(|| "nothing".to_owned(), Value::to_string);
-        let fault = Fault::new(FaultCode::WrongType, at);
-        faults.push(fault.with("expected", expected).with("given", given));
+        let fault = FaultCode::WrongType.at(at);
+        faults.push(fault.with("given", given).expecting(zh, en));
     }
     found
 }
@@ -136,20 +146,31 @@ fn papers(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(text).collect()
 }
 
+const TEXT: (&str, &str) = ("文字", "text");
+
 fn day(index: usize, entry: &Value, faults: &mut Vec<Fault>) -> Option<HolidayDay> {
     let at = |field: &str| format!("/days/{index}/{field}");
-    let name = read(entry.get("name"), &at("name"), "text", Value::as_str, faults);
-    let date = read(entry.get("date"), &at("date"), "text", Value::as_str, faults);
-    let off = read(entry.get("isOffDay"), &at("isOffDay"), "boolean", Value::as_bool, faults);
+    let name = read(entry.get("name"), &at("name"), TEXT, Value::as_str, faults);
+    let date = read(entry.get("date"), &at("date"), TEXT, Value::as_str, faults);
+    let off = read(
+        entry.get("isOffDay"),
+        &at("isOffDay"),
+        ("true 或 false", "true or false"),
+        Value::as_bool,
+        faults,
+    );
     let name = name.and_then(|name| {
-        let fault = |fault| Fault::new(FaultCode::BadName, at("name")).with("detail", fault);
+        let fault = |why: text::Fault| {
+            let (zh, en) = right_text(&why);
+            FaultCode::BadName.at(at("name")).with("given", name).expecting(zh, en)
+        };
         Line::try_from(name).map_err(|why| faults.push(fault(why))).ok()
     });
     let date = date.and_then(|date| {
-        let fault = |why| {
-            Fault::new(FaultCode::NotADate, at("date")).with("given", date).with("detail", why)
-        };
-        date.parse().map_err(|why: chrono::ParseError| faults.push(fault(why))).ok()
+        let right = ("形如 2026-01-31 的日期", "a date as 2026-01-31");
+        let fault = || FaultCode::NotADate.at(at("date")).with("given", date);
+        let wrong = |_: chrono::ParseError| faults.push(fault().expecting(right.0, right.1));
+        date.parse().map_err(wrong).ok()
     });
     Some(HolidayDay { name: name?, date: date?, is_off_day: off? })
 }

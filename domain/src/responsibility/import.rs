@@ -33,7 +33,7 @@ impl Responsibilities {
         text: &str,
         resolve_area: impl Fn(&str) -> Option<AreaId>,
     ) -> Result<(Self, Vec<u64>), Vec<Fault>> {
-        let mut faults = Faults::default();
+        let mut faults = Faults::of("items");
         let mut items = Vec::new();
         let mut lines = Vec::new();
         for row in read(text, COLUMNS, &mut faults) {
@@ -90,7 +90,7 @@ fn level(row: &Row<'_>, faults: &mut Faults) -> Option<AreaKind> {
     let level = AreaKind::ALL.iter().copied().find(is);
     if level.is_none() && !cell.is_empty() {
         let fault = row.fault("level", "unknown_level");
-        faults.push(fault.expecting("community, street, district or city"));
+        faults.push(fault.expecting("社区、街道、区县或市", "community, street, district or city"));
     }
     level
 }
@@ -107,7 +107,8 @@ fn sole_lead(
         0 => "lead_missing",
         _ => "lead_twice",
     };
-    faults.push(row.fault("lead", code).expecting("exactly one unit that leads"));
+    faults
+        .push(row.fault("lead", code).expecting("恰好一个主办单位", "exactly one unit that leads"));
     None
 }
 

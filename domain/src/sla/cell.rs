@@ -5,20 +5,29 @@ use std::str::FromStr as _;
 use chrono::NaiveDate;
 use csv::StringRecord;
 
-use super::{Column, CsvCode, CsvFault};
+use super::{Column, CsvCode};
 use crate::{
     id::AreaId,
     limit::{Limit, NotALimit},
+    sheet::{At, Fault},
 };
 
-/// A fault whose line and column somebody else knows.
-pub(super) struct Wrong(pub(super) CsvCode, pub(super) String, pub(super) String);
+/// A fault whose line and column somebody else knows: what was given and what would be right, in
+/// Chinese and English.
+pub(super) struct Wrong(pub(super) CsvCode, pub(super) String, pub(super) (String, String));
 
 impl Wrong {
-    pub(super) fn at(self, line: u64, column: &str) -> CsvFault {
-        let Self(code, wrong, right) = self;
-        CsvFault { line, column: shown(column), code, wrong, right }
+    pub(super) fn at(self, line: u64, column: &str) -> Fault {
+        let Self(code, given, (zh, en)) = self;
+        let at = if line == 0 { At::Whole } else { At::Line(line) };
+        let fault = Fault::named(at, shown(column), (code.name(), code.label()));
+        let fault = if given.is_empty() { fault } else { fault.with("given", given) };
+        fault.expecting(zh, en)
     }
+}
+
+fn right(zh: impl Into<String>, en: impl Into<String>) -> (String, String) {
+    (zh.into(), en.into())
 }
 
 /// What was given, short enough to be told.
@@ -31,7 +40,7 @@ pub(super) struct Cells<'a> {
     pub(super) line: u64,
     pub(super) header: &'a StringRecord,
     pub(super) record: &'a StringRecord,
-    pub(super) faults: &'a mut Vec<CsvFault>,
+    pub(super) faults: &'a mut Vec<Fault>,
 }
 
 impl Cells<'_> {
@@ -58,9 +67,9 @@ impl Cells<'_> {
             read(cell)
         });
         if empty {
-            let wrong = "the cell is empty".to_owned();
-            let right = format!("every row needs its {} ({})", column.name(), column.label());
-            self.faults.push(Wrong(CsvCode::Missing, wrong, right).at(self.line, column.name()));
+            let wanted = right(column.label(), column.name());
+            let fault = Wrong(CsvCode::Missing, String::new(), wanted);
+            self.faults.push(fault.at(self.line, column.name()));
         }
         value
     }
@@ -79,17 +88,16 @@ pub(super) fn word<T: Copy>(
 ) -> Result<T, Wrong> {
     all.iter().copied().find(|one| name(*one) == cell || label(*one) == cell).ok_or_else(|| {
         let possible = all.iter().map(|one| format!("{} ({})", name(*one), label(*one)));
-        let possible = possible.collect::<Vec<_>>().join(", ");
-        let wrong = format!("`{}` is not known", shown(cell));
-        Wrong(CsvCode::UnknownWord, wrong, format!("write one of {possible}"))
+        let possible: Vec<String> = possible.collect();
+        let wanted = right(possible.join("、"), format!("one of {}", possible.join(", ")));
+        Wrong(CsvCode::UnknownWord, shown(cell), wanted)
     })
 }
 
 pub(super) fn area(cell: &str, resolve: impl Fn(&str) -> Option<AreaId>) -> Result<AreaId, Wrong> {
     resolve(cell).ok_or_else(|| {
-        let wrong = format!("no area has the code `{}`", shown(cell));
-        let right = "write the code of an area, or nothing for everywhere".to_owned();
-        Wrong(CsvCode::UnknownArea, wrong, right)
+        let (zh, en) = ("区域的代码，不限则留空", "the code of an area, or nothing for everywhere");
+        Wrong(CsvCode::UnknownArea, shown(cell), right(zh, en))
     })
 }
 
@@ -98,9 +106,9 @@ pub(super) fn yes_or_no(cell: &str) -> Result<bool, Wrong> {
         "true" | "TRUE" | "是" => Ok(true),
         "false" | "FALSE" | "否" => Ok(false),
         other => {
-            let wrong = format!("`{}` is neither yes nor no", shown(other));
-            let right = "write true (是) or false (否), or nothing for both".to_owned();
-            Err(Wrong(CsvCode::UnknownWord, wrong, right))
+            let wanted =
+                right("是或否，不限则留空", "true (是) or false (否), or nothing for both");
+            Err(Wrong(CsvCode::UnknownWord, shown(other), wanted))
         }
     }
 }
@@ -109,41 +117,40 @@ pub(super) fn day(cell: &str) -> Result<NaiveDate, Wrong> {
     // chrono alone would take any number of digits.
     let day = NaiveDate::from_str(cell).ok().filter(|day| day.to_string() == cell);
     day.ok_or_else(|| {
-        let wrong = format!("`{}` is not a day", shown(cell));
-        Wrong(CsvCode::BadDate, wrong, "write it as 2026-01-31".to_owned())
+        let wanted = right("形如 2026-01-31 的日期", "a date as 2026-01-31");
+        Wrong(CsvCode::BadDate, shown(cell), wanted)
     })
 }
 
 pub(super) fn limit(cell: &str) -> Result<Limit, Wrong> {
-    let right = "write 30min, 2h, 15d, 4wh, 3wd or same_day, or 30分钟, 2紧急工作时, 15自然日, \
-                 4工作时, 3个工作日 or 当日";
-    let cell_shown = shown(cell);
+    let wanted = || {
+        right(
+            "30分钟、2紧急工作时、15自然日、4工作时、3个工作日或当日",
+            "30min, 2h, 15d, 4wh, 3wd or same_day",
+        )
+    };
     cell.parse().map_err(|why| match why {
         NotALimit::UnqualifiedUnit(unit) => {
-            let wrong =
-                format!("`{cell_shown}`: {unit} says not whether nights and holidays count");
-            Wrong(CsvCode::UnqualifiedUnit, wrong, qualified(&unit))
+            Wrong(CsvCode::UnqualifiedUnit, shown(cell), qualified(&unit))
         }
-        NotALimit::Malformed => {
-            let wrong = format!("`{cell_shown}` is not a whole number with a unit");
-            Wrong(CsvCode::BadLimit, wrong, right.to_owned())
-        }
-        NotALimit::UnknownUnit(unit) => {
-            let wrong = format!("`{cell_shown}`: there is no unit {unit}");
-            Wrong(CsvCode::BadLimit, wrong, right.to_owned())
+        NotALimit::Malformed | NotALimit::UnknownUnit(_) => {
+            Wrong(CsvCode::BadLimit, shown(cell), wanted())
         }
         NotALimit::OutOfRange => {
-            let wrong = format!("`{cell_shown}` is no amount");
-            Wrong(CsvCode::BadLimit, wrong, format!("write 1 to {} of a unit", Limit::MAX))
+            let (zh, en) = (format!(" 1 到 {}", Limit::MAX), format!("1 to {}", Limit::MAX));
+            Wrong(CsvCode::BadLimit, shown(cell), right(zh, en))
         }
     })
 }
 
 /// What a vague unit may have meant.
-fn qualified(unit: &str) -> String {
+fn qualified(unit: &str) -> (String, String) {
     let [every, working] = match unit {
         "天" | "日" | "days" => ["自然日 (d)", "工作日 (wd)"],
         _ => ["紧急工作时 (h)", "工作时 (wh)"],
     };
-    format!("{unit} must be {every} where holidays count, or {working} where they do not")
+    right(
+        format!("{every}（节假日也计）或{working}（节假日不计）"),
+        format!("{every} where holidays count, or {working} where they do not"),
+    )
 }

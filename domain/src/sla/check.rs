@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
-    Column, Fault, Matrix, Row, Tie,
+    Column, Matrix, Row, Tie,
+    fault::{ROWS, cell, no_fallback},
     scope::{Conditions, Scope, Span},
 };
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     id::AreaId,
     limit::{Limit, LimitUnit},
     obligation::Duty,
+    sheet::{Fault, Faults, MAX_FAULTS, MAX_ROWS, right_text},
     text::{self, Code, Line},
 };
 
@@ -60,59 +62,62 @@ impl<'a> Known<'a> {
 
 impl Matrix {
     /// The most rows there may be.
-    pub const MAX_ROWS: usize = 5_000;
+    pub const MAX_ROWS: usize = MAX_ROWS;
 
     /// The most faults that are told at once.
-    pub const MAX_FAULTS: usize = 100;
+    pub const MAX_FAULTS: usize = MAX_FAULTS;
 
     /// What is wrong with it; nothing when every matter has exactly one limit on every day.
     pub fn check(&self, known: &Known<'_>) -> Vec<Fault> {
-        if self.rows.len() > Self::MAX_ROWS {
-            return vec![Fault::TooManyRows { count: self.rows.len() }];
+        let mut faults = Faults::of(ROWS);
+        faults.bound(self.rows.len());
+        if !faults.is_empty() {
+            return faults.into_vec();
         }
-        let mut faults = self.duplicates();
-        faults.extend(self.numbered().flat_map(|(number, row)| faults_of(number, row, known)));
-        let limited = Duty::ALL.iter().filter(|duty| duty.limited());
-        faults.extend(limited.filter_map(|duty| self.no_fallback(*duty)));
-        for duty in Duty::ALL {
-            let most = Self::MAX_FAULTS.saturating_sub(faults.len());
-            faults.extend(self.ties(*duty, known, most));
+        self.duplicates(&mut faults);
+        for (index, row) in self.rows.iter().enumerate() {
+            check_row(index, row, known, &mut faults);
         }
-        faults.truncate(Self::MAX_FAULTS);
-        faults
+        for duty in Duty::ALL.iter().filter(|duty| duty.limited()) {
+            if let Some(fault) = self.no_fallback(*duty) {
+                faults.push(fault);
+            }
+        }
+        if !faults.full() {
+            self.ties(known).iter().for_each(|tie| faults.push(Fault::from(tie)));
+        }
+        faults.into_vec()
     }
 
-    fn numbered(&self) -> impl Iterator<Item = (usize, &Row)> {
-        (1..).zip(&self.rows)
-    }
-
-    fn duplicates(&self) -> Vec<Fault> {
+    fn duplicates(&self, faults: &mut Faults) {
         let mut first: HashMap<&str, usize> = HashMap::new();
-        self.numbered()
-            .filter_map(|(number, row)| match *first.entry(&row.id).or_insert(number) {
-                earlier if earlier == number => None,
-                earlier => Some(Fault::DuplicateId { rows: [earlier, number], id: row.id.clone() }),
-            })
-            .collect()
+        for (index, row) in self.rows.iter().enumerate() {
+            let earlier = *first.entry(&row.id).or_insert(index);
+            if earlier != index {
+                let fault = cell(index, Column::Id, "duplicate_id", &row.id);
+                let fault = fault.with("first", format!("/{ROWS}/{earlier}"));
+                faults.push(fault.expecting("各不相同的编号", "an id of its own"));
+            }
+        }
     }
 
     fn no_fallback(&self, duty: Duty) -> Option<Fault> {
         let always = self.rows.iter().filter(|row| row.duty == duty && row.conditions().none());
         let spans: Vec<Span> = always.map(Span::of).collect();
         let gap = Span::EVER.gap(&spans)?;
-        Some(Fault::NoFallback { duty, from: gap.begins(), until: gap.ends() })
+        Some(no_fallback(duty, gap.begins(), gap.ends()))
     }
 
-    fn ties(&self, duty: Duty, known: &Known<'_>, most: usize) -> Vec<Fault> {
-        let rows: Vec<Entry<'_>> = self
-            .numbered()
-            .filter(|(_, row)| row.duty == duty)
-            .map(|(number, row)| Entry {
-                number,
-                row,
-                scope: known.scope(row),
-                span: Span::of(row),
-            })
+    /// Pairs of rows of which neither wins where both apply, up to [`MAX_FAULTS`].
+    pub fn ties(&self, known: &Known<'_>) -> Vec<Tie> {
+        let of = |duty: &Duty| self.ties_of(*duty, known);
+        Duty::ALL.iter().flat_map(of).take(MAX_FAULTS).collect()
+    }
+
+    fn ties_of(&self, duty: Duty, known: &Known<'_>) -> Vec<Tie> {
+        let rows = self.rows.iter().enumerate().filter(|(_, row)| row.duty == duty);
+        let rows: Vec<Entry<'_>> = rows
+            .map(|(index, row)| Entry { index, row, scope: known.scope(row), span: Span::of(row) })
             .collect();
         let mut by_conditions: HashMap<Conditions<'_>, Vec<Span>> = HashMap::new();
         for entry in &rows {
@@ -122,13 +127,13 @@ impl Matrix {
             .iter()
             .enumerate()
             .flat_map(|(index, a)| rows.iter().skip(index + 1).map(move |b| (a, b)));
-        pairs.filter_map(|(a, b)| tie(a, b, &by_conditions)).take(most).collect()
+        pairs.filter_map(|(a, b)| tie(a, b, &by_conditions)).take(MAX_FAULTS).collect()
     }
 }
 
 /// A row, prepared to be compared with all others.
 struct Entry<'a> {
-    number: usize,
+    index: usize,
     row: &'a Row,
     scope: Scope<'a>,
     span: Span,
@@ -140,7 +145,7 @@ fn tie(
     a: &Entry<'_>,
     b: &Entry<'_>,
     by_conditions: &HashMap<Conditions<'_>, Vec<Span>>,
-) -> Option<Fault> {
+) -> Option<Tie> {
     let span = a.span.meet(b.span)?;
     let meeting = a.scope.meet(&b.scope)?;
     let (own, other) = (a.scope.conditions, b.scope.conditions);
@@ -150,39 +155,50 @@ fn tie(
     }
     let between = by_conditions.get(&meeting).map_or(&[][..], Vec::as_slice);
     let gap = if same { span } else { span.gap(between)? };
-    Some(Fault::Tie(Box::new(Tie {
+    Some(Tie {
         duty: a.row.duty,
-        rows: [a.number, b.number],
+        rows: [a.index, b.index],
         ids: [a.row.id.clone(), b.row.id.clone()],
         matter: meeting.written(),
         from: gap.begins(),
         until: gap.ends(),
         same,
-    })))
+    })
 }
 
 /// What is wrong with one row by itself.
-fn faults_of(number: usize, row: &Row, known: &Known<'_>) -> Vec<Fault> {
-    let text = |column, fault: Option<text::Fault>| {
-        fault.map(|fault| Fault::Text { row: number, column, fault })
-    };
+fn check_row(index: usize, row: &Row, known: &Known<'_>, faults: &mut Faults) {
+    for (column, given, fault) in [
+        (Column::Id, &row.id, Code::try_from(row.id.as_str()).err()),
+        (Column::Owner, &row.owner, Line::try_from(row.owner.as_str()).err()),
+        (Column::Basis, &row.basis, Line::try_from(row.basis.as_str()).err()),
+    ] {
+        let Some(fault) = fault else { continue };
+        let code = if fault == text::Fault::Empty { "missing" } else { "bad_text" };
+        let (zh, en) = right_text(&fault);
+        faults.push(cell(index, column, code, given.trim()).expecting(zh, en));
+    }
     let amounts = if row.limit.unit == LimitUnit::SameDay { 1..=1 } else { 1..=Limit::MAX };
-    let backward = row.valid_from.zip(row.valid_until).filter(|(from, until)| until < from);
-    let area = row.area.filter(|area| (known.areas)(*area).is_empty());
-    let category = row.category.as_ref().filter(|code| known.catalogue.get(code).is_none());
-    let rank = row.rank.as_ref().filter(|code| !known.ranks.contains(&code.as_str()));
-    [
-        text(Column::Id, Code::try_from(row.id.as_str()).err()),
-        text(Column::Owner, Line::try_from(row.owner.as_str()).err()),
-        text(Column::Basis, Line::try_from(row.basis.as_str()).err()),
-        (!amounts.contains(&row.limit.amount))
-            .then_some(Fault::Limit { row: number, limit: row.limit }),
-        backward.map(|(from, until)| Fault::Backward { row: number, from, until }),
-        area.map(|area| Fault::UnknownArea { row: number, area }),
-        category.map(|code| Fault::UnknownCategory { row: number, code: code.clone() }),
-        rank.map(|code| Fault::UnknownRank { row: number, code: code.clone() }),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    if !amounts.contains(&row.limit.amount) {
+        let (zh, en) =
+            (format!(" 1 到 {} 个单位", Limit::MAX), format!("1 to {} of a unit", Limit::MAX));
+        let given = row.limit.to_string();
+        faults.push(cell(index, Column::Limit, "bad_limit", &given).expecting(zh, en));
+    }
+    if let Some((from, until)) = row.valid_from.zip(row.valid_until).filter(|(a, b)| b < a) {
+        let fault = cell(index, Column::ValidUntil, "backward", &until.to_string());
+        faults.push(fault.expecting(format!("不早于 {from}"), format!("{from} or later")));
+    }
+    if let Some(area) = row.area.filter(|area| (known.areas)(*area).is_empty()) {
+        let fault = cell(index, Column::Area, "unknown_area", &area.to_string());
+        faults.push(fault.expecting("本地的区域", "an area of this tenant"));
+    }
+    if let Some(code) = row.category.as_ref().filter(|code| known.catalogue.get(code).is_none()) {
+        let fault = cell(index, Column::Category, "unknown_category", code);
+        faults.push(fault.expecting("目录中的大类或小类", "a class or sub-class of the catalogue"));
+    }
+    if let Some(code) = row.rank.as_ref().filter(|code| !known.ranks.contains(&code.as_str())) {
+        let fault = cell(index, Column::Rank, "unknown_rank", code);
+        faults.push(fault.expecting("吹哨规则中的哨级", "a rank of the whistles"));
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use super::{Column, Fault, Known, Matrix, Query, Row};
-use crate::{id::AreaId, obligation::Duty};
+use super::{Column, Known, Matrix, Query, Row};
+use crate::{id::AreaId, obligation::Duty, sheet::Fault};
 
 /// A matrix that passed its check. Rows stand by duty and area, the most specific first.
 #[derive(Clone, Debug)]

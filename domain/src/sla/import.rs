@@ -3,8 +3,6 @@
 //! Either the whole table is read or nothing of it; all that is wrong is told at once, each with
 //! its line, its column and what would be right.
 
-use std::fmt;
-
 use csv::StringRecord;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +10,9 @@ use super::{
     Column, Complexity, Demand, Matrix, Row,
     cell::{Cells, Wrong, area, day, limit, shown, text, word, yes_or_no},
 };
-use crate::{id::AreaId, named::named, obligation::Duty, report::Channel, rules::Urgency};
+use crate::{
+    id::AreaId, named::named, obligation::Duty, report::Channel, rules::Urgency, sheet::Fault,
+};
 
 named! {
     /// What is wrong with a cell or a table.
@@ -46,28 +46,6 @@ named! {
     }
 }
 
-/// One thing that is wrong with a table.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct CsvFault {
-    /// The line, counted from one, with the header.
-    pub line: u64,
-    /// The name of the column; empty when it is not about one.
-    pub column: String,
-    /// What is wrong, for machines.
-    pub code: CsvCode,
-    /// What is wrong, with what was given.
-    pub wrong: String,
-    /// What would be right.
-    pub right: String,
-}
-
-impl fmt::Display for CsvFault {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { line, column, wrong, right, .. } = self;
-        write!(out, "line {line}, {column}: {wrong}; {right}")
-    }
-}
-
 impl Matrix {
     /// The most bytes of a table.
     pub const MAX_CSV: usize = 1024 * 1024;
@@ -78,11 +56,12 @@ impl Matrix {
     pub fn parse_csv(
         text: &str,
         resolve_area: impl Fn(&str) -> Option<AreaId>,
-    ) -> Result<Self, Vec<CsvFault>> {
+    ) -> Result<Self, Vec<Fault>> {
         if text.len() > Self::MAX_CSV {
-            let wrong = format!("the table has {} bytes", text.len());
-            let right = format!("at most {} are read", Self::MAX_CSV);
-            return Err(vec![Wrong(CsvCode::TooLarge, wrong, right).at(1, "")]);
+            let max = Self::MAX_CSV;
+            let right = (format!("最多 {max} 字节"), format!("at most {max} bytes"));
+            let fault = Wrong(CsvCode::TooLarge, text.len().to_string(), right);
+            return Err(vec![fault.at(1, "")]);
         }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut table = csv::ReaderBuilder::new()
@@ -99,27 +78,28 @@ impl Matrix {
     }
 }
 
-fn malformed(line: u64, error: &csv::Error) -> CsvFault {
-    let right = "a table has cells parted by commas, in UTF-8".to_owned();
+fn malformed(line: u64, error: &csv::Error) -> Fault {
+    let right = ("以逗号分隔、UTF-8 编码的表格", "cells parted by commas, in UTF-8");
+    let right = (right.0.to_owned(), right.1.to_owned());
     Wrong(CsvCode::Malformed, error.to_string(), right).at(line, "")
 }
 
-fn faults_of_header(header: &StringRecord) -> Vec<CsvFault> {
-    let all = || Column::ALL.iter().map(|column| column.name()).collect::<Vec<_>>().join(",");
+fn faults_of_header(header: &StringRecord) -> Vec<Fault> {
+    let all =
+        |comma| Column::ALL.iter().map(|column| column.name()).collect::<Vec<_>>().join(comma);
     let unknown = header.iter().filter(|name| Column::parse(name).is_none()).map(|name| {
-        let wrong = format!("there is no column `{}`", shown(name));
-        Wrong(CsvCode::UnknownColumn, wrong, format!("the columns are {}", all())).at(1, name)
+        let right = (all("、"), format!("one of {}", all(", ")));
+        Wrong(CsvCode::UnknownColumn, shown(name), right).at(1, name)
     });
     let counted = Column::ALL.iter().filter_map(|column| {
         let name = column.name();
-        let (code, wrong) = match header.iter().filter(|one| *one == name).count() {
-            0 => (CsvCode::MissingColumn, format!("the column `{name}` is missing")),
+        let code = match header.iter().filter(|one| *one == name).count() {
+            0 => CsvCode::MissingColumn,
             1 => return None,
-            many => {
-                (CsvCode::DuplicateColumn, format!("the column `{name}` is there {many} times"))
-            }
+            _ => CsvCode::DuplicateColumn,
         };
-        Some(Wrong(code, wrong, format!("each of {} is there once", all())).at(1, name))
+        let right = (format!("恰好一列“{name}”"), format!("exactly one column {name}"));
+        Some(Wrong(code, String::new(), right).at(1, name))
     });
     unknown.take(Matrix::MAX_FAULTS).chain(counted).collect()
 }
@@ -151,14 +131,14 @@ struct Reading<'a, F> {
     resolve_area: F,
     lines: Lines<'a>,
     rows: Vec<Row>,
-    faults: Vec<CsvFault>,
+    faults: Vec<Fault>,
 }
 
 impl<F: Fn(&str) -> Option<AreaId>> Reading<'_, F> {
     fn all(
         mut self,
         records: impl Iterator<Item = csv::Result<StringRecord>>,
-    ) -> Result<Matrix, Vec<CsvFault>> {
+    ) -> Result<Matrix, Vec<Fault>> {
         let mut line = 1;
         for (count, record) in records.enumerate() {
             if self.faults.len() >= Matrix::MAX_FAULTS {
@@ -183,9 +163,11 @@ impl<F: Fn(&str) -> Option<AreaId>> Reading<'_, F> {
 
     fn row(&mut self, line: u64, record: &StringRecord) -> Option<Row> {
         if record.len() != self.header.len() {
-            let wrong = format!("the line has {} cells", record.len());
-            let right = format!("it needs {}, as the header has", self.header.len());
-            self.faults.push(Wrong(CsvCode::WrongLength, wrong, right).at(line, ""));
+            let wanted = self.header.len();
+            let right =
+                (format!("与表头相同的 {wanted} 列"), format!("{wanted} cells, as the header has"));
+            let fault = Wrong(CsvCode::WrongLength, record.len().to_string(), right);
+            self.faults.push(fault.at(line, ""));
             return None;
         }
         let Self { header, resolve_area, faults, .. } = self;
@@ -231,8 +213,8 @@ impl<F: Fn(&str) -> Option<AreaId>> Reading<'_, F> {
     }
 }
 
-fn too_many_rows(line: u64) -> CsvFault {
-    let wrong = "the table goes on".to_owned();
-    let right = format!("at most {} rows are read", Matrix::MAX_ROWS);
-    Wrong(CsvCode::TooManyRows, wrong, right).at(line, "")
+fn too_many_rows(line: u64) -> Fault {
+    let max = Matrix::MAX_ROWS;
+    let right = (format!("最多 {max} 条"), format!("at most {max} rows"));
+    Wrong(CsvCode::TooManyRows, String::new(), right).at(line, "")
 }

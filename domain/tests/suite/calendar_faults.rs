@@ -1,14 +1,18 @@
 //! Calendars that somebody wrote wrongly: every fault, where it is, and what it says.
 
 use chrono::NaiveDate;
-use domain::calendar::{CalendarBook, Fault, FaultCode, HolidayDay, HolidayYear, Schedule};
+use domain::{
+    calendar::{CalendarBook, FaultCode, HolidayDay, HolidayYear, Schedule},
+    sheet::Fault,
+};
 use serde_json::json;
 
 use super::calendar::summer;
 
 /// Codes and places.
-fn told(faults: &[Fault]) -> Vec<(&'static str, &str)> {
-    faults.iter().map(|fault| (fault.code.name(), fault.at.as_str())).collect()
+fn told(faults: &[Fault]) -> Vec<(&'static str, &'static str)> {
+    let pointer = |fault: &Fault| &*Box::leak(fault.pointer().into_boxed_str());
+    faults.iter().map(|fault| (fault.code, pointer(fault))).collect()
 }
 
 fn parsed(text: &str) -> Vec<Fault> {
@@ -47,8 +51,8 @@ fn a_notice_says_which_entry_is_wrong_and_why() {
             ("wrong_type", "/days/2/isOffDay"),
         ]
     );
-    assert_eq!(faults[0].facts["given"], "\"no\"");
-    assert_eq!(faults[2].facts["given"], "2026-02-30");
+    assert_eq!(faults[0].fact("given"), Some("\"no\""));
+    assert_eq!(faults[2].fact("given"), Some("2026-02-30"));
 }
 
 #[test]
@@ -69,7 +73,7 @@ fn a_notice_is_about_its_year_and_the_december_before() {
             ("outside_year", "/days/5/date"),
         ]
     );
-    assert_eq!(faults[1].facts["first"], "/days/2");
+    assert_eq!(faults[1].fact("first"), Some("/days/2"));
     let ancient = r#"{"year": 1066, "papers": [], "days": []}"#;
     assert_eq!(told(&parsed(ancient)), [("out_of_range", "/year")]);
 }
@@ -94,7 +98,7 @@ fn an_import_takes_all_files_or_none() {
     let empty = r#"{"year": 2026, "papers": [], "days": []}"#;
     let faults = book.import(&[published, empty, published, "x"]).unwrap_err();
     assert_eq!(told(&faults), [("year_twice", "/2/year"), ("not_json", "/3")]);
-    assert_eq!(faults[0].facts["first"], "/0/year");
+    assert_eq!(faults[0].fact("first"), Some("/0/year"));
     assert_eq!(book, CalendarBook::standard());
     book.import(&[published, empty]).unwrap();
     assert!(book.years[&2027].is_published());
@@ -115,8 +119,8 @@ fn years_stand_under_their_own_key_and_agree() {
     }
     let faults = book.check();
     assert_eq!(faults.len(), 1);
-    assert_eq!(faults[0].code, FaultCode::DateContradicts);
-    assert_eq!(faults[0].facts["first"], "/years/2025");
+    assert_eq!(faults[0].code, FaultCode::DateContradicts.name());
+    assert_eq!(faults[0].fact("first"), Some("/years/2025"));
 }
 
 #[test]
@@ -139,7 +143,7 @@ fn windows_run_forwards_and_apart() {
         ]
     );
     assert_eq!(
-        (faults[2].facts["from"].as_str(), faults[2].facts["until"].as_str()),
+        (faults[2].fact("from").unwrap(), faults[2].fact("until").unwrap()),
         ("17:59", "24:00")
     );
     let nine = vec![window("08:00", "09:00"); 9];

@@ -78,6 +78,11 @@ pub(crate) fn entry(code: &str, kind: EntryKind, category: &str, area: Option<Ar
 
 /// Where and in which column which faults are.
 pub(crate) fn found(faults: &[Fault]) -> Vec<(At, &'static str, &'static str)> {
-    assert!(faults.iter().all(|fault| !fault.expected.is_empty()), "{faults:?}");
-    faults.iter().map(|fault| (fault.at, fault.column, fault.code)).collect()
+    for fault in faults {
+        let (zh, en) = fault.told();
+        assert!(!zh.starts_with(fault.code), "{zh} has no Chinese name");
+        assert!(zh.contains("；应为") && en.contains("; expected "), "{zh} {en}");
+    }
+    let column = |fault: &Fault| &*Box::leak(fault.column.clone().into_owned().into_boxed_str());
+    faults.iter().map(|fault| (fault.at, column(fault), fault.code)).collect()
 }

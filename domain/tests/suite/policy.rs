@@ -38,7 +38,7 @@ fn ask(chain: &Chain<Policy>, document: Document) -> Result<Change<Policy>, Refu
 fn faults(document: Document) -> Vec<(String, &'static str)> {
     match ask(&Chain::default(), document) {
         Err(Refusal::Unsound { faults }) => {
-            faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect()
+            faults.into_iter().map(|fault| (fault.pointer(), fault.code)).collect()
         }
         other => panic!("{other:?}"),
     }

@@ -15,7 +15,8 @@ use domain::{
     limit::Limit,
     obligation::Duty,
     rules::Urgency,
-    sla::{Fault, Known, Matrix, Query, Row, STANDARD, ancestry},
+    sheet::Fault,
+    sla::{Known, Matrix, Query, Row, STANDARD, Tie, ancestry},
 };
 
 use super::world::{CITY, COMMUNITY, DISTRICT, GRID, STREET, WORLD};
@@ -100,4 +101,9 @@ fn known<T>(ask: impl FnOnce(&Known<'_>) -> T) -> T {
 
 fn faults(matrix: &Matrix) -> Vec<Fault> {
     known(|known| matrix.check(known))
+}
+
+/// What ties in a matrix, by the same.
+fn ties(matrix: &Matrix) -> Vec<Tie> {
+    known(|known| matrix.ties(known))
 }

@@ -43,18 +43,23 @@ fn every_fault_of_the_whole_is_named() {
     let whole = |column, code| vec![(At::Whole, column, code)];
     assert_eq!(faults(|all| all.ranks.clear()), whole("ranks", "empty"));
     assert_eq!(faults(|all| all.topics.clear()), whole("topics", "empty"));
-    assert_eq!(faults(|all| all.ranks[1].code = "advance".into()), at("ranks", "duplicate_code"));
+    assert_eq!(faults(|all| all.ranks[1].code = "advance".into()), at("code", "duplicate_code"));
     assert_eq!(
         faults(|all| all.topics[1].code = "resident_demand".into()),
-        at("topics", "duplicate_code")
+        at("code", "duplicate_code")
     );
-    assert_eq!(faults(|all| all.topics[1].label.clear()), at("topics", "empty"));
+    assert_eq!(faults(|all| all.topics[1].label.clear()), at("label", "empty"));
     let out = |column| whole(column, "out_of_range");
     assert_eq!(faults(|all| all.repeat_window_days = 0), out("repeat_window_days"));
     assert_eq!(faults(|all| all.repeat_metres = 5_001), out("repeat_metres"));
     assert_eq!(faults(|all| all.arrival_metres = 0), out("arrival_metres"));
     let topic = Topic { code: String::new(), label: "x".into() };
-    assert_eq!(faults(|all| all.topics[1] = topic.clone()), at("topics", "empty"));
+    assert_eq!(faults(|all| all.topics[1] = topic.clone()), at("code", "empty"));
+    let mut wrong = Whistling::standard();
+    wrong.topics[1].label.clear();
+    wrong.ranks[2].code = "hard".into();
+    let pointers: Vec<String> = wrong.check().iter().map(domain::sheet::Fault::pointer).collect();
+    assert_eq!(pointers, ["/ranks/2/code", "/topics/1/label"], "each in its own list");
 }
 
 #[test]

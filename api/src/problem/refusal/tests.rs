@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use domain::{
     actor::Role,
-    calendar::{self, FaultCode},
     limit::{Limit, LimitUnit},
-    policy::Fault,
+    sheet::{At, Fault},
 };
 
 use super::*;
@@ -100,19 +99,17 @@ fn all() -> Vec<Refusal> {
     all
 }
 
-/// One of a list, one of the whole of a list, and those of a calendar with and without facts.
+/// One in a row of a list, one of the whole of it, one deep in a document with the days it is
+/// about, and one without any facts.
 fn faults() -> Vec<Fault> {
-    let fault = |pointer: &str, code, detail: &str| Fault {
-        pointer: pointer.to_owned(),
-        code,
-        detail: detail.to_owned(),
-    };
+    let row = Fault::new(At::Row(2), ("id", "duplicate_id"), "R-1").of("rows");
+    let whole = Fault::new(At::Whole, ("", "too_many_rows"), "5001");
+    let year = Fault::new(At::Whole, ("years/2026/days/3/date", "bad_date"), "02-30");
     vec![
-        fault("/rows/2/id", "duplicate_id", "rows 1 and 3 have one id, R-1"),
-        fault("/", "too_many_rows", ": too_many_rows “5001”; expected at most 5000 rows"),
-        calendar::Fault::new(FaultCode::NotADate, "/years/2026").with("given", "02-30").into(),
-        calendar::Fault::new(FaultCode::NoWorkingTime, "").into(),
-        fault("/measures", "unheard_of", "never seen"),
+        row.expecting("各不相同的编号", "an id of its own"),
+        whole.expecting("最多 5000 条", "at most 5000 rows"),
+        year.with("year", 2026),
+        Fault::new(At::Whole, ("measures", "empty"), ""),
     ]
 }
 
@@ -194,8 +191,8 @@ fn times_are_read_in_china() {
 fn every_fault_of_a_document_is_told_with_its_place() {
     let unsound = || Refusal::Unsound { faults: faults() };
     let (zh, en) = (read(unsound(), Language::Zh), read(unsound(), Language::En));
-    assert_eq!(zh["detail"], "查出 5 处错误，整份文件都没有生效；请按 errors 逐处修改后重新发布。");
-    assert_eq!(zh["count"], 5);
+    assert_eq!(zh["detail"], "查出 4 处错误，整份文件都没有生效；请按 errors 逐处修改后重新发布。");
+    assert_eq!(zh["count"], 4);
     let told = |body: &serde_json::Value| -> Vec<String> {
         let errors = body["errors"].as_array().unwrap().iter();
         errors.map(|e| format!("{} {} {}", e["pointer"], e["code"], e["message"])).collect()
@@ -203,21 +200,19 @@ fn every_fault_of_a_document_is_told_with_its_place() {
     assert_eq!(
         told(&zh),
         [
-            r#""/document/rows/2/id" "duplicate_id" "编号重复：rows 1 and 3 have one id, R-1。""#,
-            r#""/document" "too_many_rows" "条目过多：too_many_rows “5001”; expected at most 5000 rows。""#,
-            r#""/document/years/2026" "not_a_date" "日期无效：given: 02-30。""#,
-            r#""/document" "no_working_time" "没有任何工作时间。""#,
-            r#""/document/measures" "unheard_of" "unheard_of：never seen。""#,
+            r#""/document/rows/2/id" "duplicate_id" "编号重复：所填“R-1”；应为各不相同的编号。""#,
+            r#""/document" "too_many_rows" "条目过多：所填“5001”；应为最多 5000 条。""#,
+            r#""/document/years/2026/days/3/date" "bad_date" "日期无效：所填“02-30”，年度“2026”。""#,
+            r#""/document/measures" "empty" "内容不能为空。""#,
         ]
     );
     assert_eq!(
         told(&en),
         [
-            r#""/document/rows/2/id" "duplicate_id" "rows 1 and 3 have one id, R-1.""#,
-            r#""/document" "too_many_rows" "too_many_rows “5001”; expected at most 5000 rows.""#,
-            r#""/document/years/2026" "not_a_date" "not a date: given: 02-30.""#,
-            r#""/document" "no_working_time" "no working time.""#,
-            r#""/document/measures" "unheard_of" "never seen.""#,
+            r#""/document/rows/2/id" "duplicate_id" "duplicate id: given “R-1”; expected an id of its own.""#,
+            r#""/document" "too_many_rows" "too many rows: given “5001”; expected at most 5000 rows.""#,
+            r#""/document/years/2026/days/3/date" "bad_date" "bad date: given “02-30”, year “2026”.""#,
+            r#""/document/measures" "empty" "empty.""#,
         ]
     );
 }

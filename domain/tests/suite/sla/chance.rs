@@ -6,11 +6,11 @@ use domain::{
     limit::Limit,
     obligation::Duty,
     rules::Urgency,
-    sla::{Column, Compiled, Demand, Fault, Matrix, Query, Row, Verdict, ancestry},
+    sla::{Column, Compiled, Demand, Matrix, Query, Row, Verdict, ancestry},
 };
 use proptest::prelude::any;
 
-use super::{CATALOGUE, day, faults, known, query, rule, with};
+use super::{CATALOGUE, day, faults, known, query, rule, ties, with};
 use crate::suite::{
     chance::{Dice, runner},
     world::{CITY, DISTRICT, DISTRICT_BESIDE, GRID, GRID_NEXT, STREET, WORLD},
@@ -77,11 +77,13 @@ fn sound(dice: &mut Dice) -> Matrix {
     let count = dice.below(6) + 1;
     let mut matrix = with((0..count).map(|number| any_row(dice, number)));
     for number in 100.. {
-        let found = faults(&matrix);
-        let Some(fault) = found.first() else { return matrix };
-        let Fault::Tie(tie) = fault else { panic!("{fault}") };
+        let found = ties(&matrix);
+        let Some(tie) = found.first() else {
+            assert_eq!(faults(&matrix), []);
+            return matrix;
+        };
         if tie.same {
-            matrix.rows.remove(tie.rows[1] - 1);
+            matrix.rows.remove(tie.rows[1]);
         } else {
             matrix.rows.push(added(tie, number));
         }

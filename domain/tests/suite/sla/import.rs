@@ -4,7 +4,8 @@ use domain::{
     id::AreaId,
     limit::Limit,
     obligation::Duty,
-    sla::{CsvFault, Demand, Matrix, Row},
+    sheet::{At, Fault},
+    sla::{Demand, Matrix, Row},
 };
 
 use super::{day, rule};
@@ -13,7 +14,7 @@ use crate::suite::world::{STREET, WORLD};
 const HEADER: &str = "id,duty,area,channel,demand,category,urgency,complexity,rank,redo,limit,\
                       valid_from,valid_until,owner,basis";
 
-fn read(text: &str) -> Result<Matrix, Vec<CsvFault>> {
+fn read(text: &str) -> Result<Matrix, Vec<Fault>> {
     let resolve = |code: &str| (code == "320106001").then_some(STREET);
     Matrix::parse_csv(text, resolve)
 }
@@ -21,7 +22,9 @@ fn read(text: &str) -> Result<Matrix, Vec<CsvFault>> {
 /// Line, column and code of every fault.
 fn found(text: &str) -> Vec<(u64, String, &'static str)> {
     let faults = read(text).unwrap_err();
-    faults.into_iter().map(|fault| (fault.line, fault.column, fault.code.name())).collect()
+    let line = |at| if let At::Line(line) = at { line } else { panic!("no line") };
+    let told = |fault: Fault| (line(fault.at), fault.column.into_owned(), fault.code);
+    faults.into_iter().map(told).collect()
 }
 
 #[test]
@@ -79,15 +82,13 @@ fn every_wrong_cell_is_told() {
 #[test]
 fn a_vague_unit_is_told_what_it_must_be() {
     for (limit, right) in [
-        ("3天", "天 must be 自然日 (d) where holidays count, or 工作日 (wd) where they do not"),
-        (
-            "4小时",
-            "小时 must be 紧急工作时 (h) where holidays count, or 工作时 (wh) where they do not",
-        ),
+        ("3天", "自然日 (d) where holidays count, or 工作日 (wd) where they do not"),
+        ("4小时", "紧急工作时 (h) where holidays count, or 工作时 (wh) where they do not"),
     ] {
         let faults = read(&format!("{HEADER}\nA,handle,,,,,,,,,{limit},,,o,b\n")).unwrap_err();
-        assert_eq!(faults[0].right, right);
-        assert!(faults[0].to_string().starts_with("line 2, limit: "), "{}", faults[0]);
+        let (zh, en) = faults[0].told_in_table();
+        assert!(en.starts_with("Line 2, column limit: ") && en.ends_with(right), "{en}");
+        assert!(zh.starts_with("第 2 行“limit”列：时限单位不明"), "{zh}");
     }
 }
 

@@ -5,10 +5,11 @@ use domain::{
     obligation::Duty,
     report::Channel,
     rules::Urgency,
-    sla::{Column, Compiled, Demand, Fault, Matrix, Row},
+    sheet::Fault,
+    sla::{Column, Compiled, Demand, Matrix, Row, Tie},
 };
 
-use super::{day, faults, known, parsed, rule, with};
+use super::{day, faults, known, parsed, rule, ties, with};
 use crate::suite::world::{GRID, GRID_NEXT, NOWHERE, STREET};
 
 /// The one fault of the standard with these rows.
@@ -18,7 +19,20 @@ fn only(rows: impl IntoIterator<Item = Row>) -> Fault {
     found[0].clone()
 }
 
-/// A row that is right, to be spoilt; it is row 24.
+/// The one tie of the standard with these rows, which is its one fault.
+fn tied(rows: impl IntoIterator<Item = Row>) -> Tie {
+    let matrix = with(rows);
+    let found = ties(&matrix);
+    assert_eq!((found.len(), faults(&matrix).len()), (1, 1), "{found:?}");
+    found[0].clone()
+}
+
+/// The code, the pointer and what was given.
+fn told(fault: &Fault) -> (&'static str, String, Option<&str>) {
+    (fault.code, fault.pointer(), fault.fact("given"))
+}
+
+/// A row that is right, to be spoilt; its index is 23.
 fn sound() -> Row {
     Row { demand: Some(Demand::Help), ..rule("X-1", Duty::Close, "2h") }
 }
@@ -26,22 +40,26 @@ fn sound() -> Row {
 #[test]
 fn a_rule_without_an_owner_or_a_basis_is_refused() {
     let fault = only([Row { owner: " ".into(), ..sound() }]);
-    assert_eq!(fault.code(), "missing");
-    assert_eq!(fault.to_string(), "row 24, owner: text must not be empty");
+    assert_eq!(told(&fault), ("missing", "/rows/23/owner".to_owned(), None));
+    assert_eq!(
+        fault.told(),
+        ("内容不能为空；应为文字".into(), "missing; expected some text".into())
+    );
     let fault = only([Row { basis: String::new(), ..sound() }]);
-    assert_eq!((fault.code(), fault.to_string().contains("basis")), ("missing", true));
+    assert_eq!(told(&fault), ("missing", "/rows/23/basis".to_owned(), None));
     let fault = only([Row { id: "长".repeat(41), ..sound() }]);
-    assert_eq!(fault.code(), "bad_text");
+    assert_eq!(fault.code, "bad_text");
 }
 
 #[test]
 fn what_is_not_known_is_refused() {
     let fault = only([Row { category: Some("Z9".into()), ..sound() }]);
-    assert_eq!(fault, Fault::UnknownCategory { row: 24, code: "Z9".into() });
+    assert_eq!(told(&fault), ("unknown_category", "/rows/23/category".to_owned(), Some("Z9")));
     let fault = only([Row { rank: Some("loud".into()), ..sound() }]);
-    assert_eq!(fault, Fault::UnknownRank { row: 24, code: "loud".into() });
+    assert_eq!(told(&fault), ("unknown_rank", "/rows/23/rank".to_owned(), Some("loud")));
     let fault = only([Row { area: Some(NOWHERE), ..sound() }]);
-    assert_eq!(fault, Fault::UnknownArea { row: 24, area: NOWHERE });
+    assert_eq!(told(&fault).0, "unknown_area");
+    assert_eq!(fault.fact("given"), Some(NOWHERE.to_string().as_str()));
 }
 
 #[test]
@@ -51,19 +69,26 @@ fn limits_days_and_ids_are_checked() {
         Limit::minutes(Limit::MAX + 1),
         Limit { amount: 2, unit: LimitUnit::SameDay },
     ] {
-        assert_eq!(only([Row { limit, ..sound() }]), Fault::Limit { row: 24, limit });
+        let fault = only([Row { limit, ..sound() }]);
+        let given = limit.to_string();
+        assert_eq!(told(&fault), ("bad_limit", "/rows/23/limit".to_owned(), Some(given.as_str())));
     }
     let (from, until) = (day("2026-06-02"), day("2026-06-01"));
     let backward = Row { valid_from: Some(from), valid_until: Some(until), ..sound() };
-    assert_eq!(only([backward]), Fault::Backward { row: 24, from, until });
+    let fault = only([backward]);
+    let expected = ("backward", "/rows/23/valid_until".to_owned(), Some("2026-06-01"));
+    assert_eq!(told(&fault), expected);
     let fault = only([Row { id: "STD-03".into(), ..sound() }]);
-    assert_eq!(fault, Fault::DuplicateId { rows: [3, 24], id: "STD-03".into() });
+    assert_eq!(told(&fault), ("duplicate_id", "/rows/23/id".to_owned(), Some("STD-03")));
+    assert_eq!(fault.fact("first"), Some("/rows/2"));
 }
 
 #[test]
 fn more_than_anybody_can_survey_is_refused() {
     let matrix = Matrix { rows: vec![sound(); Matrix::MAX_ROWS + 1] };
-    assert_eq!(faults(&matrix), [Fault::TooManyRows { count: 5_001 }]);
+    let found = faults(&matrix);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].code, found[0].fact("given")), ("too_many_rows", Some("5001")));
     let matrix = Matrix { rows: vec![sound(); 50] };
     assert_eq!(faults(&matrix).len(), Matrix::MAX_FAULTS);
 }
@@ -74,13 +99,17 @@ fn every_duty_needs_a_row_for_everything() {
     let limited: Vec<&Duty> = Duty::ALL.iter().filter(|duty| duty.limited()).collect();
     assert_eq!(found.len(), limited.len());
     for (fault, duty) in found.iter().zip(limited) {
-        assert_eq!(*fault, Fault::NoFallback { duty: *duty, from: None, until: None });
+        let named = format!("{} {}", duty.name(), duty.label());
+        assert_eq!((fault.code, fault.fact("duty")), ("no_fallback", Some(named.as_str())));
+        assert_eq!((fault.pointer(), fault.fact("from")), ("/rows".to_owned(), None));
     }
     let mut matrix = parsed(domain::sla::STANDARD);
     let close = matrix.rows.iter_mut().find(|row| row.duty == Duty::Close).unwrap();
     close.valid_until = Some(day("2026-12-31"));
     let from = Some(day("2027-01-01"));
-    assert_eq!(faults(&matrix), [Fault::NoFallback { duty: Duty::Close, from, until: None }]);
+    let found = faults(&matrix);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].fact("from"), found[0].fact("until")), (Some("2027-01-01"), None));
     matrix.rows.push(Row { valid_from: from, ..rule("next", Duty::Close, "8wh") });
     assert_eq!(faults(&matrix), []);
 }
@@ -94,24 +123,27 @@ fn a_tie_names_both_rows_a_matter_and_the_row_to_add() {
         ..rule("help", Duty::Handle, "3wd")
     };
     let there = Row { area: Some(GRID), ..rule("there", Duty::Handle, "4wd") };
-    let found = faults(&with([help, there]));
-    let Fault::Tie(tie) = found.last().unwrap() else { panic!("{found:?}") };
-    assert_eq!((tie.rows, tie.same, tie.duty), ([24, 25], false, Duty::Handle));
+    let matrix = with([help, there]);
+    let found = ties(&matrix);
+    let tie = found.last().unwrap();
+    assert_eq!((tie.rows, tie.same, tie.duty), ([23, 24], false, Duty::Handle));
     let matter = [(Column::Area, GRID.to_string()), (Column::Demand, "help".to_owned())];
     assert_eq!(tie.matter, matter);
     assert_eq!((tie.from, tie.until), (Some(day("2026-03-01")), None));
-    let told = tie.to_string();
-    assert!(told.contains("rows 24 (help) and 25 (there)"), "{told}");
-    assert!(told.contains("add a row with exactly these conditions"), "{told}");
+    let fault = Fault::from(tie);
+    assert_eq!((fault.pointer().as_str(), fault.fact("other")), ("/rows/24", Some("help")));
+    let (zh, en) = fault.told();
+    assert!(en.contains("another row with exactly these conditions"), "{en}");
+    assert!(zh.contains("另加一条恰好是这些条件的时限"), "{zh}");
     // Both also tie with the standard's urgent rows.
-    assert_eq!(found.len(), 5);
+    assert_eq!((found.len(), faults(&matrix).len()), (5, 5));
 }
 
 #[test]
 fn the_same_conditions_twice_are_a_tie_that_no_row_settles() {
-    let Fault::Tie(tie) = only([sound(), Row { id: "X-2".into(), ..sound() }]) else { panic!() };
+    let tie = tied([sound(), Row { id: "X-2".into(), ..sound() }]);
     assert!(tie.same);
-    assert!(tie.to_string().ends_with("remove one or let it end before"), "{tie}");
+    assert!(Fault::from(&tie).told().1.ends_with("one of them removed, or ended before"));
 }
 
 #[test]
@@ -145,16 +177,19 @@ fn a_meeting_covered_for_a_while_is_a_tie_afterwards() {
         id: "X-3".into(),
         ..sound()
     };
-    let Fault::Tie(tie) = only([sound(), phone, both]) else { panic!() };
+    let tie = tied([sound(), phone, both]);
     assert_eq!((tie.from, tie.until), (Some(day("2026-07-01")), None));
 }
 
 #[test]
 fn a_refused_matrix_is_not_compiled() {
     let refused = known(|known| Compiled::new(Matrix::default(), known)).unwrap_err();
-    assert!(refused.iter().all(|fault| fault.code() == "no_fallback"));
+    assert!(refused.iter().all(|fault| fault.code == "no_fallback"));
     let told = refused[0].to_string();
-    assert_eq!(told, "no row without conditions for accept (受理) on any day; add one");
+    assert_eq!(
+        told,
+        "Column rows: no fallback: duty “accept 受理”; expected a row without conditions"
+    );
 }
 
 #[test]
