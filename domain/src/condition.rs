@@ -1,11 +1,7 @@
 //! When a row of a list applies: to which matters, where, at which level, and for how long.
 //!
-//! One row is more specific than another when its conditions imply the other's: a sub-class
-//! implies its class, an area the areas around it, a level set one not set. The most specific
-//! row wins. Two rows that can meet, neither more specific, are a tie unless rows with exactly
-//! what both ask for settle it on every day on which they meet.
-
-use std::collections::{BTreeMap, HashMap};
+//! The most specific row that applies wins; what that means, and which rows tie, is
+//! [`crate::specific`].
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -15,6 +11,7 @@ use crate::{
     catalogue::Catalogue,
     id::AreaId,
     sheet::{At, Fault, Faults},
+    specific::{self, Entry, Scope, Span},
 };
 
 /// From which day, and until which, something is in force.
@@ -39,29 +36,10 @@ impl Period {
         self.until.is_some_and(|until| until <= self.from)
     }
 
-    /// The days in both; none when there are none.
-    pub fn meet(self, other: Self) -> Option<Self> {
-        let until = match (self.until, other.until) {
-            (Some(one), Some(two)) => Some(one.min(two)),
-            (one, two) => one.or(two),
-        };
-        let both = Self { from: self.from.max(other.from), until };
-        (!both.is_empty()).then_some(both)
-    }
-
-    /// Whether every day of it is in one of `others`.
-    fn covered(self, others: &[Self]) -> bool {
-        let mut day = self.from;
-        loop {
-            if self.until.is_some_and(|until| day >= until) {
-                return true;
-            }
-            let Some(holds) = others.iter().find(|other| other.holds(day)) else { return false };
-            match holds.until {
-                Some(until) => day = until,
-                None => return true,
-            }
-        }
+    /// The same with its last day, as rows are compared.
+    fn span(self) -> Span {
+        let last = |until: NaiveDate| until.pred_opt().unwrap_or(until);
+        Span { from: self.from, until: self.until.map_or(Span::EVER.until, last) }
     }
 }
 
@@ -205,48 +183,6 @@ pub(crate) fn most_specific<T: Copy>(rows: &[(T, Distance)]) -> Vec<(T, Distance
     rows.iter().filter(|(_, distance)| !beaten(*distance)).copied().collect()
 }
 
-/// A condition with everything it implies.
-struct Implied<'a> {
-    row: usize,
-    condition: Condition<'a>,
-    classes: Vec<&'a str>,
-    areas: Vec<AreaId>,
-}
-
-type Exactly<'a> = (&'a str, Option<AreaId>, Option<AreaKind>);
-
-impl<'a> Implied<'a> {
-    fn exactly(&self) -> Exactly<'a> {
-        (self.condition.category, self.condition.area, self.condition.level)
-    }
-
-    fn implies(&self, other: &Self) -> bool {
-        self.classes.contains(&other.condition.category)
-            && other.condition.area.is_none_or(|area| self.areas.contains(&area))
-            && (other.condition.level.is_none() || self.condition.level == other.condition.level)
-    }
-
-    /// What both ask for together; none when nothing can satisfy both.
-    fn meet(&self, other: &Self) -> Option<Exactly<'a>> {
-        let (one, two) = (&self.condition, &other.condition);
-        let category = if self.classes.contains(&two.category) {
-            one.category
-        } else {
-            other.classes.contains(&one.category).then_some(two.category)?
-        };
-        let area = match (one.area, two.area) {
-            (Some(a), Some(b)) if self.areas.contains(&b) => Some(a),
-            (Some(a), Some(b)) => other.areas.contains(&a).then_some(Some(b))?,
-            (a, b) => a.or(b),
-        };
-        let level = match (one.level, two.level) {
-            (Some(a), Some(b)) if a != b => return None,
-            (a, b) => a.or(b),
-        };
-        Some((category, area, level))
-    }
-}
-
 /// Pairs of rows of which neither wins where both apply, the earlier row first; at most `most`.
 pub(crate) fn ties<'a>(
     conditions: impl Iterator<Item = Condition<'a>>,
@@ -254,34 +190,14 @@ pub(crate) fn ties<'a>(
     allowed: impl Fn(usize, usize) -> bool,
     most: usize,
 ) -> Vec<(usize, usize)> {
-    let mut families: BTreeMap<&str, Vec<Implied<'a>>> = BTreeMap::new();
-    let mut exactly: HashMap<Exactly<'a>, Vec<Period>> = HashMap::new();
-    for (row, condition) in conditions.enumerate() {
-        let classes = classes(condition.category, catalogue);
+    let held = conditions.enumerate().filter(|(_, condition)| !condition.period.is_empty());
+    let entries = held.map(|(index, condition)| {
+        let categories = classes(condition.category, catalogue);
         let areas = condition.area.map_or_else(Vec::new, |area| areas(area, tree));
-        let implied = Implied { row, condition, classes, areas };
-        exactly.entry(implied.exactly()).or_default().push(condition.period);
-        let family = implied.classes.last().copied().unwrap_or(condition.category);
-        families.entry(family).or_default().push(implied);
-    }
-    let settled = |meet: Exactly<'a>, one: &Implied<'a>, two: &Implied<'a>, days: Period| {
-        meet != one.exactly()
-            && meet != two.exactly()
-            && exactly.get(&meet).is_some_and(|periods| days.covered(periods))
-    };
-    let tie = |one: &Implied<'a>, two: &Implied<'a>| {
-        let Some(days) = one.condition.period.meet(two.condition.period) else { return false };
-        let Some(meet) = one.meet(two) else { return false };
-        one.implies(two) == two.implies(one) && !settled(meet, one, two, days)
-    };
-    let mut found: Vec<(usize, usize)> = families
-        .values()
-        .flat_map(|family| family.iter().enumerate().map(move |(at, one)| (one, family, at)))
-        .flat_map(|(one, family, at)| family.iter().skip(at + 1).map(move |two| (one, two)))
-        .filter(|(one, two)| !allowed(one.row, two.row) && tie(one, two))
-        .map(|(one, two)| (one.row, two.row))
-        .take(most)
-        .collect();
-    found.sort_unstable();
-    found
+        let level = condition.level.map(AreaKind::name);
+        let scope = Scope::new(categories, areas, [level, None, None, None, None, None]);
+        (scope.family(), Entry { index, scope, span: condition.period.span() })
+    });
+    let found = specific::ties(entries, allowed, most);
+    found.into_iter().map(|meeting| meeting.rows.into()).collect()
 }

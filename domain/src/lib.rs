@@ -39,6 +39,7 @@ pub mod rules;
 pub mod sampling;
 pub mod sheet;
 pub mod sla;
+mod specific;
 pub mod tessellate;
 pub mod text;
 pub mod whistling;

@@ -14,7 +14,6 @@ mod compiled;
 mod fault;
 mod import;
 mod presets;
-mod scope;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -27,9 +26,14 @@ pub use self::{
     presets::{PRESETS, Preset, RANKS, STANDARD, preset},
 };
 use crate::{
-    id::AreaId, limit::Limit, named::named, obligation::Duty, report::Channel, rules::Urgency,
+    id::AreaId,
+    limit::Limit,
+    named::named,
+    obligation::Duty,
+    report::Channel,
+    rules::Urgency,
+    specific::{self, Asked, Plain, Span},
 };
-use scope::Conditions;
 
 named! {
     /// What the person who speaks wants (北京接诉即办条例, and what inspection adds).
@@ -191,16 +195,27 @@ impl Row {
             && self.valid_until.is_none_or(|until| on <= until)
     }
 
-    fn conditions(&self) -> Conditions<'_> {
-        Conditions {
-            area: self.area,
-            channel: self.channel,
-            demand: self.demand,
-            category: self.category.as_deref(),
-            urgency: self.urgency,
-            complexity: self.complexity,
-            rank: self.rank.as_deref(),
-            redo: self.redo,
+    /// The values it asks for that contain nothing else, in the order of [`PLAIN`].
+    fn plain(&self) -> Plain<'_> {
+        [
+            self.channel.map(Channel::name),
+            self.demand.map(Demand::name),
+            self.urgency.map(Urgency::name),
+            self.complexity.map(Complexity::name),
+            self.rank.as_deref(),
+            self.redo.map(|redo| if redo { "true" } else { "false" }),
+        ]
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked { category: self.category.as_deref(), area: self.area, plain: self.plain() }
+    }
+
+    /// The days it is in force.
+    fn span(&self) -> Span {
+        Span {
+            from: self.valid_from.unwrap_or(Span::EVER.from),
+            until: self.valid_until.unwrap_or(Span::EVER.until),
         }
     }
 
@@ -212,8 +227,27 @@ impl Row {
         let category =
             category.and_then(|code| query.category.iter().rev().position(|one| *one == code));
         let deep = |position: Option<usize>| position.map_or(0, |above| above + 1);
-        deep(area) + deep(category) + self.conditions().flat()
+        deep(area) + deep(category) + self.asked().plain()
     }
+}
+
+/// The columns of [`Row::plain`].
+const PLAIN: [Column; specific::PLAIN] = [
+    Column::Channel,
+    Column::Demand,
+    Column::Urgency,
+    Column::Complexity,
+    Column::Rank,
+    Column::Redo,
+];
+
+/// What is asked for, as written in a table.
+fn written(asked: &Asked<'_>) -> Vec<(Column, String)> {
+    let area = asked.area.map(|area| (Column::Area, area.to_string()));
+    let category = asked.category.map(|code| (Column::Category, code.to_owned()));
+    let plain = PLAIN.into_iter().zip(asked.plain);
+    let plain = plain.filter_map(|(column, value)| Some((column, value?.to_owned())));
+    area.into_iter().chain(category).chain(plain).collect()
 }
 
 impl Matrix {
@@ -231,9 +265,8 @@ impl Matrix {
     #[must_use]
     pub fn over(self, base: Self) -> Self {
         let Self { rows: mut own } = self;
-        let replaced = |row: &Row| {
-            own.iter().any(|new| new.duty == row.duty && new.conditions() == row.conditions())
-        };
+        let replaced =
+            |row: &Row| own.iter().any(|new| new.duty == row.duty && new.asked() == row.asked());
         let mut rows: Vec<Row> = base.rows.into_iter().filter(|row| !replaced(row)).collect();
         rows.append(&mut own);
         Self { rows }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     Column, Matrix, Row, Tie,
     fault::{ROWS, cell, no_fallback},
-    scope::{Conditions, Scope, Span},
+    written,
 };
 use crate::{
     area::AreaTree,
@@ -14,6 +14,7 @@ use crate::{
     limit::{Limit, LimitUnit},
     obligation::Duty,
     sheet::{Fault, Faults, MAX_FAULTS, MAX_ROWS, right_text},
+    specific::{self, Entry, Meeting, Scope, Span},
     text::{self, Code, Line},
 };
 
@@ -56,7 +57,7 @@ impl<'a> Known<'a> {
             unknown if unknown.is_empty() => vec![area],
             known => known,
         });
-        Scope { conditions: row.conditions(), areas, categories }
+        Scope::new(categories, areas, row.plain())
     }
 }
 
@@ -102,68 +103,34 @@ impl Matrix {
     }
 
     fn no_fallback(&self, duty: Duty) -> Option<Fault> {
-        let always = self.rows.iter().filter(|row| row.duty == duty && row.conditions().none());
-        let spans: Vec<Span> = always.map(Span::of).collect();
+        let always = self.rows.iter().filter(|row| row.duty == duty && row.asked().nothing());
+        let spans: Vec<Span> = always.map(Row::span).collect();
         let gap = Span::EVER.gap(&spans)?;
         Some(no_fallback(duty, gap.begins(), gap.ends()))
     }
 
     /// Pairs of rows of which neither wins where both apply, up to [`MAX_FAULTS`].
     pub fn ties(&self, known: &Known<'_>) -> Vec<Tie> {
-        let of = |duty: &Duty| self.ties_of(*duty, known);
-        Duty::ALL.iter().flat_map(of).take(MAX_FAULTS).collect()
+        let entries = self.rows.iter().enumerate().map(|(index, row)| {
+            let entry = Entry { index, scope: known.scope(row), span: row.span() };
+            (row.duty.name(), entry)
+        });
+        let id = |index: usize| self.rows.get(index).map(|row| row.id.clone()).unwrap_or_default();
+        let tie = |meeting: Meeting<'_>| {
+            let [one, two] = meeting.rows;
+            let duty = self.rows.get(one)?.duty;
+            Some(Tie {
+                duty,
+                rows: [one, two],
+                ids: [id(one), id(two)],
+                matter: written(&meeting.asked),
+                from: meeting.days.begins(),
+                until: meeting.days.ends(),
+                same: meeting.same,
+            })
+        };
+        specific::ties(entries, |_, _| false, MAX_FAULTS).into_iter().filter_map(tie).collect()
     }
-
-    fn ties_of(&self, duty: Duty, known: &Known<'_>) -> Vec<Tie> {
-        let rows = self.rows.iter().enumerate().filter(|(_, row)| row.duty == duty);
-        let rows: Vec<Entry<'_>> = rows
-            .map(|(index, row)| Entry { index, row, scope: known.scope(row), span: Span::of(row) })
-            .collect();
-        let mut by_conditions: HashMap<Conditions<'_>, Vec<Span>> = HashMap::new();
-        for entry in &rows {
-            by_conditions.entry(entry.scope.conditions).or_default().push(entry.span);
-        }
-        let pairs = rows
-            .iter()
-            .enumerate()
-            .flat_map(|(index, a)| rows.iter().skip(index + 1).map(move |b| (a, b)));
-        pairs.filter_map(|(a, b)| tie(a, b, &by_conditions)).take(MAX_FAULTS).collect()
-    }
-}
-
-/// A row, prepared to be compared with all others.
-struct Entry<'a> {
-    index: usize,
-    row: &'a Row,
-    scope: Scope<'a>,
-    span: Span,
-}
-
-/// Whether two rows of one duty tie: they meet, neither implies the other, and on some day of
-/// their meeting no row asks for exactly what both ask for.
-fn tie(
-    a: &Entry<'_>,
-    b: &Entry<'_>,
-    by_conditions: &HashMap<Conditions<'_>, Vec<Span>>,
-) -> Option<Tie> {
-    let span = a.span.meet(b.span)?;
-    let meeting = a.scope.meet(&b.scope)?;
-    let (own, other) = (a.scope.conditions, b.scope.conditions);
-    let same = own == other;
-    if !same && (meeting == own || meeting == other) {
-        return None;
-    }
-    let between = by_conditions.get(&meeting).map_or(&[][..], Vec::as_slice);
-    let gap = if same { span } else { span.gap(between)? };
-    Some(Tie {
-        duty: a.row.duty,
-        rows: [a.index, b.index],
-        ids: [a.row.id.clone(), b.row.id.clone()],
-        matter: meeting.written(),
-        from: gap.begins(),
-        until: gap.ends(),
-        same,
-    })
 }
 
 /// What is wrong with one row by itself.

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use super::{Column, Known, Matrix, Query, Row};
+use super::{Column, Known, Matrix, Query, Row, written};
 use crate::{id::AreaId, obligation::Duty, sheet::Fault};
 
 /// A matrix that passed its check. Rows stand by duty and area, the most specific first.
@@ -129,7 +129,7 @@ fn unmet(row: &Row, query: &Query<'_>) -> Vec<Unmet> {
     let late = row.valid_until.filter(|until| query.on > *until);
     let days = [(Column::ValidFrom, early), (Column::ValidUntil, late)];
     let days = days.into_iter().filter_map(|(column, day)| Some((column, day?.to_string())));
-    let conditions = row.conditions().written().into_iter();
+    let conditions = written(&row.asked()).into_iter();
     let conditions = conditions.filter(|(column, wanted)| !holds(*column, wanted));
     conditions
         .chain(days)
