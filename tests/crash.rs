@@ -1,6 +1,8 @@
 //! No acknowledged write is lost: the program is killed under load, again and again, started
 //! anew, and asked for everything it promised.
 
+mod clockwork;
+
 use std::{
     collections::BTreeMap,
     hash::{BuildHasher, RandomState},
@@ -29,7 +31,7 @@ fn program() -> PathBuf {
     program
 }
 
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.args(arguments).env_clear().stdin(Stdio::null());
     command

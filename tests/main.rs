@@ -19,6 +19,8 @@ mod harness;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod install;
+#[cfg(test)]
 mod layers;
 #[cfg(test)]
 mod me;

@@ -58,16 +58,18 @@ on_both_stores! {
 }
 
 /// A store on the seeded city, and what decisions need.
-struct Desk {
-    database: Database,
-    store: Store,
+pub(crate) struct Desk {
+    pub(crate) database: Database,
+    pub(crate) store: Store,
+    /// How long ago it is on this desk.
+    pub(crate) ago: chrono::Duration,
     by: Actor,
     areas: AreaTree,
     catalogue: Catalogue,
-    tenant: tenant::Tenant,
+    pub(crate) tenant: tenant::Tenant,
 }
 
-fn run<F: Future<Output = ()>>(engine: Engine, tell: impl FnOnce(Desk) -> F) {
+pub(crate) fn run<F: Future<Output = ()>>(engine: Engine, tell: impl FnOnce(Desk) -> F) {
     let database = Database::seeded(engine);
     let options = Options { readers: Some(2), writers: Some(1), waiting: 4096 };
     let store = Store::open(&database.url, options).unwrap();
@@ -93,12 +95,21 @@ fn run<F: Future<Output = ()>>(engine: Engine, tell: impl FnOnce(Desk) -> F) {
             powers: Powers::shipped(),
         };
         let opened = store.clone();
-        tell(Desk { database, store, by, areas, catalogue: seed::catalogue(), tenant }).await;
+        tell(Desk {
+            database,
+            store,
+            ago: chrono::Duration::zero(),
+            by,
+            areas,
+            catalogue: seed::catalogue(),
+            tenant,
+        })
+        .await;
         opened.close();
     });
 }
 
-fn now() -> domain::Instant {
+pub(crate) fn now() -> domain::Instant {
     api::clock::Clock::default().now()
 }
 
@@ -116,7 +127,7 @@ impl Desk {
     fn context(&self) -> Context<'_> {
         Context {
             by: &self.by,
-            at: now(),
+            at: now() - self.ago,
             seq: 1,
             rules: &RULES,
             areas: &self.areas,
@@ -142,7 +153,7 @@ impl Desk {
         }
     }
 
-    fn report(&self) -> Change<Report> {
+    pub(crate) fn report(&self) -> Change<Report> {
         intake::submit(self.draft(), request(), self.context()).unwrap().0
     }
 
@@ -165,12 +176,12 @@ impl Desk {
         act(None, &command, request(), 0, self.context()).unwrap()
     }
 
-    async fn commit(&self, write: Write) -> Result<Outcome, StoreError> {
+    pub(crate) async fn commit(&self, write: Write) -> Result<Outcome, StoreError> {
         self.store.commit(vec![write]).await
     }
 
     /// A case that exists.
-    async fn case(&self) -> Stored<Case> {
+    pub(crate) async fn case(&self) -> Stored<Case> {
         let report = self.report();
         self.commit(of_report(&report)).await.unwrap();
         let (filed, opened) = self.file(&report.stored(), CaseId(new_id()));
@@ -194,7 +205,7 @@ impl Desk {
         self.store.read(move |db| persistence::find::<Person>(db, tenant, id.0)).await.unwrap()
     }
 
-    async fn broken(&self) -> Vec<String> {
+    pub(crate) async fn broken(&self) -> Vec<String> {
         api::verify::all(&self.store, None).await.unwrap().broken
     }
 }
@@ -203,7 +214,7 @@ fn of_case(change: &Change<Case>) -> Write {
     Write::Case(Box::new(change.clone()))
 }
 
-fn of_report(change: &Change<Report>) -> Write {
+pub(crate) fn of_report(change: &Change<Report>) -> Write {
     Write::Report(Box::new(change.clone()))
 }
 

@@ -36,6 +36,7 @@ Examples:
   gridwhistle tenant create --code 320106 --name 鼓楼区 --kind district
   gridwhistle admin create --tenant 320106 --account admin --name 系统管理员
   gridwhistle import areas areas.csv --tenant 320106
+  gridwhistle import holidays 2027.json --tenant 320106 --dry-run
   gridwhistle verify                    is every 案卷 exactly as it was written?
 
 Environment:
@@ -79,7 +80,10 @@ pub enum Command {
     Openapi,
     /// Print the page that explains every problem (docs/problems.md)
     Problems,
-    /// Import areas, units or the boundaries of grids from a file
+    /// Import areas, units, boundaries of grids, holidays, deadlines or lists from a file
+    ///
+    /// Everything in the file is imported or, with one fault in it, nothing: faults are told with
+    /// their lines and columns. Servers that run take up what was imported by themselves.
     Import(Import),
     /// Manage tenants: one city or county each
     #[command(subcommand)]
@@ -149,7 +153,7 @@ pub struct Demo {
 pub struct Import {
     /// What the file holds
     pub what: Imported,
-    /// The file: CSV for areas and units, GeoJSON for grids; `-` for standard input
+    /// The file: GeoJSON for grids, JSON for holidays, CSV for the rest; `-` for standard input
     pub file: PathBuf,
     /// The tenant, by its code
     #[arg(long, value_name = "CODE")]
@@ -171,6 +175,14 @@ pub enum Imported {
     Units,
     /// The boundaries of grids, as polygons
     Grids,
+    /// The yearly notice of holidays, in the holiday-cn format, or several of them in an array
+    Holidays,
+    /// How long everything may take, as a new edition
+    Deadlines,
+    /// Who leads what (权责清单), as a new edition
+    Responsibilities,
+    /// What communities may be given (事项准入清单), as a new edition, enforced
+    Admissions,
 }
 
 /// `tenant`.
@@ -278,7 +290,7 @@ mod tests {
             parse(&format!("gridwhistle {line}")).unwrap();
             count += 1;
         }
-        assert_eq!(count, 7);
+        assert_eq!(count, 8);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What each command of the command line does.
 
+mod import;
+
 use std::{
     fs, io,
-    io::Read,
     net::{SocketAddr, TcpListener},
     path::Path,
     time::Duration,
@@ -11,13 +12,11 @@ use std::{
 use actix_web::web::Data;
 use domain::{actor::Role, area::AreaKind};
 use persistence::{Store, migrate};
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::{
     cli::{
-        Admin, Cli, Command, Demo, Health, Import, Imported, NewAdmin, NewTenant, RootKind, Serve,
-        Source, Tenant, Verify,
+        Admin, Cli, Command, Demo, Health, NewAdmin, NewTenant, RootKind, Serve, Source, Tenant,
+        Verify,
     },
     clock::Clock,
     config::{DatabaseUrl, Partial, Settings},
@@ -28,7 +27,6 @@ use crate::{
     server,
     state::App,
     telemetry, verify,
-    world::Geometry,
 };
 
 /// How a command ended: done, or what a caller should know by the exit code.
@@ -57,7 +55,7 @@ pub async fn run(cli: Cli) -> Done {
             print(problems_markdown().trim_end());
             Ok(Ended::Well)
         }
-        Command::Import(import) => run_import(import).await,
+        Command::Import(import) => import::run(import).await,
         Command::Tenant(Tenant::Create(tenant)) => create_tenant(tenant).await,
         Command::Tenant(Tenant::List(source)) => list_tenants(&source).await,
         Command::Admin(Admin::Create(admin)) => create_admin(admin).await,
@@ -197,124 +195,6 @@ async fn root_code(store: &Store, tenant: &persistence::tenant::Tenant) -> Resul
     root.map(|(area, _)| area.code).ok_or_else(|| {
         Failed(format!("the tenant {} has no areas; import them first", tenant.code))
     })
-}
-
-async fn run_import(import: Import) -> Done {
-    let text = contents(&import.file)?;
-    let areas = match import.what {
-        Imported::Areas => divisions(&text)?,
-        Imported::Units => units(&text)?,
-        Imported::Grids => grids(&text)?,
-    };
-    let store = open(&import.source)?;
-    let tenant = known_tenant(&store, &import.tenant).await?;
-    let source = import.file.display().to_string();
-    let (clock, count) = (Clock::default(), areas.len());
-    let found = if import.dry_run {
-        install::check(&store, &tenant, areas).await?
-    } else {
-        install::import(&store, &clock, &tenant, &source, areas).await?
-    };
-    let verb = if import.dry_run { "would import" } else { "imported" };
-    print(&format!("{verb} {count}: {} new, {} updated", found.added, found.updated));
-    Ok(Ended::Well)
-}
-
-fn contents(file: &Path) -> Result<String, Failed> {
-    const MOST: u64 = 256 * 1024 * 1024;
-    let shown = file.display();
-    let failed = |error: io::Error| Failed(format!("{shown}: {error}"));
-    let mut text = String::new();
-    let reader: Box<dyn Read> = if file == Path::new("-") {
-        Box::new(io::stdin())
-    } else {
-        Box::new(fs::File::open(file).map_err(failed)?)
-    };
-    reader.take(MOST).read_to_string(&mut text).map_err(failed)?;
-    Ok(text)
-}
-
-/// Rows of a CSV with this header; a wrong row is named by its line.
-fn rows<T: for<'de> Deserialize<'de>>(text: &str) -> Result<Vec<T>, Failed> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    reader.deserialize().map(|row| row.map_err(|error| Failed(error.to_string()))).collect()
-}
-
-/// A row of a division file, as the statistics bureau publishes them.
-#[derive(Deserialize)]
-struct DivisionRow {
-    code: String,
-    name: String,
-    level: u8,
-    parent_code: String,
-}
-
-fn divisions(text: &str) -> Result<Vec<NewArea>, Failed> {
-    let rows: Vec<DivisionRow> = rows(text)?;
-    let codes: std::collections::HashSet<String> = rows.iter().map(|r| r.code.clone()).collect();
-    rows.into_iter()
-        .map(|row| {
-            let kind = match row.level {
-                2 => AreaKind::City,
-                3 => AreaKind::District,
-                4 => AreaKind::Street,
-                5 => AreaKind::Community,
-                6 => AreaKind::Grid,
-                other => {
-                    return Err(Failed(format!("{}: level {other} is not 2 to 6", row.code)));
-                }
-            };
-            // The root's parent is a province, which is not in the file.
-            let parent = Some(row.parent_code).filter(|parent| codes.contains(parent));
-            Ok(NewArea { code: row.code, name: row.name, kind, parent, boundary: None })
-        })
-        .collect()
-}
-
-/// A row of a file of departments and other units.
-#[derive(Deserialize)]
-struct UnitRow {
-    code: String,
-    name: String,
-    parent_code: String,
-}
-
-fn units(text: &str) -> Result<Vec<NewArea>, Failed> {
-    let unit = |row: UnitRow| NewArea {
-        code: row.code,
-        name: row.name,
-        kind: AreaKind::Department,
-        parent: Some(row.parent_code),
-        boundary: None,
-    };
-    Ok(rows::<UnitRow>(text)?.into_iter().map(unit).collect())
-}
-
-/// A GeoJSON file of grids: each feature with `code`, `name` and `parent_code` and a polygon in
-/// WGS-84.
-fn grids(text: &str) -> Result<Vec<NewArea>, Failed> {
-    let file: Value = serde_json::from_str(text).map_err(|error| Failed(error.to_string()))?;
-    let features = file.get("features").and_then(Value::as_array).ok_or_else(|| {
-        Failed("this is not a GeoJSON FeatureCollection: it has no features".to_owned())
-    })?;
-    let grid = |(index, feature): (usize, &Value)| {
-        let wrong = |why: &str| Failed(format!("feature {}: {why}", index + 1));
-        let text = |name: &str| {
-            let value = feature.pointer(&format!("/properties/{name}")).and_then(Value::as_str);
-            value.map(str::to_owned).ok_or_else(|| wrong(&format!("properties.{name} is missing")))
-        };
-        let geometry: Geometry =
-            serde_json::from_value(feature.get("geometry").cloned().unwrap_or_default())
-                .map_err(|error| wrong(&format!("geometry: {error}")))?;
-        Ok(NewArea {
-            code: text("code")?,
-            name: text("name")?,
-            kind: AreaKind::Grid,
-            parent: Some(text("parent_code")?),
-            boundary: Some(geometry),
-        })
-    };
-    features.iter().enumerate().map(grid).collect()
 }
 
 async fn run_verify(verify: Verify) -> Done {

@@ -1,6 +1,8 @@
 //! Installing a tenant: areas, units and grids from files, the first administrator. Used by the
 //! command line and the demo; every import is an entry in the tenant's own journal.
 
+pub mod publish;
+
 use std::collections::{HashMap, HashSet};
 
 use domain::{

@@ -2,22 +2,20 @@
 //! read from CSV, holidays from the yearly notice, presets of places that published theirs; and
 //! where a matter would go by them.
 
+pub(crate) mod import;
+
 use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
-    admission::Admissions,
-    calendar::CalendarBook,
     change::act,
     dispatching::{self, Lists},
     id::AreaId,
     policy::{Command, Document, Policy, PolicyKind},
     refusal::Refusal,
-    responsibility::Responsibilities,
     rules::local_day,
-    sheet::Fault,
-    sla::{self, Matrix, PRESETS},
+    sla::PRESETS,
     text::{Code as Word, Prose},
 };
 use persistence::Write;
@@ -35,7 +33,6 @@ use crate::{
     problem::{Code, Problem, Reply},
     state::App,
     view::{self, UnitView, tag, tagged},
-    world::World,
 };
 
 /// Registers the operations of this file.
@@ -275,21 +272,10 @@ async fn import_holidays(
     let publishing = Publishing::new(&request, "import_holidays", &body.0)?;
     let id = Policy::id_of(caller.tenant, PolicyKind::Calendar);
     let known = app.store.look::<Policy>(caller.tenant, id).await?;
-    let mut book = match known.as_deref().map(|stored| &stored.state.document) {
-        Some(Document::Calendar(book)) => book.clone(),
-        Some(_) | None => CalendarBook::standard(),
-    };
-    let texts: Vec<String> = body.0.years.iter().map(Value::to_string).collect();
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    book.import(&texts).map_err(|faults| {
-        faults.into_iter().fold(Problem::new(Code::InvalidBody), |problem, fault| {
-            let (zh, en) = fault.told();
-            let pointer = format!("/years{}", fault.pointer());
-            problem.error(pointer, fault.code, format!("{zh}。"), format!("{en}."))
-        })
-    })?;
+    let known = known.as_deref().map(|stored| &stored.state.document);
+    let document = import::holidays(known, &body.0.years)?;
     // The clockwork computes anew what was provisional.
-    publishing.publish(&app, &caller, Document::Calendar(book), body.0.note).await
+    publishing.publish(&app, &caller, document, body.0.note).await
 }
 
 /// A table, or a preset.
@@ -323,55 +309,12 @@ async fn import_policy(
     let kind = kind_of(&request)?;
     let publishing = Publishing::new(&request, "import_policy", &body.0)?;
     let world = app.world(caller.tenant)?;
-    let document = imported(kind, &body.0, &world)?;
-    publishing.publish(&app, &caller, document, body.0.note).await
-}
-
-fn imported(kind: PolicyKind, body: &ImportBody, world: &World) -> Reply<Document> {
-    let area = |code: &str| world.areas.by_code(code).map(|area| area.id);
-    let missing = || {
-        let (zh, en) = ("请给出 CSV 文本", "give the table as CSV");
-        Problem::new(Code::InvalidBody).error("/csv", "missing_field", zh, en)
+    let ImportBody { csv, preset, enforced, .. } = &body.0;
+    let document = match (kind, preset) {
+        (PolicyKind::Deadlines, Some(name)) => import::preset(name, &world)?,
+        _ => import::list(kind, csv.as_deref(), enforced.unwrap_or(true), &world)?,
     };
-    if let (PolicyKind::Deadlines, Some(name)) = (kind, &body.preset) {
-        let text = sla::preset(name).ok_or_else(|| {
-            let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
-            let known = names.join(", ");
-            let (zh, en) = (
-                format!("没有这个预设；可用的有：{known}。"),
-                format!("No such preset; known are: {known}."),
-            );
-            Problem::new(Code::InvalidBody).error("/preset", "unknown_value", zh, en)
-        })?;
-        let preset = Matrix::parse_csv(text, area).map_err(|faults| table(&faults))?;
-        return Ok(Document::Deadlines(preset.over(Matrix::standard())));
-    }
-    let csv = body.csv.as_deref().ok_or_else(missing)?;
-    match kind {
-        PolicyKind::Deadlines => {
-            Matrix::parse_csv(csv, area).map(Document::Deadlines).map_err(|faults| table(&faults))
-        }
-        PolicyKind::Responsibilities => {
-            let list = Responsibilities::import_csv(csv, &world.catalogue, &world.areas);
-            list.map(Document::Responsibilities).map_err(|faults| table(&faults))
-        }
-        PolicyKind::Admissions => {
-            let list = Admissions::import_csv(csv, &world.catalogue, &world.areas);
-            let mut list = list.map_err(|faults| table(&faults))?;
-            list.enforced = body.enforced.unwrap_or(true);
-            Ok(Document::Admissions(list))
-        }
-        PolicyKind::Conduct | PolicyKind::Calendar | PolicyKind::Whistling | PolicyKind::Roles => {
-            Err(Problem::new(Code::NotFound))
-        }
-    }
-}
-
-fn table(faults: &[Fault]) -> Problem {
-    faults.iter().fold(Problem::new(Code::InvalidBody), |problem, fault| {
-        let (zh, en) = fault.told_in_table();
-        problem.error("/csv", fault.code, format!("{zh}。"), format!("{en}."))
-    })
+    publishing.publish(&app, &caller, document, body.0.note).await
 }
 
 /// Presets of deadlines.

@@ -163,6 +163,16 @@ impl Problem {
         self.0.code
     }
 
+    /// Everything that is wrong, in English, each with its place in the body unless its words
+    /// say it.
+    pub fn sentences(&self) -> Vec<String> {
+        let sentence = |fault: &Fault| match &fault.place {
+            Place::Body(pointer) if pointer != "/csv" => format!("{pointer}: {}", fault.message.1),
+            Place::Body(_) | Place::Parameter(_) | Place::Header(_) => fault.message.1.to_string(),
+        };
+        self.0.faults.iter().map(sentence).collect()
+    }
+
     /// What only the log may know.
     pub fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()

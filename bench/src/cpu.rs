@@ -18,6 +18,16 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
+    /// What was used then and in another time.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            server: self.server + other.server,
+            database: self.database + other.database,
+            load: self.load + other.load,
+            busy: self.busy + other.busy,
+        }
+    }
+
     /// What was used since `before`.
     pub(crate) fn since(self, before: Self) -> Self {
         Self {

@@ -46,6 +46,26 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// What was measured in pieces, as one: what it took, and every answer.
+    pub(crate) fn together(loads: &[Self]) -> Self {
+        let mut all = Self {
+            turns: 0,
+            requests: 0,
+            time: Duration::ZERO,
+            cpu: Cpu::default(),
+            latencies: Vec::new(),
+        };
+        for load in loads {
+            all.turns += load.turns;
+            all.requests += load.requests;
+            all.time += load.time;
+            all.cpu = all.cpu.and(load.cpu);
+            all.latencies.extend(&load.latencies);
+        }
+        all.latencies.sort_unstable();
+        all
+    }
+
     /// Requests a second.
     pub(crate) fn rate(&self) -> f64 {
         float(self.requests) / self.time.as_secs_f64()

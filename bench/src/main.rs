@@ -2,6 +2,7 @@
 //!
 //! README.md says what is measured and how; RESULTS.md is what it wrote last.
 
+mod clockwork;
 mod cpu;
 mod crowd;
 mod deadlines;
@@ -108,6 +109,9 @@ async fn on(stand: &Stand, results: &mut Results) -> Done {
         if wants(Part::Loop) {
             loops::measure(stand, &loaded, results).await?;
         }
+    }
+    if wants(Part::Clockwork) {
+        clockwork::measure(stand, results).await?;
     }
     Ok(())
 }

@@ -61,6 +61,8 @@ pub(crate) enum Part {
     Locate,
     /// Deadlines by a calendar, in memory
     Deadlines,
+    /// Measures about many debts at once, among callers
+    Clockwork,
 }
 
 impl Options {
@@ -91,6 +93,11 @@ impl Options {
     /// Open cases beside them.
     pub(crate) fn open(&self) -> u64 {
         (self.history() / 10).clamp(1_000, 100_000)
+    }
+
+    /// Of as many open obligations, those about which a measure is due.
+    pub(crate) fn due(&self) -> u64 {
+        self.open() / 10
     }
 
     /// Cases that walk through each step in turn.

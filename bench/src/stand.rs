@@ -20,6 +20,8 @@ pub(crate) const PLAIN: &str = "bench_plain";
 pub(crate) const REFERENCE: &str = "bench_reference";
 /// The one with many closed cases.
 pub(crate) const CROWDED: &str = "bench_crowded";
+/// The one with many debts.
+pub(crate) const BUSY: &str = "bench_busy";
 const SEEDED: &str = "bench_seeded";
 
 /// Everything the measurements share.
@@ -78,8 +80,26 @@ impl Stand {
 
     /// Serves the embedded database.
     pub(crate) async fn sqlite(&self) -> Done<Open> {
-        let server = Server::start(&format!("sqlite://{}", self.file().display()), None)?;
-        let desk = Desk::open(&server, &self.embedded).await?;
+        self.embedded(&format!("sqlite://{}", self.file().display()), &self.embedded).await
+    }
+
+    /// Makes the database of PostgreSQL that will have many debts.
+    pub(crate) fn busy(&self) -> Done<String> {
+        self.cluster.create(BUSY, Some(SEEDED))?;
+        Ok(self.cluster.url(BUSY))
+    }
+
+    /// Makes an embedded database that will have many debts.
+    pub(crate) async fn embedded_busy(&self) -> Done<(String, Town)> {
+        let url = format!("sqlite://{}", self.dir.path().join("busy.db").display());
+        let town = town::found(&url).await?;
+        Ok((url, town))
+    }
+
+    /// Serves an embedded database.
+    pub(crate) async fn embedded(&self, url: &str, town: &Town) -> Done<Open> {
+        let server = Server::start(url, None)?;
+        let desk = Desk::open(&server, town).await?;
         Ok(Open { server, desk })
     }
 
@@ -91,6 +111,8 @@ impl Stand {
 
     /// Drops what was made in PostgreSQL.
     pub(crate) fn clear(&self) -> Done {
-        [PLAIN, REFERENCE, CROWDED, SEEDED].iter().try_for_each(|name| self.cluster.drop(name))
+        [PLAIN, REFERENCE, CROWDED, BUSY, SEEDED]
+            .iter()
+            .try_for_each(|name| self.cluster.drop(name))
     }
 }

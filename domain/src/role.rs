@@ -354,7 +354,8 @@ impl Roles {
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Faults::of("roles");
         for (index, RoleEntry { role, permissions }) in self.roles.iter().enumerate() {
-            let fault = |column: String, code| Fault::new(At::Row(index), (column, code), role.name());
+            let fault =
+                |column: String, code| Fault::new(At::Row(index), (column, code), role.name());
             if self.roles.iter().take(index).any(|other| other.role == *role) {
                 let (zh, en) = ("每个角色只写一次", "each role once");
                 faults.push(fault("role".to_owned(), "role_twice").expecting(zh, en));
@@ -367,7 +368,8 @@ impl Roles {
             }
             for (permission, _) in RESERVED.iter().filter(|(_, holder)| holder == role) {
                 if !permissions.contains(permission) {
-                    let (zh, en) = ("保留该权限：别的角色都不能有", "keep it: no other role may have it");
+                    let (zh, en) =
+                        ("保留该权限：别的角色都不能有", "keep it: no other role may have it");
                     let fault = fault("permissions".to_owned(), "permission_missing");
                     faults.push(fault.with("permission", permission.name()).expecting(zh, en));
                 }
@@ -388,7 +390,11 @@ fn barred(role: Role, permission: Permission) -> Option<(String, String)> {
     let (allowed, zh, en): (&[Permission], _, _) = if role.is_outsider() {
         (OUTSIDE, "本单位以外的角色只能有", "who is outside the administration may have only")
     } else if role == Role::Administrator {
-        (ADMINISTRATION, "授权的人不办案，只能有", "who gives power does not use it and may have only")
+        (
+            ADMINISTRATION,
+            "授权的人不办案，只能有",
+            "who gives power does not use it and may have only",
+        )
     } else {
         return None;
     };

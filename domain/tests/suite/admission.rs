@@ -5,7 +5,7 @@ use domain::{
     area::AreaKind,
     condition::{Period, Query},
     id::AreaId,
-    sheet::At,
+    sheet::{At, Listed},
 };
 use proptest::{prelude::*, sample::select};
 

@@ -5,7 +5,7 @@ use domain::{
     condition::Period,
     id::AreaId,
     responsibility::{Item, Lead, Responsibilities},
-    sheet::{At, MAX_BYTES, MAX_FAULTS},
+    sheet::{At, Listed, MAX_BYTES, MAX_FAULTS},
 };
 use proptest::{prelude::*, sample::select};
 
