@@ -15,7 +15,7 @@ use std::{
 use actix_web::{dev::ServerHandle, rt::System, web::Data};
 use api::{
     clock::Clock,
-    config::{LogFormat, LogLevel, Settings},
+    config::{LogFormat, LogLevel, SecondFactor, Settings},
     server,
     state::App,
 };
@@ -60,6 +60,8 @@ pub(crate) struct City {
     site: Site,
     /// Its store, for looking behind the scenes.
     pub(crate) store: Store,
+    /// The application itself, likewise.
+    pub(crate) app: Data<App>,
     /// Its database.
     pub(crate) database: Database,
     clock: Clock,
@@ -96,6 +98,13 @@ pub(crate) fn settings(url: &str) -> Settings {
         proxies: 0,
         // What tests do is done by the tests; those about the clockwork start it.
         clockwork: false,
+        idle_hours: 10_000,
+        password_days: 0,
+        second_factor: SecondFactor::Off,
+        public_url: None,
+        key: None,
+        mini_programs: Vec::new(),
+        providers: Vec::new(),
     }
 }
 
@@ -118,15 +127,17 @@ impl City {
             System::new().block_on(async move {
                 let app = App::open(settings, time).await.expect("the database opens");
                 let store = app.store.clone();
-                let running = server::start(Data::new(app), listener, false).expect("it serves");
-                let _ = tell.send((running.handle, running.address, store.clone()));
+                let app = Data::new(app);
+                let running = server::start(app.clone(), listener, false).expect("it serves");
+                let _ = tell.send((running.handle, running.address, app));
                 running.server.await.expect("it served");
                 store.close();
             });
         });
-        let (handle, address, store) = told.recv().expect("the server started");
+        let (handle, address, app) = told.recv().expect("the server started");
+        let store = app.store.clone();
         let site = Site::new(engine, &format!("http://{address}"));
-        Self { site, store, database, clock, handle, server: Some(server) }
+        Self { site, store, app, database, clock, handle, server: Some(server) }
     }
 
     /// Moves time forward, for the server and for everybody's tokens.

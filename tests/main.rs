@@ -41,10 +41,16 @@ mod report;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod session;
+#[cfg(test)]
 mod snapshot;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod token;
+#[cfg(test)]
+mod totp;
 #[cfg(test)]
 mod whistle;

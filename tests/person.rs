@@ -135,12 +135,23 @@ fn a_new_password_ends_every_login(city: &City) {
 
 fn everybody_changes_the_own_password(city: &City) {
     let me = city.by("resident").id().to_string();
-    let body = json!({ "password": "a brand new passphrase" });
-    ask(city, "resident", &me, "password", &body).done();
+    let change = |old: &str, new: &str| {
+        let body = json!({ "old_password": old, "password": new });
+        city.by("resident").post("/api/v1/me/password", &body)
+    };
+    change("not the old one", "a brand new passphrase").problem(422, "old_password_wrong");
+    change(seed::PASSWORD, seed::PASSWORD).problem(422, "password_unacceptable");
+    let easy = change(seed::PASSWORD, "password2024").problem(422, "password_unacceptable");
+    assert_eq!(easy["reason"], "guessable");
+    change(seed::PASSWORD, "a brand new passphrase").done();
+    city.by("resident").get("/api/v1/me").problem(401, "unauthenticated");
     token(city, "resident", "a brand new passphrase").done();
+    // A token alone is not enough, whoever has it.
+    let body = json!({ "password": "another brand new one" });
+    let admin = city.by("admin").id().to_string();
+    ask(city, "admin", &admin, "password", &body).problem(422, "old_password_wrong");
     let other = city.by("neighbour").id().to_string();
-    let refused = ask(city, "neighbour", &me, "password", &body);
-    assert_eq!(refused.status, 403, "{}", refused.text);
+    ask(city, "neighbour", &me, "password", &body).problem(403, "not_permitted");
     city.by("neighbour").get(&format!("/api/v1/people/{other}")).done();
     city.by("neighbour").get(&format!("/api/v1/people/{me}")).problem(404, "not_found");
 }
@@ -152,6 +163,15 @@ fn a_password_has_bounds(city: &City) {
         register(city, "admin", &body).problem(422, "password_unacceptable");
     }
     body["password"] = json!("密码短语足够长就可以");
+    register(city, "admin", &body).done();
+    // Who administers needs more.
+    let grant = json!([{ "role": "administrator", "area_id": city.area(seed::GRID) }]);
+    let mut body = json!({
+        "account": "guanli", "name": "管理", "password": "Xk7#pQ2vLm9", "grants": grant,
+    });
+    let short = register(city, "admin", &body).problem(422, "password_unacceptable");
+    assert_eq!((&short["reason"], &short["min"]), (&json!("too_short"), &json!(12)));
+    body["password"] = json!("Xk7#pQ2vLm9-8w");
     register(city, "admin", &body).done();
 }
 

@@ -19,7 +19,7 @@ use domain::{
     text::{Code, Line, Prose},
 };
 use persistence::{
-    Options, Outcome, Store, StoreError, Write, area, journal, person as people, probe, tenant,
+    Options, Outcome, Store, StoreError, Write, area, journal, probe, session as sessions, tenant,
 };
 use uuid::Uuid;
 
@@ -477,20 +477,25 @@ async fn what_was_tampered_with_is_found(desk: Desk) {
 
 async fn a_reader_cannot_write(desk: Desk) {
     let (tenant, person) = (desk.tenant.id, desk.by.person);
-    let session = people::Session {
+    let session = sessions::Session {
         id: new_id(),
         person,
         refresh_hash: vec![7; 32],
+        method: "password".to_owned(),
+        device: String::new(),
+        address: String::new(),
         created_at: now(),
+        used_at: now(),
         expires_at: now(),
+        restriction: None,
     };
     let (id, again) = (session.id, session.clone());
-    let written = desk.store.read(move |db| people::open_session(db, tenant, &session)).await;
+    let written = desk.store.read(move |db| sessions::open(db, tenant, &session, 10)).await;
     let engine_refuses = desk.database.url.starts_with("sqlite");
     assert_eq!(written.is_err(), engine_refuses, "{written:?}");
     if engine_refuses {
-        desk.store.run(move |db| people::open_session(db, tenant, &again)).await.unwrap();
+        desk.store.run(move |db| sessions::open(db, tenant, &again, 10)).await.unwrap();
     }
-    let revoked = desk.store.run(move |db| people::revoke_session(db, tenant, id, now())).await;
+    let revoked = desk.store.run(move |db| sessions::end(db, tenant, id, "logout", now())).await;
     revoked.unwrap();
 }

@@ -37,13 +37,17 @@ Examples:
   gridwhistle admin create --tenant 320106 --account admin --name 系统管理员
   gridwhistle import areas areas.csv --tenant 320106
   gridwhistle import holidays 2027.json --tenant 320106 --dry-run
+  gridwhistle keys rotate               sign with a new key from now on
   gridwhistle verify                    is every 案卷 exactly as it was written?
 
 Environment:
   Every setting of `serve` is also a variable: GRIDWHISTLE_DATABASE_URL, GRIDWHISTLE_LISTEN,
   GRIDWHISTLE_LOG, GRIDWHISTLE_LOG_LEVEL, GRIDWHISTLE_WORKERS, GRIDWHISTLE_READERS,
   GRIDWHISTLE_WRITERS, GRIDWHISTLE_WAITING, GRIDWHISTLE_ACCESS_MINUTES,
-  GRIDWHISTLE_REFRESH_DAYS, GRIDWHISTLE_PROXIES.
+  GRIDWHISTLE_REFRESH_DAYS, GRIDWHISTLE_PROXIES, GRIDWHISTLE_CLOCKWORK,
+  GRIDWHISTLE_IDLE_HOURS, GRIDWHISTLE_PASSWORD_DAYS, GRIDWHISTLE_SECOND_FACTOR,
+  GRIDWHISTLE_PUBLIC_URL. Only in the environment or the file: GRIDWHISTLE_KEY,
+  GRIDWHISTLE_MINI_PROGRAMS, GRIDWHISTLE_PROVIDERS (docs/logins.md).
   A flag stands above a variable, a variable above the file, the file above the default.
   A variable GRIDWHISTLE_… that is not in this list is refused.
 
@@ -91,6 +95,9 @@ pub enum Command {
     /// Manage administrators
     #[command(subcommand)]
     Admin(Admin),
+    /// Manage the keys that sign access tokens
+    #[command(subcommand)]
+    Keys(Keys),
     /// Verify that the journal is complete and unaltered
     ///
     /// Every entry of every chain is hashed again. Exit code 3 when one does not match.
@@ -239,6 +246,31 @@ pub struct NewAdmin {
     /// The name others see
     #[arg(long, value_name = "NAME")]
     pub name: String,
+    /// Where the database is.
+    #[command(flatten)]
+    pub source: Source,
+}
+
+/// `keys`.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Keys {
+    /// Make a new key; nobody is logged out
+    ///
+    /// It signs in two minutes, when every server and gateway has seen it; what the old one
+    /// signed is accepted until it is over.
+    Rotate(Rotate),
+    /// List the keys
+    List(Source),
+}
+
+/// `keys rotate`.
+#[derive(Args, Clone, Debug)]
+pub struct Rotate {
+    /// The old keys are in wrong hands: accept nothing they signed from now on
+    ///
+    /// Clients notice by themselves and use their refresh tokens.
+    #[arg(long)]
+    pub at_once: bool,
     /// Where the database is.
     #[command(flatten)]
     pub source: Source,

@@ -11,21 +11,25 @@ use std::{
 
 use actix_web::web::Data;
 use domain::{actor::Role, area::AreaKind};
-use persistence::{Store, migrate};
+use persistence::{
+    Store,
+    key::{self, Purpose},
+    migrate,
+};
 
 use crate::{
     cli::{
-        Admin, Cli, Command, Demo, Health, NewAdmin, NewTenant, RootKind, Serve, Source, Tenant,
-        Verify,
+        Admin, Cli, Command, Demo, Health, Keys, NewAdmin, NewTenant, RootKind, Rotate, Serve,
+        Source, Tenant, Verify,
     },
     clock::Clock,
-    config::{DatabaseUrl, Partial, Settings},
+    config::{DatabaseUrl, Partial, SecondFactor, Settings},
     demo,
     install::{self, Failed, NewArea, NewPerson},
     password,
     problem::problems_markdown,
-    server,
-    state::App,
+    ring, server,
+    state::{App, sealing},
     telemetry, verify,
 };
 
@@ -59,6 +63,8 @@ pub async fn run(cli: Cli) -> Done {
         Command::Tenant(Tenant::Create(tenant)) => create_tenant(tenant).await,
         Command::Tenant(Tenant::List(source)) => list_tenants(&source).await,
         Command::Admin(Admin::Create(admin)) => create_admin(admin).await,
+        Command::Keys(Keys::Rotate(rotate)) => rotate_keys(rotate).await,
+        Command::Keys(Keys::List(source)) => list_keys(&source).await,
         Command::Verify(verify) => run_verify(verify).await,
         Command::Health(health) => run_health(health).await,
     }
@@ -117,6 +123,8 @@ async fn run_demo(options: Demo) -> Done {
     let flags = Partial {
         database: Some(database.unwrap_or(fresh)),
         listen: Some(listen),
+        // Whoever looks around has no authenticator at hand.
+        second_factor: Some(SecondFactor::Off),
         ..Partial::default()
     };
     let settings = settings(flags, None)?;
@@ -185,6 +193,26 @@ async fn create_admin(new: NewAdmin) -> Done {
     install::register(&store, &Clock::default(), &tenant, vec![person]).await?;
     print(&format!("account  {}\npassword {password}", new.account));
     print("The password is shown once; hand it over in person and change it.");
+    Ok(Ended::Well)
+}
+
+async fn rotate_keys(rotate: Rotate) -> Done {
+    let settings = settings(rotate.source.settings(), rotate.source.config.as_deref())?;
+    let store = Store::open(settings.database.expose(), settings.store_options())?;
+    let now = Clock::default().now();
+    let seal = sealing(&store, &settings, now).await?;
+    let new = ring::rotate(&store, &seal, now, rotate.at_once).await?;
+    print(&format!("{} signs from {}", new.id, new.activated_at.to_rfc3339()));
+    Ok(Ended::Well)
+}
+
+async fn list_keys(source: &Source) -> Done {
+    let store = open(source)?;
+    for key in store.read(|db| key::all(db, Purpose::Sign)).await? {
+        let until = key.retired_at.map_or("-".to_owned(), |at| at.to_rfc3339());
+        let (made, from) = (key.created_at.to_rfc3339(), key.activated_at.to_rfc3339());
+        print(&format!("{}\tmade {made}\tsigns from {from}\taccepted until {until}", key.id));
+    }
     Ok(Ended::Well)
 }
 

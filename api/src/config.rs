@@ -6,6 +6,8 @@
 //! database. Passwords inside a database's address are never printed.
 
 mod address;
+mod outside;
+mod secret;
 mod source;
 
 use std::{
@@ -16,6 +18,8 @@ use std::{
 use serde::Deserialize;
 
 pub use address::DatabaseUrl;
+pub use outside::{Kind, MiniProgram, Provider};
+pub use secret::Secret;
 
 /// The file read when `--config` names none and it exists.
 pub const FILE: &str = "gridwhistle.toml";
@@ -50,6 +54,35 @@ pub struct Settings {
     /// Whether this replica takes the measures about debts that become late:
     /// `GRIDWHISTLE_CLOCKWORK`, by default `true`. Every replica may; at least one must.
     pub clockwork: bool,
+    /// Hours after which an unused login is over: `GRIDWHISTLE_IDLE_HOURS`, by default 168.
+    pub idle_hours: u32,
+    /// Days after which a password has to be changed, 0 for never: `GRIDWHISTLE_PASSWORD_DAYS`,
+    /// by default 0.
+    pub password_days: u32,
+    /// Who needs a second factor: `GRIDWHISTLE_SECOND_FACTOR`, by default `administrators`.
+    pub second_factor: SecondFactor,
+    /// The address callers use, such as `https://grid.example.gov.cn`: `GRIDWHISTLE_PUBLIC_URL`.
+    pub public_url: Option<String>,
+    /// Seals stored secrets, 32 bytes in base64: `GRIDWHISTLE_KEY`, by default a key in the
+    /// database.
+    pub key: Option<Secret>,
+    /// WeChat mini-programs residents log in with: `GRIDWHISTLE_MINI_PROGRAMS`, by default none.
+    pub mini_programs: Vec<MiniProgram>,
+    /// Where staff may log in besides: `GRIDWHISTLE_PROVIDERS`, by default nowhere.
+    pub providers: Vec<Provider>,
+}
+
+/// Who needs a second factor to log in with a password.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondFactor {
+    /// Nobody; who has one is still asked for it.
+    Off,
+    /// Whoever administers.
+    #[default]
+    Administrators,
+    /// Everybody with a password.
+    Everybody,
 }
 
 /// How the log is written.
@@ -122,6 +155,27 @@ pub struct Partial {
     /// Whether this replica reminds, urges and escalates; at least one must [default: true]
     #[arg(long, value_name = "BOOL")]
     pub clockwork: Option<bool>,
+    /// Hours after which an unused login is over [default: 168]
+    #[arg(long, value_name = "HOURS")]
+    pub idle_hours: Option<u32>,
+    /// Days after which a password has to be changed, 0 for never [default: 0]
+    #[arg(long, value_name = "DAYS")]
+    pub password_days: Option<u32>,
+    /// Who needs a second factor [default: administrators]
+    #[arg(long, value_name = "WHO")]
+    pub second_factor: Option<SecondFactor>,
+    /// The address callers use, such as https://grid.example.gov.cn
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Others can see command lines, so these stand in the environment or the file.
+    #[arg(skip)]
+    pub key: Option<Secret>,
+    /// As above.
+    #[arg(skip)]
+    pub mini_programs: Option<Vec<MiniProgram>>,
+    /// As above.
+    #[arg(skip)]
+    pub providers: Option<Vec<Provider>>,
 }
 
 /// Why the settings could not be read, as a sentence.
@@ -168,6 +222,13 @@ impl Settings {
             refresh_days: given.refresh_days.unwrap_or(30),
             proxies: given.proxies.unwrap_or(0),
             clockwork: given.clockwork.unwrap_or(true),
+            idle_hours: given.idle_hours.unwrap_or(168),
+            password_days: given.password_days.unwrap_or(0),
+            second_factor: given.second_factor.unwrap_or_default(),
+            public_url: given.public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            key: given.key,
+            mini_programs: given.mini_programs.unwrap_or_default(),
+            providers: given.providers.unwrap_or_default(),
         };
         settings.check()
     }
@@ -177,6 +238,8 @@ impl Settings {
         let amount = |name, given: Option<usize>, most| (name, given, 1, most);
         let minutes = usize::try_from(self.access_minutes).ok();
         let days = usize::try_from(self.refresh_days).ok();
+        let idle = usize::try_from(self.idle_hours).ok();
+        let age = usize::try_from(self.password_days).ok();
         for (name, given, least, most) in [
             amount("workers", self.workers, 1024),
             amount("readers", self.readers, 256),
@@ -184,12 +247,22 @@ impl Settings {
             amount("waiting", Some(self.waiting), 1_000_000),
             amount("access_minutes", minutes, 24 * 60),
             amount("refresh_days", days, 366),
+            amount("idle_hours", idle, 366 * 24),
+            ("password_days", age, 0, 3660),
         ] {
             if given.is_some_and(|given| given < least || given > most) {
                 let given = given.unwrap_or_default();
                 return Err(Fault(format!("{name} is {given}; give {least} to {most}")));
             }
         }
+        if let Some(url) = &self.public_url {
+            outside::address("public_url", url)?;
+        }
+        if self.key.as_ref().is_some_and(|key| key.bytes().is_none()) {
+            let how = "`head -c 32 /dev/urandom | base64` makes one";
+            return Err(Fault(format!("key is not 32 bytes in base64; {how}")));
+        }
+        outside::check(&self.mini_programs, &self.providers)?;
         Ok(self)
     }
 }
@@ -211,6 +284,13 @@ impl Partial {
             refresh_days: self.refresh_days.or(other.refresh_days),
             proxies: self.proxies.or(other.proxies),
             clockwork: self.clockwork.or(other.clockwork),
+            idle_hours: self.idle_hours.or(other.idle_hours),
+            password_days: self.password_days.or(other.password_days),
+            second_factor: self.second_factor.or(other.second_factor),
+            public_url: self.public_url.or(other.public_url),
+            key: self.key.or(other.key),
+            mini_programs: self.mini_programs.or(other.mini_programs),
+            providers: self.providers.or(other.providers),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! How often somebody may try: token buckets in memory, for logins.
 //!
 //! One bucket for an address and an account together stops guessing at one account; a larger one
-//! for the address stops guessing at many. An account alone has none: nobody can be locked out
-//! by a stranger. The table is bounded, and forgets those first who have waited longest.
+//! for the address stops guessing at many. A third, for an account from everywhere, slows down
+//! those who guess from many addresses; who comes from where the owner logged in before is not
+//! held up by it, so nobody is locked out by strangers. The table is bounded, and forgets those
+//! first who have waited longest.
 
 use std::{
     collections::{HashMap, hash_map::RandomState},
@@ -32,6 +34,9 @@ const ACCOUNT: Rate = Rate { burst: 10.0, every: Duration::from_secs(30) };
 
 /// An office or a mobile network shares an address, so it gets far more.
 const ADDRESS: Rate = Rate { burst: 200.0, every: Duration::from_secs(1) };
+
+/// Thirty tries at an account from anywhere, then one every ten seconds for all strangers.
+const SPREAD: Rate = Rate { burst: 30.0, every: Duration::from_secs(10) };
 
 /// The most buckets kept.
 const MOST: usize = 20_000;
@@ -74,12 +79,28 @@ impl Attempts {
             return Err(too_many(wait));
         }
         for (key, rate) in [(one, ACCOUNT), (all, ADDRESS)] {
-            let left = left(&buckets, key, rate, now) - 1.0;
-            if buckets.len() >= MOST && !buckets.contains_key(&key) {
-                forget(&mut buckets);
-            }
-            buckets.insert(key, Bucket { left, at: now });
+            put(&mut buckets, key, rate, now);
         }
+        Ok(())
+    }
+
+    /// Counts a try at an account from wherever it comes, or says how long strangers wait.
+    pub fn spread(&self, account: &str, now: Instant) -> Reply<()> {
+        self.take(self.hasher.hash_one(("spread", folded(account))), SPREAD, now)
+    }
+
+    /// Counts a try at something that is guessed at from within, such as a code.
+    pub fn attempt_alone(&self, what: &str, now: Instant) -> Reply<()> {
+        self.take(self.hasher.hash_one(("alone", what)), ACCOUNT, now)
+    }
+
+    fn take(&self, key: u64, rate: Rate, now: Instant) -> Reply<()> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = wait(&buckets, key, rate, now);
+        if wait > Duration::ZERO {
+            return Err(too_many(wait));
+        }
+        put(&mut buckets, key, rate, now);
         Ok(())
     }
 
@@ -92,12 +113,24 @@ impl Attempts {
     /// Accounts are not kept, only keyed digests of them.
     fn keys(&self, address: IpAddr, account: &str) -> (u64, u64) {
         let network = network(address);
-        let account = account.trim().to_lowercase();
+        let account = folded(account);
         (
             self.hasher.hash_one((network, Some(account))),
             self.hasher.hash_one((network, None::<&str>)),
         )
     }
+}
+
+fn folded(account: &str) -> String {
+    account.trim().to_lowercase()
+}
+
+fn put(buckets: &mut HashMap<u64, Bucket>, key: u64, rate: Rate, now: Instant) {
+    let left = left(buckets, key, rate, now) - 1.0;
+    if buckets.len() >= MOST && !buckets.contains_key(&key) {
+        forget(buckets);
+    }
+    buckets.insert(key, Bucket { left, at: now });
 }
 
 fn left(buckets: &HashMap<u64, Bucket>, key: u64, rate: Rate, now: Instant) -> f64 {
@@ -186,6 +219,17 @@ mod tests {
         let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
         let tried = (0..300).filter(|n| attempts.attempt(HOME, &n.to_string(), start).is_ok());
         assert_eq!(tried.count(), 200);
+    }
+
+    #[test]
+    fn guessing_from_everywhere_is_slowed_down_for_strangers() {
+        let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
+        let tried = (0..100).filter(|_| attempts.spread("admin", start).is_ok());
+        assert_eq!(tried.count(), 30);
+        assert!(attempts.spread("other", start).is_ok());
+        assert!(attempts.spread("ADMIN", start + Duration::from_secs(10)).is_ok());
+        assert!((0..10).all(|_| attempts.attempt_alone("code", start).is_ok()));
+        assert!(attempts.attempt_alone("code", start).is_err());
     }
 
     #[test]

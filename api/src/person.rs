@@ -18,15 +18,15 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
-    auth::Caller,
+    auth::{Caller, Incomplete},
     body::Json,
     clock::derived_id,
-    engine::{self, Step},
-    headers::Key,
+    engine::{self, Asked, Step},
+    headers::{IfMatch, Key},
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
-    password,
-    problem::{Problem, Reply},
+    password::Owner,
+    problem::{Code, Problem, Reply},
     state::App,
     view::{self, GrantView, UnitView, tag, tagged},
 };
@@ -39,7 +39,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(get_person)
         .service(grant_role)
         .service(rename_person)
-        .service(set_password);
+        .service(set_password)
+        .service(change_password);
 }
 
 /// Somebody who can log in.
@@ -168,8 +169,12 @@ async fn register_person(
     let id = body.id.unwrap_or_else(|| derived_id(key.0.0, "person"));
     let asked = Request::new(key.0, "register_person", id, &body);
     let RegisterBody { account, name, password, grants, .. } = body;
-    password::check(&password, account.as_str())?;
-    let hash = app.passwords.hash(password).await?;
+    let owner = Owner {
+        account: account.as_str().to_owned(),
+        name: name.as_str().to_owned(),
+        administers: grants.iter().any(|grant| grant.role.administers()),
+    };
+    let hash = app.passwords.accept(password, owner).await?;
     let command = Command::Register {
         id: PersonId(id),
         account,
@@ -345,27 +350,89 @@ pub struct PasswordBody {
     password: String,
 }
 
-/// Sets a new password and ends every login of the person.
-///
-/// 重置密码：管理员为他人，或本人修改；原有登录全部失效。
-#[utoipa::path(tag = "people", request_body = PasswordBody, responses((status = 200, body = PersonView)))]
-#[post("/people/{id}/password")]
-async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<HttpResponse> {
-    if step.id != step.caller.person.0 {
-        require_manager(&step.caller, &step.app)?;
+/// A new password of one's own.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OwnPasswordBody {
+    /// The password there is. 原密码。
+    #[schema(max_length = 128, format = Password)]
+    #[serde(serialize_with = "hidden")]
+    old_password: String,
+    /// The new password. 新密码。
+    #[schema(min_length = 10, max_length = 128, format = Password)]
+    #[serde(serialize_with = "hidden")]
+    password: String,
+}
+
+fn owner(person: &Person) -> Owner {
+    Owner {
+        account: person.account.as_str().to_owned(),
+        name: person.name.as_str().to_owned(),
+        administers: person.grants.iter().any(|grant| grant.role.administers()),
     }
-    let asked = step.asked("set_password", &body.0);
-    let person = engine::look::<Person>(&step.app, &step.caller, step.id).await?;
-    password::check(&body.0.password, person.state.account.as_str())?;
-    let hash = step.app.passwords.hash(body.0.password).await?;
-    let stored = engine::step::<Person>(&step.app, &step.caller, asked, |person, context| {
+}
+
+async fn reset(app: &App, caller: &Caller, asked: Asked, hash: String) -> Reply<Stored<Person>> {
+    let stored = engine::step::<Person>(app, caller, asked, |person, context| {
         let change =
             act::<Person>(Some(person), &Command::ResetPassword, asked.request, 0, context)?;
         let write = Write::Password { person: person.state.id, hash: hash.clone() };
         Ok((change, vec![write]))
     })
     .await?;
-    step.app.actors.forget_person(stored.state.id);
+    app.actors.forget_person(stored.state.id);
+    Ok(stored)
+}
+
+/// Sets a new password for somebody else and ends every login of the person.
+///
+/// 管理员为他人重置密码；原有登录全部失效。修改自己的密码请用 `/me/password`。
+#[utoipa::path(tag = "people", request_body = PasswordBody, responses((status = 200, body = PersonView)))]
+#[post("/people/{id}/password")]
+async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<HttpResponse> {
+    require_manager(&step.caller, &step.app)?;
+    if step.id == step.caller.person.0 {
+        return Err(Problem::new(Code::OldPasswordWrong));
+    }
+    let asked = step.asked("set_password", &body.0);
+    let person = engine::look::<Person>(&step.app, &step.caller, step.id).await?;
+    let hash = step.app.passwords.accept(body.0.password, owner(&person.state)).await?;
+    let stored = reset(&step.app, &step.caller, asked, hash).await?;
     let view = PersonView::from(&stored);
     Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}
+
+/// Changes the own password and ends every login, this one too.
+///
+/// 修改自己的密码，须提供原密码；全部登录随即失效，请用新密码重新登录。
+#[utoipa::path(tag = "me", request_body = OwnPasswordBody, responses((status = 200, body = PersonView)))]
+#[post("/me/password")]
+async fn change_password(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Incomplete,
+    key: Key,
+    body: Json<OwnPasswordBody>,
+) -> Reply<HttpResponse> {
+    let id = caller.person.0;
+    let asked = Request::new(key.0, "change_password", id, &body.0);
+    let OwnPasswordBody { old_password, password } = body.0;
+    app.codes.attempt_alone(&format!("password {id}"), app.clock.now())?;
+    let tenant = caller.tenant;
+    let person = engine::look::<Person>(&app, &caller, id).await?;
+    let account = person.state.account.as_str().to_owned();
+    let known = app.store.read(move |db| people::by_account(db, tenant, &account)).await?;
+    let known = known.and_then(|(_, password)| password).map(|password| password.hash);
+    if !app.passwords.verify(old_password.clone(), known).await? {
+        return Err(Problem::new(Code::OldPasswordWrong));
+    }
+    let mut owner = owner(&person.state);
+    if old_password == password {
+        // The old one again is no new one.
+        owner.account.clone_from(&password);
+    }
+    let hash = app.passwords.accept(password, owner).await?;
+    let asked = Asked { id, request: asked, if_match: IfMatch(None) };
+    let stored = reset(&app, &caller, asked, hash).await?;
+    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &PersonView::from(&stored)))
 }

@@ -15,9 +15,9 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 use crate::{
     area, auth, case, clocks, clockwork,
     docs::Docs,
-    health, me, openapi, person, policy, post,
+    factor, health, me, openapi, person, policy, post,
     problem::{Code, Problem, Reply},
-    report, request, shift,
+    report, request, ring, session, shift,
     state::App,
     telemetry, whistle,
 };
@@ -28,6 +28,8 @@ fn routes(config: &mut ServiceConfig<'_>) {
     config.service(
         scope("/api/v1")
             .configure(auth::routes)
+            .configure(session::routes)
+            .configure(factor::routes)
             .configure(me::routes)
             .configure(report::routes)
             .configure(case::routes)
@@ -40,6 +42,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(post::routes)
             .configure(shift::routes),
     );
+    config.configure(ring::routes);
     config.configure(health::routes);
 }
 
@@ -104,10 +107,12 @@ async fn keep_fresh(app: Data<App>) {
     let mut every = tokio::time::interval(Duration::from_secs(2));
     loop {
         every.tick().await;
-        match app.worlds.refresh(&app.store).await {
+        let areas = app.worlds.refresh(&app.store).await;
+        let keys = app.keys.ring().refresh(&app.store, &app.seal).await;
+        match areas.and(keys) {
             Ok(()) => {}
             Err(persistence::StoreError::Closed) => return,
-            Err(error) => tracing::warn!(%error, "cannot look for changed areas"),
+            Err(error) => tracing::warn!(%error, "cannot look for changed areas and keys"),
         }
     }
 }

@@ -2,26 +2,38 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
+use chrono::Duration;
 use domain::{
     Instant,
     actor::Actor,
     id::{PersonId, TenantId},
+    person::Person,
 };
-use persistence::{Store, StoreError, person, tenant};
+use persistence::{
+    Store, StoreError,
+    key::{self, Purpose, StoredKey},
+    session,
+};
 use uuid::Uuid;
 
 use crate::{
-    clock::{Clock, new_id},
+    auth::Restriction,
+    clock::Clock,
     clockwork::Pulse,
-    config::Settings,
+    config::{SecondFactor, Secret, Settings},
     limits::Attempts,
     password::Passwords,
     problem::{Code, Problem, Reply},
+    ring::{self, Ring},
+    seal::Seal,
     seed,
-    token::{Claims, Fault, Keys, random},
+    token::{Claims, Fault, ISSUER, Keys, random},
     world::{World, Worlds},
 };
 
@@ -33,33 +45,43 @@ pub struct App {
     pub clock: Clock,
     /// What tokens are signed with.
     pub keys: Keys,
+    /// What seals secrets that are stored.
+    pub seal: Seal,
     /// The tenants.
     pub worlds: Worlds,
     /// Who was authenticated lately.
     pub actors: Actors,
     /// How often somebody may try to log in.
     pub logins: Attempts,
+    /// How often somebody may try a code or an old password.
+    pub codes: Attempts,
     /// Hashes and checks passwords, a few at once.
     pub passwords: Passwords,
     /// What the clockwork does.
     pub pulse: Pulse,
     /// How this server was started.
     pub settings: Settings,
+    /// When somebody last looked for new signing keys, in milliseconds.
+    looked: AtomicI64,
 }
 
 impl App {
     /// Opens the database and loads what is kept in memory.
     pub async fn open(settings: Settings, clock: Clock) -> Result<Self, StoreError> {
         let store = Store::open(settings.database.expose(), settings.store_options())?;
-        let keys = keys(&store, &clock).await?;
+        let seal = sealing(&store, &settings, clock.now()).await?;
+        let keys = keys(&store, &seal, &settings, clock.now()).await?;
         let worlds = Worlds::load(&store, seed::catalogue()).await?;
         Ok(Self {
             store,
             clock,
             keys,
+            seal,
+            looked: AtomicI64::new(i64::MIN),
             worlds,
             actors: Actors::default(),
             logins: Attempts::new(),
+            codes: Attempts::new(),
             passwords: Passwords::new(2),
             pulse: Pulse::default(),
             settings,
@@ -71,41 +93,136 @@ impl App {
         self.worlds.get(tenant).ok_or_else(|| Problem::new(Code::Unauthenticated))
     }
 
-    /// Who carries these claims, unless the session was revoked. Asked of the database at most
-    /// every few seconds for each session.
-    pub async fn actor(&self, claims: Claims) -> Reply<Arc<Actor>> {
+    /// After how long an unused login is over.
+    pub fn idle(&self) -> Duration {
+        Duration::hours(i64::from(self.settings.idle_hours))
+    }
+
+    /// Looks for signing keys that another replica made, at most once a second: what names an
+    /// unknown key is often only forged. Whether it looked.
+    pub async fn look_for_keys(&self) -> Result<bool, StoreError> {
+        let now = self.clock.now().timestamp_millis();
+        let last = self.looked.load(Ordering::Relaxed);
+        let mine = now.saturating_sub(last) >= 1000
+            && self
+                .looked
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if mine {
+            self.keys.ring().refresh(&self.store, &self.seal).await?;
+        }
+        Ok(mine)
+    }
+
+    /// Whether the settings want a second factor of this person.
+    pub fn wants_factor(&self, person: &Person) -> bool {
+        let now = self.clock.now();
+        match self.settings.second_factor {
+            SecondFactor::Off => false,
+            SecondFactor::Administrators => {
+                person.grants.iter().any(|grant| grant.holds(now) && grant.role.administers())
+            }
+            SecondFactor::Everybody => true,
+        }
+    }
+
+    /// Whether somebody who logged in this way did so with one factor where two are wanted. A
+    /// program has no telephone to look at; its secret is long and made here. What residents have
+    /// is one factor, and enough for them.
+    pub fn lacks_factor(&self, person: &Person, method: &str) -> bool {
+        let enough = match method {
+            "totp" | "client" => true,
+            "password" => false,
+            "wechat" => !person.grants.iter().any(|grant| grant.role.administers()),
+            provider => {
+                let known = self.settings.providers.iter().find(|one| one.name == provider);
+                known.is_some_and(|provider| provider.second_factor)
+            }
+        };
+        !enough && self.wants_factor(person)
+    }
+
+    /// Who carries these claims, unless the session ended. Asked of the database at most every
+    /// few seconds for each session.
+    pub async fn actor(&self, claims: Claims) -> Reply<Known> {
+        /// How exactly it is kept when a session was last used.
+        const SEEN: Duration = Duration::minutes(5);
         let now = self.clock.now();
         let powers = Arc::clone(&self.world(claims.tid)?.rules.powers);
-        if let Some(actor) = self.actors.get(claims.sid, now)
-            && Arc::ptr_eq(&actor.powers, &powers)
+        if let Some(known) = self.actors.get(claims.sid, now)
+            && Arc::ptr_eq(&known.actor.powers, &powers)
         {
-            return Ok(actor);
+            // A session belongs to one person of one tenant, whatever a token says.
+            let same = known.actor.person == claims.sub && known.actor.tenant == claims.tid;
+            return if same { Ok(known) } else { Err(Fault::Ended.into()) };
         }
-        let (tenant, session) = (claims.tid, claims.sid);
-        let person =
-            self.store.read(move |db| person::of_session(db, tenant, session, now)).await?;
-        let person = person.filter(|person| person.id == claims.sub);
-        let actor = person.and_then(|person| person.actor(tenant, &powers));
-        let actor = Arc::new(actor.ok_or(Fault::Ended)?);
-        self.actors.put(session, Arc::clone(&actor), now);
-        Ok(actor)
+        let (tenant, id) = (claims.tid, claims.sid);
+        let found = self.store.read(move |db| session::find(db, tenant, id, now)).await?;
+        let (session, person) = found.ok_or(Fault::Ended)?;
+        let idle = session.used_at <= now - self.idle();
+        if person.id != claims.sub || (idle && session.method != "client") {
+            return Err(Fault::Ended.into());
+        }
+        if session.used_at < now - SEEN {
+            self.store.run(move |db| session::touch(db, tenant, id, now)).await?;
+        }
+        let restriction = if self.lacks_factor(&person, &session.method) {
+            Some(Restriction::SecondFactor)
+        } else {
+            session.restriction.as_deref().and_then(Restriction::parse)
+        };
+        let actor = person.actor(tenant, &powers).ok_or(Fault::Ended)?;
+        let known = Known { actor: Arc::new(actor), restriction };
+        self.actors.put(id, known.clone(), now);
+        Ok(known)
     }
 }
 
-/// The key this database signs with; made at the first start and kept.
-async fn keys(store: &Store, clock: &Clock) -> Result<Keys, StoreError> {
-    let failed = |why: &str| StoreError::Unusable(format!("the signing key: {why}"));
-    let secret = random::<32>().map_err(|error| failed(&error.to_string()))?;
-    let (fresh, now) = ((new_id(), secret.to_vec()), clock.now());
-    let (_, secret) = store.run(move |db| tenant::signing_key(db, fresh, now)).await?;
-    let secret: [u8; 32] = secret.try_into().map_err(|_other| failed("it has not 32 bytes"))?;
-    Ok(Keys::new(&secret))
+/// The key that seals: the setting, or one that was made at the first start and kept.
+pub async fn sealing(store: &Store, settings: &Settings, now: Instant) -> Result<Seal, StoreError> {
+    if let Some(secret) = settings.key.as_ref().and_then(Secret::bytes) {
+        return Ok(Seal::new(&secret));
+    }
+    let failed = |why: &str| StoreError::Unusable(format!("the sealing key: {why}"));
+    let secret = random::<32>().map_err(|error| failed(&error.to_string()))?.to_vec();
+    // It has one identity, so that of two that start together one makes it and both take it.
+    let id = Uuid::from_u128(1);
+    let fresh = StoredKey { id, secret, created_at: now, activated_at: now, retired_at: None };
+    let keys = match store.run(move |db| key::ensure(db, Purpose::Seal, &fresh)).await {
+        Err(StoreError::Exists(_)) => store.read(|db| key::all(db, Purpose::Seal)).await?,
+        made => made?,
+    };
+    let secret = keys.into_iter().next().and_then(|key| key.secret.try_into().ok());
+    Ok(Seal::new(&secret.ok_or_else(|| failed("it has not 32 bytes"))?))
+}
+
+/// The keys this database signs with; the first is made at the first start.
+async fn keys(
+    store: &Store,
+    seal: &Seal,
+    settings: &Settings,
+    now: Instant,
+) -> Result<Keys, StoreError> {
+    let fresh = ring::fresh(seal, now, now)?;
+    store.run(move |db| key::ensure(db, Purpose::Sign, &fresh)).await?;
+    let keys = Keys::new(Ring::default(), settings.public_url.as_deref().unwrap_or(ISSUER));
+    keys.ring().refresh(store, seal).await?;
+    Ok(keys)
+}
+
+/// Somebody who was authenticated.
+#[derive(Clone)]
+pub struct Known {
+    /// Who.
+    pub actor: Arc<Actor>,
+    /// What has to be done before anything else.
+    pub restriction: Option<Restriction>,
 }
 
 /// Actors by session, for a few seconds.
 #[derive(Default)]
 pub struct Actors {
-    known: Mutex<HashMap<Uuid, (Arc<Actor>, Instant)>>,
+    known: Mutex<HashMap<Uuid, (Known, Instant)>>,
 }
 
 impl Actors {
@@ -114,18 +231,18 @@ impl Actors {
     /// How many sessions are remembered.
     const MOST: usize = 50_000;
 
-    fn get(&self, session: Uuid, now: Instant) -> Option<Arc<Actor>> {
+    fn get(&self, session: Uuid, now: Instant) -> Option<Known> {
         let known = self.lock();
-        let (actor, since) = known.get(&session)?;
-        ((now - *since).num_milliseconds() < Self::FOR_MS).then(|| Arc::clone(actor))
+        let (found, since) = known.get(&session)?;
+        ((now - *since).num_milliseconds() < Self::FOR_MS).then(|| found.clone())
     }
 
-    fn put(&self, session: Uuid, actor: Arc<Actor>, now: Instant) {
+    fn put(&self, session: Uuid, who: Known, now: Instant) {
         let mut known = self.lock();
         if known.len() >= Self::MOST {
             known.clear();
         }
-        known.insert(session, (actor, now));
+        known.insert(session, (who, now));
     }
 
     /// Forgets a session at once.
@@ -135,10 +252,10 @@ impl Actors {
 
     /// Forgets a person at once: grants changed.
     pub fn forget_person(&self, person: PersonId) {
-        self.lock().retain(|_, (actor, _)| actor.person != person);
+        self.lock().retain(|_, (known, _)| known.actor.person != person);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (Arc<Actor>, Instant)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (Known, Instant)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

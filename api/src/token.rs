@@ -1,16 +1,20 @@
-//! Tokens: short-lived signed access tokens, and refresh tokens that only their owner knows.
+//! Access tokens: short-lived, signed, never stored.
 //!
-//! An access token is a JWT (HS256) that names person, tenant and session; it is never stored
-//! and cannot be revoked, so it is short. A refresh token is 32 random bytes, kept here only as
-//! a digest, so that a stolen database opens no session.
+//! An access token is a JWT (EdDSA, Ed25519) that names person, tenant and session; the public
+//! half of its key is at `/.well-known/jwks.json`. It cannot be taken back, so it is short, and
+//! every request asks whether its session goes on. What was verified is remembered under the
+//! token's digest, so that a token that comes again costs a hash.
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{
     Instant,
     id::{PersonId, TenantId},
     journal::Hash,
 };
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
+    errors::ErrorKind,
+};
+use quick_cache::sync::Cache;
 use rand::{
     TryRng,
     rngs::{SysError, SysRng},
@@ -18,8 +22,21 @@ use rand::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::problem::{Code, Problem, Reply};
+pub use crate::ring::{Ring, SigningKey};
+use crate::{
+    problem::{Code, Problem, Reply},
+    scope::Scopes,
+};
 use actix_web::http::header::WWW_AUTHENTICATE;
+
+/// Whom access tokens are for: this API and nothing else.
+pub const AUDIENCE: &str = "gridwhistle-api";
+
+/// Who signs them, where no public address is configured.
+pub const ISSUER: &str = "gridwhistle";
+
+/// Longer is no token.
+pub const MAX_LENGTH: usize = 2048;
 
 /// Bytes of pure chance.
 pub fn random<const N: usize>() -> Result<[u8; N], SysError> {
@@ -41,6 +58,18 @@ pub struct Claims {
     pub iat: i64,
     /// From when on it is refused, in seconds.
     pub exp: i64,
+    /// Of a program's token: what it is limited to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scopes>,
+}
+
+/// The claims with those that are the same for every token.
+#[derive(Serialize, Deserialize)]
+struct Wire<T> {
+    iss: T,
+    aud: T,
+    #[serde(flatten)]
+    claims: Claims,
 }
 
 /// Why an access token was not accepted.
@@ -48,8 +77,20 @@ pub struct Claims {
 pub enum Fault {
     /// There is none.
     Missing,
-    /// It is not a token this server signed.
-    Invalid,
+    /// It is too long to be one.
+    TooLong,
+    /// It is not made like one.
+    Malformed,
+    /// It is signed in another way, or not at all.
+    Algorithm,
+    /// It names a key that does not sign here, or does so no longer.
+    Key,
+    /// Its signature is wrong.
+    Signature,
+    /// It was made by somebody else.
+    Issuer,
+    /// It was made for something else.
+    Audience,
     /// It was one.
     Expired,
     /// Its session has ended.
@@ -61,7 +102,13 @@ impl Fault {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Missing => "missing",
-            Self::Invalid => "invalid",
+            Self::TooLong => "too_long",
+            Self::Malformed => "malformed",
+            Self::Algorithm => "wrong_algorithm",
+            Self::Key => "unknown_key",
+            Self::Signature => "wrong_signature",
+            Self::Issuer => "wrong_issuer",
+            Self::Audience => "wrong_audience",
             Self::Expired => "expired",
             Self::Ended => "ended",
         }
@@ -76,7 +123,13 @@ impl From<Fault> for Problem {
                 "There is no access token; log in and send it as Authorization: Bearer.",
                 "Bearer",
             ),
-            Fault::Invalid => (
+            Fault::TooLong
+            | Fault::Malformed
+            | Fault::Algorithm
+            | Fault::Key
+            | Fault::Signature
+            | Fault::Issuer
+            | Fault::Audience => (
                 "访问令牌无效；请重新登录。",
                 "The access token is not valid; log in again.",
                 "Bearer error=\"invalid_token\"",
@@ -87,8 +140,8 @@ impl From<Fault> for Problem {
                 "Bearer error=\"invalid_token\"",
             ),
             Fault::Ended => (
-                "登录已结束（已退出，或密码已重置）；请重新登录。",
-                "The session has ended (logged out, or the password was reset); log in again.",
+                "登录已结束（已退出、被收回、长期未用，或密码已重置）；请重新登录。",
+                "The session has ended (logged out, revoked, unused, or the password was reset); log in again.",
                 "Bearer error=\"invalid_token\"",
             ),
         };
@@ -99,43 +152,96 @@ impl From<Fault> for Problem {
     }
 }
 
-/// The secret that signs access tokens.
+/// What signs and checks access tokens.
 pub struct Keys {
-    sign: EncodingKey,
-    check: DecodingKey,
+    ring: Ring,
+    issuer: String,
     validation: Validation,
+    /// Tokens that were right, by their digest, with the key that signed them.
+    known: Cache<[u8; 32], (Claims, Uuid)>,
 }
 
 impl Keys {
-    /// From 32 secret bytes.
-    pub fn new(secret: &[u8; 32]) -> Self {
-        let mut validation = Validation::new(Algorithm::HS256);
+    /// How many verified tokens are remembered; one takes some 200 bytes.
+    const KNOWN: usize = 50_000;
+
+    /// With the keys of `ring`, for tokens of `issuer`.
+    pub fn new(ring: Ring, issuer: &str) -> Self {
+        let mut validation = Validation::new(Algorithm::EdDSA);
         // Time is checked with the request's clock, below.
         validation.validate_exp = false;
-        validation.required_spec_claims.clear();
-        validation.validate_aud = false;
-        Self {
-            sign: EncodingKey::from_secret(secret),
-            check: DecodingKey::from_secret(secret),
-            validation,
-        }
+        validation.set_required_spec_claims(&["aud", "iss"]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_issuer(&[issuer]);
+        Self { ring, issuer: issuer.to_owned(), validation, known: Cache::new(Self::KNOWN) }
     }
 
-    /// Signs a token.
+    /// The keys.
+    pub const fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// Who signs.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Signs a token with the key of the moment it is issued at.
     pub fn issue(&self, claims: &Claims) -> Reply<String> {
-        encode(&Header::new(Algorithm::HS256), claims, &self.sign)
-            .map_err(|error| Problem::new(Code::Internal).because(error))
+        let none = || Problem::new(Code::Internal).because("no key signs tokens");
+        let key = self.ring.signing(claims.iat).ok_or_else(none)?;
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(key.kid.clone());
+        let wire = Wire { iss: self.issuer.as_str(), aud: AUDIENCE, claims: *claims };
+        encode(&header, &wire, &key.sign).map_err(|e| Problem::new(Code::Internal).because(e))
     }
 
-    /// What a token says, when this server signed it and it is not over.
+    /// What a token says, when this installation signed it and it is not over.
     pub fn verify(&self, token: &str, now: Instant) -> Result<Claims, Fault> {
-        const MAX_LENGTH: usize = 1024;
         if token.len() > MAX_LENGTH {
-            return Err(Fault::Invalid);
+            return Err(Fault::TooLong);
         }
-        let decoded = decode::<Claims>(token, &self.check, &self.validation);
-        let claims = decoded.map_err(|_forged| Fault::Invalid)?.claims;
-        if now.timestamp() < claims.exp { Ok(claims) } else { Err(Fault::Expired) }
+        let digest = Hash::of(token.as_bytes()).0;
+        let (claims, key) = match self.known.get(&digest) {
+            Some(known) => known,
+            None => self.check(token)?,
+        };
+        if !self.ring.accepts(key, now) {
+            return Err(Fault::Key);
+        }
+        if now.timestamp() >= claims.exp {
+            return Err(Fault::Expired);
+        }
+        self.known.insert(digest, (claims, key));
+        Ok(claims)
+    }
+
+    fn check(&self, token: &str) -> Result<(Claims, Uuid), Fault> {
+        let header = decode_header(token).map_err(|error| fault(error.kind()))?;
+        if header.alg != Algorithm::EdDSA {
+            return Err(Fault::Algorithm);
+        }
+        let key = header.kid.and_then(|kid| self.ring.by_kid(&kid)).ok_or(Fault::Key)?;
+        let decoded = decode::<Wire<String>>(token, &key.check, &self.validation);
+        let claims = decoded.map_err(|error| fault(error.kind()))?.claims.claims;
+        Ok((claims, key.id))
+    }
+}
+
+/// Of errors that this version does not know yet the token is at fault too.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the kinds of errors may grow")]
+fn fault(kind: &ErrorKind) -> Fault {
+    match kind {
+        ErrorKind::InvalidSignature => Fault::Signature,
+        ErrorKind::InvalidIssuer => Fault::Issuer,
+        ErrorKind::InvalidAudience => Fault::Audience,
+        ErrorKind::InvalidAlgorithm
+        | ErrorKind::InvalidAlgorithmName
+        | ErrorKind::UnsupportedAlgorithm
+        | ErrorKind::MissingAlgorithm => Fault::Algorithm,
+        ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => Fault::Audience,
+        ErrorKind::MissingRequiredClaim(claim) if claim == "iss" => Fault::Issuer,
+        _ => Fault::Malformed,
     }
 }
 
@@ -145,81 +251,17 @@ impl std::fmt::Debug for Keys {
     }
 }
 
-/// A new refresh token: the text for its owner, and the digest to store.
-pub fn refresh() -> Result<(String, Hash), SysError> {
-    let bytes = random::<32>()?;
-    Ok((BASE64_URL_SAFE_NO_PAD.encode(bytes), Hash::of(&bytes)))
-}
-
-/// The digest under which a refresh token is stored; none when it cannot be one.
-pub fn refresh_digest(text: &str) -> Option<Hash> {
-    const LENGTH: usize = 43;
-    if text.len() != LENGTH {
-        return None;
-    }
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-    Some(Hash::of(&bytes))
+/// The two halves of a key, made of its 32 secret bytes.
+pub(crate) fn halves(seed: &[u8; 32]) -> (EncodingKey, DecodingKey, [u8; 32]) {
+    // PKCS #8 around an Ed25519 seed is the same 16 bytes for every key (RFC 8410).
+    const PKCS8: [u8; 16] = [
+        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
+        0x20,
+    ];
+    let public = ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().to_bytes();
+    let private = [&PKCS8[..], seed].concat();
+    (EncodingKey::from_ed_der(&private), DecodingKey::from_ed_der(&public), public)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> Instant {
-        chrono::DateTime::from_timestamp(second, 0).unwrap()
-    }
-
-    fn claims() -> Claims {
-        Claims {
-            sub: PersonId(Uuid::from_u128(1)),
-            tid: TenantId(Uuid::from_u128(2)),
-            sid: Uuid::from_u128(3),
-            iat: 1_000,
-            exp: 1_900,
-        }
-    }
-
-    #[test]
-    fn a_token_says_what_was_signed_until_it_is_over() {
-        let keys = Keys::new(&[7; 32]);
-        let token = keys.issue(&claims()).unwrap();
-        assert_eq!(keys.verify(&token, at(1_899)), Ok(claims()));
-        assert_eq!(keys.verify(&token, at(1_900)), Err(Fault::Expired));
-        assert_eq!(Keys::new(&[8; 32]).verify(&token, at(1_000)), Err(Fault::Invalid));
-    }
-
-    #[test]
-    fn forged_tokens_are_refused() {
-        let keys = Keys::new(&[7; 32]);
-        let token = keys.issue(&claims()).unwrap();
-        let (head, rest) = token.split_once('.').unwrap();
-        let (body, signature) = rest.split_once('.').unwrap();
-        let none = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
-        let strong = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"HS512","typ":"JWT"}"#);
-        let other = BASE64_URL_SAFE_NO_PAD
-            .encode(serde_json::to_vec(&Claims { exp: i64::MAX, ..claims() }).unwrap());
-        for forged in [
-            String::new(),
-            "a.b.c".to_owned(),
-            format!("{none}.{body}."),
-            format!("{none}.{body}.{signature}"),
-            format!("{strong}.{body}.{signature}"),
-            format!("{head}.{other}.{signature}"),
-            format!("{head}.{body}"),
-            format!("{token}x"),
-            "x".repeat(5_000),
-        ] {
-            assert_eq!(keys.verify(&forged, at(1_000)), Err(Fault::Invalid), "{forged}");
-        }
-    }
-
-    #[test]
-    fn only_the_digest_of_a_refresh_token_is_known_here() {
-        let (text, digest) = refresh().unwrap();
-        assert_eq!(refresh_digest(&text), Some(digest));
-        assert_ne!(refresh().unwrap().1, digest);
-        for bad in ["", "x", &text[1..], &format!("{text}A"), &"=".repeat(43)] {
-            assert_eq!(refresh_digest(bad), None);
-        }
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     Instant,
-    actor::{Actor, Grant, Powers, Role},
+    actor::{Actor, Grant, Permission, Powers, Role},
     area::Unit,
     flow::{Context, Flow},
     id::{AreaId, PersonId, TenantId},
@@ -265,6 +265,20 @@ pub enum Event {
 impl Person {
     /// The most grants one person holds.
     pub const MAX_GRANTS: usize = 50;
+
+    /// Whether `by` manages this person: one of the areas the person works in.
+    pub fn managed_by(&self, by: &Actor, at: Instant) -> bool {
+        let manages = Permission::ManagePeople;
+        (self.grants.is_empty() && by.may_somewhere(manages, at))
+            || self.grants.iter().any(|grant| by.may(manages, &grant.over.path, at))
+    }
+
+    /// Whether all power this person has, or will have, is `by`'s to give.
+    pub fn wholly_managed_by(&self, by: &Actor, at: Instant) -> bool {
+        let mut kept = self.grants.iter().filter(|g| g.until.is_none_or(|until| at < until));
+        self.managed_by(by, at)
+            && kept.all(|grant| by.may(Permission::ManagePeople, &grant.over.path, at))
+    }
 
     /// This person as an actor. Only authentication calls it. An account that is not active gives
     /// none.

@@ -258,6 +258,11 @@ impl Role {
         self.permissions().contains(&permission)
     }
 
+    /// Whether this role is one of running the system: more is asked of its logins.
+    pub fn administers(self) -> bool {
+        RESERVED.iter().any(|(_, holder)| *holder == self)
+    }
+
     /// Whether this is somebody from outside the administration, who never gets more than to
     /// speak for themselves.
     pub const fn is_outsider(self) -> bool {

@@ -245,7 +245,7 @@ fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     let passwords = all(commits, |commit| &commit.passwords);
     rows::upsert(db, &passwords)?;
     for row in passwords {
-        person::end_sessions(db, row.tenant_id, row.person_id, row.changed_at)?;
+        person::end_sessions(db, row.tenant_id, row.person_id, row.changed_at, "password")?;
     }
     rows::insert(db, &all(commits, |commit| &commit.opened))?;
     rows::update(db, &all(commits, |commit| &commit.changed))?;

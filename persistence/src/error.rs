@@ -45,6 +45,8 @@ const UNIQUE: &[(&str, &str, &str)] = &[
     ("areas_code", "areas.code", "area code"),
     ("tenants_code", "tenants.code", "tenant code"),
     ("people_pkey", "people.id", "person"),
+    ("signing_keys_pkey", "signing_keys.id", "key"),
+    ("identities_pkey", "identities.", "identity"),
     ("journal_", "journal.", "command"),
 ];
 

@@ -7,10 +7,9 @@ use diesel::{
 use domain::{
     Instant,
     change::Change,
-    id::{PersonId, TenantId},
+    id::TenantId,
     person::Person,
 };
-use uuid::Uuid;
 
 use crate::{
     batch::{Moving, document},
@@ -97,23 +96,38 @@ rows! {
 }
 
 /// Ends every session of a person: what a new password does, and a closed account.
-pub(crate) fn end_sessions(db: &mut Db, tenant: Id, person: Id, at: At) -> Result<()> {
+pub(crate) fn end_sessions(
+    db: &mut Db,
+    tenant: Id,
+    person: Id,
+    at: At,
+    why: &'static str,
+) -> Result<()> {
     diesel::update(sessions::table)
         .filter(sessions::tenant_id.eq(tenant))
         .filter(sessions::person_id.eq(person))
         .filter(sessions::revoked_at.is_null())
-        .set(sessions::revoked_at.eq(Some(at)))
+        .set((sessions::revoked_at.eq(Some(at)), sessions::ended.eq(Some(why))))
         .execute(db)?;
     Ok(())
 }
 
-/// A person with the hash of the password, for logging in.
+/// The password of a person.
+#[derive(Clone, Debug)]
+pub struct Password {
+    /// Its hash, in PHC format.
+    pub hash: String,
+    /// Since when it is the password.
+    pub changed_at: Instant,
+}
+
+/// A person with the password, for logging in.
 pub fn by_account(
     db: &mut Db,
     tenant: TenantId,
     account: &str,
-) -> Result<Option<(Person, Option<String>)>> {
-    type Row = ((Id, i64, Vec<u8>, Doc), Option<String>);
+) -> Result<Option<(Person, Option<Password>)>> {
+    type Row = ((Id, i64, Vec<u8>, Doc), Option<String>, Option<At>);
     let row: Option<Row> = people::table
         .left_join(passwords::table.on(
             passwords::tenant_id.eq(people::tenant_id).and(passwords::person_id.eq(people::id)),
@@ -122,87 +136,13 @@ pub fn by_account(
         .select((
             (people::id, people::seq, people::head, people::state),
             passwords::hash.nullable(),
+            passwords::changed_at.nullable(),
         ))
         .first(db)
         .optional()?;
-    row.map(|(row, hash)| Ok((stored("people", row)?.state, hash))).transpose()
-}
-
-/// A login that can be refreshed and revoked.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Session {
-    /// Its identity; the token names it.
-    pub id: Uuid,
-    /// Whose.
-    pub person: PersonId,
-    /// The SHA-256 of the refresh token.
-    pub refresh_hash: Vec<u8>,
-    /// When it began.
-    pub created_at: Instant,
-    /// When it ends by itself.
-    pub expires_at: Instant,
-}
-
-/// Begins a session.
-pub fn open_session(db: &mut Db, tenant: TenantId, session: &Session) -> Result<()> {
-    diesel::insert_into(sessions::table)
-        .values((
-            sessions::tenant_id.eq(Id(tenant.0)),
-            sessions::id.eq(Id(session.id)),
-            sessions::person_id.eq(Id(session.person.0)),
-            sessions::refresh_hash.eq(session.refresh_hash.clone()),
-            sessions::created_at.eq(At(session.created_at)),
-            sessions::expires_at.eq(At(session.expires_at)),
-        ))
-        .execute(db)?;
-    Ok(())
-}
-
-/// Exchanges a refresh token for a new one; none when it is unknown, used, revoked or too old.
-pub fn rotate_session(
-    db: &mut Db,
-    tenant: TenantId,
-    old: &[u8],
-    new: &[u8],
-    at: Instant,
-) -> Result<Option<(Uuid, PersonId)>> {
-    let row: Option<(Id, Id)> = diesel::update(
-        sessions::table
-            .filter(sessions::tenant_id.eq(Id(tenant.0)))
-            .filter(sessions::refresh_hash.eq(old.to_vec()))
-            .filter(sessions::revoked_at.is_null())
-            .filter(sessions::expires_at.gt(At(at))),
-    )
-    .set(sessions::refresh_hash.eq(new.to_vec()))
-    .returning((sessions::id, sessions::person_id))
-    .get_result(db)
-    .optional()?;
-    Ok(row.map(|(session, person)| (session.0, PersonId(person.0))))
-}
-
-/// Ends a session.
-pub fn revoke_session(db: &mut Db, tenant: TenantId, session: Uuid, at: Instant) -> Result<()> {
-    diesel::update(sessions::table.find((Id(tenant.0), Id(session))))
-        .filter(sessions::revoked_at.is_null())
-        .set(sessions::revoked_at.eq(Some(At(at))))
-        .execute(db)?;
-    Ok(())
-}
-
-/// The person of a session that is neither revoked nor over.
-pub fn of_session(
-    db: &mut Db,
-    tenant: TenantId,
-    session: Uuid,
-    at: Instant,
-) -> Result<Option<Person>> {
-    let person: Option<Id> = sessions::table
-        .find((Id(tenant.0), Id(session)))
-        .filter(sessions::revoked_at.is_null())
-        .filter(sessions::expires_at.gt(At(at)))
-        .select(sessions::person_id)
-        .first(db)
-        .optional()?;
-    let Some(person) = person else { return Ok(None) };
-    Ok(crate::look::find::<Person>(db, tenant, person.0)?.map(|stored| stored.state))
+    row.map(|(row, hash, at)| {
+        let password = hash.zip(at).map(|(hash, at)| Password { hash, changed_at: at.0 });
+        Ok((stored("people", row)?.state, password))
+    })
+    .transpose()
 }

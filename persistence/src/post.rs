@@ -88,7 +88,7 @@ impl Holding {
 pub(crate) fn save(db: &mut Db, held: &[&Holding]) -> Result<()> {
     for Holding { tenant, person, closed_at, .. } in held {
         if let Some(at) = closed_at {
-            person::end_sessions(db, *tenant, *person, *at)?;
+            person::end_sessions(db, *tenant, *person, *at, "closed")?;
         }
         let theirs = grants::tenant_id.eq(*tenant).and(grants::person_id.eq(*person));
         diesel::delete(grants::table.filter(theirs)).execute(db)?;

@@ -8,7 +8,10 @@
 diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
-    signing_keys (id) { id -> Uid, secret -> Binary, created_at -> Moment, }
+    signing_keys (id) {
+        id -> Uid, purpose -> Text, secret -> Binary, created_at -> Moment,
+        activated_at -> Moment, retired_at -> Nullable<Moment>,
+    }
 }
 
 diesel::table! {
@@ -117,7 +120,71 @@ diesel::table! {
     use crate::types::sql::*;
     sessions (tenant_id, id) {
         tenant_id -> Uid, id -> Uid, person_id -> Uid, refresh_hash -> Binary,
-        created_at -> Moment, expires_at -> Moment, revoked_at -> Nullable<Moment>,
+        created_at -> Moment, expires_at -> Moment, revoked_at -> Nullable<Moment>, method -> Text,
+        device -> Text, address -> Text, used_at -> Moment, previous_hash -> Nullable<Binary>,
+        rotated_at -> Nullable<Moment>, restriction -> Nullable<Text>, ended -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    second_factors (tenant_id, person_id) {
+        tenant_id -> Uid, person_id -> Uid, secret -> Binary, created_at -> Moment,
+        confirmed_at -> Nullable<Moment>, last_step -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    recovery_codes (tenant_id, person_id, digest) {
+        tenant_id -> Uid, person_id -> Uid, digest -> Binary, used_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    identities (tenant_id, provider, subject) {
+        tenant_id -> Uid, provider -> Text, subject -> Text, person_id -> Uid,
+        secret -> Nullable<Binary>, linked_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    person_phones (tenant_id, person_id) {
+        tenant_id -> Uid, person_id -> Uid, sealed -> Binary, blind -> Binary, bound_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    outside_tokens (id) {
+        id -> Text, token -> Nullable<Binary>, expires_at -> Nullable<Moment>,
+        leased_until -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    clients (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, name -> Text, scopes -> Text, per_minute -> BigInt,
+        created_at -> Moment, created_by -> Uid, disabled_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    client_secrets (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, client_id -> Uid, kind -> Text, digest -> Binary,
+        created_at -> Moment, expires_at -> Moment, used_at -> Nullable<Moment>,
+        revoked_at -> Nullable<Moment>,
     }
 }
 

@@ -1,13 +1,12 @@
-//! Tenants and the keys that sign tokens.
+//! Tenants: one city or county each.
 
 use diesel::prelude::*;
 use domain::{Instant, id::TenantId};
-use uuid::Uuid;
 
 use crate::{
     connection::Db,
     error::StoreError,
-    schema::{signing_keys, tenants},
+    schema::tenants,
     types::{At, Id},
 };
 
@@ -45,27 +44,4 @@ pub fn all(db: &mut Db) -> Result<Vec<Tenant>> {
         .load(db)?;
     let tenant = |(id, code, name): (Id, String, String)| Tenant { id: TenantId(id.0), code, name };
     Ok(rows.into_iter().map(tenant).collect())
-}
-
-/// The newest signing key; `fresh` becomes the first when there is none. All replicas of one
-/// database sign with the same.
-pub fn signing_key(db: &mut Db, fresh: (Uuid, Vec<u8>), at: Instant) -> Result<(Uuid, Vec<u8>)> {
-    let newest = |db: &mut Db| {
-        signing_keys::table
-            .order((signing_keys::created_at.desc(), signing_keys::id.desc()))
-            .select((signing_keys::id, signing_keys::secret))
-            .first::<(Id, Vec<u8>)>(db)
-            .optional()
-    };
-    if let Some((id, secret)) = newest(db)? {
-        return Ok((id.0, secret));
-    }
-    diesel::insert_into(signing_keys::table)
-        .values((
-            signing_keys::id.eq(Id(fresh.0)),
-            signing_keys::secret.eq(fresh.1.clone()),
-            signing_keys::created_at.eq(At(at)),
-        ))
-        .execute(db)?;
-    Ok(fresh)
 }

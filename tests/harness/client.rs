@@ -39,10 +39,14 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
+/// What everybody's client calls itself.
+pub(crate) const DEVICE: &str = "gridwhistle-tests";
+
 /// An agent that takes every status as an answer.
 pub(crate) fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
+        .user_agent(DEVICE)
         .max_redirects(0)
         .timeout_global(Some(Duration::from_mins(1)))
         .allow_non_standard_methods(true)

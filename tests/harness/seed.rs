@@ -18,8 +18,9 @@ use actix_web::rt::System;
 use api::{
     clock::{Clock, new_id},
     install::{self, NewArea, NewPerson},
+    session,
     state::App,
-    token::{self, Claims},
+    token::Claims,
     world::Geometry,
 };
 use domain::{
@@ -27,10 +28,10 @@ use domain::{
     area::AreaKind,
     id::{PersonId, TenantId},
 };
-use persistence::{area, person::Session, tenant::Tenant};
+use persistence::{area, session::Session, tenant::Tenant};
 use uuid::Uuid;
 
-use super::{database::Names, settings};
+use super::{client, database::Names, settings};
 
 /// The code of the city.
 pub(crate) const CITY: &str = "9901";
@@ -254,19 +255,26 @@ fn rectangle([west, south, east, north]: [f64; 4]) -> Geometry {
 /// Opens a session as a login does, without the price of checking a password.
 async fn open(app: &App, tenant: &Tenant, code: &'static str, person: PersonId) -> Login {
     let now = app.clock.now();
-    let (refresh, digest) = token::refresh().expect("chance");
+    let sid = new_id();
+    let (refresh, digest) = session::refresh_token(sid).expect("chance");
     let session = Session {
-        id: new_id(),
+        id: sid,
         person,
         refresh_hash: digest.0.to_vec(),
+        method: "password".to_owned(),
+        device: client::DEVICE.to_owned(),
+        address: "127.0.*.*".to_owned(),
         created_at: now,
+        used_at: now,
         expires_at: now + chrono::Duration::days(300),
+        restriction: None,
     };
-    let (id, sid) = (tenant.id, session.id);
-    let opened = app.store.run(move |db| persistence::person::open_session(db, id, &session));
+    let id = tenant.id;
+    let opened = app.store.run(move |db| persistence::session::open(db, id, &session, 10));
     opened.await.expect("a session");
     let iat = now.timestamp();
-    let claims = Claims { sub: person, tid: TenantId(id.0), sid, iat, exp: iat + 12 * 3600 };
+    let claims =
+        Claims { sub: person, tid: TenantId(id.0), sid, iat, exp: iat + 12 * 3600, scope: None };
     let access = app.keys.issue(&claims).expect("a token");
     Login { id: person.0, tenant: code, access, refresh }
 }

@@ -2,7 +2,9 @@
 
 use std::{ffi::OsString, fmt::Display, path::Path, str::FromStr};
 
-use super::{Fault, Partial};
+use serde::de::DeserializeOwned;
+
+use super::{Fault, Partial, Secret};
 
 const PREFIX: &str = "GRIDWHISTLE_";
 
@@ -20,6 +22,13 @@ const NAMES: &[&str] = &[
     "REFRESH_DAYS",
     "PROXIES",
     "CLOCKWORK",
+    "IDLE_HOURS",
+    "PASSWORD_DAYS",
+    "SECOND_FACTOR",
+    "PUBLIC_URL",
+    "KEY",
+    "MINI_PROGRAMS",
+    "PROVIDERS",
 ];
 
 /// What the variables `GRIDWHISTLE_…` say; an empty one says nothing.
@@ -61,6 +70,13 @@ fn set(given: &mut Partial, name: &str, value: &str) -> Result<(), Fault> {
         "REFRESH_DAYS" => given.refresh_days = Some(parse(name, value)?),
         "PROXIES" => given.proxies = Some(parse(name, value)?),
         "CLOCKWORK" => given.clockwork = Some(parse(name, value)?),
+        "IDLE_HOURS" => given.idle_hours = Some(parse(name, value)?),
+        "PASSWORD_DAYS" => given.password_days = Some(parse(name, value)?),
+        "SECOND_FACTOR" => given.second_factor = Some(one_of(name, value)?),
+        "PUBLIC_URL" => given.public_url = Some(value.to_owned()),
+        "KEY" => given.key = Some(Secret::from(value)),
+        "MINI_PROGRAMS" => given.mini_programs = Some(list(name, value)?),
+        "PROVIDERS" => given.providers = Some(list(name, value)?),
         _ => {
             return Err(Fault(format!(
                 "the environment variable {PREFIX}{name} is unknown; known are {}",
@@ -83,6 +99,17 @@ fn one_of<T: clap::ValueEnum>(name: &str, value: &str) -> Result<T, Fault> {
         let all: Vec<_> = all.map(|one| one.get_name().to_owned()).collect();
         let all = all.join(", ");
         Fault(format!("the environment variable {PREFIX}{name} is {value:?}; give one of {all}"))
+    })
+}
+
+/// A list of tables, as JSON. Not quoted when it is wrong: it holds secrets.
+fn list<T: DeserializeOwned>(name: &str, value: &str) -> Result<Vec<T>, Fault> {
+    serde_json::from_str(value).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Fault(format!(
+            "the environment variable {PREFIX}{name} is not the JSON it should be (line {line}, \
+             column {column}); docs/logins.md has examples"
+        ))
     })
 }
 

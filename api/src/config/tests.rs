@@ -101,11 +101,48 @@ fn every_setting_can_come_from_the_environment() {
     // The names of the environment are those of the file, but for the database's.
     let unknown = file("x = 1").unwrap_err().to_string();
     let names: Vec<_> = unknown.split('`').skip(3).step_by(2).collect();
-    assert_eq!(names.len(), 12);
+    assert_eq!(names.len(), 19);
     for name in names {
         let name = if name == "database" { "database_url" } else { name };
         let variable = format!("GRIDWHISTLE_{}", name.to_uppercase());
         let fault = environment(&[(&variable, "?")]).err().map(|fault| fault.to_string());
         assert!(!fault.unwrap_or_default().contains("is unknown; known are"), "{variable}");
+    }
+}
+
+#[test]
+fn secrets_are_read_and_never_shown() {
+    let text = r#"[{ "app_id": "wx1", "secret": "hush" }]"#;
+    let given = environment(&[
+        ("GRIDWHISTLE_MINI_PROGRAMS", text),
+        ("GRIDWHISTLE_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+    ]);
+    let settings = Settings::from(given.unwrap()).unwrap();
+    assert_eq!(settings.mini_programs.len(), 1);
+    assert_eq!(settings.key.as_ref().and_then(Secret::bytes).unwrap()[31], 31);
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains("hush") && !shown.contains("AAEC"), "{shown}");
+    let fault = environment(&[("GRIDWHISTLE_MINI_PROGRAMS", "[{\"secret\":\"hush\"")]).unwrap_err();
+    assert!(!fault.to_string().contains("hush"), "{fault}");
+    let wrong = Partial { key: Some(Secret::from("short")), ..Partial::default() };
+    assert!(Settings::from(wrong).unwrap_err().to_string().contains("32 bytes"));
+}
+
+#[test]
+fn a_provider_must_be_complete() {
+    let provider = |extra: &str| {
+        let text = format!("[[providers]]\nname = \"city\"\nlabel = \"统一认证\"\n{extra}");
+        file(&text).and_then(Settings::from)
+    };
+    let whole = "kind = \"oidc\"\nissuer = \"https://id.example\"\nclient_id = \"a\"\nclient_secret = \"b\"\nredirect_uri = \"https://grid.example/login\"\n";
+    assert_eq!(provider(whole).unwrap().providers[0].claim, "preferred_username");
+    for (wrong, sentence) in [
+        (whole.replace("issuer", "agent_id"), "needs issuer"),
+        (whole.replace("https://id.example", "ftp://id"), "begins with http"),
+        (whole.replace("oidc", "oauth2"), "needs authorize_url"),
+        (whole.replace("oidc", "saml"), "unknown variant"),
+    ] {
+        let fault = provider(&wrong).unwrap_err().to_string();
+        assert!(fault.contains(sentence), "{fault}");
     }
 }

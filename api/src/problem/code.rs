@@ -91,6 +91,9 @@ codes! {
         "账号或密码不正确" "The account or the password is wrong"
         "请核对后重试；忘记密码请联系管理员重置。"
         "Check both and try again; an administrator can reset a forgotten password.";
+    LoginIncomplete "login_incomplete" FORBIDDEN "登录还没有完成" "The login is not complete"
+        "required 说明要先做什么：second_factor 为绑定动态口令，password 为修改密码；完成后即可使用。"
+        "required says what to do first: second_factor to enrol one, password to choose a new one.";
     NotPermitted "not_permitted" FORBIDDEN "没有权限" "Not permitted"
         "您的角色在这个区域没有所需的权限，请联系管理员授权，或转给有权限的同事办理。"
         "None of your roles allows this over that area; ask an administrator or a colleague.";
@@ -129,8 +132,23 @@ codes! {
         "A key can only repeat exactly the same request; use a new UUID for a new action.";
     PasswordUnacceptable "password_unacceptable" UNPROCESSABLE_ENTITY
         "密码不符合要求" "The password is not acceptable"
-        "请使用 10 到 128 个字符的密码，并且不要与账号相同。"
-        "Use 10 to 128 characters, and not the account name.";
+        "长度见 min 和 max；reason 为 guessable 的太容易猜到，请换成几个不相干的词，不要用常见密码、姓名、账号、日期或键盘顺序。"
+        "min and max give the length; a guessable one is too common: take several unrelated words, no names, dates or rows of keys.";
+    OldPasswordWrong "old_password_wrong" UNPROCESSABLE_ENTITY
+        "原密码不正确" "The old password is wrong"
+        "修改自己的密码用 /me/password，并提供正确的原密码；忘记密码请联系管理员重置。"
+        "Change your own password with /me/password and the old one; an administrator can reset a forgotten one.";
+    SecondFactorRequired "second_factor_required" UNAUTHORIZED
+        "还需要动态口令" "A second factor is needed"
+        "密码正确。请在 expires_in 秒内把 challenge 和动态口令（或恢复码）提交到 /auth/second_factor。"
+        "The password is right. Send challenge and a code to /auth/second_factor within expires_in seconds.";
+    CodeInvalid "code_invalid" UNPROCESSABLE_ENTITY "动态口令不正确" "The code is wrong"
+        "口令每 30 秒更换，每个只能用一次；请核对手机时间，等下一个口令再试，或使用恢复码。"
+        "Codes change every 30 seconds and work once; check the clock of your phone, wait for the next, or use a recovery code.";
+    SecondFactorState "second_factor_state" UNPROCESSABLE_ENTITY
+        "动态口令现在不能这样操作" "Not possible with the second factor as it is"
+        "state 说明现状：none 未绑定，pending 等待确认，confirmed 已启用，required 按规定不能停用。"
+        "state says how it is: none, pending (confirm it), confirmed, or required (it cannot be removed).";
     TooManyRequests "too_many_requests" TOO_MANY_REQUESTS "尝试太频繁" "Too many attempts"
         "请等待 Retry-After 响应头给出的秒数后再试。"
         "Wait for the seconds given in the Retry-After header.";

@@ -184,14 +184,8 @@ fn require_to_give(grant: &Grant, cx: &Context<'_>) -> Result<(), Refusal> {
     cx.require(Permission::ManagePeople, &grant.over.path, &grant.over.name)
 }
 
-/// A person is managed by whoever manages one of the areas the person works in.
 fn require_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
-    let managed = person.grants.is_empty() && cx.by.may_somewhere(Permission::ManagePeople, cx.at)
-        || person
-            .grants
-            .iter()
-            .any(|grant| cx.by.may(Permission::ManagePeople, &grant.over.path, cx.at));
-    if managed {
+    if person.managed_by(cx.by, cx.at) {
         Ok(())
     } else {
         let area = person.grants.first().map(|g| g.over.name.clone()).unwrap_or_default();

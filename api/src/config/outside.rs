@@ -1,0 +1,142 @@
+//! What is known of those who vouch for people: WeChat mini-programs, WeCom, and providers of
+//! OpenID Connect or plain OAuth 2.0.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{Fault, Secret};
+
+/// A WeChat mini-program.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MiniProgram {
+    /// Its AppID.
+    pub app_id: String,
+    /// Its AppSecret.
+    pub secret: Secret,
+    /// The tenant it belongs to, by its code; left out, it serves every tenant.
+    pub tenant: Option<String>,
+    /// Where WeChat answers; a stand-in may be reached over plain HTTP.
+    #[serde(default = "wechat")]
+    pub url: String,
+}
+
+fn wechat() -> String {
+    "https://api.weixin.qq.com".to_owned()
+}
+
+/// The language a provider speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// OpenID Connect with discovery: an identity token is checked.
+    Oidc,
+    /// OAuth 2.0 with an address that tells who somebody is, such as 粤政易 in private
+    /// deployments.
+    Oauth2,
+    /// WeCom 企业微信.
+    Wecom,
+}
+
+/// Somebody who vouches for staff.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Its name in addresses.
+    pub name: String,
+    /// What its button says.
+    pub label: String,
+    /// What it speaks.
+    pub kind: Kind,
+    /// The tenant it vouches for, by its code; left out, every tenant.
+    pub tenant: Option<String>,
+    /// Our identity there; of WeCom the CorpID.
+    pub client_id: String,
+    /// Our secret there; of WeCom the secret of the application.
+    pub client_secret: Secret,
+    /// The page people come back to; it hands `code` and `state` to the API.
+    pub redirect_uri: String,
+    /// The claim that is the account here; of WeCom always `userid`.
+    #[serde(default = "claim")]
+    pub claim: String,
+    /// Of OpenID Connect: who it is.
+    pub issuer: Option<String>,
+    /// Of OAuth 2.0 and WeCom: where people are sent.
+    pub authorize_url: Option<String>,
+    /// Of OAuth 2.0: where a code is exchanged.
+    pub token_url: Option<String>,
+    /// Of OAuth 2.0: where it is told who somebody is.
+    pub userinfo_url: Option<String>,
+    /// Of WeCom: where its interfaces are.
+    pub api_url: Option<String>,
+    /// Of WeCom: the number of the application.
+    pub agent_id: Option<String>,
+    /// What is asked for, separated by spaces.
+    pub scope: Option<String>,
+    /// Authorities to trust instead of the public ones, as a PEM file: for intranets.
+    pub ca_file: Option<PathBuf>,
+    /// Whether it checks a second factor itself, so that none is asked for here.
+    #[serde(default)]
+    pub second_factor: bool,
+}
+
+fn claim() -> String {
+    "preferred_username".to_owned()
+}
+
+/// Refuses what is no address of the web.
+pub(super) fn address(name: &str, url: &str) -> Result<(), Fault> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let plain = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains([' ', '@', '#']));
+    if plain {
+        return Ok(());
+    }
+    Err(Fault(format!("{name} is {url:?}; it begins with http:// or https://")))
+}
+
+/// Refuses what cannot work.
+pub(super) fn check(programs: &[MiniProgram], providers: &[Provider]) -> Result<(), Fault> {
+    for program in programs {
+        address("url of a mini-program", &program.url)?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if program.app_id.is_empty() || !program.app_id.chars().all(plain) {
+            return Err(Fault("app_id of a mini-program is letters and digits".to_owned()));
+        }
+    }
+    for (index, provider) in providers.iter().enumerate() {
+        let name = &provider.name;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || name.len() > 40 || !name.chars().all(plain) {
+            let why = "name of a provider is 1 to 40 small letters, digits and -";
+            return Err(Fault(why.to_owned()));
+        }
+        if providers.iter().take(index).any(|other| other.name == *name) {
+            return Err(Fault(format!("the provider {name} stands twice")));
+        }
+        for (field, url) in provider.addresses() {
+            match url {
+                Some(url) => address(field, url)?,
+                None => return Err(Fault(format!("the provider {name} needs {field}"))),
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Provider {
+    /// The addresses its kind cannot do without.
+    fn addresses(&self) -> Vec<(&'static str, Option<&str>)> {
+        let mut needed = vec![("redirect_uri", Some(self.redirect_uri.as_str()))];
+        match self.kind {
+            Kind::Oidc => needed.push(("issuer", self.issuer.as_deref())),
+            Kind::Oauth2 => needed.extend([
+                ("authorize_url", self.authorize_url.as_deref()),
+                ("token_url", self.token_url.as_deref()),
+                ("userinfo_url", self.userinfo_url.as_deref()),
+            ]),
+            Kind::Wecom => {}
+        }
+        needed
+    }
+}

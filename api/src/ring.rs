@@ -1,0 +1,197 @@
+//! The keys that sign access tokens: made, taken into use, retired. All replicas of a database
+//! share them and see a new one within seconds; a token names its key by `kid`.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix_web::{HttpResponse, get, http::header, web::Data};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::Duration;
+use domain::Instant;
+use jsonwebtoken::{DecodingKey, EncodingKey};
+use persistence::{
+    Store, StoreError,
+    key::{self, Purpose, StoredKey},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+use crate::{
+    clock::new_id,
+    problem::{Problem, Reply},
+    seal::Seal,
+    state::App,
+    token::{halves, random},
+};
+
+/// Registers the operation of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_signing_keys);
+}
+
+/// How long a new key is shown before it signs: longer than anybody keeps a copy of the list.
+pub const LEAD: Duration = Duration::minutes(2);
+
+/// How long a key that signs no more is accepted: no access token is valid for longer.
+pub const TRAIL: Duration = Duration::hours(24);
+
+/// A key that signs.
+pub struct SigningKey {
+    /// Its identity.
+    pub id: Uuid,
+    /// The same as tokens write it.
+    pub kid: String,
+    pub(crate) sign: EncodingKey,
+    pub(crate) check: DecodingKey,
+    public: [u8; 32],
+    from: Instant,
+    until: Option<Instant>,
+}
+
+impl SigningKey {
+    /// From its 32 secret bytes.
+    pub fn new(id: Uuid, seed: &[u8; 32], from: Instant, until: Option<Instant>) -> Self {
+        let (sign, check, public) = halves(seed);
+        Self { id, kid: id.to_string(), sign, check, public, from, until }
+    }
+}
+
+/// The keys in use, the newest first.
+#[derive(Default)]
+pub struct Ring(RwLock<Arc<Vec<Arc<SigningKey>>>>);
+
+impl Ring {
+    /// Of these keys.
+    pub fn new(keys: Vec<SigningKey>) -> Self {
+        let ring = Self::default();
+        ring.put(keys);
+        ring
+    }
+
+    fn put(&self, keys: Vec<SigningKey>) {
+        let mut keys: Vec<_> = keys.into_iter().map(Arc::new).collect();
+        keys.sort_by_key(|key| std::cmp::Reverse((key.from, key.id)));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    fn keys(&self) -> Arc<Vec<Arc<SigningKey>>> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The key that signs at this second: the newest that is in use by then.
+    pub fn signing(&self, second: i64) -> Option<Arc<SigningKey>> {
+        let keys = self.keys();
+        let begun = keys.iter().find(|key| key.from.timestamp() <= second);
+        begun.or_else(|| keys.last()).map(Arc::clone)
+    }
+
+    /// The key a token names.
+    pub fn by_kid(&self, kid: &str) -> Option<Arc<SigningKey>> {
+        self.keys().iter().find(|key| key.kid == kid).map(Arc::clone)
+    }
+
+    /// Whether what this key signed is accepted now.
+    pub fn accepts(&self, id: Uuid, now: Instant) -> bool {
+        let accepted = |key: &Arc<SigningKey>| key.until.is_none_or(|until| now < until);
+        self.keys().iter().any(|key| key.id == id && accepted(key))
+    }
+
+    /// Takes what is stored: at the start, and whenever somebody may have rotated.
+    pub async fn refresh(&self, store: &Store, seal: &Seal) -> Result<(), StoreError> {
+        let stored = store.read(|db| key::all(db, Purpose::Sign)).await?;
+        let known = self.keys();
+        let same = |key: &StoredKey| {
+            known.iter().any(|old| old.id == key.id && old.until == key.retired_at)
+        };
+        let live: Vec<_> = stored.into_iter().filter(|key| !key.secret.is_empty()).collect();
+        if live.len() == known.len() && live.iter().all(same) {
+            return Ok(());
+        }
+        let open = |key: StoredKey| {
+            let seed = seal.open(SEALED_FOR, &key.secret).and_then(|seed| seed.try_into().ok());
+            let seed: [u8; 32] = seed.ok_or_else(|| {
+                let why = "a signing key cannot be opened: GRIDWHISTLE_KEY is not what it was";
+                StoreError::Unusable(why.to_owned())
+            })?;
+            Ok(SigningKey::new(key.id, &seed, key.activated_at, key.retired_at))
+        };
+        let keys = live.into_iter().map(open).collect::<Result<_, StoreError>>()?;
+        self.put(keys);
+        Ok(())
+    }
+}
+
+const SEALED_FOR: &str = "signing key";
+
+fn broken(problem: &Problem) -> StoreError {
+    StoreError::Unusable(format!("the signing key: {problem}"))
+}
+
+/// A new key, sealed, in use from `from` on.
+pub fn fresh(seal: &Seal, now: Instant, from: Instant) -> Result<StoredKey, StoreError> {
+    let seed = random::<32>().map_err(|error| broken(&Problem::from(error)))?;
+    let secret = seal.seal(SEALED_FOR, &seed).map_err(|problem| broken(&problem))?;
+    Ok(StoredKey { id: new_id(), secret, created_at: now, activated_at: from, retired_at: None })
+}
+
+/// Makes a new key and lets the old ones go: when their last token is over, or at once.
+pub async fn rotate(
+    store: &Store,
+    seal: &Seal,
+    now: Instant,
+    at_once: bool,
+) -> Result<StoredKey, StoreError> {
+    let from = if at_once { now } else { now + LEAD };
+    let until = if at_once { now } else { from + TRAIL };
+    let fresh = fresh(seal, now, from)?;
+    let added = fresh.clone();
+    store.run(move |db| key::rotate(db, &added, until, now)).await?;
+    Ok(fresh)
+}
+
+/// A key of a JSON Web Key Set (RFC 7517, RFC 8037).
+#[derive(Serialize, ToSchema)]
+pub struct JwkView {
+    /// Always `OKP`.
+    kty: &'static str,
+    /// Always `Ed25519`.
+    crv: &'static str,
+    /// Always `EdDSA`.
+    alg: &'static str,
+    /// Always `sig`.
+    #[serde(rename = "use")]
+    usage: &'static str,
+    /// Which: tokens name it in their header.
+    kid: String,
+    /// The public key.
+    x: String,
+}
+
+/// The keys access tokens are checked with.
+#[derive(Serialize, ToSchema)]
+pub struct JwksView {
+    /// The newest first; one that does not sign yet is among them.
+    keys: Vec<JwkView>,
+}
+
+/// Lists the public keys access tokens are signed with.
+///
+/// 访问令牌的公钥（JWKS），供网关和其他系统验签；轮换时新旧并存。
+#[utoipa::path(tag = "auth", security(()), responses((status = 200, body = JwksView)))]
+#[get("/.well-known/jwks.json")]
+async fn list_signing_keys(app: Data<App>) -> Reply<HttpResponse> {
+    let now = app.clock.now();
+    let keys = app.keys.ring().keys();
+    let live = keys.iter().filter(|key| key.until.is_none_or(|until| now < until));
+    let keys = live.map(|key| JwkView {
+        kty: "OKP",
+        crv: "Ed25519",
+        alg: "EdDSA",
+        usage: "sig",
+        kid: key.kid.clone(),
+        x: BASE64_URL_SAFE_NO_PAD.encode(key.public),
+    });
+    let view = JwksView { keys: keys.collect() };
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=60")).json(view))
+}

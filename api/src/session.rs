@@ -1,0 +1,399 @@
+//! Sessions: opened by a login of any kind, refreshed, looked at, ended.
+//!
+//! A refresh token is the session's identity and 32 random bytes, kept here only as a digest.
+//! It works once. One that comes again after its successor was used, or from another device,
+//! has been copied: the session ends for whoever has it. Only for [`GRACE`] may the same device
+//! send its last token again, because the answer may have been lost on the way; it then gets
+//! another successor, and the one that was lost is worth nothing.
+
+use actix_web::{
+    HttpRequest, HttpResponse, get,
+    http::header::{HeaderValue, USER_AGENT},
+    post,
+    web::Data,
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Duration, Utc};
+use domain::{
+    actor::Permission,
+    id::{PersonId, TenantId},
+    journal::Hash,
+    person::Person,
+    refusal::Refusal,
+    text::Code as Word,
+};
+use persistence::session::{self, Exchange, Refreshed, Session};
+use rand::rngs::SysError;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+use crate::{
+    auth::{Caller, Incomplete, Restriction},
+    body::Json,
+    clock::new_id,
+    engine,
+    headers::Key,
+    limits,
+    params::IdPath,
+    problem::{Code, Problem, Reply},
+    state::App,
+    token::{Claims, random},
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(refresh_login)
+        .service(logout)
+        .service(list_my_sessions)
+        .service(revoke_my_sessions)
+        .service(revoke_my_session)
+        .service(list_person_sessions)
+        .service(revoke_person_sessions);
+}
+
+/// How long a device may send its last refresh token again.
+pub const GRACE: Duration = Duration::seconds(60);
+
+/// How many logins one person has at a time; the one unused for longest gives way.
+pub const MOST: usize = 10;
+
+/// A new refresh token of a session: the text for its owner, and the digest to store.
+pub fn refresh_token(session: Uuid) -> Result<(String, Hash), SysError> {
+    let bytes = [&session.as_bytes()[..], &random::<32>()?].concat();
+    Ok((BASE64_URL_SAFE_NO_PAD.encode(&bytes), Hash::of(&bytes)))
+}
+
+/// The session a refresh token names and the digest under which it is stored; none when it
+/// cannot be one.
+fn parse(text: &str) -> Option<(Uuid, Hash)> {
+    const LENGTH: usize = 64;
+    if text.len() != LENGTH {
+        return None;
+    }
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+    let session = Uuid::from_slice(bytes.get(..16)?).ok()?;
+    Some((session, Hash::of(&bytes)))
+}
+
+/// A login.
+#[derive(Serialize, ToSchema)]
+pub struct LoginView {
+    /// To be sent as `Authorization: Bearer …`. 访问令牌。
+    access_token: String,
+    /// Always `Bearer`.
+    token_type: &'static str,
+    /// Seconds the access token works. 有效秒数。
+    expires_in: i64,
+    /// To get the next access token, once. 刷新令牌。
+    refresh_token: String,
+    /// What has to be done before anything else works: `second_factor` to enrol one, `password`
+    /// to choose a new one; null when nothing. 登录后必须先完成的事项。
+    #[schema(example = json!(null))]
+    restriction: Option<&'static str>,
+}
+
+/// A login to be opened.
+pub struct Opening<'a> {
+    /// The request that logs in.
+    pub request: &'a HttpRequest,
+    /// Into which tenant.
+    pub tenant: TenantId,
+    /// Who.
+    pub person: PersonId,
+    /// How, as at [`Session::method`].
+    pub method: &'a str,
+    /// What has to be done first.
+    pub restriction: Option<Restriction>,
+}
+
+/// Opens a session and answers its tokens.
+pub async fn open(app: &App, opening: Opening<'_>) -> Reply<HttpResponse> {
+    let Opening { request, tenant, person, method, restriction } = opening;
+    let (now, id) = (app.clock.now(), new_id());
+    let (refresh, digest) = refresh_token(id)?;
+    let session = Session {
+        id,
+        person,
+        refresh_hash: digest.0.to_vec(),
+        method: method.to_owned(),
+        device: device(request),
+        address: masked(limits::address(request, app.settings.proxies)),
+        created_at: now,
+        used_at: now,
+        expires_at: now + Duration::days(i64::from(app.settings.refresh_days)),
+        restriction: restriction.map(|restriction| restriction.name().to_owned()),
+    };
+    let displaced = app.store.run(move |db| session::open(db, tenant, &session, MOST)).await?;
+    for session in displaced {
+        app.actors.forget_session(session);
+    }
+    Ok(HttpResponse::Ok().json(view(app, (tenant, person, id), refresh, restriction)?))
+}
+
+fn view(
+    app: &App,
+    (tid, sub, sid): (TenantId, PersonId, Uuid),
+    refresh_token: String,
+    restriction: Option<Restriction>,
+) -> Reply<LoginView> {
+    let expires_in = i64::from(app.settings.access_minutes) * 60;
+    let iat = app.clock.now().timestamp();
+    let access_token =
+        app.keys.issue(&Claims { sub, tid, sid, iat, exp: iat + expires_in, scope: None })?;
+    let restriction = restriction.map(Restriction::name);
+    Ok(LoginView { access_token, token_type: "Bearer", expires_in, refresh_token, restriction })
+}
+
+/// What a client calls itself, cut to what a list can show.
+fn device(request: &HttpRequest) -> String {
+    let named = request.headers().get(USER_AGENT).map_or(&[][..], HeaderValue::as_bytes);
+    String::from_utf8_lossy(named).chars().filter(|c| !c.is_control()).take(160).collect()
+}
+
+/// An address without its end: enough to recognise a place, too little to find a person.
+pub fn masked(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(four) => {
+            let [a, b, _, _] = four.octets();
+            format!("{a}.{b}.*.*")
+        }
+        IpAddr::V6(six) => {
+            let [a, b, ..] = six.segments();
+            format!("{a:x}:{b:x}:*")
+        }
+    }
+}
+
+/// What is needed to stay logged in.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshBody {
+    /// The city or county, as at login. 租户代码。
+    #[schema(value_type = Option<String>, example = "4202")]
+    tenant: Option<Word>,
+    /// The refresh token of the last answer; it works once. 刷新令牌，只能使用一次。
+    #[schema(max_length = 200)]
+    refresh_token: String,
+}
+
+/// Exchanges a refresh token for new tokens.
+///
+/// 用刷新令牌换取新令牌；旧的刷新令牌随即失效，再次出现视为泄露，整个登录立即结束（60 秒内同一设备重发除外）。
+#[utoipa::path(tag = "auth", security(()), request_body = RefreshBody, responses((status = 200, body = LoginView)))]
+#[post("/auth/refresh")]
+async fn refresh_login(
+    app: Data<App>,
+    request: HttpRequest,
+    body: Json<RefreshBody>,
+) -> Reply<HttpResponse> {
+    let wrong = || Problem::new(Code::CredentialsInvalid);
+    let world = app.worlds.by_code(body.0.tenant.as_ref().map(Word::as_str)).ok_or_else(wrong)?;
+    let (tenant, now) = (world.tenant.id, app.clock.now());
+    let (session, old) = parse(&body.0.refresh_token).ok_or_else(wrong)?;
+    let (next, new) = refresh_token(session)?;
+    let asked = Exchange {
+        session,
+        old: old.0.to_vec(),
+        new: new.0.to_vec(),
+        device: device(&request),
+        address: masked(limits::address(&request, app.settings.proxies)),
+        idle_since: now - app.idle(),
+        grace_since: now - GRACE,
+        at: now,
+    };
+    match app.store.run(move |db| session::refresh(db, tenant, &asked)).await? {
+        Refreshed::Done(found) => {
+            let restriction = found.restriction.as_deref().and_then(Restriction::parse);
+            let whose = (tenant, found.person, session);
+            Ok(HttpResponse::Ok().json(view(&app, whose, next, restriction)?))
+        }
+        Refreshed::Unknown => Err(wrong()),
+        Refreshed::Reused(person) => {
+            app.actors.forget_session(session);
+            tracing::warn!(%session, person = %person.0, "a refresh token came twice: the login was ended");
+            Err(wrong().with("reason", "reused").detail(
+                "这个刷新令牌已经用过，可能被他人复制；登录已结束，请重新登录。",
+                "This refresh token was used before and may have been copied; the login has ended, log in again.",
+            ))
+        }
+    }
+}
+
+/// Ends this login.
+///
+/// 退出登录：访问令牌和刷新令牌立即失效。
+#[utoipa::path(tag = "auth", responses((status = 204, description = "Logged out 已退出")))]
+#[post("/auth/logout")]
+async fn logout(app: Data<App>, caller: Incomplete) -> Reply<HttpResponse> {
+    let (tenant, session, now) = (caller.tenant, caller.session, app.clock.now());
+    app.store.run(move |db| session::end(db, tenant, session, "logout", now)).await?;
+    app.actors.forget_session(session);
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// A login as its owner sees it.
+#[derive(Serialize, ToSchema)]
+pub struct SessionView {
+    /// Which.
+    id: Uuid,
+    /// What the client calls itself. 设备。
+    device: String,
+    /// How it began: `password`, `totp`, `wechat` or the name of a provider. 登录方式。
+    method: String,
+    /// From where it was last refreshed, shortened. 网络地址（已遮盖）。
+    address: String,
+    /// When it began.
+    created_at: DateTime<Utc>,
+    /// When it was last used, to some minutes.
+    used_at: DateTime<Utc>,
+    /// When it ends whatever happens.
+    expires_at: DateTime<Utc>,
+    /// Whether it is the one that asks. 是否本次登录。
+    current: bool,
+}
+
+/// Logins, the one used last first.
+#[derive(Serialize, ToSchema)]
+pub struct SessionsView {
+    /// At most ten.
+    items: Vec<SessionView>,
+}
+
+async fn sessions_of(app: &App, caller: &Caller, person: PersonId) -> Reply<HttpResponse> {
+    let (tenant, now) = (caller.tenant, app.clock.now());
+    let since = now - app.idle();
+    let found = app.store.read(move |db| session::of_person(db, tenant, person, now)).await?;
+    let live = found.into_iter().filter(|session| session.used_at > since);
+    let items = live.map(|session| SessionView {
+        current: session.id == caller.session,
+        id: session.id,
+        device: session.device,
+        method: session.method,
+        address: session.address,
+        created_at: session.created_at,
+        used_at: session.used_at,
+        expires_at: session.expires_at,
+    });
+    Ok(HttpResponse::Ok().json(SessionsView { items: items.collect() }))
+}
+
+/// Lists where the caller is logged in.
+///
+/// 我的登录：设备、登录方式、时间和已遮盖的地址，标出本次登录。
+#[utoipa::path(tag = "me", responses((status = 200, body = SessionsView)))]
+#[get("/me/sessions")]
+async fn list_my_sessions(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
+    sessions_of(&app, &caller, caller.person).await
+}
+
+/// Ends one login of the caller.
+///
+/// 结束自己的某个登录，立即生效。
+#[utoipa::path(tag = "me", responses((status = 204, description = "Ended 已结束")))]
+#[post("/me/sessions/{id}/revoke")]
+async fn revoke_my_session(
+    app: Data<App>,
+    caller: Caller,
+    _key: Key,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let (tenant, person, id, now) = (caller.tenant, caller.person, id.0, app.clock.now());
+    let known = app.store.run(move |db| session::end_of(db, tenant, person, id, now)).await?;
+    if !known {
+        return Err(Problem::new(Code::NotFound));
+    }
+    app.actors.forget_session(id);
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Ends every other login of the caller.
+///
+/// 结束自己的其他全部登录，只保留本次。
+#[utoipa::path(tag = "me", responses((status = 204, description = "Ended 已结束")))]
+#[post("/me/sessions/revoke")]
+async fn revoke_my_sessions(app: Data<App>, caller: Caller, _key: Key) -> Reply<HttpResponse> {
+    let (tenant, person, keep) = (caller.tenant, caller.person, caller.session);
+    end_all(&app, tenant, person, Some(keep)).await
+}
+
+async fn end_all(
+    app: &App,
+    tenant: TenantId,
+    person: PersonId,
+    keep: Option<Uuid>,
+) -> Reply<HttpResponse> {
+    let now = app.clock.now();
+    app.store.run(move |db| session::end_all(db, tenant, person, keep, now)).await?;
+    app.actors.forget_person(person);
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The person, when the caller is that person or manages them.
+pub async fn managed(app: &App, caller: &Caller, id: Uuid) -> Reply<PersonId> {
+    let person = &engine::look::<Person>(app, caller, id).await?.state;
+    if person.id == caller.person || person.managed_by(caller, app.clock.now()) {
+        return Ok(person.id);
+    }
+    let area = person.grants.first().map(|grant| grant.over.name.clone()).unwrap_or_default();
+    Err(Refusal::NotPermitted { permission: Permission::ManagePeople, area }.into())
+}
+
+/// Lists where a person is logged in.
+///
+/// 人员的登录列表；管理员或本人。
+#[utoipa::path(tag = "people", responses((status = 200, body = SessionsView)))]
+#[get("/people/{id}/sessions")]
+async fn list_person_sessions(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let person = managed(&app, &caller, id.0).await?;
+    sessions_of(&app, &caller, person).await
+}
+
+/// Ends every login of a person.
+///
+/// 结束某人的全部登录，立即生效；管理员或本人。
+#[utoipa::path(tag = "people", responses((status = 204, description = "Ended 已结束")))]
+#[post("/people/{id}/sessions/revoke")]
+async fn revoke_person_sessions(
+    app: Data<App>,
+    caller: Caller,
+    _key: Key,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let person = managed(&app, &caller, id.0).await?;
+    end_all(&app, caller.tenant, person, None).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_token_names_its_session() {
+        let id = Uuid::from_u128(7);
+        let (text, digest) = refresh_token(id).unwrap();
+        assert_eq!(parse(&text), Some((id, digest)));
+        let cut = text.get(1..).unwrap();
+        for wrong in ["", "x", cut, &format!("{cut}="), &"💥".repeat(16), &"A".repeat(10_000)] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_shortened() {
+        for (given, shown) in [
+            ("192.0.2.7", "192.0.*.*"),
+            ("::ffff:192.0.2.7", "192.0.*.*"),
+            ("2001:db8:1:2::7", "2001:db8:*"),
+        ] {
+            assert_eq!(masked(given.parse().unwrap()), shown);
+        }
+    }
+}
