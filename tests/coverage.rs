@@ -138,6 +138,11 @@ fn right(city: &City, operation: &str) -> Option<Right> {
             // Nobody here has one: told what it is like.
             (format!("/api/v1/me/second_factor/{verb}"), json!({ "code": "123456" }))
         }
+        // No mini-program is configured here: `wechat.rs` has a stand-in.
+        "link_wechat" => ("/api/v1/me/wechat".to_owned(), json!({ "code": "x" })),
+        "bind_phone" => ("/api/v1/me/phone".to_owned(), json!({ "code": "x" })),
+        "get_phone" => list("me/phone"),
+        "unbind_phone" => ("/api/v1/me/phone/unbind".to_owned(), json!({})),
         "reset_second_factor" => person("/second_factor/reset", json!({})),
         "list_signing_keys" => ("/.well-known/jwks.json".to_owned(), Value::Null),
         "list_reports" => list("reports"),
@@ -337,7 +342,9 @@ fn right(city: &City, operation: &str) -> Option<Right> {
             (format!("{path}/unjoin"), json!({}))
         }
         // Their answers depend on credentials, not on roles: `auth.rs`.
-        "login" | "answer_second_factor" | "refresh_login" | "logout" => return None,
+        "login" | "login_wechat" | "answer_second_factor" | "refresh_login" | "logout" => {
+            return None;
+        }
         _ => panic!("nobody tries {operation}: add it here"),
     })
 }

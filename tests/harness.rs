@@ -163,6 +163,45 @@ impl City {
     }
 }
 
+/// Another server on the database of a city.
+pub(crate) struct Replica {
+    /// The address.
+    pub(crate) base: String,
+    handle: ServerHandle,
+    server: Option<JoinHandle<()>>,
+}
+
+impl Replica {
+    /// Serves the same database under the same clock.
+    pub(crate) fn open(city: &City, settings: Settings) -> Self {
+        let listener = TcpListener::bind(settings.listen).expect("a free port");
+        let (tell, told) = mpsc::channel();
+        let time = city.clock();
+        let server = std::thread::spawn(move || {
+            System::new().block_on(async move {
+                let app = App::open(settings, time).await.expect("the database opens");
+                let store = app.store.clone();
+                let running = server::start(Data::new(app), listener, false).expect("it serves");
+                let _ = tell.send((running.handle, running.address));
+                running.server.await.expect("it served");
+                store.close();
+            });
+        });
+        let (handle, address) = told.recv().expect("the replica started");
+        Self { base: format!("http://{address}"), handle, server: Some(server) }
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+        if let Some(server) = self.server.take() {
+            let ended = server.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the replica panicked");
+        }
+    }
+}
+
 impl std::ops::Deref for City {
     type Target = Site;
     fn deref(&self) -> &Site {

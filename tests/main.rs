@@ -53,4 +53,6 @@ mod token;
 #[cfg(test)]
 mod totp;
 #[cfg(test)]
+mod wechat;
+#[cfg(test)]
 mod whistle;

@@ -8,7 +8,12 @@ use actix_web::{
     web::Data,
 };
 use chrono::Duration;
-use domain::{actor::Actor, person::Standing, text::Code as Word};
+use domain::{
+    actor::Actor,
+    id::TenantId,
+    person::{Person, Standing},
+    text::Code as Word,
+};
 use persistence::{Db, person as people, session as sessions};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -195,25 +200,40 @@ async fn login(app: Data<App>, request: HttpRequest, body: Json<LoginBody>) -> R
         return Err(wrong());
     };
     app.logins.succeeded(address, &tried);
+    let old = now - Duration::days(i64::from(app.settings.password_days));
+    let stale = app.settings.password_days > 0 && stored.changed_at < old;
+    let tenant = world.tenant.id;
+    admit(&app, Admission { request: &request, tenant, person: &person, method: "password", stale })
+        .await
+}
+
+/// Somebody whose first factor was right.
+pub struct Admission<'a> {
+    /// The request that logs in.
+    pub request: &'a HttpRequest,
+    /// Into which tenant.
+    pub tenant: TenantId,
+    /// Who.
+    pub person: &'a Person,
+    /// With what: `password`, `wechat`, or the name of a provider.
+    pub method: &'a str,
+    /// Whether the password has to be changed.
+    pub stale: bool,
+}
+
+/// Opens the session, asks for the second factor, or says what has to be done first.
+pub async fn admit(app: &App, admission: Admission<'_>) -> Reply<HttpResponse> {
+    let Admission { request, tenant, person, method, stale } = admission;
     if person.standing != Standing::Active {
         return Err(Problem::new(Code::AccountClosed).with("standing", person.standing.name()));
     }
-    let old = now - Duration::days(i64::from(app.settings.password_days));
-    let stale = app.settings.password_days > 0 && stored.changed_at < old;
-    let login = Login { tenant: world.tenant.id, person: person.id, stale };
-    if factor::confirmed(&app, login.tenant, login.person).await? {
-        return Err(factor::challenge(&app, &login)?);
+    let shown = Login { tenant, person: person.id, stale };
+    let both = app.settings.providers.iter().any(|one| one.name == method && one.second_factor);
+    if !both && factor::confirmed(app, tenant, person.id).await? {
+        return Err(factor::challenge(app, &shown)?);
     }
-    let restriction = stale.then_some(Restriction::Password);
-    let lacking = app.lacks_factor(&person, "password").then_some(Restriction::SecondFactor);
-    let opening = Opening {
-        request: &request,
-        tenant: login.tenant,
-        person: login.person,
-        method: "password",
-        restriction: lacking.or(restriction),
-    };
-    session::open(&app, opening).await
+    let (lacking, person) = (app.lacks_factor(person, method), person.id);
+    session::open(app, Opening { request, tenant, person, method, lacking, stale }).await
 }
 
 /// Who is logged in.

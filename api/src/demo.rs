@@ -3,8 +3,10 @@
 
 mod city;
 mod driver;
+pub mod standin;
 mod story;
 mod time;
+pub mod weixin;
 
 use std::{net::TcpListener, path::PathBuf};
 

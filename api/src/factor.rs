@@ -21,7 +21,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
-    auth::{Caller, Incomplete, Restriction},
+    auth::{Caller, Incomplete},
     body::Json,
     engine,
     headers::Key,
@@ -166,8 +166,8 @@ async fn answer_second_factor(
     let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
     let found = found.filter(|factor| factor.confirmed_at.is_some()).ok_or_else(wrong)?;
     spend(&app, tenant, person, &found, &code).await?;
-    let restriction = stale.then_some(Restriction::Password);
-    let opening = Opening { request: &request, tenant, person, method: "totp", restriction };
+    let opening =
+        Opening { request: &request, tenant, person, method: "totp", lacking: false, stale };
     session::open(&app, opening).await
 }
 

@@ -84,6 +84,12 @@ impl Attempts {
         Ok(())
     }
 
+    /// Counts a try from an address, whoever it is for.
+    pub fn from_address(&self, address: IpAddr, now: Instant) -> Reply<()> {
+        let (_, all) = self.keys(address, "");
+        self.take(all, ADDRESS, now)
+    }
+
     /// Counts a try at an account from wherever it comes, or says how long strangers wait.
     pub fn spread(&self, account: &str, now: Instant) -> Reply<()> {
         self.take(self.hasher.hash_one(("spread", folded(account))), SPREAD, now)

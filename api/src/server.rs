@@ -19,7 +19,7 @@ use crate::{
     problem::{Code, Problem, Reply},
     report, request, ring, session, shift,
     state::App,
-    telemetry, whistle,
+    telemetry, wechat, whistle,
 };
 
 /// Every operation, once: what is not registered here does not exist, neither in the server nor
@@ -30,6 +30,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(auth::routes)
             .configure(session::routes)
             .configure(factor::routes)
+            .configure(wechat::routes)
             .configure(me::routes)
             .configure(report::routes)
             .configure(case::routes)

@@ -22,7 +22,10 @@ use domain::{
     refusal::Refusal,
     text::Code as Word,
 };
-use persistence::session::{self, Exchange, Refreshed, Session};
+use persistence::{
+    Db,
+    session::{self, Exchange, Refreshed, Session},
+};
 use rand::rngs::SysError;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -106,13 +109,17 @@ pub struct Opening<'a> {
     pub person: PersonId,
     /// How, as at [`Session::method`].
     pub method: &'a str,
-    /// What has to be done first.
-    pub restriction: Option<Restriction>,
+    /// Whether a second factor has to be enrolled first.
+    pub lacking: bool,
+    /// Whether the password has to be changed first.
+    pub stale: bool,
 }
 
 /// Opens a session and answers its tokens.
 pub async fn open(app: &App, opening: Opening<'_>) -> Reply<HttpResponse> {
-    let Opening { request, tenant, person, method, restriction } = opening;
+    let Opening { request, tenant, person, method, lacking, stale } = opening;
+    let stale = stale.then_some(Restriction::Password);
+    let restriction = if lacking { Some(Restriction::SecondFactor) } else { stale };
     let (now, id) = (app.clock.now(), new_id());
     let (refresh, digest) = refresh_token(id)?;
     let session = Session {
@@ -125,7 +132,8 @@ pub async fn open(app: &App, opening: Opening<'_>) -> Reply<HttpResponse> {
         created_at: now,
         used_at: now,
         expires_at: now + Duration::days(i64::from(app.settings.refresh_days)),
-        restriction: restriction.map(|restriction| restriction.name().to_owned()),
+        // Whether a factor is lacking is asked anew each time; how old a password was is not.
+        restriction: stale.map(|restriction| restriction.name().to_owned()),
     };
     let displaced = app.store.run(move |db| session::open(db, tenant, &session, MOST)).await?;
     for session in displaced {
@@ -207,7 +215,9 @@ async fn refresh_login(
     };
     match app.store.run(move |db| session::refresh(db, tenant, &asked)).await? {
         Refreshed::Done(found) => {
-            let restriction = found.restriction.as_deref().and_then(Restriction::parse);
+            let again = move |db: &mut Db| session::find(db, tenant, session, now);
+            let (_, person) = app.store.read(again).await?.ok_or_else(wrong)?;
+            let restriction = app.restriction(&person, &found);
             let whose = (tenant, found.person, session);
             Ok(HttpResponse::Ok().json(view(&app, whose, next, restriction)?))
         }

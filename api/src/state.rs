@@ -18,7 +18,7 @@ use domain::{
 use persistence::{
     Store, StoreError,
     key::{self, Purpose, StoredKey},
-    session,
+    session::{self, Session},
 };
 use uuid::Uuid;
 
@@ -28,6 +28,7 @@ use crate::{
     clockwork::Pulse,
     config::{SecondFactor, Secret, Settings},
     limits::Attempts,
+    outbound::Outbound,
     password::Passwords,
     problem::{Code, Problem, Reply},
     ring::{self, Ring},
@@ -57,6 +58,8 @@ pub struct App {
     pub codes: Attempts,
     /// Hashes and checks passwords, a few at once.
     pub passwords: Passwords,
+    /// Asks other services.
+    pub outbound: Outbound,
     /// What the clockwork does.
     pub pulse: Pulse,
     /// How this server was started.
@@ -82,6 +85,7 @@ impl App {
             actors: Actors::default(),
             logins: Attempts::new(),
             codes: Attempts::new(),
+            outbound: Outbound::default(),
             passwords: Passwords::new(2),
             pulse: Pulse::default(),
             settings,
@@ -142,6 +146,14 @@ impl App {
         !enough && self.wants_factor(person)
     }
 
+    /// What has to be done in this session before anything else.
+    pub fn restriction(&self, person: &Person, session: &Session) -> Option<Restriction> {
+        if self.lacks_factor(person, &session.method) {
+            return Some(Restriction::SecondFactor);
+        }
+        session.restriction.as_deref().and_then(Restriction::parse)
+    }
+
     /// Who carries these claims, unless the session ended. Asked of the database at most every
     /// few seconds for each session.
     pub async fn actor(&self, claims: Claims) -> Reply<Known> {
@@ -166,11 +178,7 @@ impl App {
         if session.used_at < now - SEEN {
             self.store.run(move |db| session::touch(db, tenant, id, now)).await?;
         }
-        let restriction = if self.lacks_factor(&person, &session.method) {
-            Some(Restriction::SecondFactor)
-        } else {
-            session.restriction.as_deref().and_then(Restriction::parse)
-        };
+        let restriction = self.restriction(&person, &session);
         let actor = person.actor(tenant, &powers).ok_or(Fault::Ended)?;
         let known = Known { actor: Arc::new(actor), restriction };
         self.actors.put(id, known.clone(), now);

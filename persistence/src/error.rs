@@ -46,6 +46,7 @@ const UNIQUE: &[(&str, &str, &str)] = &[
     ("tenants_code", "tenants.code", "tenant code"),
     ("people_pkey", "people.id", "person"),
     ("signing_keys_pkey", "signing_keys.id", "key"),
+    ("outside_tokens_pkey", "outside_tokens.id", "token"),
     ("identities_pkey", "identities.", "identity"),
     ("journal_", "journal.", "command"),
 ];

@@ -11,6 +11,7 @@ pub mod case;
 mod connection;
 mod error;
 pub mod factor;
+pub mod identity;
 pub mod journal;
 pub mod key;
 mod lane;

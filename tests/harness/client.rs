@@ -18,6 +18,7 @@ pub(crate) struct Client<'c> {
 /// A request being written.
 pub(crate) struct Call<'c> {
     client: Client<'c>,
+    base: String,
     method: String,
     path: String,
     headers: Vec<(String, Vec<u8>)>,
@@ -64,6 +65,7 @@ impl<'c> Client<'c> {
     pub(crate) fn call(self, method: &str, path: &str) -> Call<'c> {
         let mut call = Call {
             client: self,
+            base: self.site.base.clone(),
             method: method.to_owned(),
             path: path.to_owned(),
             headers: Vec::new(),
@@ -107,6 +109,12 @@ impl Call<'_> {
         self
     }
 
+    /// Asks another server.
+    pub(crate) fn at(mut self, base: &str) -> Self {
+        base.clone_into(&mut self.base);
+        self
+    }
+
     /// Leaves a header out.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
@@ -141,9 +149,9 @@ impl Call<'_> {
 
     /// Sends it; the server may be gone.
     pub(crate) fn try_send(self) -> Result<Answer, ureq::Error> {
-        let Self { client, method, path, headers, body } = self;
+        let Self { client, base, method, path, headers, body } = self;
         let asked = format!("{} {method} {path}", client.account);
-        let uri = format!("{}{path}", client.site.base);
+        let uri = format!("{base}{path}");
         let mut request = Request::builder().method(method.as_str()).uri(uri);
         for (name, value) in headers {
             request = request.header(name, value);

@@ -161,6 +161,18 @@ codes! {
     Unavailable "unavailable" SERVICE_UNAVAILABLE "服务暂时不可用" "Temporarily unavailable"
         "数据库暂时连接不上或服务正在重启。请稍后用同一个 Idempotency-Key 重试，不会重复办理。"
         "The database cannot be reached or the server is restarting. Try again under the same Idempotency-Key; nothing is done twice.";
+    OutsideUnavailable "outside_unavailable" SERVICE_UNAVAILABLE
+        "外部登录服务暂时没有响应" "An outside service does not answer"
+        "微信或统一认证暂时没有正常响应，请在 Retry-After 给出的秒数后重试。"
+        "WeChat or the identity provider does not answer as it should; try again after the seconds in Retry-After.";
+    OutsideRefused "outside_refused" FORBIDDEN
+        "外部登录服务拒绝了这次登录" "An outside service refused this login"
+        "微信认为此账号存在风险，或统一认证没有同意；请联系其客服，或改用账号密码登录。"
+        "WeChat considers the account a risk, or the provider did not consent; ask them, or log in with a password.";
+    NoSuchAccount "no_such_account" FORBIDDEN
+        "这里没有对应的账号" "There is no account for you here"
+        "统一认证通过了，但本系统没有与之对应的账号；请联系管理员登记。"
+        "The provider vouches for you, but no account here matches; ask an administrator to register one.";
     WrongState "wrong_state" UNPROCESSABLE_ENTITY "当前状态不能这样操作" "Not possible in this state"
         "possible 列出了现在可以做的操作。"
         "possible lists what can be done now.";

@@ -1,0 +1,163 @@
+//! A stand-in for the interfaces of WeChat that a login needs, with their fields, error codes
+//! and habits: codes work once, a new access token is the same one for a while, and on request
+//! it is slow, rude or gone.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use super::standin::{Asked, Said, Standin};
+
+/// The AppID it knows.
+pub const APP_ID: &str = "wx0000000000demo00";
+
+/// The AppSecret of that mini-program; no real one.
+pub const SECRET: &str = "demo-secret-never-to-be-seen";
+
+/// A key it gives to every session; it must not reach anybody.
+pub const SESSION_KEY: &str = "c2Vzc2lvbi1rZXktbmV2ZXI=";
+
+/// What it remembers.
+#[derive(Default)]
+pub struct Memory {
+    /// Codes that were used.
+    used: BTreeSet<String>,
+    /// How often somebody fetched an access token.
+    pub fetched: u32,
+    /// How often somebody insisted on a new one.
+    pub forced: u32,
+    /// The number of the access token that works.
+    token: u32,
+}
+
+/// WeChat, as far as a login needs it.
+pub struct Weixin {
+    /// The server.
+    pub server: Standin,
+    memory: Arc<Mutex<Memory>>,
+}
+
+impl Weixin {
+    /// Starts it.
+    pub fn start() -> io::Result<Self> {
+        let memory = Arc::new(Mutex::new(Memory { token: 1, ..Memory::default() }));
+        let kept = Arc::clone(&memory);
+        let server = Standin::serve(move |asked| {
+            let mut memory = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            match asked.path.as_str() {
+                "/sns/jscode2session" => code_to_session(&mut memory, asked),
+                "/cgi-bin/stable_token" => stable_token(&mut memory, asked),
+                "/wxa/business/getuserphonenumber" => phone_number(&mut memory, asked),
+                _ => Said::Json(404, json!({ "errcode": -1, "errmsg": "no such path" })),
+            }
+        })?;
+        Ok(Self { server, memory })
+    }
+
+    /// Looks at what it remembers.
+    pub fn memory<R>(&self, look: impl FnOnce(&Memory) -> R) -> R {
+        look(&self.memory.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Ends the access token that works, as WeChat may at any time.
+    pub fn end_token(&self) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).token += 1;
+    }
+}
+
+fn error(code: i64, message: &str) -> Said {
+    Said::Json(200, json!({ "errcode": code, "errmsg": message }))
+}
+
+/// The ways it can misbehave, by the code it is given.
+fn misbehaved(code: &str) -> Option<Said> {
+    Some(match code {
+        "invalid" => error(40_029, "invalid code"),
+        "blocked" => error(40_226, "code blocked"),
+        "often" => error(45_011, "api minute-quota reach limit"),
+        "busy" => error(-1, "system error"),
+        "unknown" => error(61_007, "an error of tomorrow"),
+        "slow" => Said::Late(Duration::from_secs(8), json!({ "errcode": 0 })),
+        "drop" => Said::Nothing,
+        "empty" => Said::Json(200, json!({})),
+        "strange" => Said::Json(200, json!({ "openid": 7, "session_key": ["x"] })),
+        "html" => Said::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<html>sorry</h>".into()),
+        "half" => Said::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"openid\":".into()),
+        "rubbish" => Said::Raw(b"\x00\x01\x02 not http at all\r\n\r\n".into()),
+        "huge" => Said::Json(200, json!({ "openid": "o".repeat(400_000) })),
+        "gateway" => Said::Raw(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 3\r\n\r\nbad".into()),
+        _ => return None,
+    })
+}
+
+/// `code-WHO` is somebody, `code-WHO-UNION-TIMES` somebody with a unionid; each works once.
+fn code_to_session(memory: &mut Memory, asked: &Asked) -> Said {
+    let code = asked.query("js_code");
+    if let Some(said) = misbehaved(code) {
+        return said;
+    }
+    let app = asked.query("appid");
+    if !app.starts_with("wx") || asked.query("grant_type") != "authorization_code" {
+        return error(40_013, "invalid appid");
+    }
+    if asked.query("secret") != SECRET {
+        return error(40_125, "invalid appsecret");
+    }
+    let Some(who) = code.strip_prefix("code-") else { return error(40_029, "invalid code") };
+    if !memory.used.insert(code.to_owned()) {
+        return error(40_163, "code been used");
+    }
+    let mut parts = who.split('-');
+    let openid = format!("o{}{}", app, parts.next().unwrap_or_default());
+    let mut answer = json!({ "openid": openid, "session_key": SESSION_KEY });
+    let union = parts.next().filter(|union| !union.is_empty() && *union != "0");
+    if let (Some(answer), Some(union)) = (answer.as_object_mut(), union) {
+        answer.insert("unionid".to_owned(), Value::from(format!("u{union}")));
+    }
+    Said::Json(200, answer)
+}
+
+fn access_token(number: u32) -> String {
+    format!("access-token-{number}-never-to-be-seen")
+}
+
+fn stable_token(memory: &mut Memory, asked: &Asked) -> Said {
+    if asked.field("grant_type") != "client_credential" || asked.field("secret") != SECRET {
+        return error(40_125, "invalid appsecret");
+    }
+    memory.fetched += 1;
+    if asked.field("force_refresh") == true {
+        memory.forced += 1;
+        memory.token += 1;
+    }
+    // A fetch takes a moment, in which others ask too.
+    let answer = json!({ "access_token": access_token(memory.token), "expires_in": 7200 });
+    Said::Late(Duration::from_millis(50), answer)
+}
+
+/// `phone-NUMBER`, each once; a code of `wx.login` is of another kind.
+fn phone_number(memory: &mut Memory, asked: &Asked) -> Said {
+    if asked.query("access_token") != access_token(memory.token) {
+        return error(40_001, "invalid credential, access_token is invalid or not latest");
+    }
+    let code = asked.field("code");
+    let code = code.as_str().unwrap_or_default();
+    if let Some(said) = misbehaved(code) {
+        return said;
+    }
+    let Some(rest) = code.strip_prefix("phone-") else { return error(40_029, "invalid code") };
+    if !memory.used.insert(code.to_owned()) {
+        return error(40_029, "code used");
+    }
+    let (number, app) = rest.split_once('@').unwrap_or((rest, APP_ID));
+    let info = json!({
+        "phoneNumber": number, "purePhoneNumber": number, "countryCode": "86",
+        "watermark": { "timestamp": 1_637_744_274, "appid": app },
+    });
+    Said::Json(200, json!({ "errcode": 0, "errmsg": "ok", "phone_info": info }))
+}

@@ -1,0 +1,456 @@
+//! WeChat mini-programs: residents log in with the code of `wx.login` and bind their telephone
+//! number with the code of the button.
+//!
+//! What WeChat answers stays here: the `session_key` is sealed, the access token is shared among
+//! replicas, and neither is shown to anybody. When WeChat does not answer, or answers nonsense,
+//! the caller is told to come back.
+
+use actix_web::{HttpRequest, HttpResponse, get, http::header::RETRY_AFTER, post, web::Data};
+use domain::{
+    actor::{Actor, Role},
+    change::{Request, act},
+    id::{CommandId, PersonId, TenantId},
+    person::{Command, NewGrant, Person},
+    text::{Code as Word, Line},
+};
+use persistence::{
+    Db, Outcome, StoreError, Write,
+    identity::{self, Identity},
+    person as people,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::{
+    auth::{self, Admission, Caller},
+    body::Json,
+    clock::new_id,
+    config::MiniProgram,
+    headers::Key,
+    limits,
+    outbound::{Call, unavailable},
+    problem::{Code, Problem, Reply},
+    session::LoginView,
+    shared,
+    state::App,
+    world::World,
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(login_wechat)
+        .service(link_wechat)
+        .service(bind_phone)
+        .service(get_phone)
+        .service(unbind_phone);
+}
+
+/// The identity of somebody across the mini-programs of one owner.
+const UNION: &str = "wechat";
+
+/// A code of WeChat.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WechatBody {
+    /// The city or county, by its code; may be left out where there is only one. 租户代码。
+    #[schema(value_type = Option<String>, example = "4202")]
+    tenant: Option<Word>,
+    /// Which mini-program; may be left out where there is only one. 小程序 AppID。
+    #[schema(max_length = 40)]
+    app_id: Option<String>,
+    /// What `wx.login` gave; works once, for five minutes. wx.login 的 code。
+    #[schema(max_length = 512)]
+    code: String,
+}
+
+/// A code of WeChat, from somebody who is logged in.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WechatCodeBody {
+    /// Which mini-program; may be left out where there is only one. 小程序 AppID。
+    #[schema(max_length = 40)]
+    app_id: Option<String>,
+    /// The code; works once, for five minutes. code。
+    #[schema(max_length = 512)]
+    code: String,
+}
+
+/// The mini-program meant, of those that serve the tenant.
+fn program<'a>(app: &'a App, world: &World, app_id: Option<&str>) -> Reply<&'a MiniProgram> {
+    let serves = |program: &&MiniProgram| {
+        program.tenant.as_ref().is_none_or(|tenant| *tenant == world.tenant.code)
+            && app_id.is_none_or(|wanted| wanted == program.app_id)
+    };
+    let mut fitting = app.settings.mini_programs.iter().filter(serves);
+    match (fitting.next(), fitting.next()) {
+        (Some(program), None) => Ok(program),
+        (None, _) => Err(Problem::new(Code::NotFound)
+            .detail("没有配置这个小程序。", "No such mini-program is configured.")),
+        (Some(_), Some(_)) => Err(Problem::new(Code::InvalidBody).error(
+            "/app_id",
+            "missing_field",
+            "有多个小程序，请说明是哪一个。",
+            "There are several mini-programs; say which.",
+        )),
+    }
+}
+
+/// Codes are the caller's text: only what can be one is sent on.
+fn plain(code: &str) -> Reply<&str> {
+    const MAX: usize = 512;
+    let fits = (1..=MAX).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(code) } else { Err(wrong_code()) }
+}
+
+fn wrong_code() -> Problem {
+    Problem::new(Code::CredentialsInvalid).with("reason", "code").detail(
+        "微信 code 无效、已用过或已过期；请重新获取后再试。",
+        "The code of WeChat is wrong, used or too old; get another and try again.",
+    )
+}
+
+/// What an `errcode` means for the caller.
+fn judged(answer: Value) -> Reply<Value> {
+    let code = answer.get("errcode").and_then(Value::as_i64).unwrap_or(0);
+    match code {
+        0 => Ok(answer),
+        40_029 | 40_163 | 41_008 => Err(wrong_code()),
+        40_226 => Err(Problem::new(Code::OutsideRefused).with("reason", "high_risk")),
+        45_011 => Err(Problem::new(Code::TooManyRequests)
+            .with("retry_after_s", 60)
+            .header(RETRY_AFTER, "60")),
+        // Busy, or something that is set up wrongly: not the caller's fault either way.
+        other => Err(unavailable(format!("WeChat answered errcode {other}"))),
+    }
+}
+
+fn text(answer: &Value, name: &str) -> Option<String> {
+    const MAX: usize = 512;
+    let text = answer.get(name).and_then(Value::as_str)?;
+    let fits = (1..=MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then(|| text.to_owned())
+}
+
+fn query(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// Who WeChat says it is.
+struct Vouched {
+    openid: String,
+    union: Option<String>,
+    session_key: String,
+}
+
+async fn openid(app: &App, program: &MiniProgram, code: &str) -> Reply<Vouched> {
+    let query = query(&[
+        ("appid", &program.app_id),
+        ("secret", program.secret.expose()),
+        ("js_code", plain(code)?),
+        ("grant_type", "authorization_code"),
+    ]);
+    let call = Call::get(format!("{}/sns/jscode2session?{query}", program.url));
+    let answer = judged(app.outbound.ask(call).await?.body)?;
+    let nonsense = || unavailable("WeChat answered no openid");
+    Ok(Vouched {
+        openid: text(&answer, "openid").ok_or_else(nonsense)?,
+        session_key: text(&answer, "session_key").ok_or_else(nonsense)?,
+        union: text(&answer, "unionid"),
+    })
+}
+
+fn provider(program: &MiniProgram) -> String {
+    format!("wechat:{}", program.app_id)
+}
+
+/// Remembers that the person is this one at WeChat; whose the identity is.
+async fn remember(
+    app: &App,
+    tenant: TenantId,
+    program: &MiniProgram,
+    found: &Vouched,
+    person: PersonId,
+) -> Reply<PersonId> {
+    let (now, provider) = (app.clock.now(), provider(program));
+    let key = app.seal.seal(&format!("session_key {provider}"), found.session_key.as_bytes())?;
+    let subject = found.openid.clone();
+    let here = Identity { provider, subject, person, secret: Some(key) };
+    let there = found.union.clone().map(|subject| Identity {
+        provider: UNION.to_owned(),
+        subject,
+        person,
+        secret: None,
+    });
+    let link = move |db: &mut Db| {
+        let whose = identity::link(db, tenant, &here, now)?;
+        if let Some(there) = there.filter(|_| whose == person) {
+            identity::link(db, tenant, &there, now)?;
+        }
+        Ok(whose)
+    };
+    match app.store.run(link.clone()).await {
+        // Two at the same moment: the second finds the first.
+        Err(StoreError::Exists(_)) => Ok(app.store.run(link).await?),
+        whose => Ok(whose?),
+    }
+}
+
+/// Logs a resident in with the code of a mini-program.
+///
+/// 居民用微信小程序登录（wx.login 的 code）；第一次登录自动建立居民账号。
+#[utoipa::path(tag = "auth", security(()), request_body = WechatBody, responses((status = 200, body = LoginView)))]
+#[post("/auth/wechat")]
+async fn login_wechat(
+    app: Data<App>,
+    request: HttpRequest,
+    body: Json<WechatBody>,
+) -> Reply<HttpResponse> {
+    let WechatBody { tenant, app_id, code } = body.0;
+    let address = limits::address(&request, app.settings.proxies);
+    app.logins.from_address(address, app.clock.now())?;
+    let wrong = || Problem::new(Code::CredentialsInvalid);
+    let world = app.worlds.by_code(tenant.as_ref().map(Word::as_str)).ok_or_else(wrong)?;
+    let program = program(&app, &world, app_id.as_deref())?;
+    let found = openid(&app, program, &code).await?;
+    let id = world.tenant.id;
+    let (here, subject, union) = (provider(program), found.openid.clone(), found.union.clone());
+    let look = move |db: &mut Db| {
+        let known = identity::find(db, id, &here, &subject)?;
+        match (known, union) {
+            (None, Some(union)) => identity::find(db, id, UNION, &union),
+            (known, _) => Ok(known),
+        }
+    };
+    let person = match app.store.read(look).await? {
+        Some(person) => person,
+        None => resident(&app, &world, program, &found).await?,
+    };
+    let whose = remember(&app, id, program, &found, person.id).await?;
+    if whose != person.id {
+        return Err(wrong());
+    }
+    auth::admit(
+        &app,
+        Admission {
+            request: &request,
+            tenant: id,
+            person: &person,
+            method: "wechat",
+            stale: false,
+        },
+    )
+    .await
+}
+
+/// A new resident. The account is made of the openid, so that of two first logins at the same
+/// moment one makes it and both are the same person.
+async fn resident(
+    app: &App,
+    world: &World,
+    program: &MiniProgram,
+    found: &Vouched,
+) -> Reply<Person> {
+    let internal = |why: &str| Problem::new(Code::Internal).because(why);
+    let subject = format!("{} {}", program.app_id, found.openid);
+    let digest = app.seal.blind("wechat account", subject.as_bytes());
+    let short: String =
+        digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    let account = Word::try_from(format!("wx-{short}").as_str());
+    let account = account.map_err(|_fault| internal("an account name"))?;
+    let name = Line::try_from("微信居民").map_err(|_fault| internal("a name"))?;
+    let root = world.areas.root().ok_or_else(|| internal("a tenant without areas"))?;
+    let system = Actor::system(world.tenant.id, root.unit());
+    let id = PersonId(new_id());
+    let grants = vec![NewGrant { role: Role::Resident, area: root.id, until: None }];
+    let command = Command::Register { id, account: account.clone(), name, grants };
+    let asked = Request::new(CommandId(new_id()), "register", id.0, &command);
+    let context = world.context(&system, app.clock.now());
+    let change = act::<Person>(None, &command, asked, 0, context)?;
+    let made = change.state.clone();
+    match app.store.commit(vec![Write::Person(Box::new(change))]).await {
+        Ok(Outcome::Done) => Ok(made),
+        Ok(Outcome::Stale | Outcome::Seen) => Err(Problem::new(Code::LostRace)),
+        Err(StoreError::Exists(_)) => {
+            let (tenant, account) = (world.tenant.id, account.as_str().to_owned());
+            let known = app.store.read(move |db| people::by_account(db, tenant, &account)).await?;
+            known.map(|(person, _)| person).ok_or_else(|| Problem::new(Code::LostRace))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Links the caller to an identity at WeChat.
+///
+/// 把当前账号与微信绑定（wx.login 的 code），以后可用小程序登录这个账号；一个人可以绑定多个小程序。
+#[utoipa::path(tag = "me", request_body = WechatCodeBody, responses((status = 204, description = "Linked 已绑定")))]
+#[post("/me/wechat")]
+async fn link_wechat(
+    app: Data<App>,
+    caller: Caller,
+    _key: Key,
+    body: Json<WechatCodeBody>,
+) -> Reply<HttpResponse> {
+    let world = app.world(caller.tenant)?;
+    let program = program(&app, &world, body.0.app_id.as_deref())?;
+    app.codes.attempt_alone(&format!("wechat {}", caller.person.0), app.clock.now())?;
+    let found = openid(&app, program, &body.0.code).await?;
+    let whose = remember(&app, caller.tenant, program, &found, caller.person).await?;
+    if whose != caller.person {
+        return Err(Problem::new(Code::AlreadyExists).with("what", "identity").detail(
+            "这个微信已经绑定了另一个账号。",
+            "This WeChat identity belongs to another account.",
+        ));
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The access token of a mini-program; `stale` is one WeChat refused.
+async fn access_token(app: &App, program: &MiniProgram, stale: Option<&str>) -> Reply<String> {
+    let fetch = async |force: bool| {
+        let body = json!({
+            "grant_type": "client_credential", "appid": program.app_id,
+            "secret": program.secret.expose(), "force_refresh": force,
+        });
+        let call = Call::post(format!("{}/cgi-bin/stable_token", program.url), body);
+        let answer = judged(app.outbound.ask(call).await?.body)?;
+        let token = answer.get("access_token").and_then(Value::as_str);
+        let seconds = answer.get("expires_in").and_then(Value::as_i64);
+        let fetched = token.zip(seconds).filter(|(token, _)| token.len() <= 4096);
+        let (token, seconds) =
+            fetched.ok_or_else(|| unavailable("WeChat answered no access token"))?;
+        Ok((token.to_owned(), seconds))
+    };
+    shared::token(app, &provider(program), stale, fetch).await
+}
+
+/// Whether WeChat refused the access token itself.
+fn token_refused(answer: &Value) -> bool {
+    matches!(answer.get("errcode").and_then(Value::as_i64), Some(40_001 | 40_014 | 42_001))
+}
+
+/// A telephone number, masked.
+#[derive(Serialize, ToSchema)]
+pub struct PhoneView {
+    /// The number without its middle; null when none is bound. 已遮盖的手机号。
+    #[schema(example = "138****5678")]
+    phone: Option<String>,
+}
+
+/// The first three and the last four, of any number long enough to have a middle.
+fn masked(phone: &str) -> String {
+    let digits: Vec<char> = phone.chars().collect();
+    match (digits.get(..3), digits.len().checked_sub(4).and_then(|at| digits.get(at..))) {
+        (Some(head), Some(tail)) if digits.len() > 7 => {
+            format!("{}****{}", head.iter().collect::<String>(), tail.iter().collect::<String>())
+        }
+        _ => "****".to_owned(),
+    }
+}
+
+fn sealed_for(person: PersonId) -> String {
+    format!("phone {}", person.0)
+}
+
+/// Binds the caller's telephone number, as WeChat verified it.
+///
+/// 绑定手机号：提交手机号按钮得到的 code（不是 wx.login 的 code）；号码加密保存，只显示遮盖后的。
+#[utoipa::path(tag = "me", request_body = WechatCodeBody, responses((status = 200, body = PhoneView)))]
+#[post("/me/phone")]
+async fn bind_phone(
+    app: Data<App>,
+    caller: Caller,
+    _key: Key,
+    body: Json<WechatCodeBody>,
+) -> Reply<HttpResponse> {
+    let world = app.world(caller.tenant)?;
+    let program = program(&app, &world, body.0.app_id.as_deref())?;
+    app.codes.attempt_alone(&format!("phone {}", caller.person.0), app.clock.now())?;
+    let code = plain(&body.0.code)?;
+    let ask = async |token: &str| {
+        let query = query(&[("access_token", token)]);
+        let url = format!("{}/wxa/business/getuserphonenumber?{query}", program.url);
+        Reply::Ok(app.outbound.ask(Call::post(url, json!({ "code": code }))).await?.body)
+    };
+    let token = access_token(&app, program, None).await?;
+    let mut answer = ask(&token).await?;
+    if token_refused(&answer) {
+        answer = ask(&access_token(&app, program, Some(&token)).await?).await?;
+    }
+    let answer = judged(answer)?;
+    let info = answer.get("phone_info").unwrap_or(&Value::Null);
+    let pure = text(info, "purePhoneNumber").filter(|phone| phone.len() <= 20);
+    let phone = pure.ok_or_else(|| unavailable("WeChat answered no telephone number"))?;
+    let from = info.pointer("/watermark/appid").and_then(Value::as_str);
+    if from.is_some_and(|from| from != program.app_id) {
+        return Err(unavailable("WeChat answered for another mini-program"));
+    }
+    let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
+    let sealed = app.seal.seal(&sealed_for(person), phone.as_bytes())?;
+    let digest = app.seal.blind("phone", phone.as_bytes());
+    let bind = move |db: &mut Db| identity::bind_phone(db, tenant, person, (&sealed, &digest), now);
+    app.store.run(bind).await?;
+    Ok(HttpResponse::Ok().json(PhoneView { phone: Some(masked(&phone)) }))
+}
+
+/// Shows the caller's telephone number, masked.
+///
+/// 我绑定的手机号（已遮盖）。
+#[utoipa::path(tag = "me", responses((status = 200, body = PhoneView)))]
+#[get("/me/phone")]
+async fn get_phone(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
+    let (tenant, person) = (caller.tenant, caller.person);
+    let sealed = app.store.read(move |db| identity::phone(db, tenant, person)).await?;
+    let opened = sealed.and_then(|sealed| app.seal.open(&sealed_for(person), &sealed));
+    let phone = opened.and_then(|phone| String::from_utf8(phone).ok());
+    Ok(HttpResponse::Ok().json(PhoneView { phone: phone.as_deref().map(masked) }))
+}
+
+/// Forgets the caller's telephone number.
+///
+/// 解绑并删除我的手机号。
+#[utoipa::path(tag = "me", responses((status = 204, description = "Forgotten 已删除")))]
+#[post("/me/phone/unbind")]
+async fn unbind_phone(app: Data<App>, caller: Caller, _key: Key) -> Reply<HttpResponse> {
+    let (tenant, person) = (caller.tenant, caller.person);
+    app.store.run(move |db| identity::unbind_phone(db, tenant, person)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_masked() {
+        for (given, shown) in [
+            ("13800005678", "138****5678"),
+            ("12345678", "123****5678"),
+            ("1234567", "****"),
+            ("", "****"),
+        ] {
+            assert_eq!(masked(given), shown);
+        }
+    }
+
+    #[test]
+    fn every_errcode_has_its_answer() {
+        for (errcode, code) in [
+            (40_029, Code::CredentialsInvalid),
+            (40_163, Code::CredentialsInvalid),
+            (40_226, Code::OutsideRefused),
+            (45_011, Code::TooManyRequests),
+            (-1, Code::OutsideUnavailable),
+            (40_013, Code::OutsideUnavailable),
+            (40_125, Code::OutsideUnavailable),
+            (99_999, Code::OutsideUnavailable),
+        ] {
+            let answer = json!({ "errcode": errcode, "errmsg": "secret words" });
+            assert_eq!(judged(answer).unwrap_err().code(), code, "{errcode}");
+        }
+        assert!(judged(json!({ "openid": "o" })).is_ok());
+        assert!(judged(json!({ "errcode": 0, "openid": "o" })).is_ok());
+    }
+}
