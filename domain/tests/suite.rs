@@ -40,6 +40,7 @@ mod suite {
     mod policy;
     mod report;
     mod responsibility;
+    mod roles;
     mod ruling;
     mod sampling;
     mod script;

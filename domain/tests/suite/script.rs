@@ -372,6 +372,8 @@ impl Script {
             ("another lead", Self::replaced()),
             ("raised", Self::raised()),
             ("whistled", Self::whistled()),
+            ("a department signed", Self::whistled().steps(MARKET, &[Act::Sign])),
+            ("a department arrived", Self::whistled().steps(MARKET, &[Act::Sign, arrive()])),
             ("one department left", Self::almost_over()),
             ("whistled again", Self::whistle_over().other(&verify(false))),
             ("fed back", Self::fed_back()),
