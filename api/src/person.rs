@@ -11,7 +11,7 @@ use domain::{
     refusal::Refusal,
     text::{Code as Word, Line},
 };
-use persistence::{Db, Write, post};
+use persistence::{Db, Write, person as people, post};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;

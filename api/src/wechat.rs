@@ -264,7 +264,7 @@ async fn resident(
     let root = world.areas.root().ok_or_else(|| internal("a tenant without areas"))?;
     let system = Actor::system(world.tenant.id, root.unit());
     let id = PersonId(new_id());
-    let grants = vec![NewGrant { role: Role::Resident, area: root.id, until: None }];
+    let grants = vec![NewGrant::new(Role::Resident, root.id)];
     let command = Command::Register { id, account: account.clone(), name, grants };
     let asked = Request::new(CommandId(new_id()), "register", id.0, &command);
     let context = world.context(&system, app.clock.now());

@@ -3,7 +3,10 @@
 //! A report is filed as a case, joined to one that exists already, refused with the channel
 //! that is right for it, or was handled by its reporter on the spot.
 
-use chrono::Duration;
+mod decide;
+mod event;
+mod submit;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -12,18 +15,18 @@ use crate::{
     actor::{Actor, Permission},
     area::{Area, AreaKind, Unit},
     claim::Claim,
-    coordinate::{Point, RawPoint},
+    coordinate::Point,
     flow::{Context, Flow},
-    id::{CaseId, PersonId, ReportId, number},
+    id::{CaseId, PersonId, ReportId},
     journal::FlowKind,
     named::named,
     obligation::{Duty, Obligation, Term},
     place::{Matter, Place},
     refusal::Refusal,
-    rules::{MeasureKind, Subject, Urgency, earlier, later},
-    sla::Demand,
-    text::{Code, Line, Prose},
+    text::Prose,
 };
+pub use event::{Command, Draft, Event, Handled};
+use submit::submit;
 
 named! {
     /// By which way a report came.
@@ -237,159 +240,6 @@ pub struct Sight {
     pub point: Option<Point>,
 }
 
-/// What somebody wants to report.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Draft {
-    /// The identity it will have.
-    pub id: ReportId,
-    /// By which way.
-    pub channel: Channel,
-    /// In a line; without it, the first words of the text.
-    pub title: Option<Line>,
-    /// In full.
-    pub text: Prose,
-    /// The code in the catalogue, when the reporter knows.
-    pub category: Option<Code>,
-    /// How pressing it is.
-    pub urgency: Urgency,
-    /// What is wanted, when the reporter knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub demand: Option<Demand>,
-    /// Where, already located; none when the point is outside the tenant.
-    pub area: Option<crate::id::AreaId>,
-    /// The point, as given.
-    pub point: Option<RawPoint>,
-    /// The address in words.
-    pub address: Option<Line>,
-    /// When it was typed, by the phone's clock.
-    pub client_at: Option<Instant>,
-    /// Whether handlers may not know who reported.
-    pub confidential: bool,
-    /// What was done, when it was handled there and then, and the case to document it in.
-    pub handled: Option<Handled>,
-}
-
-/// What a reporter did on the spot.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Handled {
-    /// The identity of the case that documents it.
-    pub case: CaseId,
-    /// What was done.
-    pub result: Prose,
-}
-
-/// What may be asked of a report.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "snake_case")]
-pub enum Command {
-    /// Say it.
-    Submit(Box<Draft>),
-    /// Open a case for it.
-    File {
-        /// The identity the case will have.
-        case: CaseId,
-        /// A better category.
-        category: Option<Code>,
-        /// A better title.
-        title: Option<Line>,
-        /// A better urgency.
-        urgency: Option<Urgency>,
-    },
-    /// Add it to a case.
-    Join {
-        /// Which.
-        case: CaseId,
-    },
-    /// Refuse it.
-    Refuse {
-        /// Why.
-        reason: Prose,
-        /// Where it belongs.
-        redirect: Redirect,
-    },
-    /// Take the look on the spot.
-    Claim,
-    /// Say what was seen on the spot.
-    Confirm {
-        /// Whether it is as reported.
-        real: bool,
-        /// What was seen.
-        note: Option<Prose>,
-        /// Where whoever looked stood.
-        point: Option<Point>,
-    },
-    /// Take it out of its case. Only [`crate::intake`] asks it.
-    Unjoin,
-    /// Compute a provisional deadline anew. Only the system asks it.
-    Recompute,
-    /// Take the next measure about a debt. Only the system asks it.
-    Lapse {
-        /// The number of its clock.
-        term: i64,
-    },
-}
-
-/// What can have happened to a report.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
-    /// It was said; the whole of it.
-    Submitted {
-        /// The report.
-        report: Box<Report>,
-    },
-    /// A case was opened for it.
-    Filed {
-        /// Which.
-        case: CaseId,
-    },
-    /// It was added to a case.
-    Joined {
-        /// Which.
-        case: CaseId,
-    },
-    /// It was refused.
-    Refused {
-        /// Why.
-        reason: Prose,
-        /// Where it belongs.
-        redirect: Redirect,
-    },
-    /// Somebody went to look.
-    Claimed {
-        /// Who, and until when nobody else does.
-        claim: Claim,
-    },
-    /// Somebody looked.
-    Confirmed {
-        /// What was seen.
-        sight: Sight,
-        /// Who has to decide.
-        receiver: Unit,
-        /// The clock of that.
-        accept: Term,
-    },
-    /// It was taken out of its case.
-    Unjoined {
-        /// Who has to decide.
-        receiver: Unit,
-        /// The clock of that.
-        accept: Term,
-    },
-    /// The clock was computed anew by a calendar that was published since.
-    Recomputed {
-        /// The clock as it is now.
-        term: Term,
-    },
-    /// A measure about a debt was taken.
-    Measured {
-        /// What was done.
-        what: MeasureKind,
-        /// The clock as it is now.
-        term: Term,
-    },
-}
-
 impl Report {
     /// Whether this actor may know of it: over its place, or as its reporter.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
@@ -440,179 +290,9 @@ impl Status {
     }
 }
 
-impl Report {
-    /// What its clocks are about.
-    fn subject(&self) -> Subject<'_> {
-        Subject {
-            area: self.place.area.id,
-            channel: Some(self.channel),
-            matter: &self.matter,
-            rank: None,
-            redo: false,
-        }
-    }
-
-    /// Who went to look.
-    pub const fn claim(&self) -> Option<&Claim> {
-        match &self.status {
-            Status::Confirming { claim, .. } => claim.as_ref(),
-            Status::Received { .. }
-            | Status::Filed { .. }
-            | Status::Joined { .. }
-            | Status::Refused { .. }
-            | Status::HandledOnTheSpot { .. } => None,
-        }
-    }
-
-    /// Whoever may look there may look, whether or not somebody went.
-    fn may_look(&self, cx: &Context<'_>) -> Result<Option<&Claim>, Refusal> {
-        let area = &self.place.area;
-        cx.require(Permission::VerifyOnSite, &area.path, &area.name)?;
-        Ok(self.claim())
-    }
-
-    fn confirm(
-        &self,
-        real: bool,
-        note: Option<&Prose>,
-        point: Option<Point>,
-        cx: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
-        Claim::require_free(self.may_look(cx)?, cx)?;
-        let sight = Sight {
-            by: cx.by.person,
-            by_name: cx.by.name.clone(),
-            at: cx.at,
-            real,
-            note: note.cloned(),
-            point,
-        };
-        let accept = cx.term(Duty::Accept, &self.subject());
-        Ok(vec![Event::Confirmed { sight, receiver: self.receiver(cx), accept }])
-    }
-
-    /// Computes the clock anew, if it is provisional and not late.
-    fn recompute(&self, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-        let owed = self.obligations();
-        let open = owed.first().filter(|owed| owed.term.provisional && !owed.term.late(cx.at));
-        let open = open.filter(|_| cx.by.is_system()).ok_or(Refusal::NothingDue)?;
-        let term = cx.rules.rewound(open.term.clone(), cx.calendar(self.place.area.id));
-        if term == open.term {
-            return Err(Refusal::NothingDue);
-        }
-        Ok(vec![Event::Recomputed { term }])
-    }
-
-    /// Takes the next measure about what is owed. Only the system asks it, and each once.
-    fn lapse(&self, term: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-        if !cx.by.is_system() {
-            let area = self.place.area.name.clone();
-            return Err(Refusal::NotPermitted { permission: Permission::Supervise, area });
-        }
-        let owed = self.obligations();
-        let owed = owed.first().filter(|owed| owed.term.no == term);
-        let mut term = owed.ok_or(Refusal::NothingDue)?.term.clone();
-        if term.next_at.is_none_or(|next| cx.at < next) {
-            return Err(Refusal::NothingDue);
-        }
-        let what = cx.rules.measure(term.taken).ok_or(Refusal::NothingDue)?;
-        term.taken = term.taken.saturating_add(1);
-        term.next_at = cx.rules.next_measure(&term, cx.calendar(self.place.area.id));
-        Ok(vec![Event::Measured { what, term }])
-    }
-}
-
 /// The community a place lies in, or the place itself when that is larger.
 fn receiving(area: &Unit, context: &Context<'_>) -> Unit {
     context.areas.above(area.id, AreaKind::Community).map_or_else(|| area.clone(), Area::unit)
-}
-
-fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    let place = place(draft, cx)?;
-    // A resident may report anything in the tenant; staff, what lies in their area.
-    cx.require(Permission::ReportProblem, &place.area.path, &place.area.name)?;
-    if draft.handled.is_some() {
-        cx.require(Permission::HandleCase, &place.area.path, &place.area.name)?;
-    }
-    if let Some(category) = &draft.category {
-        cx.catalogue.require(category.as_str())?;
-    }
-    let clock_ahead = clock(draft.client_at, cx)?;
-    let matter = Matter {
-        title: draft.title.clone().unwrap_or_else(|| Matter::title_of(&draft.text)),
-        text: draft.text.clone(),
-        category: draft.category.clone(),
-        urgency: draft.urgency,
-        demand: draft.demand,
-        complexity: None,
-    };
-    let about = Subject {
-        area: place.area.id,
-        channel: Some(draft.channel),
-        matter: &matter,
-        rank: None,
-        redo: false,
-    };
-    let status = match &draft.handled {
-        Some(handled) => Status::HandledOnTheSpot { case: handled.case },
-        None if cx.rules.conduct.verify_before_filing && draft.channel != Channel::Worker => {
-            Status::Confirming {
-                receiver: receiving(&place.area, cx),
-                confirm: cx.term(Duty::Confirm, &about),
-                claim: None,
-            }
-        }
-        None => Status::Received {
-            receiver: receiving(&place.area, cx),
-            accept: cx.term(Duty::Accept, &about),
-        },
-    };
-    let report = Report {
-        id: draft.id,
-        number: number('R', draft.id.0, cx.at),
-        reporter: cx.by.person,
-        reporter_name: cx.by.name.clone(),
-        confidential: draft.confidential,
-        channel: draft.channel,
-        matter,
-        status,
-        place,
-        received_at: cx.at,
-        client_at: draft.client_at,
-        clock_ahead,
-        sight: None,
-    };
-    Ok(vec![Event::Submitted { report: Box::new(report) }])
-}
-
-fn place(draft: &Draft, cx: &Context<'_>) -> Result<Place, Refusal> {
-    let area = match (draft.area, draft.point) {
-        (Some(id), _) => cx.area(id)?,
-        (None, Some(_)) => return Err(Refusal::OutsideTenant),
-        (None, None) => return Err(Refusal::PlaceMissing),
-    };
-    if area.kind == AreaKind::Department {
-        return Err(Refusal::NotATerritory { unit: area.name.clone() });
-    }
-    Ok(Place {
-        area: area.unit(),
-        point: draft.point.and_then(|raw| raw.normalise().ok()),
-        raw: draft.point,
-        address: draft.address.clone(),
-    })
-}
-
-/// A phone's clock is often wrong: a little ahead is accepted and marked (H.3.13). What no clock
-/// shows by accident is refused.
-fn clock(client_at: Option<Instant>, cx: &Context<'_>) -> Result<bool, Refusal> {
-    const SLACK_S: i64 = 120;
-    let Some(given) = client_at else { return Ok(false) };
-    let latest = later(cx.at, Duration::hours(i64::from(cx.rules.conduct.clock_ahead_hours)));
-    let earliest = earlier(cx.at, Duration::days(i64::from(cx.rules.conduct.report_age_days)));
-    if given > latest || given < earliest {
-        return Err(Refusal::ClientTime { given, earliest, latest });
-    }
-    Ok(given > cx.at + Duration::seconds(SLACK_S))
 }
 
 impl Flow for Report {

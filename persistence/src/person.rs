@@ -4,12 +4,7 @@ use diesel::{
     prelude::*,
     sql_types::{BigInt, Binary, Nullable, Text},
 };
-use domain::{
-    Instant,
-    change::Change,
-    id::TenantId,
-    person::Person,
-};
+use domain::{Instant, change::Change, id::TenantId, person::Person};
 
 use crate::{
     batch::{Moving, document},
