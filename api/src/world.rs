@@ -77,6 +77,11 @@ pub struct Version {
 }
 
 impl Version {
+    /// Whether something was published since that the other knows; both only grow.
+    const fn before(self, other: Self) -> bool {
+        self.areas < other.areas || self.rules < other.rules
+    }
+
     fn of(db: &mut persistence::Db, tenant: TenantId) -> Result<Self, StoreError> {
         let areas = journal::last_seq(db, tenant, tenant.0)?;
         Ok(Self { areas, rules: policy::editions(db, tenant)? })
@@ -198,7 +203,11 @@ impl Worlds {
         if !fresh.is_empty() {
             let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
             for world in fresh {
-                worlds.insert(world.tenant.id, Arc::new(world));
+                // Whoever looked earlier and comes later brings back nothing that is older.
+                let known = worlds.get(&world.tenant.id);
+                if known.is_none_or(|known| !world.version.before(known.version)) {
+                    worlds.insert(world.tenant.id, Arc::new(world));
+                }
             }
         }
         Ok(())
