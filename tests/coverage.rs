@@ -144,6 +144,25 @@ fn right(city: &City, operation: &str) -> Option<Right> {
         "get_phone" => list("me/phone"),
         "unbind_phone" => ("/api/v1/me/phone/unbind".to_owned(), json!({})),
         "reset_second_factor" => person("/second_factor/reset", json!({})),
+        "get_authorization_server" => {
+            ("/.well-known/oauth-authorization-server".to_owned(), Value::Null)
+        }
+        "list_clients" => list("clients"),
+        "register_client" => ("/api/v1/clients".to_owned(), vendor(city)),
+        "get_client" | "add_client_secret" | "revoke_client_secret" | "disable_client" => {
+            let made = city.by("admin").post("/api/v1/clients", &vendor(city)).done();
+            let path = format!("/api/v1/clients/{}", text(&made, "/id"));
+            match operation {
+                "get_client" => (path, Value::Null),
+                "add_client_secret" => (format!("{path}/secrets"), json!({ "kind": "key" })),
+                "disable_client" => (format!("{path}/disable"), json!({})),
+                _ => {
+                    let secret = text(&made, "/secrets/0/id");
+                    (format!("{path}/secrets/{secret}/revoke"), json!({}))
+                }
+            }
+        }
+        "list_providers" => list(&format!("auth/providers?tenant={}", seed::CITY)),
         "list_signing_keys" => ("/.well-known/jwks.json".to_owned(), Value::Null),
         "list_reports" => list("reports"),
         "list_cases" => list("cases"),
@@ -342,11 +361,20 @@ fn right(city: &City, operation: &str) -> Option<Right> {
             (format!("{path}/unjoin"), json!({}))
         }
         // Their answers depend on credentials, not on roles: `auth.rs`.
-        "login" | "login_wechat" | "answer_second_factor" | "refresh_login" | "logout" => {
-            return None;
-        }
+        "login"
+        | "login_wechat"
+        | "answer_second_factor"
+        | "get_authorization"
+        | "finish_authorization"
+        | "issue_token"
+        | "refresh_login"
+        | "logout" => return None,
         _ => panic!("nobody tries {operation}: add it here"),
     })
+}
+
+fn vendor(city: &City) -> Value {
+    json!({ "name": "某系统", "scopes": "read report", "area_ids": [city.area(seed::CITY)] })
 }
 
 fn more_time() -> Value {
@@ -475,16 +503,17 @@ fn every_operation_survives_everybody(city: &City) {
     let (unit, person) = (city.area(seed::CG), city.by("next_worker").id().to_string());
     for (method, path, operation) in operations(&api::server::document()) {
         let name = operation["operationId"].as_str().unwrap();
-        if path.contains("/auth/") {
+        if path.contains("/auth/") || path.contains("/oauth/") {
             continue;
         }
         let id = match operation["tags"][0].as_str() {
             Some("reports") => &report,
-            Some("people") => &person,
+            Some("people" | "clients") => &person,
             Some("areas") => &unit,
             _ => &case,
         };
-        let path = path.replace("{id}", id).replace("{unit_id}", &unit);
+        let path =
+            path.replace("{id}", id).replace("{unit_id}", &unit).replace("{secret_id}", &unit);
         let everybody = COLUMNS.iter().map(|(account, ..)| account);
         for account in everybody.chain(STRANGERS.iter().map(|(account, _)| account)) {
             for body in [json!({}), json!({ "id": 1, "reason": null, "text": [] })] {

@@ -7,6 +7,8 @@ mod auth;
 #[cfg(test)]
 mod case;
 #[cfg(test)]
+mod client;
+#[cfg(test)]
 mod clockwork;
 #[cfg(test)]
 mod concurrency;
@@ -24,6 +26,8 @@ mod install;
 mod layers;
 #[cfg(test)]
 mod me;
+#[cfg(test)]
+mod oidc;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]

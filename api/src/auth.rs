@@ -4,7 +4,11 @@
 use std::{ops::Deref, sync::Arc};
 
 use actix_web::{
-    FromRequest, HttpRequest, HttpResponse, dev::Payload, get, http::header::AUTHORIZATION, post,
+    FromRequest, HttpMessage, HttpRequest, HttpResponse,
+    dev::Payload,
+    get,
+    http::header::{AUTHORIZATION, WWW_AUTHENTICATE},
+    post,
     web::Data,
 };
 use chrono::Duration;
@@ -22,11 +26,13 @@ use uuid::Uuid;
 
 use crate::{
     body::Json,
+    client::Presented,
     factor::{self, Login},
     limits,
     problem::{Code, Problem, Reply},
+    scope::Scopes,
     session::{self, LoginView, Opening},
-    state::App,
+    state::{App, Known, Limits},
     token,
     view::{GrantView, TenantView},
 };
@@ -128,19 +134,48 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")))
         .map(|token| token.trim().to_owned());
+    let request = request.clone();
     async move {
         let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
         let token = token.ok_or(token::Fault::Missing)?;
-        let now = app.clock.now();
-        let claims = match app.keys.verify(&token, now) {
-            // Another replica may have begun to use a key this one has not seen yet.
-            Err(token::Fault::Key) if app.look_for_keys().await? => app.keys.verify(&token, now),
-            verified => verified,
-        }?;
-        let known = app.actor(claims).await?;
-        let caller = Caller { actor: Arc::clone(&known.actor), session: claims.sid };
+        let (known, session, scope) = match Presented::parse(&token) {
+            Some(key) => by_key(&app, &key).await?,
+            None => by_token(&app, &token).await?,
+        };
+        if let Some(client) = known.client {
+            let scope = scope.unwrap_or(client.scopes);
+            within(&app, &request, client, scope)?;
+        }
+        let caller = Caller { actor: Arc::clone(&known.actor), session };
         Ok(Incomplete { caller, restriction: known.restriction })
     }
+}
+
+async fn by_token(app: &App, token: &str) -> Reply<(Known, Uuid, Option<Scopes>)> {
+    let now = app.clock.now();
+    let claims = match app.keys.verify(token, now) {
+        // Another replica may have begun to use a key this one has not seen yet.
+        Err(token::Fault::Key) if app.look_for_keys().await? => app.keys.verify(token, now),
+        verified => verified,
+    }?;
+    Ok((app.actor(claims).await?, claims.sid, claims.scope))
+}
+
+async fn by_key(app: &App, key: &Presented) -> Reply<(Known, Uuid, Option<Scopes>)> {
+    Ok((app.actor_of_key(key).await?, key.known_as(), None))
+}
+
+/// Holds a program to its scopes and its quota.
+fn within(app: &App, request: &HttpRequest, client: Limits, scope: Scopes) -> Reply<()> {
+    let allowance = app.quotas.take(client.id, client.per_minute, app.clock.now())?;
+    request.extensions_mut().insert(allowance);
+    let route = request.match_pattern().unwrap_or_default();
+    if scope.allow(request.method(), &route) {
+        return Ok(());
+    }
+    let challenge = "Bearer error=\"insufficient_scope\"";
+    let problem = Problem::new(Code::InsufficientScope).with("scope", scope.to_string());
+    Err(problem.header(WWW_AUTHENTICATE, challenge))
 }
 
 /// What is needed to log in.

@@ -322,7 +322,7 @@ mod tests {
             parse(&format!("gridwhistle {line}")).unwrap();
             count += 1;
         }
-        assert_eq!(count, 8);
+        assert_eq!(count, 9);
     }
 
     #[test]

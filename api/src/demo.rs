@@ -13,7 +13,13 @@ use std::{net::TcpListener, path::PathBuf};
 use actix_web::web::Data;
 use persistence::StoreError;
 
-use crate::{clock::Clock, config::Settings, install::Failed, server, state::App};
+use crate::{
+    clock::Clock,
+    config::{Kind, MiniProgram, Provider, Secret, Settings},
+    install::Failed,
+    server,
+    state::App,
+};
 
 pub use city::{Account, seed};
 
@@ -29,10 +35,12 @@ pub struct Options {
 /// Seeds the database of `settings`, serves it on `listener`, drives the loop; then serves on,
 /// unless it is to stop.
 pub async fn run(
-    settings: Settings,
+    mut settings: Settings,
     listener: TcpListener,
     options: Options,
 ) -> Result<(), Failed> {
+    let weixin = weixin::Weixin::start().map_err(|error| Failed(error.to_string()))?;
+    outside(&mut settings, &weixin.server.base);
     let clock = Clock::default();
     let app = App::open(settings, clock.clone()).await?;
     say("正在建立黄石市：区划、部门、网格、人员…… / Setting up the city of Huangshi…");
@@ -64,6 +72,35 @@ pub async fn run(
     running.handle.stop(true).await;
     store.close();
     done
+}
+
+/// Takes the stand-in for WeChat and WeCom, so that every way in can be tried.
+fn outside(settings: &mut Settings, base: &str) {
+    settings.mini_programs = vec![MiniProgram {
+        app_id: weixin::APP_ID.to_owned(),
+        secret: Secret::from(weixin::SECRET),
+        tenant: None,
+        url: base.to_owned(),
+    }];
+    settings.providers = vec![Provider {
+        name: "wecom".to_owned(),
+        label: "企业微信".to_owned(),
+        kind: Kind::Wecom,
+        tenant: None,
+        client_id: "ww0000000000demo".to_owned(),
+        client_secret: Secret::from(weixin::SECRET),
+        redirect_uri: "https://grid.example/login/wecom".to_owned(),
+        claim: "userid".to_owned(),
+        issuer: None,
+        authorize_url: None,
+        token_url: None,
+        userinfo_url: None,
+        api_url: Some(base.to_owned()),
+        agent_id: Some("1000002".to_owned()),
+        scope: None,
+        ca_file: None,
+        second_factor: false,
+    }];
 }
 
 impl From<Failed> for StoreError {

@@ -40,6 +40,7 @@ the case closes.\n\n\
         (name = "clocks", description = "时限：计算依据与预览 · deadlines: their working, and what would apply"),
         (name = "policies", description = "规则：日历、时限标准、权责清单、准入清单、吹哨规则 · what a tenant decides for itself"),
         (name = "areas", description = "区划、单位、网格定位与分类目录 · areas, units, locating, catalogue"),
+        (name = "clients", description = "接入系统：登记、密钥、令牌 · programs as clients: secrets and tokens"),
         (name = "people", description = "人员与授权 · people and grants"),
         (name = "service", description = "运行状况 · health of the service"),
     ),
@@ -104,7 +105,7 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>, exampl
     if !open {
         operation.insert("security".to_owned(), json!([{ "bearer": [] }]));
     }
-    let login = path.starts_with("/api/v1/auth/");
+    let login = path.starts_with("/api/v1/auth/") || path == "/oauth/token";
     let writes = method == "post" && !login;
     parameters(path, writes, operation);
     let mut problems = vec!["400", "503"];
@@ -165,9 +166,11 @@ fn parameters(path: &str, writes: bool, operation: &mut Map<String, Value>) {
         let description = match name {
             "unit_id" => "被吹哨的部门 · the summoned department",
             "code" => "问题代码 · the code of a problem",
+            "secret_id" => "密钥 · the secret",
+            "provider" => "登录方式的名称 · the name of a provider",
             _ => "标识 · the identity",
         };
-        let schema = if name == "code" {
+        let schema = if ["code", "provider"].contains(&name) {
             json!({ "type": "string" })
         } else {
             json!({ "type": "string", "format": "uuid" })

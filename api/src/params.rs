@@ -230,7 +230,7 @@ mod tests {
                 "role=king",
                 "role",
                 "unknown_value",
-                "没有“king”这个值；可用的有：grid_worker、community_officer、street_dispatcher、street_leader、department_officer、district_dispatcher、hotline、administrator、resident。",
+                "没有“king”这个值；可用的有：grid_worker、grid_leader、community_officer、street_dispatcher、street_leader、department_officer、department_head、district_dispatcher、hotline、inspector、auditor、administrator、integrator、resident、volunteer。",
             ),
             ("", "role", "missing_field", "缺少参数“role”。"),
             (

@@ -46,6 +46,7 @@ struct Parts {
     members: Vec<(&'static str, Value)>,
     headers: Vec<(HeaderName, HeaderValue)>,
     cause: Option<String>,
+    oauth: bool,
 }
 
 /// One thing that is wrong, and where.
@@ -75,6 +76,7 @@ impl Problem {
             members: Vec::new(),
             headers: Vec::new(),
             cause: None,
+            oauth: false,
         }))
     }
 
@@ -156,6 +158,19 @@ impl Problem {
     pub fn because(mut self, cause: impl std::fmt::Display) -> Self {
         self.0.cause = Some(cause.to_string());
         self
+    }
+
+    /// The members RFC 6749 wants, for `/oauth/token`: it is told as plain JSON.
+    #[must_use]
+    pub fn oauth(self, error: &'static str, description: &'static str) -> Self {
+        let mut problem = self.with("error", error).with("error_description", description);
+        problem.0.oauth = true;
+        problem
+    }
+
+    /// Whether it is told as RFC 6749 wants it.
+    pub const fn is_oauth(&self) -> bool {
+        self.0.oauth
     }
 
     /// Its code.

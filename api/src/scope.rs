@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use actix_web::http::Method;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A set of scopes.
@@ -10,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Scopes {
     /// `read`: every operation that reads.
     pub read: bool,
-    /// `report`: every operation that writes, which for an integrator is reporting.
+    /// `report`: what writes below `/api/v1/reports`.
     pub report: bool,
 }
 
@@ -29,6 +30,15 @@ impl Scopes {
             }
         }
         Some(scopes)
+    }
+
+    /// Whether a request of this method to this route is within. What a program may do to its own
+    /// account is nothing: no scope opens `/me` for writing.
+    pub fn allow(self, method: &Method, route: &str) -> bool {
+        if *method == Method::GET || *method == Method::HEAD {
+            return self.read;
+        }
+        self.report && route.starts_with("/api/v1/reports")
     }
 
     /// Whether there is none.
@@ -78,6 +88,12 @@ mod tests {
         assert_eq!(Scopes::parse(" report  read report").unwrap().to_string(), "read report");
         assert_eq!(Scopes::parse("read admin"), None);
         let (read, both) = (Scopes::parse("read").unwrap(), Scopes::parse("read report").unwrap());
+        let report = Scopes::parse("report").unwrap();
+        assert!(read.allow(&Method::GET, "/api/v1/cases"));
+        assert!(!read.allow(&Method::POST, "/api/v1/reports"));
+        assert!(report.allow(&Method::POST, "/api/v1/reports"));
+        assert!(!report.allow(&Method::POST, "/api/v1/me/wechat"));
+        assert!(!report.allow(&Method::GET, "/api/v1/reports"));
         assert!(read.within(both) && !both.within(read) && Scopes::default().is_empty());
     }
 }

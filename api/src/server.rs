@@ -13,9 +13,9 @@ use utoipa::{OpenApi, openapi::OpenApi as Described};
 use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 use crate::{
-    area, auth, case, clocks, clockwork,
+    area, auth, case, client, clocks, clockwork,
     docs::Docs,
-    factor, health, me, openapi, person, policy, post,
+    factor, health, me, oauth, oidc, openapi, person, policy, post,
     problem::{Code, Problem, Reply},
     report, request, ring, session, shift,
     state::App,
@@ -31,6 +31,8 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(session::routes)
             .configure(factor::routes)
             .configure(wechat::routes)
+            .configure(oidc::routes)
+            .configure(client::routes)
             .configure(me::routes)
             .configure(report::routes)
             .configure(case::routes)
@@ -44,6 +46,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(shift::routes),
     );
     config.configure(ring::routes);
+    config.configure(oauth::routes);
     config.configure(health::routes);
 }
 

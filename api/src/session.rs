@@ -61,6 +61,9 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// How long a device may send its last refresh token again.
 pub const GRACE: Duration = Duration::seconds(60);
 
+/// How the sessions of programs began: see [`Session::method`].
+pub const CLIENT: &str = "client";
+
 /// How many logins one person has at a time; the one unused for longest gives way.
 pub const MOST: usize = 10;
 

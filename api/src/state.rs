@@ -17,6 +17,7 @@ use domain::{
 };
 use persistence::{
     Store, StoreError,
+    client::{self, Client},
     key::{self, Purpose, StoredKey},
     session::{self, Session},
 };
@@ -24,16 +25,21 @@ use uuid::Uuid;
 
 use crate::{
     auth::Restriction,
+    client::Presented,
     clock::Clock,
     clockwork::Pulse,
-    config::{SecondFactor, Secret, Settings},
+    config::{Provider, SecondFactor, Secret, Settings},
+    discovery::Discoveries,
     limits::Attempts,
     outbound::Outbound,
     password::Passwords,
     problem::{Code, Problem, Reply},
+    quota::Quotas,
     ring::{self, Ring},
+    scope::Scopes,
     seal::Seal,
     seed,
+    session::CLIENT,
     token::{Claims, Fault, ISSUER, Keys, random},
     world::{World, Worlds},
 };
@@ -58,8 +64,14 @@ pub struct App {
     pub codes: Attempts,
     /// Hashes and checks passwords, a few at once.
     pub passwords: Passwords,
+    /// How much programs asked lately.
+    pub quotas: Quotas,
     /// Asks other services.
     pub outbound: Outbound,
+    /// The same, for providers that other authorities vouch for, by their names.
+    pub trusting: HashMap<String, Outbound>,
+    /// What providers say about themselves.
+    pub discoveries: Discoveries,
     /// What the clockwork does.
     pub pulse: Pulse,
     /// How this server was started.
@@ -72,6 +84,7 @@ impl App {
     /// Opens the database and loads what is kept in memory.
     pub async fn open(settings: Settings, clock: Clock) -> Result<Self, StoreError> {
         let store = Store::open(settings.database.expose(), settings.store_options())?;
+        let trusting = trusting(&settings)?;
         let seal = sealing(&store, &settings, clock.now()).await?;
         let keys = keys(&store, &seal, &settings, clock.now()).await?;
         let worlds = Worlds::load(&store, seed::catalogue()).await?;
@@ -85,7 +98,10 @@ impl App {
             actors: Actors::default(),
             logins: Attempts::new(),
             codes: Attempts::new(),
+            quotas: Quotas::default(),
             outbound: Outbound::default(),
+            trusting,
+            discoveries: Discoveries::default(),
             passwords: Passwords::new(2),
             pulse: Pulse::default(),
             settings,
@@ -95,6 +111,26 @@ impl App {
     /// The tenant of an actor.
     pub fn world(&self, tenant: TenantId) -> Reply<Arc<World>> {
         self.worlds.get(tenant).ok_or_else(|| Problem::new(Code::Unauthenticated))
+    }
+
+    /// Who an API key belongs to. Asked of the database as seldom as for sessions.
+    pub async fn actor_of_key(&self, key: &Presented) -> Reply<Known> {
+        let now = self.clock.now();
+        let tenant = key.tenant;
+        let Some(world) = self.worlds.get(tenant) else { return Err(Fault::Key.into()) };
+        let powers = &world.rules.powers;
+        if let Some(known) = self.actors.get(key.known_as(), now)
+            && Arc::ptr_eq(&known.actor.powers, powers)
+        {
+            return Ok(known);
+        }
+        let (found, _) = key.client(self, "key").await?.ok_or(Fault::Key)?;
+        let whose = found.id.0;
+        let person = self.store.look::<Person>(tenant, whose).await?.ok_or(Fault::Key)?;
+        let actor = Arc::new(person.state.actor(tenant, powers).ok_or(Fault::Key)?);
+        let known = Known { actor, restriction: None, client: Some(Limits::of(&found)) };
+        self.actors.put(key.known_as(), known.clone(), now);
+        Ok(known)
     }
 
     /// After how long an unused login is over.
@@ -135,7 +171,7 @@ impl App {
     /// is one factor, and enough for them.
     pub fn lacks_factor(&self, person: &Person, method: &str) -> bool {
         let enough = match method {
-            "totp" | "client" => true,
+            "totp" | CLIENT => true,
             "password" => false,
             "wechat" => !person.grants.iter().any(|grant| grant.role.administers()),
             provider => {
@@ -172,18 +208,36 @@ impl App {
         let found = self.store.read(move |db| session::find(db, tenant, id, now)).await?;
         let (session, person) = found.ok_or(Fault::Ended)?;
         let idle = session.used_at <= now - self.idle();
-        if person.id != claims.sub || (idle && session.method != "client") {
+        if person.id != claims.sub || (idle && session.method != CLIENT) {
             return Err(Fault::Ended.into());
         }
         if session.used_at < now - SEEN {
             self.store.run(move |db| session::touch(db, tenant, id, now)).await?;
         }
         let restriction = self.restriction(&person, &session);
+        let client = if session.method == CLIENT {
+            let (whose, now) = (person.id, self.clock.now());
+            let found = self.store.read(move |db| client::find(db, tenant, whose)).await?;
+            let found = found.filter(|client| client.disabled_at.is_none_or(|at| now < at));
+            Some(Limits::of(&found.ok_or(Fault::Ended)?))
+        } else {
+            None
+        };
         let actor = person.actor(tenant, &powers).ok_or(Fault::Ended)?;
-        let known = Known { actor: Arc::new(actor), restriction };
+        let known = Known { actor: Arc::new(actor), restriction, client };
         self.actors.put(id, known.clone(), now);
         Ok(known)
     }
+}
+
+/// Those that trust authorities of their own, by the names of the providers.
+fn trusting(settings: &Settings) -> Result<HashMap<String, Outbound>, StoreError> {
+    let with_file = |provider: &Provider| {
+        let outbound = Outbound::trusting(provider.ca_file.as_deref()?);
+        let name = provider.name.clone();
+        Some(outbound.map(|outbound| (name, outbound)).map_err(StoreError::Unusable))
+    };
+    settings.providers.iter().filter_map(with_file).collect()
 }
 
 /// The key that seals: the setting, or one that was made at the first start and kept.
@@ -225,6 +279,29 @@ pub struct Known {
     pub actor: Arc<Actor>,
     /// What has to be done before anything else.
     pub restriction: Option<Restriction>,
+    /// Of a program: what it is held to.
+    pub client: Option<Limits>,
+}
+
+/// What a program is held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Which.
+    pub id: Uuid,
+    /// How many requests a minute.
+    pub per_minute: u32,
+    /// What it may be given at most.
+    pub scopes: Scopes,
+}
+
+impl Limits {
+    fn of(client: &Client) -> Self {
+        Self {
+            id: client.id.0,
+            per_minute: u32::try_from(client.per_minute).unwrap_or(1),
+            scopes: Scopes::parse(&client.scopes).unwrap_or_default(),
+        }
+    }
 }
 
 /// Actors by session, for a few seconds.

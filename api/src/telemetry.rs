@@ -29,6 +29,7 @@ use crate::{
     config::{LogFormat, LogLevel},
     language::Language,
     problem::{Problem, foreign, render},
+    quota::Allowance,
 };
 
 pub use trace::Trace;
@@ -81,6 +82,9 @@ pub async fn observe<B: MessageBody + 'static>(
     // Handlers and the router answer responses, errors included; nothing inside answers `Err`.
     let (request, response) = next.call(request).await?.into_parts();
     let mut response = finished(&request, response.map_into_boxed_body(), &trace);
+    if let Some(allowance) = request.extensions().get::<Allowance>() {
+        allowance.announce(response.headers_mut());
+    }
     head(&mut response, &trace);
     log(&request, &response, &trace, started);
     Ok(ServiceResponse::new(request, response))
@@ -103,9 +107,11 @@ fn finished(request: &HttpRequest, response: HttpResponse, trace: &Trace) -> Htt
     };
     let language = Language::of(request.headers());
     let body = problem(&response).map(|problem| render(problem, language, trace.trace_id()));
+    let plain = problem(&response).is_some_and(Problem::is_oauth);
+    let kind = if plain { "application/json" } else { PROBLEM_JSON };
     let mut response = response.set_body(BoxBody::new(body.unwrap_or_default()));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
     response
 }

@@ -56,6 +56,27 @@ pub fn base32(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes of such a text; none when it is none.
+pub fn from_base32(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() * 5 / 8);
+    let (mut buffer, mut bits) = (0_u32, 0_u32);
+    for letter in text.bytes() {
+        let five = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'2'..=b'7' => letter - b'2' + 26,
+            _ => return None,
+        };
+        buffer = (buffer << 5) | u32::from(five);
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from((buffer >> bits) & 255).ok()?);
+            buffer &= (1 << bits) - 1;
+        }
+    }
+    Some(bytes)
+}
+
 fn letter(alphabet: &[u8; 32], five: u32) -> char {
     let index = usize::try_from(five & 31).unwrap_or_default();
     char::from(alphabet.get(index).copied().unwrap_or(b'A'))
@@ -103,6 +124,7 @@ mod tests {
             ("foobar", "MZXW6YTBOI"),
         ] {
             assert_eq!(base32(bytes.as_bytes()), text);
+            assert_eq!(from_base32(text).unwrap(), bytes.as_bytes());
         }
     }
 }

@@ -32,9 +32,12 @@ pub(crate) async fn hold(stand: &Stand, seconds: f64) -> Done {
     let load = match part {
         Part::Inbox => inbox::look(&at, clients, time).await?,
         Part::Loop | Part::Step => loops::go(&at, clients, Until::Time(time)).await?,
-        Part::Start | Part::Report | Part::Locate | Part::Deadlines | Part::Clockwork => {
-            report::submit(&at, clients, time).await?
-        }
+        Part::Start
+        | Part::Report
+        | Part::Locate
+        | Part::Deadlines
+        | Part::Clockwork
+        | Part::Auth => report::submit(&at, clients, time).await?,
     };
     say(&format!(
         "{}/s, p99 {} ms, {} µs: {}",

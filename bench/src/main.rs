@@ -2,6 +2,7 @@
 //!
 //! README.md says what is measured and how; RESULTS.md is what it wrote last.
 
+mod auth;
 mod clockwork;
 mod cpu;
 mod crowd;
@@ -64,6 +65,9 @@ async fn measure(options: Options) -> Done {
     if options.wants(Part::Deadlines) && options.hold.is_none() {
         deadlines::measure(options.rounds(), &mut results)?;
     }
+    if options.wants(Part::Auth) && options.hold.is_none() {
+        auth::check(options.rounds(), &mut results)?;
+    }
     let stand = Stand::build(options.clone(), cluster).await?;
     let done = match options.hold {
         Some(seconds) => hold::hold(&stand, seconds).await,
@@ -97,6 +101,9 @@ async fn on(stand: &Stand, results: &mut Results) -> Done {
     let wants = |part| stand.options.wants(part);
     if wants(Part::Report) {
         report::measure(stand, results).await?;
+    }
+    if wants(Part::Auth) {
+        auth::measure(stand, results).await?;
     }
     if wants(Part::Step) {
         steps::measure(stand, results).await?;

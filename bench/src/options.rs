@@ -63,6 +63,8 @@ pub(crate) enum Part {
     Deadlines,
     /// Measures about many debts at once, among callers
     Clockwork,
+    /// Access tokens checked, and reads while people log in
+    Auth,
 }
 
 impl Options {

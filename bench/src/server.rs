@@ -40,7 +40,8 @@ impl Server {
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let mut command = Command::new(binary()?);
         command
-            .args(["serve", "--log-level", "warn", "--access-minutes", "600", "--database"])
+            .args(["serve", "--log-level", "warn", "--access-minutes", "600"])
+            .args(["--second-factor", "off", "--database"])
             .arg(database)
             .args(["--listen", &address.to_string()])
             .stdin(Stdio::null())

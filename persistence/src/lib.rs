@@ -8,6 +8,7 @@
 pub mod area;
 mod batch;
 pub mod case;
+pub mod client;
 mod connection;
 mod error;
 pub mod factor;

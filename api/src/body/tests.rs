@@ -68,7 +68,7 @@ fn a_fault_is_told_with_its_place() {
             r#"{"grants":[{"role":"hotline"},{"role":"king"}]}"#,
             "/grants/1/role",
             "unknown_value",
-            "没有“king”这个值；可用的有：grid_worker、community_officer、street_dispatcher、street_leader、department_officer、district_dispatcher、hotline、administrator、resident。",
+            "没有“king”这个值；可用的有：grid_worker、grid_leader、community_officer、street_dispatcher、street_leader、department_officer、department_head、district_dispatcher、hotline、inspector、auditor、administrator、integrator、resident、volunteer。",
         ),
         (r#"{"text":"  "}"#, "/text", "empty_text", "不能为空。"),
         (r#"{"text":5}"#, "/text", "wrong_type", "类型不对：给出的是整数 5，需要文本。"),

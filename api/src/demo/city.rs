@@ -107,6 +107,10 @@ impl City {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "  {account:<10} {name}（{role}）");
         }
+        let _ = writeln!(
+            text,
+            "小程序登录 / Mini-program: POST {base}/api/v1/auth/wechat {{\"code\":\"code-anything\"}}（微信由演示程序代替）"
+        );
         let _ = write!(
             text,
             "试一试 / Try:\n  TOKEN=$(curl -s {base}/api/v1/auth/login -H 'Content-Type: application/json' \

@@ -70,8 +70,39 @@ impl Driver {
         }
         self.tokens.insert(account.to_owned(), text(&answer, "/access_token"));
         let masked = json!({ "tenant": "4202", "account": account, "password": "••••••••" });
-        self.record("login", &masked, &tokens_hidden(&answer));
+        self.record("login", &masked, &answer);
         Ok(answer)
+    }
+
+    /// Keeps the token somebody got in another way.
+    pub(super) fn keep(&mut self, who: &str, answer: &Value) {
+        self.tokens.insert(who.to_owned(), text(answer, "/access_token"));
+    }
+
+    /// Exchanges the credentials of a program for a token.
+    pub(super) fn client(&mut self, id: &str, secret: &str) -> Result<Value, Failed> {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("client_id", id)
+            .append_pair("client_secret", secret)
+            .finish();
+        let failed = |error: ureq::Error| Failed(format!("POST /oauth/token: {error}"));
+        let sent = self
+            .agent
+            .post(format!("{}/oauth/token", self.base))
+            .content_type("application/x-www-form-urlencoded")
+            .send(form);
+        let mut answer = sent.map_err(failed)?;
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().read_to_string().map_err(failed)?;
+        if status != 200 {
+            return Err(Failed(format!("POST /oauth/token → {status}: {body}")));
+        }
+        let body: Value = serde_json::from_str(&body).map_err(|e| Failed(e.to_string()))?;
+        self.steps += 1;
+        say(&format!("{:>3}. 接入系统  POST /oauth/token → {status}", self.steps));
+        self.record("issue_token", &Value::Null, &body);
+        Ok(body)
     }
 
     /// Does one step: prints it, checks the status, and prints the fact `tell` finds.
@@ -125,7 +156,8 @@ impl Driver {
     }
 
     fn record(&mut self, operation: &str, request: &Value, response: &Value) {
-        let example = json!({ "request": shown(request), "response": shown(response) });
+        let example =
+            json!({ "request": shown(&hidden(request)), "response": shown(&hidden(response)) });
         self.examples.entry(operation.to_owned()).or_insert(example);
     }
 
@@ -187,14 +219,36 @@ fn shortened(path: &str) -> String {
         .join("/")
 }
 
-fn tokens_hidden(answer: &Value) -> Value {
-    let mut shown = answer.clone();
-    for token in ["access_token", "refresh_token"] {
-        if let Some(value) = shown.get_mut(token) {
-            *value = json!("eyJ…");
+/// What stands for secrets in examples: they worked in a demo that is over, and would look like
+/// something to copy.
+const HIDDEN: [(&str, &str); 9] = [
+    ("access_token", "eyJ…"),
+    ("refresh_token", "AZ…"),
+    ("password", "••••••••"),
+    ("old_password", "••••••••"),
+    ("challenge", "AX…"),
+    ("flow", "AX…"),
+    ("secret", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),
+    (
+        "uri",
+        "otpauth://totp/GridWhistle:admin?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=GridWhistle&algorithm=SHA1&digits=6&period=30",
+    ),
+    ("value", "gws_…"),
+];
+
+fn hidden(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| {
+                let known = HIDDEN.iter().find(|(secret, _)| secret == name);
+                let text = known.filter(|_| value.is_string()).map(|(_, shown)| json!(shown));
+                (name.clone(), text.unwrap_or_else(|| hidden(value)))
+            };
+            Value::Object(members.iter().map(member).collect())
         }
+        Value::Array(items) => Value::Array(items.iter().map(hidden).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
-    shown
 }
 
 /// Of a calendar the last year is example enough.

@@ -4,6 +4,7 @@
 mod late;
 mod people;
 mod rules;
+mod ways;
 mod working;
 
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>, time: Time)
     story.background()?;
     story.desks()?;
     story.administration(city)?;
+    story.ways_in(city)?;
     story.late()?;
     story.rules()?;
     say(&format!(

@@ -53,6 +53,11 @@ impl Weixin {
                 "/sns/jscode2session" => code_to_session(&mut memory, asked),
                 "/cgi-bin/stable_token" => stable_token(&mut memory, asked),
                 "/wxa/business/getuserphonenumber" => phone_number(&mut memory, asked),
+                "/cgi-bin/gettoken" => Said::Json(
+                    200,
+                    json!({ "errcode": 0, "access_token": "corp-token", "expires_in": 7200 }),
+                ),
+                "/cgi-bin/auth/getuserinfo" => member(asked),
                 _ => Said::Json(404, json!({ "errcode": -1, "errmsg": "no such path" })),
             }
         })?;
@@ -138,6 +143,14 @@ fn stable_token(memory: &mut Memory, asked: &Asked) -> Said {
     // A fetch takes a moment, in which others ask too.
     let answer = json!({ "access_token": access_token(memory.token), "expires_in": 7200 });
     Said::Late(Duration::from_millis(50), answer)
+}
+
+/// `member-USERID` is a member of the corporation at WeCom.
+fn member(asked: &Asked) -> Said {
+    match asked.query("code").strip_prefix("member-") {
+        Some(userid) => Said::Json(200, json!({ "errcode": 0, "userid": userid })),
+        None => error(40_029, "invalid code"),
+    }
 }
 
 /// `phone-NUMBER`, each once; a code of `wx.login` is of another kind.

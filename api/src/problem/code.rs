@@ -91,6 +91,9 @@ codes! {
         "账号或密码不正确" "The account or the password is wrong"
         "请核对后重试；忘记密码请联系管理员重置。"
         "Check both and try again; an administrator can reset a forgotten password.";
+    AccountClosed "account_closed" FORBIDDEN "账号已停用" "The account is closed"
+        "请联系管理员恢复账号。"
+        "Ask an administrator to open it again.";
     LoginIncomplete "login_incomplete" FORBIDDEN "登录还没有完成" "The login is not complete"
         "required 说明要先做什么：second_factor 为绑定动态口令，password 为修改密码；完成后即可使用。"
         "required says what to do first: second_factor to enrol one, password to choose a new one.";
@@ -161,6 +164,22 @@ codes! {
     Unavailable "unavailable" SERVICE_UNAVAILABLE "服务暂时不可用" "Temporarily unavailable"
         "数据库暂时连接不上或服务正在重启。请稍后用同一个 Idempotency-Key 重试，不会重复办理。"
         "The database cannot be reached or the server is restarting. Try again under the same Idempotency-Key; nothing is done twice.";
+    TokenRefused "token_refused" BAD_REQUEST
+        "令牌请求不符合要求" "The token request is not valid"
+        "请按 error 和 error_description（RFC 6749）修改后重试。"
+        "error and error_description (RFC 6749) say what to correct.";
+    ClientUnknown "client_unknown" UNAUTHORIZED
+        "接入系统未登记或密钥不正确" "The client is unknown or its secret is wrong"
+        "请核对 client_id 和密钥；密钥可能已到期或作废，请联系管理员重新签发。"
+        "Check client_id and secret; the secret may be over or revoked, an administrator can issue another.";
+    InsufficientScope "insufficient_scope" FORBIDDEN
+        "令牌的权限范围不够" "The token's scope does not allow this"
+        "scope 是令牌现有的范围：read 可读取，report 可上报；需要更大范围请联系管理员。"
+        "scope says what the token has: read to read, report to report; an administrator can give more.";
+    TooManySecrets "too_many_secrets" UNPROCESSABLE_ENTITY
+        "有效密钥已满" "The client has as many secrets as it can"
+        "请先作废不再使用的密钥；同时有效的数量见 max。"
+        "Revoke one that is no longer used; max says how many work at a time.";
     OutsideUnavailable "outside_unavailable" SERVICE_UNAVAILABLE
         "外部登录服务暂时没有响应" "An outside service does not answer"
         "微信或统一认证暂时没有正常响应，请在 Retry-After 给出的秒数后重试。"
@@ -271,9 +290,6 @@ codes! {
     ShiftTooLong "shift_too_long" UNPROCESSABLE_ENTITY "值班时间过长" "The shift is too long"
         "请缩短值班时间；最长小时数见 hours。"
         "End it earlier; hours gives the most.";
-    AccountClosed "account_closed" FORBIDDEN "账号已停用" "The account is closed"
-        "请联系管理员恢复账号。"
-        "Ask an administrator to open it again.";
     OutsideTenant "outside_tenant" UNPROCESSABLE_ENTITY
         "位置不在本市（县）范围内" "The place is outside this city"
         "请检查坐标和 coord_type；确实不在本市的事项请向当地反映。"
