@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(problem.code(), Code::TooManyRequests);
         assert_eq!(quotas.take(other, 2, start).unwrap().remaining, 1);
         assert!(quotas.take(one, 60, start + Duration::from_millis(999)).is_err());
-        let after = quotas.take(one, 60, start + Duration::from_secs(2)).unwrap();
+        let after = quotas.take(one, 60, start + Duration::from_secs(1)).unwrap();
         assert_eq!((after.remaining, after.reset), (0, 60));
         let rested = quotas.take(one, 60, start + Duration::from_mins(5)).unwrap();
         assert_eq!((rested.remaining, rested.reset), (59, 1));
