@@ -105,6 +105,38 @@ fn right(city: &City, operation: &str) -> Option<Right> {
         "get_area" => list(&format!("areas/{}", area(seed::GRID))),
         "locate_area" => list("areas/locate?lng=110.005&lat=30.005"),
         "list_categories" => list("categories"),
+        "get_area_history" => list(&format!("areas/{}/history", area(seed::GRID))),
+        "list_area_changes" => list("areas/changes"),
+        "list_area_findings" => list(&format!("areas/{}/findings", area(seed::COMMUNITY))),
+        "get_grid_notice" => list(&format!("areas/{}/notice", area(seed::GRID))),
+        "get_area_map" => list("areas/geojson?bbox=109,29,111,31"),
+        "list_neighbours" => list("areas/neighbours?lng=110.005&lat=30.005"),
+        "get_area_table" => list("areas/table"),
+        "get_area_import" => {
+            let (path, body) = no_grids();
+            let id = text(&city.by("admin").post(&path, &body).done(), "/id");
+            list(&format!("areas/imports/{id}"))
+        }
+        "import_areas" => no_grids(),
+        "create_area" => ("/api/v1/areas".to_owned(), new_grid(&area(seed::COMMUNITY))),
+        "rename_area" => made(city, "rename", &json!({ "name": "新名" })),
+        "describe_area" => made(city, "describe", &json!({ "households": 250 })),
+        "redraw_area" => {
+            let ring = json!([[112, 30], [112.01, 30], [112.01, 30.01], [112, 30]]);
+            let boundary = json!({ "type": "Polygon", "coordinates": [ring] });
+            made(city, "redraw", &json!({ "boundary": boundary }))
+        }
+        "split_area" => {
+            let part = || json!({ "area": { "code": fresh_code(), "name": "一半" } });
+            made(city, "split", &json!({ "parts": [part(), part()] }))
+        }
+        "merge_areas" => {
+            let (other, _) = made(city, "", &json!({}));
+            let other = other.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            made(city, "merge", &json!({ "with": [other] }))
+        }
+        "retire_area" => made(city, "retire", &json!({})),
+        "transfer_area" => made(city, "transfer", &json!({ "parent_id": area(seed::SIBLING) })),
         "get_me" => list("me"),
         "list_todos" => list("me/todos"),
         "list_my_sessions" => list("me/sessions"),
@@ -375,6 +407,32 @@ fn right(city: &City, operation: &str) -> Option<Right> {
 
 fn vendor(city: &City) -> Value {
     json!({ "name": "某系统", "scopes": "read report", "area_ids": [city.area(seed::CITY)] })
+}
+
+/// A code no grid had before.
+fn fresh_code() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(100_000);
+    format!("990101001{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn new_grid(parent: &str) -> Value {
+    let area = json!({ "code": fresh_code(), "name": "新网格" });
+    json!({ "kind": "grid", "parent_id": parent, "area": area })
+}
+
+/// A grid of its own, and something to be asked of it.
+fn made(city: &City, verb: &str, body: &Value) -> Right {
+    let asked = new_grid(&city.area(seed::COMMUNITY));
+    let made = city.by("admin").post("/api/v1/areas", &asked).done();
+    let id = text(&made, "/items/0/area_id");
+    (format!("/api/v1/areas/{id}/{verb}"), body.clone())
+}
+
+/// A file of no grids at all.
+fn no_grids() -> Right {
+    let body = json!({ "type": "FeatureCollection", "features": [] });
+    ("/api/v1/areas/imports?what=grids&dry_run=true".to_owned(), body)
 }
 
 fn more_time() -> Value {

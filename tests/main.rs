@@ -3,6 +3,12 @@
 #[cfg(test)]
 mod area;
 #[cfg(test)]
+mod area_history;
+#[cfg(test)]
+mod area_import;
+#[cfg(test)]
+mod area_map;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod case;

@@ -77,8 +77,8 @@ pub(crate) fn run<F: Future<Output = ()>>(engine: Engine, tell: impl FnOnce(Desk
         let all = store.read(tenant::all).await.unwrap();
         let tenant = all.into_iter().find(|tenant| tenant.code == places::CITY).unwrap();
         let id = tenant.id;
-        let rows = store.read(move |db| area::all(db, id)).await.unwrap();
-        let areas = AreaTree::new(rows.into_iter().map(|(area, _)| area));
+        let registry = store.read(move |db| area::registry(db, id)).await.unwrap();
+        let areas = registry.tree(domain::rules::local_day(now()));
         let root = areas.root().unwrap().unit();
         let grant = |role| domain::actor::Grant {
             role,

@@ -218,9 +218,9 @@ async fn list_keys(source: &Source) -> Done {
 
 async fn root_code(store: &Store, tenant: &persistence::tenant::Tenant) -> Result<String, Failed> {
     let id = tenant.id;
-    let areas = store.read(move |db| persistence::area::all(db, id)).await?;
-    let root = areas.into_iter().find(|(area, _)| area.parent.is_none());
-    root.map(|(area, _)| area.code).ok_or_else(|| {
+    let registry = store.read(move |db| persistence::area::registry(db, id)).await?;
+    let tree = registry.tree(domain::rules::local_day(Clock::default().now()));
+    tree.root().map(|area| area.code.clone()).ok_or_else(|| {
         Failed(format!("the tenant {} has no areas; import them first", tenant.code))
     })
 }

@@ -3,26 +3,27 @@
 
 pub mod publish;
 
-use std::collections::{HashMap, HashSet};
-
 use domain::{
     Instant,
     actor::{Actor, Role},
-    area::{Area, AreaKind, AreaTree, Path},
+    area::{
+        AreaKind, AreaTree, Path, Unit,
+        import::{Doing, Given, Refused, Taking, plan},
+    },
     catalogue::Catalogue,
     change::{Request, act},
     flow::Context,
     id::{AreaId, CommandId, PersonId, TenantId},
-    journal::{Entry, FlowKind, Hash},
+    journal::Hash,
     person::{Command, NewGrant, Person},
-    rules::Rules,
+    rules::{Rules, local_day},
+    sheet::At,
     text::{Code, Line},
 };
 use persistence::{
     Outcome, Store, StoreError, Write, area, journal, person,
     tenant::{self, Tenant},
 };
-use serde_json::json;
 
 use crate::{
     clock::{Clock, new_id},
@@ -92,8 +93,8 @@ pub async fn tenant(
     Ok(tenant)
 }
 
-/// Imports areas, all or none. Parents stand before their children or exist already; an area
-/// whose code exists keeps its identity and place, and is given the new name and boundary.
+/// Imports areas, all or none; an area whose code exists keeps its identity and place, and is
+/// given the new name and boundary.
 pub async fn import(
     store: &Store,
     clock: &Clock,
@@ -101,102 +102,72 @@ pub async fn import(
     source: &str,
     areas: Vec<NewArea>,
 ) -> Result<Imported, Failed> {
-    let id = tenant.id;
-    let (known, chain) =
-        store.read(move |db| Ok((area::all(db, id)?, journal::chain(db, id, id.0, None)?))).await?;
-    let (rows, imported) = merge(&known, areas)?;
-    let last = chain.last();
-    let entry = Entry {
-        tenant: id,
-        flow: FlowKind::Areas,
-        flow_id: id.0,
-        seq: last.map_or(1, |entry| entry.seq + 1),
-        command: CommandId(new_id()),
-        part: 0,
-        name: "import".to_owned(),
-        digest: Hash::of(source.as_bytes()),
-        actor: PersonId(uuid::Uuid::nil()),
-        actor_name: "系统".to_owned(),
-        at: clock.now(),
-        events: json!([{
-            "event": "imported", "source": source,
-            "added": imported.added, "updated": imported.updated,
-        }])
-        .to_string(),
-        before: last.map_or_else(Hash::default, |entry| entry.hash),
-        hash: Hash::default(),
+    let given = areas.into_iter().enumerate().map(|(row, area)| area.given(At::Row(row)));
+    take(store, clock, tenant, source, given.collect(), false).await
+}
+
+impl NewArea {
+    fn given(self, at: At) -> Given {
+        let Self { code, name, kind, parent, boundary } = self;
+        let boundary = boundary.map(Geometry::rings);
+        Given { at, code, name, kind, parent, grid: None, households: None, boundary }
     }
-    .sealed();
-    match store.commit(vec![Write::Areas { entry: Box::new(entry), areas: rows }]).await? {
+}
+
+/// Takes over what a file gives, as the system, today; `dry` only looks what would be done.
+pub async fn take(
+    store: &Store,
+    clock: &Clock,
+    tenant: &Tenant,
+    source: &str,
+    given: Vec<Given>,
+    dry: bool,
+) -> Result<Imported, Failed> {
+    let id = tenant.id;
+    let (registry, chain) = store
+        .read(move |db| Ok((area::registry(db, id)?, journal::chain(db, id, id.0, None)?)))
+        .await?;
+    let (last, at) = (chain.last(), clock.now());
+    let tree = registry.tree(local_day(at));
+    // Before there is any area the system is at home everywhere.
+    let everywhere = Unit {
+        id: AreaId(id.0),
+        kind: AreaKind::City,
+        name: tenant.name.clone(),
+        path: Path(String::new()),
+    };
+    let (system, catalogue, rules) =
+        (Actor::system(id, everywhere), Catalogue::default(), Rules::shipped());
+    let context = Context {
+        by: &system,
+        at,
+        seq: last.map_or(1, |entry| entry.seq + 1),
+        rules: &rules,
+        areas: &tree,
+        catalogue: &catalogue,
+    };
+    let taking = Taking { source, from: local_day(at), repair: false };
+    let plan = plan(&registry, given, taking, &context, &mut || AreaId(new_id()));
+    let plan = plan.map_err(|refused| match refused {
+        Refused::Faults(faults) => {
+            Failed(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "))
+        }
+        Refused::Rule(refusal) => Failed::from(crate::problem::Problem::from(refusal)),
+    })?;
+    let (added, updated) = (plan.count(Doing::Added), plan.count(Doing::Updated));
+    let imported = Imported { added, updated };
+    if dry || plan.decided.events.is_empty() {
+        return Ok(imported);
+    }
+    let request = Request::new(CommandId(new_id()), "import_areas", id.0, &source);
+    let before = last.map_or_else(Hash::default, |entry| entry.hash);
+    let write = crate::area::change::entry(plan.decided, "import", request, before, &context);
+    match store.commit(vec![write]).await? {
         Outcome::Done => Ok(imported),
         Outcome::Stale | Outcome::Seen => {
             Err(Failed("somebody else imported at the same time; run it again".to_owned()))
         }
     }
-}
-
-/// What an import would do; nothing is written.
-pub async fn check(
-    store: &Store,
-    tenant: &Tenant,
-    areas: Vec<NewArea>,
-) -> Result<Imported, Failed> {
-    let id = tenant.id;
-    let known = store.read(move |db| area::all(db, id)).await?;
-    merge(&known, areas).map(|(_, imported)| imported)
-}
-
-type Rows = Vec<(Area, Option<String>)>;
-
-fn merge(known: &Rows, areas: Vec<NewArea>) -> Result<(Rows, Imported), Failed> {
-    let mut by_code: HashMap<String, Area> =
-        known.iter().map(|(area, _)| (area.code.clone(), area.clone())).collect();
-    let boundaries: HashMap<AreaId, String> =
-        known.iter().filter_map(|(area, boundary)| Some((area.id, boundary.clone()?))).collect();
-    let (mut rows, mut imported, mut seen) = (Vec::new(), Imported::default(), HashSet::new());
-    for (index, new) in areas.into_iter().enumerate() {
-        let NewArea { code, name, kind, parent, boundary } = new;
-        let wrong = |why: String| Failed(format!("row {}, code {code}: {why}", index + 1));
-        checked(&code, &name).map_err(wrong)?;
-        if !seen.insert(code.clone()) {
-            return Err(wrong("the code stands twice".to_owned()));
-        }
-        let above = match &parent {
-            Some(parent) => Some(by_code.get(parent).ok_or_else(|| {
-                wrong(format!("its parent {parent} is neither above it in the file nor imported"))
-            })?),
-            None => None,
-        };
-        let boundary = match boundary {
-            Some(geometry) => {
-                geometry.boundary().map_err(wrong)?;
-                Some(serde_json::to_string(&geometry).map_err(|e| wrong(e.to_string()))?)
-            }
-            None => None,
-        };
-        let row = if let Some(area) = by_code.get(&code) {
-            imported.updated += 1;
-            let boundary = boundary.or_else(|| boundaries.get(&area.id).cloned());
-            (Area { name, ..area.clone() }, boundary)
-        } else {
-            imported.added += 1;
-            let path = Path::child(above.map(|area| &area.path), &code);
-            let parent = above.map(|area| area.id);
-            (Area { id: AreaId(new_id()), parent, kind, code, name, path }, boundary)
-        };
-        by_code.insert(row.0.code.clone(), row.0.clone());
-        rows.push(row);
-    }
-    Ok((rows, imported))
-}
-
-/// A code is part of a path, so it contains no `/`.
-fn checked(code: &str, name: &str) -> Result<(), String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if code.is_empty() || code.len() > 20 || !code.chars().all(plain) {
-        return Err("a code is 1 to 20 letters, digits, - or _".to_owned());
-    }
-    Line::try_from(name).map(|_| ()).map_err(|fault| format!("name: {fault}"))
 }
 
 /// Somebody to register.
@@ -220,9 +191,8 @@ pub async fn register(
     people: Vec<NewPerson>,
 ) -> Result<Vec<PersonId>, Failed> {
     let id = tenant.id;
-    let areas = AreaTree::new(
-        store.read(move |db| area::all(db, id)).await?.into_iter().map(|(area, _)| area),
-    );
+    let registry = store.read(move |db| area::registry(db, id)).await?;
+    let areas = registry.tree(local_day(clock.now()));
     let root = areas.root().ok_or_else(|| Failed("import the areas first".to_owned()))?.unit();
     let (system, catalogue) = (Actor::system(id, root), Catalogue::default());
     let rules = Rules::shipped();

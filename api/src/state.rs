@@ -87,7 +87,7 @@ impl App {
         let trusting = trusting(&settings)?;
         let seal = sealing(&store, &settings, clock.now()).await?;
         let keys = keys(&store, &seal, &settings, clock.now()).await?;
-        let worlds = Worlds::load(&store, seed::catalogue()).await?;
+        let worlds = Worlds::load(&store, seed::catalogue(), &clock).await?;
         Ok(Self {
             store,
             clock,
@@ -127,7 +127,7 @@ impl App {
         let (found, _) = key.client(self, "key").await?.ok_or(Fault::Key)?;
         let whose = found.id.0;
         let person = self.store.look::<Person>(tenant, whose).await?.ok_or(Fault::Key)?;
-        let actor = Arc::new(person.state.actor(tenant, powers).ok_or(Fault::Key)?);
+        let actor = acting(&person.state, &world).ok_or(Fault::Key)?;
         let known = Known { actor, restriction: None, client: Some(Limits::of(&found)) };
         self.actors.put(key.known_as(), known.clone(), now);
         Ok(known)
@@ -196,9 +196,9 @@ impl App {
         /// How exactly it is kept when a session was last used.
         const SEEN: Duration = Duration::minutes(5);
         let now = self.clock.now();
-        let powers = Arc::clone(&self.world(claims.tid)?.rules.powers);
+        let world = self.world(claims.tid)?;
         if let Some(known) = self.actors.get(claims.sid, now)
-            && Arc::ptr_eq(&known.actor.powers, &powers)
+            && Arc::ptr_eq(&known.actor.powers, &world.rules.powers)
         {
             // A session belongs to one person of one tenant, whatever a token says.
             let same = known.actor.person == claims.sub && known.actor.tenant == claims.tid;
@@ -223,11 +223,19 @@ impl App {
         } else {
             None
         };
-        let actor = person.actor(tenant, &powers).ok_or(Fault::Ended)?;
-        let known = Known { actor: Arc::new(actor), restriction, client };
+        let actor = acting(&person, &world).ok_or(Fault::Ended)?;
+        let known = Known { actor, restriction, client };
         self.actors.put(id, known.clone(), now);
         Ok(known)
     }
+}
+
+/// A person as an actor, with rights that follow areas which were moved, split or merged; none of
+/// an account that is closed.
+fn acting(person: &Person, world: &World) -> Option<Arc<Actor>> {
+    let mut actor = person.actor(world.tenant.id, &world.rules.powers)?;
+    actor.grants = world.areas.reaching(&actor.grants);
+    Some(Arc::new(actor))
 }
 
 /// Those that trust authorities of their own, by the names of the providers.
@@ -338,6 +346,11 @@ impl Actors {
     /// Forgets a person at once: grants changed.
     pub fn forget_person(&self, person: PersonId) {
         self.lock().retain(|_, (known, _)| known.actor.person != person);
+    }
+
+    /// Forgets everybody of a tenant at once: areas changed.
+    pub fn forget_tenant(&self, tenant: TenantId) {
+        self.lock().retain(|_, (known, _)| known.actor.tenant != tenant);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (Known, Instant)>> {

@@ -67,6 +67,10 @@ enum_schemas! {
     limit_unit: domain::limit::LimitUnit;
     /// Kinds of areas.
     area_kind: domain::area::AreaKind;
+    /// What grids are for.
+    grid_kind: domain::area::GridKind;
+    /// How codes of areas are made up.
+    area_scheme: domain::area::Scheme;
     /// Stages of a case.
     stage: domain::case::lifecycle::StageName;
     /// Steps of a summoned department.

@@ -6,20 +6,23 @@ use std::{
     sync::{Arc, LazyLock, PoisonError, RwLock},
 };
 
+use chrono::NaiveDate;
 use domain::{
     Instant,
     actor::Actor,
-    area::{Area, AreaTree},
+    area::{Area, AreaTree, history::Registry},
     catalogue::Catalogue,
     coordinate::Point,
     flow::Context,
     id::{AreaId, TenantId},
     locate::{Locator, MultiPolygon, Rings, Shape, from_rings, to_rings},
-    rules::Rules,
+    rules::{Rules, local_day},
     sla,
 };
 use persistence::{Store, StoreError, area, journal, policy, tenant};
 use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
 
 /// A GeoJSON geometry, as boundaries are stored and imported.
 #[derive(Serialize, Deserialize, Debug, Clone)]
@@ -43,13 +46,17 @@ impl Geometry {
         Self::MultiPolygon { coordinates: to_rings(boundary) }
     }
 
-    /// The boundary, or what is wrong with it.
-    pub fn boundary(&self) -> Result<MultiPolygon, String> {
-        let rings = match self {
-            Self::Polygon { coordinates } => &vec![coordinates.clone()],
+    /// The rings of its polygons.
+    pub fn rings(self) -> Rings {
+        match self {
+            Self::Polygon { coordinates } => vec![coordinates],
             Self::MultiPolygon { coordinates } => coordinates,
-        };
-        from_rings(rings).map_err(|error| error.to_string())
+        }
+    }
+
+    /// The boundary, or what is wrong with it.
+    pub fn boundary(self) -> Result<MultiPolygon, String> {
+        from_rings(&self.rings()).map_err(|error| error.to_string())
     }
 }
 
@@ -57,9 +64,13 @@ impl Geometry {
 pub struct World {
     /// The tenant.
     pub tenant: tenant::Tenant,
-    /// Its areas.
+    /// Its areas as they are today.
     pub areas: AreaTree,
-    /// Its boundaries.
+    /// Its areas through time.
+    pub registry: Registry,
+    /// The boundaries that hold today.
+    pub boundaries: HashMap<AreaId, MultiPolygon>,
+    /// The same, for finding points.
     pub locator: Locator<AreaId>,
     /// Its catalogue.
     pub catalogue: Arc<Catalogue>,
@@ -67,6 +78,8 @@ pub struct World {
     pub rules: Rules,
     /// What this was loaded at.
     pub version: Version,
+    /// The day on which something comes into effect that is decided already.
+    turns: Option<NaiveDate>,
 }
 
 /// The place in the journal of the areas, and how many editions of rules there were.
@@ -106,28 +119,45 @@ impl World {
         self.locator.locate(point).and_then(|id| self.areas.get(id))
     }
 
+    /// The place in the journal of the areas.
+    pub const fn areas_seq(&self) -> i64 {
+        self.version.areas
+    }
+
     fn load(
         db: &mut persistence::Db,
         tenant: tenant::Tenant,
         catalogue: Arc<Catalogue>,
+        today: NaiveDate,
     ) -> Result<Self, StoreError> {
         let version = Version::of(db, tenant.id)?;
-        let rows = area::all(db, tenant.id)?;
-        let mut shapes = Vec::new();
-        for (area, boundary) in &rows {
-            let Some(text) = boundary else { continue };
-            let wrong = |why: String| {
-                StoreError::Inconsistent(format!("areas {}: boundary: {why}", area.id))
+        let registry = area::registry(db, tenant.id)?;
+        let (mut boundaries, mut shapes) = (HashMap::new(), Vec::new());
+        for (id, no, text) in area::boundaries(db, tenant.id)? {
+            let Some(record) = registry.get(id).filter(|record| record.stands(today)) else {
+                continue;
             };
-            let geometry: Geometry =
-                serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
-            let boundary = geometry.boundary().map_err(wrong)?;
-            shapes.push(Shape { key: area.id, rank: area.kind.rank(), boundary });
+            let outline = record.on(today).and_then(|version| version.boundary.as_ref());
+            if outline.is_none_or(|outline| outline.no != no) {
+                continue;
+            }
+            let boundary = parsed(id, &text)?;
+            shapes.push(Shape { key: id, rank: record.kind.rank(), boundary: boundary.clone() });
+            boundaries.insert(id, boundary);
         }
-        let areas = AreaTree::new(rows.into_iter().map(|(area, _)| area));
+        let areas = registry.tree(today);
         let rules = rules(db, tenant.id, &areas, &catalogue)?;
-        Ok(Self { tenant, areas, locator: Locator::new(shapes), catalogue, rules, version })
+        let (locator, turns) = (Locator::new(shapes), registry.next_turn(today));
+        Ok(Self { tenant, areas, registry, boundaries, locator, catalogue, rules, version, turns })
     }
+}
+
+/// A boundary as it is kept.
+pub fn parsed(id: AreaId, text: &str) -> Result<MultiPolygon, StoreError> {
+    let wrong = |why: String| StoreError::Inconsistent(format!("area_boundaries {id}: {why}"));
+    let geometry: Geometry =
+        serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    geometry.boundary().map_err(wrong)
 }
 
 /// The rules a tenant published, and those this program comes with where it published none.
@@ -149,14 +179,20 @@ fn rules(
 
 /// All tenants of this database.
 pub struct Worlds {
-    worlds: RwLock<HashMap<TenantId, Arc<World>>>,
+    loaded: RwLock<HashMap<TenantId, Arc<World>>>,
     catalogue: Arc<Catalogue>,
+    clock: Clock,
 }
 
 impl Worlds {
     /// Loads every tenant.
-    pub async fn load(store: &Store, catalogue: Catalogue) -> Result<Self, StoreError> {
-        let worlds = Self { worlds: RwLock::default(), catalogue: Arc::new(catalogue) };
+    pub async fn load(
+        store: &Store,
+        catalogue: Catalogue,
+        clock: &Clock,
+    ) -> Result<Self, StoreError> {
+        let (catalogue, clock) = (Arc::new(catalogue), clock.clone());
+        let worlds = Self { loaded: RwLock::default(), catalogue, clock };
         worlds.refresh(store).await?;
         Ok(worlds)
     }
@@ -180,10 +216,14 @@ impl Worlds {
         })
     }
 
-    /// Loads what is new: tenants that were added, areas that changed, by us or by a replica.
+    /// Loads what is new: tenants that were added, areas that changed, by us or by a replica, or
+    /// because the day has come.
     pub async fn refresh(&self, store: &Store) -> Result<(), StoreError> {
+        let today = local_day(self.clock.now());
         let known: HashMap<TenantId, (Version, tenant::Tenant)> = self.read(|worlds| {
-            worlds.iter().map(|(id, w)| (*id, (w.version, w.tenant.clone()))).collect()
+            let holds = |world: &&Arc<World>| world.turns.is_none_or(|turns| today < turns);
+            let known = worlds.values().filter(holds);
+            known.map(|w| (w.tenant.id, (w.version, w.tenant.clone()))).collect()
         });
         let catalogue = Arc::clone(&self.catalogue);
         let fresh = store
@@ -194,14 +234,14 @@ impl Worlds {
                     let same =
                         known.get(&tenant.id).is_some_and(|(v, t)| *v == version && *t == tenant);
                     if !same {
-                        fresh.push(World::load(db, tenant, Arc::clone(&catalogue))?);
+                        fresh.push(World::load(db, tenant, Arc::clone(&catalogue), today)?);
                     }
                 }
                 Ok(fresh)
             })
             .await?;
         if !fresh.is_empty() {
-            let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
+            let mut worlds = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
             for world in fresh {
                 // Whoever looked earlier and comes later brings back nothing that is older.
                 let known = worlds.get(&world.tenant.id);
@@ -214,6 +254,6 @@ impl Worlds {
     }
 
     fn read<R>(&self, look: impl FnOnce(&HashMap<TenantId, Arc<World>>) -> R) -> R {
-        look(&self.worlds.read().unwrap_or_else(PoisonError::into_inner))
+        look(&self.loaded.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -192,7 +192,7 @@ async fn cases(at: &Open) -> Done<Vec<Coming>> {
 async fn owe(stand: &Stand, url: &str, town: &Town) -> Done {
     let (open, due) = (stand.options.open(), stand.options.due());
     let store = Store::open(url, Options::default())?;
-    let worlds = Worlds::load(&store, seed::catalogue()).await?;
+    let worlds = Worlds::load(&store, seed::catalogue(), &Clock::default()).await?;
     let world = worlds.get(TenantId(town.tenant)).ok_or_else(|| trouble("no such tenant"))?;
     let ago = overdue(&world, town)?;
     let now = Clock::default().now();

@@ -12,6 +12,7 @@ use domain::{
     area::{Area, AreaTree},
     coordinate::Point,
     locate::covers,
+    rules::local_day,
 };
 use persistence::{Options, Store, area};
 use serde_json::json;
@@ -77,8 +78,8 @@ pub(crate) async fn found(url: &str) -> Done<Town> {
     let tenant = install::find_tenant(&store, "4202").await.map_err(failed)?;
     let tenant = tenant.ok_or_else(|| trouble("the city was not seeded"))?;
     let id = tenant.id;
-    let areas = store.read(move |db| area::all(db, id)).await?;
-    let tree = AreaTree::new(areas.into_iter().map(|(area, _)| area));
+    let registry = store.read(move |db| area::registry(db, id)).await?;
+    let tree = registry.tree(local_day(clock.now()));
     let places = places(&tree);
     let password = &city.password;
     let person = |number: usize, who: Who, role: Role, over: &Area| NewPerson {

@@ -5,10 +5,18 @@
 //! "where" and "who". Codes are text with a scheme, never keys: communities split and are
 //! renumbered, identifiers stay.
 
+pub mod change;
+pub mod code;
+pub mod geojson;
+mod heritage;
+pub mod history;
+pub mod import;
+
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{code::Scheme, heritage::Legacy, history::GridKind};
 use crate::{id::AreaId, named::named};
 
 named! {
@@ -43,10 +51,11 @@ impl AreaKind {
     }
 }
 
-/// The way from the root to an area: codes, each closed by `/`, as they were at its creation.
+/// The way from the root to an area: codes, each closed by `/`.
 ///
-/// It never changes afterwards, so a path stored on a case stays true. An area contains another
-/// when its path is a prefix of the other's.
+/// An area contains another when its path is a prefix of the other's. A path stored on a case
+/// never changes: when the area is moved, the area gets another path, cases stay where they were,
+/// and who answers for the area reaches its old path too ([`AreaTree::reach`]).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Path(pub String);
@@ -118,6 +127,8 @@ pub struct AreaTree {
     by_code: HashMap<String, AreaId>,
     children: HashMap<AreaId, Vec<AreaId>>,
     root: Option<AreaId>,
+    retired: HashMap<AreaId, Vec<AreaId>>,
+    legacies: Vec<Legacy>,
 }
 
 impl AreaTree {
@@ -125,18 +136,28 @@ impl AreaTree {
     pub fn new(areas: impl IntoIterator<Item = Area>) -> Self {
         let mut tree = Self::default();
         for area in areas {
-            tree.by_code.insert(area.code.clone(), area.id);
-            match area.parent {
-                Some(parent) => tree.children.entry(parent).or_default().push(area.id),
-                None => tree.root = Some(area.id),
-            }
-            tree.areas.insert(area.id, area);
+            tree.add(area, false);
         }
-        let areas = &tree.areas;
-        for children in tree.children.values_mut() {
+        tree.sort();
+        tree
+    }
+
+    fn add(&mut self, area: Area, retired: bool) {
+        self.by_code.insert(area.code.clone(), area.id);
+        match area.parent {
+            // It is found, but belongs to nobody's children.
+            _ if retired => _ = self.retired.entry(area.id).or_default(),
+            Some(parent) => self.children.entry(parent).or_default().push(area.id),
+            None => self.root = Some(area.id),
+        }
+        self.areas.insert(area.id, area);
+    }
+
+    fn sort(&mut self) {
+        let areas = &self.areas;
+        for children in self.children.values_mut() {
             children.sort_by_key(|id| areas.get(id).map(|area| area.code.clone()));
         }
-        tree
     }
 
     /// The area with this identity.
@@ -154,9 +175,9 @@ impl AreaTree {
         self.root.and_then(|id| self.areas.get(&id))
     }
 
-    /// The area above.
+    /// The area above; where that is no more, what became of it.
     pub fn parent(&self, id: AreaId) -> Option<&Area> {
-        self.get(id)?.parent.and_then(|parent| self.get(parent))
+        self.get(id)?.parent.map(|parent| self.heir(parent)).and_then(|parent| self.get(parent))
     }
 
     /// The nearest area at or above `id` of this kind.

@@ -47,9 +47,14 @@ impl Context<'_> {
         }
     }
 
-    /// The area a command names.
+    /// The area a command names, for something new: one that is no more takes nothing.
     pub fn area(&self, id: AreaId) -> Result<&Area, Refusal> {
-        self.areas.get(id).ok_or(Refusal::UnknownArea { id })
+        let area = self.areas.get(id).ok_or(Refusal::UnknownArea { id })?;
+        if self.areas.is_retired(id) {
+            let successors = self.areas.successors(id).map(|area| area.name.clone()).collect();
+            return Err(Refusal::AreaRetired { area: area.name.clone(), successors });
+        }
+        Ok(area)
     }
 
     /// Starts the clock of a duty now.

@@ -11,6 +11,7 @@
 pub mod actor;
 pub mod admission;
 pub mod area;
+pub mod boundary;
 pub mod calendar;
 pub mod case;
 pub mod catalogue;

@@ -1,8 +1,11 @@
 //! Refusals: a rule said no. The only error of the domain, with the facts that explain it.
 
+use chrono::NaiveDate;
+
 use crate::{
     Instant,
     actor::{Permission, Role},
+    boundary,
     id::{AreaId, PersonId},
     limit::Limit,
     obligation::Duty,
@@ -306,6 +309,60 @@ pub enum Refusal {
         /// Which.
         id: AreaId,
     },
+    /// The area is no more: nothing new happens there.
+    AreaRetired {
+        /// Its name.
+        area: String,
+        /// What became of it, by name.
+        successors: Vec<String>,
+    },
+    /// The code is in no scheme of areas of its kind.
+    BadAreaCode {
+        /// What was given.
+        code: String,
+        /// What it looks like.
+        expected: &'static str,
+    },
+    /// Such an area does not lie in such another one, or they are not of one kind.
+    WrongLevel {
+        /// Which.
+        area: String,
+        /// In which; empty for the root.
+        parent: String,
+    },
+    /// Something still lies in an area that is to end.
+    ChildrenLeft {
+        /// Which area.
+        area: String,
+        /// How many.
+        count: usize,
+        /// One of them.
+        example: String,
+    },
+    /// An area that is to end still owes something, and nobody would answer for it.
+    DutiesLeft {
+        /// Which area.
+        area: String,
+        /// How much it owes.
+        count: i64,
+    },
+    /// The day of effect is before what was decided already, or too far ahead.
+    EffectOutside {
+        /// The earliest possible day, where there is one.
+        earliest: Option<NaiveDate>,
+        /// The latest possible day.
+        latest: NaiveDate,
+    },
+    /// A boundary is not sound.
+    BadBoundary {
+        /// What is wrong with it, up to a bound.
+        faults: Vec<boundary::Fault>,
+    },
+    /// Only grids have a kind, and a notice.
+    NotAGrid {
+        /// Which area.
+        area: String,
+    },
 }
 
 impl Refusal {
@@ -348,6 +405,14 @@ impl Refusal {
             Self::EmptyPeriod => "empty_period",
             Self::UnknownCategory { .. } => "unknown_category",
             Self::UnknownArea { .. } => "unknown_area",
+            Self::AreaRetired { .. } => "area_retired",
+            Self::BadAreaCode { .. } => "bad_area_code",
+            Self::WrongLevel { .. } => "wrong_level",
+            Self::ChildrenLeft { .. } => "children_left",
+            Self::DutiesLeft { .. } => "duties_left",
+            Self::EffectOutside { .. } => "effect_outside",
+            Self::BadBoundary { .. } => "bad_boundary",
+            Self::NotAGrid { .. } => "not_a_grid",
             Self::Unsound { .. } => "unsound",
             Self::TooManyAsks { .. } => "too_many_asks",
             Self::TooManySupervisions { .. } => "too_many_supervisions",

@@ -95,6 +95,8 @@ named! {
         AnswerSupervision = "answer_supervision", "答复督办";
         /// Publish rules: deadlines, calendars, duty lists, whistles.
         ManageRules = "manage_rules", "维护规则";
+        /// Make, change, merge, split and retire areas.
+        ManageAreas = "manage_areas", "维护区划";
         /// Register people, grant, revoke and hand over.
         ManagePeople = "manage_people", "管理人员与授权";
         /// Know who holds which post, and who is on duty.
@@ -240,7 +242,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
             &[P::ReadCases, P::VerifyOnSite, P::Supervise, P::Comment, P::ReadPeople, P::GoOnDuty],
         ),
         (Role::Auditor, &[P::ReadCases, P::ReadPeople, P::ReadAudit]),
-        (Role::Administrator, &[P::ManagePeople, P::ManageRules, P::ReadPeople]),
+        (Role::Administrator, &[P::ManagePeople, P::ManageRules, P::ManageAreas, P::ReadPeople]),
         (Role::Integrator, &[P::ReportProblem, P::ReadCases]),
         (Role::Resident, &[P::ReportProblem]),
         (Role::Volunteer, &[P::ReportProblem]),
@@ -275,6 +277,7 @@ impl Role {
 pub const RESERVED: &[(Permission, Role)] = &[
     (Permission::ManagePeople, Role::Administrator),
     (Permission::ManageRules, Role::Administrator),
+    (Permission::ManageAreas, Role::Administrator),
     (Permission::ReadAudit, Role::Auditor),
 ];
 
@@ -286,8 +289,12 @@ const OUTSIDE: &[Permission] =
     &[Permission::ReportProblem, Permission::ReadCases, Permission::Comment];
 
 /// What an administrator may be allowed: nothing that is done to cases.
-const ADMINISTRATION: &[Permission] =
-    &[Permission::ManagePeople, Permission::ManageRules, Permission::ReadPeople];
+const ADMINISTRATION: &[Permission] = &[
+    Permission::ManagePeople,
+    Permission::ManageRules,
+    Permission::ManageAreas,
+    Permission::ReadPeople,
+];
 
 /// What roles allow in a tenant: those it published, and [`POLICY`] for the others.
 #[derive(Clone, PartialEq, Eq, Debug)]

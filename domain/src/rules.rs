@@ -26,7 +26,7 @@ use crate::{
     sampling::{Percent, Sampling},
     sheet::{At, Fault},
     sla,
-    text::Code,
+    text::{Code, Line},
     whistling::Whistling,
 };
 
@@ -82,8 +82,22 @@ pub struct Conduct {
     pub remind_percent: Percent,
     /// What is done about a debt that is late, one after another.
     pub measures: Vec<Measure>,
+    /// How many households a grid should have: 200–300 as most provinces say, 300–500 as some.
+    pub households: Households,
+    /// Whom residents call about the work in their grid; part of every grid's public notice.
+    pub supervision_phone: Option<Line>,
     /// What raises a supervision by itself, beside debts that are late.
     pub raising: Raising,
+}
+
+/// A range of households.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Households {
+    /// At least so many.
+    pub least: u32,
+    /// At most so many.
+    pub most: u32,
 }
 
 /// What raises a supervision by itself: the triggers 重复 and 不满意 of the sources [JN, WF, DC].
@@ -187,6 +201,8 @@ impl Default for Conduct {
                 repeated: Some(SupervisionKind::Supervise),
                 unsatisfied: Some(SupervisionKind::Supervise),
             },
+            households: Households { least: 200, most: 300 },
+            supervision_phone: None,
         }
     }
 }
@@ -210,6 +226,8 @@ impl Conduct {
             ("suspension/days", self.suspension.days, 1, 366),
             ("suspension/approvals", u32::from(self.suspension.approvals), 0, 2),
             ("appeal_days", self.appeal_days, 0, 366),
+            ("households/least", self.households.least, 0, self.households.most),
+            ("households/most", self.households.most, 1, 100_000),
             ("measures", u32::try_from(self.measures.len()).unwrap_or(u32::MAX), 0, 10),
         ];
         let outside =

@@ -98,6 +98,10 @@ impl Faults {
         self.0.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// In the order of rows.
     pub(crate) fn into_vec(mut self) -> Vec<Fault> {
         self.0.sort_by_key(|fault| fault.at);
@@ -132,11 +136,13 @@ impl Faults {
 
     /// Refuses a list with too many rows.
     pub(crate) fn bound(&mut self, rows: usize) {
-        if rows > MAX_ROWS {
+        self.at_most(rows, MAX_ROWS);
+    }
+
+    fn at_most(&mut self, rows: usize, most: usize) {
+        if rows > most {
             let fault = Fault::new(At::Whole, ("", "too_many_rows"), &rows.to_string());
-            self.push(
-                fault.expecting(format!("最多 {MAX_ROWS} 条"), format!("at most {MAX_ROWS} rows")),
-            );
+            self.push(fault.expecting(format!("最多 {most} 条"), format!("at most {most} rows")));
         }
     }
 
@@ -225,7 +231,6 @@ impl Row<'_> {
 /// The rows of a CSV with these columns in any order. Without a header or beyond a bound there
 /// are no rows; rows of another length are faults and left out.
 pub(crate) fn read<'a>(text: &str, columns: &'a [Column], faults: &mut Faults) -> Vec<Row<'a>> {
-    let text = text.trim_start_matches('\u{FEFF}');
     if text.len() > MAX_BYTES {
         let fault = Fault::new(At::Whole, ("", "too_large"), &text.len().to_string());
         faults.push(
@@ -233,6 +238,17 @@ pub(crate) fn read<'a>(text: &str, columns: &'a [Column], faults: &mut Faults) -
         );
         return Vec::new();
     }
+    read_large(text, columns, MAX_ROWS, faults)
+}
+
+/// The same of a table of up to `most` rows, whose size whoever gives the text has bounded.
+pub(crate) fn read_large<'a>(
+    text: &str,
+    columns: &'a [Column],
+    most: usize,
+    faults: &mut Faults,
+) -> Vec<Row<'a>> {
+    let text = text.trim_start_matches('\u{FEFF}');
     let mut records = records(text, faults).into_iter();
     let header = records.next().map(|(_, record)| record).unwrap_or_default();
     let Some(places) = places(&header, columns, faults) else { return Vec::new() };
@@ -250,8 +266,14 @@ pub(crate) fn read<'a>(text: &str, columns: &'a [Column], faults: &mut Faults) -
         let cells = places.iter().map(|place| cell(place).unwrap_or_default().to_owned());
         rows.push(Row { line, columns, cells: cells.collect() });
     }
-    faults.bound(rows.len());
-    if rows.len() > MAX_ROWS { Vec::new() } else { rows }
+    faults.at_most(rows.len(), most);
+    if rows.len() > most { Vec::new() } else { rows }
+}
+
+/// A cell as a spreadsheet may be given it: what it would take for a formula is text.
+pub fn guarded(cell: &str) -> String {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if formula { format!("'{cell}") } else { cell.to_owned() }
 }
 
 /// Records with the line each begins in; blank ones, as spreadsheets leave them, are skipped.

@@ -16,6 +16,7 @@ mod suite {
     mod admission;
     mod admitting;
     mod arbitration;
+    mod areas;
     mod ask;
     mod calendar;
     mod calendar_faults;

@@ -9,11 +9,11 @@ use std::collections::HashSet;
 
 use diesel::prelude::*;
 use domain::{
-    area::Area,
+    area::history::Record,
     case::Case,
     change::Change,
     flow::Flow,
-    id::PersonId,
+    id::{AreaId, PersonId},
     journal::Entry,
     obligation::{Obligation, Settled},
     person::Person,
@@ -23,7 +23,7 @@ use domain::{
 use serde::Serialize;
 
 use crate::{
-    area::AreaRow,
+    area::{AreaRow, BoundaryRow},
     case::{CaseRow, CaseUnitRow},
     connection::Db,
     error::StoreError,
@@ -58,12 +58,14 @@ pub enum Write {
         /// The hash, with its parameters.
         hash: String,
     },
-    /// Areas were added, with the entry that says so.
+    /// Areas changed, with the entry that says so.
     Areas {
         /// The entry of the tenant's own chain.
         entry: Box<Entry>,
-        /// The areas with their boundaries as GeoJSON, parents first.
-        areas: Vec<(Area, Option<String>)>,
+        /// The areas it touched, as they are now, parents first.
+        areas: Vec<Record>,
+        /// The boundaries that were drawn, as GeoJSON.
+        drawn: Vec<(AreaId, String)>,
     },
 }
 
@@ -90,6 +92,7 @@ pub(crate) struct Commit {
     policies: Vec<PolicyRow>,
     passwords: Vec<PasswordRow>,
     areas: Vec<AreaRow>,
+    boundaries: Vec<BoundaryRow>,
     opened: Vec<ObligationRow>,
     /// Moved or settled.
     changed: Vec<ObligationRow>,
@@ -140,12 +143,15 @@ impl Commit {
                         changed_at: At(entry.at),
                     });
                 }
-                Write::Areas { entry, areas } => {
+                Write::Areas { entry, areas, drawn } => {
                     first.get_or_insert(entry);
                     commit.entries.push(EntryRow::new(entry));
-                    for (area, boundary) in areas {
-                        commit.areas.push(AreaRow::new(entry, area, boundary.clone()));
+                    for area in areas {
+                        commit.areas.push(AreaRow::new(entry, area)?);
                     }
+                    let row =
+                        |(area, text): &(AreaId, String)| BoundaryRow::new(entry, *area, text);
+                    commit.boundaries.extend(drawn.iter().map(row));
                 }
             }
         }
@@ -236,6 +242,7 @@ fn all<'a, R>(commits: &[&'a Commit], rows: fn(&Commit) -> &Vec<R>) -> Vec<&'a R
 
 fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     rows::upsert(db, &all(commits, |commit| &commit.areas))?;
+    rows::insert(db, &all(commits, |commit| &commit.boundaries))?;
     save_flows(db, all(commits, |commit| &commit.reports))?;
     save_flows(db, all(commits, |commit| &commit.cases))?;
     rows::upsert(db, &all(commits, |commit| &commit.case_units))?;

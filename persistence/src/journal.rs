@@ -131,6 +131,24 @@ pub fn chain(db: &mut Db, tenant: TenantId, flow: Uuid, last: Option<i64>) -> Re
         .collect()
 }
 
+/// The entries of one flow before the place `below`, the latest first. What came before each of
+/// them is not read: its `before` is empty.
+pub fn before(
+    db: &mut Db,
+    tenant: TenantId,
+    flow: Uuid,
+    below: i64,
+    limit: i64,
+) -> Result<Vec<Entry>> {
+    let rows: Vec<EntryRow> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::flow_id.eq(Id(flow))))
+        .filter(journal::seq.lt(below))
+        .order(journal::seq.desc())
+        .limit(limit)
+        .load(db)?;
+    rows.into_iter().map(|row| row.entry(Hash::default())).collect()
+}
+
 /// A command that was accepted before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Seen {

@@ -211,6 +211,18 @@ fn of_unit(
         .load(db)
 }
 
+/// How much a unit owes, counted up to `most`.
+pub fn owes(db: &mut Db, tenant: TenantId, unit: AreaId, most: i64) -> Result<i64> {
+    use obligations as o;
+    let open: Vec<i64> = o::table
+        .filter(o::tenant_id.eq(Id(tenant.0)).and(o::settled_at.is_null()))
+        .filter(o::unit_id.eq(Id(unit.0)))
+        .limit(most)
+        .select(o::no)
+        .load(db)?;
+    Ok(i64::try_from(open.len()).unwrap_or(most))
+}
+
 /// A debt about which a measure is to be taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lapsing {

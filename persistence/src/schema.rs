@@ -28,6 +28,23 @@ diesel::table! {
     areas (tenant_id, id) {
         tenant_id -> Uid, id -> Uid, parent_id -> Nullable<Uid>, kind -> Text, code -> Text,
         name -> Text, path -> Text, boundary -> Nullable<Doc>, created_at -> Moment,
+        seq -> BigInt, state -> Nullable<Doc>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    area_boundaries (tenant_id, area_id, no) {
+        tenant_id -> Uid, area_id -> Uid, no -> BigInt, boundary -> Doc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    area_imports (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, at -> Moment, digest -> Binary, state -> Doc,
     }
 }
 

@@ -235,7 +235,7 @@ async fn settle(
     });
     install::import(store, clock, &tenant, "seed", areas.collect()).await.expect("areas");
     let id = tenant.id;
-    for (area, _) in store.read(move |db| area::all(db, id)).await.expect("areas") {
+    for area in store.read(move |db| area::records(db, id)).await.expect("areas") {
         seeded.areas.insert(area.code, area.id.0);
     }
     let accounts: Vec<String> = people.iter().map(|person| person.account.clone()).collect();

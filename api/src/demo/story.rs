@@ -1,6 +1,7 @@
 //! The loop, told: a problem goes from a grid worker's report through filing, a whistle, three
 //! departments reporting in, verification and the resident's answer to a closed case.
 
+mod areas;
 mod late;
 mod people;
 mod rules;
@@ -40,6 +41,7 @@ pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>, time: Time)
     story.ways_in(city)?;
     story.late()?;
     story.rules()?;
+    story.areas()?;
     say(&format!(
         "\n全部 {} 步成立。 / All {} steps held.",
         story.driver.steps(),

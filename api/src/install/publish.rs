@@ -50,7 +50,7 @@ pub struct Publication<'a> {
 impl Publication<'_> {
     /// Publishes it, or says everything that is wrong; answers its edition.
     pub async fn publish(&self, store: &Store, clock: &Clock) -> Result<i64, Failed> {
-        let worlds = Worlds::load(store, seed::catalogue()).await?;
+        let worlds = Worlds::load(store, seed::catalogue(), clock).await?;
         let none =
             || Failed(format!("the tenant {} has no areas; import them first", self.tenant.code));
         let world = worlds.get(self.tenant.id).ok_or_else(none)?;

@@ -262,6 +262,30 @@ codes! {
         "授权数量已满" "The person holds as many grants as allowed"
         "请先收回不再需要的授权。"
         "Revoke grants that are no longer needed first.";
+AreaRetired "area_retired" UNPROCESSABLE_ENTITY "区划已撤销" "The area is no more"
+        "撤销的区划只能查阅和办结原有事项，新的事项请选择承接它的区划。"
+        "Nothing new happens in an area that is no more; name one that succeeds it.";
+    BadAreaCode "bad_area_code" UNPROCESSABLE_ENTITY "区划代码不符合规则" "The code of the area is in no scheme"
+        "代码的位数和字符要符合该级别的规则。"
+        "The code must have the digits of its level.";
+    WrongLevel "wrong_level" UNPROCESSABLE_ENTITY "上下级关系不对" "The levels do not fit"
+        "下级要比上级低：市、区县、街道、社区、网格；合并和承接只能在同一级之间；最高一级不能撤销。"
+        "An area lies in one of a higher level; only areas of one kind merge or succeed each other; the root stays.";
+    ChildrenLeft "children_left" UNPROCESSABLE_ENTITY "还有下级" "Something still lies in it"
+        "请先把下级划转、合并或撤销。"
+        "Transfer, merge or retire what lies in it first.";
+    DutiesLeft "duties_left" UNPROCESSABLE_ENTITY "还有未了事项" "It still owes something"
+        "请指定承接区划，由它办完未了事项；或者先办结再撤销。"
+        "Name a successor that answers for what is left, or finish it first.";
+    EffectOutside "effect_outside" UNPROCESSABLE_ENTITY "生效日期不合适" "The day of effect does not fit"
+        "生效日期不能早于已定的变更，最多提前一年。"
+        "Nothing takes effect before what was decided already, nor more than a year ahead.";
+    BadBoundary "bad_boundary" UNPROCESSABLE_ENTITY "边界有错误" "The boundary is not sound"
+        "请按 errors 中的位置修改边界；自相交可以要求自动修复。"
+        "Correct the boundary at the places given in errors; crossings can be repaired on request.";
+    NotAGrid "not_a_grid" UNPROCESSABLE_ENTITY "不是网格" "It is not a grid"
+        "请选择网格。"
+        "Name a grid.";
     NoSuchGrant "no_such_grant" UNPROCESSABLE_ENTITY "没有这项授权" "There is no such grant"
         "此人在该区域没有这个角色，请核对角色和区域。"
         "The person does not hold this role over that area; check both.";

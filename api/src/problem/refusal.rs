@@ -3,6 +3,7 @@
 //! Every variant is a sentence of what is wrong this time and what is right or possible instead,
 //! with its facts as members. A new refusal breaks this match until it has both.
 
+mod area;
 mod asking;
 mod people;
 mod state;
@@ -54,6 +55,16 @@ impl From<Refusal> for Problem {
             Refusal::EmptyPeriod => Self::new(Code::EmptyPeriod),
             Refusal::UnknownCategory { code } => unknown_category(&code),
             Refusal::UnknownArea { id } => unknown_area(id),
+            Refusal::AreaRetired { area, successors } => area::retired(&area, &successors),
+            Refusal::BadAreaCode { code, expected } => area::bad_code(&code, expected),
+            Refusal::WrongLevel { area, parent } => area::wrong_level(&area, &parent),
+            Refusal::ChildrenLeft { area, count, example } => {
+                area::children_left(&area, count, &example)
+            }
+            Refusal::DutiesLeft { area, count } => area::duties_left(&area, count),
+            Refusal::EffectOutside { earliest, latest } => area::effect_outside(earliest, latest),
+            Refusal::BadBoundary { faults } => area::bad_boundary(&faults),
+            Refusal::NotAGrid { area } => area::not_a_grid(&area),
             Refusal::Unsound { faults } => unsound::unsound(faults),
             Refusal::TooManyAsks { max } => asking::too_many(max),
             Refusal::TooManySupervisions { max } => asking::too_many_supervisions(max),

@@ -209,7 +209,7 @@ impl Case {
     fn dispatch(&self, unit: AreaId, note: Option<&Prose>, cx: &Context<'_>) -> Decision {
         self.require_holder(Permission::DispatchCase, cx)?;
         let unit = cx.area(unit)?;
-        if !self.holder.path.contains(&unit.path) {
+        if !cx.areas.within(&self.holder, unit) {
             let (holder, unit) = (self.holder.name.clone(), unit.name.clone());
             return Err(Refusal::OutsideJurisdiction { holder, unit });
         }
@@ -261,7 +261,7 @@ impl Case {
         };
         cx.require(Permission::Arbitrate, &arbiter.path, &arbiter.name)?;
         let unit = cx.area(unit)?;
-        if !arbiter.path.contains(&unit.path) {
+        if !cx.areas.within(&arbiter, unit) {
             let (holder, unit) = (arbiter.name, unit.name.clone());
             return Err(Refusal::OutsideJurisdiction { holder, unit });
         }

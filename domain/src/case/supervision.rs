@@ -140,7 +140,8 @@ impl Case {
         reason: &Prose,
         cx: &Context<'_>,
     ) -> Result<Vec<Event>, Refusal> {
-        let addressee = cx.area(unit)?.unit();
+        // What it owes it owes, though it may be no more.
+        let addressee = cx.areas.get(unit).ok_or(Refusal::UnknownArea { id: unit })?.unit();
         let involved = self.units.iter().chain([&self.holder]).any(|known| known.id == unit);
         if !involved {
             return Err(Refusal::NotInvolved { unit: addressee.name });

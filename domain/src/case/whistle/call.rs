@@ -109,6 +109,7 @@ pub(super) fn summon(
 ) -> Result<Summons, Refusal> {
     let unit = context.area(id)?;
     // A department serves a street when it belongs to an area the street lies in.
+    let street = context.areas.get(street.id).map_or_else(|| street.clone(), Area::unit);
     let serves = context.areas.parent(id).is_some_and(|p| p.path.contains(&street.path));
     if unit.kind != AreaKind::Department || !serves {
         return Err(Refusal::NotADepartment { unit: unit.name.clone() });

@@ -1,0 +1,382 @@
+//! Areas through time: what may be done, what is left, and who answers for it.
+
+use std::collections::HashMap;
+
+use chrono::{Days, NaiveDate};
+use domain::{
+    actor::{Actor, Grant, Role},
+    area::{
+        AreaKind, GridKind, Path, Unit,
+        change::{Command, Decided, Drawing, Event, Into, NewArea, decide},
+        history::Registry,
+        import::{Doing, Given, Refused, Taking, plan, territories},
+    },
+    catalogue::Catalogue,
+    flow::Context,
+    id::{AreaId, PersonId, TenantId},
+    refusal::Refusal,
+    rules::{Rules, local_day},
+    sheet::At,
+    text::Line,
+};
+use uuid::Uuid;
+
+/// A city that lives on.
+struct Town {
+    registry: Registry,
+    seq: i64,
+    made: u128,
+}
+
+const CITY: &str = "\
+code,name,level,parent_code
+9901,测试市,2,99
+990101,西区,3,9901
+990102,东区,3,9901
+990101001,青山街道,4,990101
+990101002,绿水街道,4,990101
+990101001001,枫林社区,5,990101001
+990101001002,竹园社区,5,990101001
+990101002001,荷塘社区,5,990101002
+990101001001001,枫林一格,6,990101001001
+990101001001002,枫林二格,6,990101001001
+990101001002001,竹园一格,6,990101001002
+";
+
+fn id(number: u128) -> AreaId {
+    AreaId(Uuid::from_u128(number))
+}
+
+fn at() -> domain::Instant {
+    chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap()
+}
+
+fn today() -> NaiveDate {
+    local_day(at())
+}
+
+fn later(days: u64) -> NaiveDate {
+    today().checked_add_days(Days::new(days)).unwrap()
+}
+
+fn everywhere() -> Unit {
+    let (name, path) = ("全市".to_owned(), Path(String::new()));
+    Unit { id: id(0), kind: AreaKind::City, name, path }
+}
+
+fn actor(role: Role, over: Unit) -> Actor {
+    let grant = Grant { role, over, from: domain::Instant::MIN_UTC, until: None };
+    let (tenant, person) = (TenantId(Uuid::from_u128(1)), PersonId(Uuid::from_u128(2)));
+    Actor { tenant, person, name: "某人".to_owned(), grants: vec![grant] }
+}
+
+/// Looks at a decision with all it needs.
+fn with<T>(registry: &Registry, by: &Actor, seq: i64, look: impl FnOnce(&Context<'_>) -> T) -> T {
+    let (rules, catalogue) = (Rules::shipped(), Catalogue::default());
+    let areas = registry.tree(today());
+    look(&Context { by, at: at(), seq, rules: &rules, areas: &areas, catalogue: &catalogue })
+}
+
+impl Town {
+    fn new() -> Self {
+        let mut town = Self { registry: Registry::default(), seq: 0, made: 100 };
+        town.import(territories(CITY).unwrap(), later(0)).unwrap();
+        town
+    }
+
+    fn import(&mut self, given: Vec<Given>, from: NaiveDate) -> Result<Vec<Doing>, Refused> {
+        let by = actor(Role::Administrator, everywhere());
+        let taking = Taking { source: "测试", from, repair: false };
+        let seq = self.seq + 1;
+        let mut made = self.made;
+        let mut fresh = || {
+            made += 1;
+            id(made)
+        };
+        let plan = with(&self.registry, &by, seq, |context| {
+            plan(&self.registry, given, taking, context, &mut fresh)
+        })?;
+        (self.made, self.seq) = (made, seq);
+        self.registry = plan.registry.clone();
+        Ok(plan.rows.iter().map(|(.., doing)| *doing).collect())
+    }
+
+    fn area(&self, code: &str) -> AreaId {
+        self.registry.by_code(code).unwrap().id
+    }
+
+    fn ask(&self, command: Command, from: NaiveDate, by: &Actor) -> Result<Decided, Refusal> {
+        with(&self.registry, by, self.seq + 1, |context| {
+            decide(&self.registry, command, from, context)
+        })
+    }
+
+    fn refused(&self, command: Command) -> &'static str {
+        let by = actor(Role::Administrator, everywhere());
+        self.ask(command, today(), &by).unwrap_err().code()
+    }
+
+    #[track_caller]
+    fn done(&mut self, command: Command, from: NaiveDate) -> Vec<Event> {
+        let by = actor(Role::Administrator, everywhere());
+        let decided = self.ask(command, from, &by).unwrap();
+        self.seq += 1;
+        for record in &decided.changed {
+            assert_eq!(record.seq, self.seq);
+            self.registry.put(record.clone());
+        }
+        decided.events
+    }
+
+    fn reach(&self, code: &str, day: NaiveDate) -> Vec<(AreaId, String)> {
+        let tree = self.registry.tree(day);
+        let unit = tree.by_code(code).unwrap().unit();
+        tree.reach(&unit).into_iter().map(|unit| (unit.id, unit.path.0)).collect()
+    }
+
+    fn path(&self, code: &str, day: NaiveDate) -> String {
+        self.registry.by_code(code).unwrap().on(day).unwrap().path.0.clone()
+    }
+}
+
+fn new(number: u128, kind: AreaKind, code: &str) -> NewArea {
+    NewArea {
+        id: id(number),
+        kind,
+        code: code.to_owned(),
+        name: Line::try_from("新的").unwrap(),
+        grid: None,
+        households: None,
+        boundary: None,
+    }
+}
+
+fn grid(number: u128, code: &str) -> NewArea {
+    new(number, AreaKind::Grid, code)
+}
+
+#[test]
+fn a_name_holds_from_its_day_on() {
+    let mut town = Town::new();
+    let grid = town.area("990101001001001");
+    let name = Line::try_from("枫林甲格").unwrap();
+    town.done(Command::Rename { id: grid, name }, later(10));
+    let name = |day| town.registry.get(grid).unwrap().on(day).unwrap().name.clone();
+    assert_eq!((name(later(9)), name(later(10))), ("枫林一格".to_owned(), "枫林甲格".to_owned()));
+    assert_eq!(town.registry.get(grid).unwrap().on(later(0).pred_opt().unwrap()), None);
+    assert_eq!(town.registry.next_turn(today()), Some(later(10)));
+    let again = Command::Rename { id: grid, name: Line::try_from("枫林乙格").unwrap() };
+    assert_eq!(town.refused(again), "effect_outside", "what is decided is not rewritten");
+    let far = Command::Describe { id: grid, grid: None, households: Some(1) };
+    let by = actor(Role::Administrator, everywhere());
+    let refused = town.ask(far, later(367), &by).unwrap_err();
+    assert!(matches!(refused, Refusal::EffectOutside { earliest: None, .. }));
+}
+
+#[test]
+fn merged_grids_leave_their_work_to_the_one_that_goes_on() {
+    let mut town = Town::new();
+    let (one, two) = (town.area("990101001001001"), town.area("990101001001002"));
+    let old = town.path("990101001001002", today());
+    town.done(
+        Command::Merge { ids: vec![one, two], into: Into::First { boundary: None } },
+        later(5),
+    );
+    let retired = town.registry.get(two).unwrap();
+    assert_eq!((retired.until, retired.successors.clone()), (Some(later(5)), vec![one]));
+    assert_eq!(town.registry.get(one).unwrap().predecessors, [two]);
+    assert_eq!(town.reach("990101001001001", later(4)).len(), 1, "not before its day");
+    assert!(town.reach("990101001001001", later(5)).contains(&(two, old.clone())));
+    // Whoever worked the old one goes on, and gets nothing of the other.
+    assert_eq!(town.reach("990101001001002", later(5)), [(two, old)]);
+    let tree = town.registry.tree(later(5));
+    assert!(tree.is_retired(two) && !tree.is_retired(one));
+    let community = town.area("990101001001");
+    assert_eq!(tree.children(community).map(|area| area.id).collect::<Vec<_>>(), [one]);
+    assert!(tree.get(two).is_some(), "it stays readable");
+}
+
+#[test]
+fn what_was_split_is_answered_for_by_every_part() {
+    let mut town = Town::new();
+    let old = town.area("990101001001");
+    let children = [town.area("990101001001001"), town.area("990101001001002")];
+    let before = town.path("990101001001001", today());
+    let parts = |second: Vec<AreaId>| {
+        vec![
+            (new(7, AreaKind::Community, "990101001601"), vec![children[0]]),
+            (new(8, AreaKind::Community, "990101001602"), second),
+        ]
+    };
+    let missing = Command::Split { id: old, parts: parts(Vec::new()) };
+    assert_eq!(town.refused(missing), "children_left");
+    let foreign = vec![town.area("990101001002001")];
+    assert_eq!(town.refused(Command::Split { id: old, parts: parts(foreign) }), "wrong_level");
+    town.done(Command::Split { id: old, parts: parts(vec![children[1]]) }, today());
+    assert_eq!(town.registry.get(old).unwrap().successors, [id(7), id(8)]);
+    assert_eq!(
+        town.path("990101001001001", today()),
+        "9901/990101/990101001/990101001601/990101001001001/"
+    );
+    for code in ["990101001601", "990101001602"] {
+        let reached = town.reach(code, today());
+        assert!(reached.iter().any(|(unit, _)| *unit == old), "{code}: {reached:?}");
+    }
+    // A case that was filed in the grid carries the path it had.
+    let own = town.reach("990101001001001", today());
+    assert!(own.iter().any(|(unit, path)| *unit == children[0] && *path == before), "{own:?}");
+}
+
+#[test]
+fn an_area_that_is_moved_takes_everything_along() {
+    let mut town = Town::new();
+    let (community, street) = (town.area("990101001001"), town.area("990101002"));
+    let old = town.path("990101001001001", today());
+    town.done(Command::Transfer { id: community, parent: street }, later(1));
+    assert_eq!(town.path("990101001001001", today()), old);
+    let new = town.path("990101001001001", later(1));
+    assert_eq!(new, "9901/990101/990101002/990101001001/990101001001001/");
+    let tree = town.registry.tree(later(1));
+    let reaches = |code: &str, path: &str| {
+        let unit = tree.by_code(code).unwrap().unit();
+        tree.reach(&unit).iter().any(|unit| unit.path.contains(&Path(path.to_owned())))
+    };
+    // The new street answers for what was left, the old one keeps it too, others see neither.
+    for (code, old_too, new_too) in [
+        ("990101002", true, true),
+        ("990101001", true, false),
+        ("990101001001", true, true),
+        ("990101001001001", true, true),
+        ("990101001002", false, false),
+        ("990102", false, false),
+    ] {
+        assert_eq!((reaches(code, &old), reaches(code, &new)), (old_too, new_too), "{code}");
+    }
+    // Who held a case before may still hand it down.
+    let before = town.registry.tree(today());
+    let holder = before.by_code("990101001001").unwrap().unit();
+    assert!(tree.within(&holder, tree.by_code("990101001001001").unwrap()));
+    assert!(!tree.within(&holder, tree.by_code("990101001002001").unwrap()));
+}
+
+#[test]
+fn rights_follow_through_several_changes() {
+    let mut town = Town::new();
+    let (one, two) = (town.area("990101001001001"), town.area("990101001001002"));
+    let paths = [town.path("990101001001001", today()), town.path("990101001001002", today())];
+    let into = Into::New(Box::new(grid(9, "990101001001009")));
+    town.done(Command::Merge { ids: vec![one, two], into }, today());
+    let (community, street) = (town.area("990101001001"), town.area("990101002"));
+    town.done(Command::Transfer { id: community, parent: street }, today());
+    let third = town.area("990101001002001");
+    let into = Into::New(Box::new(grid(10, "990101001002009")));
+    town.done(Command::Merge { ids: vec![third, id(9)], into }, today());
+    let reached: HashMap<AreaId, String> =
+        town.reach("990101001002009", today()).into_iter().collect();
+    assert_eq!(reached[&one], paths[0]);
+    assert_eq!(reached[&two], paths[1]);
+    assert!(reached.contains_key(&third) && reached.contains_key(&id(9)));
+    // A grid merged into another community is that community's to answer for.
+    let community = town.reach("990101001002", today());
+    assert!(community.iter().any(|(_, path)| Path(path.clone()).contains(&Path(paths[0].clone()))));
+}
+
+#[test]
+fn nothing_is_left_lying() {
+    let mut town = Town::new();
+    let (one, two) = (town.area("990101001001001"), town.area("990101001001002"));
+    let community = town.area("990101001001");
+    let retire = |id, successors: Vec<AreaId>, owes| Command::Retire { id, successors, owes };
+    assert_eq!(town.refused(retire(community, vec![], 0)), "children_left");
+    assert_eq!(town.refused(retire(one, vec![], 3)), "duties_left");
+    assert_eq!(town.refused(retire(one, vec![community], 3)), "wrong_level");
+    assert_eq!(town.refused(retire(one, vec![one], 3)), "wrong_level");
+    assert_eq!(town.refused(retire(town.area("9901"), vec![], 0)), "wrong_level");
+    town.done(retire(one, vec![two], 3), today());
+    assert_eq!(town.refused(retire(one, vec![two], 0)), "area_retired");
+    let below = Command::Create { area: Box::new(grid(7, "990101001001007")), parent: one };
+    assert_eq!(town.refused(below), "area_retired");
+    let name = Line::try_from("又来").unwrap();
+    assert_eq!(town.refused(Command::Rename { id: one, name }), "area_retired");
+}
+
+#[test]
+fn a_code_is_of_its_scheme_and_given_once() {
+    let mut town = Town::new();
+    let parent = town.area("990101001001");
+    let create = |area: NewArea, parent| Command::Create { area: Box::new(area), parent };
+    assert_eq!(town.refused(create(grid(7, "99010100100"), parent)), "bad_area_code");
+    assert_eq!(town.refused(create(grid(7, "990101001001001"), parent)), "already_exists");
+    let two = town.area("990101001001002");
+    town.done(Command::Retire { id: two, successors: vec![], owes: 0 }, today());
+    assert_eq!(town.refused(create(grid(7, "990101001001002"), parent)), "already_exists");
+    let street = new(7, AreaKind::Street, "990101003");
+    assert_eq!(town.refused(create(street, parent)), "wrong_level");
+    let micro = NewArea { grid: Some(GridKind::Micro), ..grid(7, "990101001001003") };
+    let one = town.area("990101001001001");
+    assert_eq!(town.refused(create(grid(7, "990101001001003"), one)), "wrong_level");
+    town.done(create(micro, one), today());
+    let boundary = Drawing { rings: vec![vec![vec![[110.0, 30.0], [110.1, 30.0]]]], repair: false };
+    assert_eq!(town.refused(Command::Redraw { id: one, boundary }), "bad_boundary");
+}
+
+#[test]
+fn only_who_manages_the_area_changes_it() {
+    let town = Town::new();
+    let tree = town.registry.tree(today());
+    let over = |code: &str| tree.by_code(code).unwrap().unit();
+    let one = town.area("990101001001001");
+    let rename = || Command::Rename { id: one, name: Line::try_from("新名").unwrap() };
+    for role in Role::ALL.iter().filter(|role| **role != Role::Administrator) {
+        let refused = town.ask(rename(), today(), &actor(*role, everywhere())).unwrap_err();
+        assert_eq!(refused.code(), "not_permitted", "{role:?}");
+    }
+    let elsewhere = actor(Role::Administrator, over("990102"));
+    assert_eq!(town.ask(rename(), today(), &elsewhere).unwrap_err().code(), "not_permitted");
+    let here = actor(Role::Administrator, over("990101001"));
+    assert!(town.ask(rename(), today(), &here).is_ok());
+    let (community, street) = (town.area("990101001001"), town.area("990101002"));
+    let away = Command::Transfer { id: community, parent: street };
+    assert_eq!(town.ask(away, today(), &here).unwrap_err().code(), "not_permitted");
+}
+
+#[test]
+fn a_file_is_taken_over_whole_or_not_at_all() {
+    let mut town = Town::new();
+    let unchanged = town.import(territories(CITY).unwrap(), today()).unwrap();
+    assert!(unchanged.iter().all(|doing| *doing == Doing::Unchanged));
+    // In no order, with a name that changed and a street that is new.
+    let more = "code,name,level,parent_code,households,grid_kind\n\
+                990101003001,松岗社区,5,990101003,,\n\
+                990101003,松岗街道,4,990101,,\n\
+                990101001001001,枫林一格,6,990101001001,260,综合网格\n";
+    let done = town.import(territories(more).unwrap(), later(2)).unwrap();
+    assert_eq!(done, [Doing::Added, Doing::Added, Doing::Updated]);
+    let grid = town.registry.by_code("990101001001001").unwrap();
+    assert_eq!(grid.on(today()).unwrap().households, None);
+    assert_eq!(grid.on(later(2)).unwrap().households, Some(260));
+    let before = town.registry.len();
+    let bad = "code,name,level,parent_code\n\
+               990101004,,4,990101\n\
+               99010100,短码,4,990101\n\
+               990101005,无上级,4,990199\n\
+               990101001001,枫林社区,5,990101002\n\
+               990101001002,竹园,4,990101001\n\
+               990101006,一,4,990101\n\
+               990101006,二,4,990101\n";
+    let Err(Refused::Faults(faults)) = town.import(territories(bad).unwrap(), today()) else {
+        panic!("it was taken over")
+    };
+    let found: Vec<(At, &str)> = faults.iter().map(|fault| (fault.at, fault.code)).collect();
+    for expected in [
+        (At::Line(2), "empty"),
+        (At::Line(3), "bad_code"),
+        (At::Line(4), "unknown_parent"),
+        (At::Line(5), "other_parent"),
+        (At::Line(6), "bad_code"),
+        (At::Line(8), "duplicate_code"),
+    ] {
+        assert!(found.contains(&expected), "{expected:?} in {found:?}");
+    }
+    assert_eq!(town.registry.len(), before);
+}

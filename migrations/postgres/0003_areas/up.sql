@@ -1,0 +1,26 @@
+-- Areas through time: how each was from which day on, every boundary that was ever drawn, and what files were taken over.
+
+alter table areas add column seq bigint not null default 0;
+alter table areas add column state text;
+
+create table area_boundaries (
+    tenant_id uuid not null,
+    area_id uuid not null,
+    no bigint not null,
+    boundary text not null,
+    primary key (tenant_id, area_id, no),
+    foreign key (tenant_id, area_id) references areas (tenant_id, id)
+);
+-- The old column is read no more and dropped in a later release.
+insert into area_boundaries (tenant_id, area_id, no, boundary)
+    select tenant_id, id, 0, boundary from areas where boundary is not null;
+
+create table area_imports (
+    tenant_id uuid not null,
+    id uuid not null,
+    at timestamptz not null,
+    digest bytea not null,
+    state text not null,
+    primary key (tenant_id, id),
+    foreign key (tenant_id) references tenants (tenant_id)
+);
