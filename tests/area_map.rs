@@ -42,12 +42,12 @@ fn boundaries_in_a_box_are_geojson(city: &City) {
 fn grids_near_a_point_come_by_distance(city: &City) {
     let near =
         |query: &str| city.by("worker").get(&format!("/api/v1/areas/neighbours?{query}")).done();
-    let found = near("lng=110.015&lat=30.005");
+    let found = near("lng=110.016&lat=30.005");
     assert_eq!(each(&found, "/grid/name"), ["竹园一格", "荷塘一格", "枫林一格", "枫林微网格"]);
     let metres = |index: usize| found["items"][index]["distance_m"].as_f64().unwrap();
     assert!(metres(0).abs() < f64::EPSILON);
-    // Half of a hundredth of a degree at 30° north.
-    assert!((metres(1) - 481.5).abs() < 2.0 && (metres(2) - 481.5).abs() < 2.0, "{found}");
+    // Four and six thousandths of a degree at 30° north.
+    assert!((metres(1) - 385.2).abs() < 2.0 && (metres(2) - 577.8).abs() < 2.0, "{found}");
     assert_eq!(each(&near("lng=111&lat=30.005&limit=1"), "/grid/name"), ["荷塘一格"]);
     let path = "/api/v1/areas/neighbours?lng=30&lat=110";
     city.by("worker").get(path).problem(400, "invalid_query");

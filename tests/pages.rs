@@ -82,6 +82,7 @@ fn to_dos_are_paged_the_same(city: &City) {
     // Many are due at the same moment, so that the position needs more than the time.
     let whole = city.by("lead").get("/api/v1/me/todos?limit=100").done();
     let whole = each(&whole, "/term/due_at");
+    assert!(whole.len() >= 12, "{whole:?}");
     for limit in [1, 5, 12] {
         let path = format!("/api/v1/me/todos?limit={limit}");
         let pages = walk(city, "lead", &path, "/term/due_at", |_| ());
@@ -89,7 +90,7 @@ fn to_dos_are_paged_the_same(city: &City) {
         let ids = walk(city, "lead", &path, "/flow_id", |_| ()).concat();
         let duties = walk(city, "lead", &path, "/duty", |_| ()).concat();
         let both: BTreeSet<_> = ids.into_iter().zip(duties).collect();
-        assert_eq!(both.len(), 12);
+        assert_eq!(both.len(), whole.len());
     }
 }
 
@@ -98,7 +99,8 @@ fn areas_and_people_are_paged_the_same(city: &City) {
     let pages = walk(city, "nobody", &below, "/code", |_| ());
     assert_eq!(pages.concat(), ["990101-CG", "990101-SC", "990101-SW", "990101001"]);
     let people = walk(city, "admin", "/api/v1/people?limit=7", "/account", |_| ());
-    assert_eq!(people.iter().map(Vec::len).collect::<Vec<_>>(), [7, 7, 6]);
+    assert!(people.iter().rev().skip(1).all(|page| page.len() == 7), "{people:?}");
+    assert_eq!(people.concat().len(), seed::EVERYBODY);
     unique(&people);
 }
 

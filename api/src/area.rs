@@ -15,7 +15,6 @@ use domain::{
         history::{Record, Version},
     },
     id::AreaId,
-    rules::local_day,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -152,7 +151,7 @@ async fn list_areas(
     let limit = params.limit.unwrap_or_default();
     let after = params.cursor.map(|cursor| cursor.0);
     let world = app.world(caller.tenant)?;
-    let day = params.at.unwrap_or_else(|| local_day(app.clock.now()));
+    let day = params.at.unwrap_or(world.today);
     let registry = &world.registry;
     let mut below: Vec<&Record> = match (&params.code, params.parent.map(AreaId)) {
         (Some(code), _) => registry.by_code(code).into_iter().collect(),
@@ -201,7 +200,7 @@ async fn get_area(
 ) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
     let record = world.registry.get(AreaId(id.0)).ok_or_else(|| Problem::new(Code::NotFound))?;
-    let day = params.0.at.unwrap_or_else(|| local_day(app.clock.now()));
+    let day = params.0.at.unwrap_or(world.today);
     let shown = detail(record, &world, day).ok_or_else(|| Problem::new(Code::NotFound))?;
     let Some(day) = params.0.at else {
         return Ok(tagged(&request, HttpResponse::Ok(), &tag(record.seq), &shown));
@@ -312,7 +311,7 @@ async fn locate_area(
     let world = app.world(caller.tenant)?;
     let area = world.locate(point).ok_or(domain::refusal::Refusal::OutsideTenant)?;
     let record = world.registry.get(area.id);
-    let shown = record.and_then(|record| detail(record, &world, local_day(app.clock.now())));
+    let shown = record.and_then(|record| detail(record, &world, world.today));
     Ok(HttpResponse::Ok().json(shown.ok_or_else(|| Problem::new(Code::NotFound))?))
 }
 

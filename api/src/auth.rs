@@ -13,7 +13,7 @@ use actix_web::{
 };
 use chrono::Duration;
 use domain::{
-    actor::Actor,
+    actor::{Actor, Grant},
     id::TenantId,
     person::{Person, Standing},
     text::Code as Word,
@@ -292,7 +292,10 @@ pub struct MeView {
 async fn me(app: Data<App>, caller: Incomplete) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
     let now = app.clock.now();
-    let grants = caller.grants.iter().filter(|grant| grant.holds(now)).map(GrantView::from);
+    // A grant over an area that was moved reaches several places and is told once.
+    let mut told = std::collections::HashSet::new();
+    let once = |grant: &&Grant| grant.holds(now) && told.insert((grant.role, grant.over.id));
+    let grants = caller.grants.iter().filter(once).map(GrantView::from);
     Ok(HttpResponse::Ok().json(MeView {
         id: caller.person.0,
         name: caller.name.clone(),

@@ -168,6 +168,9 @@ pub struct Import {
     /// Check everything and write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Resolve crossings of boundaries instead of refusing them
+    #[arg(long)]
+    pub repair: bool,
     /// Where the database is.
     #[command(flatten)]
     pub source: Source,

@@ -94,7 +94,8 @@ pub async fn tenant(
 }
 
 /// Imports areas, all or none; an area whose code exists keeps its identity and place, and is
-/// given the new name and boundary.
+/// given the new name and boundary. Published boundaries of large areas cross themselves here and
+/// there: crossings are resolved.
 pub async fn import(
     store: &Store,
     clock: &Clock,
@@ -103,7 +104,8 @@ pub async fn import(
     areas: Vec<NewArea>,
 ) -> Result<Imported, Failed> {
     let given = areas.into_iter().enumerate().map(|(row, area)| area.given(At::Row(row)));
-    take(store, clock, tenant, source, given.collect(), false).await
+    let how = How { dry: false, repair: true };
+    take(store, clock, tenant, source, given.collect(), how).await
 }
 
 impl NewArea {
@@ -114,14 +116,23 @@ impl NewArea {
     }
 }
 
-/// Takes over what a file gives, as the system, today; `dry` only looks what would be done.
+/// How a file is taken over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct How {
+    /// Whether only to look what would be done.
+    pub dry: bool,
+    /// Whether crossings of boundaries may be resolved.
+    pub repair: bool,
+}
+
+/// Takes over what a file gives, as the system, today.
 pub async fn take(
     store: &Store,
     clock: &Clock,
     tenant: &Tenant,
     source: &str,
     given: Vec<Given>,
-    dry: bool,
+    how: How,
 ) -> Result<Imported, Failed> {
     let id = tenant.id;
     let (registry, chain) = store
@@ -146,7 +157,7 @@ pub async fn take(
         areas: &tree,
         catalogue: &catalogue,
     };
-    let taking = Taking { source, from: local_day(at), repair: false };
+    let taking = Taking { source, from: local_day(at), repair: how.repair };
     let plan = plan(&registry, given, taking, &context, &mut || AreaId(new_id()));
     let plan = plan.map_err(|refused| match refused {
         Refused::Faults(faults) => {
@@ -156,7 +167,7 @@ pub async fn take(
     })?;
     let (added, updated) = (plan.count(Doing::Added), plan.count(Doing::Updated));
     let imported = Imported { added, updated };
-    if dry || plan.decided.events.is_empty() {
+    if how.dry || plan.decided.events.is_empty() {
         return Ok(imported);
     }
     let request = Request::new(CommandId(new_id()), "import_areas", id.0, &source);

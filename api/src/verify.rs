@@ -1,16 +1,19 @@
 //! Checking what is kept: every chain of the journal, and every stored state against the replay
 //! of its events.
 
+use std::collections::HashMap;
+
 use domain::{
+    area::change::Event,
     case::Case,
     flow::Flow,
-    id::TenantId,
-    journal::{self as chain, FlowKind},
+    id::{AreaId, TenantId},
+    journal::{self as chain, Entry, FlowKind, Hash},
     person::Person,
     policy::Policy,
     report::Report,
 };
-use persistence::{Db, Store, StoreError, journal, tenant};
+use persistence::{Db, Store, StoreError, area, journal, tenant};
 use uuid::Uuid;
 
 use crate::engine::Kept;
@@ -77,10 +80,47 @@ fn one(
         FlowKind::Report => differs::<Report>(db, tenant, flow)?,
         FlowKind::Person => differs::<Person>(db, tenant, flow)?,
         FlowKind::Policy => differs::<Policy>(db, tenant, flow)?,
-        FlowKind::Areas => None,
+        FlowKind::Areas => areas_differ(db, tenant, &entries)?,
     };
     difference.into_iter().for_each(wrong);
     Ok(())
+}
+
+/// How areas differ from what was decided about them: boundaries from their digests, and what
+/// each event said from what is kept. What a file brought is in no event; its boundaries are
+/// attested by the records, the records by nothing.
+fn areas_differ(
+    db: &mut Db,
+    tenant: TenantId,
+    entries: &[Entry],
+) -> Result<Option<String>, StoreError> {
+    let registry = area::registry(db, tenant)?;
+    let drawn: HashMap<(AreaId, i64), Hash> = area::boundaries(db, tenant)?
+        .into_iter()
+        .map(|(id, no, text)| ((id, no), Hash::of(text.as_bytes())))
+        .collect();
+    for record in registry.iter() {
+        let outlines = record.versions.iter().filter_map(|version| version.boundary.as_ref());
+        for outline in outlines.filter(|outline| !outline.digest.is_empty()) {
+            let digest = drawn.get(&(record.id, outline.no)).map(Hash::hex);
+            if digest.as_ref() != Some(&outline.digest) {
+                return Ok(Some(format!(
+                    "the boundary {} of {} was altered",
+                    outline.no, record.id
+                )));
+            }
+        }
+    }
+    for entry in entries {
+        let Ok(events) = serde_json::from_str::<Vec<Event>>(&entry.events) else {
+            return Ok(Some(format!("entry {} cannot be read", entry.seq)));
+        };
+        if let Some(event) = events.iter().find(|event| !registry.shows(event)) {
+            let event = serde_json::to_string(event).unwrap_or_default();
+            return Ok(Some(format!("entry {}: the areas do not show {event}", entry.seq)));
+        }
+    }
+    Ok(None)
 }
 
 fn in_words(broken: chain::Break) -> String {

@@ -78,6 +78,8 @@ pub struct World {
     pub rules: Rules,
     /// What this was loaded at.
     pub version: Version,
+    /// The day its areas are as of.
+    pub today: NaiveDate,
     /// The day on which something comes into effect that is decided already.
     turns: Option<NaiveDate>,
 }
@@ -148,7 +150,18 @@ impl World {
         let areas = registry.tree(today);
         let rules = rules(db, tenant.id, &areas, &catalogue)?;
         let (locator, turns) = (Locator::new(shapes), registry.next_turn(today));
-        Ok(Self { tenant, areas, registry, boundaries, locator, catalogue, rules, version, turns })
+        Ok(Self {
+            tenant,
+            areas,
+            registry,
+            boundaries,
+            locator,
+            catalogue,
+            rules,
+            version,
+            today,
+            turns,
+        })
     }
 }
 

@@ -11,7 +11,6 @@ use domain::{
     id::{AreaId, TenantId},
     locate::MultiPolygon,
     refusal::Refusal,
-    rules::local_day,
 };
 use persistence::{StoreError, person};
 use serde::{Deserialize, Serialize};
@@ -105,7 +104,7 @@ async fn list_area_findings(
         let (zh, en) = ("应在 1 到 1000000 之间", "from 1 to 1000000");
         return Err(Problem::new(Code::InvalidQuery).parameter("min_m2", "out_of_range", zh, en));
     }
-    let (unit, day) = (area.unit(), local_day(app.clock.now()));
+    let (unit, day) = (area.unit(), world.today);
     let posts = posts(&app, caller.tenant).await?;
     let looked = web::block(move || look(&world, unit.id, day, f64::from(least), &posts));
     let (looked_at, mut items, compared) =
@@ -310,7 +309,7 @@ async fn get_grid_notice(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Re
     if area.kind != AreaKind::Grid {
         return Err(Refusal::NotAGrid { area: area.name.clone() }.into());
     }
-    let version = world.registry.get(id).and_then(|record| record.on(local_day(app.clock.now())));
+    let version = world.registry.get(id).and_then(|record| record.on(world.today));
     let mut posts = posts(&app, caller.tenant).await?;
     let mut workers = posts.remove(&id).unwrap_or_default();
     workers.retain(|post| post.role == Role::GridWorker);

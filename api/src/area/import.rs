@@ -511,7 +511,7 @@ async fn get_area_table(
     params: Query<GetAreaTable>,
 ) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
-    let day = params.0.at.unwrap_or_else(|| local_day(app.clock.now()));
+    let day = params.0.at.unwrap_or(world.today);
     let root = match params.0.below {
         Some(id) => world.registry.get(AreaId(id)).map(|record| record.id),
         None => world.areas.root().map(|area| area.id),

@@ -16,7 +16,7 @@ use crate::{
     area::import::decoded,
     cli::{Import, Imported},
     clock::Clock,
-    install::{self, Failed, publish::Publication},
+    install::{self, Failed, How, publish::Publication},
 };
 
 /// Imports what the file holds.
@@ -42,7 +42,8 @@ async fn areas(import: &Import, read: Result<Vec<Given>, Vec<Fault>>) -> Done {
     let tenant = known_tenant(&store, &import.tenant).await?;
     let source = import.file.display().to_string();
     let (clock, count) = (Clock::default(), given.len());
-    let found = install::take(&store, &clock, &tenant, &source, given, import.dry_run).await?;
+    let how = How { dry: import.dry_run, repair: import.repair };
+    let found = install::take(&store, &clock, &tenant, &source, given, how).await?;
     let verb = if import.dry_run { "would import" } else { "imported" };
     print(&format!("{verb} {count}: {} new, {} updated", found.added, found.updated));
     Ok(Ended::Well)

@@ -603,6 +603,34 @@ impl Registry {
         }
     }
 
+    /// Whether the records show what an event says; of a file nobody can tell.
+    pub fn shows(&self, event: &Event) -> bool {
+        let version = |id: &AreaId, from: &NaiveDate, is: &dyn Fn(&Version) -> bool| {
+            let record = self.get(*id);
+            record.is_some_and(|r| r.versions.iter().any(|v| v.from == *from && is(v)))
+        };
+        match event {
+            Event::Created { area, .. } => self.get(area.id).is_some_and(|record| {
+                (record.kind, &record.code) == (area.kind, &area.code)
+                    && record.versions.first() == area.versions.first()
+            }),
+            Event::Renamed { id, name, from } => version(id, from, &|v| v.name == *name),
+            Event::Described { id, grid, households, from } => {
+                version(id, from, &|v| v.grid == *grid && v.households == *households)
+            }
+            Event::Redrawn { id, boundary, from, .. } => version(id, from, &|v| {
+                v.boundary.as_ref().is_some_and(|outline| outline.digest == *boundary)
+            }),
+            Event::Transferred { id, parent, from } => {
+                version(id, from, &|v| v.parent == Some(*parent))
+            }
+            Event::Retired { id, successors, from } => self.get(*id).is_some_and(|record| {
+                record.until == Some(*from) && record.successors == *successors
+            }),
+            Event::Imported { .. } => true,
+        }
+    }
+
     /// Adds a version from a day on that differs from the last one.
     fn change(
         &mut self,

@@ -3,7 +3,7 @@
 //! A row whose code is known is that area: it is given the name, the count and the boundary of
 //! the file where they differ. It is not moved: that is a command of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -107,6 +107,8 @@ struct Planning<'a> {
     decided: Decided,
     faults: Faults,
     digest: String,
+    /// Codes of rows that are wrong: what lies below is not wrong too.
+    wrong: HashSet<String>,
 }
 
 /// Plans to take over a file; `id` makes identities.
@@ -119,7 +121,15 @@ pub fn plan(
 ) -> Result<Plan, Refused> {
     let (decided, faults) = (Decided::default(), Faults::default());
     let registry = registry.clone();
-    let mut planning = Planning { registry, taking, cx, decided, faults, digest: String::new() };
+    let mut planning = Planning {
+        registry,
+        taking,
+        cx,
+        decided,
+        faults,
+        digest: String::new(),
+        wrong: HashSet::new(),
+    };
     if given.len() > MAX_ROWS {
         let fault = Fault::new(At::Whole, ("", "too_many_rows"), &given.len().to_string());
         return Err(Refused::Faults(vec![fault.expecting(format!("at most {MAX_ROWS} rows"))]));
@@ -133,8 +143,9 @@ pub fn plan(
             break;
         }
         let (at, code) = (row.at, row.code.clone());
-        if let Some(doing) = planning.row(row, id).map_err(Refused::Rule)? {
-            rows.push((at, code, doing));
+        match planning.row(row, id).map_err(Refused::Rule)? {
+            Some(doing) => rows.push((at, code, doing)),
+            None => _ = planning.wrong.insert(code),
         }
     }
     if !planning.faults.is_empty() {
@@ -209,7 +220,9 @@ impl Planning<'_> {
         if let Some(known) = &known {
             self.same(&row, known);
         }
-        let (Some(scheme), true) = (scheme, self.faults.len() == before) else { return Ok(None) };
+        let lost = row.parent.is_some() && above.is_none();
+        let sound = self.faults.len() == before && !lost;
+        let (Some(scheme), true) = (scheme, sound) else { return Ok(None) };
         if let Some(known) = known {
             return self.update(row, known, boundary).map(Some);
         }
@@ -227,6 +240,9 @@ impl Planning<'_> {
 
     fn above(&mut self, row: &Given, code: &str) -> Option<Record> {
         let Some(above) = self.registry.by_code(code).cloned() else {
+            if self.wrong.contains(code) {
+                return None;
+            }
             let right = "the code of an area in this file or known already".to_owned();
             self.fault(row, ("parent_code", "unknown_parent"), code, right);
             return None;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Clocks, Step, Summons, Whistle};
 use crate::{
-    area::{AreaKind, Unit},
+    area::{Area, AreaKind, Unit},
     case::Case,
     coordinate::distance_m,
     flow::Context,
