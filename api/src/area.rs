@@ -257,7 +257,7 @@ impl From<&Version> for AreaVersionView {
     }
 }
 
-/// Shows an area through time: names, boundaries, parents, what it came from and became.
+/// Shows an area through time.
 ///
 /// 区划沿革：历次名称、隶属、边界、户数及其生效日期，前身与承接区划。
 #[utoipa::path(tag = "areas", responses((status = 200, body = AreaHistoryView)))]

@@ -31,6 +31,9 @@ pub const MAX_FAULTS: usize = 20;
 /// The most pairs of neighbours that are compared.
 const MAX_PAIRS: usize = 20_000;
 
+/// The most pairs of edges that are compared: far more than any boundary on the ground needs.
+const MAX_COMPARED: usize = 20_000_000;
+
 named! {
     /// What is wrong with a boundary.
     FaultCode {
@@ -161,13 +164,18 @@ pub fn crossings(boundary: &MultiPolygon<f64>) -> Vec<Fault> {
         }
     }
     let tree = RTree::bulk_load(edges.clone());
-    let mut faults = Vec::new();
+    let (mut faults, mut compared) = (Vec::new(), 0);
     for edge in &edges {
         let (number, polygon, ring, line) = edge.data;
         let (low, high) = (line.bounding_rect().min(), line.bounding_rect().max());
         let near = AABB::from_corners([low.x, low.y], [high.x, high.y]);
         for other in tree.locate_in_envelope_intersecting(&near) {
             let (later, .., against) = other.data;
+            compared += 1;
+            if compared > MAX_COMPARED {
+                let code = FaultCode::TooManyCorners;
+                return vec![Fault { code, polygon, ring, at: None }];
+            }
             if later > number
                 && let Some(at) = crossing(line, against)
             {

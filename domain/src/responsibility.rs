@@ -85,7 +85,8 @@ impl Lead {
         tree: &AreaTree,
     ) -> Option<Unit> {
         match self {
-            Self::Unit(id) => tree.get(*id).map(Area::unit),
+            // A list outlives its units: it means what became of them.
+            Self::Unit(id) => tree.present(*id).map(Area::unit),
             Self::Suffix(suffix) => {
                 let mut around = areas.iter().filter_map(|id| tree.get(*id));
                 around.find_map(|area| department(area, suffix, tree)).map(Area::unit)
@@ -115,7 +116,8 @@ impl Lead {
 /// The department of a territory with this suffix.
 fn department<'a>(area: &Area, suffix: &str, tree: &'a AreaTree) -> Option<&'a Area> {
     let found = tree.by_code(&format!("{}-{suffix}", area.code))?;
-    (found.kind == AreaKind::Department && found.parent == Some(area.id)).then_some(found)
+    let serves = found.kind == AreaKind::Department && found.parent == Some(area.id);
+    (serves && !tree.is_retired(found.id)).then_some(found)
 }
 
 impl Item {

@@ -158,6 +158,47 @@ pub fn list(
     rows.into_iter().map(|row| stored("people", row)).collect()
 }
 
+/// The people in whose grants an area is named, by account; whether a grant holds is for the
+/// caller to see.
+pub fn over(db: &mut Db, tenant: TenantId, area: AreaId, limit: i64) -> Result<Vec<Person>> {
+    let holders = grants::table
+        .select(grants::person_id)
+        .filter(grants::tenant_id.eq(Id(tenant.0)))
+        .filter(grants::area_id.eq(Id(area.0)));
+    let rows = people::table
+        .select((people::id, people::seq, people::head, people::state))
+        .filter(people::tenant_id.eq(Id(tenant.0)))
+        .filter(people::standing.eq(Standing::Active.name()))
+        .filter(people::id.eq_any(holders))
+        .order(people::account.asc())
+        .limit(limit)
+        .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
+    rows.into_iter().map(|row| Ok(stored::<Person>("people", row)?.state)).collect()
+}
+
+/// The areas over which active people hold one of these roles at this moment.
+pub fn held(
+    db: &mut Db,
+    tenant: TenantId,
+    roles: &[Role],
+    at: Instant,
+) -> Result<Vec<(AreaId, Role)>> {
+    let active = people::table
+        .select(people::id)
+        .filter(people::tenant_id.eq(Id(tenant.0)))
+        .filter(people::standing.eq(Standing::Active.name()));
+    let rows = grants::table
+        .select((grants::area_id, grants::role))
+        .distinct()
+        .filter(grants::tenant_id.eq(Id(tenant.0)))
+        .filter(grants::role.eq_any(roles.iter().map(|role| role.name())))
+        .filter(grants::from_at.le(At(at)))
+        .filter(grants::until_at.is_null().or(grants::until_at.assume_not_null().gt(At(at))))
+        .filter(grants::person_id.eq_any(active))
+        .load::<(Id, String)>(db)?;
+    Ok(rows.into_iter().filter_map(|(id, role)| Some((AreaId(id.0), Role::parse(&role)?))).collect())
+}
+
 /// The people on duty within an area now, at most `limit`, those who came last first.
 pub fn on_duty(
     db: &mut Db,

@@ -1,18 +1,18 @@
 //! What does not fit in an area: grids that overlap or leave ground to nobody, that are too
 //! large or have nobody; and the notice of a grid, as residents read it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use actix_web::{HttpResponse, get, web, web::Data};
 use domain::{
-    actor::Role,
+    actor::{Grant, Role},
     area::{AreaKind, GridKind, code::begins_with, history::Record},
     boundary::{Piece, corners, gaps, overlaps},
     id::{AreaId, TenantId},
     locate::MultiPolygon,
     refusal::Refusal,
 };
-use persistence::{StoreError, person};
+use persistence::{StoreError, post};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -83,8 +83,6 @@ pub struct FindingView {
 const MOST: usize = 500;
 /// The most corners that are compared.
 const MOST_CORNERS: usize = 400_000;
-/// The most people who are looked through for posts.
-const MOST_PEOPLE: usize = 200_000;
 
 /// Lists what does not fit among the areas directly below an area.
 ///
@@ -222,46 +220,19 @@ fn counted(
             Some(_) => {}
         }
     }
-    let walked = |post: &Post| post.role == Role::GridWorker;
-    if !posts.get(&record.id).is_some_and(|posts| posts.iter().any(walked)) {
+    if !posts.contains(&(record.id, Role::GridWorker)) {
         items.push(finding("no_worker", "没有网格员"));
     }
 }
 
-/// Somebody with a role over just this area.
-struct Post {
-    role: Role,
-    name: String,
-}
+/// The areas somebody has which role over, itself and by a grant that holds now.
+type Posts = HashSet<(AreaId, Role)>;
 
-type Posts = HashMap<AreaId, Vec<Post>>;
-
-/// Who has which role over which area itself, by the grants that hold now.
 async fn posts(app: &App, tenant: TenantId) -> Result<Posts, StoreError> {
-    const PAGE: i64 = 1_000;
     let now = app.clock.now();
-    app.store
-        .read(move |db| {
-            let (mut posts, mut after, mut count) = (Posts::new(), None::<String>, 0);
-            loop {
-                let page = person::list(db, tenant, after.as_deref(), PAGE)?;
-                count += page.len();
-                after = page.last().map(|stored| String::from(stored.state.account.clone()));
-                for person in page.into_iter().map(|stored| stored.state) {
-                    let mut seen = HashSet::new();
-                    for grant in person.grants.iter().filter(|grant| grant.holds(now)) {
-                        if seen.insert((grant.over.id, grant.role)) {
-                            let (role, name) = (grant.role, person.name.as_str().to_owned());
-                            posts.entry(grant.over.id).or_default().push(Post { role, name });
-                        }
-                    }
-                }
-                if after.is_none() || count >= MOST_PEOPLE {
-                    return Ok(posts);
-                }
-            }
-        })
-        .await
+    let roles = [Role::GridLeader, Role::GridWorker];
+    let held = app.store.read(move |db| post::held(db, tenant, &roles, now)).await?;
+    Ok(held.into_iter().collect())
 }
 
 /// The notice of a grid, as it hangs in the stairwell.
@@ -279,7 +250,7 @@ pub struct GridNoticeView {
     community: Option<UnitView>,
     /// How many households live there. 户数。
     households: Option<u32>,
-    /// Who walks it. 网格员。
+    /// Who leads and who walks it. 网格长和网格员。
     workers: Vec<NoticePersonView>,
     /// Who supervises the work. 监督电话。
     supervision_phone: Option<String>,
@@ -310,15 +281,18 @@ async fn get_grid_notice(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Re
         return Err(Refusal::NotAGrid { area: area.name.clone() }.into());
     }
     let version = world.registry.get(id).and_then(|record| record.on(world.today));
-    let mut posts = posts(&app, caller.tenant).await?;
-    let mut workers = posts.remove(&id).unwrap_or_default();
-    workers.retain(|post| post.role == Role::GridWorker);
-    workers.truncate(50);
-    let person = |post: Post| NoticePersonView {
-        name: post.name,
-        role_label: post.role.label(),
-        phone: None,
+    let (tenant, now) = (caller.tenant, app.clock.now());
+    let named = app.store.read(move |db| post::over(db, tenant, id, 50)).await?;
+    let holds = |grant: &Grant, role| grant.is(role, id) && grant.holds(now);
+    let of = |role: Role| {
+        let held = named.iter().filter(move |person| person.grants.iter().any(|g| holds(g, role)));
+        held.map(move |person| NoticePersonView {
+            name: person.name.as_str().to_owned(),
+            role_label: role.label(),
+            phone: None,
+        })
     };
+    let workers = of(Role::GridLeader).chain(of(Role::GridWorker)).collect();
     let kind = version.and_then(|version| version.grid);
     Ok(HttpResponse::Ok().json(GridNoticeView {
         grid: UnitView::from(&area.unit()),
@@ -330,7 +304,7 @@ async fn get_grid_notice(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Re
             .above(id, AreaKind::Community)
             .map(|area| UnitView::from(&area.unit())),
         households: version.and_then(|version| version.households),
-        workers: workers.into_iter().map(person).collect(),
+        workers,
         supervision_phone: world
             .rules
             .conduct

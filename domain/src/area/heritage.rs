@@ -49,6 +49,12 @@ impl AreaTree {
         heir
     }
 
+    /// The area, or what became of it in the end; none when nothing did.
+    pub fn present(&self, id: AreaId) -> Option<&Area> {
+        let heir = self.heir(id);
+        self.get(heir).filter(|_| !self.is_retired(heir))
+    }
+
     /// Whether an area lies in another one as somebody remembers it: there, where that was
     /// moved to, or in what became of it.
     pub fn within(&self, outer: &Unit, inner: &Area) -> bool {

@@ -194,6 +194,11 @@ fn merged_grids_leave_their_work_to_the_one_that_goes_on() {
     let community = town.area("990101001001");
     assert_eq!(tree.children(community).map(|area| area.id).collect::<Vec<_>>(), [one]);
     assert!(tree.get(two).is_some(), "it stays readable");
+    assert_eq!(
+        tree.present(two).map(|area| area.id),
+        Some(one),
+        "lists that name it mean its heir"
+    );
 }
 
 #[test]
@@ -293,6 +298,9 @@ fn nothing_is_left_lying() {
     assert_eq!(town.refused(retire(one, vec![one], 3)), "wrong_level");
     assert_eq!(town.refused(retire(town.area("9901"), vec![], 0)), "wrong_level");
     town.done(retire(one, vec![two], 3), today());
+    let gone = town.area("990101001002001");
+    town.done(retire(gone, vec![], 0), today());
+    assert!(town.registry.tree(today()).present(gone).is_none());
     assert_eq!(town.refused(retire(one, vec![two], 0)), "area_retired");
     let below = Command::Create { area: Box::new(grid(7, "990101001001007")), parent: one };
     assert_eq!(town.refused(below), "area_retired");

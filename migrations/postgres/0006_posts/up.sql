@@ -12,6 +12,7 @@ create table grants (
     primary key (tenant_id, person_id, no),
     foreign key (tenant_id, person_id) references people (tenant_id, id)
 );
+create index grants_area on grants (tenant_id, area_id);
 create index grants_path on grants (tenant_id, path, role);
 
 alter table people add column standing text collate "C" not null default 'active';
