@@ -263,7 +263,7 @@ fn changes_of_areas_are_replayed_and_recorded(city: &City) {
     let again = once.post_as(&made, "/api/v1/areas", &body);
     assert_eq!((again.status, again.header("location")), (201, location.as_str()));
     assert_eq!(again.body, first.body);
-    let mut other = body.clone();
+    let mut other = body;
     other["area"]["name"] = json!("别的");
     once.post_as(&made, "/api/v1/areas", &other).problem(422, "idempotency_key_reused");
     let shown = city.by("worker").get(&location).done();

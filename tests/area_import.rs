@@ -225,8 +225,8 @@ fn a_file_sent_again_is_not_taken_over_twice(city: &City) {
     let reused = send(city, "admin", query, "text/csv", other.as_bytes(), &one);
     reused.problem(422, "idempotency_key_reused");
     for by in ["worker", "leader", "resident"] {
-        let refused = send(city, by, query, "text/csv", file.as_bytes(), &key());
-        assert_eq!(refused.problem(403, "not_permitted")["permission"], "manage_areas");
+        let denied = send(city, by, query, "text/csv", file.as_bytes(), &key());
+        assert_eq!(denied.problem(403, "not_permitted")["permission"], "manage_areas");
     }
 }
 

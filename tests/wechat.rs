@@ -1,7 +1,11 @@
 //! Residents log in with a mini-program, bind their number, and are told to come back when
 //! WeChat does not answer as it should.
 
-use std::time::Instant;
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::Stdio,
+    time::Instant,
+};
 
 use api::{
     config::{MiniProgram, Secret},
@@ -10,7 +14,7 @@ use api::{
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, City, Engine, key, report_at, seed, text};
+use crate::harness::{Answer, City, Engine, Site, key, report_at, seed, text};
 
 /// A city with two mini-programs at the stand-in.
 fn open(engine: Engine) -> (City, Weixin) {
@@ -295,4 +299,72 @@ fn secrets_reach_nobody(city: &City, _: &Weixin) {
         assert!(!stored.to_lowercase().contains(&hex(secret)), "{secret}");
     }
     assert_ne!(key(), key());
+}
+
+/// The program itself, at its most talkative, with everything that goes wrong.
+fn the_log_of(engine: Engine) -> String {
+    let weixin = Weixin::start().expect("a stand-in");
+    let database = crate::harness::Database::seeded(engine);
+    let programs = json!([{ "app_id": APP_ID, "secret": SECRET, "url": weixin.server.base }]);
+    let arguments = [
+        "serve",
+        "--database",
+        &database.url,
+        "--listen",
+        "127.0.0.1:0",
+        "--log-level",
+        "debug",
+        "--log",
+        "json",
+    ];
+    let mut child = crate::crash::command(&arguments)
+        .env("GRIDWHISTLE_MINI_PROGRAMS", programs.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).expect("it says where");
+    let base = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+    let site = Site::new(engine, base);
+    let login = |code: &str| {
+        let body = json!({ "tenant": seed::CITY, "app_id": APP_ID, "code": code });
+        site.by("").post("/api/v1/auth/wechat", &body)
+    };
+    let tokens = login("code-zhang").done();
+    let token = format!("Bearer {}", text(&tokens, "/access_token"));
+    for code in ["busy", "drop", "half", "html", "rubbish", "strange", "slow"] {
+        login(code).problem(503, "outside_unavailable");
+    }
+    for code in ["phone-13812345678", "drop", "html"] {
+        let call = site.by("").call("POST", "/api/v1/me/phone").header("Authorization", &token);
+        call.json(&json!({ "app_id": APP_ID, "code": code })).send();
+    }
+    drop(weixin);
+    login("code-li").problem(503, "outside_unavailable");
+    child.kill().expect("it ends");
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).expect("a log");
+    child.wait().expect("it ended");
+    assert!(!log.contains(&text(&tokens, "/refresh_token")), "{log}");
+    assert!(!log.contains(&text(&tokens, "/access_token")), "{log}");
+    log
+}
+
+fn the_log_keeps_secrets(engine: Engine) {
+    let log = the_log_of(engine);
+    assert!(log.contains("outside_unavailable") && log.contains("no answer in time"), "{log}");
+    for secret in [SECRET, SESSION_KEY, "access-token-", "13812345678", "code-zhang", "js_code"] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+}
+
+#[test]
+fn the_log_keeps_secrets_on_sqlite() {
+    the_log_keeps_secrets(Engine::Sqlite);
+}
+
+#[test]
+fn the_log_keeps_secrets_on_postgres() {
+    the_log_keeps_secrets(Engine::Postgres);
 }

@@ -320,8 +320,8 @@ pub enum Refusal {
     BadAreaCode {
         /// What was given.
         code: String,
-        /// What it looks like.
-        expected: &'static str,
+        /// What it looks like, in Chinese and English.
+        expected: (&'static str, &'static str),
     },
     /// Such an area does not lie in such another one, or they are not of one kind.
     WrongLevel {

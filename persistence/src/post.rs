@@ -196,7 +196,10 @@ pub fn held(
         .filter(grants::until_at.is_null().or(grants::until_at.assume_not_null().gt(At(at))))
         .filter(grants::person_id.eq_any(active))
         .load::<(Id, String)>(db)?;
-    Ok(rows.into_iter().filter_map(|(id, role)| Some((AreaId(id.0), Role::parse(&role)?))).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|(id, role)| Some((AreaId(id.0), Role::parse(&role)?)))
+        .collect())
 }
 
 /// The people on duty within an area now, at most `limit`, those who came last first.

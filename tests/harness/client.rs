@@ -201,7 +201,10 @@ impl Answer {
     pub(crate) fn well_told(&self) {
         let Self { asked, text, body, .. } = self;
         let kind = self.header("content-type");
-        assert_eq!(kind, "application/problem+json", "{asked}: {} {text}", self.status);
+        // OAuth has a format of its own, and both are told at once.
+        let oauth = body["error"].is_string();
+        let expected = if oauth { "application/json" } else { "application/problem+json" };
+        assert_eq!(kind, expected, "{asked}: {} {text}", self.status);
         assert_eq!(body["status"], self.status, "{asked}: {text}");
         for member in ["type", "code", "title", "detail", "trace_id"] {
             let said = body[member].as_str().is_some_and(|text| !text.is_empty());
@@ -211,7 +214,8 @@ impl Answer {
         assert_eq!(body["type"], format!("/problems/{code}"), "{asked}: {text}");
         assert_eq!(self.header("x-content-type-options"), "nosniff", "{asked}");
         if self.status == 401 {
-            assert!(self.header("www-authenticate").starts_with("Bearer"), "{asked}");
+            let scheme = if oauth { "Basic" } else { "Bearer" };
+            assert!(self.header("www-authenticate").starts_with(scheme), "{asked}");
         }
     }
 

@@ -138,16 +138,14 @@ pub struct RowFaultView {
     /// whole file. 行号（GeoJSON 为要素序号）。
     line: Option<u64>,
     /// The column. 列。
-    column: &'static str,
+    column: String,
     /// What is wrong, for machines.
     #[schema(example = "unknown_parent")]
     code: &'static str,
-    /// In Chinese.
-    label: &'static str,
-    /// What was there. 原值。
-    given: String,
-    /// What would be right. 应为。
-    expected: String,
+    /// What was there and what would be right, in Chinese. 说明。
+    message: String,
+    /// The same in English.
+    message_en: String,
 }
 
 /// What a row does.
@@ -173,45 +171,9 @@ fn line(at: At) -> Option<u64> {
 
 impl From<&Fault> for RowFaultView {
     fn from(fault: &Fault) -> Self {
-        Self {
-            line: line(fault.at),
-            column: fault.column,
-            code: fault.code,
-            label: label(fault.code),
-            given: fault.given.clone(),
-            expected: fault.expected.clone(),
-        }
-    }
-}
-
-/// What people call a fault of a row.
-fn label(code: &'static str) -> &'static str {
-    match code {
-        "bad_code" => "代码不符合规则",
-        "duplicate_code" => "代码重复",
-        "unknown_parent" => "上级代码不存在",
-        "missing_parent" => "缺少上级",
-        "other_parent" => "上级与现有不同，请用划转",
-        "other_kind" => "级别与现有不同",
-        "wrong_level" => "上下级关系不对",
-        "retired" => "已撤销，代码不能再用",
-        "later" | "decided_already" => "生效日期早于已定的变更",
-        "unknown_level" => "级别无效",
-        "unknown_grid_kind" => "网格类型无效",
-        "unknown_geometry" => "不是多边形",
-        "not_a_number" => "不是数字",
-        "not_geojson" => "不是 GeoJSON",
-        "not_csv" => "不是 CSV",
-        "missing_field" | "missing_column" => "缺少内容",
-        "unknown_column" => "未知列",
-        "column_twice" => "列重复",
-        "field_count" => "列数不符",
-        "too_many_rows" => "行数过多",
-        "empty" => "内容不能为空",
-        "too_long" => "文字过长",
-        "control_character" => "含有控制字符",
-        other => domain::boundary::FaultCode::parse(other)
-            .map_or(other, domain::boundary::FaultCode::label),
+        let (message, message_en) = fault.told();
+        let (column, code) = (fault.column.clone().into_owned(), fault.code);
+        Self { line: line(fault.at), column, code, message, message_en }
     }
 }
 
@@ -464,7 +426,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 fn read(what: Holding, bytes: Vec<u8>, charset: Option<&str>) -> Result<Vec<Given>, Vec<Fault>> {
     let Some(text) = decoded(bytes, charset) else {
         let fault = Fault::new(At::Whole, ("", "not_csv"), charset.unwrap_or_default());
-        return Err(vec![fault.expecting("text in UTF-8 or GBK")]);
+        return Err(vec![fault.expecting("UTF-8 或 GBK 编码的文本", "text in UTF-8 or GBK")]);
     };
     match what {
         Holding::Areas => territories(&text),

@@ -61,14 +61,19 @@ impl Scheme {
     }
 
     /// What a code of this kind looks like.
-    pub const fn expected(kind: AreaKind) -> &'static str {
+    pub const fn expected(kind: AreaKind) -> (&'static str, &'static str) {
         match kind {
-            AreaKind::City => "4 or 6 digits (GB/T 2260)",
-            AreaKind::District => "6 digits (GB/T 2260)",
-            AreaKind::Street => "9 digits (statistics)",
-            AreaKind::Community => "12 digits (statistics) or 15 (GA/T 2000.33)",
-            AreaKind::Grid => "15, 16, 17 or 20 digits",
-            AreaKind::Department => "1 to 20 letters, digits, - or _",
+            AreaKind::City => ("4 或 6 位数字（GB/T 2260）", "4 or 6 digits (GB/T 2260)"),
+            AreaKind::District => ("6 位数字（GB/T 2260）", "6 digits (GB/T 2260)"),
+            AreaKind::Street => ("9 位数字（统计用区划代码）", "9 digits (statistics)"),
+            AreaKind::Community => (
+                "12 位（统计用）或 15 位数字（GA/T 2000.33）",
+                "12 digits (statistics) or 15 (GA/T 2000.33)",
+            ),
+            AreaKind::Grid => ("15、16、17 或 20 位数字", "15, 16, 17 or 20 digits"),
+            AreaKind::Department => {
+                ("1 至 20 个字母、数字、- 或 _", "1 to 20 letters, digits, - or _")
+            }
         }
     }
 }

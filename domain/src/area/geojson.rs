@@ -10,6 +10,7 @@ use serde::{
 
 use super::{
     AreaKind, GridKind,
+    import::GRID_KINDS,
     import::{Given, MAX_ROWS},
 };
 use crate::{
@@ -27,11 +28,16 @@ pub fn grids(text: &str) -> Result<Vec<Given>, Vec<Fault>> {
     let file: Collection = serde_json::from_str(text).map_err(|error| {
         let at = At::Line(u64::try_from(error.line()).unwrap_or(u64::MAX));
         let fault = Fault::new(at, ("", "not_geojson"), &format!("column {}", error.column()));
-        vec![fault.expecting(format!("a GeoJSON FeatureCollection of grids: {error}"))]
+        vec![fault.expecting(
+            format!("由网格组成的 GeoJSON FeatureCollection：{error}"),
+            format!("a GeoJSON FeatureCollection of grids: {error}"),
+        )]
     })?;
     let Some(features) = file.features else {
         let fault = Fault::new(At::Whole, ("features", "missing_field"), "");
-        return Err(vec![fault.expecting("a GeoJSON FeatureCollection")]);
+        return Err(vec![
+            fault.expecting("GeoJSON FeatureCollection", "a GeoJSON FeatureCollection"),
+        ]);
     };
     let (mut given, mut faults) = (Vec::with_capacity(features.0.len()), Vec::new());
     for (index, feature) in features.0.into_iter().enumerate() {
@@ -103,7 +109,9 @@ impl Feature {
         let mut text = |column, given: Option<String>| {
             given.unwrap_or_else(|| {
                 let fault = Fault::new(at, (column, "missing_field"), "");
-                faults.push(fault.expecting(format!("properties.{column}")));
+                faults.push(
+                    fault.expecting(format!("properties.{column}"), format!("properties.{column}")),
+                );
                 String::new()
             })
         };
@@ -115,14 +123,15 @@ impl Feature {
             let kind = GridKind::ALL.iter().find(is).copied();
             if kind.is_none() {
                 let fault = Fault::new(at, ("grid_kind", "unknown_grid_kind"), &name);
-                faults.push(fault.expecting("comprehensive, dedicated or micro"));
+                let (zh, en) = GRID_KINDS;
+                faults.push(fault.expecting(zh, en));
             }
             kind
         });
         let boundary = self.geometry.map(Geometry::polygons).transpose();
         let boundary = boundary.unwrap_or_else(|kind| {
             let fault = Fault::new(at, ("geometry", "unknown_geometry"), &kind);
-            faults.push(fault.expecting("a Polygon or a MultiPolygon"));
+            faults.push(fault.expecting("Polygon 或 MultiPolygon", "a Polygon or a MultiPolygon"));
             None
         });
         if !faults.is_empty() {
@@ -339,6 +348,6 @@ mod tests {
         let ring = vec!["[110,30]"; MAX_CORNERS + 1].join(",");
         let huge = feature(&format!(r#"{{"type":"Polygon","coordinates":[[{ring}]]}}"#));
         let refused = grids(&huge).unwrap_err();
-        assert!(refused[0].expected.contains("corners"), "{refused:?}");
+        assert!(refused[0].told().1.contains("corners"), "{refused:?}");
     }
 }

@@ -132,7 +132,9 @@ pub fn plan(
     };
     if given.len() > MAX_ROWS {
         let fault = Fault::new(At::Whole, ("", "too_many_rows"), &given.len().to_string());
-        return Err(Refused::Faults(vec![fault.expecting(format!("at most {MAX_ROWS} rows"))]));
+        return Err(Refused::Faults(vec![
+            fault.expecting(format!("最多 {MAX_ROWS} 行"), format!("at most {MAX_ROWS} rows")),
+        ]));
     }
     planning.twice(&given);
     // A file need not name parents first.
@@ -166,9 +168,22 @@ pub fn plan(
     Ok(plan)
 }
 
+/// What would be right, in Chinese and English.
+type Right = (String, String);
+
+fn right(zh: impl Into<String>, en: impl Into<String>) -> Right {
+    (zh.into(), en.into())
+}
+
 impl Planning<'_> {
-    fn fault(&mut self, row: &Given, at: (&'static str, &'static str), given: &str, right: String) {
-        self.faults.push(Fault::new(row.at, at, given).expecting(right));
+    fn fault(
+        &mut self,
+        row: &Given,
+        at: (&'static str, &'static str),
+        given: &str,
+        (zh, en): Right,
+    ) {
+        self.faults.push(Fault::new(row.at, at, given).expecting(zh, en));
     }
 
     fn twice(&mut self, given: &[Given]) {
@@ -176,9 +191,15 @@ impl Planning<'_> {
         for row in given {
             if let Some(first) = seen.insert(&row.code, row.at) {
                 let right = match first {
-                    At::Line(line) => format!("a code other than that of line {line}"),
-                    At::Row(number) => format!("a code other than that of row {number}"),
-                    At::Whole => String::new(),
+                    At::Line(line) => right(
+                        format!("与第 {line} 行不同的代码"),
+                        format!("a code other than that of line {line}"),
+                    ),
+                    At::Row(number) => right(
+                        format!("与第 {number} 条（从 0 起）不同的代码"),
+                        format!("a code other than that of row {number}"),
+                    ),
+                    At::Whole => right("不同的代码", "another code"),
                 };
                 self.fault(row, ("code", "duplicate_code"), &row.code, right);
             }
@@ -195,7 +216,8 @@ impl Planning<'_> {
         self.faults.line(row.at, "name", &row.name);
         let scheme = Scheme::of(row.kind, &row.code);
         if scheme.is_none() {
-            let right = Scheme::expected(row.kind).to_owned();
+            let (zh, en) = Scheme::expected(row.kind);
+            let right = right(zh, en);
             self.fault(&row, ("code", "bad_code"), &row.code, right);
         }
         let boundary = self.boundary(&row);
@@ -214,7 +236,7 @@ impl Planning<'_> {
                 &row,
                 ("parent_code", "missing_parent"),
                 "",
-                "the code of the area above".to_owned(),
+                right("上级区划的代码", "the code of the area above"),
             );
         }
         if let Some(known) = &known {
@@ -243,20 +265,26 @@ impl Planning<'_> {
             if self.wrong.contains(code) {
                 return None;
             }
-            let right = "the code of an area in this file or known already".to_owned();
+            let right = right(
+                "本文件中或已有的区划代码",
+                "the code of an area in this file or known already",
+            );
             self.fault(row, ("parent_code", "unknown_parent"), code, right);
             return None;
         };
         let micro = row.grid == Some(GridKind::Micro) && above.kind == AreaKind::Grid;
         let served = row.kind != AreaKind::Department || above.kind != AreaKind::Grid;
         if !(micro || above.kind.rank() < row.kind.rank() && served) {
-            let right = format!("an area in which a {} lies", row.kind.name());
+            let right = right(
+                format!("可以下辖{}的区划", row.kind.label()),
+                format!("an area in which a {} lies", row.kind.name()),
+            );
             self.fault(row, ("parent_code", "wrong_level"), code, right);
         } else if above.until.is_some() {
-            let right = "the code of an area that is still there".to_owned();
+            let right = right("尚未撤销的区划代码", "the code of an area that is still there");
             self.fault(row, ("parent_code", "retired"), code, right);
         } else if above.newest().is_some_and(|version| version.from > self.taking.from) {
-            let right = "an area that is there on the day of effect".to_owned();
+            let right = right("在生效日已存在的区划", "an area that is there on the day of effect");
             self.fault(row, ("parent_code", "later"), code, right);
         }
         Some(above)
@@ -265,16 +293,25 @@ impl Planning<'_> {
     /// What a known area must still be.
     fn same(&mut self, row: &Given, known: &Record) {
         if known.kind != row.kind {
-            let right = format!("{}, as it is", known.kind.name());
+            let right = right(
+                format!("现有的{}", known.kind.label()),
+                format!("{}, as it is", known.kind.name()),
+            );
             self.fault(row, ("kind", "other_kind"), row.kind.name(), right);
         }
         if known.until.is_some() {
-            let right = "a new code: one that was used is not given again".to_owned();
+            let right = right(
+                "新的代码：用过的不再分配",
+                "a new code: one that was used is not given again",
+            );
             self.fault(row, ("code", "retired"), &row.code, right);
         }
         let Some(version) = known.newest() else { return };
         if version.from > self.taking.from {
-            let right = format!("a day of effect not before {}", version.from);
+            let right = right(
+                format!("不早于 {} 的生效日期", version.from),
+                format!("a day of effect not before {}", version.from),
+            );
             self.fault(row, ("code", "decided_already"), &row.code, right);
         }
         let parent = version.parent.and_then(|parent| self.registry.get(parent));
@@ -282,7 +319,10 @@ impl Planning<'_> {
         if let (Some(given), Some(parent)) = (&row.parent, parent)
             && *given != parent
         {
-            let right = format!("{parent}; move an area by its own command");
+            let right = right(
+                format!("{parent}；变更隶属请用划转"),
+                format!("{parent}; move an area by its own command"),
+            );
             self.fault(row, ("parent_code", "other_parent"), given, right);
         }
     }
@@ -294,9 +334,10 @@ impl Planning<'_> {
             Err(faults) => {
                 for fault in faults {
                     let at = fault.at.map(|at| format!("{}, {}", at.lng, at.lat));
-                    let right = format!(
-                        "a sound boundary; see polygon {}, ring {}",
-                        fault.polygon, fault.ring
+                    let (polygon, ring) = (fault.polygon, fault.ring);
+                    let right = right(
+                        format!("合格的边界；见第 {polygon} 个多边形第 {ring} 个环"),
+                        format!("a sound boundary; see polygon {polygon}, ring {ring}"),
                     );
                     let place = ("geometry", fault.code.name());
                     self.fault(row, place, &at.unwrap_or_default(), right);
@@ -427,24 +468,35 @@ fn territory(row: &Row<'_>, faults: &mut Faults) -> Option<Given> {
         }
     };
     if kind.is_none() {
-        faults.push(row.fault("level", "unknown_level").expecting("2, 3, 4, 5 or 6"));
+        faults.push(
+            row.fault("level", "unknown_level").expecting("2、3、4、5 或 6", "2, 3, 4, 5 or 6"),
+        );
     }
     let grid = grid_kind(row, faults);
     let cell = row.cell("households");
     let households = cell.parse::<u32>().ok();
     if households.is_none() && !cell.is_empty() {
-        faults.push(row.fault("households", "not_a_number").expecting("a number of households"));
+        faults.push(
+            row.fault("households", "not_a_number")
+                .expecting("户数，整数", "a number of households"),
+        );
     }
     let parent = Some(row.cell("parent_code").to_owned()).filter(|code| !code.is_empty());
     Some(Given { kind: kind?, parent, grid, households, boundary: None, ..plain(row) })
 }
 
+/// What kinds of grids there are, in Chinese and English.
+pub(super) const GRID_KINDS: (&str, &str) = (
+    "综合（comprehensive）、专属（dedicated）或微（micro）网格",
+    "comprehensive, dedicated or micro",
+);
+
 fn grid_kind(row: &Row<'_>, faults: &mut Faults) -> Option<GridKind> {
     let cell = row.cell("grid_kind");
     let kind = GridKind::ALL.iter().find(|kind| kind.name() == cell || kind.label() == cell);
     if kind.is_none() && !cell.is_empty() {
-        let right = "comprehensive, dedicated or micro";
-        faults.push(row.fault("grid_kind", "unknown_grid_kind").expecting(right));
+        let (zh, en) = GRID_KINDS;
+        faults.push(row.fault("grid_kind", "unknown_grid_kind").expecting(zh, en));
     }
     kind.copied()
 }

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::text;
+use crate::{boundary, text};
 
 /// The most characters of a given text that a fault repeats.
 const SHOWN: usize = 60;
@@ -226,7 +226,20 @@ fn label(code: &'static str) -> &'static str {
         "unknown_level" => "层级不合适",
         "unknown_rank" => "哨级不存在",
         "unknown_unit" => "单位不存在",
-        other => other,
+        "bad_code" => "代码不符合规则",
+        "unknown_parent" => "上级代码不存在",
+        "missing_parent" => "缺少上级",
+        "other_parent" => "上级与现有不同，请用划转",
+        "other_kind" => "级别与现有不同",
+        "wrong_level" => "上下级关系不对",
+        "retired" => "已撤销，代码不能再用",
+        "later" | "decided_already" => "生效日期早于已定的变更",
+        "unknown_grid_kind" => "网格类型无效",
+        "unknown_geometry" => "不是多边形",
+        "not_a_number" => "不是数字",
+        "not_geojson" => "不是 GeoJSON",
+        "missing_field" => "缺少内容",
+        other => boundary::FaultCode::parse(other).map_or(other, boundary::FaultCode::label),
     }
 }
 

@@ -65,9 +65,15 @@ fn everywhere() -> Unit {
 }
 
 fn actor(role: Role, over: Unit) -> Actor {
-    let grant = Grant { role, over, from: domain::Instant::MIN_UTC, until: None };
+    let grant = Grant { role, over, from: domain::Instant::MIN_UTC, until: None, post: None };
     let (tenant, person) = (TenantId(Uuid::from_u128(1)), PersonId(Uuid::from_u128(2)));
-    Actor { tenant, person, name: "某人".to_owned(), grants: vec![grant] }
+    Actor {
+        tenant,
+        person,
+        name: "某人".to_owned(),
+        grants: vec![grant],
+        powers: domain::actor::Powers::shipped(),
+    }
 }
 
 /// Looks at a decision with all it needs.

@@ -21,15 +21,15 @@ pub(super) fn retired(area: &str, successors: &[String]) -> Problem {
         .with("successors", successors)
 }
 
-pub(super) fn bad_code(code: &str, expected: &'static str) -> Problem {
+pub(super) fn bad_code(code: &str, (zh, en): (&'static str, &'static str)) -> Problem {
     let code: String = code.chars().take(64).collect();
     Problem::new(Code::BadAreaCode)
         .detail(
-            format!("代码“{code}”不符合规则；应为：{expected}。"),
-            format!("The code `{code}` does not fit; it should be {expected}."),
+            format!("代码“{code}”不符合规则；应为：{zh}。"),
+            format!("The code `{code}` does not fit; it should be {en}."),
         )
         .with("given", &code)
-        .with("expected", expected)
+        .with("expected", en)
 }
 
 pub(super) fn wrong_level(area: &str, parent: &str) -> Problem {

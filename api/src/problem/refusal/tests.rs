@@ -58,7 +58,7 @@ fn all() -> Vec<Refusal> {
         Refusal::UnknownCategory { code: "Z99".to_owned() },
         Refusal::UnknownArea { id: AreaId(uuid::Uuid::nil()) },
         Refusal::AreaRetired { area: text(), successors: vec!["白龙街道".to_owned()] },
-        Refusal::BadAreaCode { code: "42".to_owned(), expected: "9 digits (statistics)" },
+        Refusal::BadAreaCode { code: "42".to_owned(), expected: ("9 位数字", "9 digits") },
         Refusal::WrongLevel { area: text(), parent: "枫林社区".to_owned() },
         Refusal::ChildrenLeft { area: text(), count: 3, example: "枫林社区".to_owned() },
         Refusal::DutiesLeft { area: text(), count: 2 },
