@@ -213,6 +213,11 @@ fn a_case_stays_where_it_was_when_its_community_moves(city: &City) {
     there.post(city, &format!("{path}/dispatch"), &unit).done();
     let new = city.received();
     there.get(city, &format!("/api/v1/reports/{new}")).done();
+    let staff = |area: &str| {
+        let path = format!("/api/v1/people?limit=100&area_id={area}");
+        each(&city.by("admin").get(&path).done(), "/account")
+    };
+    assert!(staff(&far).contains(&"community".to_owned()), "who worked there works there still");
     let far_off = city.by("dispatcher").get(&format!("/api/v1/reports/{new}"));
     far_off.problem(404, "not_found");
 }

@@ -246,13 +246,19 @@ async fn list_people(
     if let Some(id) = params.area_id {
         let world = app.world(tenant)?;
         let area = world.areas.get(AreaId(id)).ok_or(Refusal::UnknownArea { id: AreaId(id) })?;
-        let known = |paths: Vec<Path>| {
-            if paths.iter().any(|path| path.contains(&area.path)) {
-                return vec![area.path.clone()];
+        // A grant is kept where the area was when it was given.
+        let reached = world.areas.reach(&area.unit()).into_iter().map(|unit| unit.path);
+        let reached: Vec<Path> = reached.collect();
+        let known = |path: &Path, own: &[Path]| {
+            if own.iter().any(|own| own.contains(path)) {
+                return vec![path.clone()];
             }
-            paths.into_iter().filter(|path| area.path.contains(path)).collect()
+            own.iter().filter(|own| path.contains(own)).cloned().collect()
         };
-        filter.within = Some(filter.within.map_or_else(|| vec![area.path.clone()], known));
+        filter.within = Some(match filter.within {
+            Some(own) => reached.iter().flat_map(|path| known(path, &own)).collect(),
+            None => reached,
+        });
     }
     let list = move |db: &mut Db| post::list(db, tenant, &filter, after.as_deref(), most);
     let found = app.store.read(list).await?;
