@@ -188,7 +188,7 @@ fn roles_that_mix_power_are_refused_with_their_places(city: &City) {
         city,
         &json!([
             entry("resident", &["report_problem", "close_case"]),
-            entry("administrator", &["manage_people", "read_people", "handle_case"]),
+            entry("administrator", &["manage_people", "manage_areas", "handle_case"]),
             entry("street_leader", &["read_audit"]),
             entry("resident", &["report_problem"]),
         ]),

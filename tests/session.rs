@@ -92,7 +92,8 @@ fn an_administrator_ends_the_logins_of_those_managed(city: &City) {
     let revoke = format!("{path}/revoke");
     assert_eq!(city.by("admin").get(&path).done()["items"].as_array().unwrap().len(), 2);
     city.by("far_admin").post(&revoke, &json!({})).problem(403, "not_permitted");
-    city.by("leader").post(&revoke, &json!({})).problem(404, "not_found");
+    city.by("leader").post(&revoke, &json!({})).problem(403, "not_permitted");
+    city.by("neighbour").post(&revoke, &json!({})).problem(404, "not_found");
     city.by("admin").post(&revoke, &json!({})).done();
     with(city, &phone, "GET", "/api/v1/me").problem(401, "unauthenticated");
     assert_eq!(city.by("admin").get(&path).done()["items"], json!([]));

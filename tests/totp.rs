@@ -148,7 +148,8 @@ fn a_lost_telephone_is_reset_by_an_administrator(city: &City) {
     enrol(city, "worker");
     let path = format!("/api/v1/people/{}/second_factor/reset", city.by("worker").id());
     city.by("far_admin").post(&path, &json!({})).problem(403, "not_permitted");
-    city.by("leader").post(&path, &json!({})).problem(404, "not_found");
+    city.by("leader").post(&path, &json!({})).problem(403, "not_permitted");
+    city.by("neighbour").post(&path, &json!({})).problem(404, "not_found");
     city.by("worker").post(&path, &json!({})).problem(403, "not_permitted");
     city.by("admin").post(&path, &json!({})).done();
     city.by("worker").get("/api/v1/me").problem(401, "unauthenticated");
