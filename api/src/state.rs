@@ -196,7 +196,7 @@ impl App {
         /// How exactly it is kept when a session was last used.
         const SEEN: Duration = Duration::minutes(5);
         let now = self.clock.now();
-        let world = self.world(claims.tid)?;
+        let world = self.worlds.get(claims.tid).ok_or(Fault::Ended)?;
         if let Some(known) = self.actors.get(claims.sid, now)
             && Arc::ptr_eq(&known.actor.powers, &world.rules.powers)
         {
