@@ -282,6 +282,26 @@ fn right(city: &City, operation: &str) -> Option<Right> {
         }
         "list_on_duty" => list(&format!("areas/{}/on_duty", area(seed::GRID))),
         "set_password" => person("/password", json!({ "password": "a brand new passphrase" })),
+        "get_privacy_notice" => list("privacy?tenant=9901"),
+        "get_contact" => person("/contact", Value::Null),
+        "set_contact" => person("/contact", json!({ "phone": "13800005678" })),
+        "search_contacts" => {
+            ("/api/v1/contacts/search".to_owned(), json!({ "phone": "13800005678" }))
+        }
+        "disclose_person" => person("/disclosures", seeing()),
+        "disclose_reporter" => report("/reporter/disclosures", seeing()),
+        "list_disclosures" => list("disclosures"),
+        "list_my_disclosures" => list("me/disclosures"),
+        "list_consents" => list("me/consents"),
+        "answer_consent" => {
+            let body = json!({ "purpose": "notification", "given": true, "version": "1" });
+            ("/api/v1/me/consents".to_owned(), body)
+        }
+        "get_my_export" => list("me/export"),
+        "erase_person" => person("/erasure", reason()),
+        "list_audit" => list("audit"),
+        "get_retention" => list("retention"),
+        "get_case_verification" => case(city.whistled(), "verification", Value::Null),
         "list_policies" => list("policies"),
         "get_policy" => list("policies/deadlines"),
         "list_presets" => list("policies/deadlines/presets"),
@@ -392,7 +412,8 @@ fn right(city: &City, operation: &str) -> Option<Right> {
             city.by("community").post(&format!("{path}/join"), &json!({ "case_id": case })).done();
             (format!("{path}/unjoin"), json!({}))
         }
-        // Their answers depend on credentials, not on roles: `auth.rs`.
+        // Their answers depend on credentials, not on roles: `auth.rs`; and whoever is erased is
+        // gone: `erasure.rs`.
         "login"
         | "login_wechat"
         | "answer_second_factor"
@@ -400,9 +421,14 @@ fn right(city: &City, operation: &str) -> Option<Right> {
         | "finish_authorization"
         | "issue_token"
         | "refresh_login"
-        | "logout" => return None,
+        | "logout"
+        | "erase_me" => return None,
         _ => panic!("nobody tries {operation}: add it here"),
     })
+}
+
+fn seeing() -> Value {
+    json!({ "fields": ["phone"], "purpose": "callback", "reason": "回访核实" })
 }
 
 fn vendor(city: &City) -> Value {
@@ -561,7 +587,8 @@ fn every_operation_survives_everybody(city: &City) {
     let (unit, person) = (city.area(seed::CG), city.by("next_worker").id().to_string());
     for (method, path, operation) in operations(&api::server::document()) {
         let name = operation["operationId"].as_str().unwrap();
-        if path.contains("/auth/") || path.contains("/oauth/") {
+        // Who ended the login, or the account, would be nobody for the rest.
+        if ["/auth/", "/oauth/", "/me/erasure"].iter().any(|end| path.contains(end)) {
             continue;
         }
         let id = match operation["tags"][0].as_str() {

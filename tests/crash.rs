@@ -34,6 +34,7 @@ fn program() -> PathBuf {
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.args(arguments).env_clear().stdin(Stdio::null());
+    command.env("GRIDWHISTLE_VAULT_KEY", crate::harness::VAULT_KEY);
     command
 }
 

@@ -15,9 +15,10 @@ use std::{
 use actix_web::{dev::ServerHandle, rt::System, web::Data};
 use api::{
     clock::Clock,
-    config::{LogFormat, LogLevel, SecondFactor, Settings},
+    config::{LogFormat, LogLevel, SecondFactor, Settings, VaultKeys},
     server,
     state::App,
+    vault::Suite,
 };
 use chrono::Duration;
 use persistence::Store;
@@ -81,6 +82,15 @@ pub(crate) fn root() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// The master key all databases of the tests are filled under.
+pub(crate) const VAULT_KEY: &str =
+    "7465737465737465737465737465737465737465737465737465737465737465";
+
+fn vault_key() -> VaultKeys {
+    let Ok(keys) = VAULT_KEY.parse();
+    keys
+}
+
 /// The settings of a server on this database.
 pub(crate) fn settings(url: &str) -> Settings {
     let Ok(database) = url.parse();
@@ -98,6 +108,10 @@ pub(crate) fn settings(url: &str) -> Settings {
         proxies: 0,
         // What tests do is done by the tests; those about the clockwork start it.
         clockwork: false,
+        vault_cipher: Suite::Aes,
+        vault_key: Some(vault_key()),
+        vault_key_file: None,
+        vault_key_command: None,
         idle_hours: 10_000,
         password_days: 0,
         second_factor: SecondFactor::Off,

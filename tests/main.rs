@@ -9,6 +9,8 @@ mod area_import;
 #[cfg(test)]
 mod area_map;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod case;
@@ -22,6 +24,8 @@ mod concurrency;
 mod coverage;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod erasure;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
@@ -40,6 +44,8 @@ mod openapi;
 mod pages;
 #[cfg(test)]
 mod person;
+#[cfg(test)]
+mod personal;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]

@@ -38,6 +38,7 @@ pub(crate) const OPEN: &[&str] = &[
     "issue_token",
     "get_health",
     "get_readiness",
+    "get_privacy_notice",
 ];
 
 fn all() -> Vec<(String, String, Value)> {
@@ -130,8 +131,14 @@ fn every_operation_says_who_may_and_how_it_fails() {
         }
         assert_eq!(
             responses.contains_key("401"),
-            !["get_health", "get_readiness", "list_signing_keys", "get_authorization_server",]
-                .contains(&name),
+            ![
+                "get_health",
+                "get_readiness",
+                "list_signing_keys",
+                "get_authorization_server",
+                "get_privacy_notice",
+            ]
+            .contains(&name),
             "{at}"
         );
         if method == "POST" && !path.starts_with("/api/v1/auth/") && path != "/oauth/token" {

@@ -187,10 +187,11 @@ fn a_confidential_reporter_is_invisible_to_handlers(city: &City) {
     for by in ["worker", "community", "district"] {
         assert_eq!(reporter(by, &report), Value::Null, "{by}");
     }
-    for by in ["resident", "dispatcher", "hotline"] {
-        assert_eq!(reporter(by, &report), "居民张阿姨", "{by}");
+    assert_eq!(reporter("resident", &report), "本人");
+    for by in ["dispatcher", "hotline"] {
+        assert_eq!(reporter(by, &report), "居***姨", "{by}");
     }
-    assert_eq!(reporter("community", &open), "居民老许");
+    assert_eq!(reporter("community", &open), "居**许");
     assert_eq!(reporter("worker", &open), Value::Null);
     // Nor does anything else tell: not the case, not a timeline, not a list.
     let case = city.filed_from(&report);

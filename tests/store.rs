@@ -149,6 +149,8 @@ impl Desk {
             address: None,
             client_at: None,
             confidential: false,
+            anonymous: false,
+            contact: false,
             handled: None,
         }
     }

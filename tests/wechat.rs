@@ -206,6 +206,10 @@ fn a_phone_is_bound_sealed_and_masked(city: &City, _: &Weixin) {
     assert_eq!(get()["phone"], "138****5678");
     let another = phone(city, &tokens, "phone-13900001111").done();
     assert_eq!(another["phone"], "139****1111");
+    // It can be found, disclosed and erased like every other.
+    let found =
+        city.by("admin").post("/api/v1/contacts/search", &json!({ "phone": "13900001111" }));
+    assert_eq!(found.done()["items"].as_array().map(Vec::len), Some(1));
     let shown = if city.database.url.starts_with("sqlite") {
         "select hex(sealed) || hex(blind) as line from person_phones"
     } else {
@@ -216,6 +220,9 @@ fn a_phone_is_bound_sealed_and_masked(city: &City, _: &Weixin) {
     assert!(rows.len() == 1 && !rows[0].contains(plain), "{rows:?}");
     with(city, &tokens, "POST", "/api/v1/me/phone/unbind", &json!({})).done();
     assert_eq!(get()["phone"], Value::Null);
+    let found =
+        city.by("admin").post("/api/v1/contacts/search", &json!({ "phone": "13900001111" }));
+    assert_eq!(found.done()["items"], json!([]));
 }
 
 fn the_access_token_is_fetched_once_for_all_replicas(city: &City, weixin: &Weixin) {

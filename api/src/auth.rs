@@ -25,10 +25,12 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
+    audit,
     body::Json,
     client::Presented,
+    engine,
     factor::{self, Login},
-    limits,
+    limits, names,
     problem::{Code, Problem, Reply},
     scope::Scopes,
     session::{self, LoginView, Opening},
@@ -231,6 +233,11 @@ async fn login(app: Data<App>, request: HttpRequest, body: Json<LoginBody>) -> R
     let hash = stored.as_ref().map(|stored| stored.hash.clone());
     let right = app.passwords.verify(password, hash).await?;
     let wrong = || Problem::new(Code::CredentialsInvalid);
+    if let (Some(world), false) = (&world, right) {
+        let (tenant, note) =
+            (world.tenant.id, audit::login_refused(&app, &request, person.as_ref()));
+        app.store.run(move |db| persistence::audit::append(db, tenant, note)).await?;
+    }
     let (Some(world), Some(person), Some(stored), true) = (world, person, stored, right) else {
         return Err(wrong());
     };
@@ -292,13 +299,15 @@ pub struct MeView {
 async fn me(app: Data<App>, caller: Incomplete) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
     let now = app.clock.now();
+    let person = engine::look::<Person>(&app, &caller, caller.person.0).await?;
+    let name = names::own(&app, caller.tenant, &person.state).await?;
     // A grant over an area that was moved reaches several places and is told once.
     let mut told = std::collections::HashSet::new();
     let once = |grant: &&Grant| grant.holds(now) && told.insert((grant.role, grant.over.id));
     let grants = caller.grants.iter().filter(once).map(GrantView::from);
     Ok(HttpResponse::Ok().json(MeView {
         id: caller.person.0,
-        name: caller.name.clone(),
+        name,
         tenant: TenantView { code: world.tenant.code.clone(), name: world.tenant.name.clone() },
         grants: grants.collect(),
     }))

@@ -45,6 +45,8 @@ Environment:
   GRIDWHISTLE_LOG, GRIDWHISTLE_LOG_LEVEL, GRIDWHISTLE_WORKERS, GRIDWHISTLE_READERS,
   GRIDWHISTLE_WRITERS, GRIDWHISTLE_WAITING, GRIDWHISTLE_ACCESS_MINUTES,
   GRIDWHISTLE_REFRESH_DAYS, GRIDWHISTLE_PROXIES, GRIDWHISTLE_CLOCKWORK,
+  GRIDWHISTLE_VAULT_CIPHER, GRIDWHISTLE_VAULT_KEY_FILE, GRIDWHISTLE_VAULT_KEY_COMMAND.
+  GRIDWHISTLE_VAULT_KEY holds the master keys themselves, the current one first.
   GRIDWHISTLE_IDLE_HOURS, GRIDWHISTLE_PASSWORD_DAYS, GRIDWHISTLE_SECOND_FACTOR,
   GRIDWHISTLE_PUBLIC_URL. Only in the environment or the file: GRIDWHISTLE_KEY,
   GRIDWHISTLE_MINI_PROGRAMS, GRIDWHISTLE_PROVIDERS (docs/logins.md).
@@ -55,6 +57,7 @@ Files:
   gridwhistle.toml   settings under the names of the flags with `_` for `-`, read when it exists
                      or --config names another; unknown names are refused
   gridwhistle.db     the database, when none is named
+  gridwhistle.db.key the keys of people's data in it; keep a copy apart from the database
 
 Exit codes:
   0  done
@@ -71,7 +74,7 @@ pub enum Command {
     /// Serve the API until told to stop
     ///
     /// Brings the database up to date first. SIGTERM and Ctrl-C let running requests finish.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Serve a small city with people, reports and cases, to try everything
     ///
     /// The accounts and their passwords are printed. Nothing of an existing database is touched.
@@ -95,6 +98,9 @@ pub enum Command {
     /// Manage administrators
     #[command(subcommand)]
     Admin(Admin),
+    /// Manage the keys that people's data is encrypted under
+    #[command(subcommand)]
+    Vault(Vault),
     /// Manage the keys that sign access tokens
     #[command(subcommand)]
     Keys(Keys),
@@ -252,6 +258,52 @@ pub struct NewAdmin {
     /// Where the database is.
     #[command(flatten)]
     pub source: Source,
+}
+
+/// `vault`.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Vault {
+    /// Show which master keys are given, and how many data keys each wraps
+    Status(VaultSource),
+    /// Make a new master key in the key file and bring everything under it
+    ///
+    /// Servers that run on the same file take it up by themselves. Older keys stay in the file
+    /// until `vault status` calls them unused and no backup needs them.
+    Rotate(VaultSource),
+    /// Bring everything under the first of the keys given, and under the cipher that is set
+    ///
+    /// For keys from a setting or a command: put the new one in front, restart, then run this.
+    /// Stop the servers before changing the cipher.
+    Rewrap(VaultSource),
+}
+
+/// Where the settings, the database and the keys are.
+#[derive(Args, Clone, Debug, Default)]
+pub struct VaultSource {
+    /// Where the database is.
+    #[command(flatten)]
+    pub source: Source,
+    /// What people's data is encrypted with [default: aes]
+    #[arg(long, value_name = "SUITE")]
+    pub vault_cipher: Option<crate::vault::Suite>,
+    /// The file with the master keys [default with SQLite: the database's name and .key]
+    #[arg(long, value_name = "FILE")]
+    pub vault_key_file: Option<PathBuf>,
+    /// A program that prints the master keys
+    #[arg(long, value_name = "PROGRAM")]
+    pub vault_key_command: Option<String>,
+}
+
+impl VaultSource {
+    /// What it says of the settings.
+    pub fn settings(&self) -> Partial {
+        Partial {
+            vault_cipher: self.vault_cipher,
+            vault_key_file: self.vault_key_file.clone(),
+            vault_key_command: self.vault_key_command.clone(),
+            ..self.source.settings()
+        }
+    }
 }
 
 /// `keys`.

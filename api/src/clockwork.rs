@@ -32,7 +32,7 @@ use persistence::{
 };
 use uuid::Uuid;
 
-use crate::{engine::Kept, state::App};
+use crate::{engine::Kept, retention, state::App};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -91,6 +91,11 @@ pub async fn run(app: Data<App>) {
             Ok(_) => {}
             Err(StoreError::Closed) => return,
             Err(error) => tracing::warn!(%error, "the clockwork cannot look for what is due"),
+        }
+        match retention::pass(&app).await {
+            Ok(_) => {}
+            Err(StoreError::Closed) => return,
+            Err(error) => tracing::warn!(%error, "what is over cannot be removed"),
         }
     }
 }

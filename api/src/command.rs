@@ -20,7 +20,7 @@ use persistence::{
 use crate::{
     cli::{
         Admin, Cli, Command, Demo, Health, Keys, NewAdmin, NewTenant, RootKind, Rotate, Serve,
-        Source, Tenant, Verify,
+        Source, Tenant, Vault as Vaults, VaultSource, Verify,
     },
     clock::Clock,
     config::{DatabaseUrl, Partial, SecondFactor, Settings},
@@ -30,7 +30,9 @@ use crate::{
     problem::problems_markdown,
     ring, server,
     state::{App, sealing},
-    telemetry, verify,
+    telemetry,
+    vault::{Vault, rotate},
+    verify,
 };
 
 /// How a command ended: done, or what a caller should know by the exit code.
@@ -47,7 +49,7 @@ type Done = Result<Ended, Failed>;
 /// Does what the command line asks.
 pub async fn run(cli: Cli) -> Done {
     match cli.command {
-        Command::Serve(serve) => run_serve(serve).await,
+        Command::Serve(serve) => run_serve(*serve).await,
         Command::Demo(demo) => run_demo(demo).await,
         Command::Migrate(source) => run_migrate(&source),
         Command::Openapi => {
@@ -63,6 +65,7 @@ pub async fn run(cli: Cli) -> Done {
         Command::Tenant(Tenant::Create(tenant)) => create_tenant(tenant).await,
         Command::Tenant(Tenant::List(source)) => list_tenants(&source).await,
         Command::Admin(Admin::Create(admin)) => create_admin(admin).await,
+        Command::Vault(vault) => run_vault(vault).await,
         Command::Keys(Keys::Rotate(rotate)) => rotate_keys(rotate).await,
         Command::Keys(Keys::List(source)) => list_keys(&source).await,
         Command::Verify(verify) => run_verify(verify).await,
@@ -190,7 +193,7 @@ async fn create_admin(new: NewAdmin) -> Done {
         password: password.clone(),
         grants: vec![(Role::Administrator, root_code(&store, &tenant).await?)],
     };
-    install::register(&store, &Clock::default(), &tenant, vec![person]).await?;
+    install::register(&store, &Clock::default(), None, &tenant, vec![person]).await?;
     print(&format!("account  {}\npassword {password}", new.account));
     print("The password is shown once; hand it over in person and change it.");
     Ok(Ended::Well)
@@ -237,6 +240,45 @@ async fn run_verify(verify: Verify) -> Done {
         return Ok(Ended::Well);
     }
     Ok(Ended::Badly)
+}
+
+async fn run_vault(command: Vaults) -> Done {
+    let (source, rotates, rewraps) = match &command {
+        Vaults::Status(source) => (source, false, false),
+        Vaults::Rotate(source) => (source, true, true),
+        Vaults::Rewrap(source) => (source, false, true),
+    };
+    let VaultSource { source: Source { config, .. }, .. } = source;
+    let settings = settings(source.settings(), config.as_deref())?;
+    let store = Store::open(settings.database.expose(), settings.store_options())?;
+    let vault = Vault::open(&settings, &store).await?;
+    if rotates {
+        vault.prepend()?;
+    }
+    let now = Clock::default().now();
+    let (tenants, current) = (store.read(persistence::tenant::all).await?, vault.current());
+    let mut used = std::collections::BTreeSet::new();
+    for tenant in tenants {
+        if rewraps {
+            let done = vault.rewrap(&store, tenant.id, now).await?;
+            let (keys, values) = (done.keys, done.values);
+            print(&format!("{}\t{keys} keys and {values} values brought up to date", tenant.code));
+        }
+        for (master, count) in rotate::masters(&store, tenant.id).await? {
+            print(&format!("{}\t{master} wraps {count} data keys", tenant.code));
+            used.insert(master);
+        }
+    }
+    for master in vault.given() {
+        let state = match (master == current, used.contains(&master)) {
+            (true, _) => "current",
+            (false, true) => "still used",
+            (false, false) => "unused; only older backups may need it",
+        };
+        print(&format!("{master}\t{state}"));
+    }
+    store.close();
+    Ok(Ended::Well)
 }
 
 async fn run_health(health: Health) -> Done {

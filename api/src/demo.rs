@@ -44,7 +44,7 @@ pub async fn run(
     let clock = Clock::default();
     let app = App::open(settings, clock.clone()).await?;
     say("正在建立黄石市：区划、部门、网格、人员…… / Setting up the city of Huangshi…");
-    let city = city::seed(&app.store, &clock).await?;
+    let city = city::seed(&app.store, &clock, Some(&app.vault)).await?;
     app.worlds.refresh(&app.store).await?;
     say(&city.summary());
     let store = app.store.clone();

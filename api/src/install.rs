@@ -16,6 +16,7 @@ use domain::{
     id::{AreaId, CommandId, PersonId, TenantId},
     journal::Hash,
     person::{Command, NewGrant, Person},
+    personal::{Contact, SubjectKind},
     rules::{Rules, local_day},
     sheet::At,
     text::{Code, Line},
@@ -28,6 +29,7 @@ use persistence::{
 use crate::{
     clock::{Clock, new_id},
     password,
+    vault::Vault,
     world::Geometry,
 };
 
@@ -194,10 +196,12 @@ pub struct NewPerson {
     pub grants: Vec<(Role, String)>,
 }
 
-/// Registers people as the system; answers their identities.
+/// Registers people as the system; answers their identities. Without a vault the names of
+/// residents are not kept.
 pub async fn register(
     store: &Store,
     clock: &Clock,
+    vault: Option<&Vault>,
     tenant: &Tenant,
     people: Vec<NewPerson>,
 ) -> Result<Vec<PersonId>, Failed> {
@@ -223,7 +227,12 @@ pub async fn register(
         let change = act::<Person>(None, &command, request, 0, context(clock.now()))
             .map_err(|refusal| Failed(format!("{}: {}", new.account, refusal.code())))?;
         let hash = password::hash(&new.password).map_err(|problem| Failed(problem.to_string()))?;
-        let writes = vec![Write::Person(Box::new(change)), Write::Password { person, hash }];
+        let sealed = match vault.filter(|_| change.state.is_nameless()) {
+            Some(vault) => Some(sealed(vault, store, id, (person, &new.name), clock.now()).await?),
+            None => None,
+        };
+        let writes = [Write::Person(Box::new(change)), Write::Password { person, hash }];
+        let writes = writes.into_iter().chain(sealed).collect();
         match store.commit(writes).await {
             Ok(_) => registered.push(person),
             Err(StoreError::Exists(_)) => {
@@ -233,6 +242,21 @@ pub async fn register(
         }
     }
     Ok(registered)
+}
+
+/// The name of a resident, sealed.
+async fn sealed(
+    vault: &Vault,
+    store: &Store,
+    tenant: TenantId,
+    (person, name): (PersonId, &str),
+    at: Instant,
+) -> Result<Write, Failed> {
+    let look_up = vault.look_up(store, tenant, at).await?;
+    let contact = Contact { name: Line::try_from(name).ok(), ..Contact::default() };
+    let subject = (person.0, SubjectKind::Person);
+    let new = vault.new_subject(tenant, subject, &contact, &look_up, at)?;
+    Ok(Write::Personal(Box::new(new)))
 }
 
 fn command(person: PersonId, new: &NewPerson, areas: &AreaTree) -> Result<Command, Failed> {

@@ -42,6 +42,8 @@ the case closes.\n\n\
         (name = "areas", description = "区划、单位、网格定位与分类目录 · areas, units, locating, catalogue"),
         (name = "clients", description = "接入系统：登记、密钥、令牌 · programs as clients: secrets and tokens"),
         (name = "people", description = "人员与授权 · people and grants"),
+        (name = "privacy", description = "个人信息：联系方式、明文查看、同意、导出、删除 · people's data and their rights"),
+        (name = "audit", description = "审计日志、明文查看记录、保存期限 · the audit log, disclosures, retention"),
         (name = "service", description = "运行状况 · health of the service"),
     ),
     components(schemas(ProblemView<'_>, FaultView<'_>)),

@@ -1,5 +1,7 @@
 //! People over HTTP: administrators register them, grant and revoke roles, reset passwords.
 
+use std::collections::HashMap;
+
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
@@ -8,6 +10,7 @@ use domain::{
     change::{Request, Stored, act},
     id::{AreaId, PersonId},
     person::{Command, NewGrant, Person, Shift, Standing},
+    personal::{Contact, SubjectKind},
     refusal::Refusal,
     text::{Code as Word, Line},
 };
@@ -21,8 +24,10 @@ use crate::{
     auth::{Caller, Incomplete},
     body::Json,
     clock::derived_id,
+    contact,
     engine::{self, Asked, Step},
     headers::{IfMatch, Key},
+    names,
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     password::Owner,
@@ -80,14 +85,19 @@ impl From<&Shift> for ShiftView {
     }
 }
 
-impl From<&Stored<Person>> for PersonView {
-    fn from(stored: &Stored<Person>) -> Self {
+impl PersonView {
+    /// A person as the caller may see the name.
+    pub async fn of(app: &App, caller: &Caller, stored: &Stored<Person>) -> Reply<Self> {
+        Ok(Self::new(stored, &named(app, caller, &stored.state).await?))
+    }
+
+    fn new(stored: &Stored<Person>, names: &HashMap<PersonId, String>) -> Self {
         let person = &stored.state;
         Self {
             id: person.id.0,
             seq: stored.seq,
             account: person.account.as_str().to_owned(),
-            name: person.name.as_str().to_owned(),
+            name: names.get(&person.id).map_or(person.name.as_str(), String::as_str).to_owned(),
             standing: person.standing.name(),
             grants: person.grants.iter().map(GrantView::from).collect(),
             shift: person.shift.as_ref().map(ShiftView::from),
@@ -136,6 +146,7 @@ pub struct RegisterBody {
     account: Word,
     /// The name. 姓名。
     #[schema(value_type = String, min_length = 1, max_length = 120, example = "李网格")]
+    #[serde(serialize_with = "contact::hidden")]
     name: Line,
     /// The first password, to be handed over in person. 初始密码。
     #[schema(min_length = 10, max_length = 128, format = Password)]
@@ -167,7 +178,10 @@ async fn register_person(
     require_manager(&caller, &app)?;
     let body = body.0;
     let id = body.id.unwrap_or_else(|| derived_id(key.0.0, "person"));
-    let asked = Request::new(key.0, "register_person", id, &body);
+    contact::check_account(body.account.as_str())?;
+    let known = Contact { name: Some(body.name.clone()), ..Contact::default() };
+    let sealed = contact::seal_new(&app, &caller, (id, SubjectKind::Person), &known).await?;
+    let asked = Request::new(key.0, "register_person", id, &(&body, &sealed.fingerprint));
     let RegisterBody { account, name, password, grants, .. } = body;
     let owner = Owner {
         account: account.as_str().to_owned(),
@@ -183,12 +197,18 @@ async fn register_person(
     };
     let (stored, _) = engine::begin(&app, &caller, asked, |context| {
         let change = act::<Person>(None, &command, asked, 0, context)?;
-        Ok((change, vec![Write::Password { person: PersonId(id), hash }]))
+        let mut writes = vec![Write::Password { person: PersonId(id), hash }];
+        // The names of staff stand in the journal, those of residents do not.
+        if change.state.is_nameless() {
+            writes.push(sealed.write);
+        }
+        Ok((change, writes))
     })
     .await?;
+    let names = names::shown(&app, caller.tenant, [stored.state.id]).await?;
     let mut answer = HttpResponse::Created();
     answer.insert_header(("Location", format!("/api/v1/people/{id}")));
-    Ok(tagged(&request, answer, &tag(stored.seq), &PersonView::from(&stored)))
+    Ok(tagged(&request, answer, &tag(stored.seq), &PersonView::new(&stored, &names)))
 }
 
 /// Hashing a password is dear: only for those who may.
@@ -262,8 +282,11 @@ async fn list_people(
     }
     let list = move |db: &mut Db| post::list(db, tenant, &filter, after.as_deref(), most);
     let found = app.store.read(list).await?;
+    let ids: Vec<PersonId> =
+        found.iter().filter(|one| one.state.is_nameless()).map(|one| one.state.id).collect();
+    let names = names::shown(&app, tenant, ids).await?;
     let position = |person: &Stored<Person>| person.state.account.as_str().to_owned();
-    Ok(Page::cut(found, limit, position, |person| PersonView::from(&person)))
+    Ok(Page::cut(found, limit, position, |person| PersonView::new(&person, &names)))
 }
 
 /// Whom the caller may look up: everybody for who manages people, those who work in the own
@@ -299,7 +322,17 @@ async fn get_person(
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let stored = engine::look::<Person>(&app, &caller, id.0).await?;
-    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &PersonView::from(&*stored)))
+    let view = PersonView::of(&app, &caller, &stored).await?;
+    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}
+
+/// What a person is called: masked, but not towards the person.
+async fn named(app: &App, caller: &Caller, person: &Person) -> Reply<HashMap<PersonId, String>> {
+    if person.id != caller.person {
+        return names::shown(app, caller.tenant, [person.id]).await;
+    }
+    let own = names::own(app, caller.tenant, person).await?;
+    Ok(HashMap::from([(person.id, own)]))
 }
 
 /// Asks one command of one person.
@@ -313,7 +346,7 @@ pub async fn ask(
     let stored = engine::command::<Person>(&step.app, &step.caller, asked, command).await?;
     // What was granted or revoked counts from the next request on.
     step.app.actors.forget_person(stored.state.id);
-    let view = PersonView::from(&stored);
+    let view = PersonView::of(&step.app, &step.caller, &stored).await?;
     Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 
@@ -343,6 +376,11 @@ pub struct RenameBody {
 #[post("/people/{id}/rename")]
 async fn rename_person(step: Step, body: Json<RenameBody>) -> Reply<HttpResponse> {
     let name = body.0.name.clone();
+    let person = engine::look::<Person>(&step.app, &step.caller, step.id).await?;
+    if !person.state.in_office() {
+        // The name of a resident is kept with the contact, where it can be erased.
+        return Err(Refusal::NoOffice.into());
+    }
     ask(step, "rename_person", &body.0, Command::Rename { name }).await
 }
 
@@ -404,7 +442,7 @@ async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<HttpRespons
     let person = engine::look::<Person>(&step.app, &step.caller, step.id).await?;
     let hash = step.app.passwords.accept(body.0.password, owner(&person.state)).await?;
     let stored = reset(&step.app, &step.caller, asked, hash).await?;
-    let view = PersonView::from(&stored);
+    let view = PersonView::of(&step.app, &step.caller, &stored).await?;
     Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 
@@ -440,5 +478,6 @@ async fn change_password(
     let hash = app.passwords.accept(password, owner).await?;
     let asked = Asked { id, request: asked, if_match: IfMatch(None) };
     let stored = reset(&app, &caller, asked, hash).await?;
-    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &PersonView::from(&stored)))
+    let view = PersonView::of(&app, &caller, &stored).await?;
+    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }

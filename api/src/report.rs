@@ -13,6 +13,7 @@ use domain::{
     flow::Context,
     id::{AreaId, CaseId, CommandId, PersonId, ReportId},
     intake::{self, Correction},
+    personal::SubjectKind,
     report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
     rules::Urgency,
     sla::{Complexity, Demand},
@@ -29,8 +30,10 @@ use crate::{
     body::Json,
     case::{CaseBrief, CaseView},
     clock::derived_id,
+    contact::{self, ContactView, ReporterContact},
     engine::{self, Step},
     headers::Key,
+    names::Known,
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
@@ -101,6 +104,13 @@ pub struct SubmitBody {
     /// Whether handlers may not know who reported. 是否保密。
     #[serde(default)]
     confidential: bool,
+    /// Whether nobody may know who reported; the own list still has it. 是否匿名。
+    #[serde(default)]
+    anonymous: bool,
+    /// Whom to reach: of somebody a report is made for by the hotline or a grid worker, or the
+    /// resident's own phone. Kept encrypted. 联系人。
+    #[serde(serialize_with = "crate::contact::hidden")]
+    contact: Option<ReporterContact>,
     /// What was done, when it was handled there and then. 自行处置。
     handled: Option<HandledBody>,
 }
@@ -144,6 +154,11 @@ pub struct ReportView {
     place: PlaceView,
     /// Who reported; none for those who may not know. 上报人。
     reporter: Option<ReporterView>,
+    /// Whom to reach, masked; none for those who may not know, and where nobody was named.
+    /// 联系人（脱敏）。
+    contact: Option<ContactView>,
+    /// Whether nobody may know who reported.
+    anonymous: bool,
     /// Whether handlers may not know who reported.
     confidential: bool,
     /// When it reached us.
@@ -177,12 +192,12 @@ pub struct ReportView {
 pub struct ReporterView {
     /// The person.
     id: Uuid,
-    /// The name.
+    /// The name: of staff as it is, of residents masked.
     name: String,
 }
 
 impl ReportView {
-    fn new(stored: &Stored<Report>, by: &Actor, app: &App) -> Self {
+    fn new(stored: &Stored<Report>, by: &Actor, app: &App, known: &Known) -> Self {
         use domain::flow::Flow;
         let report = &stored.state;
         let told = report.reporter_visible_to(by, app.clock.now());
@@ -211,9 +226,11 @@ impl ReportView {
             place: PlaceView::from(&report.place),
             reporter: told.then(|| ReporterView {
                 id: report.reporter.0,
-                name: report.reporter_name.clone(),
+                name: known.name(by, report.reporter),
             }),
+            contact: told.then(|| known.contact(report)).flatten(),
             confidential: report.confidential,
+            anonymous: report.anonymous,
             received_at: report.received_at,
             client_time: report.client_at,
             clock_ahead: report.clock_ahead,
@@ -277,16 +294,24 @@ async fn submit_report(
     let body = body.0;
     let world = app.world(caller.tenant)?;
     let id = body.id.unwrap_or_else(|| derived_id(key.0.0, "report"));
-    let asked = Request::new(key.0, "submit_report", id, &body);
+    let subject = (id, SubjectKind::Report);
+    let sealed = contact::sealed(&app, &caller, subject, body.contact.as_ref()).await?;
+    let asked = match &sealed {
+        Some(sealed) => Request::new(key.0, "submit_report", id, &(&body, &sealed.fingerprint)),
+        None => Request::new(key.0, "submit_report", id, &body),
+    };
     let draft = draft(body, id, key.0, &world, &caller, &app)?;
     let (stored, _) = engine::begin(&app, &caller, asked, |context| {
         let (change, case) = intake::submit(draft, asked, context)?;
-        Ok((change, case.into_iter().map(|case| Write::Case(Box::new(case))).collect()))
+        let case = case.into_iter().map(|case| Write::Case(Box::new(case)));
+        Ok((change, case.chain(sealed.map(|sealed| sealed.write)).collect()))
     })
     .await?;
+    let known = Known::of(&app, &caller, &[&stored.state]).await?;
     let mut answer = HttpResponse::Created();
     answer.insert_header(("Location", format!("/api/v1/reports/{}", stored.state.id)));
-    Ok(tagged(&request, answer, &tag(stored.seq), &ReportView::new(&stored, &caller, &app)))
+    let view = ReportView::new(&stored, &caller, &app, &known);
+    Ok(tagged(&request, answer, &tag(stored.seq), &view))
 }
 
 fn draft(
@@ -312,6 +337,8 @@ fn draft(
         address: body.place.address,
         client_at: body.client_time.map(|time| time.with_timezone(&Utc)),
         confidential: body.confidential,
+        anonymous: body.anonymous,
+        contact: body.contact.is_some(),
         handled: body.handled.map(|handled| Handled { case, result: handled.result }),
     })
 }
@@ -359,8 +386,11 @@ async fn list_reports(
     let scope = caller.scope(Permission::ReadCases, app.clock.now());
     let keyset = Keyset { after, limit: limit.probe() };
     let found = app.store.read(move |db| reports::list(db, &scope, &filter, keyset)).await?;
+    let shown: Vec<&Report> =
+        found.iter().take(limit.get().into()).map(|stored| &stored.state).collect();
+    let known = Known::of(&app, &caller, &shown).await?;
     let position = |stored: &Stored<Report>| (stored.state.received_at, stored.state.id.0);
-    Ok(Page::cut(found, limit, position, |stored| ReportView::new(&stored, &caller, &app)))
+    Ok(Page::cut(found, limit, position, |stored| ReportView::new(&stored, &caller, &app, &known)))
 }
 
 /// The area a parameter names.
@@ -383,7 +413,8 @@ async fn get_report(
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let stored = engine::look::<Report>(&app, &caller, id.0).await?;
-    let mut shown = ReportView::new(&stored, &caller, &app);
+    let known = Known::of(&app, &caller, &[&stored.state]).await?;
+    let mut shown = ReportView::new(&stored, &caller, &app, &known);
     let mut version = format!("\"{}\"", stored.seq);
     if let Some(case) = stored.state.status.case() {
         let tenant = caller.tenant;
@@ -521,13 +552,14 @@ async fn file_report(step: Step, body: Json<FileBody>) -> Reply<HttpResponse> {
         Ok((change, vec![Write::Case(Box::new(opened))]))
     };
     let stored = engine::step(&step.app, &step.caller, asked, decide).await?;
-    Ok(show(&step, &stored))
+    show(&step, &stored).await
 }
 
 /// The answer to a step of a report.
-fn show(step: &Step, stored: &Stored<Report>) -> HttpResponse {
-    let view = ReportView::new(stored, &step.caller, &step.app);
-    tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view)
+async fn show(step: &Step, stored: &Stored<Report>) -> Reply<HttpResponse> {
+    let known = Known::of(&step.app, &step.caller, &[&stored.state]).await?;
+    let view = ReportView::new(stored, &step.caller, &step.app, &known);
+    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 
 /// Which case a report joins.
@@ -554,7 +586,7 @@ async fn join_report(step: Step, body: Json<JoinBody>) -> Reply<HttpResponse> {
         Ok((change, vec![Write::Case(Box::new(joined))]))
     };
     let stored = engine::step_with(&step.app, &step.caller, asked, load, decide).await?;
-    Ok(show(&step, &stored))
+    show(&step, &stored).await
 }
 
 fn unknown_case() -> Problem {
@@ -584,7 +616,7 @@ async fn refuse_report(step: Step, body: Json<RefuseBody>) -> Reply<HttpResponse
     let RefuseBody { reason, redirect } = body.0;
     let command = report::Command::Refuse { reason, redirect };
     let stored = engine::command::<Report>(&step.app, &step.caller, asked, command).await?;
-    Ok(show(&step, &stored))
+    show(&step, &stored).await
 }
 
 /// Takes a look on the spot before filing, so that nobody else goes.
@@ -596,7 +628,7 @@ async fn claim_report(step: Step, body: Json<crate::case::EmptyBody>) -> Reply<H
     let asked = step.asked("claim_report", &body.0);
     let command = report::Command::Claim;
     let stored = engine::command::<Report>(&step.app, &step.caller, asked, command).await?;
-    Ok(show(&step, &stored))
+    show(&step, &stored).await
 }
 
 /// What was seen on the spot before filing.
@@ -622,7 +654,7 @@ async fn confirm_report(step: Step, body: Json<ConfirmBody>) -> Reply<HttpRespon
     let point = crate::case::normalised(body.0.point)?;
     let command = report::Command::Confirm { real: body.0.real, note: body.0.note, point };
     let stored = engine::command::<Report>(&step.app, &step.caller, asked, command).await?;
-    Ok(show(&step, &stored))
+    show(&step, &stored).await
 }
 
 /// Takes a report out of the case it was joined to by mistake.
@@ -647,5 +679,5 @@ async fn unjoin_report(step: Step, body: Json<crate::case::EmptyBody>) -> Reply<
         Ok((change, vec![Write::Case(Box::new(left))]))
     };
     let stored = engine::step_with(&step.app, &step.caller, asked, load, decide).await?;
-    Ok(show(&step, &stored))
+    show(&step, &stored).await
 }

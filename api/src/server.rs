@@ -13,13 +13,13 @@ use utoipa::{OpenApi, openapi::OpenApi as Described};
 use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 use crate::{
-    area, auth, case, client, clocks, clockwork,
+    area, audit, auth, case, client, clocks, clockwork, consent, contact, disclosure,
     docs::Docs,
-    factor, health, me, oauth, oidc, openapi, person, policy, post,
+    erasure, factor, health, me, oauth, oidc, openapi, person, policy, post,
     problem::{Code, Problem, Reply},
-    report, request, ring, session, shift,
+    report, request, retention, ring, session, shift,
     state::App,
-    telemetry, wechat, whistle,
+    telemetry, verification, wechat, whistle,
 };
 
 /// Every operation, once: what is not registered here does not exist, neither in the server nor
@@ -36,6 +36,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(me::routes)
             .configure(report::routes)
             .configure(case::routes)
+            .configure(verification::routes)
             .configure(whistle::routes)
             .configure(request::routes)
             .configure(clocks::routes)
@@ -43,7 +44,13 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(area::routes)
             .configure(person::routes)
             .configure(post::routes)
-            .configure(shift::routes),
+            .configure(shift::routes)
+            .configure(contact::routes)
+            .configure(disclosure::routes)
+            .configure(consent::routes)
+            .configure(erasure::routes)
+            .configure(audit::routes)
+            .configure(retention::routes),
     );
     config.configure(ring::routes);
     config.configure(oauth::routes);

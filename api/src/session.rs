@@ -16,6 +16,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
 use domain::{
     actor::Permission,
+    audit::Act,
     id::{PersonId, TenantId},
     journal::Hash,
     person::Person,
@@ -34,6 +35,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
+    audit::{self, Noting},
     auth::{Caller, Incomplete, Restriction},
     body::Json,
     clock::new_id,
@@ -138,7 +140,14 @@ pub async fn open(app: &App, opening: Opening<'_>) -> Reply<HttpResponse> {
         // Whether a factor is lacking is asked anew each time; how old a password was is not.
         restriction: stale.map(|restriction| restriction.name().to_owned()),
     };
-    let displaced = app.store.run(move |db| session::open(db, tenant, &session, MOST)).await?;
+    let who = app.store.look::<Person>(tenant, person.0).await?;
+    let note = audit::login(app, request, who.as_ref().map(|who| &who.state), method);
+    let open = move |db: &mut Db| {
+        let displaced = session::open(db, tenant, &session, MOST)?;
+        persistence::audit::append(db, tenant, note)?;
+        Ok(displaced)
+    };
+    let displaced = app.store.run(open).await?;
     for session in displaced {
         app.actors.forget_session(session);
     }
@@ -241,9 +250,15 @@ async fn refresh_login(
 /// 退出登录：访问令牌和刷新令牌立即失效。
 #[utoipa::path(tag = "auth", responses((status = 204, description = "Logged out 已退出")))]
 #[post("/auth/logout")]
-async fn logout(app: Data<App>, caller: Incomplete) -> Reply<HttpResponse> {
+async fn logout(app: Data<App>, request: HttpRequest, caller: Incomplete) -> Reply<HttpResponse> {
     let (tenant, session, now) = (caller.tenant, caller.session, app.clock.now());
-    app.store.run(move |db| session::end(db, tenant, session, "logout", now)).await?;
+    let note = Noting::of(&app, &caller, &request);
+    let note = note.note(Act::Logout, Some(caller.person.0), &serde_json::json!({}));
+    let end = move |db: &mut Db| {
+        session::end(db, tenant, session, "logout", now)?;
+        persistence::audit::append(db, tenant, note)
+    };
+    app.store.run(end).await?;
     app.actors.forget_session(session);
     Ok(HttpResponse::NoContent().finish())
 }

@@ -99,7 +99,7 @@ async fn of_oneself(
     command: Command,
 ) -> Reply<HttpResponse> {
     let stored = engine::command::<Person>(app, caller, asked, command).await?;
-    let view = PersonView::from(&stored);
+    let view = PersonView::of(app, caller, &stored).await?;
     Ok(tagged(request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 

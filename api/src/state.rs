@@ -31,16 +31,19 @@ use crate::{
     config::{Provider, SecondFactor, Secret, Settings},
     discovery::Discoveries,
     limits::Attempts,
+    names::{self, Names},
     outbound::Outbound,
     password::Passwords,
     problem::{Code, Problem, Reply},
     quota::Quotas,
+    retention::Sweep,
     ring::{self, Ring},
     scope::Scopes,
     seal::Seal,
     seed,
     session::CLIENT,
     token::{Claims, Fault, ISSUER, Keys, random},
+    vault::Vault,
     world::{World, Worlds},
 };
 
@@ -52,10 +55,14 @@ pub struct App {
     pub clock: Clock,
     /// What tokens are signed with.
     pub keys: Keys,
+    /// People's data.
+    pub vault: Vault,
     /// What seals secrets that are stored.
     pub seal: Seal,
     /// The tenants.
     pub worlds: Worlds,
+    /// What people are called.
+    pub names: Names,
     /// Who was authenticated lately.
     pub actors: Actors,
     /// How often somebody may try to log in.
@@ -74,6 +81,8 @@ pub struct App {
     pub discoveries: Discoveries,
     /// What the clockwork does.
     pub pulse: Pulse,
+    /// When what is over is looked for again.
+    pub sweep: Sweep,
     /// How this server was started.
     pub settings: Settings,
     /// When somebody last looked for new signing keys, in milliseconds.
@@ -87,14 +96,17 @@ impl App {
         let trusting = trusting(&settings)?;
         let seal = sealing(&store, &settings, clock.now()).await?;
         let keys = keys(&store, &seal, &settings, clock.now()).await?;
+        let vault = Vault::open(&settings, &store).await?;
         let worlds = Worlds::load(&store, seed::catalogue(), &clock).await?;
         Ok(Self {
             store,
             clock,
             keys,
+            vault,
             seal,
             looked: AtomicI64::new(i64::MIN),
             worlds,
+            names: Names::default(),
             actors: Actors::default(),
             logins: Attempts::new(),
             codes: Attempts::new(),
@@ -104,6 +116,7 @@ impl App {
             discoveries: Discoveries::default(),
             passwords: Passwords::new(2),
             pulse: Pulse::default(),
+            sweep: Sweep::default(),
             settings,
         })
     }
@@ -127,7 +140,7 @@ impl App {
         let (found, _) = key.client(self, "key").await?.ok_or(Fault::Key)?;
         let whose = found.id.0;
         let person = self.store.look::<Person>(tenant, whose).await?.ok_or(Fault::Key)?;
-        let actor = acting(&person.state, &world).ok_or(Fault::Key)?;
+        let actor = self.acting(&person.state, &world).await?.ok_or(Fault::Key)?;
         let known = Known { actor, restriction: None, client: Some(Limits::of(&found)) };
         self.actors.put(key.known_as(), known.clone(), now);
         Ok(known)
@@ -190,6 +203,19 @@ impl App {
         session.restriction.as_deref().and_then(Restriction::parse)
     }
 
+    /// A person as an actor, with rights that follow areas which were moved, split or merged; none
+    /// of an account that is closed.
+    async fn acting(&self, person: &Person, world: &World) -> Reply<Option<Arc<Actor>>> {
+        let tenant = world.tenant.id;
+        let Some(mut actor) = person.actor(tenant, &world.rules.powers) else { return Ok(None) };
+        if person.is_nameless() && person.in_office() {
+            // Registered as a resident, in office since: acts under the own name.
+            actor.name = names::own(self, tenant, person).await?;
+        }
+        actor.grants = world.areas.reaching(&actor.grants);
+        Ok(Some(Arc::new(actor)))
+    }
+
     /// Who carries these claims, unless the session ended. Asked of the database at most every
     /// few seconds for each session.
     pub async fn actor(&self, claims: Claims) -> Reply<Known> {
@@ -223,19 +249,11 @@ impl App {
         } else {
             None
         };
-        let actor = acting(&person, &world).ok_or(Fault::Ended)?;
+        let actor = self.acting(&person, &world).await?.ok_or(Fault::Ended)?;
         let known = Known { actor, restriction, client };
         self.actors.put(id, known.clone(), now);
         Ok(known)
     }
-}
-
-/// A person as an actor, with rights that follow areas which were moved, split or merged; none of
-/// an account that is closed.
-fn acting(person: &Person, world: &World) -> Option<Arc<Actor>> {
-    let mut actor = person.actor(world.tenant.id, &world.rules.powers)?;
-    actor.grants = world.areas.reaching(&actor.grants);
-    Some(Arc::new(actor))
 }
 
 /// Those that trust authorities of their own, by the names of the providers.

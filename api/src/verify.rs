@@ -13,7 +13,7 @@ use domain::{
     policy::Policy,
     report::Report,
 };
-use persistence::{Db, Store, StoreError, area, journal, tenant};
+use persistence::{Db, Store, StoreError, area, audit, journal, tenant};
 use uuid::Uuid;
 
 use crate::engine::Kept;
@@ -56,8 +56,67 @@ pub async fn all(store: &Store, only: Option<&str>) -> Result<Findings, StoreErr
             let Some((last, _)) = flows.last() else { break };
             after = Some(*last);
         }
+        audit_log(store, tenant.id, &mut findings).await?;
     }
     Ok(findings)
+}
+
+/// What is wrong with one chain.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Wrong {
+    /// A link of it is broken.
+    Chain(chain::Break),
+    /// It is whole, and the state is not what it says.
+    State(String),
+}
+
+/// What the check of one flow found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checked {
+    /// Which kind of flow.
+    pub kind: FlowKind,
+    /// Which.
+    pub flow: Uuid,
+    /// Entries that were checked.
+    pub entries: usize,
+    /// The hash at the end of its chain; zeros when it is broken.
+    pub head: Hash,
+    /// The first thing that is wrong.
+    pub wrong: Option<Wrong>,
+}
+
+/// Checks one flow: its chain, and its state against the replay of its events.
+pub fn flow<F: Kept + PartialEq>(
+    db: &mut Db,
+    tenant: TenantId,
+    flow: Uuid,
+) -> Result<Checked, StoreError> {
+    let checked = links(db, tenant, flow, <F as Flow>::KIND)?;
+    if checked.wrong.is_some() {
+        return Ok(checked);
+    }
+    let wrong = differs::<F>(db, tenant, flow)?.map(Wrong::State);
+    Ok(Checked { wrong, ..checked })
+}
+
+/// Checks the areas of a tenant: their chain, and what is kept against what it says.
+fn areas(db: &mut Db, tenant: TenantId, flow: Uuid) -> Result<Checked, StoreError> {
+    let checked = links(db, tenant, flow, FlowKind::Areas)?;
+    if checked.wrong.is_some() {
+        return Ok(checked);
+    }
+    let entries = journal::chain(db, tenant, flow, None)?;
+    let wrong = areas_differ(db, tenant, &entries)?.map(Wrong::State);
+    Ok(Checked { wrong, ..checked })
+}
+
+fn links(db: &mut Db, tenant: TenantId, flow: Uuid, kind: FlowKind) -> Result<Checked, StoreError> {
+    let entries = journal::chain(db, tenant, flow, None)?;
+    let (head, wrong) = match chain::verify(&entries) {
+        Ok(head) => (head, None),
+        Err(broken) => (Hash::default(), Some(Wrong::Chain(broken))),
+    };
+    Ok(Checked { kind, flow, entries: entries.len(), head, wrong })
 }
 
 fn one(
@@ -67,22 +126,55 @@ fn one(
     kind: FlowKind,
     found: &mut Findings,
 ) -> Result<(), StoreError> {
-    let entries = journal::chain(db, tenant, flow, None)?;
-    found.chains += 1;
-    found.entries += entries.len();
-    let mut wrong = |why: String| found.broken.push(format!("{} {flow}: {why}", kind.name()));
-    if let Err(broken) = chain::verify(&entries) {
-        wrong(in_words(broken));
-        return Ok(());
-    }
-    let difference = match kind {
-        FlowKind::Case => differs::<Case>(db, tenant, flow)?,
-        FlowKind::Report => differs::<Report>(db, tenant, flow)?,
-        FlowKind::Person => differs::<Person>(db, tenant, flow)?,
-        FlowKind::Policy => differs::<Policy>(db, tenant, flow)?,
-        FlowKind::Areas => areas_differ(db, tenant, &entries)?,
+    let checked = match kind {
+        FlowKind::Case => self::flow::<Case>(db, tenant, flow)?,
+        FlowKind::Report => self::flow::<Report>(db, tenant, flow)?,
+        FlowKind::Person => self::flow::<Person>(db, tenant, flow)?,
+        FlowKind::Policy => self::flow::<Policy>(db, tenant, flow)?,
+        FlowKind::Areas => self::areas(db, tenant, flow)?,
     };
-    difference.into_iter().for_each(wrong);
+    found.chains += 1;
+    found.entries += checked.entries;
+    let why = checked.wrong.map(|wrong| match wrong {
+        Wrong::Chain(broken) => in_words(broken),
+        Wrong::State(why) => why,
+    });
+    found.broken.extend(why.map(|why| format!("{} {flow}: {why}", kind.name())));
+    Ok(())
+}
+
+/// Checks the audit log of a tenant, a page at a time.
+async fn audit_log(
+    store: &Store,
+    tenant: TenantId,
+    found: &mut Findings,
+) -> Result<(), StoreError> {
+    const PAGE: i64 = 1000;
+    let (mut mark, end) = store.read(move |db| audit::ends(db, tenant)).await?;
+    if end.seq > 0 {
+        found.chains += 1;
+    }
+    loop {
+        let from = mark;
+        // What was added since the end was looked at is checked the next time.
+        let page = store.read(move |db| audit::after(db, tenant, from.seq, PAGE)).await?;
+        let page: Vec<_> = page.into_iter().filter(|record| record.seq <= end.seq).collect();
+        found.entries += page.len();
+        match domain::audit::verify(mark, &page) {
+            Ok(next) => mark = next,
+            Err(broken) => {
+                found.broken.push(format!("audit {tenant}: {}", in_words(broken)));
+                return Ok(());
+            }
+        }
+        if page.is_empty() {
+            break;
+        }
+    }
+    if mark != end {
+        let why = format!("the log ends at {} and ought to end at {}", mark.seq, end.seq);
+        found.broken.push(format!("audit {tenant}: {why}"));
+    }
     Ok(())
 }
 

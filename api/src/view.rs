@@ -97,6 +97,20 @@ enum_schemas! {
     report_status: domain::report::StatusName;
     /// Where a refused report belongs.
     redirect: domain::report::Redirect;
+    /// Kinds of personal data.
+    field: domain::personal::Field;
+    /// Why personal data is seen whole.
+    disclosure_purpose: domain::personal::Purpose;
+    /// Whose personal data it is.
+    subject_kind: domain::personal::SubjectKind;
+    /// On which ground data is processed.
+    basis: domain::privacy::Basis;
+    /// Classes of data that are kept for a time.
+    data_class: domain::privacy::DataClass;
+    /// Acts in the audit log.
+    act: domain::audit::Act;
+    /// How acts in the audit log ended.
+    verdict: domain::audit::Verdict;
     /// Roles.
     role: domain::actor::Role;
     /// Whether somebody works here.

@@ -28,6 +28,7 @@ use crate::{
     body::Json,
     clock::new_id,
     config::MiniProgram,
+    contact,
     headers::Key,
     limits,
     outbound::{Call, unavailable},
@@ -361,6 +362,7 @@ fn sealed_for(person: PersonId) -> String {
 #[post("/me/phone")]
 async fn bind_phone(
     app: Data<App>,
+    request: HttpRequest,
     caller: Caller,
     _key: Key,
     body: Json<WechatCodeBody>,
@@ -392,6 +394,7 @@ async fn bind_phone(
     let digest = app.seal.blind("phone", phone.as_bytes());
     let bind = move |db: &mut Db| identity::bind_phone(db, tenant, person, (&sealed, &digest), now);
     app.store.run(bind).await?;
+    contact::keep_phone(&app, &request, &caller, Some(&phone)).await?;
     Ok(HttpResponse::Ok().json(PhoneView { phone: Some(masked(&phone)) }))
 }
 
@@ -413,9 +416,15 @@ async fn get_phone(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
 /// 解绑并删除我的手机号。
 #[utoipa::path(tag = "me", responses((status = 204, description = "Forgotten 已删除")))]
 #[post("/me/phone/unbind")]
-async fn unbind_phone(app: Data<App>, caller: Caller, _key: Key) -> Reply<HttpResponse> {
+async fn unbind_phone(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    _key: Key,
+) -> Reply<HttpResponse> {
     let (tenant, person) = (caller.tenant, caller.person);
     app.store.run(move |db| identity::unbind_phone(db, tenant, person)).await?;
+    contact::keep_phone(&app, &request, &caller, None).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

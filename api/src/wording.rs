@@ -205,6 +205,34 @@ fn short(text: &str) -> &str {
     text.char_indices().nth(MOST).map_or(text, |(end, _)| text.get(..end).unwrap_or_default())
 }
 
+/// The faults of `domain::personal`: none of them repeats the value.
+const PERSONAL: &[(&str, &str, &str, &str)] = &[
+    (
+        "a mobile phone number has 11 digits and begins with 13 to 19",
+        "invalid_phone",
+        "应为 11 位大陆手机号，以 13 到 19 开头。",
+        "A mobile phone number of the mainland has 11 digits and begins with 13 to 19.",
+    ),
+    (
+        "an identification number has 17 digits and a digit or X",
+        "invalid_id_number",
+        "公民身份号码应为 17 位数字加 1 位数字或 X。",
+        "An identification number has 17 digits and then a digit or X.",
+    ),
+    (
+        "the date of birth in the identification number does not exist",
+        "invalid_id_date",
+        "公民身份号码中的出生日期不存在，请核对第 7 到 14 位。",
+        "The date of birth in the identification number (digits 7 to 14) does not exist.",
+    ),
+    (
+        "the check digit of the identification number does not fit",
+        "invalid_id_check",
+        "公民身份号码的校验位不符，请逐位核对。",
+        "The check digit of the identification number does not fit; compare each digit.",
+    ),
+];
+
 /// The faults of `domain::text` and `domain::case::whistle::Score`.
 fn text(message: &str) -> Option<Wording> {
     if message == "text must not be empty" {
@@ -213,6 +241,9 @@ fn text(message: &str) -> Option<Wording> {
             "不能为空。".to_owned(),
             "The text must not be empty.".to_owned(),
         ));
+    }
+    if let Some((_, code, zh, en)) = PERSONAL.iter().find(|(said, ..)| message == *said) {
+        return Some(Wording::new(code, (*zh).to_owned(), (*en).to_owned()));
     }
     if message == "a score is from 1 to 5" {
         return Some(Wording::new(
@@ -328,6 +359,16 @@ mod tests {
         assert_eq!(wording(&empty, Noun::Field).code, "empty_text");
         let control = domain::text::Line::try_from("a\u{7}b").unwrap_err().to_string();
         assert_eq!(wording(&control, Noun::Field).code, "control_character");
+        for (given, code) in [
+            ("1", "invalid_id_number"),
+            ("11010519490231002X", "invalid_id_date"),
+            ("110105194912310021", "invalid_id_check"),
+        ] {
+            let fault = domain::personal::IdNumber::try_from(given.to_owned()).unwrap_err();
+            assert_eq!(wording(&fault.to_string(), Noun::Field).code, code);
+        }
+        let phone = domain::personal::Phone::try_from("1".to_owned()).unwrap_err().to_string();
+        assert_eq!(wording(&phone, Noun::Field).code, "invalid_phone");
         let score = domain::case::whistle::Score::try_from(6).unwrap_err();
         assert_eq!(wording(score, Noun::Field).code, "out_of_range");
     }

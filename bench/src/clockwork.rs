@@ -259,6 +259,8 @@ fn owed(world: &Arc<World>, town: &Town, number: u64, at: domain::Instant) -> Do
         address: None,
         client_at: None,
         confidential: false,
+        anonymous: false,
+        contact: false,
         handled: None,
     };
     let request = Request::new(CommandId(new_id()), "bench", draft.id.0, &number);

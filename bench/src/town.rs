@@ -74,7 +74,7 @@ fn failed(failed: Failed) -> Trouble {
 /// Seeds an empty database.
 pub(crate) async fn found(url: &str) -> Done<Town> {
     let (store, clock) = (Store::open(url, Options::default())?, Clock::default());
-    let city = demo::seed(&store, &clock).await.map_err(failed)?;
+    let city = demo::seed(&store, &clock, None).await.map_err(failed)?;
     let tenant = install::find_tenant(&store, "4202").await.map_err(failed)?;
     let tenant = tenant.ok_or_else(|| trouble("the city was not seeded"))?;
     let id = tenant.id;
@@ -95,7 +95,7 @@ pub(crate) async fn found(url: &str) -> Done<Town> {
             person(number, Who::Officer, Role::CommunityOfficer, &place.community),
         ]
     });
-    install::register(&store, &clock, &tenant, people.collect()).await.map_err(failed)?;
+    install::register(&store, &clock, None, &tenant, people.collect()).await.map_err(failed)?;
     store.close();
     Ok(Town { tenant: id.0, password: city.password, places })
 }

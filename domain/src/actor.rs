@@ -58,7 +58,7 @@ pub struct Actor {
     pub tenant: TenantId,
     /// Which person.
     pub person: PersonId,
-    /// The name written into the journal.
+    /// The name written into the journal: of staff, who act in office; residents have none there.
     pub name: String,
     /// All grants, of the past and the future too.
     pub grants: Vec<Grant>,

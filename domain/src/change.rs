@@ -48,6 +48,9 @@ impl<F> Change<F> {
     }
 }
 
+/// What stands in the journal in the place of a name it must not hold.
+pub const HIDDEN: &str = "上报人";
+
 /// The identity of one request: which command, and a digest of all that was asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {
@@ -108,7 +111,11 @@ pub fn act<F: Flow>(
         name: F::name(command).to_owned(),
         digest: request.digest,
         actor: context.by.person,
-        actor_name: context.by.name.clone(),
+        actor_name: if F::hides_actor(command) {
+            HIDDEN.to_owned()
+        } else {
+            context.by.name.clone()
+        },
         at: context.at,
         events: serde_json::to_string(&events).unwrap_or_default(),
         before,

@@ -91,6 +91,11 @@ pub trait Flow: Sized + Clone + Serialize + DeserializeOwned {
     /// The name of a command, as in the URL and the journal.
     fn name(command: &Self::Command) -> &'static str;
 
+    /// Whether the journal does not name who asked, only the identity.
+    fn hides_actor(_: &Self::Command) -> bool {
+        false
+    }
+
     /// What happens when `command` is asked of `state`, or why it does not.
     fn decide(
         state: Option<&Self>,

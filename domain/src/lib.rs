@@ -11,6 +11,7 @@
 pub mod actor;
 pub mod admission;
 pub mod area;
+pub mod audit;
 pub mod boundary;
 pub mod calendar;
 pub mod case;
@@ -30,8 +31,10 @@ pub mod locate;
 mod named;
 pub mod obligation;
 pub mod person;
+pub mod personal;
 pub mod place;
 pub mod policy;
+pub mod privacy;
 pub mod refusal;
 pub mod report;
 pub mod responsibility;

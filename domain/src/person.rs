@@ -44,7 +44,8 @@ pub struct Person {
     pub id: PersonId,
     /// The account, unique in the tenant.
     pub account: Code,
-    /// The name others see.
+    /// The name others see; of a resident only what stands in its place, the name itself is kept
+    /// where it can be erased.
     pub name: Line,
     /// Whether the person works here.
     #[serde(default = "active")]
@@ -265,6 +266,26 @@ pub enum Event {
 impl Person {
     /// The most grants one person holds.
     pub const MAX_GRANTS: usize = 50;
+
+    /// What stands in the journal in the place of a resident's name.
+    pub const RESIDENT: &'static str = "居民";
+
+    /// Whether the name is kept elsewhere.
+    pub fn is_nameless(&self) -> bool {
+        self.name.as_str() == Self::RESIDENT
+    }
+
+    /// Whether this is somebody of the staff: the names of those who act in office are part of
+    /// the record.
+    pub fn in_office(&self) -> bool {
+        self.grants.iter().any(|grant| grant.role.is_office())
+    }
+
+    /// Whether an office is held at this moment, or will be.
+    pub fn holds_office(&self, at: Instant) -> bool {
+        let open = |grant: &&Grant| grant.until.is_none_or(|until| at < until);
+        self.grants.iter().filter(open).any(|grant| grant.role.is_office())
+    }
 
     /// Whether `by` manages this person: one of the areas the person works in.
     pub fn managed_by(&self, by: &Actor, at: Instant) -> bool {

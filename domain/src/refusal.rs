@@ -15,6 +15,19 @@ use crate::{
 /// Why a command was refused.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Refusal {
+    /// Nobody may know who reported anonymously, and nobody is named with such a report.
+    Anonymous,
+    /// The personal data was erased, and with it the place where it was kept.
+    Erased,
+    /// The names of those without an office are kept with their contacts.
+    NoOffice,
+    /// Whoever holds an office stays in the record of it.
+    InOffice,
+    /// The purpose needs no consent, or does not exist.
+    NoSuchPurpose {
+        /// What was given.
+        code: String,
+    },
     /// A document that is to come into force has faults; nothing of it does.
     Unsound {
         /// All of them, up to a bound.
@@ -369,6 +382,11 @@ impl Refusal {
     /// The stable machine code.
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::Anonymous => "anonymous",
+            Self::Erased => "erased",
+            Self::InOffice => "in_office",
+            Self::NoOffice => "no_office",
+            Self::NoSuchPurpose { .. } => "no_such_purpose",
             Self::WrongState { .. } => "wrong_state",
             Self::NotPermitted { .. } => "not_permitted",
             Self::OutsideJurisdiction { .. } => "outside_jurisdiction",

@@ -120,17 +120,22 @@ pub fn possible(status: StatusName) -> Vec<&'static str> {
 
 /// What one person said.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination")]
 pub struct Report {
     /// Its identity, often made by a phone.
     pub id: ReportId,
     /// Its human number.
     pub number: String,
-    /// Who said it.
+    /// Who said it; the name is not here.
     pub reporter: PersonId,
-    /// The name of who said it.
-    pub reporter_name: String,
     /// Whether handlers may not know who said it.
     pub confidential: bool,
+    /// Whether nobody may know who said it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anonymous: bool,
+    /// Whether somebody to be reached was named with it; kept where it can be erased.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contact: bool,
     /// By which way.
     pub channel: Channel,
     /// What it is about.
@@ -247,12 +252,24 @@ impl Report {
     }
 
     /// Whether this actor may know who reported (H.3.8: a confidential reporter is unknown to
-    /// everybody but intake and callback).
+    /// everybody but intake and callback, an anonymous one to everybody).
     pub fn reporter_visible_to(&self, actor: &Actor, at: Instant) -> bool {
         let path = &self.place.area.path;
         let needed =
             if self.confidential { Permission::ReadConfidential } else { Permission::ReadReporter };
-        self.reporter == actor.person || actor.may(needed, path, at)
+        self.reporter == actor.person || (!self.anonymous && actor.may(needed, path, at))
+    }
+
+    /// Refuses unless this actor may see whole who reported.
+    pub fn disclosable(&self, context: &Context<'_>) -> Result<(), Refusal> {
+        if self.anonymous {
+            return Err(Refusal::Anonymous);
+        }
+        let (path, name) = (&self.place.area.path, &self.place.area.name);
+        context.require(Permission::DisclosePersonal, path, name)?;
+        let needed =
+            if self.confidential { Permission::ReadConfidential } else { Permission::ReadReporter };
+        context.require(needed, path, name)
     }
 
     /// Whoever has to decide on it. Once received, it stays with whoever received it: boundaries
@@ -311,6 +328,20 @@ impl Flow for Report {
             Command::Unjoin => Verb::Unjoin.name(),
             Command::Lapse { .. } => "lapse",
             Command::Recompute => "recompute",
+        }
+    }
+
+    fn hides_actor(command: &Command) -> bool {
+        match command {
+            Command::Submit(draft) => draft.confidential || draft.anonymous,
+            Command::File { .. }
+            | Command::Join { .. }
+            | Command::Refuse { .. }
+            | Command::Confirm { .. }
+            | Command::Unjoin
+            | Command::Recompute
+            | Command::Claim
+            | Command::Lapse { .. } => false,
         }
     }
 

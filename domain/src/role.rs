@@ -103,6 +103,8 @@ named! {
         ReadPeople = "read_people", "查看人员与在岗";
         /// Go on duty: be sent to places near by.
         GoOnDuty = "go_on_duty", "上岗值班";
+        /// See personal data whole, for a purpose, on the record.
+        DisclosePersonal = "disclose_personal", "查看个人信息明文";
         /// Read the record of what was done to people's data and rights.
         ReadAudit = "read_audit", "查看审计记录";
     }
@@ -143,6 +145,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::ReportProblem,
                 P::AcceptReport,
                 P::ReadReporter,
+                P::DisclosePersonal,
                 P::ReadCases,
                 P::DispatchCase,
                 P::HandleCase,
@@ -161,6 +164,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::AcceptReport,
                 P::ReadReporter,
                 P::ReadConfidential,
+                P::DisclosePersonal,
                 P::ReadCases,
                 P::DispatchCase,
                 P::CallBack,
@@ -212,6 +216,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
             &[
                 P::AcceptReport,
                 P::ReadReporter,
+                P::DisclosePersonal,
                 P::ReadCases,
                 P::DispatchCase,
                 P::CallBack,
@@ -231,6 +236,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::ReportProblem,
                 P::ReadReporter,
                 P::ReadConfidential,
+                P::DisclosePersonal,
                 P::ReadCases,
                 P::CallBack,
                 P::ReopenCase,
@@ -242,7 +248,16 @@ pub const POLICY: &[(Role, &[Permission])] = {
             &[P::ReadCases, P::VerifyOnSite, P::Supervise, P::Comment, P::ReadPeople, P::GoOnDuty],
         ),
         (Role::Auditor, &[P::ReadCases, P::ReadPeople, P::ReadAudit]),
-        (Role::Administrator, &[P::ManagePeople, P::ManageRules, P::ManageAreas, P::ReadPeople]),
+        (
+            Role::Administrator,
+            &[
+                P::ManagePeople,
+                P::ManageRules,
+                P::ManageAreas,
+                P::ReadPeople,
+                P::DisclosePersonal,
+            ],
+        ),
         (Role::Integrator, &[P::ReportProblem, P::ReadCases]),
         (Role::Resident, &[P::ReportProblem]),
         (Role::Volunteer, &[P::ReportProblem]),
@@ -263,6 +278,11 @@ impl Role {
     /// Whether this role is one of running the system: more is asked of its logins.
     pub fn administers(self) -> bool {
         RESERVED.iter().any(|(_, holder)| *holder == self)
+    }
+
+    /// Whether whoever has it acts in office, under the own name.
+    pub const fn is_office(self) -> bool {
+        !matches!(self, Self::Resident | Self::Volunteer)
     }
 
     /// Whether this is somebody from outside the administration, who never gets more than to
@@ -294,6 +314,7 @@ const ADMINISTRATION: &[Permission] = &[
     Permission::ManageRules,
     Permission::ManageAreas,
     Permission::ReadPeople,
+    Permission::DisclosePersonal,
 ];
 
 /// What roles allow in a tenant: those it published, and [`POLICY`] for the others.

@@ -20,6 +20,7 @@ use crate::{
     named::named,
     obligation::{Duty, Term},
     place::Matter,
+    privacy::Privacy,
     report::Channel,
     responsibility::Responsibilities,
     role::Powers,
@@ -259,6 +260,8 @@ pub struct Rules {
     pub admissions: Edition<Admissions>,
     /// Ranks and topics of whistles.
     pub whistling: Whistling,
+    /// How people's data is treated.
+    pub privacy: Edition<Privacy>,
     /// What roles allow.
     pub powers: Arc<Powers>,
 }

@@ -69,6 +69,11 @@ macro_rules! texts {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// A text this program comes with, well formed as whoever wrote it made it.
+            pub(crate) fn fixed(text: &'static str) -> Self {
+                Self(text.to_owned())
+            }
         }
 
         impl TryFrom<String> for $name {

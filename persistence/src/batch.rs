@@ -10,10 +10,11 @@ use std::collections::HashSet;
 use diesel::prelude::*;
 use domain::{
     area::history::Record,
+    audit::{Act, Note, Verdict},
     case::Case,
     change::Change,
     flow::Flow,
-    id::{AreaId, PersonId},
+    id::{AreaId, PersonId, TenantId},
     journal::Entry,
     obligation::{Obligation, Settled},
     person::Person,
@@ -24,6 +25,7 @@ use serde::Serialize;
 
 use crate::{
     area::{AreaRow, BoundaryRow},
+    audit,
     case::{CaseRow, CaseUnitRow},
     connection::Db,
     error::StoreError,
@@ -36,6 +38,7 @@ use crate::{
     rows::{self, Keyed, Row},
     schema,
     types::{At, Doc, Id},
+    vault::{FieldRow, KeyRow, NewSubject},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -58,6 +61,10 @@ pub enum Write {
         /// The hash, with its parameters.
         hash: String,
     },
+    /// People's data of a subject that is new, already sealed.
+    Personal(Box<NewSubject>),
+    /// An act for the audit log, besides those that follow from the other writes.
+    Noted(Box<Note>),
     /// Areas changed, with the entry that says so.
     Areas {
         /// The entry of the tenant's own chain.
@@ -91,6 +98,9 @@ pub(crate) struct Commit {
     holdings: Vec<Holding>,
     policies: Vec<PolicyRow>,
     passwords: Vec<PasswordRow>,
+    personal_keys: Vec<KeyRow>,
+    personal: Vec<FieldRow>,
+    notes: Vec<(TenantId, Note)>,
     areas: Vec<AreaRow>,
     boundaries: Vec<BoundaryRow>,
     opened: Vec<ObligationRow>,
@@ -127,11 +137,13 @@ impl Commit {
                     first.get_or_insert(&change.entry);
                     commit.people.push(PersonRow::new(change)?);
                     commit.holdings.push(Holding::new(change));
+                    commit.notes.extend(act(&change.entry.name).map(|a| noted(&change.entry, a)));
                     commit.flow(change, "", "")?;
                 }
                 Write::Policy(change) => {
                     first.get_or_insert(&change.entry);
                     commit.policies.push(PolicyRow::new(change)?);
+                    commit.notes.push(noted(&change.entry, Act::Publish));
                     commit.flow(change, "", "")?;
                 }
                 Write::Password { person, hash } => {
@@ -142,6 +154,16 @@ impl Commit {
                         hash: hash.clone(),
                         changed_at: At(entry.at),
                     });
+                }
+                Write::Personal(subject) => {
+                    let entry = first.ok_or_else(orphan)?;
+                    commit.personal_keys.push(KeyRow::new(entry.tenant, &subject.key));
+                    let row = |field| FieldRow::new(entry.tenant, field, entry.at);
+                    commit.personal.extend(subject.fields.iter().map(row));
+                }
+                Write::Noted(note) => {
+                    let entry = first.ok_or_else(orphan)?;
+                    commit.notes.push((entry.tenant, (**note).clone()));
                 }
                 Write::Areas { entry, areas, drawn } => {
                     first.get_or_insert(entry);
@@ -175,6 +197,34 @@ impl Commit {
         }
         Ok(())
     }
+}
+
+/// Which act a command about a person is; none when it does not matter for security.
+fn act(command: &str) -> Option<Act> {
+    match command {
+        "register" => Some(Act::Register),
+        "grant" | "take_over" => Some(Act::Grant),
+        "revoke" | "hand_over" => Some(Act::Revoke),
+        "reset_password" => Some(Act::Password),
+        // Who is on duty gives nobody power.
+        "start_shift" | "end_shift" | "stand" => None,
+        _ => Some(Act::Person),
+    }
+}
+
+/// The note of an entry that matters for security: the facts themselves stand in the journal.
+fn noted(entry: &Entry, act: Act) -> (TenantId, Note) {
+    let note = Note {
+        at: entry.at,
+        act,
+        verdict: Verdict::Done,
+        actor: Some(entry.actor),
+        actor_name: entry.actor_name.clone(),
+        subject: Some(entry.flow_id),
+        address: String::new(),
+        detail: format!(r#"{{"command":"{}","seq":{}}}"#, entry.name, entry.seq),
+    };
+    (entry.tenant, note)
 }
 
 fn orphan() -> StoreError {
@@ -254,8 +304,16 @@ fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     for row in passwords {
         person::end_sessions(db, row.tenant_id, row.person_id, row.changed_at, "password")?;
     }
+    rows::insert(db, &all(commits, |commit| &commit.personal_keys))?;
+    rows::insert(db, &all(commits, |commit| &commit.personal))?;
     rows::insert(db, &all(commits, |commit| &commit.opened))?;
     rows::update(db, &all(commits, |commit| &commit.changed))?;
+    // Last, and by tenant: writers wait here for each other, and hold nothing others wait for.
+    let mut notes = all(commits, |commit| &commit.notes);
+    notes.sort_by_key(|(tenant, _)| *tenant);
+    for (tenant, note) in notes {
+        audit::append(db, *tenant, note.clone())?;
+    }
     Ok(())
 }
 

@@ -97,7 +97,7 @@ impl Url {
                 connection.batch_execute(
                     "pragma busy_timeout = 10000; pragma journal_mode = wal; \
                      pragma synchronous = full; pragma foreign_keys = on; \
-                     pragma cache_size = -8000; pragma temp_store = memory;",
+                     pragma secure_delete = fast; pragma cache_size = -8000; pragma temp_store = memory;",
                 )?;
                 if purpose != Use::Write {
                     connection.batch_execute("pragma query_only = on;")?;

@@ -6,6 +6,7 @@
 //! file per capability. Nothing here knows HTTP or decides anything.
 
 pub mod area;
+pub mod audit;
 mod batch;
 pub mod case;
 pub mod client;
@@ -22,6 +23,7 @@ pub mod obligation;
 pub mod person;
 pub mod policy;
 pub mod post;
+pub mod privacy;
 #[doc(hidden)]
 pub mod probe;
 pub mod report;
@@ -31,6 +33,7 @@ pub mod session;
 mod store;
 pub mod tenant;
 mod types;
+pub mod vault;
 
 pub use batch::{Outcome, Write};
 pub use connection::Db;

@@ -205,6 +205,70 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    personal_keys (tenant_id, subject_id) {
+        tenant_id -> Uid, subject_id -> Uid, kind -> Text, key_id -> Text,
+        wrapped -> Nullable<Binary>, created_at -> Moment, destroyed_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    personal (tenant_id, subject_id, field) {
+        tenant_id -> Uid, subject_id -> Uid, field -> Text, sealed -> Binary,
+        blind -> Nullable<Binary>, updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    disclosures (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, person_id -> Nullable<Uid>, report_id -> Nullable<Uid>,
+        by_id -> Uid, by_name -> Text, fields -> Text, purpose -> Text, reason -> Text,
+        at -> Moment, digest -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    consents (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, person_id -> Uid, purpose -> Text, answer -> Text,
+        version -> Text, edition -> BigInt, at -> Moment, digest -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    audit (tenant_id, seq) {
+        tenant_id -> Uid, seq -> BigInt, at -> Moment, act -> Text, verdict -> Text,
+        actor_id -> Nullable<Uid>, actor_name -> Text, subject_id -> Nullable<Uid>,
+        address -> Text, detail -> Text, hash -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    audit_heads (tenant_id) {
+        tenant_id -> Uid, seq -> BigInt, head -> Binary, base_seq -> BigInt, base_head -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    retention_runs (tenant_id, class) {
+        tenant_id -> Uid, class -> Text, ran_at -> Moment, cutoff -> Moment,
+        removed -> BigInt, total -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     cases,
     case_units,
@@ -212,5 +276,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     obligations,
     people,
     grants,
-    passwords
+    passwords,
+    personal_keys
 );

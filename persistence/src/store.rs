@@ -141,7 +141,10 @@ impl Store {
                 Write::Case(change) => self.keep(*change),
                 Write::Person(change) => self.keep(*change),
                 Write::Policy(change) => self.keep(*change),
-                Write::Password { .. } | Write::Areas { .. } => {}
+                Write::Password { .. }
+                | Write::Personal(_)
+                | Write::Noted(_)
+                | Write::Areas { .. } => {}
             }
         }
     }

@@ -239,7 +239,8 @@ async fn settle(
         seeded.areas.insert(area.code, area.id.0);
     }
     let accounts: Vec<String> = people.iter().map(|person| person.account.clone()).collect();
-    let ids = install::register(store, clock, &tenant, people).await.expect("people");
+    let ids =
+        install::register(store, clock, Some(&app.vault), &tenant, people).await.expect("people");
     for (account, person) in accounts.into_iter().zip(ids) {
         let login = open(app, &tenant, code, person).await;
         let suffix = if code == CITY { "" } else { "@9902" };

@@ -8,6 +8,7 @@ use crate::{
     install::{self, Failed, NewArea, NewPerson},
     password,
     seed::{self, Boundaries},
+    vault::Vault,
     world::Geometry,
 };
 
@@ -50,6 +51,7 @@ pub(super) const PEOPLE: &[Account] = &[
     account("shuiwu", "水务公司经办郑涛", Role::DepartmentOfficer, "420202-SW"),
     account("shijian", "市场监管局经办马琳", Role::DepartmentOfficer, "420202-SC"),
     account("rexian", "热线回访员何敏", Role::Hotline, CITY),
+    account("shenji", "审计员韩冰", Role::Auditor, CITY),
     account("jumin", "居民张阿姨", Role::Resident, CITY),
 ];
 
@@ -123,7 +125,7 @@ impl City {
 }
 
 /// Seeds the city into an empty database.
-pub async fn seed(store: &Store, clock: &Clock) -> Result<City, Failed> {
+pub async fn seed(store: &Store, clock: &Clock, vault: Option<&Vault>) -> Result<City, Failed> {
     let tenant = match install::find_tenant(store, CITY).await? {
         Some(_) => {
             return Err(Failed(format!(
@@ -176,7 +178,7 @@ pub async fn seed(store: &Store, clock: &Clock) -> Result<City, Failed> {
         password: password.clone(),
         grants: vec![(person.role, places.code(person.over).to_owned())],
     });
-    install::register(store, clock, &tenant, people.collect()).await?;
+    install::register(store, clock, vault, &tenant, people.collect()).await?;
     Ok(City { password, places, counts })
 }
 

@@ -4,6 +4,7 @@
 mod areas;
 mod late;
 mod people;
+mod personal;
 mod rules;
 mod ways;
 mod working;
@@ -34,11 +35,13 @@ pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>, time: Time)
     story.blow_and_answer(&case)?;
     story.verify_and_close(&case)?;
     story.case_file(&case)?;
+    story.verified(&case)?;
     story.second_way()?;
     story.background()?;
     story.desks()?;
     story.administration(city)?;
     story.ways_in(city)?;
+    story.personal(city)?;
     story.late()?;
     story.rules()?;
     story.areas()?;

@@ -68,9 +68,11 @@ pub(crate) fn list(
         PolicyKind::Admissions => Admissions::import_csv(csv, catalogue, areas)
             .map(|list| Document::Admissions(Admissions { enforced, ..list }))
             .map_err(|faults| table(&faults)),
-        PolicyKind::Conduct | PolicyKind::Calendar | PolicyKind::Whistling | PolicyKind::Roles => {
-            Err(Problem::new(Code::NotFound))
-        }
+        PolicyKind::Conduct
+        | PolicyKind::Calendar
+        | PolicyKind::Whistling
+        | PolicyKind::Roles
+        | PolicyKind::Privacy => Err(Problem::new(Code::NotFound)),
     }
 }
 

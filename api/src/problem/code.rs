@@ -152,6 +152,14 @@ codes! {
         "动态口令现在不能这样操作" "Not possible with the second factor as it is"
         "state 说明现状：none 未绑定，pending 等待确认，confirmed 已启用，required 按规定不能停用。"
         "state says how it is: none, pending (confirm it), confirmed, or required (it cannot be removed).";
+    AccountPersonal "account_personal" UNPROCESSABLE_ENTITY
+        "账号不能是手机号或证件号" "An account is no phone or identification number"
+        "账号会永久留在记录中，不能包含个人信息；请另取账号。"
+        "Accounts stay on record for ever and hold nothing personal; choose another.";
+    NoticeOutdated "notice_outdated" UNPROCESSABLE_ENTITY
+        "个人信息处理规则已经更新" "The privacy notice has another version now"
+        "请重新阅读 GET /privacy 的 notice，再对 version 所示的版本表示同意。"
+        "Read the notice of GET /privacy again and answer for the version it names.";
     TooManyRequests "too_many_requests" TOO_MANY_REQUESTS "尝试太频繁" "Too many attempts"
         "请等待 Retry-After 响应头给出的秒数后再试。"
         "Wait for the seconds given in the Retry-After header.";
@@ -439,6 +447,26 @@ AreaRetired "area_retired" UNPROCESSABLE_ENTITY "区划已撤销" "The area is n
         "这件上报不在案卷中" "The report is not part of this case"
         "请核对编号；只能拆分已经并入这个案卷的上报。"
         "Check the identifier; only reports that were joined to this case are taken out.";
+    Anonymous "anonymous" UNPROCESSABLE_ENTITY
+        "匿名上报没有联系人" "Nobody is named with an anonymous report"
+        "匿名上报不登记联系人，不能自行处置，也没有人能查看上报人；需要回音的请选择保密上报。"
+        "Nobody can be reached or seen behind it; a confidential report is the way to be answered.";
+    Erased "erased" UNPROCESSABLE_ENTITY
+        "个人信息已经删除" "The personal data was erased"
+        "应本人要求或者保存期满，个人信息已经删除且不能恢复，也不再登记新的。"
+        "It was erased on request or when its time was over; it cannot be restored, and none is kept anew.";
+    InOffice "in_office" UNPROCESSABLE_ENTITY
+        "在岗人员不能删除" "Whoever holds an office stays on record"
+        "履行职务的记录依法保留；请先由管理员撤销授权，本人的联系方式可以随时自行清空。"
+        "The record of an office is kept by law; have the roles revoked first. The contact can be emptied at any time.";
+    NoOffice "no_office" UNPROCESSABLE_ENTITY
+        "不是在岗人员" "No office is held"
+        "居民的姓名和联系方式一起加密保存；请用 /people/{id}/contact 更正。"
+        "The name of a resident is kept with the contact; correct it with /people/{id}/contact.";
+    NoSuchPurpose "no_such_purpose" UNPROCESSABLE_ENTITY
+        "没有需要同意的这个目的" "There is no such purpose to consent to"
+        "请从 GET /privacy 的 purposes 中选择依据为同意或单独同意的目的。"
+        "Choose from the purposes of GET /privacy whose basis is consent or separate_consent.";
     FirstReport "first_report" UNPROCESSABLE_ENTITY
         "立案的上报不能拆分" "The first report stays with its case"
         "案卷因这件上报而立，不能没有它；可以拆分后来并入的上报。"

@@ -17,6 +17,11 @@ use super::{Code, Problem};
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
+            Refusal::Anonymous => Self::new(Code::Anonymous),
+            Refusal::Erased => Self::new(Code::Erased),
+            Refusal::InOffice => Self::new(Code::InOffice),
+            Refusal::NoOffice => Self::new(Code::NoOffice),
+            Refusal::NoSuchPurpose { code } => no_such_purpose(&code),
             Refusal::WrongState { flow, state, command, possible } => {
                 state::wrong(flow, state, command, &possible)
             }
@@ -98,6 +103,17 @@ impl From<Refusal> for Problem {
             Refusal::FirstReport => Self::new(Code::FirstReport),
         }
     }
+}
+
+fn no_such_purpose(code: &str) -> Problem {
+    Problem::new(Code::NoSuchPurpose)
+        .detail(
+            format!("“{code}”不存在，或者不需要同意；请从 GET /privacy 的 purposes 中选择。"),
+            format!(
+                "“{code}” does not exist or needs no consent; choose from purposes of GET /privacy."
+            ),
+        )
+        .with("purpose", code)
 }
 
 fn not_permitted(permission: Permission, area: &str) -> Problem {

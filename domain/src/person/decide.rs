@@ -11,6 +11,7 @@ use crate::{
     refusal::Refusal,
     role::APART,
     rules::later,
+    text::Line,
 };
 
 /// Adds somebody.
@@ -27,6 +28,9 @@ pub(super) fn register(
         let grant = granted(&person, grant, cx)?;
         person.give(&grant);
     }
+    if !person.in_office() {
+        person.name = Line::fixed(Person::RESIDENT);
+    }
     Ok(vec![Event::Registered { person: Box::new(person) }])
 }
 
@@ -40,7 +44,10 @@ pub(super) fn about(
         Command::Register { .. } => Err(Refusal::AlreadyExists { what: "person" }),
         Command::Rename { name } => {
             require_managed(person, cx)?;
-            Ok(vec![Event::Renamed { name: name.clone() }])
+            // The name of a resident is kept elsewhere.
+            let name =
+                if person.in_office() { name.clone() } else { Line::fixed(Person::RESIDENT) };
+            Ok(vec![Event::Renamed { name }])
         }
         Command::Grant { grant } => {
             require_managed(person, cx)?;

@@ -43,6 +43,12 @@ pub struct Draft {
     pub client_at: Option<Instant>,
     /// Whether handlers may not know who reported.
     pub confidential: bool,
+    /// Whether nobody may know who reported.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anonymous: bool,
+    /// Whether somebody to be reached is named with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contact: bool,
     /// What was done, when it was handled there and then, and the case to document it in.
     pub handled: Option<Handled>,
 }

@@ -22,6 +22,10 @@ pub(super) fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refu
     if draft.handled.is_some() {
         cx.require(Permission::HandleCase, &place.area.path, &place.area.name)?;
     }
+    // Whoever handled something or is to be reached is not anonymous.
+    if draft.anonymous && (draft.handled.is_some() || draft.contact) {
+        return Err(Refusal::Anonymous);
+    }
     if let Some(category) = &draft.category {
         cx.catalogue.require(category.as_str())?;
     }
@@ -59,8 +63,9 @@ pub(super) fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refu
         id: draft.id,
         number: number('R', draft.id.0, cx.at),
         reporter: cx.by.person,
-        reporter_name: cx.by.name.clone(),
         confidential: draft.confidential,
+        anonymous: draft.anonymous,
+        contact: draft.contact,
         channel: draft.channel,
         matter,
         status,

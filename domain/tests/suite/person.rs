@@ -403,3 +403,20 @@ fn people_keep_what_was_granted_and_not_revoked() {
     }
     assert_eq!(accepted.borrow().len(), 13, "{accepted:?}");
 }
+
+#[test]
+fn a_resident_has_no_name_in_the_journal() {
+    let registered = |grants| {
+        let by = administrator(CITY);
+        Chain::<Person>::default().ask(&by, morning(), &register(1, grants)).unwrap()
+    };
+    for grants in [Vec::new(), vec![new_grant(Role::Resident, CITY)]] {
+        let change = registered(grants);
+        assert!(change.state.is_nameless() && !change.state.in_office());
+        assert!(!change.entry.events.contains("新同事"), "{}", change.entry.events);
+    }
+    let both = vec![new_grant(Role::Resident, CITY), new_grant(Role::GridWorker, GRID)];
+    let change = registered(both);
+    assert_eq!(change.state.name.as_str(), "新同事");
+    assert!(change.state.holds_office(morning()));
+}

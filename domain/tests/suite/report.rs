@@ -44,6 +44,8 @@ pub(crate) fn draft(number: u128) -> Draft {
         address: None,
         client_at: None,
         confidential: false,
+        anonymous: false,
+        contact: false,
         handled: None,
     }
 }
@@ -305,6 +307,54 @@ fn a_confidential_reporter_is_known_to_intake_and_callback_only() {
         assert_eq!(knows(role, &open), intake || desk, "{role:?}");
     }
     assert!(secret.state().reporter_visible_to(&almighty(WORKER), morning()), "oneself");
+}
+
+#[test]
+fn an_anonymous_reporter_is_known_to_nobody() {
+    let anonymous = Draft { anonymous: true, ..draft(0) };
+    let chain = submitted(&almighty(WORKER), anonymous.clone());
+    for role in Role::ALL.iter().copied() {
+        let other = actor(50, "某人", &[(role, CITY)]);
+        assert!(!chain.state().reporter_visible_to(&other, morning()), "{role:?}");
+        let refused = chain.state().disclosable(&context(&other, morning()));
+        assert_eq!(refused, Err(Refusal::Anonymous), "{role:?}");
+    }
+    assert!(chain.state().reporter_visible_to(&almighty(WORKER), morning()), "oneself");
+    let refused = |draft: Draft| {
+        let submit = Command::Submit(Box::new(draft));
+        Chain::<Report>::default().ask(&almighty(WORKER), morning(), &submit).unwrap_err()
+    };
+    assert_eq!(refused(Draft { contact: true, ..anonymous }), Refusal::Anonymous);
+    assert_eq!(refused(Draft { anonymous: true, ..handled(0) }), Refusal::Anonymous);
+}
+
+#[test]
+fn a_reporter_is_disclosed_by_those_who_may_know() {
+    let confidential = Draft { confidential: true, ..draft(0) };
+    let (open, secret) =
+        (submitted(&almighty(WORKER), draft(0)), submitted(&almighty(WORKER), confidential));
+    for role in Role::ALL.iter().copied() {
+        let other = actor(50, "某人", &[(role, STREET)]);
+        let may =
+            |chain: &Chain<Report>| chain.state().disclosable(&context(&other, morning())).is_ok();
+        let knows = |chain: &Chain<Report>| chain.state().reporter_visible_to(&other, morning());
+        assert_eq!((may(&open), may(&secret)), (knows(&open), knows(&secret)), "{role:?}");
+    }
+}
+
+#[test]
+fn the_journal_names_no_confidential_reporter() {
+    for (draft, named) in [
+        (draft(0), true),
+        (Draft { confidential: true, ..draft(0) }, false),
+        (Draft { anonymous: true, ..draft(0) }, false),
+    ] {
+        let by = almighty(WORKER);
+        let submit = Command::Submit(Box::new(draft));
+        let change = Chain::<Report>::default().ask(&by, morning(), &submit).unwrap();
+        assert_eq!(change.entry.actor_name == by.name, named);
+        assert!(!change.entry.events.contains(&by.name), "{}", change.entry.events);
+    }
 }
 
 #[test]

@@ -124,6 +124,8 @@ impl<'a> Walk<'a> {
                 .maybe(50)
                 .then(|| self.at + minutes(dice.pick(&[-200_000, -60, 1, 5, 2_000]))),
             confidential: dice.maybe(30),
+            anonymous: false,
+            contact: false,
             handled: dice
                 .maybe(20)
                 .then(|| Handled { case: CaseId(self.next_id()), result: dice.text() }),

@@ -1,0 +1,335 @@
+//! Disclosures over HTTP: seeing personal data whole, for a purpose, on the record. The record is
+//! written before anything is shown, and the subject can read it.
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use chrono::{DateTime, Utc};
+use domain::{
+    Instant,
+    actor::Permission,
+    audit::Act,
+    change::Request,
+    flow::Context,
+    id::{PersonId, ReportId},
+    person::Person,
+    personal::{Field, Purpose},
+    refusal::Refusal,
+    report::Report,
+    text::Prose,
+};
+use persistence::{
+    journal::Keyset,
+    privacy::{self, Disclosure},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+use crate::{
+    audit::{self, Noting},
+    auth::Caller,
+    body::Json,
+    clock::derived_id,
+    contact::ContactView,
+    engine,
+    headers::Key,
+    page::{Cursor, Limit, Page},
+    params::{IdPath, Query},
+    problem::{Code, Problem, Reply},
+    state::App,
+    vault::Values,
+    view,
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(disclose_person)
+        .service(disclose_reporter)
+        .service(list_disclosures)
+        .service(list_my_disclosures);
+}
+
+/// What is to be seen, and why.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DiscloseBody {
+    /// Which data: only what the purpose needs. 字段。
+    #[schema(value_type = Vec<String>, min_items = 1, max_items = 4, example = json!(["phone"]))]
+    fields: Vec<Field>,
+    /// What for. 目的。
+    #[schema(schema_with = view::disclosure_purpose)]
+    purpose: Purpose,
+    /// What for, in words. 理由。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "回访核实是否解决")]
+    reason: Prose,
+}
+
+/// Somebody saw personal data whole.
+#[derive(Serialize, ToSchema)]
+pub struct DisclosureView {
+    /// The identity of the record.
+    id: Uuid,
+    /// Whose data, when it is somebody who can log in.
+    person_id: Option<Uuid>,
+    /// About which report.
+    report_id: Option<Uuid>,
+    /// Who saw it.
+    by_id: Uuid,
+    /// The name of who saw it.
+    by_name: String,
+    /// What was seen.
+    fields: Vec<&'static str>,
+    /// What for.
+    #[schema(schema_with = view::disclosure_purpose)]
+    purpose: &'static str,
+    /// In Chinese.
+    purpose_label: &'static str,
+    /// What for, in words.
+    reason: String,
+    /// When.
+    at: DateTime<Utc>,
+}
+
+/// A disclosure with what was seen, for whoever asked, this once.
+#[derive(Serialize, ToSchema)]
+pub struct DisclosedView {
+    /// The record.
+    #[serde(flatten)]
+    record: DisclosureView,
+    /// The values asked for; null where none is kept. 明文。
+    contact: ContactView,
+}
+
+impl From<Disclosure> for DisclosureView {
+    fn from(one: Disclosure) -> Self {
+        Self {
+            id: one.id,
+            person_id: one.person.map(|id| id.0),
+            report_id: one.report.map(|id| id.0),
+            by_id: one.by.0,
+            by_name: one.by_name,
+            fields: one.fields.iter().map(|field| field.name()).collect(),
+            purpose: one.purpose.name(),
+            purpose_label: one.purpose.label(),
+            reason: one.reason,
+            at: one.at,
+        }
+    }
+}
+
+/// Whose data is asked for.
+#[derive(Clone, Copy)]
+struct Subject {
+    person: Option<PersonId>,
+    report: Option<ReportId>,
+}
+
+/// Refuses whoever may not see a person's data whole: it needs the right over an area the person
+/// has to do with.
+fn person_disclosable(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
+    let mut areas = person.grants.iter().map(|grant| &grant.over.path);
+    let root = cx.areas.root().ok_or(Refusal::OutsideTenant)?;
+    let may = |path| cx.by.may(Permission::DisclosePersonal, path, cx.at);
+    if may(&root.path) || areas.any(may) {
+        return Ok(());
+    }
+    let area = person.grants.first().map_or(&root.name, |grant| &grant.over.name).clone();
+    Err(Refusal::NotPermitted { permission: Permission::DisclosePersonal, area })
+}
+
+/// Discloses what is kept of a person.
+///
+/// 查看人员个人信息明文：须有相应权限，选择目的并说明理由；记录保存三年以上，审计员和本人可查。
+#[utoipa::path(tag = "privacy", request_body = DiscloseBody, responses((status = 201, body = DisclosedView)))]
+#[post("/people/{id}/disclosures")]
+async fn disclose_person(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    key: Key,
+    body: Json<DiscloseBody>,
+) -> Reply<HttpResponse> {
+    let (now, world) = (app.clock.now(), app.world(caller.tenant)?);
+    let context = world.context(&caller, now);
+    let stored = app.store.look::<Person>(caller.tenant, id.0).await?;
+    let stored = stored.ok_or_else(not_found)?;
+    let allowed = person_disclosable(&stored.state, &context);
+    // Whoever may neither see the data nor know of the person is told that there is nobody.
+    let known =
+        stored.state.id == caller.person || caller.may_somewhere(Permission::ManagePeople, now);
+    if allowed.is_err() && !known {
+        return Err(not_found());
+    }
+    let subject = Subject { person: Some(stored.state.id), report: None };
+    let asking = Asking { operation: "disclose_person", key, subject, body: body.0 };
+    asking.ask(&app, &request, &caller, allowed, &[id.0]).await
+}
+
+/// Discloses who reported, and whom to reach about it.
+///
+/// 查看上报人明文：回访、办理联系时使用；保密上报须有保密权限，匿名上报无人可看；每次留痕。
+#[utoipa::path(tag = "privacy", request_body = DiscloseBody, responses((status = 201, body = DisclosedView)))]
+#[post("/reports/{id}/reporter/disclosures")]
+async fn disclose_reporter(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    key: Key,
+    body: Json<DiscloseBody>,
+) -> Reply<HttpResponse> {
+    let stored = engine::look::<Report>(&app, &caller, id.0).await?;
+    let report = &stored.state;
+    let world = app.world(caller.tenant)?;
+    let allowed = report.disclosable(&world.context(&caller, app.clock.now()));
+    let reporter = app.store.look::<Person>(caller.tenant, report.reporter.0).await?;
+    // Staff report in office: their own data is not what is asked for here.
+    let resident = reporter.is_some_and(|person| !person.state.in_office());
+    let person = resident.then_some(report.reporter);
+    let subject = Subject { person, report: Some(report.id) };
+    let asking = Asking { operation: "disclose_reporter", key, subject, body: body.0 };
+    let mut places = vec![report.id.0];
+    places.extend(person.map(|person| person.0));
+    asking.ask(&app, &request, &caller, allowed, &places).await
+}
+
+fn not_found() -> Problem {
+    Problem::new(Code::NotFound)
+}
+
+/// Somebody asks to see something.
+struct Asking {
+    operation: &'static str,
+    key: Key,
+    subject: Subject,
+    body: DiscloseBody,
+}
+
+impl Asking {
+    /// Writes the record down and answers the values, found in the first of `places` that has
+    /// them.
+    async fn ask(
+        self,
+        app: &App,
+        request: &HttpRequest,
+        caller: &Caller,
+        allowed: Result<(), Refusal>,
+        places: &[Uuid],
+    ) -> Reply<HttpResponse> {
+        let Self { operation, key, subject, body } = self;
+        let tenant = caller.tenant;
+        let fields = distinct(&body.fields)?;
+        let target = places.first().copied().unwrap_or_default();
+        let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
+        let detail = serde_json::json!({ "fields": names, "purpose": body.purpose.name() });
+        let noting = Noting::of(app, caller, request);
+        if let Err(refusal) = allowed {
+            let note = noting.refused(Act::Disclose, Some(target), &detail);
+            app.store.run(move |db| persistence::audit::append(db, tenant, note)).await?;
+            return Err(refusal.into());
+        }
+        let asked = Request::new(key.0, operation, target, &body);
+        let new = Disclosure {
+            id: derived_id(key.0.0, "disclosure"),
+            person: subject.person,
+            report: subject.report,
+            by: caller.person,
+            by_name: caller.name.clone(),
+            fields: fields.clone(),
+            purpose: body.purpose,
+            reason: body.reason.into(),
+            at: app.clock.now(),
+            digest: asked.digest,
+        };
+        let note = noting.note(Act::Disclose, Some(target), &detail);
+        let (record, _) = app
+            .store
+            .run(move |db| {
+                let (record, new) = privacy::disclose(db, tenant, &new)?;
+                if new {
+                    persistence::audit::append(db, tenant, note)?;
+                }
+                Ok((record, new))
+            })
+            .await?;
+        if record.by != caller.person || record.digest != asked.digest {
+            return Err(Problem::new(Code::IdempotencyKeyReused));
+        }
+        let kept = app.vault.read(&app.store, tenant, places.to_vec(), Field::ALL).await?;
+        let value = |field: &Field| {
+            let value = places.iter().find_map(|place| kept.get(place)?.get(field))?;
+            Some((*field, value.clone()))
+        };
+        let values: Values = fields.iter().filter_map(value).collect();
+        let known = (!kept.is_empty()).then_some(&values);
+        let view = DisclosedView { record: record.into(), contact: ContactView::whole(known) };
+        Ok(HttpResponse::Created().json(view))
+    }
+}
+
+/// The fields asked for, each once.
+fn distinct(fields: &[Field]) -> Reply<Vec<Field>> {
+    let mut distinct = fields.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    if distinct.is_empty() || distinct.len() != fields.len() {
+        let (zh, en) = ("应列出一到四个不同的字段", "name one to four different fields");
+        return Err(Problem::new(Code::InvalidBody).error("/fields", "invalid_value", zh, en));
+    }
+    Ok(distinct)
+}
+
+/// A page of disclosures.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListDisclosures {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<(Instant, Uuid)>>,
+}
+
+async fn page(
+    app: &App,
+    caller: &Caller,
+    person: Option<PersonId>,
+    params: ListDisclosures,
+) -> Reply<Page<DisclosureView>> {
+    let (tenant, limit) = (caller.tenant, params.limit.unwrap_or_default());
+    let after = params.cursor.map(|cursor| cursor.0);
+    let keyset = Keyset { after, limit: limit.probe() };
+    let found = app.store.read(move |db| privacy::disclosures(db, tenant, person, keyset)).await?;
+    Ok(Page::cut(found, limit, |one| (one.at, one.id), DisclosureView::from))
+}
+
+/// Lists who saw whose personal data whole, newest first.
+///
+/// 明文查看记录：谁、看了谁的哪些信息、为什么、何时；仅审计员可读。
+#[utoipa::path(tag = "audit", params(ListDisclosures), responses((status = 200, body = Page<DisclosureView>)))]
+#[get("/disclosures")]
+async fn list_disclosures(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListDisclosures>,
+) -> Reply<Page<DisclosureView>> {
+    audit::require_auditor(&app, &caller)?;
+    page(&app, &caller, None, params.0).await
+}
+
+/// Lists who saw my personal data whole, newest first.
+///
+/// 谁看过我的个人信息明文：目的、理由和时间。
+#[utoipa::path(tag = "privacy", params(ListDisclosures), responses((status = 200, body = Page<DisclosureView>)))]
+#[get("/me/disclosures")]
+async fn list_my_disclosures(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListDisclosures>,
+) -> Reply<Page<DisclosureView>> {
+    page(&app, &caller, Some(caller.person), params.0).await
+}

@@ -1,0 +1,192 @@
+//! Retention: what is removed when its time is over, and the report about it.
+//!
+//! A class is looked at once a day, by whichever replica comes first. Removing goes by age alone,
+//! so that doing it twice removes nothing twice, and a crash leaves nothing half done.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use actix_web::{HttpResponse, get, web::Data};
+use chrono::{DateTime, Duration, Utc};
+use domain::{
+    actor::Permission,
+    audit::{Act, Note, Verdict},
+    id::TenantId,
+    privacy::{DataClass, Retention},
+    refusal::Refusal,
+};
+use persistence::{
+    StoreError, audit,
+    privacy::{self, Run},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::{auth::Caller, problem::Reply, state::App, view};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(get_retention);
+}
+
+/// How often a class is looked at.
+fn often() -> Duration {
+    Duration::days(1)
+}
+
+/// Rows removed in one transaction, and transactions in a row: the rest waits for the next pass,
+/// so that callers are not kept waiting.
+const PAGE: i64 = 200;
+const PAGES: usize = 20;
+
+/// When to look again, by this replica.
+#[derive(Debug, Default)]
+pub struct Sweep(AtomicI64);
+
+impl Sweep {
+    const EVERY_MS: i64 = 10 * 60 * 1000;
+
+    /// Whether it is time; the next time is later then.
+    fn due(&self, now: DateTime<Utc>) -> bool {
+        let (now, next) = (now.timestamp_millis(), self.0.load(Ordering::Relaxed));
+        if now < next {
+            return false;
+        }
+        self.0.store(now + Self::EVERY_MS, Ordering::Relaxed);
+        true
+    }
+}
+
+/// Removes what is over, in every tenant; answers how many rows went.
+pub async fn pass(app: &App) -> Result<i64, StoreError> {
+    if !app.sweep.due(app.clock.now()) {
+        return Ok(0);
+    }
+    let mut sum = 0;
+    for world in app.worlds.all() {
+        sum += tenant(app, world.tenant.id, world.rules.privacy.value.retention).await?;
+    }
+    Ok(sum)
+}
+
+async fn tenant(app: &App, tenant: TenantId, kept: Retention) -> Result<i64, StoreError> {
+    let now = app.clock.now();
+    let runs = app.store.read(move |db| privacy::runs(db, tenant)).await?;
+    let mut sum = 0;
+    for class in DataClass::ALL.iter().copied() {
+        let last = runs.iter().find(|run| run.class == class);
+        if last.is_some_and(|run| now < run.at + often()) {
+            continue;
+        }
+        let cutoff = kept.cutoff(class, now);
+        let (mut removed, mut done) = (0, false);
+        for _ in 0..PAGES {
+            let page = app
+                .store
+                .run(move |db| privacy::purge(db, tenant, class, cutoff, now, PAGE))
+                .await?;
+            removed += page;
+            done = page < PAGE;
+            if done {
+                break;
+            }
+        }
+        // A class that is not done is looked at again at the next pass.
+        let at = if done { now } else { now - often() };
+        let run = Run { class, at, cutoff, removed, total: removed };
+        app.store
+            .run(move |db| {
+                privacy::ran(db, tenant, &run)?;
+                if run.removed > 0 {
+                    audit::append(db, tenant, note(&run, now))?;
+                }
+                Ok(())
+            })
+            .await?;
+        sum += removed;
+    }
+    Ok(sum)
+}
+
+fn note(run: &Run, at: DateTime<Utc>) -> Note {
+    Note {
+        at,
+        act: Act::Retention,
+        verdict: Verdict::Done,
+        actor: None,
+        actor_name: "系统".to_owned(),
+        subject: None,
+        address: String::new(),
+        detail: serde_json::json!({
+            "class": run.class.name(), "removed": run.removed, "before": run.cutoff,
+        })
+        .to_string(),
+    }
+}
+
+/// What is kept how long, and what went.
+#[derive(Serialize, ToSchema)]
+pub struct RetentionView {
+    /// The edition of the rules.
+    edition: i64,
+    /// One of each class.
+    items: Vec<ClassView>,
+}
+
+/// A class of data.
+#[derive(Serialize, ToSchema)]
+pub struct ClassView {
+    /// Which.
+    #[schema(schema_with = view::data_class)]
+    class: &'static str,
+    /// In Chinese.
+    class_label: &'static str,
+    /// So many days it is kept. 保存天数。
+    days: u32,
+    /// The fewest the rules may say. 最短天数。
+    least_days: u32,
+    /// The rule behind the fewest. 依据。
+    because: &'static str,
+    /// When it was last looked at. 最近清理时间。
+    ran_at: Option<DateTime<Utc>>,
+    /// What was older than this went.
+    cutoff: Option<DateTime<Utc>>,
+    /// How many went then. 最近清理条数。
+    removed: i64,
+    /// How many went since the beginning. 累计清理条数。
+    total: i64,
+}
+
+/// Shows what is kept how long, and what was removed.
+///
+/// 保存期限与清理情况：各类数据的保存天数、依据、最近一次清理的时间和条数；管理员和审计员可读。
+#[utoipa::path(tag = "audit", responses((status = 200, body = RetentionView)))]
+#[get("/retention")]
+async fn get_retention(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
+    let (tenant, now, world) = (caller.tenant, app.clock.now(), app.world(caller.tenant)?);
+    let root = world.areas.root().ok_or(Refusal::OutsideTenant)?;
+    let may = |permission| caller.may(permission, &root.path, now);
+    if !may(Permission::ReadAudit) && !may(Permission::ManageRules) {
+        let (permission, area) = (Permission::ReadAudit, root.name.clone());
+        return Err(Refusal::NotPermitted { permission, area }.into());
+    }
+    let runs = app.store.read(move |db| privacy::runs(db, tenant)).await?;
+    let rules = &world.rules.privacy;
+    let class = |class: &DataClass| {
+        let run = runs.iter().find(|run| run.class == *class);
+        let (least_days, _, because) = class.bounds();
+        ClassView {
+            class: class.name(),
+            class_label: class.label(),
+            days: rules.value.retention.days(*class),
+            least_days,
+            because,
+            ran_at: run.map(|run| run.at),
+            cutoff: run.map(|run| run.cutoff),
+            removed: run.map_or(0, |run| run.removed),
+            total: run.map_or(0, |run| run.total),
+        }
+    };
+    let items = DataClass::ALL.iter().map(class).collect();
+    Ok(HttpResponse::Ok().json(RetentionView { edition: rules.no, items }))
+}

@@ -1,0 +1,421 @@
+//! Disclosures, consents and what goes when its time is over, as rows.
+
+use diesel::prelude::*;
+use domain::{
+    Instant,
+    id::{PersonId, ReportId, TenantId},
+    journal::Hash,
+    personal::{Field, Purpose},
+    privacy::DataClass,
+};
+use uuid::Uuid;
+
+use crate::{
+    connection::{Db, each},
+    error::StoreError,
+    journal::Keyset,
+    schema::{
+        cases, consents, disclosures, identities, passwords, person_phones, personal_keys,
+        recovery_codes, reports, retention_runs, second_factors, sessions,
+    },
+    types::{At, Id},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+fn wrong(table: &str, id: Uuid) -> StoreError {
+    StoreError::Inconsistent(format!("{table} {id}"))
+}
+
+/// Somebody saw personal data whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Disclosure {
+    /// Its identity, made of the request's.
+    pub id: Uuid,
+    /// Whose data, when it is somebody who can log in.
+    pub person: Option<PersonId>,
+    /// With which report it was kept, or whose reporter it was.
+    pub report: Option<ReportId>,
+    /// Who saw it.
+    pub by: PersonId,
+    /// The name of who saw it.
+    pub by_name: String,
+    /// What was seen.
+    pub fields: Vec<Field>,
+    /// What for.
+    pub purpose: Purpose,
+    /// What for, in words.
+    pub reason: String,
+    /// When.
+    pub at: Instant,
+    /// The digest of what was asked.
+    pub digest: Hash,
+}
+
+type DisclosureColumns =
+    (Id, Option<Id>, Option<Id>, Id, String, String, String, String, At, Vec<u8>);
+
+fn disclosure(row: DisclosureColumns) -> Result<Disclosure> {
+    let (id, person, report, by, by_name, fields, purpose, reason, at, digest) = row;
+    let wrong = || wrong("disclosures", id.0);
+    let fields = fields.split(',').map(|name| Field::parse(name).ok_or_else(wrong));
+    Ok(Disclosure {
+        id: id.0,
+        person: person.map(|id| PersonId(id.0)),
+        report: report.map(|id| ReportId(id.0)),
+        by: PersonId(by.0),
+        by_name,
+        fields: fields.collect::<Result<_>>()?,
+        purpose: Purpose::parse(&purpose).ok_or_else(wrong)?,
+        reason,
+        at: at.0,
+        digest: Hash::from_bytes(&digest).ok_or_else(wrong)?,
+    })
+}
+
+/// Writes a disclosure down unless it was; answers what stands there, and whether it is new.
+pub fn disclose(db: &mut Db, tenant: TenantId, new: &Disclosure) -> Result<(Disclosure, bool)> {
+    use disclosures::dsl as d;
+    let fields: Vec<&str> = new.fields.iter().map(|field| field.name()).collect();
+    let insert = diesel::insert_into(disclosures::table)
+        .values((
+            d::tenant_id.eq(Id(tenant.0)),
+            d::id.eq(Id(new.id)),
+            d::person_id.eq(new.person.map(|id| Id(id.0))),
+            d::report_id.eq(new.report.map(|id| Id(id.0))),
+            d::by_id.eq(Id(new.by.0)),
+            d::by_name.eq(new.by_name.clone()),
+            d::fields.eq(fields.join(",")),
+            d::purpose.eq(new.purpose.name()),
+            d::reason.eq(new.reason.clone()),
+            d::at.eq(At(new.at)),
+            d::digest.eq(new.digest.0.to_vec()),
+        ))
+        .on_conflict_do_nothing();
+    let added = each!(db, c => insert.execute(c))?;
+    let row: DisclosureColumns =
+        disclosures::table.find((Id(tenant.0), Id(new.id))).select(DISCLOSURE).first(db)?;
+    Ok((disclosure(row)?, added > 0))
+}
+
+type DisclosureSelection = (
+    disclosures::id,
+    disclosures::person_id,
+    disclosures::report_id,
+    disclosures::by_id,
+    disclosures::by_name,
+    disclosures::fields,
+    disclosures::purpose,
+    disclosures::reason,
+    disclosures::at,
+    disclosures::digest,
+);
+
+const DISCLOSURE: DisclosureSelection = (
+    disclosures::id,
+    disclosures::person_id,
+    disclosures::report_id,
+    disclosures::by_id,
+    disclosures::by_name,
+    disclosures::fields,
+    disclosures::purpose,
+    disclosures::reason,
+    disclosures::at,
+    disclosures::digest,
+);
+
+/// Disclosures, newest first; only those about one person where one is named.
+pub fn disclosures(
+    db: &mut Db,
+    tenant: TenantId,
+    person: Option<PersonId>,
+    page: Keyset,
+) -> Result<Vec<Disclosure>> {
+    use disclosures::dsl as d;
+    let mut query = disclosures::table.filter(d::tenant_id.eq(Id(tenant.0))).into_boxed();
+    if let Some(person) = person {
+        query = query.filter(d::person_id.eq(Some(Id(person.0))));
+    }
+    if let Some((at, id)) = page.after {
+        let (at, id) = (At(at), Id(id));
+        query = query.filter(d::at.lt(at).or(d::at.eq(at).and(d::id.lt(id))));
+    }
+    let rows: Vec<DisclosureColumns> =
+        query.select(DISCLOSURE).order((d::at.desc(), d::id.desc())).limit(page.limit).load(db)?;
+    rows.into_iter().map(disclosure).collect()
+}
+
+/// Somebody agreed to something, or took it back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Consent {
+    /// Its identity, made of the request's.
+    pub id: Uuid,
+    /// Who.
+    pub person: PersonId,
+    /// To which purpose.
+    pub purpose: String,
+    /// Whether it was given; withdrawn otherwise.
+    pub given: bool,
+    /// To which version of the notice.
+    pub version: String,
+    /// In which edition of the document.
+    pub edition: i64,
+    /// When.
+    pub at: Instant,
+    /// The digest of what was asked.
+    pub digest: Hash,
+}
+
+const GIVEN: &str = "given";
+const WITHDRAWN: &str = "withdrawn";
+
+type ConsentColumns = (Id, Id, String, String, String, i64, At, Vec<u8>);
+
+fn consent(row: ConsentColumns) -> Result<Consent> {
+    let (id, person, purpose, answer, version, edition, at, digest) = row;
+    let digest = Hash::from_bytes(&digest).ok_or_else(|| wrong("consents", id.0))?;
+    let (id, person, given) = (id.0, PersonId(person.0), answer == GIVEN);
+    Ok(Consent { id, person, purpose, given, version, edition, at: at.0, digest })
+}
+
+/// Writes a consent down unless it was; answers what stands there, and whether it is new.
+pub fn consent_to(db: &mut Db, tenant: TenantId, new: &Consent) -> Result<(Consent, bool)> {
+    use consents::dsl as c;
+    let insert = diesel::insert_into(consents::table)
+        .values((
+            c::tenant_id.eq(Id(tenant.0)),
+            c::id.eq(Id(new.id)),
+            c::person_id.eq(Id(new.person.0)),
+            c::purpose.eq(new.purpose.clone()),
+            c::answer.eq(if new.given { GIVEN } else { WITHDRAWN }),
+            c::version.eq(new.version.clone()),
+            c::edition.eq(new.edition),
+            c::at.eq(At(new.at)),
+            c::digest.eq(new.digest.0.to_vec()),
+        ))
+        .on_conflict_do_nothing();
+    let added = each!(db, c => insert.execute(c))?;
+    let row: ConsentColumns = consents::table
+        .find((Id(tenant.0), Id(new.id)))
+        .select((
+            c::id,
+            c::person_id,
+            c::purpose,
+            c::answer,
+            c::version,
+            c::edition,
+            c::at,
+            c::digest,
+        ))
+        .first(db)?;
+    Ok((consent(row)?, added > 0))
+}
+
+/// What a person agreed to and took back, newest first.
+pub fn consents(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    page: Keyset,
+) -> Result<Vec<Consent>> {
+    use consents::dsl as c;
+    let mut query = consents::table
+        .filter(c::tenant_id.eq(Id(tenant.0)).and(c::person_id.eq(Id(person.0))))
+        .into_boxed();
+    if let Some((at, id)) = page.after {
+        let (at, id) = (At(at), Id(id));
+        query = query.filter(c::at.lt(at).or(c::at.eq(at).and(c::id.lt(id))));
+    }
+    let rows: Vec<ConsentColumns> = query
+        .select((
+            c::id,
+            c::person_id,
+            c::purpose,
+            c::answer,
+            c::version,
+            c::edition,
+            c::at,
+            c::digest,
+        ))
+        .order((c::at.desc(), c::id.desc()))
+        .limit(page.limit)
+        .load(db)?;
+    rows.into_iter().map(consent).collect()
+}
+
+/// Takes the password and every login of a person away: what erasing does besides.
+pub fn lock_out(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
+    let (t, p) = (Id(tenant.0), Id(person.0));
+    diesel::delete(passwords::table.find((t, p))).execute(db)?;
+    diesel::delete(second_factors::table.find((t, p))).execute(db)?;
+    diesel::delete(person_phones::table.find((t, p))).execute(db)?;
+    diesel::delete(recovery_codes::table)
+        .filter(recovery_codes::tenant_id.eq(t).and(recovery_codes::person_id.eq(p)))
+        .execute(db)?;
+    diesel::delete(identities::table)
+        .filter(identities::tenant_id.eq(t).and(identities::person_id.eq(p)))
+        .execute(db)?;
+    diesel::update(sessions::table)
+        .filter(sessions::tenant_id.eq(Id(tenant.0)))
+        .filter(sessions::person_id.eq(Id(person.0)))
+        .filter(sessions::revoked_at.is_null())
+        .set(sessions::revoked_at.eq(Some(At(at))))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Removes what is older than `cutoff`, at most `limit` rows; answers how many went.
+pub fn purge(
+    db: &mut Db,
+    tenant: TenantId,
+    class: DataClass,
+    cutoff: Instant,
+    at: Instant,
+    limit: i64,
+) -> Result<i64> {
+    let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
+    let (t, before) = (Id(tenant.0), At(cutoff));
+    Ok(match class {
+        DataClass::Audit => crate::audit::prune(db, tenant, cutoff, limit)?,
+        DataClass::Disclosures => {
+            use disclosures::dsl as d;
+            let old: Vec<Id> = disclosures::table
+                .filter(d::tenant_id.eq(t).and(d::at.lt(before)))
+                .select(d::id)
+                .limit(limit)
+                .load(db)?;
+            count(
+                diesel::delete(disclosures::table)
+                    .filter(d::tenant_id.eq(t).and(d::id.eq_any(old)))
+                    .execute(db)?,
+            )
+        }
+        DataClass::Consents => purge_consents(db, tenant, cutoff, limit)?,
+        DataClass::ReporterContacts => {
+            let old = contacts_over(db, tenant, cutoff, limit)?;
+            for report in &old {
+                crate::vault::destroy(db, tenant, report.0, at, None)?;
+            }
+            count(old.len())
+        }
+        DataClass::Sessions => {
+            let old: Vec<Id> = sessions::table
+                .filter(sessions::tenant_id.eq(t).and(sessions::expires_at.lt(before)))
+                .select(sessions::id)
+                .limit(limit)
+                .load(db)?;
+            count(
+                diesel::delete(sessions::table)
+                    .filter(sessions::tenant_id.eq(t).and(sessions::id.eq_any(old)))
+                    .execute(db)?,
+            )
+        }
+    })
+}
+
+/// A consent is needed as long as it holds: only what was answered again since goes.
+fn purge_consents(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Result<i64> {
+    use consents::dsl as c;
+    let later = diesel::alias!(consents as later);
+    let newer = later
+        .filter(later.field(c::tenant_id).eq(Id(tenant.0)))
+        .filter(later.field(c::person_id).eq(c::person_id))
+        .filter(later.field(c::purpose).eq(c::purpose))
+        .filter(later.field(c::at).gt(c::at));
+    let old: Vec<Id> = consents::table
+        .filter(c::tenant_id.eq(Id(tenant.0)).and(c::at.lt(At(cutoff))))
+        .filter(diesel::dsl::exists(newer).or(c::answer.eq(WITHDRAWN)))
+        .select(c::id)
+        .limit(limit)
+        .load(db)?;
+    let gone = diesel::delete(consents::table)
+        .filter(c::tenant_id.eq(Id(tenant.0)).and(c::id.eq_any(old)))
+        .execute(db)?;
+    Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+}
+
+/// Reports whose matter was over before `cutoff` and whose contact is still kept.
+fn contacts_over(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Result<Vec<Id>> {
+    use personal_keys::dsl as k;
+    let before = At(cutoff);
+    let kept =
+        personal_keys::table
+            .inner_join(
+                reports::table
+                    .on(reports::tenant_id.eq(k::tenant_id).and(reports::id.eq(k::subject_id))),
+            )
+            .left_join(cases::table.on(
+                cases::tenant_id.eq(k::tenant_id).and(cases::id.nullable().eq(reports::case_id)),
+            ))
+            .filter(k::tenant_id.eq(Id(tenant.0)).and(k::destroyed_at.is_null()))
+            .filter(k::kind.eq(domain::personal::SubjectKind::Report.name()));
+    let refused = reports::status
+        .eq(domain::report::StatusName::Refused.name())
+        .and(reports::received_at.lt(before));
+    Ok(kept
+        .filter(cases::closed_at.lt(Some(before)).or(refused.nullable()))
+        .select(k::subject_id)
+        .order(k::subject_id.asc())
+        .limit(limit)
+        .load(db)?)
+}
+
+/// What the last removal of a class did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Run {
+    /// Of which class.
+    pub class: DataClass,
+    /// When.
+    pub at: Instant,
+    /// What was older than this went.
+    pub cutoff: Instant,
+    /// How many went then.
+    pub removed: i64,
+    /// How many went since the beginning.
+    pub total: i64,
+}
+
+/// Writes down what a removal did.
+pub fn ran(db: &mut Db, tenant: TenantId, run: &Run) -> Result<()> {
+    use retention_runs::dsl as r;
+    let (id, class) = (Id(tenant.0), run.class.name());
+    let changed = diesel::update(retention_runs::table.find((id, class)))
+        .set((
+            r::ran_at.eq(At(run.at)),
+            r::cutoff.eq(At(run.cutoff)),
+            r::removed.eq(run.removed),
+            r::total.eq(r::total + run.removed),
+        ))
+        .execute(db)?;
+    if changed > 0 {
+        return Ok(());
+    }
+    let first = diesel::insert_into(retention_runs::table)
+        .values((
+            r::tenant_id.eq(id),
+            r::class.eq(class),
+            r::ran_at.eq(At(run.at)),
+            r::cutoff.eq(At(run.cutoff)),
+            r::removed.eq(run.removed),
+            r::total.eq(run.removed),
+        ))
+        .on_conflict_do_nothing();
+    each!(db, c => first.execute(c))?;
+    Ok(())
+}
+
+/// The last removal of every class that was looked at.
+pub fn runs(db: &mut Db, tenant: TenantId) -> Result<Vec<Run>> {
+    use retention_runs::dsl as r;
+    let rows: Vec<(String, At, At, i64, i64)> = retention_runs::table
+        .filter(r::tenant_id.eq(Id(tenant.0)))
+        .order(r::class.asc())
+        .select((r::class, r::ran_at, r::cutoff, r::removed, r::total))
+        .load(db)?;
+    let run = |(class, at, cutoff, removed, total): (String, At, At, i64, i64)| {
+        let unknown = || StoreError::Inconsistent(format!("retention_runs {class}"));
+        let class = DataClass::parse(&class).ok_or_else(unknown)?;
+        Ok(Run { class, at: at.0, cutoff: cutoff.0, removed, total })
+    };
+    rows.into_iter().map(run).collect()
+}

@@ -1,0 +1,153 @@
+//! The rights of the subject: a copy of everything, and to be erased without a chain breaking.
+
+use persistence::probe;
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{City, on_both, report_at, text},
+    personal::{everything, lacks},
+};
+
+on_both! {
+    a_copy_holds_everything_and_nobody_elses,
+    the_erased_are_gone_and_the_case_goes_on,
+    an_administrator_erases_on_request,
+    whoever_holds_an_office_is_not_erased,
+    erasing_twice_is_erasing_once,
+}
+
+const NAME: &str = "慕容秘密";
+const PHONE: &str = "13987654321";
+const HOME: &str = "黄石港区隐秘巷77号9单元";
+
+/// The resident's data is planted; the path of the resident.
+fn planted(city: &City) -> String {
+    let person = format!("/api/v1/people/{}", city.by("resident").id());
+    let contact = json!({ "name": NAME, "phone": PHONE, "address": HOME });
+    city.by("resident").post(&format!("{person}/contact"), &contact).done();
+    person
+}
+
+/// A report of the resident with the own phone.
+fn reported(city: &City) -> String {
+    let mut body = report_at(110.005, 30.005);
+    body["contact"] = json!({ "phone": PHONE });
+    text(&city.by("resident").post("/api/v1/reports", &body).done(), "/id")
+}
+
+/// Every item of a copy, page by page.
+fn copy(city: &City, by: &str) -> Vec<Value> {
+    let (mut items, mut path) = (Vec::new(), "/api/v1/me/export?limit=1".to_owned());
+    for _ in 0..100 {
+        let page = city.by(by).get(&path).done();
+        let some = page["items"].as_array().unwrap();
+        assert!(some.len() <= 1, "{page}");
+        items.extend(some.clone());
+        let Some(next) = page["next"].as_str() else { return items };
+        path = format!("/api/v1/me/export?limit=1&cursor={next}");
+    }
+    panic!("a copy without an end");
+}
+
+fn a_copy_holds_everything_and_nobody_elses(city: &City) {
+    planted(city);
+    let (first, second) = (reported(city), reported(city));
+    city.received_from("neighbour");
+    let agreed = json!({ "purpose": "notification", "given": true, "version": "1" });
+    city.by("resident").post("/api/v1/me/consents", &agreed).done();
+    let body = json!({ "fields": ["phone"], "purpose": "callback", "reason": "回访" });
+    let path = format!("/api/v1/reports/{first}/reporter/disclosures");
+    city.by("hotline").post(&path, &body).done();
+    let items = copy(city, "resident");
+    let of = |kind: &str| -> Vec<&Value> {
+        items.iter().filter(|item| item["kind"] == kind).map(|item| &item["data"]).collect()
+    };
+    let profile = of("profile")[0];
+    let known =
+        json!([profile["name"], profile["contact"]["phone"], profile["contact"]["address"]]);
+    assert_eq!(known, json!([NAME, PHONE, HOME]));
+    let reports = of("report");
+    assert_eq!((&reports[0]["id"], &reports[1]["id"]), (&json!(second), &json!(first)));
+    assert_eq!((reports.len(), &reports[0]["contact"]["phone"]), (2, &json!(PHONE)));
+    assert_eq!(of("consent")[0]["purpose"], "notification");
+    assert_eq!(of("disclosure")[0]["by_name"], "热线何敏");
+    let acts: Vec<&Value> = of("audit").iter().map(|one| &one["act"]).collect();
+    assert_eq!(acts, ["export", "consent", "contact"]);
+}
+
+fn the_erased_are_gone_and_the_case_goes_on(city: &City) {
+    planted(city);
+    let report = reported(city);
+    let case = city.filed_from(&report);
+    let before = everything(city);
+    let body = json!({ "reason": "本人申请注销" });
+    let done = city.by("resident").post("/api/v1/me/erasure", &body).done();
+    assert_eq!(done["reports"], 1);
+    // The login is over, and there is no other.
+    city.by("resident").get("/api/v1/me").problem(401, "unauthenticated");
+    let login = json!({ "tenant": "9901", "account": "resident", "password": crate::harness::seed::PASSWORD });
+    city.by("").post("/api/v1/auth/login", &login).problem(401, "credentials_invalid");
+    // No key is left that opens what was there, and nothing that it sealed.
+    let left = "select count(*) || '' as line from personal_keys k join personal p \
+                on p.subject_id = k.subject_id where k.destroyed_at is not null";
+    assert_eq!(probe::lines(&city.database.url, left).unwrap(), ["0"]);
+    let kept = "select count(*) || '' as line from personal_keys \
+                where destroyed_at is not null and wrapped is not null";
+    assert_eq!(probe::lines(&city.database.url, kept).unwrap(), ["0"]);
+    for text in [&before, &everything(city)] {
+        lacks(text, &[NAME, PHONE, HOME], "the database");
+    }
+    // The public record stays, whole, and names nobody.
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+    let shown = city.by("dispatcher").get(&format!("/api/v1/reports/{report}")).done();
+    assert_eq!(shown["reporter"]["name"], "居民");
+    assert_eq!(json!([shown["contact"]["erased"], shown["contact"]["phone"]]), json!([true, null]));
+    city.on("community", &case, "escalate", &json!({ "reason": "社区没有执法权" }));
+    let check = city.by("dispatcher").get(&format!("/api/v1/cases/{case}/verification")).done();
+    assert_eq!(check["intact"], true, "{check}");
+    let path = format!("/api/v1/reports/{report}/reporter/disclosures");
+    let body = json!({ "fields": ["name", "phone"], "purpose": "callback", "reason": "回访" });
+    let seen = city.by("hotline").post(&path, &body).done();
+    assert_eq!(json!([seen["contact"]["erased"], seen["contact"]["phone"]]), json!([true, null]));
+    let log = city.by("auditor").get("/api/v1/audit?act=erase").done();
+    assert_eq!(log["items"][0]["subject_id"], json!(city.by("resident").id()), "{log}");
+}
+
+fn an_administrator_erases_on_request(city: &City) {
+    let person = planted(city);
+    let body = json!({ "reason": "本人书面申请，编号 2026-7" });
+    let path = format!("{person}/erasure");
+    city.by("neighbour").post(&path, &body).problem(404, "not_found");
+    city.by("far_admin").post(&path, &body).problem(403, "not_permitted");
+    city.by("admin").post(&path, &body).done();
+    let contact = city.by("admin").get(&format!("{person}/contact")).done();
+    assert_eq!(json!([contact["erased"], contact["phone"]]), json!([true, null]));
+    // Nothing is kept anew.
+    let again = json!({ "phone": PHONE });
+    city.by("admin").post(&format!("{person}/contact"), &again).problem(422, "erased");
+    let found = city.by("admin").post("/api/v1/contacts/search", &again).done();
+    assert_eq!(found["items"], json!([]));
+}
+
+fn whoever_holds_an_office_is_not_erased(city: &City) {
+    let body = json!({ "reason": "离职" });
+    city.by("worker").post("/api/v1/me/erasure", &body).problem(422, "in_office");
+    let path = format!("/api/v1/people/{}", city.by("worker").id());
+    let role = json!({ "role": "grid_worker", "area_id": city.area(crate::harness::seed::GRID) });
+    city.by("admin").post(&format!("{path}/contact"), &json!({ "phone": PHONE })).done();
+    city.by("admin").post(&format!("{path}/revoke"), &role).done();
+    city.by("admin").post(&format!("{path}/erasure"), &body).done();
+    let contact = city.by("admin").get(&format!("{path}/contact")).done();
+    assert_eq!(contact["erased"], true);
+}
+
+fn erasing_twice_is_erasing_once(city: &City) {
+    let person = planted(city);
+    let body = json!({ "reason": "本人申请" });
+    let first = city.by("admin").post(&format!("{person}/erasure"), &body).done();
+    city.advance(chrono::Duration::minutes(5));
+    let second = city.by("admin").post(&format!("{person}/erasure"), &body).done();
+    assert_eq!(first["erased_at"], second["erased_at"]);
+    let log = city.by("auditor").get("/api/v1/audit?act=erase").done();
+    assert_eq!(log["items"].as_array().unwrap().len(), 1);
+}

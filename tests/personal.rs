@@ -1,0 +1,566 @@
+//! People's data: kept where nobody can read it, masked in views, seen whole only on the record.
+
+use domain::personal::Field;
+use persistence::probe;
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{Answer, City, Engine, key, on_both, report_at, seed, text},
+    openapi::operations,
+};
+
+on_both! {
+    plain_text_is_nowhere_in_the_database,
+    values_are_masked_for_everybody_but_their_owner,
+    what_is_no_phone_is_refused_in_both_languages,
+    a_report_on_behalf_names_whom_to_reach,
+    somebody_is_found_by_a_whole_phone_only,
+    seeing_data_whole_is_on_record_and_the_subject_reads_it,
+    who_may_not_see_is_refused_on_record,
+    a_replayed_disclosure_is_one_record,
+    a_confidential_reporter_leaves_no_trace,
+    an_anonymous_reporter_is_known_to_nobody,
+    the_same_phone_is_sealed_differently_each_time,
+    an_account_is_no_phone,
+    consents_name_the_version_that_was_read,
+    master_keys_rotate_while_the_service_runs,
+    another_cipher_reads_what_the_first_wrote,
+    the_wrong_key_is_refused_at_the_start,
+}
+
+const NAME: &str = "慕容秘密";
+const PHONE: &str = "13987654321";
+const ID: &str = "11010519491231002X";
+const HOME: &str = "黄石港区隐秘巷77号9单元";
+
+/// What may be found nowhere.
+const SECRETS: [&str; 4] = [NAME, PHONE, ID, HOME];
+
+/// Every value of every table, and for SQLite the file itself.
+pub(crate) fn everything(city: &City) -> String {
+    let url = &city.database.url;
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        let mut bytes = std::fs::read(path).unwrap();
+        for beside in ["-wal", "-shm"] {
+            bytes.extend(std::fs::read(format!("{path}{beside}")).unwrap_or_default());
+        }
+        return String::from_utf8_lossy(&bytes).into_owned();
+    }
+    let tables = "select table_name::text as line from information_schema.tables \
+                  where table_schema = 'public'";
+    let mut all = String::new();
+    for table in probe::lines(url, tables).unwrap() {
+        let rows = format!("select row_to_json(t)::text as line from {table} t");
+        all.extend(probe::lines(url, &rows).unwrap());
+    }
+    all
+}
+
+/// Asserts that none of the secrets is in a text, however bytes are written.
+#[track_caller]
+pub(crate) fn lacks(whole: &str, secrets: &[&str], at: &str) {
+    for secret in secrets {
+        let hex = secret.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let escaped = serde_json::to_string(secret).unwrap();
+        for form in [*secret, &hex, escaped.trim_matches('"')] {
+            assert!(!whole.contains(form), "{at}: {secret} is readable");
+        }
+    }
+}
+
+/// A report of `by` with a contact; its identity.
+fn reported(city: &City, by: &str, contact: &Value, more: &[(&str, Value)]) -> String {
+    let mut body = report_at(110.005, 30.005);
+    body["contact"] = contact.clone();
+    for (member, value) in more {
+        body[*member] = value.clone();
+    }
+    text(&city.by(by).post("/api/v1/reports", &body).done(), "/id")
+}
+
+/// A resident whose data is planted; the identity.
+fn planted(city: &City) -> String {
+    let account = key();
+    let account = account.get(24..).unwrap();
+    let body = json!({
+        "account": account, "name": NAME, "password": seed::PASSWORD,
+        "grants": [{ "role": "resident", "area_id": city.area(seed::CITY) }],
+    });
+    let person = text(&city.by("admin").post("/api/v1/people", &body).done(), "/id");
+    let contact = json!({ "name": NAME, "phone": PHONE, "id_number": ID, "address": HOME });
+    city.by("admin").post(&format!("/api/v1/people/{person}/contact"), &contact).done();
+    person
+}
+
+fn seeing(fields: &[&str]) -> Value {
+    json!({ "fields": fields, "purpose": "callback", "reason": "回访核实是否解决" })
+}
+
+fn plain_text_is_nowhere_in_the_database(city: &City) {
+    planted(city);
+    let contact = json!({ "name": NAME, "phone": PHONE, "address": HOME });
+    let report = reported(city, "hotline", &contact, &[]);
+    city.by("hotline").get(&format!("/api/v1/reports/{report}")).done();
+    let see = format!("/api/v1/reports/{report}/reporter/disclosures");
+    let seen = city.by("hotline").post(&see, &seeing(&["name", "phone"])).done();
+    assert_eq!(seen["contact"]["phone"], PHONE);
+    lacks(&everything(city), &SECRETS, "the database");
+    // Residents of the template have names too, and none is in a journal.
+    lacks(&everything(city), &["居民张阿姨", "居民老许"], "the database");
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+fn values_are_masked_for_everybody_but_their_owner(city: &City) {
+    let own = city.by("resident").id();
+    let path = format!("/api/v1/people/{own}/contact");
+    let contact = json!({ "name": NAME, "phone": PHONE, "id_number": ID, "address": HOME });
+    let mine = city.by("resident").post(&path, &contact).done();
+    assert_eq!((&mine["phone"], &mine["masked"]), (&json!(PHONE), &json!(false)));
+    let shown = city.by("admin").get(&path).done();
+    let masked = json!([shown["name"], shown["phone"], shown["id_number"], shown["address"]]);
+    assert_eq!(masked, json!(["慕**密", "139****4321", "1101**********002X", "黄石港区隐秘****"]));
+    city.by("neighbour").get(&path).problem(404, "not_found");
+    city.by("far_admin").post(&path, &contact).problem(403, "not_permitted");
+    assert_eq!(city.by("resident").get("/api/v1/me").done()["name"], NAME);
+    let listed = city.by("admin").get("/api/v1/people?limit=100").done();
+    assert!(listed.to_string().contains("慕**密") && !listed.to_string().contains(NAME));
+    // What is left out is gone.
+    city.by("resident").post(&path, &json!({ "phone": PHONE })).done();
+    let left = city.by("resident").get(&path).done();
+    assert_eq!(json!([left["name"], left["phone"]]), json!([null, PHONE]));
+}
+
+fn what_is_no_phone_is_refused_in_both_languages(city: &City) {
+    let path = format!("/api/v1/people/{}/contact", city.by("resident").id());
+    for (member, value, code) in [
+        ("phone", "12345", "invalid_phone"),
+        ("id_number", "11010519491231002", "invalid_id_number"),
+        ("id_number", "11010519490231002X", "invalid_id_date"),
+        ("id_number", "110105194912310021", "invalid_id_check"),
+        ("address", "", "empty_text"),
+    ] {
+        for language in ["zh-CN", "en"] {
+            let call = city.by("resident").call("POST", &path).header("Accept-Language", language);
+            let answer = call.json(&json!({ member: value })).send();
+            assert!(value.is_empty() || !answer.text.contains(value), "{}", answer.text);
+            assert_eq!(answer.fault_at(&format!("/{member}")), code);
+        }
+    }
+    let staff = format!("/api/v1/people/{}/contact", city.by("worker").id());
+    let fault = city.by("worker").post(&staff, &json!({ "name": "王芳" })).fault_at("/name");
+    assert_eq!(fault, "in_office");
+    let mut body = report_at(110.005, 30.005);
+    body["contact"] = json!({});
+    assert_eq!(city.by("hotline").post("/api/v1/reports", &body).fault_at("/contact"), "empty");
+}
+
+fn a_report_on_behalf_names_whom_to_reach(city: &City) {
+    let contact = json!({ "name": NAME, "phone": PHONE });
+    let id = key();
+    let mut body = report_at(110.005, 30.005);
+    body["contact"] = contact;
+    let first = city.by("hotline").post_as(&id, "/api/v1/reports", &body).done();
+    let shown = json!([first["contact"]["name"], first["contact"]["phone"], first["channel"]]);
+    assert_eq!(shown, json!(["慕**密", "139****4321", "worker"]));
+    let again = city.by("hotline").post_as(&id, "/api/v1/reports", &body).done();
+    assert_eq!(again, first);
+    body["contact"]["phone"] = json!("13987654322");
+    let other = city.by("hotline").post_as(&id, "/api/v1/reports", &body);
+    other.problem(422, "idempotency_key_reused");
+    // The desk sees it masked, the handler not at all.
+    let path = format!("/api/v1/reports/{}", text(&first, "/id"));
+    let desk = city.by("community").get(&path).done();
+    assert_eq!(desk["contact"]["phone"], "139****4321");
+    let handler = city.by("worker").get(&path).done();
+    assert_eq!(json!([handler["contact"], handler["reporter"]]), json!([null, null]));
+}
+
+fn somebody_is_found_by_a_whole_phone_only(city: &City) {
+    let person = planted(city);
+    let report = reported(city, "hotline", &json!({ "phone": PHONE }), &[]);
+    let search = |by: &str, body: Value| city.by(by).post("/api/v1/contacts/search", &body);
+    let ids = |answer: Answer| -> Vec<String> {
+        let found = answer.done();
+        found["items"].as_array().unwrap().iter().map(|item| text(item, "/id")).collect()
+    };
+    assert_eq!(
+        ids(search("admin", json!({ "phone": "+86 139-8765-4321" }))),
+        std::slice::from_ref(&person)
+    );
+    assert_eq!(ids(search("admin", json!({ "id_number": ID.to_lowercase() }))), [person]);
+    assert_eq!(ids(search("hotline", json!({ "phone": PHONE }))), [report]);
+    // Neither who may not know reporters there, nor another tenant.
+    assert_eq!(ids(search("sibling", json!({ "phone": PHONE }))), Vec::<String>::new());
+    assert_eq!(ids(search("worker@9902", json!({ "phone": PHONE }))), Vec::<String>::new());
+    search("resident", json!({ "phone": PHONE })).problem(403, "not_permitted");
+    assert_eq!(search("admin", json!({})).fault_at(""), "one_of");
+    assert_eq!(search("admin", json!({ "phone": "1398765" })).fault_at("/phone"), "invalid_phone");
+}
+
+fn seeing_data_whole_is_on_record_and_the_subject_reads_it(city: &City) {
+    let own = city.by("resident").id();
+    let contact = json!({ "name": NAME, "phone": PHONE });
+    city.by("resident").post(&format!("/api/v1/people/{own}/contact"), &contact).done();
+    let report = city.received();
+    let path = format!("/api/v1/reports/{report}/reporter/disclosures");
+    let seen = city.by("community").post(&path, &seeing(&["name", "phone"])).done();
+    let values =
+        json!([seen["contact"]["name"], seen["contact"]["phone"], seen["contact"]["address"]]);
+    assert_eq!(values, json!([NAME, PHONE, null]));
+    let direct = format!("/api/v1/people/{own}/disclosures");
+    city.by("admin").post(&direct, &seeing(&["phone"])).done();
+    let mine = city.by("resident").get("/api/v1/me/disclosures").done();
+    let facts =
+        |item: &Value| json!([item["by_name"], item["fields"], item["purpose"], item["reason"]]);
+    assert_eq!(
+        [facts(&mine["items"][0]), facts(&mine["items"][1])],
+        [
+            json!(["管理员", ["phone"], "callback", "回访核实是否解决"]),
+            json!(["社区陈静", ["name", "phone"], "callback", "回访核实是否解决"]),
+        ]
+    );
+    let all = city.by("auditor").get("/api/v1/disclosures").done();
+    assert_eq!(all["items"], mine["items"]);
+    assert!(!all.to_string().contains(PHONE) && !all.to_string().contains(NAME));
+    assert_eq!(city.by("neighbour").get("/api/v1/me/disclosures").done()["items"], json!([]));
+    city.by("admin").get("/api/v1/disclosures").problem(403, "not_permitted");
+}
+
+fn who_may_not_see_is_refused_on_record(city: &City) {
+    let report = city.received();
+    let path = format!("/api/v1/reports/{report}/reporter/disclosures");
+    for by in ["worker", "leader"] {
+        city.by(by).post(&path, &seeing(&["phone"])).problem(403, "not_permitted");
+    }
+    city.by("far_worker").post(&path, &seeing(&["phone"])).problem(404, "not_found");
+    let person = format!("/api/v1/people/{}/disclosures", city.by("resident").id());
+    city.by("community").post(&person, &seeing(&["phone"])).problem(404, "not_found");
+    for bad in [json!([]), json!(["phone", "phone"])] {
+        let body = json!({ "fields": bad, "purpose": "callback", "reason": "回访" });
+        assert_eq!(city.by("community").post(&path, &body).fault_at("/fields"), "invalid_value");
+    }
+    let body = json!({ "fields": ["phone"], "purpose": "curiosity", "reason": "看看" });
+    assert_eq!(city.by("community").post(&path, &body).fault_at("/purpose"), "unknown_value");
+    let log = city.by("auditor").get("/api/v1/audit?act=disclose").done();
+    let refused = log["items"].as_array().unwrap();
+    assert_eq!(refused.len(), 2, "{log}");
+    assert!(refused.iter().all(|item| item["verdict"] == "refused"), "{log}");
+    assert_eq!(city.by("auditor").get("/api/v1/disclosures").done()["items"], json!([]));
+}
+
+fn a_replayed_disclosure_is_one_record(city: &City) {
+    let report = reported(city, "hotline", &json!({ "phone": PHONE }), &[]);
+    let path = format!("/api/v1/reports/{report}/reporter/disclosures");
+    let id = key();
+    let first = city.by("hotline").post_as(&id, &path, &seeing(&["phone"])).done();
+    assert_eq!(city.by("hotline").post_as(&id, &path, &seeing(&["phone"])).done(), first);
+    let other = city.by("hotline").post_as(&id, &path, &seeing(&["name"]));
+    other.problem(422, "idempotency_key_reused");
+    let stranger = city.by("community").post_as(&id, &path, &seeing(&["phone"]));
+    stranger.problem(422, "idempotency_key_reused");
+    let all = city.by("auditor").get("/api/v1/disclosures").done();
+    assert_eq!(all["items"].as_array().unwrap().len(), 1);
+}
+
+/// Reads whatever can be read about a report and its case, and everything else besides, and looks
+/// for the secrets in bodies and headers.
+fn crawl(city: &City, by: &str, report: &str, case: &str, secrets: &[&str]) -> usize {
+    let (unit, person) = (city.area(seed::CG), city.by("resident").id().to_string());
+    let mut read = 0;
+    for (method, path, operation) in operations(&api::server::document()) {
+        if method != "GET" {
+            continue;
+        }
+        let id = match operation["tags"][0].as_str() {
+            Some("reports") => report,
+            Some("people" | "privacy") => &person,
+            Some("areas") => &unit,
+            _ => case,
+        };
+        let path = path.replace("{id}", id).replace("{unit_id}", &unit);
+        let path = path.replace("{kind}", "privacy");
+        let path = match operation["operationId"].as_str().unwrap() {
+            "locate_area" => format!("{path}?lng=110.005&lat=30.005"),
+            "get_privacy_notice" => format!("{path}?tenant=9901"),
+            _ => path,
+        };
+        let answer = city.by(by).get(&path);
+        assert!(answer.status < 500, "{by} {path}: {}", answer.text);
+        lacks(&answer.text, secrets, &format!("{by} {path}"));
+        lacks(&format!("{:?}", answer.headers), secrets, &format!("{by} {path}: headers"));
+        read += usize::from(answer.status < 300);
+    }
+    read
+}
+
+fn a_confidential_reporter_leaves_no_trace(city: &City) {
+    let own = city.by("resident").id();
+    let planted = json!({ "name": NAME, "phone": PHONE, "address": HOME });
+    city.by("resident").post(&format!("/api/v1/people/{own}/contact"), &planted).done();
+    let contact = json!({ "phone": PHONE, "address": HOME });
+    let report = reported(city, "resident", &contact, &[("confidential", json!(true))]);
+    let case = city.filed_from(&report);
+    city.on("community", &case, "escalate", &json!({ "reason": "社区没有执法权" }));
+    city.on("leader", &case, "whistle", &city.call());
+    city.answers("water", &case, seed::SW);
+    city.answers("lead", &case, seed::CG);
+    let account = own.to_string();
+    let secrets = [NAME, PHONE, HOME, "慕**密", "139****4321", account.as_str()];
+    for by in ["worker", "leader", "lead", "water", "far_department", "community", "neighbour"] {
+        // The crawl names the resident in paths; what comes back about people is another matter.
+        let read = crawl(city, by, &report, &case, &secrets);
+        assert!(read >= 8, "{by} reads {read}");
+    }
+    // Whoever has every role elsewhere, and the auditor, who sees identities and no more.
+    crawl(city, "worker@9902", &report, &case, &secrets);
+    crawl(city, "auditor", &report, &case, secrets.get(..5).unwrap());
+    // Intake and callback know, masked, and see it whole on the record.
+    let shown = city.by("dispatcher").get(&format!("/api/v1/reports/{report}")).done();
+    assert_eq!(
+        json!([shown["contact"]["phone"], shown["reporter"]["name"]]),
+        json!(["139****4321", "慕**密"])
+    );
+    let path = format!("/api/v1/reports/{report}/reporter/disclosures");
+    city.by("community").post(&path, &seeing(&["phone"])).problem(403, "not_permitted");
+    let seen = city.by("hotline").post(&path, &seeing(&["phone", "address"])).done();
+    assert_eq!(json!([seen["contact"]["phone"], seen["contact"]["address"]]), json!([PHONE, HOME]));
+}
+
+fn an_anonymous_reporter_is_known_to_nobody(city: &City) {
+    let own = city.by("resident").id();
+    let planted = json!({ "name": NAME, "phone": PHONE, "address": HOME });
+    city.by("resident").post(&format!("/api/v1/people/{own}/contact"), &planted).done();
+    let mut body = report_at(110.005, 30.005);
+    body["anonymous"] = json!(true);
+    let report = text(&city.by("resident").post("/api/v1/reports", &body).done(), "/id");
+    let case = city.filed_from(&report);
+    let account = own.to_string();
+    let secrets = [NAME, PHONE, HOME, "慕**密", "139****4321", account.as_str()];
+    for by in ["dispatcher", "hotline", "district", "community", "worker", "neighbour", "auditor"] {
+        let secrets = if by == "auditor" { &secrets[..5] } else { &secrets[..] };
+        crawl(city, by, &report, &case, secrets);
+    }
+    let path = format!("/api/v1/reports/{report}/reporter/disclosures");
+    city.by("hotline").post(&path, &seeing(&["phone"])).problem(422, "anonymous");
+    // The reporter still follows it.
+    let mine = city.by("resident").get("/api/v1/reports?mine=true").done();
+    assert_eq!(mine["items"][0]["id"], json!(report));
+    body["contact"] = json!({ "phone": PHONE });
+    city.by("resident").post("/api/v1/reports", &body).problem(422, "anonymous");
+}
+
+fn the_same_phone_is_sealed_differently_each_time(city: &City) {
+    for by in ["resident", "neighbour"] {
+        let path = format!("/api/v1/people/{}/contact", city.by(by).id());
+        city.by(by).post(&path, &json!({ "phone": PHONE })).done();
+    }
+    let hex = if city.database.url.starts_with("sqlite") { "hex(" } else { "encode(" };
+    let tail = if hex == "hex(" { ")" } else { ", 'hex')" };
+    let column = |name: &str| {
+        let sql = format!(
+            "select {hex}{name}{tail} as line from personal where field = '{}'",
+            Field::Phone.name()
+        );
+        probe::lines(&city.database.url, &sql).unwrap()
+    };
+    let (sealed, blind) = (column("sealed"), column("blind"));
+    assert_eq!((sealed.len(), blind.len()), (2, 2));
+    assert_ne!(sealed[0], sealed[1]);
+    assert_eq!(blind[0], blind[1], "the keyed digest finds both");
+}
+
+fn an_account_is_no_phone(city: &City) {
+    let body = json!({ "account": PHONE, "name": NAME, "password": seed::PASSWORD });
+    city.by("admin").post("/api/v1/people", &body).problem(422, "account_personal");
+}
+
+fn consents_name_the_version_that_was_read(city: &City) {
+    let notice = city.by("").get("/api/v1/privacy?tenant=9901").done();
+    assert_eq!((&notice["version"], &notice["edition"]), (&json!("1"), &json!(0)));
+    assert_eq!(city.by("").get("/api/v1/privacy").status, 400);
+    let answer = |body: Value| city.by("resident").post("/api/v1/me/consents", &body);
+    let give = json!({ "purpose": "notification", "given": true, "version": "1" });
+    let id = key();
+    let first = city.by("resident").post_as(&id, "/api/v1/me/consents", &give).done();
+    assert_eq!(city.by("resident").post_as(&id, "/api/v1/me/consents", &give).done(), first);
+    let mut document = city.by("admin").get("/api/v1/policies/privacy").done()["document"].clone();
+    document["notice"]["version"] = json!("2");
+    let rule = json!({ "document": document, "note": "修订告知" });
+    city.by("admin").post("/api/v1/policies/privacy", &rule).done();
+    let outdated = answer(give).problem(422, "notice_outdated");
+    assert_eq!(outdated["version"], "2");
+    answer(json!({ "purpose": "notification", "given": false, "version": "1" })).done();
+    answer(json!({ "purpose": "handling", "given": true, "version": "2" }))
+        .problem(422, "no_such_purpose");
+    let mine = city.by("resident").get("/api/v1/me/consents").done();
+    let given: Vec<_> = mine["items"].as_array().unwrap().iter().map(|i| &i["given"]).collect();
+    assert_eq!(given, [&json!(false), &json!(true)]);
+    document["retention"]["audit"] = json!(30);
+    let rule = json!({ "document": document, "note": "太短" });
+    let refused = city.by("admin").post("/api/v1/policies/privacy", &rule).problem(422, "unsound");
+    assert_eq!(refused["errors"][0]["pointer"], "/document/retention/audit", "{refused}");
+}
+
+/// A vault of its own on the city's database.
+fn rewrap(city: &City, keys: &str, suite: api::vault::Suite) -> api::vault::rotate::Rewrapped {
+    let mut settings = crate::harness::settings(&city.database.url);
+    let Ok(given) = keys.parse();
+    (settings.vault_key, settings.vault_cipher) = (Some(given), suite);
+    let store = city.store.clone();
+    let now = city.now();
+    actix_web::rt::System::new().block_on(async move {
+        let vault = api::vault::Vault::open(&settings, &store).await.expect("the keys fit");
+        let mut sum = api::vault::rotate::Rewrapped::default();
+        for tenant in store.read(persistence::tenant::all).await.unwrap() {
+            let done = vault.rewrap(&store, tenant.id, now).await.unwrap();
+            sum.keys += done.keys;
+            sum.values += done.values;
+        }
+        sum
+    })
+}
+
+/// The city's database served by another, with other keys.
+fn served(city: &City, adjust: impl FnOnce(&mut api::config::Settings)) -> Result<(), String> {
+    let mut settings = crate::harness::settings(&city.database.url);
+    adjust(&mut settings);
+    let (clock, id) = (city.clock(), city.by("resident").id());
+    actix_web::rt::System::new().block_on(async move {
+        let app = api::state::App::open(settings, clock).await.map_err(|e| e.to_string())?;
+        let tenant = app.worlds.by_code(Some(seed::CITY)).expect("the city").tenant.id;
+        let read = app.vault.read(&app.store, tenant, vec![id], Field::ALL).await;
+        let values = read.map_err(|e| e.to_string())?;
+        let phone = values.get(&id).and_then(|v| v.get(&Field::Phone)).cloned();
+        let look_up = app.vault.look_up(&app.store, tenant, app.clock.now()).await.unwrap();
+        let blind = look_up.digest(Field::Phone, PHONE);
+        let found = app
+            .store
+            .read(move |db| persistence::vault::find(db, tenant, Field::Phone, &blind, 10))
+            .await
+            .unwrap();
+        app.store.close();
+        assert_eq!(phone.as_deref(), Some(PHONE));
+        assert_eq!(found.len(), 1);
+        Ok(())
+    })
+}
+
+fn new_keys() -> String {
+    format!("{},{}", "31".repeat(32), crate::harness::VAULT_KEY)
+}
+
+fn phone_of_the_resident(city: &City) {
+    let path = format!("/api/v1/people/{}/contact", city.by("resident").id());
+    city.by("resident").post(&path, &json!({ "phone": PHONE })).done();
+}
+
+fn master_keys_rotate_while_the_service_runs(city: &City) {
+    phone_of_the_resident(city);
+    let done = rewrap(city, &new_keys(), api::vault::Suite::Aes);
+    // Five residents and volunteers of the city, one without a role, and the key of its own.
+    assert_eq!((done.keys, done.values), (7, 0));
+    assert_eq!(rewrap(city, &new_keys(), api::vault::Suite::Aes).keys, 0, "again does nothing");
+    // The new key alone opens everything now, the old one alone nothing.
+    let alone = |key: String| {
+        move |settings: &mut api::config::Settings| {
+            let Ok(given) = key.parse();
+            settings.vault_key = Some(given);
+        }
+    };
+    served(city, alone("31".repeat(32))).expect("the new key is enough");
+    let refused = served(city, |_| ()).expect_err("the old key opens nothing");
+    assert!(refused.contains("put it back"), "{refused}");
+    let log = city.by("auditor").get("/api/v1/audit?act=rotate").done();
+    assert_eq!(log["items"][0]["detail"]["keys"], 7, "{log}");
+}
+
+fn another_cipher_reads_what_the_first_wrote(city: &City) {
+    phone_of_the_resident(city);
+    served(city, |settings| settings.vault_cipher = api::vault::Suite::Sm4).expect("it reads both");
+    let done = rewrap(city, crate::harness::VAULT_KEY, api::vault::Suite::Sm4);
+    assert_eq!((done.keys, done.values), (7, 6));
+    let column = if city.database.url.starts_with("sqlite") {
+        "select hex(substr(sealed, 2, 1)) as line from personal"
+    } else {
+        "select encode(substring(sealed from 2 for 1), 'hex') as line from personal"
+    };
+    let ciphers = probe::lines(&city.database.url, column).unwrap();
+    assert!(ciphers.iter().all(|cipher| cipher == "02"), "{ciphers:?}");
+    served(city, |settings| settings.vault_cipher = api::vault::Suite::Sm4).expect("it finds it");
+}
+
+fn the_wrong_key_is_refused_at_the_start(city: &City) {
+    let Ok(other) = "32".repeat(32).parse();
+    let refused = served(city, |settings| settings.vault_key = Some(other)).unwrap_err();
+    assert!(refused.contains("master key") && !refused.contains("3232"), "{refused}");
+    let refused = served(city, |settings| settings.vault_key = None).unwrap_err();
+    if city.database.url.starts_with("postgres") {
+        assert!(refused.contains("openssl rand -base64 32"), "{refused}");
+    } else {
+        assert!(refused.contains("cannot be read"), "{refused}");
+    }
+}
+
+/// A server with its keys in a file that another process rotates.
+fn a_running_server_takes_up_a_rotated_file(engine: Engine) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("keys");
+    std::fs::write(&file, crate::harness::VAULT_KEY).unwrap();
+    private(&file);
+    let keys = file.clone();
+    let city = City::with(engine, move |settings| {
+        settings.vault_key = None;
+        settings.vault_key_file = Some(keys);
+    });
+    phone_of_the_resident(&city);
+    let mut settings = crate::harness::settings(&city.database.url);
+    settings.vault_key = None;
+    settings.vault_key_file = Some(file.clone());
+    let (store, now) = (city.store.clone(), city.now());
+    actix_web::rt::System::new().block_on(async move {
+        let vault = api::vault::Vault::open(&settings, &store).await.expect("the keys fit");
+        vault.prepend().expect("the file can be written");
+        for tenant in store.read(persistence::tenant::all).await.unwrap() {
+            vault.rewrap(&store, tenant.id, now).await.unwrap();
+        }
+        let tenant = store.read(persistence::tenant::all).await.unwrap().remove(0).id;
+        let masters = api::vault::rotate::masters(&store, tenant).await.unwrap();
+        assert_eq!(masters, [(vault.current(), 7)]);
+    });
+    assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 4);
+    // The server asks for keys it does not know at most every five seconds.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    let path = format!("/api/v1/people/{}/contact", city.by("resident").id());
+    assert_eq!(city.by("resident").get(&path).done()["phone"], PHONE);
+}
+
+fn private(file: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn a_running_server_takes_up_a_rotated_file_on_sqlite() {
+    a_running_server_takes_up_a_rotated_file(Engine::Sqlite);
+}
+
+#[test]
+fn a_running_server_takes_up_a_rotated_file_on_postgres() {
+    a_running_server_takes_up_a_rotated_file(Engine::Postgres);
+}
+
+#[test]
+fn an_embedded_database_gets_its_key_beside_it() {
+    let database = crate::harness::Database::empty(Engine::Sqlite);
+    let mut settings = crate::harness::settings(&database.url);
+    settings.vault_key = None;
+    let path = format!("{}.key", database.url.strip_prefix("sqlite://").unwrap());
+    for _ in 0..2 {
+        let settings = settings.clone();
+        actix_web::rt::System::new().block_on(async move {
+            let app = api::state::App::open(settings, api::clock::Clock::default()).await;
+            app.expect("it starts with one command").store.close();
+        });
+        assert!(std::path::Path::new(&path).is_file());
+    }
+}
