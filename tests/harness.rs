@@ -108,10 +108,6 @@ pub(crate) fn settings(url: &str) -> Settings {
         proxies: 0,
         // What tests do is done by the tests; those about the clockwork start it.
         clockwork: false,
-        vault_cipher: Suite::Aes,
-        vault_key: Some(vault_key()),
-        vault_key_file: None,
-        vault_key_command: None,
         idle_hours: 10_000,
         password_days: 0,
         second_factor: SecondFactor::Off,
@@ -119,6 +115,10 @@ pub(crate) fn settings(url: &str) -> Settings {
         key: None,
         mini_programs: Vec::new(),
         providers: Vec::new(),
+        vault_cipher: Suite::Aes,
+        vault_key: Some(vault_key()),
+        vault_key_file: None,
+        vault_key_command: None,
     }
 }
 

@@ -7,13 +7,13 @@ use domain::{
     Instant,
     actor::{Actor, Permission},
     audit::{Act, Note, Record, Verdict},
-    id::PersonId,
+    id::{PersonId, TenantId},
     person::Person,
     refusal::Refusal,
 };
 use persistence::audit;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
@@ -52,14 +52,26 @@ impl Noting {
         }
     }
 
-    /// Somebody who tries to log in.
-    fn stranger(app: &App, person: Option<&Person>, request: &HttpRequest) -> Self {
+    /// Somebody who logs in, or tries to; what was typed that is no account's name may be
+    /// anything, a password too, and is not noted.
+    pub fn stranger(app: &App, person: Option<&Person>, request: &HttpRequest) -> Self {
         Self {
             at: app.clock.now(),
             actor: person.map(|person| person.id),
             actor_name: person.map(|person| person.name.as_str().to_owned()).unwrap_or_default(),
             address: limits::address(request, app.settings.proxies).to_string(),
         }
+    }
+
+    /// Somebody who is known by identity alone.
+    pub async fn of_person(
+        app: &App,
+        tenant: TenantId,
+        person: PersonId,
+        request: &HttpRequest,
+    ) -> Reply<Self> {
+        let stored = app.store.look::<Person>(tenant, person.0).await?;
+        Ok(Self::stranger(app, stored.as_ref().map(|stored| &stored.state), request))
     }
 
     /// What was done.
@@ -79,22 +91,33 @@ impl Noting {
     }
 }
 
-/// The note of a login.
-pub fn login(app: &App, request: &HttpRequest, person: Option<&Person>, method: &str) -> Note {
-    let noting = Noting::stranger(app, person, request);
-    noting.note(
-        Act::Login,
-        person.map(|person| person.id.0),
-        &serde_json::json!({ "method": method }),
-    )
+/// What somebody tried in vain.
+#[derive(Clone, Copy)]
+pub struct Tried<'a> {
+    /// What it would have been.
+    pub act: Act,
+    /// With what, as at `Session::method`.
+    pub method: &'a str,
+    /// Why not, where it is not that the proof was wrong.
+    pub reason: Option<&'a str>,
 }
 
-/// The note of a login with a wrong password; what was typed that is no account's name may be
-/// anything, a password too, and is not noted.
-pub fn login_refused(app: &App, request: &HttpRequest, person: Option<&Person>) -> Note {
+/// Writes down that somebody could not prove to be who they say they are.
+pub async fn refused(
+    app: &App,
+    request: &HttpRequest,
+    (tenant, person): (TenantId, Option<&Person>),
+    Tried { act, method, reason }: Tried<'_>,
+) -> Reply<()> {
+    let detail = json!({ "method": method, "reason": reason });
     let noting = Noting::stranger(app, person, request);
-    let detail = serde_json::json!({ "method": "password" });
-    noting.refused(Act::Login, person.map(|person| person.id.0), &detail)
+    keep(app, tenant, noting.refused(act, person.map(|person| person.id.0), &detail)).await
+}
+
+/// Writes a note down that goes with nothing else.
+pub async fn keep(app: &App, tenant: TenantId, note: Note) -> Reply<()> {
+    app.store.run(move |db| audit::append(db, tenant, note)).await?;
+    Ok(())
 }
 
 /// Refuses whoever is not an auditor of the whole tenant.

@@ -14,6 +14,7 @@ use actix_web::{
 use chrono::Duration;
 use domain::{
     actor::{Actor, Grant},
+    audit::Act,
     id::TenantId,
     person::{Person, Standing},
     text::Code as Word,
@@ -233,10 +234,9 @@ async fn login(app: Data<App>, request: HttpRequest, body: Json<LoginBody>) -> R
     let hash = stored.as_ref().map(|stored| stored.hash.clone());
     let right = app.passwords.verify(password, hash).await?;
     let wrong = || Problem::new(Code::CredentialsInvalid);
-    if let (Some(world), false) = (&world, right) {
-        let (tenant, note) =
-            (world.tenant.id, audit::login_refused(&app, &request, person.as_ref()));
-        app.store.run(move |db| persistence::audit::append(db, tenant, note)).await?;
+    if !right && let Some(world) = &world {
+        let tried = audit::Tried { act: Act::Login, method: "password", reason: None };
+        audit::refused(&app, &request, (world.tenant.id, person.as_ref()), tried).await?;
     }
     let (Some(world), Some(person), Some(stored), true) = (world, person, stored, right) else {
         return Err(wrong());
@@ -267,6 +267,9 @@ pub struct Admission<'a> {
 pub async fn admit(app: &App, admission: Admission<'_>) -> Reply<HttpResponse> {
     let Admission { request, tenant, person, method, stale } = admission;
     if person.standing != Standing::Active {
+        let reason = Some(person.standing.name());
+        let tried = audit::Tried { act: Act::Login, method, reason };
+        audit::refused(app, request, (tenant, Some(person)), tried).await?;
         return Err(Problem::new(Code::AccountClosed).with("standing", person.standing.name()));
     }
     let shown = Login { tenant, person: person.id, stale };

@@ -45,11 +45,11 @@ Environment:
   GRIDWHISTLE_LOG, GRIDWHISTLE_LOG_LEVEL, GRIDWHISTLE_WORKERS, GRIDWHISTLE_READERS,
   GRIDWHISTLE_WRITERS, GRIDWHISTLE_WAITING, GRIDWHISTLE_ACCESS_MINUTES,
   GRIDWHISTLE_REFRESH_DAYS, GRIDWHISTLE_PROXIES, GRIDWHISTLE_CLOCKWORK,
-  GRIDWHISTLE_VAULT_CIPHER, GRIDWHISTLE_VAULT_KEY_FILE, GRIDWHISTLE_VAULT_KEY_COMMAND.
-  GRIDWHISTLE_VAULT_KEY holds the master keys themselves, the current one first.
   GRIDWHISTLE_IDLE_HOURS, GRIDWHISTLE_PASSWORD_DAYS, GRIDWHISTLE_SECOND_FACTOR,
-  GRIDWHISTLE_PUBLIC_URL. Only in the environment or the file: GRIDWHISTLE_KEY,
-  GRIDWHISTLE_MINI_PROGRAMS, GRIDWHISTLE_PROVIDERS (docs/logins.md).
+  GRIDWHISTLE_PUBLIC_URL,
+  GRIDWHISTLE_VAULT_CIPHER, GRIDWHISTLE_VAULT_KEY_FILE, GRIDWHISTLE_VAULT_KEY_COMMAND. Only in the environment or the file: GRIDWHISTLE_KEY,
+  GRIDWHISTLE_MINI_PROGRAMS, GRIDWHISTLE_PROVIDERS (docs/logins.md), and
+  GRIDWHISTLE_VAULT_KEY, the master keys themselves, the current one first.
   A flag stands above a variable, a variable above the file, the file above the default.
   A variable GRIDWHISTLE_… that is not in this list is refused.
 
@@ -98,12 +98,12 @@ pub enum Command {
     /// Manage administrators
     #[command(subcommand)]
     Admin(Admin),
-    /// Manage the keys that people's data is encrypted under
-    #[command(subcommand)]
-    Vault(Vault),
     /// Manage the keys that sign access tokens
     #[command(subcommand)]
     Keys(Keys),
+    /// Manage the keys that people's data is encrypted under
+    #[command(subcommand)]
+    Vault(Vault),
     /// Verify that the journal is complete and unaltered
     ///
     /// Every entry of every chain is hashed again. Exit code 3 when one does not match.
@@ -260,6 +260,31 @@ pub struct NewAdmin {
     pub source: Source,
 }
 
+/// `keys`.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Keys {
+    /// Make a new key; nobody is logged out
+    ///
+    /// It signs in two minutes, when every server and gateway has seen it; what the old one
+    /// signed is accepted until it is over.
+    Rotate(Rotate),
+    /// List the keys
+    List(Source),
+}
+
+/// `keys rotate`.
+#[derive(Args, Clone, Debug)]
+pub struct Rotate {
+    /// The old keys are in wrong hands: accept nothing they signed from now on
+    ///
+    /// Clients notice by themselves and use their refresh tokens.
+    #[arg(long)]
+    pub at_once: bool,
+    /// Where the database is.
+    #[command(flatten)]
+    pub source: Source,
+}
+
 /// `vault`.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Vault {
@@ -304,31 +329,6 @@ impl VaultSource {
             ..self.source.settings()
         }
     }
-}
-
-/// `keys`.
-#[derive(Subcommand, Clone, Debug)]
-pub enum Keys {
-    /// Make a new key; nobody is logged out
-    ///
-    /// It signs in two minutes, when every server and gateway has seen it; what the old one
-    /// signed is accepted until it is over.
-    Rotate(Rotate),
-    /// List the keys
-    List(Source),
-}
-
-/// `keys rotate`.
-#[derive(Args, Clone, Debug)]
-pub struct Rotate {
-    /// The old keys are in wrong hands: accept nothing they signed from now on
-    ///
-    /// Clients notice by themselves and use their refresh tokens.
-    #[arg(long)]
-    pub at_once: bool,
-    /// Where the database is.
-    #[command(flatten)]
-    pub source: Source,
 }
 
 /// `verify`.

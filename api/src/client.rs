@@ -1,11 +1,12 @@
 //! Programs as clients: registered by administrators, with a role over areas, scopes, and
 //! secrets that are shown once, end by themselves and overlap while they are replaced.
 
-use actix_web::{HttpResponse, get, post, web::Data};
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
 use domain::{
     actor::{Actor, Permission, Role},
+    audit::{Act, Note},
     change::{Request, act},
     id::{AreaId, PersonId, TenantId},
     journal::Hash,
@@ -14,15 +15,17 @@ use domain::{
     text::{Code as Word, Line},
 };
 use persistence::{
-    Db,
+    Db, audit,
     client::{self as clients, Client, Secret},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
+    audit::Noting,
     auth::Caller,
     body::Json,
     clock::{derived_id, new_id},
@@ -273,6 +276,17 @@ fn require_manager(actor: &Actor, app: &App) -> Reply<()> {
     Err(Refusal::NotPermitted { permission: Permission::ManagePeople, area }.into())
 }
 
+/// The note that a client is not what it was.
+fn changed(
+    app: &App,
+    caller: &Actor,
+    request: &HttpRequest,
+    (client, step, secret): (PersonId, &str, Option<Uuid>),
+) -> Note {
+    let detail = json!({ "step": step, "secret": secret });
+    Noting::of(app, caller, request).note(Act::Client, Some(client.0), &detail)
+}
+
 /// Registers a client and makes its first secret.
 ///
 /// 登记接入系统（集成方）：名称、权限范围、辖区；返回 client_id 和第一个密钥，密钥只显示这一次。
@@ -280,6 +294,7 @@ fn require_manager(actor: &Actor, app: &App) -> Reply<()> {
 #[post("/clients")]
 async fn register_client(
     app: Data<App>,
+    request: HttpRequest,
     caller: Caller,
     key: Key,
     body: Json<ClientBody>,
@@ -321,7 +336,14 @@ async fn register_client(
         disabled_at: None,
     };
     let (value, added) = ((secret.id, text), client.clone());
-    let add = move |db: &mut Db| clients::add(db, tenant, &added, &secret);
+    let note = changed(&app, &caller, &request, (id, "registered", Some(secret.id)));
+    let add = move |db: &mut Db| {
+        let new = clients::add(db, tenant, &added, &secret)?;
+        if new {
+            audit::append(db, tenant, note)?;
+        }
+        Ok(new)
+    };
     // A retry finds it there; its secret was shown, or is lost and another can be made.
     let value = app.store.run(add).await?.then_some(value);
     let stored = app.store.read(move |db| clients::find(db, tenant, id)).await?;
@@ -431,6 +453,7 @@ pub struct SecretBody {
 #[post("/clients/{id}/secrets")]
 async fn add_client_secret(
     app: Data<App>,
+    request: HttpRequest,
     caller: Caller,
     _key: Key,
     id: IdPath<Uuid>,
@@ -446,7 +469,14 @@ async fn add_client_secret(
     let tenant = caller.tenant;
     let (text, secret) = fresh(tenant, client.id, kind, (app.clock.now(), days))?;
     let added = secret.clone();
-    let add = move |db: &mut Db| clients::add_secret(db, tenant, &added, most);
+    let note = changed(&app, &caller, &request, (client.id, "secret_added", Some(secret.id)));
+    let add = move |db: &mut Db| {
+        let fits = clients::add_secret(db, tenant, &added, most)?;
+        if fits {
+            audit::append(db, tenant, note)?;
+        }
+        Ok(fits)
+    };
     if !app.store.run(add).await? {
         return Err(Problem::new(Code::TooManySecrets).with("max", most));
     }
@@ -460,6 +490,7 @@ async fn add_client_secret(
 #[post("/clients/{id}/secrets/{secret_id}/revoke")]
 async fn revoke_client_secret(
     app: Data<App>,
+    request: HttpRequest,
     caller: Caller,
     _key: Key,
     ids: IdPath<(Uuid, Uuid)>,
@@ -467,7 +498,14 @@ async fn revoke_client_secret(
     let (id, secret) = ids.0;
     let client = of(&app, &caller, id).await?.id;
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let revoke = move |db: &mut Db| clients::revoke_secret(db, tenant, client, secret, now);
+    let note = changed(&app, &caller, &request, (client, "secret_revoked", Some(secret)));
+    let revoke = move |db: &mut Db| {
+        let known = clients::revoke_secret(db, tenant, client, secret, now)?;
+        if known {
+            audit::append(db, tenant, note)?;
+        }
+        Ok(known)
+    };
     if !app.store.run(revoke).await? {
         return Err(Problem::new(Code::NotFound));
     }
@@ -482,13 +520,19 @@ async fn revoke_client_secret(
 #[post("/clients/{id}/disable")]
 async fn disable_client(
     app: Data<App>,
+    request: HttpRequest,
     caller: Caller,
     _key: Key,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let client = of(&app, &caller, id.0).await?.id;
     let (tenant, now) = (caller.tenant, app.clock.now());
-    app.store.run(move |db| clients::disable(db, tenant, client, now)).await?;
+    let note = changed(&app, &caller, &request, (client, "disabled", None));
+    let disable = move |db: &mut Db| {
+        clients::disable(db, tenant, client, now)?;
+        audit::append(db, tenant, note)
+    };
+    app.store.run(disable).await?;
     app.actors.forget_person(client);
     Ok(HttpResponse::NoContent().finish())
 }

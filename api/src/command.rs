@@ -20,7 +20,7 @@ use persistence::{
 use crate::{
     cli::{
         Admin, Cli, Command, Demo, Health, Keys, NewAdmin, NewTenant, RootKind, Rotate, Serve,
-        Source, Tenant, Vault as Vaults, VaultSource, Verify,
+        Source, Tenant, Vault as VaultKeys, VaultSource, Verify,
     },
     clock::Clock,
     config::{DatabaseUrl, Partial, SecondFactor, Settings},
@@ -65,9 +65,9 @@ pub async fn run(cli: Cli) -> Done {
         Command::Tenant(Tenant::Create(tenant)) => create_tenant(tenant).await,
         Command::Tenant(Tenant::List(source)) => list_tenants(&source).await,
         Command::Admin(Admin::Create(admin)) => create_admin(admin).await,
-        Command::Vault(vault) => run_vault(vault).await,
         Command::Keys(Keys::Rotate(rotate)) => rotate_keys(rotate).await,
         Command::Keys(Keys::List(source)) => list_keys(&source).await,
+        Command::Vault(vault) => run_vault(vault).await,
         Command::Verify(verify) => run_verify(verify).await,
         Command::Health(health) => run_health(health).await,
     }
@@ -203,7 +203,8 @@ async fn rotate_keys(rotate: Rotate) -> Done {
     let settings = settings(rotate.source.settings(), rotate.source.config.as_deref())?;
     let store = Store::open(settings.database.expose(), settings.store_options())?;
     let now = Clock::default().now();
-    let seal = sealing(&store, &settings, now).await?;
+    let vault = Vault::open(&settings, &store).await?;
+    let seal = sealing(&store, &settings, &vault, now).await?;
     let new = ring::rotate(&store, &seal, now, rotate.at_once).await?;
     print(&format!("{} signs from {}", new.id, new.activated_at.to_rfc3339()));
     Ok(Ended::Well)
@@ -242,11 +243,11 @@ async fn run_verify(verify: Verify) -> Done {
     Ok(Ended::Badly)
 }
 
-async fn run_vault(command: Vaults) -> Done {
+async fn run_vault(command: VaultKeys) -> Done {
     let (source, rotates, rewraps) = match &command {
-        Vaults::Status(source) => (source, false, false),
-        Vaults::Rotate(source) => (source, true, true),
-        Vaults::Rewrap(source) => (source, false, true),
+        VaultKeys::Status(source) => (source, false, false),
+        VaultKeys::Rotate(source) => (source, true, true),
+        VaultKeys::Rewrap(source) => (source, false, true),
     };
     let VaultSource { source: Source { config, .. }, .. } = source;
     let settings = settings(source.settings(), config.as_deref())?;
@@ -269,6 +270,10 @@ async fn run_vault(command: Vaults) -> Done {
             used.insert(master);
         }
     }
+    if rewraps && vault.rewrap_own(&store).await? {
+        print("the sealing key was brought up to date");
+    }
+    used.extend(rotate::own_master(&store).await?);
     for master in vault.given() {
         let state = match (master == current, used.contains(&master)) {
             (true, _) => "current",

@@ -58,15 +58,6 @@ pub struct Settings {
     /// Whether this replica takes the measures about debts that become late:
     /// `GRIDWHISTLE_CLOCKWORK`, by default `true`. Every replica may; at least one must.
     pub clockwork: bool,
-    /// What people's data is encrypted with: `GRIDWHISTLE_VAULT_CIPHER`, by default `aes`.
-    pub vault_cipher: Suite,
-    /// The master keys, base64 or hexadecimal, the current one first: `GRIDWHISTLE_VAULT_KEY`.
-    pub vault_key: Option<VaultKeys>,
-    /// A file with them: `GRIDWHISTLE_VAULT_KEY_FILE`; with SQLite by default the database's
-    /// name and `.key`.
-    pub vault_key_file: Option<PathBuf>,
-    /// A program that prints them: `GRIDWHISTLE_VAULT_KEY_COMMAND`.
-    pub vault_key_command: Option<String>,
     /// Hours after which an unused login is over: `GRIDWHISTLE_IDLE_HOURS`, by default 168.
     pub idle_hours: u32,
     /// Days after which a password has to be changed, 0 for never: `GRIDWHISTLE_PASSWORD_DAYS`,
@@ -83,6 +74,15 @@ pub struct Settings {
     pub mini_programs: Vec<MiniProgram>,
     /// Where staff may log in besides: `GRIDWHISTLE_PROVIDERS`, by default nowhere.
     pub providers: Vec<Provider>,
+    /// What people's data is encrypted with: `GRIDWHISTLE_VAULT_CIPHER`, by default `aes`.
+    pub vault_cipher: Suite,
+    /// The master keys, base64 or hexadecimal, the current one first: `GRIDWHISTLE_VAULT_KEY`.
+    pub vault_key: Option<VaultKeys>,
+    /// A file with them: `GRIDWHISTLE_VAULT_KEY_FILE`; with SQLite by default the database's
+    /// name and `.key`.
+    pub vault_key_file: Option<PathBuf>,
+    /// A program that prints them: `GRIDWHISTLE_VAULT_KEY_COMMAND`.
+    pub vault_key_command: Option<String>,
 }
 
 /// Who needs a second factor to log in with a password.
@@ -168,18 +168,6 @@ pub struct Partial {
     /// Whether this replica reminds, urges and escalates; at least one must [default: true]
     #[arg(long, value_name = "BOOL")]
     pub clockwork: Option<bool>,
-    /// What people's data is encrypted with: aes, or sm4 with SM3 (国密) [default: aes]
-    #[arg(long, value_name = "SUITE")]
-    pub vault_cipher: Option<Suite>,
-    /// The master keys; not a flag, because others can see command lines.
-    #[arg(skip)]
-    pub vault_key: Option<VaultKeys>,
-    /// The file with the master keys [default with SQLite: the database's name and .key]
-    #[arg(long, value_name = "FILE")]
-    pub vault_key_file: Option<PathBuf>,
-    /// A program that prints the master keys, run at start
-    #[arg(long, value_name = "PROGRAM")]
-    pub vault_key_command: Option<String>,
     /// Hours after which an unused login is over [default: 168]
     #[arg(long, value_name = "HOURS")]
     pub idle_hours: Option<u32>,
@@ -201,6 +189,18 @@ pub struct Partial {
     /// As above.
     #[arg(skip)]
     pub providers: Option<Vec<Provider>>,
+    /// What people's data is encrypted with: aes, or sm4 with SM3 (国密) [default: aes]
+    #[arg(long, value_name = "SUITE")]
+    pub vault_cipher: Option<Suite>,
+    /// The master keys; not a flag, because others can see command lines.
+    #[arg(skip)]
+    pub vault_key: Option<VaultKeys>,
+    /// The file with the master keys [default with SQLite: the database's name and .key]
+    #[arg(long, value_name = "FILE")]
+    pub vault_key_file: Option<PathBuf>,
+    /// A program that prints the master keys, run at start
+    #[arg(long, value_name = "PROGRAM")]
+    pub vault_key_command: Option<String>,
 }
 
 /// Why the settings could not be read, as a sentence.
@@ -247,10 +247,6 @@ impl Settings {
             refresh_days: given.refresh_days.unwrap_or(30),
             proxies: given.proxies.unwrap_or(0),
             clockwork: given.clockwork.unwrap_or(true),
-            vault_cipher: given.vault_cipher.unwrap_or_default(),
-            vault_key: given.vault_key,
-            vault_key_file: given.vault_key_file,
-            vault_key_command: given.vault_key_command,
             idle_hours: given.idle_hours.unwrap_or(168),
             password_days: given.password_days.unwrap_or(0),
             second_factor: given.second_factor.unwrap_or_default(),
@@ -258,6 +254,10 @@ impl Settings {
             key: given.key,
             mini_programs: given.mini_programs.unwrap_or_default(),
             providers: given.providers.unwrap_or_default(),
+            vault_cipher: given.vault_cipher.unwrap_or_default(),
+            vault_key: given.vault_key,
+            vault_key_file: given.vault_key_file,
+            vault_key_command: given.vault_key_command,
         };
         settings.check()
     }
@@ -313,10 +313,6 @@ impl Partial {
             refresh_days: self.refresh_days.or(other.refresh_days),
             proxies: self.proxies.or(other.proxies),
             clockwork: self.clockwork.or(other.clockwork),
-            vault_cipher: self.vault_cipher.or(other.vault_cipher),
-            vault_key: self.vault_key.or(other.vault_key),
-            vault_key_file: self.vault_key_file.or(other.vault_key_file),
-            vault_key_command: self.vault_key_command.or(other.vault_key_command),
             idle_hours: self.idle_hours.or(other.idle_hours),
             password_days: self.password_days.or(other.password_days),
             second_factor: self.second_factor.or(other.second_factor),
@@ -324,6 +320,10 @@ impl Partial {
             key: self.key.or(other.key),
             mini_programs: self.mini_programs.or(other.mini_programs),
             providers: self.providers.or(other.providers),
+            vault_cipher: self.vault_cipher.or(other.vault_cipher),
+            vault_key: self.vault_key.or(other.vault_key),
+            vault_key_file: self.vault_key_file.or(other.vault_key_file),
+            vault_key_command: self.vault_key_command.or(other.vault_key_command),
         }
     }
 }

@@ -5,7 +5,8 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use domain::{
     actor::Permission,
     audit::Act,
-    person::Person,
+    id::PersonId,
+    person::{Person, require_managed},
     personal::{Contact, Field, IdNumber, Phone, SubjectKind},
     refusal::Refusal,
     report::Report,
@@ -90,6 +91,12 @@ pub async fn seal_new(
     Ok(Sealed { write: Write::Personal(Box::new(new)), fingerprint: look_up.fingerprint(contact) })
 }
 
+/// What tells this contact from another in the digest of a request.
+pub async fn fingerprint(app: &App, caller: &Caller, contact: &Contact) -> Reply<Vec<u8>> {
+    let look_up = app.vault.look_up(&app.store, caller.tenant, app.clock.now()).await?;
+    Ok(look_up.fingerprint(contact))
+}
+
 /// Seals the contact given with a report.
 pub async fn sealed(
     app: &App,
@@ -170,7 +177,17 @@ async fn shown(app: &App, caller: &Caller, person: &Person) -> Reply<ContactView
 #[get("/people/{id}/contact")]
 async fn get_contact(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
     let stored = engine::look::<Person>(&app, &caller, id.0).await?;
+    require_own_or_managed(&app, &caller, &stored.state)?;
     Ok(HttpResponse::Ok().json(shown(&app, &caller, &stored.state).await?))
+}
+
+/// Who knows somebody's post does not thereby know the telephone number.
+fn require_own_or_managed(app: &App, caller: &Caller, person: &Person) -> Reply<()> {
+    if person.id != caller.person {
+        let world = app.world(caller.tenant)?;
+        require_managed(person, &world.context(caller, app.clock.now()))?;
+    }
+    Ok(())
 }
 
 /// How somebody can be reached; what is left out is not kept any more.
@@ -206,13 +223,7 @@ async fn set_contact(
 ) -> Reply<HttpResponse> {
     let stored = engine::look::<Person>(&app, &caller, id.0).await?;
     let person = &stored.state;
-    if person.id != caller.person {
-        let area = person.grants.first().map(|g| g.over.name.clone()).unwrap_or_default();
-        let permission = Permission::ManagePeople;
-        if !person.managed_by(&caller, app.clock.now()) {
-            return Err(Refusal::NotPermitted { permission, area }.into());
-        }
-    }
+    require_own_or_managed(&app, &caller, person)?;
     let ContactBody { name, phone, id_number, address } = body.0;
     if name.is_some() && !person.is_nameless() {
         let (zh, en) = (
@@ -222,19 +233,37 @@ async fn set_contact(
         return Err(Problem::new(Code::InvalidBody).error("/name", "in_office", zh, en));
     }
     let contact = Contact { name, phone, id_number, address };
-    keep(&app, &request, &caller, person, contact).await?;
+    keep(&app, &request, &caller, (person.id, Extent::All), contact).await?;
     Ok(HttpResponse::Ok().json(shown(&app, &caller, person).await?))
 }
 
+/// How much of what is kept gives way to what is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// All of it: what is not given is kept no more.
+    All,
+    /// Only this field.
+    One(Field),
+}
+
+impl Extent {
+    fn covers(self, field: Field) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(one) => one == field,
+        }
+    }
+}
+
 /// Keeps a contact in the place of the one before.
-async fn keep(
+pub async fn keep(
     app: &App,
     request: &HttpRequest,
     caller: &Caller,
-    person: &Person,
+    (person, extent): (PersonId, Extent),
     contact: Contact,
 ) -> Reply<()> {
-    let (tenant, id, now) = (caller.tenant, person.id.0, app.clock.now());
+    let (tenant, id, now) = (caller.tenant, person.0, app.clock.now());
     let spare = app.vault.spare_key(tenant, id, SubjectKind::Person, now)?;
     let key = app.store.run(move |db| vault::claim_key(db, tenant, &spare)).await?;
     if key.destroyed_at.is_some() {
@@ -254,7 +283,8 @@ async fn keep(
             if now_kept.is_none_or(|key| key.destroyed_at.is_some()) {
                 return Ok(true);
             }
-            for field in Field::ALL.iter().filter(|field| !kept.contains(field)) {
+            let gone = |field: &&Field| !kept.contains(field) && extent.covers(**field);
+            for field in Field::ALL.iter().filter(gone) {
                 vault::remove(db, tenant, id, *field)?;
             }
             vault::put(db, tenant, &fields, now)?;
@@ -262,25 +292,8 @@ async fn keep(
             Ok(false)
         })
         .await?;
-    app.names.forget(tenant, person.id);
+    app.names.forget(tenant, person);
     if erased { Err(Refusal::Erased.into()) } else { Ok(()) }
-}
-
-/// Keeps the phone somebody bound elsewhere, so that it can be disclosed, found and erased like
-/// the others; without one, forgets it. A number of another country is not kept here.
-pub async fn keep_phone(
-    app: &App,
-    request: &HttpRequest,
-    caller: &Caller,
-    phone: Option<&str>,
-) -> Reply<()> {
-    let stored = engine::look::<Person>(app, caller, caller.person.0).await?;
-    let (tenant, id) = (caller.tenant, caller.person.0);
-    let known = app.vault.read(&app.store, tenant, vec![id], Field::ALL).await?;
-    let known = known.into_values().next().unwrap_or_default();
-    let mut contact = Contact::from_kept(known);
-    contact.phone = phone.and_then(|phone| Phone::try_from(phone.to_owned()).ok());
-    keep(app, request, caller, &stored.state, contact).await
 }
 
 /// Whom to look for: exactly one of the two.
@@ -351,7 +364,7 @@ async fn search_contacts(
     let found = app.store.read(move |db| vault::find(db, tenant, field, &blind, MOST)).await?;
     let (persons, reports): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|(_, kind)| *kind == SubjectKind::Person);
-    let persons = persons.into_iter().filter(|_| people).map(|(id, _)| domain::id::PersonId(id));
+    let persons = persons.into_iter().filter(|_| people).map(|(id, _)| PersonId(id));
     let names = names::shown(&app, tenant, persons).await?;
     let mut items: Vec<FoundView> =
         names.into_iter().map(|(id, name)| found_view(SubjectKind::Person, id.0, name)).collect();

@@ -31,7 +31,7 @@ use crate::{
     body::Json,
     clock::derived_id,
     contact::ContactView,
-    engine,
+    engine::{self, Kept},
     headers::Key,
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
@@ -157,8 +157,7 @@ async fn disclose_person(
     let stored = stored.ok_or_else(not_found)?;
     let allowed = person_disclosable(&stored.state, &context);
     // Whoever may neither see the data nor know of the person is told that there is nobody.
-    let known =
-        stored.state.id == caller.person || caller.may_somewhere(Permission::ManagePeople, now);
+    let known = stored.state.visible(&caller, now);
     if allowed.is_err() && !known {
         return Err(not_found());
     }
@@ -186,7 +185,8 @@ async fn disclose_reporter(
     let allowed = report.disclosable(&world.context(&caller, app.clock.now()));
     let reporter = app.store.look::<Person>(caller.tenant, report.reporter.0).await?;
     // Staff report in office: their own data is not what is asked for here.
-    let resident = reporter.is_some_and(|person| !person.state.in_office());
+    let resident =
+        reporter.is_some_and(|person| person.state.is_nameless() && !person.state.in_office());
     let person = resident.then_some(report.reporter);
     let subject = Subject { person, report: Some(report.id) };
     let asking = Asking { operation: "disclose_reporter", key, subject, body: body.0 };

@@ -5,22 +5,25 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use domain::{
-    actor::Permission,
+    actor::{Actor, Permission},
+    audit::{Act, Note},
     id::{PersonId, TenantId},
     person::Person,
     refusal::Refusal,
 };
 use persistence::{
-    Db,
+    Db, audit as log,
     factor::{self as factors, Factor},
     session as sessions,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
+    audit::{self, Noting},
     auth::{Caller, Incomplete},
     body::Json,
     engine,
@@ -165,10 +168,29 @@ async fn answer_second_factor(
     let Waiting { tenant, person, stale, .. } = opened(&app, &challenge).ok_or_else(wrong)?;
     let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
     let found = found.filter(|factor| factor.confirmed_at.is_some()).ok_or_else(wrong)?;
-    spend(&app, tenant, person, &found, &code).await?;
+    if let Err(problem) = spend(&app, tenant, person, &found, &code).await {
+        if problem.code() == Code::CodeInvalid {
+            let stored = app.store.look::<Person>(tenant, person.0).await?;
+            let known = stored.as_ref().map(|stored| &stored.state);
+            let tried = audit::Tried { act: Act::Login, method: "totp", reason: None };
+            audit::refused(&app, &request, (tenant, known), tried).await?;
+        }
+        return Err(problem);
+    }
     let opening =
         Opening { request: &request, tenant, person, method: "totp", lacking: false, stale };
     session::open(&app, opening).await
+}
+
+/// The note that a second factor is not what it was.
+fn changed(
+    app: &App,
+    caller: &Actor,
+    request: &HttpRequest,
+    (person, step): (PersonId, &str),
+) -> Note {
+    let noting = Noting::of(app, caller, request);
+    noting.note(Act::SecondFactor, Some(person.0), &json!({ "step": step }))
 }
 
 /// How it stands with the second factor.
@@ -228,11 +250,23 @@ pub struct EnrolmentView {
 /// 绑定动态口令：返回密钥（只显示一次）和二维码内容；用一个口令确认后生效。
 #[utoipa::path(tag = "me", responses((status = 200, body = EnrolmentView)))]
 #[post("/me/second_factor/enrol")]
-async fn enrol_second_factor(app: Data<App>, caller: Incomplete, _key: Key) -> Reply<HttpResponse> {
+async fn enrol_second_factor(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Incomplete,
+    _key: Key,
+) -> Reply<HttpResponse> {
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
     let secret = random::<20>()?;
     let sealed = app.seal.seal(&purpose(person), &secret)?;
-    let enrol = move |db: &mut Db| factors::enrol(db, tenant, person, &sealed, now);
+    let note = changed(&app, &caller, &request, (person, "enrolled"));
+    let enrol = move |db: &mut Db| {
+        let done = factors::enrol(db, tenant, person, &sealed, now)?;
+        if done {
+            log::append(db, tenant, note)?;
+        }
+        Ok(done)
+    };
     if !app.store.run(enrol).await? {
         return Err(not_possible("confirmed"));
     }
@@ -284,6 +318,7 @@ fn recovery_codes() -> Reply<Vec<String>> {
 #[post("/me/second_factor/confirm")]
 async fn confirm_second_factor(
     app: Data<App>,
+    request: HttpRequest,
     caller: Incomplete,
     _key: Key,
     body: Json<CodeBody>,
@@ -298,10 +333,12 @@ async fn confirm_second_factor(
     let step = step.ok_or_else(|| Problem::new(Code::CodeInvalid))?;
     let codes = recovery_codes()?;
     let digests: Vec<_> = codes.iter().map(|code| recovery_digest(&app, person, code)).collect();
+    let note = changed(&app, &caller, &request, (person, "confirmed"));
     let confirm = move |db: &mut Db| {
         let done = factors::confirm(db, tenant, person, step, &digests, now)?;
         if done {
             sessions::strengthen(db, tenant, session)?;
+            log::append(db, tenant, note)?;
         }
         Ok(done)
     };
@@ -328,6 +365,7 @@ async fn shown(app: &App, caller: &Caller, code: &str) -> Reply<()> {
 #[post("/me/second_factor/recovery_codes")]
 async fn renew_recovery_codes(
     app: Data<App>,
+    request: HttpRequest,
     caller: Caller,
     _key: Key,
     body: Json<CodeBody>,
@@ -336,7 +374,12 @@ async fn renew_recovery_codes(
     let (tenant, person) = (caller.tenant, caller.person);
     let codes = recovery_codes()?;
     let digests: Vec<_> = codes.iter().map(|code| recovery_digest(&app, person, code)).collect();
-    app.store.run(move |db| factors::renew_codes(db, tenant, person, &digests)).await?;
+    let note = changed(&app, &caller, &request, (person, "codes_renewed"));
+    let renew = move |db: &mut Db| {
+        factors::renew_codes(db, tenant, person, &digests)?;
+        log::append(db, tenant, note)
+    };
+    app.store.run(renew).await?;
     Ok(HttpResponse::Ok().json(RecoveryCodesView { recovery_codes: codes }))
 }
 
@@ -347,6 +390,7 @@ async fn renew_recovery_codes(
 #[post("/me/second_factor/remove")]
 async fn remove_second_factor(
     app: Data<App>,
+    request: HttpRequest,
     caller: Caller,
     _key: Key,
     body: Json<CodeBody>,
@@ -357,7 +401,12 @@ async fn remove_second_factor(
         return Err(not_possible("required"));
     }
     shown(&app, &caller, &body.0.code).await?;
-    app.store.run(move |db| factors::remove(db, tenant, person)).await?;
+    let note = changed(&app, &caller, &request, (person, "removed"));
+    let remove = move |db: &mut Db| {
+        factors::remove(db, tenant, person)?;
+        log::append(db, tenant, note)
+    };
+    app.store.run(remove).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -368,6 +417,7 @@ async fn remove_second_factor(
 #[post("/people/{id}/second_factor/reset")]
 async fn reset_second_factor(
     app: Data<App>,
+    request: HttpRequest,
     caller: Caller,
     _key: Key,
     id: IdPath<Uuid>,
@@ -381,9 +431,11 @@ async fn reset_second_factor(
         let permission = Permission::ManagePeople;
         return Err(Refusal::NotPermitted { permission, area: area.unwrap_or_default() }.into());
     }
+    let note = changed(&app, &caller, &request, (person, "reset"));
     let reset = move |db: &mut Db| {
         factors::remove(db, tenant, person)?;
-        sessions::end_all(db, tenant, person, None, now)
+        sessions::end_all(db, tenant, person, None, now)?;
+        log::append(db, tenant, note)
     };
     app.store.run(reset).await?;
     app.actors.forget_person(person);

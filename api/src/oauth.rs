@@ -10,18 +10,23 @@ use actix_web::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::Duration;
-use domain::id::{PersonId, TenantId};
+use domain::{
+    audit::Act,
+    id::{PersonId, TenantId},
+};
 use persistence::{
-    Db,
+    Db, audit as log,
     client::{self as clients, Client},
     session::Session,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
+    audit::{self, Noting},
     client::{Presented, client_id},
     clock::new_id,
     limits,
@@ -144,14 +149,21 @@ fn basic(request: &HttpRequest) -> Option<(String, String)> {
 }
 
 /// The client that proves to be one, with the secret it proved it by.
-async fn proven(app: &App, (id, secret): (String, String)) -> Reply<(TenantId, Client, Uuid)> {
+async fn proven(
+    app: &App,
+    request: &HttpRequest,
+    (id, secret): (String, String),
+) -> Reply<(TenantId, Client, Uuid)> {
     let given = Presented::parse(&secret).ok_or_else(unknown_client)?;
     let world = app.worlds.get(given.tenant).ok_or_else(unknown_client)?;
-    let (client, by) = given.client(app, "secret").await?.ok_or_else(unknown_client)?;
-    if id != client_id(&world.tenant.code, client.id) {
-        return Err(unknown_client());
+    let found = given.client(app, "secret").await?;
+    let found = found.filter(|(client, _)| id == client_id(&world.tenant.code, client.id));
+    if let Some((client, by)) = found {
+        return Ok((given.tenant, client, by));
     }
-    Ok((given.tenant, client, by))
+    let tried = audit::Tried { act: Act::Token, method: session::CLIENT, reason: None };
+    audit::refused(app, request, (given.tenant, None), tried).await?;
+    Err(unknown_client())
 }
 
 /// Issues a token to a client.
@@ -179,7 +191,7 @@ async fn issue_token(app: Data<App>, request: HttpRequest, body: Bytes) -> Reply
         (false, given) => given,
     };
     let credentials = credentials.ok_or_else(unknown_client)?;
-    let (tenant, client, by) = proven(&app, credentials).await?;
+    let (tenant, client, by) = proven(&app, &request, credentials).await?;
     if grant_type != "client_credentials" {
         return Err(refused("unsupported_grant_type", "Only client_credentials is supported."));
     }
@@ -191,15 +203,14 @@ async fn issue_token(app: Data<App>, request: HttpRequest, body: Bytes) -> Reply
     let scopes = wanted.filter(|wanted| !wanted.is_empty());
     let scopes = scopes
         .ok_or_else(|| refused("invalid_scope", "The client may not have one of these scopes."))?;
-    let view = issued(&app, tenant, client.id, by, scopes).await?;
+    let view = issued(&app, &request, (tenant, client.id, by), scopes).await?;
     Ok(HttpResponse::Ok().json(view))
 }
 
 async fn issued(
     app: &App,
-    tid: TenantId,
-    sub: PersonId,
-    by: Uuid,
+    request: &HttpRequest,
+    (tid, sub, by): (TenantId, PersonId, Uuid),
     scopes: Scopes,
 ) -> Reply<TokenView> {
     let (now, sid) = (app.clock.now(), new_id());
@@ -217,7 +228,14 @@ async fn issued(
         expires_at: now + Duration::seconds(expires_in),
         restriction: None,
     };
-    app.store.run(move |db: &mut Db| clients::open_session(db, tid, &session)).await?;
+    let detail = json!({ "secret": by, "scope": scopes.to_string(), "session": sid });
+    let noting = Noting::of_person(app, tid, sub, request).await?;
+    let note = noting.note(Act::Token, Some(sub.0), &detail);
+    let open = move |db: &mut Db| {
+        clients::open_session(db, tid, &session)?;
+        log::append(db, tid, note)
+    };
+    app.store.run(open).await?;
     let iat = now.timestamp();
     let claims = Claims { sub, tid, sid, iat, exp: iat + expires_in, scope: Some(scopes) };
     let access_token = app.keys.issue(&claims)?;

@@ -10,7 +10,7 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use domain::{id::TenantId, journal::Hash, text::Code as Word};
+use domain::{audit::Act, id::TenantId, journal::Hash, person::Person, text::Code as Word};
 use persistence::person as people;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
+    audit,
     auth::{self, Admission},
     body::Json,
     config::{Kind, Provider},
@@ -271,19 +272,34 @@ async fn finish_authorization(
     }
     let world = app.world(flow.tenant)?;
     let provider = provider(&app, &name.0, &world.tenant.code)?;
+    let (tenant, method) = (flow.tenant, provider.name.as_str());
+    let person = match vouched(&app, provider, &flow, &code).await {
+        Ok(person) => person,
+        Err(problem) => {
+            if problem.code().row().status.is_client_error() {
+                let reason = Some(problem.code().name());
+                let tried = audit::Tried { act: Act::Login, method, reason };
+                audit::refused(&app, &request, (tenant, None), tried).await?;
+            }
+            return Err(problem);
+        }
+    };
+    let admission = Admission { request: &request, tenant, person: &person, method, stale: false };
+    auth::admit(&app, admission).await
+}
+
+/// Whom the provider vouches for.
+async fn vouched(app: &App, provider: &Provider, flow: &Flow, code: &str) -> Reply<Person> {
     let account = match provider.kind {
-        Kind::Oidc => by_identity_token(&app, provider, &flow, &code).await?,
-        Kind::Oauth2 => by_userinfo(&app, provider, &flow, &code).await?,
-        Kind::Wecom => by_wecom(&app, provider, &code).await?,
+        Kind::Oidc => by_identity_token(app, provider, flow, code).await?,
+        Kind::Oauth2 => by_userinfo(app, provider, flow, code).await?,
+        Kind::Wecom => by_wecom(app, provider, code).await?,
     };
     let nobody = || Problem::new(Code::NoSuchAccount);
     let account = Word::try_from(account.as_str()).map_err(|_fault| nobody())?;
     let tenant = flow.tenant;
     let found = app.store.read(move |db| people::by_account(db, tenant, account.as_str())).await?;
-    let (person, _) = found.ok_or_else(nobody)?;
-    let method = provider.name.as_str();
-    let admission = Admission { request: &request, tenant, person: &person, method, stale: false };
-    auth::admit(&app, admission).await
+    found.map(|(person, _)| person).ok_or_else(nobody)
 }
 
 /// Exchanges a code for what the provider gives for it.

@@ -10,7 +10,7 @@ use domain::{
     change::{Request, Stored, act},
     id::{AreaId, PersonId},
     person::{Command, NewGrant, Person, Shift, Standing},
-    personal::{Contact, SubjectKind},
+    personal::{Contact, Field, SubjectKind},
     refusal::Refusal,
     text::{Code as Word, Line},
 };
@@ -86,11 +86,6 @@ impl From<&Shift> for ShiftView {
 }
 
 impl PersonView {
-    /// A person as the caller may see the name.
-    pub async fn of(app: &App, caller: &Caller, stored: &Stored<Person>) -> Reply<Self> {
-        Ok(Self::new(stored, &named(app, caller, &stored.state).await?))
-    }
-
     fn new(stored: &Stored<Person>, names: &HashMap<PersonId, String>) -> Self {
         let person = &stored.state;
         Self {
@@ -322,17 +317,19 @@ async fn get_person(
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let stored = engine::look::<Person>(&app, &caller, id.0).await?;
-    let view = PersonView::of(&app, &caller, &stored).await?;
+    let view = view(&app, &caller, &stored).await?;
     Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 
-/// What a person is called: masked, but not towards the person.
-async fn named(app: &App, caller: &Caller, person: &Person) -> Reply<HashMap<PersonId, String>> {
-    if person.id != caller.person {
-        return names::shown(app, caller.tenant, [person.id]).await;
-    }
-    let own = names::own(app, caller.tenant, person).await?;
-    Ok(HashMap::from([(person.id, own)]))
+/// A person as the caller may see them: the name masked, but not towards the person.
+pub async fn view(app: &App, caller: &Actor, stored: &Stored<Person>) -> Reply<PersonView> {
+    let (tenant, person) = (caller.tenant, &stored.state);
+    let names = if person.id == caller.person {
+        HashMap::from([(person.id, names::own(app, tenant, person).await?)])
+    } else {
+        names::shown(app, tenant, [person.id]).await?
+    };
+    Ok(PersonView::new(stored, &names))
 }
 
 /// Asks one command of one person.
@@ -346,7 +343,7 @@ pub async fn ask(
     let stored = engine::command::<Person>(&step.app, &step.caller, asked, command).await?;
     // What was granted or revoked counts from the next request on.
     step.app.actors.forget_person(stored.state.id);
-    let view = PersonView::of(&step.app, &step.caller, &stored).await?;
+    let view = view(&step.app, &step.caller, &stored).await?;
     Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 
@@ -366,22 +363,32 @@ async fn grant_role(step: Step, body: Json<GrantBody>) -> Reply<HttpResponse> {
 pub struct RenameBody {
     /// The name. 姓名。
     #[schema(value_type = String, min_length = 1, max_length = 120, example = "李网格")]
+    #[serde(serialize_with = "contact::hidden")]
     name: Line,
 }
 
 /// Corrects the name.
 ///
-/// 更正姓名；以往记录中的姓名不变。
+/// 更正姓名；工作人员以往记录中的姓名不变，居民的姓名只加密保存。
 #[utoipa::path(tag = "people", request_body = RenameBody, responses((status = 200, body = PersonView)))]
 #[post("/people/{id}/rename")]
 async fn rename_person(step: Step, body: Json<RenameBody>) -> Reply<HttpResponse> {
-    let name = body.0.name.clone();
-    let person = engine::look::<Person>(&step.app, &step.caller, step.id).await?;
-    if !person.state.in_office() {
-        // The name of a resident is kept with the contact, where it can be erased.
-        return Err(Refusal::NoOffice.into());
+    let (app, caller, id) = (step.app.clone(), step.caller.clone(), step.id);
+    let request = step.request.clone();
+    let name = body.0.name;
+    let contact = Contact { name: Some(name.clone()), ..Contact::default() };
+    let print = contact::fingerprint(&app, &caller, &contact).await?;
+    let asked = step.asked("rename_person", &print);
+    let command = Command::Rename { name };
+    let stored = engine::command::<Person>(&app, &caller, asked, command).await?;
+    if stored.state.is_nameless() {
+        let name = (PersonId(id), contact::Extent::One(Field::Name));
+        contact::keep(&app, &request, &caller, name, contact).await?;
     }
-    ask(step, "rename_person", &body.0, Command::Rename { name }).await
+    app.actors.forget_person(stored.state.id);
+    app.names.forget(caller.tenant, stored.state.id);
+    let view = view(&app, &caller, &stored).await?;
+    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 
 /// A new password.
@@ -408,12 +415,12 @@ pub struct OwnPasswordBody {
     password: String,
 }
 
-fn owner(person: &Person) -> Owner {
-    Owner {
+async fn owner(app: &App, caller: &Caller, person: &Person) -> Reply<Owner> {
+    Ok(Owner {
         account: person.account.as_str().to_owned(),
-        name: person.name.as_str().to_owned(),
+        name: names::own(app, caller.tenant, person).await?,
         administers: person.grants.iter().any(|grant| grant.role.administers()),
-    }
+    })
 }
 
 async fn reset(app: &App, caller: &Caller, asked: Asked, hash: String) -> Reply<Stored<Person>> {
@@ -440,9 +447,10 @@ async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<HttpRespons
     }
     let asked = step.asked("set_password", &body.0);
     let person = engine::look::<Person>(&step.app, &step.caller, step.id).await?;
-    let hash = step.app.passwords.accept(body.0.password, owner(&person.state)).await?;
+    let owner = owner(&step.app, &step.caller, &person.state).await?;
+    let hash = step.app.passwords.accept(body.0.password, owner).await?;
     let stored = reset(&step.app, &step.caller, asked, hash).await?;
-    let view = PersonView::of(&step.app, &step.caller, &stored).await?;
+    let view = view(&step.app, &step.caller, &stored).await?;
     Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 
@@ -470,7 +478,7 @@ async fn change_password(
     if !app.passwords.verify(old_password.clone(), known).await? {
         return Err(Problem::new(Code::OldPasswordWrong));
     }
-    let mut owner = owner(&person.state);
+    let mut owner = owner(&app, &caller, &person.state).await?;
     if old_password == password {
         // The old one again is no new one.
         owner.account.clone_from(&password);
@@ -478,6 +486,6 @@ async fn change_password(
     let hash = app.passwords.accept(password, owner).await?;
     let asked = Asked { id, request: asked, if_match: IfMatch(None) };
     let stored = reset(&app, &caller, asked, hash).await?;
-    let view = PersonView::of(&app, &caller, &stored).await?;
+    let view = view(&app, &caller, &stored).await?;
     Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }

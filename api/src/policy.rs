@@ -181,8 +181,8 @@ fn document(kind: PolicyKind, value: Value) -> Reply<Document> {
         PolicyKind::Responsibilities => Document::Responsibilities(read(value)?),
         PolicyKind::Admissions => Document::Admissions(read(value)?),
         PolicyKind::Whistling => Document::Whistling(read(value)?),
-        PolicyKind::Privacy => Document::Privacy(read(value)?),
         PolicyKind::Roles => Document::Roles(read(value)?),
+        PolicyKind::Privacy => Document::Privacy(read(value)?),
     })
 }
 

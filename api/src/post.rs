@@ -210,7 +210,7 @@ async fn take(
     for person in [Some(stored.state.id), to].into_iter().flatten() {
         step.app.actors.forget_person(person);
     }
-    let view = PersonView::of(&step.app, &step.caller, &stored).await?;
+    let view = person::view(&step.app, &step.caller, &stored).await?;
     Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 

@@ -6,13 +6,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use actix_web::{HttpResponse, get, http::header, web::Data};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::Duration;
-use domain::Instant;
+use domain::{
+    Instant,
+    audit::{Act, Note, Verdict},
+};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use persistence::{
-    Store, StoreError,
+    Db, Store, StoreError, audit,
     key::{self, Purpose, StoredKey},
+    tenant,
 };
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
@@ -146,7 +151,26 @@ pub async fn rotate(
     let until = if at_once { now } else { from + TRAIL };
     let fresh = fresh(seal, now, from)?;
     let added = fresh.clone();
-    store.run(move |db| key::rotate(db, &added, until, now)).await?;
+    let note = Note {
+        at: now,
+        act: Act::Rotate,
+        verdict: Verdict::Done,
+        actor: None,
+        actor_name: "系统".to_owned(),
+        subject: None,
+        address: String::new(),
+        detail: json!({ "signing_key": fresh.id, "at_once": at_once }).to_string(),
+    };
+    let change = move |db: &mut Db| {
+        key::rotate(db, &added, until, now)?;
+        let mut tenants = tenant::all(db)?;
+        tenants.sort_by_key(|tenant| tenant.id);
+        for tenant in tenants {
+            audit::append(db, tenant.id, note.clone())?;
+        }
+        Ok(())
+    };
+    store.run(change).await?;
     Ok(fresh)
 }
 

@@ -1,69 +1,42 @@
 //! Sealing: what is secret and has to be read again (a TOTP secret, a signing key) is stored
-//! encrypted, with AES-256-GCM, bound to what it is for.
+//! encrypted as people's data is, bound to what it is for.
 //!
 //! The key is a setting, or else one that was made at the first start and stands in the
-//! database: then a stolen database is an open one, and only the setting changes that.
-
-use aes_gcm::{
-    Aes256Gcm, KeyInit,
-    aead::{Aead, Payload},
-};
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
+//! database, wrapped by the master key of the vault, which does not.
 
 use crate::{
-    problem::{Code, Problem, Reply},
-    token::random,
+    problem::Reply,
+    vault::cipher::{self, Secret, Suite},
 };
 
-/// The format of what is sealed: this byte, 12 bytes of nonce, ciphertext and tag.
-const VERSION: u8 = 1;
-const NONCE: usize = 12;
-
 /// The key that seals.
+#[derive(Debug)]
 pub struct Seal {
-    cipher: Aes256Gcm,
-    secret: [u8; 32],
+    suite: Suite,
+    secret: Secret,
 }
 
 impl Seal {
-    /// With 32 secret bytes.
-    pub fn new(secret: &[u8; 32]) -> Self {
-        Self { cipher: Aes256Gcm::new(secret.into()), secret: *secret }
+    /// With a secret, by these ciphers.
+    pub const fn new(secret: Secret, suite: Suite) -> Self {
+        Self { suite, secret }
     }
 
     /// Seals bytes; they open only for the same purpose.
     pub fn seal(&self, purpose: &str, bytes: &[u8]) -> Reply<Vec<u8>> {
-        let nonce = random::<NONCE>()?;
-        let payload = Payload { msg: bytes, aad: purpose.as_bytes() };
-        let sealed = self.cipher.encrypt(&nonce.into(), payload);
-        let sealed = sealed.map_err(|error| Problem::new(Code::Internal).because(error))?;
-        Ok([&[VERSION][..], &nonce, &sealed].concat())
+        Ok(cipher::seal(self.suite, &self.secret, purpose.as_bytes(), bytes)?)
     }
 
     /// Opens what was sealed with this key for this purpose; none when it was not.
     pub fn open(&self, purpose: &str, sealed: &[u8]) -> Option<Vec<u8>> {
-        let (version, rest) = sealed.split_first()?;
-        let (nonce, sealed) = rest.split_first_chunk::<NONCE>()?;
-        let payload = Payload { msg: sealed, aad: purpose.as_bytes() };
-        let opened = self.cipher.decrypt(&(*nonce).into(), payload).ok();
-        opened.filter(|_| *version == VERSION)
+        let opened = cipher::open(&self.secret, purpose.as_bytes(), sealed).ok()?;
+        Some(opened.to_vec())
     }
 
-    /// A digest only this key makes, for finding what is sealed.
+    /// A digest only this key makes, for finding what is sealed. What was found by it once has to
+    /// be found again, so it stays the same when the cipher changes.
     pub fn blind(&self, purpose: &str, bytes: &[u8]) -> Vec<u8> {
-        // HMAC takes keys of any length.
-        let Ok(mac) = <Hmac<Sha256> as Mac>::new_from_slice(&self.secret) else {
-            return Vec::new();
-        };
-        let mac = mac.chain_update(purpose.as_bytes()).chain_update([0]).chain_update(bytes);
-        mac.finalize().into_bytes().to_vec()
-    }
-}
-
-impl std::fmt::Debug for Seal {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Seal(…)")
+        Suite::Aes.digest(&self.secret, &[b"blind", purpose.as_bytes(), bytes]).to_vec()
     }
 }
 
@@ -71,14 +44,18 @@ impl std::fmt::Debug for Seal {
 mod tests {
     use super::*;
 
+    fn with(byte: u8) -> Seal {
+        Seal::new(Secret::from_slice(&[byte; 32]).unwrap(), Suite::Aes)
+    }
+
     #[test]
     fn what_is_sealed_opens_for_its_purpose_alone() {
-        let seal = Seal::new(&[7; 32]);
+        let seal = with(7);
         let sealed = seal.seal("totp", b"secret").unwrap();
         assert_eq!(seal.open("totp", &sealed).unwrap(), b"secret");
         assert_ne!(sealed, seal.seal("totp", b"secret").unwrap());
         assert_eq!(seal.open("key", &sealed), None);
-        assert_eq!(Seal::new(&[8; 32]).open("totp", &sealed), None);
+        assert_eq!(with(8).open("totp", &sealed), None);
         for length in 0..sealed.len() {
             assert_eq!(seal.open("totp", &sealed[..length]), None);
         }
@@ -90,12 +67,20 @@ mod tests {
     }
 
     #[test]
+    fn what_one_cipher_sealed_opens_under_another() {
+        let sealed = with(7).seal("totp", b"secret").unwrap();
+        let other = Seal { suite: Suite::Sm4, ..with(7) };
+        assert_eq!(other.open("totp", &sealed).unwrap(), b"secret");
+        assert_eq!(other.blind("totp", b"x"), with(7).blind("totp", b"x"));
+    }
+
+    #[test]
     fn a_blind_digest_depends_on_key_purpose_and_text() {
-        let seal = Seal::new(&[7; 32]);
+        let seal = with(7);
         let one = seal.blind("phone", b"13800000000");
         assert_eq!((one.len(), &one), (32, &seal.blind("phone", b"13800000000")));
         assert_ne!(one, seal.blind("phone", b"13800000001"));
         assert_ne!(one, seal.blind("phon", b"e13800000000"));
-        assert_ne!(one, Seal::new(&[8; 32]).blind("phone", b"13800000000"));
+        assert_ne!(one, with(8).blind("phone", b"13800000000"));
     }
 }

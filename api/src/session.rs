@@ -24,18 +24,19 @@ use domain::{
     text::Code as Word,
 };
 use persistence::{
-    Db,
+    Db, audit,
     session::{self, Exchange, Refreshed, Session},
 };
 use rand::rngs::SysError;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::net::IpAddr;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
-    audit::{self, Noting},
+    audit::{Noting, keep},
     auth::{Caller, Incomplete, Restriction},
     body::Json,
     clock::new_id,
@@ -140,11 +141,12 @@ pub async fn open(app: &App, opening: Opening<'_>) -> Reply<HttpResponse> {
         // Whether a factor is lacking is asked anew each time; how old a password was is not.
         restriction: stale.map(|restriction| restriction.name().to_owned()),
     };
-    let who = app.store.look::<Person>(tenant, person.0).await?;
-    let note = audit::login(app, request, who.as_ref().map(|who| &who.state), method);
+    let noting = Noting::of_person(app, tenant, person, request).await?;
+    let detail = json!({ "method": method, "session": id });
+    let note = noting.note(Act::Login, Some(person.0), &detail);
     let open = move |db: &mut Db| {
         let displaced = session::open(db, tenant, &session, MOST)?;
-        persistence::audit::append(db, tenant, note)?;
+        audit::append(db, tenant, note)?;
         Ok(displaced)
     };
     let displaced = app.store.run(open).await?;
@@ -237,6 +239,9 @@ async fn refresh_login(
         Refreshed::Reused(person) => {
             app.actors.forget_session(session);
             tracing::warn!(%session, person = %person.0, "a refresh token came twice: the login was ended");
+            let noting = Noting::of_person(&app, tenant, person, &request).await?;
+            let detail = json!({ "session": session, "reason": "reused" });
+            keep(&app, tenant, noting.refused(Act::EndSession, Some(person.0), &detail)).await?;
             Err(wrong().with("reason", "reused").detail(
                 "这个刷新令牌已经用过，可能被他人复制；登录已结束，请重新登录。",
                 "This refresh token was used before and may have been copied; the login has ended, log in again.",
@@ -252,13 +257,14 @@ async fn refresh_login(
 #[post("/auth/logout")]
 async fn logout(app: Data<App>, request: HttpRequest, caller: Incomplete) -> Reply<HttpResponse> {
     let (tenant, session, now) = (caller.tenant, caller.session, app.clock.now());
+    let detail = json!({ "session": session });
     let note = Noting::of(&app, &caller, &request);
-    let note = note.note(Act::Logout, Some(caller.person.0), &serde_json::json!({}));
-    let end = move |db: &mut Db| {
+    let note = note.note(Act::Logout, Some(caller.person.0), &detail);
+    let close = move |db: &mut Db| {
         session::end(db, tenant, session, "logout", now)?;
-        persistence::audit::append(db, tenant, note)
+        audit::append(db, tenant, note)
     };
-    app.store.run(end).await?;
+    app.store.run(close).await?;
     app.actors.forget_session(session);
     Ok(HttpResponse::NoContent().finish())
 }
@@ -325,12 +331,22 @@ async fn list_my_sessions(app: Data<App>, caller: Caller) -> Reply<HttpResponse>
 #[post("/me/sessions/{id}/revoke")]
 async fn revoke_my_session(
     app: Data<App>,
+    request: HttpRequest,
     caller: Caller,
     _key: Key,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let (tenant, person, id, now) = (caller.tenant, caller.person, id.0, app.clock.now());
-    let known = app.store.run(move |db| session::end_of(db, tenant, person, id, now)).await?;
+    let note = Noting::of(&app, &caller, &request);
+    let note = note.note(Act::EndSession, Some(person.0), &json!({ "session": id }));
+    let close = move |db: &mut Db| {
+        let known = session::end_of(db, tenant, person, id, now)?;
+        if known {
+            audit::append(db, tenant, note)?;
+        }
+        Ok(known)
+    };
+    let known = app.store.run(close).await?;
     if !known {
         return Err(Problem::new(Code::NotFound));
     }
@@ -343,19 +359,30 @@ async fn revoke_my_session(
 /// 结束自己的其他全部登录，只保留本次。
 #[utoipa::path(tag = "me", responses((status = 204, description = "Ended 已结束")))]
 #[post("/me/sessions/revoke")]
-async fn revoke_my_sessions(app: Data<App>, caller: Caller, _key: Key) -> Reply<HttpResponse> {
-    let (tenant, person, keep) = (caller.tenant, caller.person, caller.session);
-    end_all(&app, tenant, person, Some(keep)).await
+async fn revoke_my_sessions(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    _key: Key,
+) -> Reply<HttpResponse> {
+    end_all(&app, &request, &caller, caller.person, Some(caller.session)).await
 }
 
 async fn end_all(
     app: &App,
-    tenant: TenantId,
+    request: &HttpRequest,
+    caller: &Caller,
     person: PersonId,
-    keep: Option<Uuid>,
+    but: Option<Uuid>,
 ) -> Reply<HttpResponse> {
-    let now = app.clock.now();
-    app.store.run(move |db| session::end_all(db, tenant, person, keep, now)).await?;
+    let (tenant, now) = (caller.tenant, app.clock.now());
+    let noting = Noting::of(app, caller, request);
+    let end = move |db: &mut Db| {
+        let ended = session::end_all(db, tenant, person, but, now)?;
+        let note = noting.note(Act::EndSession, Some(person.0), &json!({ "sessions": ended }));
+        audit::append(db, tenant, note)
+    };
+    app.store.run(end).await?;
     app.actors.forget_person(person);
     Ok(HttpResponse::NoContent().finish())
 }
@@ -391,12 +418,13 @@ async fn list_person_sessions(
 #[post("/people/{id}/sessions/revoke")]
 async fn revoke_person_sessions(
     app: Data<App>,
+    request: HttpRequest,
     caller: Caller,
     _key: Key,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let person = managed(&app, &caller, id.0).await?;
-    end_all(&app, caller.tenant, person, None).await
+    end_all(&app, &request, &caller, person, None).await
 }
 
 #[cfg(test)]

@@ -19,8 +19,9 @@ use crate::{
     body::Json,
     engine::{self, Asked},
     headers::{IfMatch, Key},
+    names,
     params::IdPath,
-    person::{PersonView, ShiftView},
+    person::{self, PersonView, ShiftView},
     problem::{Code, Problem, Reply},
     state::App,
     view::{tag, tagged},
@@ -99,7 +100,7 @@ async fn of_oneself(
     command: Command,
 ) -> Reply<HttpResponse> {
     let stored = engine::command::<Person>(app, caller, asked, command).await?;
-    let view = PersonView::of(app, caller, &stored).await?;
+    let view = person::view(app, caller, &stored).await?;
     Ok(tagged(request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 
@@ -133,9 +134,11 @@ async fn list_on_duty(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply
     world.context(&caller, now).require(Permission::ReadPeople, &area.path, &area.name)?;
     let look = move |db: &mut persistence::Db| posts::on_duty(db, tenant, &path, now, MOST);
     let found = app.store.read(look).await?;
+    let nameless = found.iter().filter(|stored| stored.state.is_nameless());
+    let names = names::shown(&app, tenant, nameless.map(|stored| stored.state.id)).await?;
     let on_duty = |person: &Person| {
         let shift = ShiftView::from(person.on_duty(now)?);
-        let name = person.name.as_str().to_owned();
+        let name = names.get(&person.id).map_or(person.name.as_str(), String::as_str).to_owned();
         Some(OnDuty { person_id: person.id.0, name, shift })
     };
     let items = found.iter().filter_map(|stored| on_duty(&stored.state)).collect();

@@ -42,8 +42,8 @@ use crate::{
     seal::Seal,
     seed,
     session::CLIENT,
-    token::{Claims, Fault, ISSUER, Keys, random},
-    vault::Vault,
+    token::{Claims, Fault, ISSUER, Keys},
+    vault::{Vault, cipher},
     world::{World, Worlds},
 };
 
@@ -55,10 +55,10 @@ pub struct App {
     pub clock: Clock,
     /// What tokens are signed with.
     pub keys: Keys,
-    /// People's data.
-    pub vault: Vault,
     /// What seals secrets that are stored.
     pub seal: Seal,
+    /// People's data.
+    pub vault: Vault,
     /// The tenants.
     pub worlds: Worlds,
     /// What people are called.
@@ -94,17 +94,17 @@ impl App {
     pub async fn open(settings: Settings, clock: Clock) -> Result<Self, StoreError> {
         let store = Store::open(settings.database.expose(), settings.store_options())?;
         let trusting = trusting(&settings)?;
-        let seal = sealing(&store, &settings, clock.now()).await?;
-        let keys = keys(&store, &seal, &settings, clock.now()).await?;
         let vault = Vault::open(&settings, &store).await?;
+        let seal = sealing(&store, &settings, &vault, clock.now()).await?;
+        let keys = keys(&store, &seal, &settings, clock.now()).await?;
         let worlds = Worlds::load(&store, seed::catalogue(), &clock).await?;
         Ok(Self {
             store,
             clock,
             keys,
-            vault,
             seal,
             looked: AtomicI64::new(i64::MIN),
+            vault,
             worlds,
             names: Names::default(),
             actors: Actors::default(),
@@ -266,13 +266,21 @@ fn trusting(settings: &Settings) -> Result<HashMap<String, Outbound>, StoreError
     settings.providers.iter().filter_map(with_file).collect()
 }
 
-/// The key that seals: the setting, or one that was made at the first start and kept.
-pub async fn sealing(store: &Store, settings: &Settings, now: Instant) -> Result<Seal, StoreError> {
-    if let Some(secret) = settings.key.as_ref().and_then(Secret::bytes) {
-        return Ok(Seal::new(&secret));
+/// The key that seals: the setting, or one that was made at the first start and kept, wrapped by
+/// the master key of the vault.
+pub async fn sealing(
+    store: &Store,
+    settings: &Settings,
+    vault: &Vault,
+    now: Instant,
+) -> Result<Seal, StoreError> {
+    let suite = settings.vault_cipher;
+    if let Some(given) = settings.key.as_ref().and_then(Secret::bytes)
+        && let Some(secret) = cipher::Secret::from_slice(&given)
+    {
+        return Ok(Seal::new(secret, suite));
     }
-    let failed = |why: &str| StoreError::Unusable(format!("the sealing key: {why}"));
-    let secret = random::<32>().map_err(|error| failed(&error.to_string()))?.to_vec();
+    let secret = vault.wrap_own(&cipher::Secret::generate()?)?;
     // It has one identity, so that of two that start together one makes it and both take it.
     let id = Uuid::from_u128(1);
     let fresh = StoredKey { id, secret, created_at: now, activated_at: now, retired_at: None };
@@ -280,8 +288,8 @@ pub async fn sealing(store: &Store, settings: &Settings, now: Instant) -> Result
         Err(StoreError::Exists(_)) => store.read(|db| key::all(db, Purpose::Seal)).await?,
         made => made?,
     };
-    let secret = keys.into_iter().next().and_then(|key| key.secret.try_into().ok());
-    Ok(Seal::new(&secret.ok_or_else(|| failed("it has not 32 bytes"))?))
+    let kept = keys.first().map(|key| key.secret.as_slice()).unwrap_or_default();
+    Ok(Seal::new(vault.unwrap_own(kept)?, suite))
 }
 
 /// The keys this database signs with; the first is made at the first start.

@@ -22,6 +22,7 @@ use domain::{
 };
 use persistence::{
     Store, StoreError,
+    key::{self, Purpose},
     vault::{self, DataKey, NewSubject, SealedField},
 };
 use uuid::Uuid;
@@ -78,6 +79,9 @@ impl std::fmt::Debug for Vault {
     }
 }
 
+/// Where the installation's own key is wrapped.
+const OWN: &[u8] = b"sealing key";
+
 /// Where a subject's key is wrapped.
 fn place_of_key(tenant: TenantId, subject: Uuid) -> Vec<u8> {
     [tenant.0.as_bytes(), subject.as_bytes(), b"key".as_slice()].concat()
@@ -103,7 +107,8 @@ impl Vault {
             })
             .await?;
         let source = Source::of(settings)?;
-        let fresh = keys.iter().all(|(_, key)| key.is_none());
+        let own = store.read(|db| key::all(db, Purpose::Seal)).await?;
+        let fresh = own.is_empty() && keys.iter().all(|(_, key)| key.is_none());
         let ring = source.read(fresh)?;
         let vault = Self {
             source,
@@ -160,6 +165,22 @@ impl Vault {
         let place = place_of_key(tenant, subject);
         let wrapped = cipher::seal(self.suite, &ring.current, &place, &secret.0[..])?;
         Ok((ring.current.id().to_string(), Some(wrapped)))
+    }
+
+    /// Wraps the key of this installation that seals secrets of logins.
+    pub fn wrap_own(&self, secret: &Secret) -> Result<Vec<u8>> {
+        cipher::seal(self.suite, &self.ring().current, OWN, &secret.0[..])
+    }
+
+    /// That key as it is used.
+    pub fn unwrap_own(&self, wrapped: &[u8]) -> Result<Secret> {
+        let wrong = |why: &str| StoreError::Unusable(format!("the sealing key: {why}"));
+        let (_, id) = cipher::named(wrapped).ok_or_else(|| wrong("it is not one"))?;
+        let master = self.master(id).map_err(|_missing| {
+            wrong(&format!("it is wrapped by the master key {id}, which is not given"))
+        })?;
+        let secret = cipher::open(&master, OWN, wrapped)?;
+        Secret::from_slice(&secret).ok_or_else(|| wrong("it has not 32 bytes"))
     }
 
     /// A new key of a subject.

@@ -8,9 +8,11 @@
 use actix_web::{HttpRequest, HttpResponse, get, http::header::RETRY_AFTER, post, web::Data};
 use domain::{
     actor::{Actor, Role},
+    audit::Act,
     change::{Request, act},
     id::{CommandId, PersonId, TenantId},
     person::{Command, NewGrant, Person},
+    personal::{Contact, Field, Phone},
     text::{Code as Word, Line},
 };
 use persistence::{
@@ -24,11 +26,12 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
+    audit::{self, Noting},
     auth::{self, Admission, Caller},
     body::Json,
     clock::new_id,
     config::MiniProgram,
-    contact,
+    contact::{self, Extent},
     headers::Key,
     limits,
     outbound::{Call, unavailable},
@@ -215,8 +218,17 @@ async fn login_wechat(
     let wrong = || Problem::new(Code::CredentialsInvalid);
     let world = app.worlds.by_code(tenant.as_ref().map(Word::as_str)).ok_or_else(wrong)?;
     let program = program(&app, &world, app_id.as_deref())?;
-    let found = openid(&app, program, &code).await?;
     let id = world.tenant.id;
+    let found = match openid(&app, program, &code).await {
+        Ok(found) => found,
+        Err(problem) => {
+            if problem.code() == Code::CredentialsInvalid {
+                let tried = audit::Tried { act: Act::Login, method: "wechat", reason: None };
+                audit::refused(&app, &request, (id, None), tried).await?;
+            }
+            return Err(problem);
+        }
+    };
     let (here, subject, union) = (provider(program), found.openid.clone(), found.union.clone());
     let look = move |db: &mut Db| {
         let known = identity::find(db, id, &here, &subject)?;
@@ -261,7 +273,7 @@ async fn resident(
         digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let account = Word::try_from(format!("wx-{short}").as_str());
     let account = account.map_err(|_fault| internal("an account name"))?;
-    let name = Line::try_from("微信居民").map_err(|_fault| internal("a name"))?;
+    let name = Line::try_from(Person::RESIDENT).map_err(|_fault| internal("a name"))?;
     let root = world.areas.root().ok_or_else(|| internal("a tenant without areas"))?;
     let system = Actor::system(world.tenant.id, root.unit());
     let id = PersonId(new_id());
@@ -290,6 +302,7 @@ async fn resident(
 #[post("/me/wechat")]
 async fn link_wechat(
     app: Data<App>,
+    request: HttpRequest,
     caller: Caller,
     _key: Key,
     body: Json<WechatCodeBody>,
@@ -305,6 +318,10 @@ async fn link_wechat(
             "This WeChat identity belongs to another account.",
         ));
     }
+    let detail = json!({ "provider": provider(program) });
+    let note = Noting::of(&app, &caller, &request);
+    let note = note.note(Act::Link, Some(caller.person.0), &detail);
+    audit::keep(&app, caller.tenant, note).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -332,27 +349,15 @@ fn token_refused(answer: &Value) -> bool {
     matches!(answer.get("errcode").and_then(Value::as_i64), Some(40_001 | 40_014 | 42_001))
 }
 
+/// What binding a telephone number changes of how somebody can be reached.
+const PHONE: Extent = Extent::One(Field::Phone);
+
 /// A telephone number, masked.
 #[derive(Serialize, ToSchema)]
 pub struct PhoneView {
     /// The number without its middle; null when none is bound. 已遮盖的手机号。
     #[schema(example = "138****5678")]
     phone: Option<String>,
-}
-
-/// The first three and the last four, of any number long enough to have a middle.
-fn masked(phone: &str) -> String {
-    let digits: Vec<char> = phone.chars().collect();
-    match (digits.get(..3), digits.len().checked_sub(4).and_then(|at| digits.get(at..))) {
-        (Some(head), Some(tail)) if digits.len() > 7 => {
-            format!("{}****{}", head.iter().collect::<String>(), tail.iter().collect::<String>())
-        }
-        _ => "****".to_owned(),
-    }
-}
-
-fn sealed_for(person: PersonId) -> String {
-    format!("phone {}", person.0)
 }
 
 /// Binds the caller's telephone number, as WeChat verified it.
@@ -389,13 +394,12 @@ async fn bind_phone(
     if from.is_some_and(|from| from != program.app_id) {
         return Err(unavailable("WeChat answered for another mini-program"));
     }
-    let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
-    let sealed = app.seal.seal(&sealed_for(person), phone.as_bytes())?;
-    let digest = app.seal.blind("phone", phone.as_bytes());
-    let bind = move |db: &mut Db| identity::bind_phone(db, tenant, person, (&sealed, &digest), now);
-    app.store.run(bind).await?;
-    contact::keep_phone(&app, &request, &caller, Some(&phone)).await?;
-    Ok(HttpResponse::Ok().json(PhoneView { phone: Some(masked(&phone)) }))
+    let foreign = |_fault| Problem::new(Code::OutsideRefused).with("reason", "foreign_phone");
+    let phone = Phone::try_from(phone).map_err(foreign)?;
+    let shown = Field::Phone.mask(phone.as_str());
+    let known = Contact { phone: Some(phone), ..Contact::default() };
+    contact::keep(&app, &request, &caller, (caller.person, PHONE), known).await?;
+    Ok(HttpResponse::Ok().json(PhoneView { phone: Some(shown) }))
 }
 
 /// Shows the caller's telephone number, masked.
@@ -405,10 +409,9 @@ async fn bind_phone(
 #[get("/me/phone")]
 async fn get_phone(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
     let (tenant, person) = (caller.tenant, caller.person);
-    let sealed = app.store.read(move |db| identity::phone(db, tenant, person)).await?;
-    let opened = sealed.and_then(|sealed| app.seal.open(&sealed_for(person), &sealed));
-    let phone = opened.and_then(|phone| String::from_utf8(phone).ok());
-    Ok(HttpResponse::Ok().json(PhoneView { phone: phone.as_deref().map(masked) }))
+    let kept = app.vault.read(&app.store, tenant, vec![person.0], &[Field::Phone]).await?;
+    let phone = kept.get(&person.0).and_then(|values| values.get(&Field::Phone));
+    Ok(HttpResponse::Ok().json(PhoneView { phone: phone.map(|phone| Field::Phone.mask(phone)) }))
 }
 
 /// Forgets the caller's telephone number.
@@ -422,27 +425,14 @@ async fn unbind_phone(
     caller: Caller,
     _key: Key,
 ) -> Reply<HttpResponse> {
-    let (tenant, person) = (caller.tenant, caller.person);
-    app.store.run(move |db| identity::unbind_phone(db, tenant, person)).await?;
-    contact::keep_phone(&app, &request, &caller, None).await?;
+    let none = Contact::default();
+    contact::keep(&app, &request, &caller, (caller.person, PHONE), none).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_masked() {
-        for (given, shown) in [
-            ("13800005678", "138****5678"),
-            ("12345678", "123****5678"),
-            ("1234567", "****"),
-            ("", "****"),
-        ] {
-            assert_eq!(masked(given), shown);
-        }
-    }
 
     #[test]
     fn every_errcode_has_its_answer() {

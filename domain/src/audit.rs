@@ -22,6 +22,16 @@ named! {
         Login = "login", "登录";
         /// Somebody logged out.
         Logout = "logout", "退出";
+        /// A login was ended by its owner, by an administrator, or because its token was copied.
+        EndSession = "end_session", "结束登录";
+        /// A second factor was enrolled, renewed or removed.
+        SecondFactor = "second_factor", "变更动态口令";
+        /// An account was linked to an identity elsewhere.
+        Link = "link", "绑定外部身份";
+        /// A program asked for a token.
+        Token = "token", "签发令牌";
+        /// A program was registered, or shut out, or its secrets were changed.
+        Client = "client", "变更接入系统";
         /// Somebody was registered.
         Register = "register", "登记人员";
         /// A role was granted.
@@ -50,7 +60,7 @@ named! {
         Erase = "erase", "删除个人信息";
         /// Data whose time was over was removed.
         Retention = "retention", "到期清理";
-        /// A master key was put in the place of another.
+        /// A master key, or a key that signs, was put in the place of another.
         Rotate = "rotate", "轮换密钥";
     }
 }

@@ -7,6 +7,8 @@
 
 mod decide;
 
+pub use decide::require_managed;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};

@@ -43,10 +43,10 @@ named! {
         Admissions = "admissions", "社区事项准入清单";
         /// Ranks and topics of whistles.
         Whistling = "whistling", "吹哨规则";
-        /// The privacy notice, purposes, and how long data is kept.
-        Privacy = "privacy", "个人信息保护规则";
         /// What roles allow.
         Roles = "roles", "角色权限";
+        /// The privacy notice, purposes, and how long data is kept.
+        Privacy = "privacy", "个人信息保护规则";
     }
 }
 
@@ -66,10 +66,10 @@ pub enum Document {
     Admissions(Admissions),
     /// See [`PolicyKind::Whistling`].
     Whistling(Whistling),
-    /// See [`PolicyKind::Privacy`].
-    Privacy(Privacy),
     /// See [`PolicyKind::Roles`].
     Roles(Roles),
+    /// See [`PolicyKind::Privacy`].
+    Privacy(Privacy),
 }
 
 impl Document {
@@ -82,8 +82,8 @@ impl Document {
             Self::Responsibilities(_) => PolicyKind::Responsibilities,
             Self::Admissions(_) => PolicyKind::Admissions,
             Self::Whistling(_) => PolicyKind::Whistling,
-            Self::Privacy(_) => PolicyKind::Privacy,
             Self::Roles(_) => PolicyKind::Roles,
+            Self::Privacy(_) => PolicyKind::Privacy,
         }
     }
 
@@ -96,8 +96,8 @@ impl Document {
             PolicyKind::Responsibilities => Self::Responsibilities(Responsibilities::default()),
             PolicyKind::Admissions => Self::Admissions(Admissions::standard()),
             PolicyKind::Whistling => Self::Whistling(Whistling::standard()),
-            PolicyKind::Privacy => Self::Privacy(Privacy::default()),
             PolicyKind::Roles => Self::Roles(Roles::standard()),
+            PolicyKind::Privacy => Self::Privacy(Privacy::default()),
         }
     }
 
@@ -117,8 +117,8 @@ impl Document {
             Self::Responsibilities(list) => list.check(context.catalogue, context.areas),
             Self::Admissions(list) => list.check(context.catalogue, context.areas),
             Self::Whistling(whistling) => whistling.check(),
-            Self::Privacy(privacy) => privacy.check(),
             Self::Roles(roles) => roles.check(),
+            Self::Privacy(privacy) => privacy.check(),
         }
     }
 }
@@ -234,8 +234,8 @@ impl Rules {
             responsibilities: Edition::shipped(Responsibilities::default()),
             admissions: Edition::shipped(Admissions::standard()),
             whistling: Whistling::standard(),
-            privacy: Edition::shipped(Privacy::default()),
             powers: Powers::shipped(),
+            privacy: Edition::shipped(Privacy::default()),
         }
     }
 
@@ -251,8 +251,8 @@ impl Rules {
             Document::Responsibilities(value) => self.responsibilities = Edition { no, value },
             Document::Admissions(value) => self.admissions = Edition { no, value },
             Document::Whistling(whistling) => self.whistling = whistling,
-            Document::Privacy(value) => self.privacy = Edition { no, value },
             Document::Roles(roles) => self.powers = Arc::new(Powers::of(&roles)),
+            Document::Privacy(value) => self.privacy = Edition { no, value },
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     Instant,
     named::named,
     rules::earlier,
-    sheet::{At, Fault},
+    sheet::{At, Fault, Faults},
     text::{Code, Line, Prose},
 };
 
@@ -190,33 +190,30 @@ impl Privacy {
 
     /// Everything that is wrong with it.
     pub fn check(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
+        let mut faults = Faults::of("purposes");
         for class in DataClass::ALL.iter().copied() {
             let (least, most, why) = class.bounds();
             let days = self.retention.days(class);
             if !(least..=most).contains(&days) {
-                let fault = Fault::new(
-                    At::Whole,
-                    (format!("retention/{}", class.name()), "out_of_range"),
-                    "",
-                );
-                let right =
-                    (format!("{least} 到 {most} 天（{why}）"), format!("{least} to {most} days"));
-                faults.push(fault.with("given", days).expecting(right.0, right.1));
+                let column = format!("retention/{}", class.name());
+                let fault = Fault::new(At::Whole, (column, "out_of_range"), &days.to_string());
+                let zh = format!("{least} 到 {most} 天（{why}）");
+                faults.push(fault.expecting(zh, format!("{least} to {most} days ({why})")));
             }
         }
         if self.purposes.len() > Self::MOST {
-            let fault = Fault::new(At::Whole, ("purposes", "too_many_rows"), "");
-            let most = Self::MOST;
-            faults.push(fault.expecting(format!("最多 {most} 项"), format!("at most {most}")));
+            let given = self.purposes.len().to_string();
+            let fault = Fault::new(At::Whole, ("purposes", "too_many_rows"), &given);
+            faults.push(fault.with("max", Self::MOST));
         }
         for (index, one) in self.purposes.iter().enumerate().take(Self::MOST) {
             if self.purposes.iter().take(index).any(|other| other.code == one.code) {
-                let place = ("code", "duplicate_code");
-                faults.push(Fault::new(At::Row(index), place, one.code.as_str()).of("purposes"));
+                let fault =
+                    Fault::new(At::Row(index), ("code", "duplicate_code"), one.code.as_str());
+                faults.push(fault.expecting("各不相同的编号", "a code of its own"));
             }
         }
-        faults
+        faults.into_vec()
     }
 }
 

@@ -19,8 +19,6 @@ pub enum Refusal {
     Anonymous,
     /// The personal data was erased, and with it the place where it was kept.
     Erased,
-    /// The names of those without an office are kept with their contacts.
-    NoOffice,
     /// Whoever holds an office stays in the record of it.
     InOffice,
     /// The purpose needs no consent, or does not exist.
@@ -385,7 +383,6 @@ impl Refusal {
             Self::Anonymous => "anonymous",
             Self::Erased => "erased",
             Self::InOffice => "in_office",
-            Self::NoOffice => "no_office",
             Self::NoSuchPurpose { .. } => "no_such_purpose",
             Self::WrongState { .. } => "wrong_state",
             Self::NotPermitted { .. } => "not_permitted",

@@ -337,10 +337,10 @@ impl Flow for Report {
             Command::File { .. }
             | Command::Join { .. }
             | Command::Refuse { .. }
+            | Command::Claim
             | Command::Confirm { .. }
             | Command::Unjoin
             | Command::Recompute
-            | Command::Claim
             | Command::Lapse { .. } => false,
         }
     }

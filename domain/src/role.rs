@@ -103,10 +103,10 @@ named! {
         ReadPeople = "read_people", "查看人员与在岗";
         /// Go on duty: be sent to places near by.
         GoOnDuty = "go_on_duty", "上岗值班";
-        /// See personal data whole, for a purpose, on the record.
-        DisclosePersonal = "disclose_personal", "查看个人信息明文";
         /// Read the record of what was done to people's data and rights.
         ReadAudit = "read_audit", "查看审计记录";
+        /// See personal data whole, for a purpose, on the record.
+        DisclosePersonal = "disclose_personal", "查看个人信息明文";
     }
 }
 
@@ -250,13 +250,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
         (Role::Auditor, &[P::ReadCases, P::ReadPeople, P::ReadAudit]),
         (
             Role::Administrator,
-            &[
-                P::ManagePeople,
-                P::ManageRules,
-                P::ManageAreas,
-                P::ReadPeople,
-                P::DisclosePersonal,
-            ],
+            &[P::ManagePeople, P::ManageRules, P::ManageAreas, P::ReadPeople, P::DisclosePersonal],
         ),
         (Role::Integrator, &[P::ReportProblem, P::ReadCases]),
         (Role::Resident, &[P::ReportProblem]),
@@ -280,7 +274,8 @@ impl Role {
         RESERVED.iter().any(|(_, holder)| *holder == self)
     }
 
-    /// Whether whoever has it acts in office, under the own name.
+    /// Whether whoever has it acts under the own name: who acts in office, and systems. Residents
+    /// and volunteers have no name in what is kept for ever.
     pub const fn is_office(self) -> bool {
         !matches!(self, Self::Resident | Self::Volunteer)
     }
@@ -308,7 +303,8 @@ pub const APART: &[(Role, Role)] = &[(Role::Administrator, Role::Auditor)];
 const OUTSIDE: &[Permission] =
     &[Permission::ReportProblem, Permission::ReadCases, Permission::Comment];
 
-/// What an administrator may be allowed: nothing that is done to cases.
+/// What an administrator may be allowed: nothing that is done to cases. Data of the people they
+/// manage is seen whole on the record only, and the auditor reads that record.
 const ADMINISTRATION: &[Permission] = &[
     Permission::ManagePeople,
     Permission::ManageRules,

@@ -260,10 +260,10 @@ pub struct Rules {
     pub admissions: Edition<Admissions>,
     /// Ranks and topics of whistles.
     pub whistling: Whistling,
-    /// How people's data is treated.
-    pub privacy: Edition<Privacy>,
     /// What roles allow.
     pub powers: Arc<Powers>,
+    /// How people's data is treated.
+    pub privacy: Edition<Privacy>,
 }
 
 /// Something in force, and which edition of it.

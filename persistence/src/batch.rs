@@ -137,7 +137,9 @@ impl Commit {
                     first.get_or_insert(&change.entry);
                     commit.people.push(PersonRow::new(change)?);
                     commit.holdings.push(Holding::new(change));
-                    commit.notes.extend(act(&change.entry.name).map(|a| noted(&change.entry, a)));
+                    commit
+                        .notes
+                        .extend(act(&change.entry.name).map(|act| noted(&change.entry, act)));
                     commit.flow(change, "", "")?;
                 }
                 Write::Policy(change) => {
@@ -199,15 +201,14 @@ impl Commit {
     }
 }
 
-/// Which act a command about a person is; none when it does not matter for security.
+/// Which act a command about a person is; none for what has nothing to do with rights.
 fn act(command: &str) -> Option<Act> {
     match command {
         "register" => Some(Act::Register),
         "grant" | "take_over" => Some(Act::Grant),
         "revoke" | "hand_over" => Some(Act::Revoke),
         "reset_password" => Some(Act::Password),
-        // Who is on duty gives nobody power.
-        "start_shift" | "end_shift" | "stand" => None,
+        "stand" | "start_shift" | "end_shift" => None,
         _ => Some(Act::Person),
     }
 }

@@ -1,5 +1,4 @@
-//! Who somebody is elsewhere: identities at WeChat and others, telephone numbers bound, and the
-//! tokens all replicas share to ask those others.
+//! Who somebody is elsewhere: identities at WeChat and others, and the tokens all replicas share to ask those others.
 
 use diesel::prelude::*;
 use domain::{
@@ -11,7 +10,7 @@ use domain::{
 use crate::{
     connection::Db,
     error::StoreError,
-    schema::{identities, outside_tokens, person_phones},
+    schema::{identities, outside_tokens},
     types::{At, Id},
 };
 
@@ -72,40 +71,13 @@ pub fn link(db: &mut Db, tenant: TenantId, identity: &Identity, at: Instant) -> 
     Ok(identity.person)
 }
 
-/// Binds a telephone number to a person, in place of another.
-pub fn bind_phone(
-    db: &mut Db,
-    tenant: TenantId,
-    person: PersonId,
-    (sealed, blind): (&[u8], &[u8]),
-    at: Instant,
-) -> Result<()> {
-    unbind_phone(db, tenant, person)?;
-    diesel::insert_into(person_phones::table)
-        .values((
-            person_phones::tenant_id.eq(Id(tenant.0)),
-            person_phones::person_id.eq(Id(person.0)),
-            person_phones::sealed.eq(sealed.to_vec()),
-            person_phones::blind.eq(blind.to_vec()),
-            person_phones::bound_at.eq(At(at)),
-        ))
+/// Forgets who somebody is elsewhere.
+pub fn unlink(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+    diesel::delete(identities::table)
+        .filter(identities::tenant_id.eq(Id(tenant.0)))
+        .filter(identities::person_id.eq(Id(person.0)))
         .execute(db)?;
     Ok(())
-}
-
-/// Forgets the telephone number of a person.
-pub fn unbind_phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
-    diesel::delete(person_phones::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
-    Ok(())
-}
-
-/// The telephone number of a person, sealed.
-pub fn phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Option<Vec<u8>>> {
-    Ok(person_phones::table
-        .find((Id(tenant.0), Id(person.0)))
-        .select(person_phones::sealed)
-        .first(db)
-        .optional()?)
 }
 
 /// A token that is shared.

@@ -94,6 +94,14 @@ pub fn ensure(db: &mut Db, purpose: Purpose, fresh: &StoredKey) -> Result<Vec<St
     all(db, purpose)
 }
 
+/// Puts a key in its place anew: wrapped by another.
+pub fn put(db: &mut Db, id: Uuid, secret: &[u8]) -> Result<()> {
+    diesel::update(signing_keys::table.find(Id(id)))
+        .set(signing_keys::secret.eq(secret.to_vec()))
+        .execute(db)?;
+    Ok(())
+}
+
 /// Adds a signing key and lets the others go at `retire`; secrets of keys that went before `now`
 /// are wiped.
 pub fn rotate(db: &mut Db, fresh: &StoredKey, retire: Instant, now: Instant) -> Result<()> {

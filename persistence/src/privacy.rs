@@ -15,8 +15,7 @@ use crate::{
     error::StoreError,
     journal::Keyset,
     schema::{
-        cases, consents, disclosures, identities, passwords, person_phones, personal_keys,
-        recovery_codes, reports, retention_runs, second_factors, sessions,
+        cases, consents, disclosures, passwords, personal_keys, reports, retention_runs, sessions,
     },
     types::{At, Id},
 };
@@ -243,25 +242,13 @@ pub fn consents(
     rows.into_iter().map(consent).collect()
 }
 
-/// Takes the password and every login of a person away: what erasing does besides.
+/// Takes the password, the second factor, the identities elsewhere and every login of a person
+/// away: what erasing does besides.
 pub fn lock_out(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
-    let (t, p) = (Id(tenant.0), Id(person.0));
-    diesel::delete(passwords::table.find((t, p))).execute(db)?;
-    diesel::delete(second_factors::table.find((t, p))).execute(db)?;
-    diesel::delete(person_phones::table.find((t, p))).execute(db)?;
-    diesel::delete(recovery_codes::table)
-        .filter(recovery_codes::tenant_id.eq(t).and(recovery_codes::person_id.eq(p)))
-        .execute(db)?;
-    diesel::delete(identities::table)
-        .filter(identities::tenant_id.eq(t).and(identities::person_id.eq(p)))
-        .execute(db)?;
-    diesel::update(sessions::table)
-        .filter(sessions::tenant_id.eq(Id(tenant.0)))
-        .filter(sessions::person_id.eq(Id(person.0)))
-        .filter(sessions::revoked_at.is_null())
-        .set(sessions::revoked_at.eq(Some(At(at))))
-        .execute(db)?;
-    Ok(())
+    diesel::delete(passwords::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
+    crate::factor::remove(db, tenant, person)?;
+    crate::identity::unlink(db, tenant, person)?;
+    crate::person::end_sessions(db, Id(tenant.0), Id(person.0), At(at), "erased")
 }
 
 /// Removes what is older than `cutoff`, at most `limit` rows; answers how many went.

@@ -172,14 +172,6 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
-    person_phones (tenant_id, person_id) {
-        tenant_id -> Uid, person_id -> Uid, sealed -> Binary, blind -> Binary, bound_at -> Moment,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use crate::types::sql::*;
     outside_tokens (id) {
         id -> Text, token -> Nullable<Binary>, expires_at -> Nullable<Moment>,
         leased_until -> Nullable<Moment>,

@@ -42,9 +42,6 @@ pub struct Session {
     pub restriction: Option<String>,
 }
 
-/// How long a session that is over can still be asked about.
-const KEPT: chrono::Duration = chrono::Duration::days(180);
-
 type Row = (Id, Id, Vec<u8>, String, String, String, At, At, At, Option<String>);
 
 fn session(row: Row) -> Session {
@@ -91,12 +88,6 @@ pub fn open(db: &mut Db, tenant: TenantId, session: &Session, most: usize) -> Re
     for id in &beyond {
         end(db, tenant, *id, "displaced", at)?;
     }
-    // What is long over is forgotten, so that the table does not grow with every login.
-    diesel::delete(sessions::table)
-        .filter(sessions::tenant_id.eq(Id(tenant.0)))
-        .filter(sessions::person_id.eq(Id(session.person.0)))
-        .filter(sessions::expires_at.lt(At(at - KEPT)))
-        .execute(db)?;
     diesel::insert_into(sessions::table)
         .values((
             sessions::tenant_id.eq(Id(tenant.0)),

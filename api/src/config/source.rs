@@ -22,10 +22,6 @@ const NAMES: &[&str] = &[
     "REFRESH_DAYS",
     "PROXIES",
     "CLOCKWORK",
-    "VAULT_CIPHER",
-    "VAULT_KEY",
-    "VAULT_KEY_FILE",
-    "VAULT_KEY_COMMAND",
     "IDLE_HOURS",
     "PASSWORD_DAYS",
     "SECOND_FACTOR",
@@ -33,6 +29,10 @@ const NAMES: &[&str] = &[
     "KEY",
     "MINI_PROGRAMS",
     "PROVIDERS",
+    "VAULT_CIPHER",
+    "VAULT_KEY",
+    "VAULT_KEY_FILE",
+    "VAULT_KEY_COMMAND",
 ];
 
 /// What the variables `GRIDWHISTLE_…` say; an empty one says nothing.
@@ -74,10 +74,6 @@ fn set(given: &mut Partial, name: &str, value: &str) -> Result<(), Fault> {
         "REFRESH_DAYS" => given.refresh_days = Some(parse(name, value)?),
         "PROXIES" => given.proxies = Some(parse(name, value)?),
         "CLOCKWORK" => given.clockwork = Some(parse(name, value)?),
-        "VAULT_CIPHER" => given.vault_cipher = Some(one_of(name, value)?),
-        "VAULT_KEY" => given.vault_key = Some(parse(name, value)?),
-        "VAULT_KEY_FILE" => given.vault_key_file = Some(parse(name, value)?),
-        "VAULT_KEY_COMMAND" => given.vault_key_command = Some(value.to_owned()),
         "IDLE_HOURS" => given.idle_hours = Some(parse(name, value)?),
         "PASSWORD_DAYS" => given.password_days = Some(parse(name, value)?),
         "SECOND_FACTOR" => given.second_factor = Some(one_of(name, value)?),
@@ -85,6 +81,10 @@ fn set(given: &mut Partial, name: &str, value: &str) -> Result<(), Fault> {
         "KEY" => given.key = Some(Secret::from(value)),
         "MINI_PROGRAMS" => given.mini_programs = Some(list(name, value)?),
         "PROVIDERS" => given.providers = Some(list(name, value)?),
+        "VAULT_CIPHER" => given.vault_cipher = Some(one_of(name, value)?),
+        "VAULT_KEY" => given.vault_key = Some(parse(name, value)?),
+        "VAULT_KEY_FILE" => given.vault_key_file = Some(parse(name, value)?),
+        "VAULT_KEY_COMMAND" => given.vault_key_command = Some(value.to_owned()),
         _ => {
             return Err(Fault(format!(
                 "the environment variable {PREFIX}{name} is unknown; known are {}",

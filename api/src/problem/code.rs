@@ -459,10 +459,6 @@ AreaRetired "area_retired" UNPROCESSABLE_ENTITY "区划已撤销" "The area is n
         "在岗人员不能删除" "Whoever holds an office stays on record"
         "履行职务的记录依法保留；请先由管理员撤销授权，本人的联系方式可以随时自行清空。"
         "The record of an office is kept by law; have the roles revoked first. The contact can be emptied at any time.";
-    NoOffice "no_office" UNPROCESSABLE_ENTITY
-        "不是在岗人员" "No office is held"
-        "居民的姓名和联系方式一起加密保存；请用 /people/{id}/contact 更正。"
-        "The name of a resident is kept with the contact; correct it with /people/{id}/contact.";
     NoSuchPurpose "no_such_purpose" UNPROCESSABLE_ENTITY
         "没有需要同意的这个目的" "There is no such purpose to consent to"
         "请从 GET /privacy 的 purposes 中选择依据为同意或单独同意的目的。"

@@ -20,7 +20,6 @@ impl From<Refusal> for Problem {
             Refusal::Anonymous => Self::new(Code::Anonymous),
             Refusal::Erased => Self::new(Code::Erased),
             Refusal::InOffice => Self::new(Code::InOffice),
-            Refusal::NoOffice => Self::new(Code::NoOffice),
             Refusal::NoSuchPurpose { code } => no_such_purpose(&code),
             Refusal::WrongState { flow, state, command, possible } => {
                 state::wrong(flow, state, command, &possible)

@@ -9,6 +9,7 @@ use domain::{
 };
 use persistence::{
     Store, StoreError, audit,
+    key::{self, Purpose},
     vault::{self, DataKey, SealedField},
 };
 use uuid::Uuid;
@@ -75,6 +76,7 @@ impl Vault {
                 done.values += one.values;
             }
         }
+        self.rewrap_own(store).await?;
         let own = store.read(move |db| vault::key_of(db, tenant, Uuid::nil())).await?;
         if let Some(own) = own
             && let Some(own) = self.under_current(tenant, &own)?
@@ -88,6 +90,19 @@ impl Vault {
             store.run(move |db| audit::append(db, tenant, note)).await?;
         }
         Ok(done)
+    }
+
+    /// Brings the installation's own key under the current master key; whether it was not.
+    pub async fn rewrap_own(&self, store: &Store) -> Result<bool> {
+        let kept = store.read(|db| key::all(db, Purpose::Seal)).await?;
+        let now = Some((self.suite, self.ring().current.id()));
+        let mut moved = false;
+        for one in kept.into_iter().filter(|one| cipher::named(&one.secret) != now) {
+            let wrapped = self.wrap_own(&self.unwrap_own(&one.secret)?)?;
+            store.run(move |db| key::put(db, one.id, &wrapped)).await?;
+            moved = true;
+        }
+        Ok(moved)
     }
 
     /// A key wrapped anew; none when it is as it should be.
@@ -178,6 +193,13 @@ fn note(vault: &Vault, done: Rewrapped, at: Instant) -> Note {
         })
         .to_string(),
     }
+}
+
+/// Which master key wraps the installation's own key.
+pub async fn own_master(store: &Store) -> Result<Option<String>> {
+    let kept = store.read(|db| key::all(db, Purpose::Seal)).await?;
+    let named = kept.first().and_then(|key| cipher::named(&key.secret));
+    Ok(named.map(|(_, id)| id.to_string()))
 }
 
 /// How many keys each master key wraps.

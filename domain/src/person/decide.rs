@@ -44,10 +44,9 @@ pub(super) fn about(
         Command::Register { .. } => Err(Refusal::AlreadyExists { what: "person" }),
         Command::Rename { name } => {
             require_managed(person, cx)?;
-            // The name of a resident is kept elsewhere.
-            let name =
-                if person.in_office() { name.clone() } else { Line::fixed(Person::RESIDENT) };
-            Ok(vec![Event::Renamed { name }])
+            // The name of a resident is kept where it can be erased.
+            let hidden = person.is_nameless().then(|| Line::fixed(Person::RESIDENT));
+            Ok(vec![Event::Renamed { name: hidden.unwrap_or_else(|| name.clone()) }])
         }
         Command::Grant { grant } => {
             require_managed(person, cx)?;
@@ -191,7 +190,8 @@ fn require_to_give(grant: &Grant, cx: &Context<'_>) -> Result<(), Refusal> {
     cx.require(Permission::ManagePeople, &grant.over.path, &grant.over.name)
 }
 
-fn require_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
+/// A person is managed by whoever manages one of the areas the person works in.
+pub fn require_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
     if person.managed_by(cx.by, cx.at) {
         Ok(())
     } else {

@@ -90,3 +90,6 @@ create table retention_runs (
 );
 
 create index sessions_expired on sessions (tenant_id, expires_at);
+
+-- Telephone numbers bound by WeChat stand in personal.
+drop table person_phones;
