@@ -99,3 +99,16 @@ fn sizes_are_reported() {
         println!("{lines:>5} {path}");
     }
 }
+
+#[test]
+fn every_story_the_security_page_names_exists() {
+    let page = std::fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let named = page.split('`').skip(1).step_by(2).filter_map(|code| code.split_once("::"));
+    let named: Vec<_> = named.collect();
+    assert!(named.len() > 40, "only {} stories", named.len());
+    for (module, story) in named {
+        let text = std::fs::read_to_string(root().join(format!("tests/{module}.rs")));
+        let told = text.is_ok_and(|text| text.contains(&format!("fn {story}(")));
+        assert!(told, "no story {module}::{story}");
+    }
+}
