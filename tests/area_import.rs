@@ -19,7 +19,7 @@ on_both! {
 const HEAD: &str = "code,name,level,parent_code\n";
 
 fn send(city: &City, by: &str, query: &str, kind: &str, bytes: &[u8], key: &str) -> Answer {
-    let path = format!("/api/v1/areas/imports?{query}");
+    let path = format!("/api/v1/area_imports?{query}");
     let call = city.by(by).call("POST", &path).key(key).header("Content-Type", kind);
     call.bytes(bytes).send()
 }
@@ -101,7 +101,7 @@ fn every_fault_has_its_line_and_nothing_is_imported(city: &City) {
     let fault = &refused["faults"][0];
     assert_ne!((&fault["given"], &fault["expected"]), (&json!(""), &json!("")), "{fault}");
     assert!(!exists(city, "990101009"));
-    let path = format!("/api/v1/areas/imports/{}", text(&refused, "/id"));
+    let path = format!("/api/v1/area_imports/{}", text(&refused, "/id"));
     assert_eq!(city.by("admin").get(&path).done(), refused);
     city.by("worker").get(&path).problem(403, "not_permitted");
 }

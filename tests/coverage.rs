@@ -115,7 +115,7 @@ fn right(city: &City, operation: &str) -> Option<Right> {
         "get_area_import" => {
             let (path, body) = no_grids();
             let id = text(&city.by("admin").post(&path, &body).done(), "/id");
-            list(&format!("areas/imports/{id}"))
+            list(&format!("area_imports/{id}"))
         }
         "import_areas" => no_grids(),
         "create_area" => ("/api/v1/areas".to_owned(), new_grid(&area(seed::COMMUNITY))),
@@ -454,7 +454,7 @@ fn made(city: &City, verb: &str, body: &Value) -> Right {
 /// A file of no grids at all.
 fn no_grids() -> Right {
     let body = json!({ "type": "FeatureCollection", "features": [] });
-    ("/api/v1/areas/imports?what=grids&dry_run=true".to_owned(), body)
+    ("/api/v1/area_imports?what=grids&dry_run=true".to_owned(), body)
 }
 
 fn seeing() -> Value {

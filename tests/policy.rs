@@ -1,5 +1,6 @@
 //! Rules as documents: checked, published in editions, read from tables, and applied.
 
+use domain::policy::PolicyKind;
 use serde_json::{Value, json};
 
 use crate::harness::{City, each, on_both, seed};
@@ -31,7 +32,7 @@ fn import(city: &City, kind: &str, csv: &str) -> crate::harness::Answer {
 
 fn what_is_shipped_is_edition_zero(city: &City) {
     let list = city.by("worker").get("/api/v1/policies").done();
-    assert_eq!(list["items"].as_array().unwrap().len(), 7);
+    assert_eq!(list["items"].as_array().unwrap().len(), PolicyKind::ALL.len());
     assert!(list["items"].as_array().unwrap().iter().all(|item| item["edition"] == 0));
     let calendar = city.by("worker").get("/api/v1/policies/calendar").done();
     assert_eq!(calendar["document"]["years"]["2026"]["year"], 2026);

@@ -59,7 +59,7 @@ pub struct AreaView {
     #[schema(schema_with = view::area_scheme)]
     scheme: &'static str,
     /// Of a grid: what it is for. 网格类型。
-    #[schema(schema_with = view::grid_kind)]
+    #[schema(schema_with = view::grid_kind_or_null)]
     grid_kind: Option<&'static str>,
     /// How many households live there. 户数。
     households: Option<u32>,
@@ -236,7 +236,7 @@ pub struct AreaVersionView {
     /// The area above.
     parent_id: Option<Uuid>,
     /// Of a grid: what it is for.
-    #[schema(schema_with = view::grid_kind)]
+    #[schema(schema_with = view::grid_kind_or_null)]
     grid_kind: Option<&'static str>,
     /// How many households live there.
     households: Option<u32>,

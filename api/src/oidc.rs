@@ -220,7 +220,7 @@ async fn address_of(app: &App, provider: &Provider, flow: &Flow) -> Reply<String
 /// What somebody came back with.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CallbackBody {
+pub struct AuthorizedBody {
     /// What the page kept. 页面保存的 flow。
     #[schema(max_length = 2048)]
     flow: String,
@@ -250,18 +250,18 @@ fn opened(app: &App, flow: &str) -> Option<Flow> {
 /// Completes a login at a provider.
 ///
 /// 完成统一认证登录：提交 flow、code 和 state；按配置的字段对应已有账号，不会自动建立账号。
-#[utoipa::path(tag = "auth", security(()), request_body = CallbackBody, responses((status = 200, body = LoginView)))]
+#[utoipa::path(tag = "auth", security(()), request_body = AuthorizedBody, responses((status = 200, body = LoginView)))]
 #[post("/auth/oidc/{provider}/callback")]
 async fn finish_authorization(
     app: Data<App>,
     request: HttpRequest,
     name: IdPath<String>,
-    body: Json<CallbackBody>,
+    body: Json<AuthorizedBody>,
 ) -> Reply<HttpResponse> {
     const MAX: usize = 2048;
     let address = limits::address(&request, app.settings.proxies);
     app.logins.from_address(address, app.clock.now())?;
-    let CallbackBody { flow, code, state } = body.0;
+    let AuthorizedBody { flow, code, state } = body.0;
     let flow = opened(&app, &flow).ok_or_else(|| refused("flow"))?;
     if flow.provider != name.0 || flow.state != state {
         return Err(refused("state"));

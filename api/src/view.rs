@@ -67,8 +67,6 @@ enum_schemas! {
     limit_unit: domain::limit::LimitUnit;
     /// Kinds of areas.
     area_kind: domain::area::AreaKind;
-    /// What grids are for.
-    grid_kind: domain::area::GridKind;
     /// How codes of areas are made up.
     area_scheme: domain::area::Scheme;
     /// Stages of a case.
@@ -144,6 +142,8 @@ nullable_schemas! {
     duty_or_null: domain::obligation::Duty;
     /// What somebody wants, once somebody knows.
     demand_or_null: domain::sla::Demand;
+    /// What a grid is for, where it is one.
+    grid_kind_or_null: domain::area::GridKind;
     /// How much work a matter is, once somebody judged.
     complexity_or_null: domain::sla::Complexity;
 }

@@ -340,7 +340,7 @@ pub struct NewAreaBody {
     #[schema(value_type = String, min_length = 1, max_length = 100, example = "天方百货第九网格")]
     name: Line,
     /// Of a grid: what it is for. 网格类型。
-    #[schema(schema_with = view::grid_kind)]
+    #[schema(schema_with = view::grid_kind_or_null)]
     grid_kind: Option<GridKind>,
     /// How many households live there. 户数。
     #[schema(maximum = 1_000_000)]
@@ -447,7 +447,7 @@ async fn rename_area(at: Step, body: Json<RenameAreaBody>) -> Reply<HttpResponse
 #[serde(deny_unknown_fields)]
 pub struct DescribeAreaBody {
     /// Of a grid: what it is for; as it was when left out. 网格类型。
-    #[schema(schema_with = view::grid_kind)]
+    #[schema(schema_with = view::grid_kind_or_null)]
     grid_kind: Option<GridKind>,
     /// How many households live there; as it was when left out. 户数。
     #[schema(maximum = 1_000_000)]

@@ -186,7 +186,7 @@ impl From<&Fault> for RowFaultView {
     request_body(content = String, content_type = "text/csv", description = "CSV，或 application/geo+json 的 GeoJSON · CSV, or GeoJSON as application/geo+json"),
     responses((status = 201, body = AreaImportView)),
 )]
-#[post("/areas/imports")]
+#[post("/area_imports")]
 async fn import_areas(
     app: Data<App>,
     caller: Caller,
@@ -219,7 +219,7 @@ async fn import_areas(
         source,
     };
     let state = job.run(&app, &caller, bytes, charset).await?;
-    let location = format!("/api/v1/areas/imports/{}", job.id);
+    let location = format!("/api/v1/area_imports/{}", job.id);
     let mut answer = HttpResponse::Created();
     answer.insert_header(("Location", location));
     Ok(answer.content_type("application/json").body(state))
@@ -439,7 +439,7 @@ fn read(what: Holding, bytes: Vec<u8>, charset: Option<&str>) -> Result<Vec<Give
 ///
 /// 导入结果：状态、行数、逐行错误。
 #[utoipa::path(tag = "areas", responses((status = 200, body = AreaImportView)))]
-#[get("/areas/imports/{id}")]
+#[get("/area_imports/{id}")]
 async fn get_area_import(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
     require_somewhere(&app, &caller)?;
     let (tenant, id) = (caller.tenant, id.0);

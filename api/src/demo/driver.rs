@@ -69,7 +69,7 @@ impl Driver {
             return Err(Failed(format!("{account} cannot log in: {status} {answer}")));
         }
         self.tokens.insert(account.to_owned(), text(&answer, "/access_token"));
-        let masked = json!({ "tenant": "4202", "account": account, "password": "••••••••" });
+        let masked = json!({ "tenant": "4202", "account": account, "password": "••••••••••••" });
         self.record("login", &masked, &answer);
         Ok(answer)
     }
@@ -224,8 +224,8 @@ fn shortened(path: &str) -> String {
 const HIDDEN: [(&str, &str); 9] = [
     ("access_token", "eyJ…"),
     ("refresh_token", "AZ…"),
-    ("password", "••••••••"),
-    ("old_password", "••••••••"),
+    ("password", "••••••••••••"),
+    ("old_password", "••••••••••••"),
     ("challenge", "AX…"),
     ("flow", "AX…"),
     ("secret", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),

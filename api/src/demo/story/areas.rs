@@ -124,7 +124,7 @@ impl Story {
         };
         let features = [feature(906, code), feature(907, "420299999999")];
         let body = json!({ "type": "FeatureCollection", "features": features });
-        let path = "/api/v1/areas/imports?what=grids&dry_run=true&source=grids.geojson".to_owned();
+        let path = "/api/v1/area_imports?what=grids&dry_run=true&source=grids.geojson".to_owned();
         let mut call = post("admin", "import_areas", path, body);
         call.expect = 201;
         let told = |answer: &Value| {
@@ -133,7 +133,7 @@ impl Story {
             format!("{}；{}", text(answer, "/status_label"), faults.join("，"))
         };
         let checked = self.driver.step(call, told)?;
-        let path = format!("/api/v1/areas/imports/{}", text(&checked, "/id"));
+        let path = format!("/api/v1/area_imports/{}", text(&checked, "/id"));
         self.driver.step(get("admin", "get_area_import", path), told)?;
         Ok(())
     }
