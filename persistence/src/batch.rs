@@ -279,10 +279,11 @@ fn lost(db: &mut Db, commit: &Commit) -> Result<Outcome> {
 }
 
 /// The entries of several commits, by flow: two lanes that write to the same flows meet in the
-/// same order, so that one waits for the other and never each for the other.
+/// same order, so that one waits for the other and never each for the other. Of two that want the
+/// same place the one whose commit came first stays first: it is the one that is told it won.
 fn entries<'a>(commits: &[&'a Commit]) -> Vec<&'a EntryRow> {
     let mut entries = all(commits, |commit| &commit.entries);
-    entries.sort_unstable_by_key(|entry| (entry.tenant_id, entry.flow_id, entry.seq));
+    entries.sort_by_key(|entry| (entry.tenant_id, entry.flow_id, entry.seq));
     entries
 }
 
