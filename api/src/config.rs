@@ -177,7 +177,7 @@ pub struct Partial {
     /// Who needs a second factor [default: administrators]
     #[arg(long, value_name = "WHO")]
     pub second_factor: Option<SecondFactor>,
-    /// The address callers use, such as https://grid.example.gov.cn
+    /// The address callers use, such as `https://grid.example.gov.cn`
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
     /// Others can see command lines, so these stand in the environment or the file.
