@@ -325,3 +325,49 @@ fn save_flows<R: Moving>(db: &mut Db, rows: Vec<&R>) -> Result<()> {
     rows::update(db, &moved)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        id::{CommandId, PersonId},
+        journal::{FlowKind, Hash},
+    };
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// The same two places in two journals, wanted by command number `no`.
+    fn wanting(no: u128) -> Commit {
+        let entry = |flow_id| Entry {
+            tenant: TenantId(Uuid::nil()),
+            flow: FlowKind::Report,
+            flow_id: Uuid::from_u128(flow_id),
+            seq: 1,
+            command: CommandId(Uuid::from_u128(no)),
+            part: 0,
+            name: String::new(),
+            digest: Hash::default(),
+            actor: PersonId(Uuid::nil()),
+            actor_name: String::new(),
+            at: domain::Instant::UNIX_EPOCH,
+            events: String::new(),
+            before: Hash::default(),
+            hash: Hash::default(),
+        };
+        let entries = [9, 3].map(|flow| EntryRow::new(&entry(flow)));
+        Commit { entries: entries.into(), ..Commit::default() }
+    }
+
+    #[test]
+    fn of_those_who_want_one_place_the_first_stays_first() {
+        let commits: Vec<Commit> = (0..200).map(wanting).collect();
+        let sorted = entries(&commits.iter().collect::<Vec<_>>());
+        let order = |flow| {
+            let of = sorted.iter().filter(|row| row.flow_id == Id(Uuid::from_u128(flow)));
+            of.map(|row| row.command_id.0.as_u128()).collect::<Vec<_>>()
+        };
+        assert!(sorted.is_sorted_by_key(|row| row.flow_id));
+        assert_eq!(order(3), (0..200).collect::<Vec<_>>());
+        assert_eq!(order(9), order(3));
+    }
+}
