@@ -90,7 +90,8 @@ insert into journal
     e.seq, e.flow, bench_id(i, $n, $kind + 16 + e.nth::int), e.part, e.name, e.digest, e.actor_id,
     e.actor_name, bench_at(i, $n) + (e.at - e.filed_at),
     replace(replace(e.events, e.case_id::text, bench_id(i, $n, $kind)::text),
-      e.report_id::text, bench_id(i, $n, $kind + 1)::text), e.hash
+      e.report_id::text, bench_id(i, $n, $kind + 1)::text), e.hash,
+    -((i::bigint * 64 + e.nth) * 2 + case when $open then 1 else 0 end)
   from generate_series($from, $to) i
   join bench_entry e on e.k = i % $count and e.open = $open and e.nth <= $entries;
 ";

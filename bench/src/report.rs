@@ -17,14 +17,16 @@ use crate::{
 
 /// What one report commits, in one transaction and one round trip: the rows and conflict clauses
 /// of `persistence`, a plain insert each. Identities differ in each transaction and grow as ours
-/// do; everything else is sent as the server sends it: as parameters.
+/// do; everything else is sent as the server sends it: as parameters. Each client takes positions
+/// of a feed of its own, or they would wait for each other: the server takes them once a batch.
 const TRANSACTION: &str = r#"
 \set k :k + 1
 \set n 100000000000 + :base + :k * 64 + :client_id
 \set u 200000000000 + :client_id % 16
 \startpipeline
 BEGIN;
-INSERT INTO "journal" ("tenant_id", "flow_id", "seq", "flow", "command_id", "part", "name", "digest", "actor_id", "actor_name", "at", "events", "hash") VALUES (:j_tenant_id, ('01900000-0000-7000-8000-' || :n::text)::uuid, :j_seq, :j_flow, ('01900000-0000-7001-8000-' || :n::text)::uuid, :j_part, :j_name, :j_digest, :j_actor_id, :j_actor_name, :j_at, :j_events, :j_hash);
+INSERT INTO feeds AS f ("tenant_id", "position") VALUES (('01900000-0000-7004-8000-' || (200000000000 + :client_id)::text)::uuid, 1) ON CONFLICT ("tenant_id") DO UPDATE SET "position" = f."position" + EXCLUDED."position" RETURNING "position";
+INSERT INTO "journal" ("tenant_id", "flow_id", "seq", "flow", "command_id", "part", "name", "digest", "actor_id", "actor_name", "at", "events", "hash", "position") VALUES (:j_tenant_id, ('01900000-0000-7000-8000-' || :n::text)::uuid, :j_seq, :j_flow, ('01900000-0000-7001-8000-' || :n::text)::uuid, :j_part, :j_name, :j_digest, :j_actor_id, :j_actor_name, :j_at, :j_events, :j_hash, :n);
 INSERT INTO "reports" ("tenant_id", "id", "seq", "head", "number", "status", "path", "reporter_id", "case_id", "received_at", "state") VALUES (:r_tenant_id, ('01900000-0000-7000-8000-' || :n::text)::uuid, :r_seq, :r_head, :r_number, :r_status, :r_path, ('01900000-0000-7002-8000-' || :u::text)::uuid, NULL, :r_received_at, :r_state);
 INSERT INTO "obligations" ("tenant_id", "flow_id", "no", "duty", "unit_id", "flow", "number", "title", "unit_name", "started_at", "due_at", "term", "settled_at", "outcome", "next_at") VALUES (:o_tenant_id, ('01900000-0000-7000-8000-' || :n::text)::uuid, :o_no, :o_duty, ('01900000-0000-7003-8000-' || :u::text)::uuid, :o_flow, :o_number, :o_title, :o_unit_name, :o_started_at, :o_due_at, :o_term, NULL, NULL, :o_next_at);
 COMMIT;

@@ -29,6 +29,7 @@ use crate::{
     case::{CaseRow, CaseUnitRow},
     connection::Db,
     error::StoreError,
+    feed,
     journal::{EntryKey, EntryRow},
     obligation::ObligationRow,
     person::{self, PasswordRow, PersonRow},
@@ -240,13 +241,15 @@ pub(crate) fn document(state: &impl Serialize) -> Result<Doc> {
 /// Applies commits in the hope that none of them was seen before or lost a race, which is the
 /// rule and costs least; if one was, nothing is written and [`apply`] is to be asked.
 pub(crate) fn apply_all(db: &mut Db, commits: &[&Commit]) -> Result<()> {
-    rows::insert(db, &entries(commits))?;
+    let entries = numbered(db, commits)?;
+    rows::insert(db, &sorted(&entries))?;
     save(db, commits)
 }
 
 /// Applies commits within the current transaction; one outcome for each.
 pub(crate) fn apply(db: &mut Db, commits: &[&Commit]) -> Result<Vec<Outcome>> {
-    let mut won: HashSet<EntryKey> = rows::claim(db, &entries(commits))?.into_iter().collect();
+    let entries = numbered(db, commits)?;
+    let mut won: HashSet<EntryKey> = rows::claim(db, &sorted(&entries))?.into_iter().collect();
     let (mut outcomes, mut winners) = (Vec::with_capacity(commits.len()), Vec::new());
     for commit in commits {
         let taken = commit.entries.iter().filter(|e| won.remove(&e.key())).count();
@@ -278,11 +281,19 @@ fn lost(db: &mut Db, commit: &Commit) -> Result<Outcome> {
     Ok(Outcome::Stale)
 }
 
-/// The entries of several commits, by flow: two lanes that write to the same flows meet in the
+/// The entries of several commits, with their positions in the feed.
+fn numbered(db: &mut Db, commits: &[&Commit]) -> Result<Vec<EntryRow>> {
+    let mut entries =
+        all(commits, |commit| &commit.entries).into_iter().cloned().collect::<Vec<_>>();
+    feed::number(db, &mut entries)?;
+    Ok(entries)
+}
+
+/// Entries by flow: two lanes that write to the same flows meet in the
 /// same order, so that one waits for the other and never each for the other. Of two that want the
 /// same place the one whose commit came first stays first: it is the one that is told it won.
-fn entries<'a>(commits: &[&'a Commit]) -> Vec<&'a EntryRow> {
-    let mut entries = all(commits, |commit| &commit.entries);
+fn sorted(entries: &[EntryRow]) -> Vec<&EntryRow> {
+    let mut entries: Vec<&EntryRow> = entries.iter().collect();
     entries.sort_by_key(|entry| (entry.tenant_id, entry.flow_id, entry.seq));
     entries
 }
@@ -361,7 +372,9 @@ mod tests {
     #[test]
     fn of_those_who_want_one_place_the_first_stays_first() {
         let commits: Vec<Commit> = (0..200).map(wanting).collect();
-        let sorted = entries(&commits.iter().collect::<Vec<_>>());
+        let entries: Vec<EntryRow> =
+            commits.into_iter().flat_map(|commit| commit.entries).collect();
+        let sorted = sorted(&entries);
         let order = |flow| {
             let of = sorted.iter().filter(|row| row.flow_id == Id(Uuid::from_u128(flow)));
             of.map(|row| row.command_id.0.as_u128()).collect::<Vec<_>>()

@@ -38,6 +38,8 @@ pub(crate) struct EntryRow {
     at: At,
     events: String,
     hash: Vec<u8>,
+    /// In the feed of the tenant; given when it is written.
+    pub(crate) position: i64,
 }
 
 rows! {
@@ -55,6 +57,7 @@ rows! {
         at: At => sql::Moment, "timestamptz";
         events: String => Text, "text";
         hash: Vec<u8> => Binary, "bytea";
+        position: i64 => BigInt, "bigint";
     }
     key (tenant_id, flow_id, seq) changes ()
 }
@@ -87,6 +90,7 @@ impl EntryRow {
             at: At(entry.at),
             events: entry.events.clone(),
             hash: entry.hash.0.to_vec(),
+            position: 0,
         }
     }
 

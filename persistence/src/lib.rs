@@ -13,6 +13,7 @@ pub mod client;
 mod connection;
 mod error;
 pub mod factor;
+pub mod feed;
 pub mod identity;
 pub mod journal;
 pub mod key;

@@ -63,7 +63,24 @@ diesel::table! {
     journal (tenant_id, flow_id, seq) {
         tenant_id -> Uid, flow_id -> Uid, seq -> BigInt, flow -> Text, command_id -> Uid,
         part -> SmallInt, name -> Text, digest -> Binary, actor_id -> Uid, actor_name -> Text,
-        at -> Moment, events -> Text, hash -> Binary,
+        at -> Moment, events -> Text, hash -> Binary, position -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    feeds (tenant_id) {
+        tenant_id -> Uid, position -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    arrivals (tenant_id, command_id) {
+        tenant_id -> Uid, command_id -> Uid, client_at -> Moment, happened_at -> Moment,
+        skew_ms -> BigInt, received_at -> Moment, flags -> Text,
     }
 }
 
