@@ -121,6 +121,21 @@ fn both_sides_read_what_they_think_of_each_other_and_nobody_else(city: &City) {
     for by in ["lead", "worker", "community", "resident"] {
         assert_eq!(told(by), [Value::Null, Value::Null], "{by}");
     }
+    let on_record = |by: &str| {
+        let timeline = city.by(by).get(&format!("/api/v1/cases/{case}/timeline")).done();
+        let of = |command: &str| {
+            let items = timeline["items"].as_array().unwrap();
+            let item = items.iter().find(|item| item["command"] == command).unwrap();
+            item["events"][0]["happened"]["rating"].clone()
+        };
+        [of("summons_rate"), of("summons_rate_street")]
+    };
+    for by in ["water", "leader", "dispatcher", "district"] {
+        assert_eq!(on_record(by), [rating.clone(), view.clone()], "{by}");
+    }
+    for by in ["lead", "worker", "community"] {
+        assert_eq!(on_record(by), [Value::Null, Value::Null], "{by}");
+    }
 }
 
 fn an_urgent_whistle_is_blown_while_a_hard_one_waits(city: &City) {

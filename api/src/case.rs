@@ -139,7 +139,7 @@ async fn get_case_timeline(
     let case = engine::look::<Case>(&app, &caller, id.0).await?;
     let reports = case.state.reports.iter().map(|reporter| reporter.report).collect();
     let unknown = unknown_reporters(&app, &caller, reports).await?;
-    timeline::show(&app, caller.tenant, id.0, &params.0, &unknown).await
+    timeline::show(&app, &caller, id.0, &params.0, &unknown).await
 }
 
 /// Everything that was ever owed about a case.

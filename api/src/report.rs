@@ -495,7 +495,7 @@ async fn get_report_timeline(
 ) -> Reply<HttpResponse> {
     let report = engine::look::<Report>(&app, &caller, id.0).await?;
     let unknown = unknown_reporters(&app, &caller, vec![report.state.id]).await?;
-    timeline::show(&app, caller.tenant, id.0, &params.0, &unknown).await
+    timeline::show(&app, &caller, id.0, &params.0, &unknown).await
 }
 
 /// Those who made these reports and whom the caller may not know.

@@ -3,7 +3,8 @@
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::{
-    id::{PersonId, TenantId},
+    actor::Permission,
+    id::{AreaId, PersonId},
     journal::{self as chain, Entry},
 };
 use persistence::journal;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::{problem::Reply, state::App};
+use crate::{auth::Caller, problem::Reply, state::App};
 
 /// Which part of a timeline to show.
 #[derive(Deserialize, IntoParams)]
@@ -57,19 +58,36 @@ pub struct TimelineView {
 /// The most entries one answer shows.
 const MOST: usize = 500;
 
-/// Reads the timeline of a flow, without telling who the people in `unknown` are.
+/// Reads the timeline of a flow, without telling who the people in `unknown` are, nor what street
+/// and departments think of each other to whoever works for neither.
 pub async fn show(
     app: &App,
-    tenant: TenantId,
+    caller: &Caller,
     flow: Uuid,
     params: &TimelineParams,
     unknown: &[PersonId],
 ) -> Reply<HttpResponse> {
+    let tenant = caller.tenant;
     let entries = app.store.read(move |db| journal::chain(db, tenant, flow, None)).await?;
     let head = chain::verify(&entries);
     let after = params.after.unwrap_or(0);
-    let items = entries.iter().filter(|entry| entry.seq > after).take(MOST);
-    let items = items.map(|entry| view(entry, unknown)).collect();
+    let world = app.world(tenant)?;
+    let now = app.clock.now();
+    let mut opinions = Opinions {
+        street: None,
+        works_for: |unit: &str| {
+            let unit = unit.parse().ok().and_then(|id| world.areas.get(AreaId(id)));
+            unit.is_some_and(|unit| caller.may(Permission::ReadCases, &unit.path, now))
+        },
+    };
+    let mut items = Vec::new();
+    for entry in &entries {
+        let mut events = events_of(entry);
+        opinions.hide(&mut events);
+        if entry.seq > after && items.len() < MOST {
+            items.push(view(entry, events, unknown));
+        }
+    }
     Ok(HttpResponse::Ok().json(TimelineView {
         items,
         intact: head.is_ok(),
@@ -77,8 +95,38 @@ pub async fn show(
     }))
 }
 
-fn view(entry: &Entry, unknown: &[PersonId]) -> EntryView {
-    let mut events: Vec<Value> = serde_json::from_str(&entry.events).unwrap_or_default();
+fn events_of(entry: &Entry) -> Vec<Value> {
+    serde_json::from_str(&entry.events).unwrap_or_default()
+}
+
+/// What street and departments think of each other is for the two of them (双评议).
+struct Opinions<W> {
+    /// Who blew the whistle that the entries are about.
+    street: Option<String>,
+    /// Whether the reader works for a unit, by its identity.
+    works_for: W,
+}
+
+impl<W: Fn(&str) -> bool> Opinions<W> {
+    /// Takes out of the events of the next entry what is not for the reader.
+    fn hide(&mut self, events: &mut [Value]) {
+        for event in events {
+            if let Some(street) = event.pointer("/whistle/street/id").and_then(Value::as_str) {
+                self.street = Some(street.to_owned());
+            }
+            let department = event.pointer("/unit").and_then(Value::as_str);
+            let both = [self.street.as_deref(), department];
+            let told = both.into_iter().flatten().any(&self.works_for);
+            if let Some(Value::Object(happened)) = event.pointer_mut("/happened")
+                && !told
+            {
+                happened.remove("rating");
+            }
+        }
+    }
+}
+
+fn view(entry: &Entry, mut events: Vec<Value>, unknown: &[PersonId]) -> EntryView {
     let ids: Vec<String> = unknown.iter().map(ToString::to_string).collect();
     for event in &mut events {
         hide(event, &ids);
