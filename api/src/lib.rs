@@ -8,6 +8,7 @@
 pub mod area;
 pub mod audit;
 pub mod auth;
+pub mod background;
 pub mod body;
 pub mod case;
 pub mod cli;

@@ -1,4 +1,5 @@
-//! Passwords: argon2id with the parameters OWASP recommends, never on an async thread.
+//! Passwords: argon2id with the parameters OWASP recommends, on threads of their own that come
+//! after those who answer requests.
 //!
 //! An account that does not exist costs as much as one that does, so that the time tells
 //! nothing. Each verification takes 19 MiB and some 20 ms of a core; only a few run at once, a
@@ -9,7 +10,6 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use actix_web::web;
 use argon2::{
     Algorithm, Argon2, Block, Params, PasswordHash, Version,
     password_hash::{self, Output, Salt, SaltString},
@@ -17,6 +17,7 @@ use argon2::{
 use tokio::sync::{Semaphore, TryAcquireError};
 
 use crate::{
+    background::Background,
     problem::{Code, Problem, Reply},
     token::random,
 };
@@ -40,20 +41,20 @@ const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$\
 /// The place where passwords are hashed and verified.
 #[derive(Clone, Debug)]
 pub struct Passwords {
-    running: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    threads: Background,
+    places: Arc<Semaphore>,
     computed: Arc<AtomicU64>,
 }
 
 impl Passwords {
     /// A place where `at_once` passwords are worked on and eight times as many wait.
-    pub fn new(at_once: usize) -> Self {
+    pub fn new(at_once: usize) -> std::io::Result<Self> {
         let at_once = at_once.max(1);
-        Self {
-            running: Arc::new(Semaphore::new(at_once)),
-            waiting: Arc::new(Semaphore::new(at_once.saturating_mul(9))),
+        Ok(Self {
+            threads: Background::start("password", at_once)?,
+            places: Arc::new(Semaphore::new(at_once.saturating_mul(9))),
             computed: Arc::default(),
-        }
+        })
     }
 
     /// Whether `given` is the password whose hash is `stored`. Without a stored hash the answer
@@ -87,18 +88,18 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> Reply<R> + Send + 'static,
     ) -> Reply<R> {
-        let busy = || Problem::new(Code::Overloaded);
-        let _place = match self.waiting.try_acquire() {
+        let place = match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => place,
-            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => return Err(busy()),
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
+                return Err(Problem::new(Code::Overloaded));
+            }
         };
-        let turn = Arc::clone(&self.running).acquire_owned().await.map_err(|_closed| busy())?;
-        web::block(move || {
+        let worked = self.threads.run(move || {
             // Kept until the work is done, even if the caller has gone away.
-            let _turn = turn;
+            let _place = place;
             work()
-        })
-        .await?
+        });
+        worked.await.ok_or_else(|| Problem::new(Code::Internal))?
     }
 }
 
@@ -277,7 +278,7 @@ mod tests {
 
     #[actix_web::test]
     async fn only_the_right_password_of_a_known_account_passes() {
-        let passwords = Passwords::new(2);
+        let passwords = Passwords::new(2).unwrap();
         let stored = hash("正确的密码 123").unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         let verify = |given: &str, stored: Option<&str>| {
@@ -328,8 +329,8 @@ mod tests {
 
     #[actix_web::test]
     async fn a_crowd_is_told_to_come_back() {
-        let passwords = Passwords::new(1);
-        let _all = passwords.waiting.clone().try_acquire_many_owned(9).unwrap();
+        let passwords = Passwords::new(1).unwrap();
+        let _all = passwords.places.clone().try_acquire_many_owned(9).unwrap();
         let problem = passwords.verify("x".to_owned(), None).await.unwrap_err();
         assert_eq!(problem.code(), Code::Overloaded);
     }

@@ -114,7 +114,8 @@ impl App {
             outbound: Outbound::default(),
             trusting,
             discoveries: Discoveries::default(),
-            passwords: Passwords::new(2),
+            passwords: Passwords::new(2)
+                .map_err(|error| StoreError::Unavailable(error.to_string()))?,
             pulse: Pulse::default(),
             sweep: Sweep::default(),
             settings,

@@ -1,0 +1,88 @@
+//! Threads for work that takes long and must not make anybody else wait: the system gives them
+//! the processor only when those who answer requests leave some.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread,
+};
+
+use tokio::sync::oneshot;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// How much later than others their turn comes: a tenth of the share.
+const NICENESS: i32 = 10;
+
+/// A few threads and what waits for them. They end when nobody can give them work any more.
+#[derive(Clone, Debug)]
+pub struct Background {
+    jobs: Sender<Job>,
+}
+
+impl Background {
+    /// So many threads of this name.
+    pub fn start(name: &str, threads: usize) -> io::Result<Self> {
+        let (jobs, waiting) = mpsc::channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for number in 0..threads.max(1) {
+            let waiting = Arc::clone(&waiting);
+            thread::Builder::new()
+                .name(format!("{name}-{number}"))
+                .spawn(move || work(&waiting))?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// The result of `work`, done on one of the threads; none when it panicked.
+    pub async fn run<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Option<R> {
+        let (reply, answer) = oneshot::channel();
+        // Who asked may have gone away.
+        let job = Box::new(move || drop(reply.send(work())));
+        self.jobs.send(job).ok()?;
+        answer.await.ok()
+    }
+}
+
+fn work(waiting: &Mutex<Receiver<Job>>) {
+    // On Linux this is the thread alone. Where it is not allowed, the work is done all the same.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "cannot lower the priority of a thread");
+    }
+    loop {
+        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = next else { return };
+        // A job that panics drops its reply; the thread goes on.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn work_comes_back_and_a_panic_costs_only_itself() {
+        let background = Background::start("test", 1).unwrap();
+        assert_eq!(background.run(|| 6 * 7).await, Some(42));
+        assert_eq!(background.run(|| panic!("on purpose")).await, None::<()>);
+        assert_eq!(background.run(|| 7).await, Some(7));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[actix_web::test]
+    async fn its_threads_come_after_others() {
+        let own = || rustix::process::nice(0).unwrap();
+        let background = Background::start("test", 2).unwrap();
+        let before = own();
+        assert_eq!(background.run(own).await, Some((before + NICENESS).min(19)));
+        assert_eq!(own(), before);
+    }
+}
