@@ -229,7 +229,8 @@ fn terminated(engine: Engine) {
     let body = report_at(110.005, 30.005).to_string();
     let head = format!(
         "POST /api/v1/reports HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
-         Idempotency-Key: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+         Idempotency-Key: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Expect: 100-continue\r\n\r\n",
         served.site.token("worker").unwrap(),
         key(),
         body.len()
@@ -238,9 +239,11 @@ fn terminated(engine: Engine) {
     let (half, rest) = body.split_at(20);
     let mut stream = TcpStream::connect(served.site.base.trim_start_matches("http://")).unwrap();
     stream.write_all(head.as_bytes()).unwrap();
+    // However busy the machine is: this is said by whoever took the request.
+    let mut taken = [0; 25];
+    stream.read_exact(&mut taken).unwrap();
+    assert_eq!(taken, *b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(half.as_bytes()).unwrap();
-    // Long enough for a busy machine to have taken the connection.
-    std::thread::sleep(Duration::from_secs(1));
     let told = Instant::now();
     served.terminate();
     std::thread::sleep(Duration::from_millis(300));
