@@ -196,6 +196,8 @@ fn right(city: &City, operation: &str) -> Option<Right> {
         }
         "list_providers" => list(&format!("auth/providers?tenant={}", seed::CITY)),
         "list_signing_keys" => ("/.well-known/jwks.json".to_owned(), Value::Null),
+        "list_changes" => list("sync"),
+        "send_queue" => ("/api/v1/sync".to_owned(), json!({ "items": [] })),
         "list_reports" => list("reports"),
         "list_cases" => list("cases"),
         "list_people" => list("people"),

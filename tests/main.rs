@@ -62,6 +62,7 @@ mod session;
 mod snapshot;
 #[cfg(test)]
 mod store;
+mod sync;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use actix_web::{
 use chrono::Duration;
 use domain::{
     actor::{Actor, Grant},
+    arrival::Arrival,
     audit::Act,
     id::TenantId,
     person::{Person, Standing},
@@ -75,7 +76,13 @@ pub struct Caller {
     pub(crate) actor: Arc<Actor>,
     /// The login the token belongs to.
     pub session: Uuid,
+    /// What the phone said about the command, when it had kept it.
+    pub arrival: Option<Arc<Arrival>>,
 }
+
+/// A caller whose token was checked already: with a request this program makes to itself.
+#[derive(Clone)]
+pub(crate) struct Proven(pub(crate) Caller);
 
 impl Deref for Caller {
     type Target = Actor;
@@ -139,6 +146,10 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
         .map(|token| token.trim().to_owned());
     let request = request.clone();
     async move {
+        let known = request.extensions().get::<Proven>().cloned();
+        if let Some(Proven(caller)) = known {
+            return Ok(Incomplete { caller, restriction: None });
+        }
         let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
         let token = token.ok_or(token::Fault::Missing)?;
         let (known, session, scope) = match Presented::parse(&token) {
@@ -149,7 +160,7 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
             let scope = scope.unwrap_or(client.scopes);
             within(&app, &request, client, scope)?;
         }
-        let caller = Caller { actor: Arc::clone(&known.actor), session };
+        let caller = Caller { actor: Arc::clone(&known.actor), session, arrival: None };
         Ok(Incomplete { caller, restriction: known.restriction })
     }
 }

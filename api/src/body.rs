@@ -107,7 +107,7 @@ fn unread(error: &actix_web::Error) -> Problem {
 
 /// The value of a body. The place of a fault is only looked for when there is one: keeping
 /// track of it costs an allocation per field.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     // serde would take an array for an object, field by field in the order of the source code.
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(Problem::new(Code::InvalidBody).error(

@@ -100,6 +100,7 @@ async fn list_cases(
         category: params.category,
         within: within.map(|area| area.path.clone()),
         holder: params.holder.map(AreaId),
+        among: None,
     };
     let scope = caller.scope(Permission::ReadCases, now);
     let keyset = Keyset { after, limit: limit.probe() };

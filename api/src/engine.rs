@@ -114,7 +114,7 @@ pub async fn step<F: Kept>(
     if let Some(stored) = stored.filter(|stored| stored.state.visible(caller, now))
         && asked.if_match.check(stored.seq).is_ok()
         && let Ok((change, more)) = decide(&stored, app.world(caller.tenant)?.context(caller, now))
-        && let (after, Outcome::Done) = commit(app, change, more).await?
+        && let (after, Outcome::Done) = commit(app, caller, change, more).await?
     {
         return Ok(after);
     }
@@ -123,11 +123,15 @@ pub async fn step<F: Kept>(
 
 async fn commit<F: Kept>(
     app: &App,
+    caller: &Caller,
     change: Change<F>,
     more: Vec<Write>,
 ) -> Reply<(Stored<F>, Outcome)> {
     let after = change.stored();
-    let writes = std::iter::once(F::write(change)).chain(more).collect();
+    let kept = caller.arrival.iter().filter(|arrival| arrival.command == change.entry.command);
+    let arrived = kept.map(|arrival| Write::Arrived(Box::new((**arrival).clone())));
+    let arrived: Vec<Write> = arrived.collect();
+    let writes = std::iter::once(F::write(change)).chain(more).chain(arrived).collect();
     Ok((after, app.store.commit(writes).await?))
 }
 
@@ -153,7 +157,7 @@ pub async fn step_with<F: Kept, T: Send + 'static>(
         let stored = seen_by(app.store.look::<F>(tenant, id).await?, caller, now)?;
         asked.if_match.check(stored.seq)?;
         let (change, more) = decide(&stored, &extra, world.context(caller, now))?;
-        match commit(app, change, more).await? {
+        match commit(app, caller, change, more).await? {
             (after, Outcome::Done) => return Ok(after),
             // Seen: the next round finds it. Stale: the next round decides on the new state,
             // unless the client said which state it meant.
@@ -248,7 +252,7 @@ pub async fn begin<F: Kept>(
 ) -> Reply<(Stored<F>, bool)> {
     let world = app.world(caller.tenant)?;
     let refused = match decide(world.context(caller, app.clock.now())) {
-        Ok((change, more)) => match commit(app, change, more).await {
+        Ok((change, more)) => match commit(app, caller, change, more).await {
             Ok((after, Outcome::Done)) => return Ok((after, true)),
             Ok((_, Outcome::Seen)) => Problem::new(Code::LostRace),
             Ok((_, Outcome::Stale)) => Refusal::AlreadyExists { what: F::KIND.name() }.into(),

@@ -59,6 +59,7 @@ pub mod session;
 pub mod shared;
 pub mod shift;
 pub mod state;
+pub mod sync;
 pub mod telemetry;
 pub mod timeline;
 pub mod token;

@@ -35,6 +35,7 @@ the case closes.\n\n\
         (name = "me", description = "我的身份与待办 · who I am and what I owe"),
         (name = "reports", description = "上报：受理、并案、不予受理 · reports and their intake"),
         (name = "cases", description = "案卷：派遣、签收、处置、反馈、核查、回访、结案 · cases from filing to closing"),
+        (name = "sync", description = "离线：队列上传与增量下载 · phones without signal: sending what they kept, reading what changed"),
         (name = "whistles", description = "街道吹哨、部门报到 · whistles and reporting in"),
         (name = "requests", description = "延期、挂账、申诉、审批、督办、裁定、终审 · asking those above, and being asked by them"),
         (name = "clocks", description = "时限：计算依据与预览 · deadlines: their working, and what would apply"),

@@ -197,7 +197,7 @@ pub struct ReporterView {
 }
 
 impl ReportView {
-    fn new(stored: &Stored<Report>, by: &Actor, app: &App, known: &Known) -> Self {
+    pub(crate) fn new(stored: &Stored<Report>, by: &Actor, app: &App, known: &Known) -> Self {
         use domain::flow::Flow;
         let report = &stored.state;
         let told = report.reporter_visible_to(by, app.clock.now());
@@ -382,6 +382,7 @@ async fn list_reports(
         status: params.status,
         mine: params.mine.unwrap_or(false),
         within: within.map(|area| area.path.clone()),
+        ..reports::Filter::default()
     };
     let scope = caller.scope(Permission::ReadCases, app.clock.now());
     let keyset = Keyset { after, limit: limit.probe() };

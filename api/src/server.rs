@@ -1,6 +1,6 @@
 //! The server: the application with everything around it, from listening to draining.
 
-use std::{net::TcpListener, sync::OnceLock, time::Duration};
+use std::{net::TcpListener, rc::Rc, sync::OnceLock, time::Duration};
 
 use actix_web::{
     App as Actix, HttpRequest, HttpResponse, HttpServer,
@@ -19,6 +19,7 @@ use crate::{
     problem::{Code, Problem, Reply},
     report, request, retention, ring, session, shift,
     state::App,
+    sync::{self, Inner},
     telemetry, verification, wechat, whistle,
 };
 
@@ -45,6 +46,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(person::routes)
             .configure(post::routes)
             .configure(shift::routes)
+            .configure(sync::routes)
             .configure(contact::routes)
             .configure(disclosure::routes)
             .configure(consent::routes)
@@ -93,6 +95,7 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
         Actix::new()
             .app_data(app.clone())
             .app_data(known.clone())
+            .app_data(Rc::new(Inner::new(app.clone(), routes)))
             .into_utoipa_app()
             .configure(routes)
             .into_app()

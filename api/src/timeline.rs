@@ -4,10 +4,14 @@ use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::{
     actor::Permission,
-    id::{AreaId, PersonId},
+    id::{AreaId, CommandId, PersonId},
     journal::{self as chain, Entry},
 };
-use persistence::journal;
+use persistence::{
+    Db,
+    arrival::{self, Kept},
+    journal,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -36,8 +40,17 @@ pub struct EntryView {
     label: &'static str,
     /// Who asked.
     by: String,
-    /// When.
+    /// When it reached us.
     at: DateTime<Utc>,
+    /// When it was typed on a phone without signal, by our clock. 离线填写时间（已校正）。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    happened_at: Option<DateTime<Utc>>,
+    /// The same as the phone's clock showed it. 手机时间。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_time: Option<DateTime<Utc>>,
+    /// What is odd about that time. 时间异常标记。
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    oddities: Vec<&'static str>,
     /// What happened, in detail.
     events: Vec<Value>,
     /// The hash of this entry, which covers the one before.
@@ -68,7 +81,13 @@ pub async fn show(
     unknown: &[PersonId],
 ) -> Reply<HttpResponse> {
     let tenant = caller.tenant;
-    let entries = app.store.read(move |db| journal::chain(db, tenant, flow, None)).await?;
+    let look = move |db: &mut Db| {
+        let entries = journal::chain(db, tenant, flow, None)?;
+        let commands: Vec<CommandId> = entries.iter().map(|entry| entry.command).collect();
+        let arrivals = arrival::of(db, tenant, &commands)?;
+        Ok((entries, arrivals))
+    };
+    let (entries, arrivals) = app.store.read(look).await?;
     let head = chain::verify(&entries);
     let after = params.after.unwrap_or(0);
     let world = app.world(tenant)?;
@@ -85,7 +104,8 @@ pub async fn show(
         let mut events = events_of(entry);
         opinions.hide(&mut events);
         if entry.seq > after && items.len() < MOST {
-            items.push(view(entry, events, unknown));
+            let kept = arrivals.iter().find(|arrival| arrival.command == entry.command);
+            items.push(view(entry, events, kept, unknown));
         }
     }
     Ok(HttpResponse::Ok().json(TimelineView {
@@ -126,7 +146,12 @@ impl<W: Fn(&str) -> bool> Opinions<W> {
     }
 }
 
-fn view(entry: &Entry, mut events: Vec<Value>, unknown: &[PersonId]) -> EntryView {
+fn view(
+    entry: &Entry,
+    mut events: Vec<Value>,
+    kept: Option<&Kept>,
+    unknown: &[PersonId],
+) -> EntryView {
     let ids: Vec<String> = unknown.iter().map(ToString::to_string).collect();
     for event in &mut events {
         hide(event, &ids);
@@ -138,6 +163,9 @@ fn view(entry: &Entry, mut events: Vec<Value>, unknown: &[PersonId]) -> EntryVie
         label: label(&entry.name),
         by: if known { entry.actor_name.clone() } else { "上报人".to_owned() },
         at: entry.at,
+        happened_at: kept.map(|kept| kept.happened_at),
+        client_time: kept.map(|kept| kept.client_at),
+        oddities: kept.into_iter().flat_map(|kept| &kept.oddities).map(|one| one.name()).collect(),
         events,
         hash: entry.hash.hex(),
     }

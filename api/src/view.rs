@@ -105,6 +105,8 @@ enum_schemas! {
     basis: domain::privacy::Basis;
     /// Classes of data that are kept for a time.
     data_class: domain::privacy::DataClass;
+    /// What became of a command that a phone had kept.
+    fate: domain::arrival::Fate;
     /// Acts in the audit log.
     act: domain::audit::Act;
     /// How acts in the audit log ended.

@@ -11,6 +11,7 @@
 pub mod actor;
 pub mod admission;
 pub mod area;
+pub mod arrival;
 pub mod audit;
 pub mod boundary;
 pub mod calendar;

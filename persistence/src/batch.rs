@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use diesel::prelude::*;
 use domain::{
     area::history::Record,
+    arrival::Arrival,
     audit::{Act, Note, Verdict},
     case::Case,
     change::Change,
@@ -25,6 +26,7 @@ use serde::Serialize;
 
 use crate::{
     area::{AreaRow, BoundaryRow},
+    arrival::ArrivalRow,
     audit,
     case::{CaseRow, CaseUnitRow},
     connection::Db,
@@ -66,6 +68,8 @@ pub enum Write {
     Personal(Box<NewSubject>),
     /// An act for the audit log, besides those that follow from the other writes.
     Noted(Box<Note>),
+    /// What a phone said about the command of the other writes.
+    Arrived(Box<Arrival>),
     /// Areas changed, with the entry that says so.
     Areas {
         /// The entry of the tenant's own chain.
@@ -102,6 +106,7 @@ pub(crate) struct Commit {
     personal_keys: Vec<KeyRow>,
     personal: Vec<FieldRow>,
     notes: Vec<(TenantId, Note)>,
+    arrivals: Vec<ArrivalRow>,
     areas: Vec<AreaRow>,
     boundaries: Vec<BoundaryRow>,
     opened: Vec<ObligationRow>,
@@ -167,6 +172,10 @@ impl Commit {
                 Write::Noted(note) => {
                     let entry = first.ok_or_else(orphan)?;
                     commit.notes.push((entry.tenant, (**note).clone()));
+                }
+                Write::Arrived(arrival) => {
+                    let entry = first.ok_or_else(orphan)?;
+                    commit.arrivals.push(ArrivalRow::new(entry.tenant, arrival));
                 }
                 Write::Areas { entry, areas, drawn } => {
                     first.get_or_insert(entry);
@@ -319,6 +328,7 @@ fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     }
     rows::insert(db, &all(commits, |commit| &commit.personal_keys))?;
     rows::insert(db, &all(commits, |commit| &commit.personal))?;
+    rows::insert(db, &all(commits, |commit| &commit.arrivals))?;
     rows::insert(db, &all(commits, |commit| &commit.opened))?;
     rows::update(db, &all(commits, |commit| &commit.changed))?;
     // Last, and by tenant: writers wait here for each other, and hold nothing others wait for.

@@ -13,6 +13,7 @@ use domain::{
     id::{AreaId, TenantId},
     journal::Hash,
 };
+use uuid::Uuid;
 
 use crate::{
     batch::{Moving, document},
@@ -158,6 +159,8 @@ pub struct Filter {
     pub within: Option<Path>,
     /// Only those held by this area.
     pub holder: Option<AreaId>,
+    /// Only of these.
+    pub among: Option<Vec<Uuid>>,
 }
 
 /// The end of the texts that begin with `path`: `0` is the character after `/`.
@@ -204,6 +207,9 @@ pub fn list(
     }
     if let Some(holder) = filter.holder {
         query = query.filter(cases::holder_id.eq(Id(holder.0)));
+    }
+    if let Some(ids) = &filter.among {
+        query = query.filter(cases::id.eq_any(ids.iter().map(|id| Id(*id))));
     }
     if let Some((at, id)) = page.after {
         let (at, id) = (At(at), Id(id));

@@ -93,10 +93,10 @@ impl Url {
             }
             Self::Sqlite(path) => {
                 let mut connection = SqliteConnection::establish(path).map_err(unavailable)?;
-                // The file may be busy with somebody else's first start.
+                connection.batch_execute("pragma busy_timeout = 10000;")?;
+                write_ahead(&mut connection)?;
                 connection.batch_execute(
-                    "pragma busy_timeout = 10000; pragma journal_mode = wal; \
-                     pragma synchronous = full; pragma foreign_keys = on; \
+                    "pragma synchronous = full; pragma foreign_keys = on; \
                      pragma secure_delete = fast; pragma cache_size = -8000; pragma temp_store = memory;",
                 )?;
                 if purpose != Use::Write {
@@ -110,6 +110,24 @@ impl Url {
     /// Whether it is the embedded engine.
     pub(crate) const fn embedded(&self) -> bool {
         matches!(self, Self::Sqlite(_))
+    }
+}
+
+/// Lets readers read while somebody writes. While somebody else does this to a new file, SQLite
+/// does not wait for them but says at once that it is locked.
+fn write_ahead(connection: &mut SqliteConnection) -> diesel::QueryResult<()> {
+    const TRIES: u32 = 200;
+    let mut tries = 0;
+    loop {
+        match connection.batch_execute("pragma journal_mode = wal;") {
+            Err(diesel::result::Error::DatabaseError(_, why))
+                if tries < TRIES && why.message().contains("locked") =>
+            {
+                tries += 1;
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            done => return done,
+        }
     }
 }
 

@@ -184,6 +184,16 @@ pub fn seen(db: &mut Db, tenant: TenantId, command: CommandId) -> Result<Option<
     .transpose()
 }
 
+/// Which of these commands were accepted before.
+pub fn accepted(db: &mut Db, tenant: TenantId, commands: &[CommandId]) -> Result<Vec<CommandId>> {
+    let ids: Vec<Id> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)))
+        .filter(journal::command_id.eq_any(commands.iter().map(|command| Id(command.0))))
+        .select(journal::command_id)
+        .load(db)?;
+    Ok(ids.into_iter().map(|id| CommandId(id.0)).collect())
+}
+
 /// The state a flow had at `seq`, rebuilt from the journal.
 pub fn at<F: Flow>(
     db: &mut Db,

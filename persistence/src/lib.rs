@@ -6,6 +6,7 @@
 //! file per capability. Nothing here knows HTTP or decides anything.
 
 pub mod area;
+pub mod arrival;
 pub mod audit;
 mod batch;
 pub mod case;

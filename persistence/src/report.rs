@@ -5,11 +5,13 @@ use diesel::{
     sql_types::{BigInt, Binary, Nullable, Text},
 };
 use domain::{
+    Instant,
     actor::Scope,
     area::Path,
     change::{Change, Stored},
     report::{Report, StatusName},
 };
+use uuid::Uuid;
 
 use crate::{
     batch::{Moving, document},
@@ -90,6 +92,10 @@ pub struct Filter {
     pub mine: bool,
     /// Only within this area.
     pub within: Option<Path>,
+    /// Only those received since.
+    pub since: Option<Instant>,
+    /// Only of these.
+    pub among: Option<Vec<Uuid>>,
 }
 
 /// A condition put together at run time.
@@ -120,6 +126,12 @@ pub fn list(
     }
     if let Some(path) = &filter.within {
         query = query.filter(within(path));
+    }
+    if let Some(since) = filter.since {
+        query = query.filter(reports::received_at.ge(At(since)));
+    }
+    if let Some(ids) = &filter.among {
+        query = query.filter(reports::id.eq_any(ids.iter().map(|id| Id(*id))));
     }
     if let Some((at, id)) = page.after {
         let (at, id) = (At(at), Id(id));

@@ -144,6 +144,7 @@ impl Store {
                 Write::Password { .. }
                 | Write::Personal(_)
                 | Write::Noted(_)
+                | Write::Arrived(_)
                 | Write::Areas { .. } => {}
             }
         }

@@ -3,6 +3,7 @@
 
 mod areas;
 mod late;
+mod offline;
 mod people;
 mod personal;
 mod rules;
@@ -42,6 +43,7 @@ pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>, time: Time)
     story.administration(city)?;
     story.ways_in(city)?;
     story.personal(city)?;
+    story.offline()?;
     story.late()?;
     story.rules()?;
     story.areas()?;
@@ -117,9 +119,10 @@ impl Story {
         }
         let path = format!("/api/v1/areas/{}", self.unit("420202"));
         self.driver.step(get("jiedao", "get_area", path), |_| String::new())?;
-        self.driver.step(get("wangge-1", "get_me", "/api/v1/me".to_owned()), |a| {
+        let me = self.driver.step(get("wangge-1", "get_me", "/api/v1/me".to_owned()), |a| {
             format!("{}，{}", text(a, "/grants/0/role_label"), text(a, "/grants/0/area/name"))
         })?;
+        self.units.push(("@grid".to_owned(), text(&me, "/grants/0/area/id")));
         let call = get("wangge-1", "list_categories", "/api/v1/categories".to_owned());
         self.driver.step(call, |a| format!("{} 个分类", list(a, "/items").len()))?;
         Ok(())

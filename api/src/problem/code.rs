@@ -113,6 +113,9 @@ codes! {
     LostRace "lost_race" CONFLICT "别人抢先了一步" "Somebody was faster"
         "同一时刻有人先办理了。请重新读取最新状态，再决定是否继续。"
         "Somebody acted at the same moment; read the latest state and decide again.";
+    CursorOutdated "cursor_outdated" GONE "同步游标已失效，请重新开始" "The cursor no longer fits; start over"
+        "游标属于其他人，或者服务器数据已恢复到更早的状态。请清空本机缓存，不带 since 重新同步；未上传的队列请保留并照常上传。"
+        "It is another person's, or the database was restored to an earlier day. Drop what was cached and sync without since; keep what was not sent yet and send it as usual.";
     AccountTaken "account_taken" CONFLICT "账号已被使用" "The account name is taken"
         "请换一个账号名。"
         "Choose another account name.";

@@ -1,0 +1,427 @@
+//! What a phone may see and what of it changed: first everything that is open, then what moved
+//! since, by the feed of the tenant.
+//!
+//! A cursor remembers up to where the feed was read, the hash of the entry there, and what its
+//! owner could see then. Another owner's cursor, or one of a database that was restored to an
+//! earlier day, does not fit and is told to start over; when the owner may see less than before,
+//! what left the view is told, item by item.
+
+use actix_web::{HttpResponse, get, web::Data};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Duration, Utc};
+use domain::{
+    Instant,
+    actor::{Permission, Scope},
+    area::Path,
+    case::Case,
+    change::Stored,
+    id::{AreaId, TenantId},
+    journal::{FlowKind, Hash},
+    report::Report,
+};
+use persistence::{Db, StoreError, case as cases, feed, journal::Keyset, report as reports};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+use crate::{
+    auth::Caller,
+    case::CaseView,
+    names::Known,
+    page::Limit,
+    params::Query,
+    problem::{Code, Problem, Reply},
+    report::ReportView,
+    state::App,
+};
+
+/// Registers the operation of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_changes);
+}
+
+/// What the cursor is sealed for.
+const PURPOSE: &str = "sync cursor";
+
+/// The longest cursor.
+const MAX_LENGTH: usize = 8192;
+
+/// How many days back reports are part of the first picture.
+const REPORT_DAYS: i64 = 30;
+
+/// How many entries of the feed are looked at for one page.
+const WINDOW: i64 = 1000;
+
+/// Which changes to read.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SyncParams {
+    /// `next` of the last answer; without it everything that is open is told first. 上次返回的 next。
+    #[param(max_length = 8192)]
+    since: Option<String>,
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 50)]
+    limit: Option<Limit>,
+}
+
+/// What changed.
+#[derive(Serialize, ToSchema)]
+pub struct ChangesView {
+    /// In an order in which later ones replace earlier ones of the same `id`.
+    items: Vec<ChangedView>,
+    /// Where to go on, now or later. 下次的 since。
+    next: String,
+    /// Whether there is more already. 是否还有。
+    more: bool,
+    /// What our clock shows. 服务器时间。
+    server_time: DateTime<Utc>,
+}
+
+/// One thing that changed.
+#[derive(Serialize, ToSchema)]
+pub struct ChangedView {
+    /// `case` or `report`.
+    kind: &'static str,
+    /// Which.
+    id: Uuid,
+    /// Its place in its journal; a lower one than the phone has is old news.
+    seq: i64,
+    /// Whether it left the view of who asks: forget it. 已移出可见范围。
+    gone: bool,
+    /// How it is now; as the operation that reads it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    state: Option<Value>,
+}
+
+/// What somebody may see.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Default)]
+struct Sight {
+    paths: Vec<Path>,
+    units: Vec<AreaId>,
+}
+
+impl Sight {
+    fn of(scope: &Scope) -> Self {
+        let mut sight = Self { paths: scope.paths.clone(), units: scope.units.clone() };
+        sight.paths.sort_by(|a, b| a.0.cmp(&b.0));
+        sight.units.sort();
+        sight
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.paths.extend(
+            other
+                .paths
+                .iter()
+                .filter(|path| !self.paths.contains(path))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+        self.units.extend(
+            other
+                .units
+                .iter()
+                .filter(|unit| !self.units.contains(unit))
+                .copied()
+                .collect::<Vec<_>>(),
+        );
+    }
+}
+
+/// Where a phone is.
+#[derive(Serialize, Deserialize)]
+struct Position {
+    /// Whose it is.
+    owner: (TenantId, Uuid),
+    /// What the owner could see.
+    sight: Sight,
+    /// Up to where the feed was read.
+    read: i64,
+    /// The hash of the entry there.
+    hash: String,
+    /// What of the whole picture was told, while it is being told.
+    filling: Option<Filling>,
+}
+
+/// How far the whole picture was told.
+#[derive(Serialize, Deserialize, Default)]
+struct Filling {
+    /// Cases first, then reports.
+    reports: bool,
+    /// The last that was told.
+    after: Option<(Instant, Uuid)>,
+    /// What could be seen before and may have to be forgotten.
+    before: Sight,
+}
+
+impl Position {
+    /// The beginning: everything that is open, then what moves from now on.
+    fn begin(owner: (TenantId, Uuid), sight: Sight, (read, hash): (i64, Hash)) -> Self {
+        let hash = hash.hex();
+        Self { owner, sight, read, hash, filling: Some(Filling::default()) }
+    }
+
+    /// The same after what the owner may see has changed: the picture is told anew, with what is
+    /// to be forgotten.
+    fn seeing(mut self, sight: &Sight) -> Self {
+        if self.sight != *sight {
+            let mut before = self.filling.map(|filling| filling.before).unwrap_or_default();
+            before.add(&self.sight);
+            self.filling = Some(Filling { before, ..Filling::default() });
+            self.sight = sight.clone();
+        }
+        self
+    }
+
+    fn text(&self, app: &App) -> Reply<String> {
+        let bytes =
+            serde_json::to_vec(self).map_err(|e| Problem::new(Code::Internal).because(e))?;
+        Ok(BASE64_URL_SAFE_NO_PAD.encode(app.seal.seal(PURPOSE, &bytes)?))
+    }
+
+    fn parse(text: &str, app: &App) -> Option<Self> {
+        if text.len() > MAX_LENGTH {
+            return None;
+        }
+        let sealed = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        serde_json::from_slice(&app.seal.open(PURPOSE, &sealed)?).ok()
+    }
+}
+
+fn outdated() -> Problem {
+    Problem::new(Code::CursorOutdated)
+}
+
+/// Tells what changed since the last time.
+///
+/// 离线增量下载：首次返回全部未结案卷和近 30 天上报，之后只返回变化；`gone` 表示已移出可见范围，应从手机上删除。
+#[utoipa::path(tag = "sync", params(SyncParams), responses((status = 200, body = ChangesView)))]
+#[get("/sync")]
+async fn list_changes(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<SyncParams>,
+) -> Reply<HttpResponse> {
+    let limit = usize::from(params.0.limit.unwrap_or_default().get());
+    let now = app.clock.now();
+    let scope = caller.scope(Permission::ReadCases, now);
+    let (owner, sight) = ((caller.tenant, caller.person.0), Sight::of(&scope));
+    let position = match params.0.since {
+        None => {
+            let tenant = caller.tenant;
+            let end = app.store.read(move |db| end(db, tenant)).await?;
+            Position::begin(owner, sight, end)
+        }
+        Some(text) => {
+            let position = Position::parse(&text, &app).ok_or_else(outdated)?;
+            if position.owner != owner || !still_there(&app, &position).await? {
+                return Err(outdated());
+            }
+            position.seeing(&sight)
+        }
+    };
+    let page = match position.filling {
+        Some(_) => fill(&app, &caller, &scope, position, limit).await?,
+        None => follow(&app, &caller, &scope, position, limit).await?,
+    };
+    let items = shown(&app, &caller, page.found).await?;
+    let next = page.position.text(&app)?;
+    Ok(HttpResponse::Ok().json(ChangesView { items, next, more: page.more, server_time: now }))
+}
+
+/// The last entry of the feed.
+fn end(db: &mut Db, tenant: TenantId) -> Result<(i64, Hash), StoreError> {
+    let end = feed::end(db, tenant)?;
+    Ok(feed::last_until(db, tenant, end)?.unwrap_or_default())
+}
+
+/// Whether the entry a cursor stands at is the one it stood at.
+async fn still_there(app: &App, position: &Position) -> Reply<bool> {
+    let (tenant, read) = (position.owner.0, position.read);
+    if read == 0 {
+        return Ok(true);
+    }
+    let hash = app.store.read(move |db| feed::hash_at(db, tenant, read)).await?;
+    Ok(hash.is_some_and(|hash| hash.hex() == position.hash))
+}
+
+/// What is told of one thing.
+enum Found {
+    Case(Box<Stored<Case>>),
+    Report(Box<Stored<Report>>),
+}
+
+/// A page before it is shown.
+struct Page {
+    found: Vec<Found>,
+    position: Position,
+    more: bool,
+}
+
+/// The next part of the whole picture.
+async fn fill(
+    app: &App,
+    caller: &Caller,
+    scope: &Scope,
+    mut position: Position,
+    limit: usize,
+) -> Reply<Page> {
+    let filling = position.filling.take().unwrap_or_default();
+    let mut wide = position.sight.clone();
+    wide.add(&filling.before);
+    let scope = Scope { paths: wide.paths, units: wide.units, ..scope.clone() };
+    let probe = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let keyset = Keyset { after: filling.after, limit: probe };
+    let since = app.clock.now() - Duration::days(REPORT_DAYS);
+    let (of_reports, tenant) = (filling.reports, caller.tenant);
+    debug_assert_eq!(scope.tenant, tenant);
+    let found = app.store.read(move |db| picture(db, &scope, of_reports, since, keyset)).await?;
+    let whole = found.len() <= limit;
+    let found: Vec<Found> = found.into_iter().take(limit).collect();
+    position.filling = match (whole, filling.reports) {
+        (false, reports) => {
+            let after = found.last().map(place);
+            Some(Filling { reports, after, before: filling.before })
+        }
+        (true, false) => Some(Filling { reports: true, after: None, before: filling.before }),
+        (true, true) => None,
+    };
+    Ok(Page { found, position, more: true })
+}
+
+fn picture(
+    db: &mut Db,
+    scope: &Scope,
+    of_reports: bool,
+    since: Instant,
+    keyset: Keyset,
+) -> Result<Vec<Found>, StoreError> {
+    if of_reports {
+        let filter = reports::Filter { since: Some(since), ..reports::Filter::default() };
+        let found = reports::list(db, scope, &filter, keyset)?;
+        return Ok(found.into_iter().map(|report| Found::Report(Box::new(report))).collect());
+    }
+    let filter = cases::Filter { open: true, ..cases::Filter::default() };
+    Ok(cases::list(db, scope, &filter, keyset)?
+        .into_iter()
+        .map(|case| Found::Case(Box::new(case)))
+        .collect())
+}
+
+fn place(found: &Found) -> (Instant, Uuid) {
+    match found {
+        Found::Case(case) => (case.state.filed_at, case.state.id.0),
+        Found::Report(report) => (report.state.received_at, report.state.id.0),
+    }
+}
+
+/// What moved after the position, as far as it is the caller's to see.
+async fn follow(
+    app: &App,
+    caller: &Caller,
+    scope: &Scope,
+    mut position: Position,
+    limit: usize,
+) -> Reply<Page> {
+    let (tenant, read, scope) = (caller.tenant, position.read, scope.clone());
+    let look = move |db: &mut Db| {
+        let entries = feed::after(db, tenant, read, WINDOW)?;
+        let full = i64::try_from(entries.len()) == Ok(WINDOW);
+        let (taken, cut) = taken(&entries, limit);
+        let ids = |kind| {
+            let of_kind = taken.iter().filter(move |moved| moved.kind == kind);
+            of_kind.map(|moved| moved.flow).collect::<std::collections::BTreeSet<Uuid>>()
+        };
+        let found = moved(db, &scope, ids(FlowKind::Case), ids(FlowKind::Report))?;
+        Ok((found, taken.last().copied(), full || cut))
+    };
+    let (found, last, more) = app.store.read(look).await?;
+    if let Some(last) = last {
+        (position.read, position.hash) = (last.position, last.hash.hex());
+    }
+    Ok(Page { found, position, more })
+}
+
+/// As many entries as make one page, and whether some were left.
+fn taken(entries: &[feed::Moved], limit: usize) -> (&[feed::Moved], bool) {
+    let mut flows = std::collections::HashSet::new();
+    let fits = |moved: &feed::Moved| {
+        flows.insert(moved.flow);
+        flows.len() <= limit
+    };
+    let count = entries.iter().copied().take_while(fits).count();
+    entries.get(..count).map_or((entries, false), |taken| (taken, count < entries.len()))
+}
+
+fn moved(
+    db: &mut Db,
+    scope: &Scope,
+    cases: std::collections::BTreeSet<Uuid>,
+    reports: std::collections::BTreeSet<Uuid>,
+) -> Result<Vec<Found>, StoreError> {
+    let mut found = Vec::new();
+    let keyset = |count: usize| Keyset { after: None, limit: i64::try_from(count).unwrap_or(0) };
+    if !cases.is_empty() {
+        let keyset = keyset(cases.len());
+        let filter =
+            cases::Filter { among: Some(cases.into_iter().collect()), ..cases::Filter::default() };
+        found.extend(
+            cases::list(db, scope, &filter, keyset)?
+                .into_iter()
+                .map(|case| Found::Case(Box::new(case))),
+        );
+    }
+    if !reports.is_empty() {
+        let keyset = keyset(reports.len());
+        let filter = reports::Filter {
+            among: Some(reports.into_iter().collect()),
+            ..reports::Filter::default()
+        };
+        found.extend(
+            reports::list(db, scope, &filter, keyset)?
+                .into_iter()
+                .map(|report| Found::Report(Box::new(report))),
+        );
+    }
+    Ok(found)
+}
+
+/// What is told: the state to whoever may see it, and that it is gone to whoever may not any
+/// more.
+async fn shown(app: &App, caller: &Caller, found: Vec<Found>) -> Reply<Vec<ChangedView>> {
+    let (world, now) = (app.world(caller.tenant)?, app.clock.now());
+    let reports: Vec<&Report> = found.iter().filter_map(report).collect();
+    let known = Known::of(app, caller, &reports).await?;
+    let view = |found: &Found| match found {
+        Found::Case(case) => {
+            let visible = case.state.visible_to(caller, now);
+            let state = visible.then(|| json(CaseView::new(case, &world, caller, now)));
+            changed("case", case.state.id.0, case.seq, state)
+        }
+        Found::Report(report) => {
+            let visible = report.state.visible_to(caller, now);
+            let state = visible.then(|| json(ReportView::new(report, caller, app, &known)));
+            changed("report", report.state.id.0, report.seq, state)
+        }
+    };
+    Ok(found.iter().map(view).collect())
+}
+
+fn report(found: &Found) -> Option<&Report> {
+    match found {
+        Found::Report(report) => Some(&report.state),
+        Found::Case(_) => None,
+    }
+}
+
+fn json(view: impl Serialize) -> Value {
+    serde_json::to_value(view).unwrap_or_default()
+}
+
+fn changed(kind: &'static str, id: Uuid, seq: i64, state: Option<Value>) -> ChangedView {
+    ChangedView { kind, id, seq, gone: state.is_none(), state }
+}

@@ -1,0 +1,399 @@
+//! Phones without signal: what they kept is done once, whatever becomes of the line; and what
+//! changed reaches them, no more and no less.
+
+use chrono::{Duration, SecondsFormat};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::harness::{City, key, on_both, report_at, seed, text};
+
+on_both! {
+    a_queue_is_done_in_its_order_and_once,
+    one_bad_item_stops_only_what_needs_it,
+    an_item_that_cannot_be_read_is_told_at_its_place,
+    who_was_faster_is_a_conflict_with_what_is_still_possible,
+    a_clock_that_is_wrong_is_corrected_and_nothing_is_refused_for_it,
+    a_login_that_expired_meanwhile_does_not_lose_the_queue,
+    a_queue_too_long_is_refused_whole,
+    what_may_not_be_kept_is_refused,
+    the_first_picture_and_what_changes_after_it_make_what_is,
+    what_leaves_the_view_is_told,
+    a_cursor_that_does_not_fit_is_told_to_start_over,
+    pages_lose_nothing_while_others_write,
+}
+
+/// Sends a queue; answers what became of each.
+#[track_caller]
+fn sync(city: &City, by: &str, items: &[Value]) -> Vec<Value> {
+    let answer = city.by(by).post("/api/v1/sync", &json!({ "items": items })).done();
+    answer["items"].as_array().unwrap().clone()
+}
+
+fn outcomes(items: &[Value]) -> Vec<String> {
+    items.iter().map(|item| text(item, "/outcome")).collect()
+}
+
+fn item(operation: &str, path: &Value, body: &Value) -> Value {
+    json!({ "id": key(), "operation": operation, "path": path, "body": body })
+}
+
+fn report(id: &str) -> Value {
+    let mut body = report_at(110.005, 30.005);
+    body["id"] = json!(id);
+    item("submit_report", &json!({}), &body)
+}
+
+fn a_queue_is_done_in_its_order_and_once(city: &City) {
+    let (one, two, case) = (key(), key(), key());
+    let items = [
+        report(&one),
+        item("file_report", &json!({ "id": one }), &json!({ "case_id": case })),
+        item("comment_case", &json!({ "id": case }), &json!({ "text": "已到现场" })),
+        report(&two),
+        item("join_report", &json!({ "id": two }), &json!({ "case_id": case })),
+    ];
+    let first = sync(city, "community", &items);
+    assert_eq!(outcomes(&first), ["done"; 5], "{first:#?}");
+    assert_eq!((&first[0]["answer"]["id"], &first[0]["status"]), (&json!(one), &json!(201)));
+    assert_eq!(first[1]["answer"]["case_id"], json!(case));
+    let before = city.by("community").get(&format!("/api/v1/cases/{case}/timeline")).done();
+    let again = sync(city, "community", &items);
+    assert_eq!(outcomes(&again), ["already"; 5]);
+    let answers = |items: &[Value]| {
+        items.iter().map(|item| item["answer"]["seq"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(answers(&again), answers(&first));
+    let after = city.by("community").get(&format!("/api/v1/cases/{case}/timeline")).done();
+    assert_eq!(after["items"].as_array().unwrap().len(), before["items"].as_array().unwrap().len());
+    assert_eq!(city.case("community", &case)["reports"], 2);
+    // The same commands one by one, as a phone with a signal would send them.
+    let online = city.by("community").post_as(
+        &text(&items[2], "/id"),
+        &format!("/api/v1/cases/{case}/comment"),
+        &json!({ "text": "已到现场" }),
+    );
+    assert_eq!(online.done()["seq"], first[2]["answer"]["seq"]);
+}
+
+fn one_bad_item_stops_only_what_needs_it(city: &City) {
+    let (one, two) = (key(), key());
+    let mut bad = report(&one);
+    bad["body"]["text"] = json!("");
+    let named = json!({ "id": key(), "operation": "comment_case", "path": { "id": city.filed() },
+        "body": { "text": "同一处" }, "after": [bad["id"]] });
+    let items = [
+        bad.clone(),
+        item("file_report", &json!({ "id": one }), &json!({})),
+        report(&two),
+        item("file_report", &json!({ "id": two }), &json!({})),
+        named,
+    ];
+    let answers = sync(city, "community", &items);
+    assert_eq!(outcomes(&answers), ["refused", "held", "done", "done", "held"], "{answers:#?}");
+    assert_eq!(answers[0]["problem"]["code"], "invalid_body");
+    assert_eq!(answers[0]["problem"]["errors"][0]["pointer"], "/text");
+    for held in [1, 4] {
+        assert_eq!(answers[held]["waits_for"], json!([bad["id"]]));
+    }
+    // Corrected, under a new command, the rest goes through as it is.
+    let mut corrected = report(&one);
+    corrected["body"]["text"] = json!("餐馆油烟直排");
+    let mut named = items[4].clone();
+    named["after"] = json!([corrected["id"]]);
+    let answers = sync(city, "community", &[corrected, items[1].clone(), named]);
+    assert_eq!(outcomes(&answers), ["done"; 3]);
+}
+
+fn an_item_that_cannot_be_read_is_told_at_its_place(city: &City) {
+    let good = key();
+    let mut extra = item("comment_case", &json!({ "id": key(), "no": 1 }), &json!({ "text": "x" }));
+    extra["based_on"] = json!(1);
+    let items = [
+        json!(7),
+        json!({ "operation": "submit_report" }),
+        json!({ "id": "no", "operation": "submit_report" }),
+        item("submit_nothing", &json!({}), &json!({})),
+        item("comment_case", &json!({}), &json!({ "text": "x" })),
+        item("comment_case", &json!({ "id": "../people" }), &json!({ "text": "x" })),
+        extra,
+        item("comment_case", &json!({ "id": key() }), &json!({ "text": "x" })),
+        item("submit_report", &json!({}), &json!([1, 2])),
+        json!({ "id": key(), "operation": "submit_report", "client_time": "gestern" }),
+        report(&good),
+    ];
+    let answers = sync(city, "worker", &items);
+    let mut expected = vec!["refused"; 11];
+    expected[10] = "done";
+    assert_eq!(outcomes(&answers), expected, "{answers:#?}");
+    let at = |index: usize| text(&answers[index], "/problem/errors/0/pointer");
+    assert_eq!(
+        [1, 2, 3, 4, 5, 6, 9].map(at),
+        ["/id", "/id", "/operation", "/path", "/path", "/path", "/client_time"]
+    );
+    assert_eq!(answers[7]["problem"]["code"], "not_found");
+    assert_eq!(answers[2]["id"], Value::Null);
+    for refused in &answers[..10] {
+        assert!(refused["problem"]["title"].is_string(), "{refused}");
+    }
+}
+
+fn who_was_faster_is_a_conflict_with_what_is_still_possible(city: &City) {
+    let case = city.dispatched();
+    let seen = city.case("community", &case)["seq"].clone();
+    let sign = |based_on: &Value| {
+        let mut sign = item("sign_case", &json!({ "id": case }), &json!({}));
+        sign["based_on"] = based_on.clone();
+        sign
+    };
+    // A colleague at the desk signs while the phone is in the stairwell.
+    city.on("community", &case, "sign", &json!({}));
+    let start = item("start_case", &json!({ "id": case }), &json!({}));
+    let answers = sync(city, "community", &[sign(&seen), start]);
+    assert_eq!(outcomes(&answers), ["conflict", "held"], "{answers:#?}");
+    assert_eq!(answers[0]["problem"]["code"], "wrong_state");
+    assert_eq!(answers[0]["present"]["stage"], "signed");
+    let possible = answers[0]["present"]["possible"].as_array().unwrap();
+    assert!(possible.contains(&json!("start")) && !possible.contains(&json!("sign")));
+    // What the phone saw is what is: then it is wrong, and nobody was faster.
+    let now = city.case("community", &case)["seq"].clone();
+    assert_eq!(outcomes(&sync(city, "community", &[sign(&now)])), ["refused"]);
+    // Meant for one version only, it is not done on another, even if it could be.
+    let comment = |only: bool| {
+        let mut comment = item("comment_case", &json!({ "id": case }), &json!({ "text": "在途" }));
+        (comment["based_on"], comment["only"]) = (seen.clone(), json!(only));
+        comment
+    };
+    let answers = sync(city, "community", &[comment(true)]);
+    assert_eq!((&answers[0]["outcome"], &answers[0]["status"]), (&json!("conflict"), &json!(412)));
+    assert_eq!(outcomes(&sync(city, "community", &[comment(false)])), ["done"]);
+}
+
+fn a_clock_that_is_wrong_is_corrected_and_nothing_is_refused_for_it(city: &City) {
+    let written = |at: domain::Instant| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let case = city.filed();
+    // Three hours ahead; typed an hour before it was sent.
+    let wrong = city.now() + Duration::hours(3);
+    let mut late =
+        item("comment_case", &json!({ "id": case }), &json!({ "text": "楼道里没有信号" }));
+    late["client_time"] = json!(written(wrong - Duration::hours(1)));
+    let mut ahead = item("comment_case", &json!({ "id": case }), &json!({ "text": "时间在将来" }));
+    ahead["client_time"] = json!(written(wrong + Duration::hours(5)));
+    let before = city.now();
+    let body = json!({ "sent_at": written(wrong), "items": [late, ahead] });
+    let answer = city.by("community").post("/api/v1/sync", &body).done();
+    let off = answer["skew_ms"].as_i64().unwrap() + 3 * 3_600_000;
+    assert!((0..60_000).contains(&off), "{answer}");
+    let items = answer["items"].as_array().unwrap();
+    assert_eq!(outcomes(items), ["done", "done"]);
+    let happened: domain::Instant = text(&items[0], "/happened_at").parse().unwrap();
+    let hour_ago = before - Duration::hours(1);
+    assert!((happened - hour_ago).num_seconds().abs() < 60, "{happened} {hour_ago}");
+    let odd = |index: usize| items[index]["oddities"].clone();
+    assert_eq!(odd(0), json!(["skewed_clock", "before_login"]));
+    assert_eq!(odd(1), json!(["skewed_clock", "in_future"]));
+    // Both times stand in the record.
+    let timeline = city.by("community").get(&format!("/api/v1/cases/{case}/timeline")).done();
+    let entries = timeline["items"].as_array().unwrap();
+    let entry = &entries[entries.len() - 2];
+    assert_eq!((&entry["happened_at"], &entry["oddities"]), (&items[0]["happened_at"], &odd(0)));
+    let typed: domain::Instant = text(entry, "/client_time").parse().unwrap();
+    assert_eq!(typed, wrong - Duration::hours(1));
+    assert_eq!(timeline["intact"], true);
+    assert!(entries[0].get("happened_at").is_none());
+}
+
+fn a_login_that_expired_meanwhile_does_not_lose_the_queue(city: &City) {
+    let items = [report(&key()), report(&key())];
+    let expired = city.token("worker").unwrap();
+    city.advance(Duration::days(3));
+    let sent = city
+        .by("")
+        .call("POST", "/api/v1/sync")
+        .header("Authorization", &format!("Bearer {expired}"))
+        .json(&json!({ "items": items }));
+    sent.send().problem(401, "unauthenticated");
+    let answers = sync(city, "worker", &items);
+    assert_eq!(outcomes(&answers), ["done", "done"]);
+}
+
+fn a_queue_too_long_is_refused_whole(city: &City) {
+    let items: Vec<Value> = (0..201).map(|_| json!({})).collect();
+    let refused = city.by("worker").post("/api/v1/sync", &json!({ "items": items }));
+    assert_eq!(refused.problem(400, "invalid_body")["errors"][0]["pointer"], "/items");
+    let items: Vec<Value> = (0..10_000).map(|_| report(&key())).collect();
+    let refused = city.by("worker").post("/api/v1/sync", &json!({ "items": items }));
+    refused.problem(413, "payload_too_large");
+    assert_eq!(sync(city, "worker", &[]).len(), 0);
+    let listed = city.by("worker").get("/api/v1/reports").done();
+    assert_eq!(listed["items"], json!([]));
+}
+
+fn what_may_not_be_kept_is_refused(city: &City) {
+    let person = city.by("worker").id();
+    let grant = json!({ "role": "street_leader", "area_id": city.area(seed::GRID) });
+    let items = [
+        item("grant_role", &json!({ "id": person }), &grant),
+        item("login", &json!({}), &json!({})),
+        item("send_queue", &json!({}), &json!({ "items": [] })),
+        item("erase_me", &json!({}), &json!({})),
+    ];
+    let answers = sync(city, "admin", &items);
+    assert_eq!(outcomes(&answers), ["refused"; 4]);
+    assert!(answers.iter().all(|one| one["problem"]["errors"][0]["pointer"] == "/operation"));
+}
+
+/// What a phone has: everything it was told, the latest of each.
+#[derive(Default)]
+struct Phone {
+    known: std::collections::BTreeMap<String, Value>,
+    cursor: Option<String>,
+    told: usize,
+}
+
+impl Phone {
+    /// Reads until there is no more.
+    #[track_caller]
+    fn read(&mut self, city: &City, by: &str, limit: u8) {
+        for _ in 0..1000 {
+            let mut path = format!("/api/v1/sync?limit={limit}");
+            if let Some(cursor) = &self.cursor {
+                path = format!("{path}&since={cursor}");
+            }
+            let page = city.by(by).get(&path).done();
+            let items = page["items"].as_array().unwrap();
+            assert!(items.len() <= usize::from(limit), "{page}");
+            self.told += items.len();
+            for item in items {
+                let id = text(item, "/id");
+                if item["gone"] == true {
+                    self.known.remove(&id);
+                } else {
+                    assert_eq!(item["state"]["seq"], item["seq"]);
+                    let older = self
+                        .known
+                        .get(&id)
+                        .is_some_and(|known| known["seq"].as_i64() > item["seq"].as_i64());
+                    if !older {
+                        self.known.insert(id, item["state"].clone());
+                    }
+                }
+            }
+            self.cursor = Some(text(&page, "/next"));
+            if page["more"] == false {
+                return;
+            }
+        }
+        panic!("there is always more");
+    }
+
+    fn seq(&self, id: &str) -> Option<i64> {
+        self.known.get(id).and_then(|known| known["seq"].as_i64())
+    }
+}
+
+fn the_first_picture_and_what_changes_after_it_make_what_is(city: &City) {
+    let (open, closed) = (city.filed(), city.closed());
+    let report = city.received();
+    let mut phone = Phone::default();
+    phone.read(city, "community", 2);
+    assert!(phone.known.contains_key(&open) && phone.known.contains_key(&report));
+    assert!(!phone.known.contains_key(&closed), "what is closed is history");
+    let (first, seq) = (phone.told, phone.seq(&open));
+    phone.read(city, "community", 2);
+    assert_eq!(phone.told, first, "nothing happened");
+    city.on("community", &open, "comment", &json!({ "text": "一" }));
+    city.on("community", &open, "comment", &json!({ "text": "二" }));
+    let new = city.received_from("worker");
+    phone.read(city, "community", 2);
+    assert_eq!(phone.told, first + 2, "one state of each, however often it moved");
+    assert_eq!(phone.seq(&open), seq.map(|seq| seq + 2));
+    assert_eq!(phone.known[&open], city.case("community", &open));
+    assert_eq!(text(&phone.known[&new], "/status"), "received");
+    // Somebody elsewhere hears nothing of it.
+    let mut elsewhere = Phone::default();
+    elsewhere.read(city, "neighbour", 50);
+    assert!(elsewhere.known.is_empty(), "{:?}", elsewhere.known);
+    // A resident: the own reports, and nothing of how they are worked on.
+    let mut resident = Phone::default();
+    resident.read(city, "resident", 50);
+    assert!(resident.known.values().all(|state| state.get("stage").is_none()));
+    assert!(resident.known.contains_key(&report) && !resident.known.contains_key(&new));
+}
+
+fn what_leaves_the_view_is_told(city: &City) {
+    let case = city.filed();
+    let mut phone = Phone::default();
+    phone.read(city, "verifier", 10);
+    assert!(phone.known.contains_key(&case));
+    let person = city.by("verifier").id();
+    let grants = city.by("admin").get(&format!("/api/v1/people/{person}")).done();
+    for grant in grants["grants"].as_array().unwrap() {
+        let body = json!({ "role": grant["role"], "area_id": grant["area"]["id"] });
+        city.by("admin").post(&format!("/api/v1/people/{person}/revoke"), &body).done();
+    }
+    let mut told = phone.told;
+    phone.read(city, "verifier", 1);
+    assert_eq!(phone.known.keys().collect::<Vec<_>>(), Vec::<&String>::new());
+    assert!(phone.told > told);
+    told = phone.told;
+    phone.read(city, "verifier", 10);
+    assert_eq!(phone.told, told, "it is told once");
+    // And back again: what may be seen anew is told without starting over.
+    let body = json!({ "role": "grid_worker", "area_id": city.area(seed::GRID) });
+    city.by("admin").post(&format!("/api/v1/people/{person}/grant"), &body).done();
+    phone.read(city, "verifier", 10);
+    assert!(phone.known.contains_key(&case));
+}
+
+fn a_cursor_that_does_not_fit_is_told_to_start_over(city: &City) {
+    city.filed();
+    let mut phone = Phone::default();
+    phone.read(city, "community", 10);
+    let cursor = phone.cursor.clone().unwrap();
+    let since = |by: &str, cursor: &str| city.by(by).get(&format!("/api/v1/sync?since={cursor}"));
+    since("community", &cursor).done();
+    let told = since("worker", &cursor).problem(410, "cursor_outdated");
+    assert!(text(&told, "/detail").contains("since"), "{told}");
+    for bad in ["x", "", &cursor[1..], &"A".repeat(9000), &"A".repeat(500)] {
+        since("community", bad).problem(410, "cursor_outdated");
+    }
+    city.by("community").get("/api/v1/sync?limit=0").problem(400, "invalid_query");
+    city.by("community").get("/api/v1/sync?cursor=x").problem(400, "invalid_query");
+    // A database restored to an earlier day, and then used: the same position is another entry.
+    let tampered = format!(
+        "update journal set hash = {} where position = (select max(position) from journal)",
+        if city.database.url.starts_with("sqlite") {
+            "zeroblob(32)"
+        } else {
+            "decode(repeat('00', 32), 'hex')"
+        }
+    );
+    persistence::probe::execute(&city.database.url, &tampered).unwrap();
+    since("community", &cursor).problem(410, "cursor_outdated");
+    let gone = "delete from journal where position = (select max(position) from journal)";
+    persistence::probe::execute(&city.database.url, gone).unwrap();
+    since("community", &cursor).problem(410, "cursor_outdated");
+}
+
+fn pages_lose_nothing_while_others_write(city: &City) {
+    let reports: Vec<String> = (0..24).map(|_| key()).collect();
+    let mut phone = Phone::default();
+    phone.read(city, "community", 3);
+    std::thread::scope(|scope| {
+        for part in reports.chunks(6) {
+            scope.spawn(move || {
+                for id in part {
+                    assert_eq!(outcomes(&sync(city, "worker", &[report(id)])), ["done"]);
+                }
+            });
+        }
+        for _ in 0..10 {
+            phone.read(city, "community", 3);
+        }
+    });
+    phone.read(city, "community", 3);
+    for id in &reports {
+        assert_eq!(phone.seq(id), Some(1), "{id}");
+        assert!(Uuid::try_parse(id).is_ok());
+    }
+}
