@@ -47,6 +47,8 @@ mod person;
 #[cfg(test)]
 mod personal;
 #[cfg(test)]
+mod phones;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod post;
@@ -62,6 +64,7 @@ mod session;
 mod snapshot;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
 mod sync;
 #[cfg(test)]
 mod tidy;

@@ -7,8 +7,12 @@ use super::{ItemBody, operations::Operation, queue::Touches};
 use crate::{
     auth::Caller,
     body::parse,
+    clock::derived_id,
     problem::{Code, Problem},
 };
+
+/// What commands make whose identity follows from the command's own.
+const MADE: [&str; 2] = ["report", "case"];
 
 /// An item that can be asked.
 pub struct Asked {
@@ -48,8 +52,9 @@ impl Asked {
         let id = |value: Option<&Value>| value?.as_str().and_then(|id| Uuid::try_parse(id).ok());
         let made = ["id", "case_id"].map(|name| id(self.item.body.get(name)));
         let own = self.operation.is_about_the_caller().then_some(caller.person.0);
-        let moved: Vec<Uuid> =
-            made.into_iter().chain([id(self.item.path.get("id")), own]).flatten().collect();
+        let derived = MADE.map(|what| Some(derived_id(self.item.id, what)));
+        let named = [id(self.item.path.get("id")), own];
+        let moved: Vec<Uuid> = made.into_iter().chain(named).chain(derived).flatten().collect();
         Touches::new(self.item.id, &moved, &self.item.body, &self.item.after)
     }
 }
