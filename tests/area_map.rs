@@ -149,4 +149,21 @@ fn a_grid_has_a_notice(city: &City) {
     let notice = city.by("resident").get(&path(seed::GRID)).done();
     assert_eq!(notice["supervision_phone"], "0714-12345");
     city.by("resident").get(&path(seed::STREET)).problem(422, "not_a_grid");
+    // The number residents call is the worker's to publish; the worker's own stays hidden.
+    let worker = city.by("worker").id();
+    let contact = format!("/api/v1/people/{worker}/contact");
+    let numbers = json!({ "phone": "13812345678", "office_phone": "0714-6512345" });
+    city.by("worker").post(&contact, &numbers).done();
+    let notice = city.by("resident").get(&path(seed::GRID)).done();
+    let phones =
+        notice["workers"].as_array().unwrap().iter().filter_map(|one| one["phone"].as_str());
+    assert_eq!(phones.collect::<Vec<_>>(), ["0714-6512345"]);
+    assert!(!notice.to_string().contains("13812345678"));
+    let wrong = json!({ "office_phone": "打给我" });
+    let refused = city.by("worker").post(&contact, &wrong).problem(400, "invalid_body");
+    assert_eq!(refused["errors"][0]["code"], "invalid_office_phone");
+    let resident = format!("/api/v1/people/{}/contact", city.by("resident").id());
+    let own = json!({ "office_phone": "0714-6512345" });
+    let refused = city.by("resident").post(&resident, &own).problem(400, "invalid_body");
+    assert_eq!(refused["errors"][0]["pointer"], "/office_phone");
 }

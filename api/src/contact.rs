@@ -7,7 +7,7 @@ use domain::{
     audit::Act,
     id::PersonId,
     person::{Person, require_managed},
-    personal::{Contact, Field, IdNumber, Phone, SubjectKind},
+    personal::{Contact, Field, IdNumber, OfficePhone, Phone, SubjectKind},
     refusal::Refusal,
     report::Report,
     text::Line,
@@ -60,6 +60,7 @@ impl ReporterContact {
             phone: phone.clone(),
             id_number: None,
             address: address.clone(),
+            office_phone: None,
         }
     }
 }
@@ -131,6 +132,9 @@ pub struct ContactView {
     id_number: Option<String>,
     /// 住址。
     address: Option<String>,
+    /// 公开联系电话。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    office_phone: Option<String>,
 }
 
 impl ContactView {
@@ -146,6 +150,7 @@ impl ContactView {
             phone: shown(Field::Phone),
             id_number: shown(Field::IdNumber),
             address: shown(Field::Address),
+            office_phone: shown(Field::OfficePhone),
         }
     }
 
@@ -206,6 +211,10 @@ pub struct ContactBody {
     /// The home address. 住址。
     #[schema(value_type = Option<String>, max_length = 120, example = "黄石港区武汉路 1 号")]
     address: Option<Line>,
+    /// Of somebody in office: what residents call. It is published in the notice of the grid.
+    /// 公开联系电话，印在网格公示牌上。
+    #[schema(value_type = Option<String>, min_length = 5, max_length = 20, example = "0714-6512345")]
+    office_phone: Option<OfficePhone>,
 }
 
 /// Sets how a person can be reached, the whole of it.
@@ -224,7 +233,12 @@ async fn set_contact(
     let stored = engine::look::<Person>(&app, &caller, id.0).await?;
     let person = &stored.state;
     require_own_or_managed(&app, &caller, person)?;
-    let ContactBody { name, phone, id_number, address } = body.0;
+    let ContactBody { name, phone, id_number, address, office_phone } = body.0;
+    if office_phone.is_some() && person.is_nameless() {
+        let (zh, en) = ("居民没有公开联系电话", "residents have no number that is published");
+        let problem = Problem::new(Code::InvalidBody);
+        return Err(problem.error("/office_phone", "not_in_office", zh, en));
+    }
     if name.is_some() && !person.is_nameless() {
         let (zh, en) = (
             "在岗人员的姓名在人员登记中，不能在这里修改",
@@ -232,7 +246,7 @@ async fn set_contact(
         );
         return Err(Problem::new(Code::InvalidBody).error("/name", "in_office", zh, en));
     }
-    let contact = Contact { name, phone, id_number, address };
+    let contact = Contact { name, phone, id_number, address, office_phone };
     keep(&app, &request, &caller, (person.id, Extent::All), contact).await?;
     Ok(HttpResponse::Ok().json(shown(&app, &caller, person).await?))
 }

@@ -214,6 +214,12 @@ const PERSONAL: &[(&str, &str, &str, &str)] = &[
         "A mobile phone number of the mainland has 11 digits and begins with 13 to 19.",
     ),
     (
+        "a telephone number has 5 to 20 digits and hyphens",
+        "invalid_office_phone",
+        "应为 5 到 20 位数字，可含短横线，如 0714-6512345。",
+        "A telephone number has 5 to 20 digits, hyphens between them: 0714-6512345.",
+    ),
+    (
         "an identification number has 17 digits and a digit or X",
         "invalid_id_number",
         "公民身份号码应为 17 位数字加 1 位数字或 X。",

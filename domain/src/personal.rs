@@ -18,6 +18,8 @@ named! {
         IdNumber = "id_number", "公民身份号码";
         /// The home address.
         Address = "address", "住址";
+        /// The number of somebody in office that residents call: it stands in public notices.
+        OfficePhone = "office_phone", "公开联系电话";
     }
 }
 
@@ -56,6 +58,8 @@ named! {
 pub enum Fault {
     /// Not a mobile phone number of the mainland.
     Phone,
+    /// Not a telephone number.
+    OfficePhone,
     /// Not 17 digits and a digit or `X`.
     IdForm,
     /// The date of birth in it does not exist.
@@ -68,6 +72,7 @@ impl std::fmt::Display for Fault {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(match self {
             Self::Phone => "a mobile phone number has 11 digits and begins with 13 to 19",
+            Self::OfficePhone => "a telephone number has 5 to 20 digits and hyphens",
             Self::IdForm => "an identification number has 17 digits and a digit or X",
             Self::IdDate => "the date of birth in the identification number does not exist",
             Self::IdCheck => "the check digit of the identification number does not fit",
@@ -118,6 +123,39 @@ impl From<Phone> for String {
 impl std::fmt::Debug for Phone {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(&mask_phone(&self.0))
+    }
+}
+
+/// A telephone number that residents call: a mobile phone, a landline with its area code, a hotline.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OfficePhone(String);
+
+impl OfficePhone {
+    /// As it is dialled.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for OfficePhone {
+    type Error = Fault;
+
+    fn try_from(text: String) -> Result<Self, Fault> {
+        let plain = text.trim();
+        let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+        let bytes = plain.as_bytes();
+        let dialled = (5..=20).contains(&bytes.len())
+            && bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-')
+            && ends(bytes.first())
+            && ends(bytes.last());
+        if dialled { Ok(Self(plain.to_owned())) } else { Err(Fault::OfficePhone) }
+    }
+}
+
+impl From<OfficePhone> for String {
+    fn from(phone: OfficePhone) -> Self {
+        phone.0
     }
 }
 
@@ -192,6 +230,8 @@ pub struct Contact {
     pub id_number: Option<IdNumber>,
     /// The home address.
     pub address: Option<Line>,
+    /// What residents call, of somebody in office.
+    pub office_phone: Option<OfficePhone>,
 }
 
 impl Contact {
@@ -204,6 +244,7 @@ impl Contact {
                 Field::Phone => contact.phone = Phone::try_from(value).ok(),
                 Field::IdNumber => contact.id_number = IdNumber::try_from(value).ok(),
                 Field::Address => contact.address = Line::try_from(value).ok(),
+                Field::OfficePhone => contact.office_phone = OfficePhone::try_from(value).ok(),
             }
         }
         contact
@@ -216,6 +257,7 @@ impl Contact {
             (Field::Phone, self.phone.as_ref().map(Phone::as_str)),
             (Field::IdNumber, self.id_number.as_ref().map(IdNumber::as_str)),
             (Field::Address, self.address.as_ref().map(Line::as_str)),
+            (Field::OfficePhone, self.office_phone.as_ref().map(OfficePhone::as_str)),
         ];
         values.into_iter().filter_map(|(field, value)| Some((field, value?))).collect()
     }
@@ -231,7 +273,7 @@ impl Field {
     pub const fn is_looked_up(self) -> bool {
         match self {
             Self::Phone | Self::IdNumber => true,
-            Self::Name | Self::Address => false,
+            Self::Name | Self::Address | Self::OfficePhone => false,
         }
     }
 
@@ -242,6 +284,8 @@ impl Field {
             Self::Phone => mask_phone(value),
             Self::IdNumber => mask_id(value),
             Self::Address => mask_address(value),
+            // Published already.
+            Self::OfficePhone => value.to_owned(),
         }
     }
 }
@@ -355,6 +399,19 @@ mod tests {
             assert_eq!(field.mask(value), shown);
         }
         assert_eq!(format!("{:?}", Phone::try_from("13812345678".to_owned())), "Ok(138****5678)");
+    }
+
+    #[test]
+    fn what_residents_call_is_a_number_and_shown() {
+        let dialled = |text: &str| OfficePhone::try_from(text.to_owned()).map(String::from);
+        for good in ["13812345678", "0714-6512345", "12345", " 400-800-1234 "] {
+            assert_eq!(dialled(good).as_deref(), Ok(good.trim()));
+        }
+        for bad in ["", "1234", "-12345", "12345-", "0714 6512345", "一二三四五", &"1".repeat(21)]
+        {
+            assert_eq!(dialled(bad), Err(Fault::OfficePhone), "{bad}");
+        }
+        assert_eq!(Field::OfficePhone.mask("0714-6512345"), "0714-6512345");
     }
 
     #[test]

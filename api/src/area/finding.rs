@@ -10,6 +10,8 @@ use domain::{
     boundary::{Piece, corners, gaps, overlaps},
     id::{AreaId, TenantId},
     locate::MultiPolygon,
+    person::Person,
+    personal::Field,
     refusal::Refusal,
 };
 use persistence::{StoreError, post};
@@ -283,13 +285,17 @@ async fn get_grid_notice(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Re
     let version = world.registry.get(id).and_then(|record| record.on(world.today));
     let (tenant, now) = (caller.tenant, app.clock.now());
     let named = app.store.read(move |db| post::over(db, tenant, id, 50)).await?;
+    let people = named.iter().map(|person| person.id.0).collect();
+    let kept = app.vault.read(&app.store, tenant, people, &[Field::OfficePhone]).await?;
+    let phone = |person: &Person| kept.get(&person.id.0)?.get(&Field::OfficePhone).cloned();
     let holds = |grant: &Grant, role| grant.is(role, id) && grant.holds(now);
+    let phone = &phone;
     let of = |role: Role| {
         let held = named.iter().filter(move |person| person.grants.iter().any(|g| holds(g, role)));
         held.map(move |person| NoticePersonView {
             name: person.name.as_str().to_owned(),
             role_label: role.label(),
-            phone: None,
+            phone: phone(person),
         })
     };
     let workers = of(Role::GridLeader).chain(of(Role::GridWorker)).collect();
