@@ -213,11 +213,19 @@ fn a_case_stays_where_it_was_when_its_community_moves(city: &City) {
     there.post(city, &format!("{path}/dispatch"), &unit).done();
     let new = city.received();
     there.get(city, &format!("/api/v1/reports/{new}")).done();
+    // Who may leave is told by where the community is now, not by where it was.
+    let leaving = format!("/api/v1/people/{}/leave", city.by("community").id());
+    let leave = || city.by("admin").post(&leaving, &json!({ "reason": "调离" }));
+    leave().problem(422, "open_work");
+    somebody(city, "community_officer", &city.area(seed::STREET));
+    leave().problem(422, "open_work");
     let staff = |area: &str| {
         let path = format!("/api/v1/people?limit=100&area_id={area}");
         each(&city.by("admin").get(&path).done(), "/account")
     };
     assert!(staff(&far).contains(&"community".to_owned()), "who worked there works there still");
+    somebody(city, "community_officer", &far);
+    leave().done();
     let far_off = city.by("dispatcher").get(&format!("/api/v1/reports/{new}"));
     far_off.problem(404, "not_found");
 }

@@ -9,9 +9,10 @@ use domain::{
     actor::{Grant, Role},
     change::{Change, Stored, act},
     flow::Context,
-    id::{AreaId, PersonId, TenantId},
+    id::{AreaId, PersonId},
     person::{Command, NewGrant, Person, Standing},
     refusal::Refusal,
+    sla::ancestry,
     text::Prose,
 };
 use persistence::{Db, StoreError, Write, find, post as posts};
@@ -26,6 +27,7 @@ use crate::{
     person::{self, PersonView},
     problem::Reply,
     view::{self, tag, tagged},
+    world::World,
 };
 
 /// Registers the operations of this file.
@@ -161,16 +163,18 @@ struct Others {
 impl Others {
     fn load(
         db: &mut Db,
-        tenant: TenantId,
+        world: &World,
         (of, heir, own): (Uuid, Option<PersonId>, PersonId),
         at: domain::Instant,
     ) -> Result<Self, StoreError> {
+        let tenant = world.tenant.id;
+        let above = |area| ancestry(&world.areas, area);
         let heir = match heir {
             Some(heir) => find::<Person>(db, tenant, heir.0)?,
             None => None,
         };
         let alone = match find::<Person>(db, tenant, of)? {
-            Some(person) => posts::left_alone(db, &person.state, tenant, at)?,
+            Some(person) => posts::left_alone(db, &person.state, tenant, at, above)?,
             None => Vec::new(),
         };
         Ok(Self { heir, own: find::<Person>(db, tenant, own.0)?, alone })
@@ -186,9 +190,9 @@ async fn take(
     command: impl Fn(&Others) -> Command,
 ) -> Reply<HttpResponse> {
     let asked = step.asked(operation, body);
-    let (tenant, own, now) = (step.caller.tenant, step.caller.person, step.app.clock.now());
-    let whom = (step.id, to, own);
-    let also = move |db: &mut Db| Others::load(db, tenant, whom, now);
+    let (own, now) = (step.caller.person, step.app.clock.now());
+    let (whom, world) = ((step.id, to, own), step.app.world(step.caller.tenant)?);
+    let also = move |db: &mut Db| Others::load(db, &world, whom, now);
     let stored = engine::step_with::<Person, Others>(
         &step.app,
         &step.caller,

@@ -223,18 +223,20 @@ pub fn on_duty(
 }
 
 /// The units that owe something which nobody else could do once this person is gone: nobody
-/// active holds the same role over the unit or over what is above it.
+/// active holds the same role over the unit or over what is above it today, which `above` tells,
+/// the unit first: it may have been moved since the grants were given.
 pub fn left_alone(
     db: &mut Db,
     person: &Person,
     tenant: TenantId,
     at: Instant,
+    above: impl Fn(AreaId) -> Vec<AreaId>,
 ) -> Result<Vec<String>> {
     let mut alone = Vec::new();
     for grant in person.grants.iter().filter(|grant| grant.holds(at)) {
         if !grant.role.is_outsider()
             && owes(db, tenant, grant.over.id)?
-            && !has_another(db, tenant, person.id, grant, at)?
+            && !has_another(db, tenant, person.id, (grant.role, &above(grant.over.id)), at)?
         {
             alone.push(grant.over.name.clone());
         }
@@ -258,16 +260,15 @@ fn has_another(
     db: &mut Db,
     tenant: TenantId,
     but: PersonId,
-    grant: &Grant,
+    (role, over): (Role, &[AreaId]),
     at: Instant,
 ) -> Result<bool> {
-    let above = grant.over.path.lineage().into_iter().map(|path| path.0);
     let holders = grants::table
         .select(grants::person_id)
         .filter(grants::tenant_id.eq(Id(tenant.0)))
         .filter(grants::person_id.ne(Id(but.0)))
-        .filter(grants::role.eq(grant.role.name()))
-        .filter(grants::path.eq_any(above))
+        .filter(grants::role.eq(role.name()))
+        .filter(grants::area_id.eq_any(over.iter().map(|area| Id(area.0))))
         .filter(grants::from_at.le(At(at)))
         .filter(grants::until_at.is_null().or(grants::until_at.assume_not_null().gt(At(at))));
     let one: Option<Id> = people::table
