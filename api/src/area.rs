@@ -34,9 +34,13 @@ use crate::{
 /// Registers the operations of this file; the literal path before the one with a parameter.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(locate_area).configure(map::routes).configure(import::routes);
-    config.configure(change::routes).configure(finding::routes);
-    config.service(list_areas).service(get_area).service(get_area_history);
-    config.service(list_categories);
+    config.configure(change::routes).service(list_areas).service(list_categories);
+}
+
+/// Registers what is asked about one area.
+pub fn under_area(config: &mut ServiceConfig<'_>) {
+    config.service(get_area).service(get_area_history);
+    config.configure(change::under_area).configure(finding::under_area);
 }
 
 /// An area.
@@ -190,7 +194,7 @@ pub struct AsOf {
 ///
 /// 区划详情及其上级；`at` 查看某日的名称和隶属，撤销的区划仍可查看并指明承接区划。
 #[utoipa::path(tag = "areas", params(AsOf), responses((status = 200, body = AreaDetail)))]
-#[get("/areas/{id}")]
+#[get("")]
 async fn get_area(
     app: Data<App>,
     caller: Caller,
@@ -261,7 +265,7 @@ impl From<&Version> for AreaVersionView {
 ///
 /// 区划沿革：历次名称、隶属、边界、户数及其生效日期，前身与承接区划。
 #[utoipa::path(tag = "areas", responses((status = 200, body = AreaHistoryView)))]
-#[get("/areas/{id}/history")]
+#[get("/history")]
 async fn get_area_history(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
     let record = world.registry.get(AreaId(id.0)).ok_or_else(|| Problem::new(Code::NotFound))?;

@@ -36,8 +36,12 @@ pub use shown::{AnswerView, AssignmentView, CaseBrief, CaseView, ClosingView, Ta
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_cases);
+}
+
+/// Registers what is asked of one case.
+pub fn under_case(config: &mut ServiceConfig<'_>) {
     config
-        .service(list_cases)
         .service(get_case)
         .service(get_case_timeline)
         .service(list_case_obligations)
@@ -113,7 +117,7 @@ async fn list_cases(
 ///
 /// 案卷详情：阶段、持有人、承办或吹哨单位、时限、可执行的操作。
 #[utoipa::path(tag = "cases", responses((status = 200, body = CaseView)))]
-#[get("/cases/{id}")]
+#[get("")]
 async fn get_case(
     app: Data<App>,
     request: HttpRequest,
@@ -130,7 +134,7 @@ async fn get_case(
 ///
 /// 案卷全过程记录（哈希链），`intact` 表示记录未被改动。
 #[utoipa::path(tag = "cases", params(TimelineParams), responses((status = 200, body = TimelineView)))]
-#[get("/cases/{id}/timeline")]
+#[get("/timeline")]
 async fn get_case_timeline(
     app: Data<App>,
     caller: Caller,
@@ -190,7 +194,7 @@ impl From<obligation::Owed> for ObligationView {
 ///
 /// 案卷的全部责任：谁、何事、何时到期、是否按期履行。
 #[utoipa::path(tag = "cases", responses((status = 200, body = ObligationsView)))]
-#[get("/cases/{id}/obligations")]
+#[get("/obligations")]
 async fn list_case_obligations(
     app: Data<App>,
     caller: Caller,
@@ -258,7 +262,7 @@ pub struct ResultBody {
 ///
 /// 上呈：网格→社区→街道→区，由上一级决定派遣。
 #[utoipa::path(tag = "cases", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/escalate")]
+#[post("/escalate")]
 async fn escalate_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
     let command = Command::Escalate { reason: body.0.reason.clone() };
     ask(step, "escalate_case", &body.0, command).await
@@ -279,7 +283,7 @@ pub struct DispatchBody {
 ///
 /// 派遣：交由本辖区内的单位承办，时限自派遣起算。
 #[utoipa::path(tag = "cases", request_body = DispatchBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/dispatch")]
+#[post("/dispatch")]
 async fn dispatch_case(step: Step, body: Json<DispatchBody>) -> Reply<HttpResponse> {
     let (unit, note) = (AreaId(body.0.unit_id), body.0.note.clone());
     ask(step, "dispatch_case", &body.0, Command::Dispatch { unit, note }).await
@@ -289,7 +293,7 @@ async fn dispatch_case(step: Step, body: Json<DispatchBody>) -> Reply<HttpRespon
 ///
 /// 签收：承办单位确认收到。
 #[utoipa::path(tag = "cases", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/sign")]
+#[post("/sign")]
 async fn sign_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
     ask(step, "sign_case", &body.0, Command::Sign).await
 }
@@ -298,7 +302,7 @@ async fn sign_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
 ///
 /// 开始处置；也可签收后直接反馈。
 #[utoipa::path(tag = "cases", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/start")]
+#[post("/start")]
 async fn start_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
     ask(step, "start_case", &body.0, Command::Start).await
 }
@@ -320,7 +324,7 @@ pub struct ReturnBody {
 /// 退单：非本单位职责，必须写明理由，计入退单次数。首接负责：首接单位须提出应由谁承办；权责清单规定由其主办的，
 /// 不得退单。
 #[utoipa::path(tag = "cases", request_body = ReturnBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/return")]
+#[post("/return")]
 async fn return_case(step: Step, body: Json<ReturnBody>) -> Reply<HttpResponse> {
     let (reason, proposed) = (body.0.reason.clone(), body.0.proposed_unit_id.map(AreaId));
     let command = Command::Return { reason, proposed };
@@ -331,7 +335,7 @@ async fn return_case(step: Step, body: Json<ReturnBody>) -> Reply<HttpResponse> 
 ///
 /// 反馈：办理完毕，待现场核查。
 #[utoipa::path(tag = "cases", request_body = ResultBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/feedback")]
+#[post("/feedback")]
 async fn feed_back_case(step: Step, body: Json<ResultBody>) -> Reply<HttpResponse> {
     let command = Command::FeedBack { result: body.0.result.clone() };
     ask(step, "feed_back_case", &body.0, command).await
@@ -341,7 +345,7 @@ async fn feed_back_case(step: Step, body: Json<ResultBody>) -> Reply<HttpRespons
 ///
 /// 领取核查：核查任务由案卷所在网格承担，有核查权限且未参与处置的人员均可领取；领取后在规定时间内他人不能核查，逾时自动放开。
 #[utoipa::path(tag = "cases", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/claim")]
+#[post("/claim")]
 async fn claim_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
     ask(step, "claim_case", &body.0, Command::Claim).await
 }
@@ -363,7 +367,7 @@ pub struct VerifyBody {
 ///
 /// 核查：由未参与处置的网格员现场查看；不通过则返工。
 #[utoipa::path(tag = "cases", request_body = VerifyBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/verify")]
+#[post("/verify")]
 async fn verify_case(step: Step, body: Json<VerifyBody>) -> Reply<HttpResponse> {
     let VerifyBody { passed, note, point } = &body.0;
     let point = normalised(*point)?;
@@ -397,7 +401,7 @@ pub struct CallbackBody {
 ///
 /// 回访：是否接通、是否解决、是否满意三项分开记录；上报人也可自行评价。未解决的返工；已解决但不满意的，按办理规则返工或结案。
 #[utoipa::path(tag = "cases", request_body = CallbackBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/callback")]
+#[post("/callback")]
 async fn call_back_case(step: Step, body: Json<CallbackBody>) -> Reply<HttpResponse> {
     let CallbackBody { reached, solved, satisfied, comment } = &body.0;
     let callback = Callback {
@@ -413,7 +417,7 @@ async fn call_back_case(step: Step, body: Json<CallbackBody>) -> Reply<HttpRespo
 ///
 /// 结案：回访已解决，或多次未接通。
 #[utoipa::path(tag = "cases", request_body = NoteBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/close")]
+#[post("/close")]
 async fn close_case(step: Step, body: Json<NoteBody>) -> Reply<HttpResponse> {
     let command = Command::Close { note: body.0.note.clone() };
     ask(step, "close_case", &body.0, command).await
@@ -423,7 +427,7 @@ async fn close_case(step: Step, body: Json<NoteBody>) -> Reply<HttpResponse> {
 ///
 /// 重开：在期限内由上报人或街道提出，案卷号和全部记录不变。
 #[utoipa::path(tag = "cases", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/reopen")]
+#[post("/reopen")]
 async fn reopen_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
     let command = Command::Reopen { reason: body.0.reason.clone() };
     ask(step, "reopen_case", &body.0, command).await
@@ -442,7 +446,7 @@ pub struct CommentBody {
 ///
 /// 批注：参与各方均可补充说明。
 #[utoipa::path(tag = "cases", request_body = CommentBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/comment")]
+#[post("/comment")]
 async fn comment_case(step: Step, body: Json<CommentBody>) -> Reply<HttpResponse> {
     let command = Command::Comment { text: body.0.text.clone() };
     ask(step, "comment_case", &body.0, command).await

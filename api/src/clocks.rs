@@ -36,7 +36,12 @@ use crate::{
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(get_case_clocks).service(preview_deadlines);
+    config.service(preview_deadlines);
+}
+
+/// Registers what is asked of one case.
+pub fn under_case(config: &mut ServiceConfig<'_>) {
+    config.service(get_case_clocks);
 }
 
 /// The clocks of a case.
@@ -164,7 +169,7 @@ impl ClockView {
 ///
 /// 时限说明：每项时限用的哪条规则、哪版日历、哪些工作时段、延期与挂账、由谁承担。
 #[utoipa::path(tag = "clocks", responses((status = 200, body = CaseClocksView)))]
-#[get("/cases/{id}/clocks")]
+#[get("/clocks")]
 async fn get_case_clocks(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
     let case = engine::look::<Case>(&app, &caller, id.0).await?;
     let world = app.world(caller.tenant)?;

@@ -34,7 +34,12 @@ use crate::{
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(get_contact).service(set_contact).service(search_contacts);
+    config.service(search_contacts);
+}
+
+/// Registers what is asked about one person.
+pub fn under_person(config: &mut ServiceConfig<'_>) {
+    config.service(get_contact).service(set_contact);
 }
 
 /// Whom to reach about a report.
@@ -179,7 +184,7 @@ async fn shown(app: &App, caller: &Caller, person: &Person) -> Reply<ContactView
 ///
 /// 联系方式：本人看到明文，管理员看到脱敏值；查看明文须另行说明理由并留痕。
 #[utoipa::path(tag = "privacy", responses((status = 200, body = ContactView)))]
-#[get("/people/{id}/contact")]
+#[get("/contact")]
 async fn get_contact(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
     let stored = engine::look::<Person>(&app, &caller, id.0).await?;
     require_own_or_managed(&app, &caller, &stored.state)?;
@@ -221,7 +226,7 @@ pub struct ContactBody {
 ///
 /// 登记联系方式：整体替换，未给出的字段随即删除；加密保存。管理员为他人登记，或本人登记。
 #[utoipa::path(tag = "privacy", request_body = ContactBody, responses((status = 200, body = ContactView)))]
-#[post("/people/{id}/contact")]
+#[post("/contact")]
 async fn set_contact(
     app: Data<App>,
     request: HttpRequest,

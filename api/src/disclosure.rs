@@ -43,11 +43,17 @@ use crate::{
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config
-        .service(disclose_person)
-        .service(disclose_reporter)
-        .service(list_disclosures)
-        .service(list_my_disclosures);
+    config.service(list_disclosures).service(list_my_disclosures);
+}
+
+/// Registers what is asked about one person.
+pub fn under_person(config: &mut ServiceConfig<'_>) {
+    config.service(disclose_person);
+}
+
+/// Registers what is asked of one report.
+pub fn under_report(config: &mut ServiceConfig<'_>) {
+    config.service(disclose_reporter);
 }
 
 /// What is to be seen, and why.
@@ -142,7 +148,7 @@ fn person_disclosable(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> 
 ///
 /// 查看人员个人信息明文：须有相应权限，选择目的并说明理由；记录保存三年以上，审计员和本人可查。
 #[utoipa::path(tag = "privacy", request_body = DiscloseBody, responses((status = 201, body = DisclosedView)))]
-#[post("/people/{id}/disclosures")]
+#[post("/disclosures")]
 async fn disclose_person(
     app: Data<App>,
     request: HttpRequest,
@@ -170,7 +176,7 @@ async fn disclose_person(
 ///
 /// 查看上报人明文：回访、办理联系时使用；保密上报须有保密权限，匿名上报无人可看；每次留痕。
 #[utoipa::path(tag = "privacy", request_body = DiscloseBody, responses((status = 201, body = DisclosedView)))]
-#[post("/reports/{id}/reporter/disclosures")]
+#[post("/reporter/disclosures")]
 async fn disclose_reporter(
     app: Data<App>,
     request: HttpRequest,

@@ -41,7 +41,12 @@ use crate::{
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(get_my_export).service(erase_me).service(erase_person);
+    config.service(get_my_export).service(erase_me);
+}
+
+/// Registers what is asked about one person.
+pub fn under_person(config: &mut ServiceConfig<'_>) {
+    config.service(erase_person);
 }
 
 /// Which part of the copy.
@@ -282,7 +287,7 @@ async fn erase_me(
 ///
 /// 应本人要求删除其个人信息；管理员代办，须说明理由。
 #[utoipa::path(tag = "privacy", request_body = EraseBody, responses((status = 200, body = ErasedView)))]
-#[post("/people/{id}/erasure")]
+#[post("/erasure")]
 async fn erase_person(
     app: Data<App>,
     request: HttpRequest,

@@ -44,8 +44,12 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(enrol_second_factor)
         .service(confirm_second_factor)
         .service(renew_recovery_codes)
-        .service(remove_second_factor)
-        .service(reset_second_factor);
+        .service(remove_second_factor);
+}
+
+/// Registers what is asked about one person.
+pub fn under_person(config: &mut ServiceConfig<'_>) {
+    config.service(reset_second_factor);
 }
 
 /// How long a challenge waits for its code, in seconds.
@@ -414,7 +418,7 @@ async fn remove_second_factor(
 ///
 /// 管理员为丢失手机的人员清除动态口令；其登录全部结束，重新登录后再绑定。
 #[utoipa::path(tag = "people", responses((status = 204, description = "Reset 已清除")))]
-#[post("/people/{id}/second_factor/reset")]
+#[post("/second_factor/reset")]
 async fn reset_second_factor(
     app: Data<App>,
     request: HttpRequest,

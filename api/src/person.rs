@@ -38,14 +38,12 @@ use crate::{
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config
-        .service(register_person)
-        .service(list_people)
-        .service(get_person)
-        .service(grant_role)
-        .service(rename_person)
-        .service(set_password)
-        .service(change_password);
+    config.service(register_person).service(list_people).service(change_password);
+}
+
+/// Registers what is asked about one person.
+pub fn under_person(config: &mut ServiceConfig<'_>) {
+    config.service(get_person).service(grant_role).service(rename_person).service(set_password);
 }
 
 /// Somebody who can log in.
@@ -309,7 +307,7 @@ fn missing(actor: &Actor, app: &App, permission: Permission) -> Problem {
 ///
 /// 人员详情；管理员、本人，以及可查看其任职辖区人员的人。
 #[utoipa::path(tag = "people", responses((status = 200, body = PersonView)))]
-#[get("/people/{id}")]
+#[get("")]
 async fn get_person(
     app: Data<App>,
     request: HttpRequest,
@@ -351,7 +349,7 @@ pub async fn ask(
 ///
 /// 授权：在自己管理的区域内授予角色。
 #[utoipa::path(tag = "people", request_body = GrantBody, responses((status = 200, body = PersonView)))]
-#[post("/people/{id}/grant")]
+#[post("/grant")]
 async fn grant_role(step: Step, body: Json<GrantBody>) -> Reply<HttpResponse> {
     let grant = NewGrant::from(&body.0);
     ask(step, "grant_role", &body.0, Command::Grant { grant }).await
@@ -371,7 +369,7 @@ pub struct RenameBody {
 ///
 /// 更正姓名；工作人员以往记录中的姓名不变，居民的姓名只加密保存。
 #[utoipa::path(tag = "people", request_body = RenameBody, responses((status = 200, body = PersonView)))]
-#[post("/people/{id}/rename")]
+#[post("/rename")]
 async fn rename_person(step: Step, body: Json<RenameBody>) -> Reply<HttpResponse> {
     let (app, caller, id) = (step.app.clone(), step.caller.clone(), step.id);
     let request = step.request.clone();
@@ -439,7 +437,7 @@ async fn reset(app: &App, caller: &Caller, asked: Asked, hash: String) -> Reply<
 ///
 /// 管理员为他人重置密码；原有登录全部失效。修改自己的密码请用 `/me/password`。
 #[utoipa::path(tag = "people", request_body = PasswordBody, responses((status = 200, body = PersonView)))]
-#[post("/people/{id}/password")]
+#[post("/password")]
 async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<HttpResponse> {
     require_manager(&step.caller, &step.app)?;
     if step.id == step.caller.person.0 {

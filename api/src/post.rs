@@ -30,8 +30,8 @@ use crate::{
     world::World,
 };
 
-/// Registers the operations of this file.
-pub fn routes(config: &mut ServiceConfig<'_>) {
+/// Registers what is asked about one person.
+pub fn under_person(config: &mut ServiceConfig<'_>) {
     config
         .service(revoke_role)
         .service(hand_over_role)
@@ -55,7 +55,7 @@ pub struct RevokeBody {
 ///
 /// 撤销授权，立即生效。
 #[utoipa::path(tag = "people", request_body = RevokeBody, responses((status = 200, body = PersonView)))]
-#[post("/people/{id}/revoke")]
+#[post("/revoke")]
 async fn revoke_role(step: Step, body: Json<RevokeBody>) -> Reply<HttpResponse> {
     let RevokeBody { role, area_id } = body.0;
     let command = move |_: &Others| Command::Revoke { role, area: AreaId(area_id) };
@@ -82,7 +82,7 @@ pub struct HandOverBody {
 ///
 /// 移交岗位：一次操作完成收回与授予；待办属于单位，接任者在收件箱里直接看到。
 #[utoipa::path(tag = "people", request_body = HandOverBody, responses((status = 200, body = PersonView)))]
-#[post("/people/{id}/hand_over")]
+#[post("/hand_over")]
 async fn hand_over_role(step: Step, body: Json<HandOverBody>) -> Reply<HttpResponse> {
     let HandOverBody { role, area_id, to_person_id, reason } = &body.0;
     let (role, area, to) = (*role, AreaId(*area_id), PersonId(*to_person_id));
@@ -104,7 +104,7 @@ pub struct SuspendPersonBody {
 ///
 /// 停用账号：立即退出全部登录，授权保留但不起作用。
 #[utoipa::path(tag = "people", request_body = SuspendPersonBody, responses((status = 200, body = PersonView)))]
-#[post("/people/{id}/suspend")]
+#[post("/suspend")]
 async fn suspend_person(step: Step, body: Json<SuspendPersonBody>) -> Reply<HttpResponse> {
     let reason = body.0.reason.clone();
     let command = move |_: &Others| Command::Suspend { reason: reason.clone() };
@@ -120,7 +120,7 @@ pub struct ReinstateBody {}
 ///
 /// 恢复停用的账号。
 #[utoipa::path(tag = "people", request_body = ReinstateBody, responses((status = 200, body = PersonView)))]
-#[post("/people/{id}/reinstate")]
+#[post("/reinstate")]
 async fn reinstate_person(step: Step, body: Json<ReinstateBody>) -> Reply<HttpResponse> {
     person::ask(step, "reinstate_person", &body.0, Command::Reinstate).await
 }
@@ -140,7 +140,7 @@ pub struct LeaveBody {
 ///
 /// 离岗：授权立即终止、登录立即失效；有接任者时岗位一并移交。仍有待办而无人能办时必须指定接任者。
 #[utoipa::path(tag = "people", request_body = LeaveBody, responses((status = 200, body = PersonView)))]
-#[post("/people/{id}/leave")]
+#[post("/leave")]
 async fn leave_person(step: Step, body: Json<LeaveBody>) -> Reply<HttpResponse> {
     let (to, reason) = (body.0.to_person_id.map(PersonId), body.0.reason.clone());
     let command = move |others: &Others| {

@@ -45,9 +45,12 @@ use crate::{
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(submit_report).service(list_reports);
+}
+
+/// Registers what is asked of one report.
+pub fn under_report(config: &mut ServiceConfig<'_>) {
     config
-        .service(submit_report)
-        .service(list_reports)
         .service(get_report)
         .service(list_similar_cases)
         .service(get_report_timeline)
@@ -406,7 +409,7 @@ pub fn known(world: &World, id: Uuid) -> Reply<&Area> {
 ///
 /// 上报详情，含关联案卷的进展；并案的上报人同样看到结果。
 #[utoipa::path(tag = "reports", responses((status = 200, body = ReportView)))]
-#[get("/reports/{id}")]
+#[get("")]
 async fn get_report(
     app: Data<App>,
     request: HttpRequest,
@@ -447,7 +450,7 @@ pub struct SimilarCase {
 ///
 /// 疑似重复：同一社区内按规则（默认 50 米、24 小时、同类）相近的未结案案卷，没有定位的按同一地址，供并案参考。
 #[utoipa::path(tag = "reports", responses((status = 200, body = SimilarView)))]
-#[get("/reports/{id}/similar")]
+#[get("/similar")]
 async fn list_similar_cases(
     app: Data<App>,
     caller: Caller,
@@ -487,7 +490,7 @@ async fn list_similar_cases(
 ///
 /// 上报的全过程记录。
 #[utoipa::path(tag = "reports", params(TimelineParams), responses((status = 200, body = TimelineView)))]
-#[get("/reports/{id}/timeline")]
+#[get("/timeline")]
 async fn get_report_timeline(
     app: Data<App>,
     caller: Caller,
@@ -541,7 +544,7 @@ pub struct FileBody {
 ///
 /// 受理立案：形成案卷，由受理社区持有。
 #[utoipa::path(tag = "reports", request_body = FileBody, responses((status = 200, body = ReportView)))]
-#[post("/reports/{id}/file")]
+#[post("/file")]
 async fn file_report(step: Step, body: Json<FileBody>) -> Reply<HttpResponse> {
     let asked = step.asked("file_report", &body.0);
     let FileBody { case_id, category, title, urgency, demand, complexity } = body.0;
@@ -575,7 +578,7 @@ pub struct JoinBody {
 ///
 /// 并案：并入已有案卷，两位上报人都得到结果。
 #[utoipa::path(tag = "reports", request_body = JoinBody, responses((status = 200, body = ReportView)))]
-#[post("/reports/{id}/join")]
+#[post("/join")]
 async fn join_report(step: Step, body: Json<JoinBody>) -> Reply<HttpResponse> {
     let asked = step.asked("join_report", &body.0);
     let (tenant, case) = (step.caller.tenant, CaseId(body.0.case_id));
@@ -611,7 +614,7 @@ pub struct RefuseBody {
 ///
 /// 不予受理：写明理由并告知正确渠道（110、信访、法院等）。
 #[utoipa::path(tag = "reports", request_body = RefuseBody, responses((status = 200, body = ReportView)))]
-#[post("/reports/{id}/refuse")]
+#[post("/refuse")]
 async fn refuse_report(step: Step, body: Json<RefuseBody>) -> Reply<HttpResponse> {
     let asked = step.asked("refuse_report", &body.0);
     let RefuseBody { reason, redirect } = body.0;
@@ -624,7 +627,7 @@ async fn refuse_report(step: Step, body: Json<RefuseBody>) -> Reply<HttpResponse
 ///
 /// 领取核实：核实任务由所在网格承担，有核查权限的人员均可领取；领取后在规定时间内他人不能核实，逾时自动放开。
 #[utoipa::path(tag = "reports", request_body = crate::case::EmptyBody, responses((status = 200, body = ReportView)))]
-#[post("/reports/{id}/claim")]
+#[post("/claim")]
 async fn claim_report(step: Step, body: Json<crate::case::EmptyBody>) -> Reply<HttpResponse> {
     let asked = step.asked("claim_report", &body.0);
     let command = report::Command::Claim;
@@ -649,7 +652,7 @@ pub struct ConfirmBody {
 ///
 /// 核实：按规则需要时，公众上报先由网格员现场核实，再受理。
 #[utoipa::path(tag = "reports", request_body = ConfirmBody, responses((status = 200, body = ReportView)))]
-#[post("/reports/{id}/confirm")]
+#[post("/confirm")]
 async fn confirm_report(step: Step, body: Json<ConfirmBody>) -> Reply<HttpResponse> {
     let asked = step.asked("confirm_report", &body.0);
     let point = crate::case::normalised(body.0.point)?;
@@ -662,7 +665,7 @@ async fn confirm_report(step: Step, body: Json<ConfirmBody>) -> Reply<HttpRespon
 ///
 /// 拆分：并案有误时取出，重新受理。
 #[utoipa::path(tag = "reports", request_body = crate::case::EmptyBody, responses((status = 200, body = ReportView)))]
-#[post("/reports/{id}/unjoin")]
+#[post("/unjoin")]
 async fn unjoin_report(step: Step, body: Json<crate::case::EmptyBody>) -> Reply<HttpResponse> {
     let asked = step.asked("unjoin_report", &body.0);
     let (tenant, report) = (step.caller.tenant, step.id);

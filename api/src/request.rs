@@ -27,8 +27,8 @@ use crate::{
     view::{self, TermView, UnitView},
 };
 
-/// Registers the operations of this file.
-pub fn routes(config: &mut ServiceConfig<'_>) {
+/// Registers what is asked of one case.
+pub fn under_case(config: &mut ServiceConfig<'_>) {
     config
         .service(extend_case)
         .service(suspend_case)
@@ -229,7 +229,7 @@ pub struct ExtendBody {
 ///
 /// 申请延期：须在该项到期前提出，写明理由；按规则逐级审批，只顺延所申请的一项时限。
 #[utoipa::path(tag = "requests", request_body = ExtendBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/extend")]
+#[post("/extend")]
 async fn extend_case(step: Step, body: Json<ExtendBody>) -> Reply<HttpResponse> {
     let limit = Limit { amount: body.0.amount, unit: body.0.unit };
     if !(1..=Limit::MAX).contains(&limit.amount) {
@@ -255,7 +255,7 @@ pub struct SuspendBody {
 ///
 /// 申请挂账：因季节或条件不具备暂停计时；有次数和期限，到期自动恢复，超期后不得申请。
 #[utoipa::path(tag = "requests", request_body = SuspendBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/suspend")]
+#[post("/suspend")]
 async fn suspend_case(step: Step, body: Json<SuspendBody>) -> Reply<HttpResponse> {
     // What is kept is cut to milliseconds.
     let until = DateTime::from_timestamp_millis(body.0.until.timestamp_millis());
@@ -268,7 +268,7 @@ async fn suspend_case(step: Step, body: Json<SuspendBody>) -> Reply<HttpResponse
 ///
 /// 恢复办理：提前结束挂账，时限继续计算。
 #[utoipa::path(tag = "requests", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/resume")]
+#[post("/resume")]
 async fn resume_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
     let command = Command::Resume { reason: body.0.reason.clone() };
     ask(step, "resume_case", &body.0, command).await
@@ -290,7 +290,7 @@ pub struct AppealBody {
 ///
 /// 申诉：对一项超期事实申诉一次，两级复核；事实保留，免责另记。
 #[utoipa::path(tag = "requests", request_body = AppealBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/appeal")]
+#[post("/appeal")]
 async fn appeal_case(step: Step, body: Json<AppealBody>) -> Reply<HttpResponse> {
     let (wish, reason) = (Wish::Appeal { breach: body.0.breach }, body.0.reason.clone());
     ask(step, "appeal_case", &body.0, Command::Ask { wish, reason }).await
@@ -311,7 +311,7 @@ pub struct DecideBody {
 ///
 /// 审批：逐级签批，每级由不同的人签；不同意即终止。
 #[utoipa::path(tag = "requests", request_body = DecideBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/requests/{no}/decide")]
+#[post("/requests/{no}/decide")]
 async fn decide_request(step: Step, body: Json<DecideBody>) -> Reply<HttpResponse> {
     let no = number(&step)?;
     let command = Command::Decide { no, agree: body.0.agree, note: body.0.note.clone() };
@@ -322,7 +322,7 @@ async fn decide_request(step: Step, body: Json<DecideBody>) -> Reply<HttpRespons
 ///
 /// 撤回申请：由申请人撤回。
 #[utoipa::path(tag = "requests", request_body = crate::case::EmptyBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/requests/{no}/withdraw")]
+#[post("/requests/{no}/withdraw")]
 async fn withdraw_request(step: Step, body: Json<crate::case::EmptyBody>) -> Reply<HttpResponse> {
     let no = number(&step)?;
     ask(step, "withdraw_request", &(no, &body.0), Command::Withdraw { no }).await
@@ -358,7 +358,7 @@ pub struct SuperviseBody {
 ///
 /// 催办、督办、挂牌督办：有对象、有时限、有答复。
 #[utoipa::path(tag = "requests", request_body = SuperviseBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/supervise")]
+#[post("/supervise")]
 async fn supervise_case(step: Step, body: Json<SuperviseBody>) -> Reply<HttpResponse> {
     let SuperviseBody { kind, trigger, unit_id, reason } = &body.0;
     let unit = AreaId(*unit_id);
@@ -380,7 +380,7 @@ pub struct ReplyBody {
 ///
 /// 答复督办。
 #[utoipa::path(tag = "requests", request_body = ReplyBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/supervisions/{no}/reply")]
+#[post("/supervisions/{no}/reply")]
 async fn reply_supervision(step: Step, body: Json<ReplyBody>) -> Reply<HttpResponse> {
     let no = number(&step)?;
     let command = Command::Reply { no, text: body.0.text.clone() };
@@ -402,7 +402,7 @@ pub struct ArbitrateBody {
 ///
 /// 争议裁定：指定承办单位，不得再退单。
 #[utoipa::path(tag = "requests", request_body = ArbitrateBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/arbitrate")]
+#[post("/arbitrate")]
 async fn arbitrate_case(step: Step, body: Json<ArbitrateBody>) -> Reply<HttpResponse> {
     let (unit, reason) = (AreaId(body.0.unit_id), body.0.reason.clone());
     ask(step, "arbitrate_case", &body.0, Command::Arbitrate { unit, reason }).await
@@ -423,7 +423,7 @@ pub struct RuleBody {
 ///
 /// 终审：返工超过次数后由上级终审。
 #[utoipa::path(tag = "requests", request_body = RuleBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/rule")]
+#[post("/rule")]
 async fn rule_case(step: Step, body: Json<RuleBody>) -> Reply<HttpResponse> {
     let command = Command::Rule { again: body.0.again, reason: body.0.reason.clone() };
     ask(step, "rule_case", &body.0, command).await

@@ -56,9 +56,12 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(logout)
         .service(list_my_sessions)
         .service(revoke_my_sessions)
-        .service(revoke_my_session)
-        .service(list_person_sessions)
-        .service(revoke_person_sessions);
+        .service(revoke_my_session);
+}
+
+/// Registers what is asked about one person.
+pub fn under_person(config: &mut ServiceConfig<'_>) {
+    config.service(list_person_sessions).service(revoke_person_sessions);
 }
 
 /// How long a device may send its last refresh token again.
@@ -401,7 +404,7 @@ pub async fn managed(app: &App, caller: &Caller, id: Uuid) -> Reply<PersonId> {
 ///
 /// 人员的登录列表；管理员或本人。
 #[utoipa::path(tag = "people", responses((status = 200, body = SessionsView)))]
-#[get("/people/{id}/sessions")]
+#[get("/sessions")]
 async fn list_person_sessions(
     app: Data<App>,
     caller: Caller,
@@ -415,7 +418,7 @@ async fn list_person_sessions(
 ///
 /// 结束某人的全部登录，立即生效；管理员或本人。
 #[utoipa::path(tag = "people", responses((status = 204, description = "Ended 已结束")))]
-#[post("/people/{id}/sessions/revoke")]
+#[post("/sessions/revoke")]
 async fn revoke_person_sessions(
     app: Data<App>,
     request: HttpRequest,

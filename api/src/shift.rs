@@ -29,7 +29,12 @@ use crate::{
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(start_shift).service(end_shift).service(list_on_duty);
+    config.service(start_shift).service(end_shift);
+}
+
+/// Registers what is asked about one area.
+pub fn under_area(config: &mut ServiceConfig<'_>) {
+    config.service(list_on_duty);
 }
 
 /// Hours a shift lasts when nobody says how long.
@@ -126,7 +131,7 @@ pub struct OnDuty {
 ///
 /// 当前在岗人员：该区域及其下级的值班人员。
 #[utoipa::path(tag = "areas", responses((status = 200, body = OnDutyView)))]
-#[get("/areas/{id}/on_duty")]
+#[get("/on_duty")]
 async fn list_on_duty(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
     let area = world.areas.get(AreaId(id.0)).ok_or_else(|| Problem::new(Code::NotFound))?;

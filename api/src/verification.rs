@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::{auth::Caller, engine, params::IdPath, problem::Reply, state::App, verify};
 
-/// Registers the operations of this file.
-pub fn routes(config: &mut ServiceConfig<'_>) {
+/// Registers what is asked of one case.
+pub fn under_case(config: &mut ServiceConfig<'_>) {
     config.service(get_case_verification);
 }
 
@@ -72,7 +72,7 @@ impl From<&verify::Wrong> for BrokenView {
 ///
 /// 验证案卷：逐条重算哈希，核对案卷和并入上报的全过程记录未被改动，指出第一处断点。
 #[utoipa::path(tag = "cases", responses((status = 200, body = VerificationView)))]
-#[get("/cases/{id}/verification")]
+#[get("/verification")]
 async fn get_case_verification(
     app: Data<App>,
     caller: Caller,

@@ -19,7 +19,7 @@ use domain::{
 use persistence::{Db, case as cases};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_actix_web::{scope, service_config::ServiceConfig};
 use uuid::Uuid;
 
 use crate::{
@@ -32,23 +32,26 @@ use crate::{
     view::{PointBody, PointView, TermView, UnitView},
 };
 
-/// Registers the operations of this file.
-pub fn routes(config: &mut ServiceConfig<'_>) {
+/// Registers what is asked of one case.
+pub fn under_case(config: &mut ServiceConfig<'_>) {
     config
         .service(blow_whistle)
-        .service(sign_summons)
-        .service(contact_summons)
-        .service(arrive_summons)
-        .service(feed_back_summons)
-        .service(send_back_summons)
-        .service(release_summons)
-        .service(rate_summons)
-        .service(contest_summons)
-        .service(rule_summons)
-        .service(rate_street)
         .service(call_off_whistle)
         .service(raise_whistle)
-        .service(coordinate_whistle);
+        .service(coordinate_whistle)
+        .service(
+            scope("/summonses/{unit_id}")
+                .service(sign_summons)
+                .service(contact_summons)
+                .service(arrive_summons)
+                .service(feed_back_summons)
+                .service(send_back_summons)
+                .service(release_summons)
+                .service(rate_summons)
+                .service(contest_summons)
+                .service(rule_summons)
+                .service(rate_street),
+        );
 }
 
 /// A whistle with everybody it summoned.
@@ -297,7 +300,7 @@ pub struct WhistleBody {
 /// 街道吹哨：召集一个主办部门和若干协办部门，各项时限自吹哨起算。按哨级规定需审批的，先形成审批事项，
 /// 签批齐备即吹响。同一地点同类事项再次吹哨会自动关联。
 #[utoipa::path(tag = "whistles", request_body = WhistleBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/whistle")]
+#[post("/whistle")]
 async fn blow_whistle(step: Step, body: Json<WhistleBody>) -> Reply<HttpResponse> {
     let asked = step.asked("blow_whistle", &body.0);
     let WhistleBody { rank, topic, reason, lead_unit_id, cooperating_unit_ids } = body.0;
@@ -344,7 +347,7 @@ async fn act(step: Step, operation: &str, body: &impl Serialize, act: Act) -> Re
 ///
 /// 部门签收哨令。
 #[utoipa::path(tag = "whistles", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/summonses/{unit_id}/sign")]
+#[post("/sign")]
 async fn sign_summons(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
     act(step, "sign_summons", &body.0, Act::Sign).await
 }
@@ -353,7 +356,7 @@ async fn sign_summons(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> 
 ///
 /// 部门先行联系街道。
 #[utoipa::path(tag = "whistles", request_body = NoteBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/summonses/{unit_id}/contact")]
+#[post("/contact")]
 async fn contact_summons(step: Step, body: Json<NoteBody>) -> Reply<HttpResponse> {
     act(step, "contact_summons", &body.0, Act::Contact { note: body.0.note.clone() }).await
 }
@@ -373,7 +376,7 @@ pub struct ArriveBody {
 ///
 /// 部门报到：记录到场时间、位置和人员。
 #[utoipa::path(tag = "whistles", request_body = ArriveBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/summonses/{unit_id}/arrive")]
+#[post("/arrive")]
 async fn arrive_summons(step: Step, body: Json<ArriveBody>) -> Reply<HttpResponse> {
     let point = normalised(body.0.point)?;
     act(step, "arrive_summons", &body.0, Act::Arrive { point, note: body.0.note.clone() }).await
@@ -383,7 +386,7 @@ async fn arrive_summons(step: Step, body: Json<ArriveBody>) -> Reply<HttpRespons
 ///
 /// 部门反馈办理结果；主办部门最后答复。
 #[utoipa::path(tag = "whistles", request_body = ResultBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/summonses/{unit_id}/feedback")]
+#[post("/feedback")]
 async fn feed_back_summons(step: Step, body: Json<ResultBody>) -> Reply<HttpResponse> {
     let result = body.0.result.clone();
     act(step, "feed_back_summons", &body.0, Act::FeedBack { result }).await
@@ -393,7 +396,7 @@ async fn feed_back_summons(step: Step, body: Json<ResultBody>) -> Reply<HttpResp
 ///
 /// 街道认为未办结，退回再办。
 #[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/summonses/{unit_id}/send_back")]
+#[post("/send_back")]
 async fn send_back_summons(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
     let reason = body.0.reason.clone();
     act(step, "send_back_summons", &body.0, Act::SendBack { reason }).await
@@ -403,7 +406,7 @@ async fn send_back_summons(step: Step, body: Json<ReasonBody>) -> Reply<HttpResp
 ///
 /// 街道放行部门；全部放行后进入核查。
 #[utoipa::path(tag = "whistles", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/summonses/{unit_id}/release")]
+#[post("/release")]
 async fn release_summons(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
     act(step, "release_summons", &body.0, Act::Release).await
 }
@@ -427,7 +430,7 @@ pub struct RateBody {
 ///
 /// 街道评价部门的响应和质量，每个部门一次。
 #[utoipa::path(tag = "whistles", request_body = RateBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/summonses/{unit_id}/rate")]
+#[post("/rate")]
 async fn rate_summons(step: Step, body: Json<RateBody>) -> Reply<HttpResponse> {
     let RateBody { response, quality, comment } = &body.0;
     let rating = Rating { response: *response, quality: *quality, comment: comment.clone() };
@@ -438,7 +441,7 @@ async fn rate_summons(step: Step, body: Json<RateBody>) -> Reply<HttpResponse> {
 ///
 /// 部门提出异议：由区级裁定，裁定期间原时限继续计算。
 #[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/summonses/{unit_id}/contest")]
+#[post("/contest")]
 async fn contest_summons(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
     let reason = body.0.reason.clone();
     act(step, "contest_summons", &body.0, Act::Contest { reason }).await
@@ -461,7 +464,7 @@ pub struct RuleSummonsBody {
 ///
 /// 区级裁定：指定后不得再提异议；免除主办部门时必须另行指定。
 #[utoipa::path(tag = "whistles", request_body = RuleSummonsBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/summonses/{unit_id}/rule")]
+#[post("/rule")]
 async fn rule_summons(step: Step, body: Json<RuleSummonsBody>) -> Reply<HttpResponse> {
     let RuleSummonsBody { upheld, replacement_unit_id, reason } = &body.0;
     let replacement = replacement_unit_id.map(AreaId);
@@ -473,7 +476,7 @@ async fn rule_summons(step: Step, body: Json<RuleSummonsBody>) -> Reply<HttpResp
 ///
 /// 双评议：部门评价街道，每个部门一次，自愿。
 #[utoipa::path(tag = "whistles", request_body = RateBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/summonses/{unit_id}/rate_street")]
+#[post("/rate_street")]
 async fn rate_street(step: Step, body: Json<RateBody>) -> Reply<HttpResponse> {
     let RateBody { response, quality, comment } = &body.0;
     let rating = Rating { response: *response, quality: *quality, comment: comment.clone() };
@@ -484,7 +487,7 @@ async fn rate_street(step: Step, body: Json<RateBody>) -> Reply<HttpResponse> {
 ///
 /// 撤哨：案卷回到街道。
 #[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/call_off")]
+#[post("/call_off")]
 async fn call_off_whistle(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
     let command = Command::CallOff { reason: body.0.reason.clone() };
     ask(step, "call_off_whistle", &body.0, command).await
@@ -494,7 +497,7 @@ async fn call_off_whistle(step: Step, body: Json<ReasonBody>) -> Reply<HttpRespo
 ///
 /// 提请区级领导协调。
 #[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/raise")]
+#[post("/raise")]
 async fn raise_whistle(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
     let command = Command::Raise { reason: body.0.reason.clone() };
     ask(step, "raise_whistle", &body.0, command).await
@@ -513,7 +516,7 @@ pub struct CoordinateBody {
 ///
 /// 区级协调意见。
 #[utoipa::path(tag = "whistles", request_body = CoordinateBody, responses((status = 200, body = CaseView)))]
-#[post("/cases/{id}/coordinate")]
+#[post("/coordinate")]
 async fn coordinate_whistle(step: Step, body: Json<CoordinateBody>) -> Reply<HttpResponse> {
     let command = Command::Coordinate { note: body.0.note.clone() };
     ask(step, "coordinate_whistle", &body.0, command).await

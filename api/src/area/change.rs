@@ -40,9 +40,12 @@ use crate::{
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_area_changes).service(create_area);
+}
+
+/// Registers what is asked about one area.
+pub fn under_area(config: &mut ServiceConfig<'_>) {
     config
-        .service(list_area_changes)
-        .service(create_area)
         .service(rename_area)
         .service(describe_area)
         .service(redraw_area)
@@ -433,7 +436,7 @@ pub struct RenameAreaBody {
 ///
 /// 更名：自生效日起用新名称，此前的记录仍是原名。
 #[utoipa::path(tag = "areas", request_body = RenameAreaBody, responses((status = 200, body = AreaChangeView)))]
-#[post("/areas/{id}/rename")]
+#[post("/rename")]
 async fn rename_area(at: Step, body: Json<RenameAreaBody>) -> Reply<HttpResponse> {
     let (body, from) = (&body.0, body.0.effective_on);
     step(at, "rename", ("rename_area", body), from, |id, _| {
@@ -460,7 +463,7 @@ pub struct DescribeAreaBody {
 ///
 /// 登记网格类型（综合、专属、微网格）和户数。
 #[utoipa::path(tag = "areas", request_body = DescribeAreaBody, responses((status = 200, body = AreaChangeView)))]
-#[post("/areas/{id}/describe")]
+#[post("/describe")]
 async fn describe_area(at: Step, body: Json<DescribeAreaBody>) -> Reply<HttpResponse> {
     let (body, from) = (&body.0, body.0.effective_on);
     let (grid, households) = (body.grid_kind, body.households);
@@ -488,7 +491,7 @@ pub struct RedrawAreaBody {
 ///
 /// 重划边界：新上报按生效的边界定位，原有案卷不动；自相交指出位置，只有要求时才修复。
 #[utoipa::path(tag = "areas", request_body = RedrawAreaBody, responses((status = 200, body = AreaChangeView)))]
-#[post("/areas/{id}/redraw")]
+#[post("/redraw")]
 async fn redraw_area(at: Step, body: Json<RedrawAreaBody>) -> Reply<HttpResponse> {
     let (body, from) = (&body.0, body.0.effective_on);
     step(at, "redraw", ("redraw_area", body), from, |id, _| {
@@ -525,7 +528,7 @@ pub struct SplitAreaBody {
 ///
 /// 拆分：原区划撤销，新区划承接其未了事项；原有案卷不动，下级逐个指定去向。
 #[utoipa::path(tag = "areas", request_body = SplitAreaBody, responses((status = 200, body = AreaChangeView)))]
-#[post("/areas/{id}/split")]
+#[post("/split")]
 async fn split_area(at: Step, body: Json<SplitAreaBody>) -> Reply<HttpResponse> {
     let (body, from) = (&body.0, body.0.effective_on);
     bounded("/parts", body.parts.len(), 2)?;
@@ -580,7 +583,7 @@ pub struct MergeAreasBody {
 ///
 /// 合并：被并区划撤销，其下级和未了事项由合并后的区划承接，原有案卷不动；不填边界则取各边界之并。
 #[utoipa::path(tag = "areas", request_body = MergeAreasBody, responses((status = 200, body = AreaChangeView)))]
-#[post("/areas/{id}/merge")]
+#[post("/merge")]
 async fn merge_areas(at: Step, body: Json<MergeAreasBody>) -> Reply<HttpResponse> {
     let (body, from) = (&body.0, body.0.effective_on);
     bounded("/with", body.with.len() + 1, 2)?;
@@ -631,7 +634,7 @@ pub struct RetireAreaBody {
 ///
 /// 撤销：还有下级时不能撤销，还有未了事项时须指定承接区划；撤销后仍可查阅。
 #[utoipa::path(tag = "areas", request_body = RetireAreaBody, responses((status = 200, body = AreaChangeView)))]
-#[post("/areas/{id}/retire")]
+#[post("/retire")]
 async fn retire_area(at: Step, body: Json<RetireAreaBody>) -> Reply<HttpResponse> {
     let (body, from) = (&body.0, body.0.effective_on);
     bounded("/successor_ids", body.successor_ids.len(), 0)?;
@@ -656,7 +659,7 @@ pub struct TransferAreaBody {
 ///
 /// 划转：连同下级一起改属新的上级；原有案卷不动，新旧上级都能继续办理。
 #[utoipa::path(tag = "areas", request_body = TransferAreaBody, responses((status = 200, body = AreaChangeView)))]
-#[post("/areas/{id}/transfer")]
+#[post("/transfer")]
 async fn transfer_area(at: Step, body: Json<TransferAreaBody>) -> Reply<HttpResponse> {
     let (body, from) = (&body.0, body.0.effective_on);
     let parent = AreaId(body.parent_id);

@@ -29,8 +29,8 @@ use crate::{
     world::World,
 };
 
-/// Registers the operations of this file.
-pub fn routes(config: &mut ServiceConfig<'_>) {
+/// Registers what is asked about one area.
+pub fn under_area(config: &mut ServiceConfig<'_>) {
     config.service(list_area_findings).service(get_grid_notice);
 }
 
@@ -90,7 +90,7 @@ const MOST_CORNERS: usize = 400_000;
 ///
 /// 核查：网格重叠、空隙（接边死角）、没有边界、户数不合规定、没有网格员、代码与隶属不符，附面积和位置。
 #[utoipa::path(tag = "areas", params(ListAreaFindings), responses((status = 200, body = FindingsView)))]
-#[get("/areas/{id}/findings")]
+#[get("/findings")]
 async fn list_area_findings(
     app: Data<App>,
     caller: Caller,
@@ -274,7 +274,7 @@ pub struct NoticePersonView {
 ///
 /// 网格公示牌：网格名称、类型、所属社区、户数、网格员和监督电话（监督电话在办理规则中设置）。
 #[utoipa::path(tag = "areas", responses((status = 200, body = GridNoticeView)))]
-#[get("/areas/{id}/notice")]
+#[get("/notice")]
 async fn get_grid_notice(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
     let id = AreaId(id.0);
