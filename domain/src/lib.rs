@@ -46,6 +46,8 @@ pub mod sla;
 mod specific;
 pub mod tessellate;
 pub mod text;
+pub mod track;
+pub mod tracking;
 pub mod whistling;
 
 /// A moment in UTC, cut to milliseconds by whoever makes it.
