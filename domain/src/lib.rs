@@ -30,6 +30,8 @@ pub mod limit;
 pub mod locate;
 mod named;
 pub mod obligation;
+pub mod patrol;
+pub mod patrol_plan;
 pub mod person;
 pub mod personal;
 pub mod place;
