@@ -63,6 +63,7 @@ pub(crate) fn opening(holder: AreaId) -> Opening {
         },
         holder: unit(holder),
         reporter: reporter(0),
+        patrol: None,
         handled: None,
     }
 }
