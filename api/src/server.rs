@@ -15,7 +15,7 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 use crate::{
     area, audit, auth, case, client, clocks, clockwork, consent, contact, disclosure,
     docs::Docs,
-    erasure, factor, health, me, oauth, oidc, openapi, person, policy, post,
+    erasure, factor, health, me, oauth, oidc, openapi, patrol, person, policy, post,
     problem::{Code, Problem, Reply},
     report, request, retention, ring, session, shift,
     state::App,
@@ -50,7 +50,8 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(consent::routes)
             .configure(erasure::routes)
             .configure(audit::routes)
-            .configure(retention::routes),
+            .configure(retention::routes)
+            .configure(patrol::routes),
     );
     config.configure(ring::routes);
     config.configure(oauth::routes);

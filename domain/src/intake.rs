@@ -116,7 +116,6 @@ fn opening(report: &Report, case: CaseId, holder: Unit) -> Opening {
         channel: report.channel,
         holder,
         reporter: Reporter { report: report.id, person: report.reporter },
-        patrol: None,
         handled: None,
     }
 }

@@ -400,7 +400,11 @@ impl Patrol {
 
     /// Whether a point of this moment is part of it.
     pub fn takes_point(&self, at: Instant) -> Result<(), Outside> {
-        let times = self.under_way();
+        self.takes(&self.under_way(), at)
+    }
+
+    /// The same, of a patrol that was under way at these times.
+    pub(crate) fn takes(&self, times: &[(Instant, Instant)], at: Instant) -> Result<(), Outside> {
         if times.iter().any(|(from, until)| (*from..=*until).contains(&at)) {
             return Ok(());
         }

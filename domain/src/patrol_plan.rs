@@ -249,28 +249,34 @@ impl PatrolPlan {
         }
         let today = local_day(cx.at);
         let calendar = cx.calendar(self.area.id);
-        let day = next(&self.content, self.made, today, calendar);
+        let day = next(&self.content, self.made, cx.at, calendar);
         let tomorrow = today.checked_add_days(Days::new(1)).unwrap_or(today);
         let day = match day {
             Some(day) if day <= tomorrow => day,
             later => return Ok(vec![Event::Made { day: None, next: later }]),
         };
-        let next = next(&self.content, Some(day), today, calendar);
+        let next = next(&self.content, Some(day), cx.at, calendar);
         Ok(vec![Event::Made { day: Some(day), next }])
     }
 }
 
-/// The first day after the last that was made on which the plan holds, from today on; none when
-/// the plan is over, or no such day comes within a year.
+/// The first day after the last that was made on which the plan holds and can still be walked;
+/// none when the plan is over, or no such day comes within a year.
 fn next(
     content: &Content,
     made: Option<NaiveDate>,
-    today: NaiveDate,
+    now: Instant,
     calendar: &Calendar,
 ) -> Option<NaiveDate> {
     const MOST: usize = 400;
     let after = made.and_then(|day| day.succ_opt());
-    let first = content.from.max(today).max(after.unwrap_or(today));
+    let today = local_day(now);
+    let minutes = Duration::minutes(i64::from(content.window_minutes));
+    let end = local(today, content.at).and_then(|from| from.checked_add_signed(minutes));
+    // A window that is over cannot be walked.
+    let over = end.is_some_and(|end| end <= now);
+    let soonest = if over { today.succ_opt().unwrap_or(today) } else { today };
+    let first = content.from.max(soonest).max(after.unwrap_or(soonest));
     first
         .iter_days()
         .take(MOST)
@@ -341,7 +347,7 @@ impl Flow for PatrolPlan {
             Command::Amend { content } => {
                 sound(content, cx)?;
                 let calendar = cx.calendar(plan.area.id);
-                let next = next(content, plan.made, local_day(cx.at), calendar);
+                let next = next(content, plan.made, cx.at, calendar);
                 Event::Amended { content: content.clone(), next }
             }
             Command::Retire { reason } => Event::Retired { reason: reason.clone() },
@@ -395,7 +401,7 @@ fn create(
     let area = crate::patrol::place(area, cx)?;
     cx.require(Permission::ManagePatrols, &area.path, &area.name)?;
     sound(content, cx)?;
-    let next = next(content, None, local_day(cx.at), cx.calendar(area.id));
+    let next = next(content, None, cx.at, cx.calendar(area.id));
     let plan = PatrolPlan {
         id,
         area: area.unit(),

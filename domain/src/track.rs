@@ -7,6 +7,7 @@
 //! Nothing is dropped: [`mark`] says of each point what is odd about it, by the policy of the day
 //! it is read, so that a point that arrives late changes what is thought of its neighbours.
 
+pub mod admit;
 pub mod codec;
 pub mod coverage;
 pub mod gpx;
@@ -118,6 +119,11 @@ fn fixed(degrees: f64) -> i32 {
     #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "180e7 fits")]
     let fixed = (degrees * FINE).round() as i32;
     fixed
+}
+
+/// A place in fixed point: longitude and latitude in ten millionths of a degree.
+pub fn fixed_point(point: Point) -> (i32, i32) {
+    (fixed(point.lng), fixed(point.lat))
 }
 
 impl Fix {

@@ -116,7 +116,8 @@ pub fn list(
         .into_boxed();
     let within = |path: &Path| patrols::path.ge(path.0.clone()).and(patrols::path.lt(end(path)));
     let own = patrols::worker_id.eq(Some(Id(scope.person.0)));
-    let mut visible: Condition = Box::new(own.assume_not_null().and(patrols::worker_id.is_not_null()));
+    let mut visible: Condition =
+        Box::new(own.assume_not_null().and(patrols::worker_id.is_not_null()));
     if !filter.mine {
         for path in &scope.paths {
             visible = Box::new(visible.or(within(path)));

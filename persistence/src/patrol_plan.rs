@@ -112,10 +112,12 @@ pub fn list(
         let (at, id) = (At(at), Id(id));
         query = query.filter(p::created_at.lt(at).or(p::created_at.eq(at).and(p::id.lt(id))));
     }
-    let rows = query
-        .order((p::created_at.desc(), p::id.desc()))
-        .limit(page.limit)
-        .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
+    let rows = query.order((p::created_at.desc(), p::id.desc())).limit(page.limit).load::<(
+        Id,
+        i64,
+        Vec<u8>,
+        Doc,
+    )>(db)?;
     rows.into_iter().map(|row| stored("patrol_plans", row)).collect()
 }
 

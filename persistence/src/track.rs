@@ -232,12 +232,7 @@ impl Known {
     }
 
     /// What becomes of one upload, after those before it in the group.
-    fn judge(
-        &self,
-        db: &mut Db,
-        upload: &Upload,
-        touched: &HashSet<(Id, Id)>,
-    ) -> Result<Landed> {
+    fn judge(&self, db: &mut Db, upload: &Upload, touched: &HashSet<(Id, Id)>) -> Result<Landed> {
         let tenant = Id(upload.tenant.0);
         let key = (tenant, Id(upload.patrol.0));
         let Some(track) = self.tracks.get(&key) else { return Ok(Landed::Stale) };

@@ -156,13 +156,19 @@ fn explained(moment: Moment, late: Option<&Prose>, cx: &Context<'_>) -> Result<(
     if long && late.is_none() { Err(Refusal::LateUnexplained { hours }) } else { Ok(()) }
 }
 
+/// The next moment on the way: not before what happened before it.
+fn next(run: &Run, time: Option<Instant>, cx: &Context<'_>) -> Result<Moment, Refusal> {
+    let moment = moment(time, cx)?;
+    let earliest = run.last();
+    if moment.at < earliest {
+        return Err(Refusal::OutsideWindow { earliest, latest: cx.at });
+    }
+    Ok(moment)
+}
+
 impl Patrol {
     /// Everything that is asked of a patrol there is.
-    pub(super) fn act(
-        &self,
-        command: &Command,
-        cx: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
+    pub(super) fn act(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let status = self.status.name();
         if !possible(status).contains(&Self::name(command)) {
             let (state, command) = (status.name(), Self::name(command));
@@ -180,13 +186,15 @@ impl Patrol {
                 if run.pauses.len() >= Run::MOST_PAUSES {
                     return Err(Refusal::TooMany { what: "pauses", max: Run::MOST_PAUSES });
                 }
-                Ok(vec![Event::Paused { at: self.next(run, *time, cx)? }])
+                Ok(vec![Event::Paused { at: next(run, *time, cx)? }])
             }
             Command::Resume { time } => {
                 let run = self.own(cx)?;
-                Ok(vec![Event::Resumed { at: self.next(run, *time, cx)? }])
+                Ok(vec![Event::Resumed { at: next(run, *time, cx)? }])
             }
-            Command::Finish { time, late, note } => self.finish(*time, late.as_ref(), note.as_ref(), cx),
+            Command::Finish { time, late, note } => {
+                self.finish(*time, late.as_ref(), note.as_ref(), cx)
+            }
             Command::Cancel { reason } => {
                 if !cx.by.may(Permission::Patrol, &self.area.path, cx.at) {
                     cx.require(Permission::ManagePatrols, &self.area.path, &self.area.name)?;
@@ -209,7 +217,7 @@ impl Patrol {
         cx: &Context<'_>,
     ) -> Result<Vec<Event>, Refusal> {
         let run = self.own(cx)?;
-        let at = self.next(run, time, cx)?;
+        let at = next(run, time, cx)?;
         if run.late_entry.is_none() {
             explained(at, late, cx)?;
         }
@@ -227,21 +235,6 @@ impl Patrol {
         } else {
             Err(Refusal::NotYourPatrol { worker: run.worker_name.clone() })
         }
-    }
-
-    /// The next moment on the way: not before what happened before it.
-    fn next(
-        &self,
-        run: &Run,
-        time: Option<Instant>,
-        cx: &Context<'_>,
-    ) -> Result<Moment, Refusal> {
-        let moment = moment(time, cx)?;
-        let earliest = run.last();
-        if moment.at < earliest {
-            return Err(Refusal::OutsideWindow { earliest, latest: cx.at });
-        }
-        Ok(moment)
     }
 
     fn remark(&self, text: &Prose, cx: &Context<'_>) -> Result<Event, Refusal> {

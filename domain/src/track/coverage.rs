@@ -176,10 +176,7 @@ impl Raster {
     fn cell(&self, point: Point) -> (i32, i32) {
         #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "it saturates")]
         let index = |degrees: f64, size: f64| (degrees / size).floor() as i32;
-        (
-            index(point.lng - self.corner.lng, self.lng),
-            index(point.lat - self.corner.lat, self.lat),
-        )
+        (index(point.lng - self.corner.lng, self.lng), index(point.lat - self.corner.lat, self.lat))
     }
 
     fn middle(&self, (column, row): (i32, i32)) -> Point {

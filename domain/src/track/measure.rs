@@ -139,13 +139,11 @@ fn stays(stretch: &[Seen], policy: &Tracking) -> Vec<Stay> {
     let thinned = thinned(stretch);
     let (mut stays, mut at) = (Vec::new(), 0);
     while let Some((first, anchor)) = thinned.get(at).copied() {
-        let near =
-            |one: &&(usize, Seen)| distance_m(anchor.point, one.1.point) <= near_m;
+        let near = |one: &&(usize, Seen)| distance_m(anchor.point, one.1.point) <= near_m;
         let around: Vec<&(usize, Seen)> =
             thinned.iter().skip(at).take_while(|one| near(one)).collect();
-        let lasts = around.last().is_some_and(|(_, last)| {
-            last.fix.at_ms - anchor.fix.at_ms >= long_ms
-        });
+        let lasts =
+            around.last().is_some_and(|(_, last)| last.fix.at_ms - anchor.fix.at_ms >= long_ms);
         if let (true, Some((last, end))) = (lasts, around.last()) {
             let point = middle(around.iter().map(|(_, one)| one.point));
             let stop = Stop { from: anchor.fix.at(), until: end.fix.at(), point };

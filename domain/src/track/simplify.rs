@@ -48,9 +48,8 @@ impl Sleeve {
 
     /// Narrows the sleeve by a point; false when a straight line to it misses one before.
     fn takes(&mut self, point: Point, tolerance_m: f64) -> bool {
-        let east = turned_deg(point.lng - self.anchor.lng)
-            * DEGREE_M
-            * self.anchor.lat.to_radians().cos();
+        let east =
+            turned_deg(point.lng - self.anchor.lng) * DEGREE_M * self.anchor.lat.to_radians().cos();
         let north = (point.lat - self.anchor.lat) * DEGREE_M;
         let metres = east.hypot(north);
         if metres + tolerance_m < self.farthest_m {

@@ -7,8 +7,9 @@ use super::{
     Fix, Frame, Mark, NotAFix, Seen, Sent, Source,
     codec::{decode, encode},
     coverage::{Target, cells, inside_s, route, visits},
-    gpx, marked, measured,
+    gpx, marked,
     measure::stretches,
+    measured,
     simplify::simplified,
 };
 use crate::{
@@ -187,15 +188,23 @@ fn off(point: Point, from: Point, to: Point) -> f64 {
 fn a_point_is_checked_when_it_comes() {
     let raw = |lng, lat| RawPoint { lng, lat, coord_type: CoordType::Gcj02 };
     let sent = |raw, accuracy_m, speed_mps, at| Sent {
-        seq: 1, at, raw, accuracy_m, speed_mps, source: Source::Gps, mocked: false,
+        seq: 1,
+        at,
+        raw,
+        accuracy_m,
+        speed_mps,
+        source: Source::Gps,
+        mocked: false,
     };
     let good = Fix::new(&sent(raw(115.123_456_789, 30.0), Some(3.84), Some(1.237), at(0))).unwrap();
     assert_eq!((good.lng, good.accuracy, good.speed), (1_151_234_568, Some(38), Some(124)));
     assert!(matches!(
-        Fix::new(&sent(raw(f64::NAN, 30.0), None, None, at(0))), Err(NotAFix::Coordinate(_))
+        Fix::new(&sent(raw(f64::NAN, 30.0), None, None, at(0))),
+        Err(NotAFix::Coordinate(_))
     ));
     for (accuracy, speed, name) in [
-        (Some(-1.0), None, "accuracy"), (Some(f64::NAN), None, "accuracy"),
+        (Some(-1.0), None, "accuracy"),
+        (Some(f64::NAN), None, "accuracy"),
         (None, Some(f64::INFINITY), "speed"),
     ] {
         let refused = Fix::new(&sent(raw(115.0, 30.0), accuracy, speed, at(0)));
@@ -297,7 +306,10 @@ fn a_stop_is_told_and_its_trembling_is_no_distance() {
 fn boundary(west: f64, south: f64, east: f64, north: f64) -> MultiPolygon {
     let corner = |x: f64, y: f64| [HOME.lng + x * EAST, HOME.lat + y * NORTH];
     let ring = vec![
-        corner(west, south), corner(east, south), corner(east, north), corner(west, north),
+        corner(west, south),
+        corner(east, south),
+        corner(east, north),
+        corner(west, north),
         corner(west, south),
     ];
     from_rings(&vec![vec![ring]]).unwrap()
@@ -327,7 +339,8 @@ fn coverage_is_told_by_places_and_time() {
     assert_eq!((seen_cells.share.of, seen_cells.share.all), (8, 64));
     let inside = inside_s(&track, &square, &policy);
     assert!((280..=295).contains(&inside), "{inside}");
-    let line = [target(5.0, 0.0, 0).point, target(5.0, 200.0, 0).point, target(205.0, 200.0, 0).point];
+    let line =
+        [target(5.0, 0.0, 0).point, target(5.0, 200.0, 0).point, target(205.0, 200.0, 0).point];
     let along = route(&track, &line, &policy);
     assert!((0.5..0.7).contains(&along.part().unwrap()), "{along:?}");
     assert_eq!(route(&track, &[], &policy).part(), None);

@@ -63,7 +63,6 @@ pub(crate) fn opening(holder: AreaId) -> Opening {
         },
         holder: unit(holder),
         reporter: reporter(0),
-        patrol: None,
         handled: None,
     }
 }
