@@ -133,6 +133,15 @@ enum Fate {
     Refused(Refused),
 }
 
+impl Fate {
+    /// Whether it could be another by a patrol or a consent that changed since.
+    fn rests_on_state(self) -> bool {
+        use Refused as R;
+        let moving = [R::OutsideWindow, R::Paused, R::NoConsent, R::ConsentWithdrawn];
+        matches!(self, Self::Refused(why) if moving.contains(&why))
+    }
+}
+
 impl PointsView {
     fn new(sent: &[FixBody], fates: &[Fate]) -> Self {
         let result = |(fix, fate): (&FixBody, &Fate)| {
@@ -239,6 +248,10 @@ impl Sending<'_> {
             let known = self.app.walkers.look(self.app, tenant, person, fresh).await?;
             let mut fates = vec![Fate::Stored; points.len()];
             let mut new = self.admitted(points, coord_type, &patrol.state, &known, &mut fates);
+            // What is refused is refused by a state that was read for it.
+            if !fresh && fates.iter().any(|fate| fate.rests_on_state()) {
+                continue;
+            }
             let mut stored = Vec::new();
             if let (true, Some(numbers)) = (fresh, range(&new)) {
                 stored = self.stored(patrol.state.id, numbers).await?;
@@ -339,7 +352,7 @@ impl Sending<'_> {
     ) -> Upload {
         let fixes: Vec<Fix> = new.values().map(|(fix, _)| *fix).collect();
         let overlaps = |(first, fixes): &&(i64, Vec<Fix>)| {
-            let newest = fixes.iter().map(|fix| i64::from(fix.seq)).max().unwrap_or(*first);
+            let last = fixes.iter().map(|fix| i64::from(fix.seq)).max().unwrap_or(*first);
             *first <= last_seq && last >= first_seq
         };
         let received_at = self.app.clock.now();
