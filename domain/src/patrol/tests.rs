@@ -1,3 +1,5 @@
+//! A patrol on paper: what follows what, and which points are taken when.
+
 use crate::id::PersonId;
 
 use super::*;
