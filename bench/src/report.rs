@@ -25,7 +25,7 @@ const TRANSACTION: &str = r#"
 \startpipeline
 BEGIN;
 INSERT INTO "journal" ("tenant_id", "flow_id", "seq", "flow", "command_id", "part", "name", "digest", "actor_id", "actor_name", "at", "events", "hash") VALUES (:j_tenant_id, ('01900000-0000-7000-8000-' || :n::text)::uuid, :j_seq, :j_flow, ('01900000-0000-7001-8000-' || :n::text)::uuid, :j_part, :j_name, :j_digest, :j_actor_id, :j_actor_name, :j_at, :j_events, :j_hash);
-INSERT INTO "reports" ("tenant_id", "id", "seq", "head", "number", "status", "path", "reporter_id", "case_id", "received_at", "state") VALUES (:r_tenant_id, ('01900000-0000-7000-8000-' || :n::text)::uuid, :r_seq, :r_head, :r_number, :r_status, :r_path, ('01900000-0000-7002-8000-' || :u::text)::uuid, NULL, :r_received_at, :r_state);
+INSERT INTO "reports" ("tenant_id", "id", "seq", "head", "number", "status", "path", "reporter_id", "case_id", "received_at", "state", "patrol_id") VALUES (:r_tenant_id, ('01900000-0000-7000-8000-' || :n::text)::uuid, :r_seq, :r_head, :r_number, :r_status, :r_path, ('01900000-0000-7002-8000-' || :u::text)::uuid, NULL, :r_received_at, :r_state, NULL);
 INSERT INTO "obligations" ("tenant_id", "flow_id", "no", "duty", "unit_id", "flow", "number", "title", "unit_name", "started_at", "due_at", "term", "settled_at", "outcome", "next_at") VALUES (:o_tenant_id, ('01900000-0000-7000-8000-' || :n::text)::uuid, :o_no, :o_duty, ('01900000-0000-7003-8000-' || :u::text)::uuid, :o_flow, :o_number, :o_title, :o_unit_name, :o_started_at, :o_due_at, :o_term, NULL, NULL, :o_next_at);
 COMMIT;
 \endpipeline

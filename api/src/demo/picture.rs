@@ -105,6 +105,7 @@ svg { display: block; width: 100%; height: auto; max-height: 80vh; }
 .place { fill: var(--place); fill-opacity: .18; stroke: var(--place); stroke-width: 2; }
 .stop { fill: var(--stop); } .odd { fill: none; stroke: var(--odd); stroke-width: 2.5; } .end { fill: var(--walk); }
 text { fill: var(--ink); font-size: 15px; paint-order: stroke; stroke: var(--panel); stroke-width: 4px; }
+@media (max-width: 600px) { text { font-size: 25px; } .walk { stroke-width: 5; } }
 .scale { stroke: var(--ink); stroke-width: 2; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: .2em 1em; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
@@ -201,11 +202,16 @@ impl Picture<'_> {
         let seen = visits.filter(|visit| text(visit, "/name") == name);
         let seen = seen.filter_map(|visit| visit.get("visited")?.as_bool()).any(|seen| seen);
         let mark = if seen { "✓" } else { "—" };
+        // What stands far to the right has its name on the left.
+        let (beside, anchor) = if x > frame.width * 0.6 {
+            (x - radius - 4.0, "end")
+        } else {
+            (x + radius + 4.0, "start")
+        };
         let _ = write!(
             out,
             "<circle class=\"place\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\">{mark} {}</text>",
-            x + radius + 4.0,
+             <text x=\"{beside:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{mark} {}</text>",
             y + 5.0,
             escaped(&name)
         );
@@ -216,7 +222,7 @@ impl Picture<'_> {
         let last = lines.last().and_then(|line| line.last());
         for (point, label) in [(first, "起 start"), (last, "止 end")] {
             let Some((x, y)) = point.map(|point| frame.at(*point)) else { continue };
-            let shift = if label.starts_with('起') { -10.0 } else { 22.0 };
+            let shift = if label.starts_with('起') { 24.0 } else { -12.0 };
             let _ = write!(
                 out,
                 "<circle class=\"end\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\"/>\

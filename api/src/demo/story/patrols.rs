@@ -79,7 +79,7 @@ impl Story {
             let point = json!({ "lng": lng, "lat": lat, "coord_type": "wgs84" });
             json!({ "name": name, "point": point, "radius_m": 30 })
         };
-        let checkpoints = [point(60, "小学门口"), point(180, "菜市场"), point(300, "老旧小区北门")];
+        let checkpoints = [point(30, "小学门口"), point(300, "菜市场"), point(333, "老旧小区北门")];
         let body = json!({
             "area_id": area, "purpose": "routine",
             "window": { "from": now, "until": now + Duration::hours(3) },
@@ -257,7 +257,9 @@ impl Walk {
             let most = points.iter().map(axis).fold(f64::NEG_INFINITY, f64::max);
             f64::midpoint(least, most)
         };
-        let (east, north) = (lng - middle(|point| point.lon), lat - middle(|point| point.lat));
+        // A little further north, so that where most time is spent lies within.
+        let (east, north) =
+            (lng - middle(|point| point.lon), lat - middle(|point| point.lat) + 0.0011);
         Self { points, east, north }
     }
 
