@@ -145,11 +145,6 @@ impl Desk {
     pub(crate) fn workers(&self) -> Vec<(&str, Uuid)> {
         self.posts.iter().map(|at| (at.worker.as_str(), at.place.grid.id.0)).collect()
     }
-
-    /// The token of the officer of a place.
-    pub(crate) fn officer(&self, number: u64) -> Option<&str> {
-        self.post(number).map(|at| at.officer.as_str())
-    }
 }
 
 async fn login(client: &mut Client, account: &str, town: &Town) -> Done<String> {

@@ -315,6 +315,8 @@ fn purge_consents(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) ->
     let old: Vec<Id> = consents::table
         .filter(c::tenant_id.eq(Id(tenant.0)).and(c::at.lt(At(cutoff))))
         .filter(diesel::dsl::exists(newer).or(c::answer.eq(WITHDRAWN)))
+        // The oldest first: no consent outlives the answer that took it back.
+        .order((c::at.asc(), c::id.asc()))
         .select(c::id)
         .limit(limit)
         .load(db)?;

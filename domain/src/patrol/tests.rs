@@ -101,3 +101,35 @@ fn what_cannot_follow_does_not() {
     }
     assert_eq!(Patrol::evolve(None, &Event::Paused { at: moment(1) }), None);
 }
+
+proptest::proptest! {
+    /// Whatever a phone says in whatever order, what was accepted makes times in order, within the
+    /// window, and every point belongs to exactly those.
+    #[test]
+    fn times_under_way_are_in_order_and_apart(
+        steps in proptest::collection::vec((0..400_i64, 0..3_u8), 0..30), point in -60..500_i64
+    ) {
+        let mut patrol = patrol();
+        let mut last = 0;
+        for (minutes, what) in steps {
+            last = (last + minutes % 40).min(600);
+            let event = match what {
+                0 => Event::Paused { at: moment(last) },
+                1 => Event::Resumed { at: moment(last) },
+                _ => Event::Finished { at: moment(last), late: None },
+            };
+            if let Some(after) = Patrol::evolve(Some(patrol.clone()), &event) {
+                patrol = after;
+            }
+        }
+        let times = patrol.under_way();
+        for (from, until) in &times {
+            proptest::prop_assert!(from <= until && patrol.window.from <= *from);
+            proptest::prop_assert!(*until <= patrol.window.until);
+        }
+        proptest::prop_assert!(times.is_sorted_by(|a, b| a.1 <= b.0));
+        let inside = times.iter().any(|(from, until)| (*from..=*until).contains(&at(point)));
+        proptest::prop_assert_eq!(patrol.takes_point(at(point)).is_ok(), inside);
+        proptest::prop_assert!(patrol.active_s(at(10_000)) <= 240 * 60);
+    }
+}

@@ -236,9 +236,10 @@ fn the_printed_matrix_is_up_to_date() {
             row([&name, debtor(duty), &permission, when, limit, work, basis])
         };
         if !duty.limited() {
-            let until = match duty {
-                Duty::Patrol => "巡查时段结束 the end of the duty window",
-                _ => "批准的挂账期限 as approved",
+            let until = if duty == Duty::Patrol {
+                "巡查时段结束 the end of the duty window"
+            } else {
+                "批准的挂账期限 as approved"
             };
             rows.push(cells("-", until, "-"));
         }

@@ -21,22 +21,22 @@ fn window() -> Window {
     Window { from: morning(), until: morning() + Duration::hours(8) }
 }
 
-fn new() -> Box<New> {
-    Box::new(New {
+fn new() -> New {
+    New {
         id: PatrolId(Uuid::from_u128(77)),
         area: GRID,
         purpose: Purpose::Routine,
         window: window(),
         itinerary: Itinerary::default(),
-    })
+    }
 }
 
 pub(crate) fn plan() -> Command {
-    Command::Plan { new: new(), occasion: None }
+    Command::Plan { new: Box::new(new()), occasion: None }
 }
 
 pub(crate) fn begin() -> Command {
-    Command::Begin { new: new(), time: None, late: None }
+    Command::Begin { new: Box::new(new()), time: None, late: None }
 }
 
 fn made(by: &Actor, command: &Command) -> Chain<Patrol> {
@@ -63,8 +63,8 @@ pub(crate) fn then(chain: &mut Chain<Patrol>, by: &Actor, command: &Command) {
     chain.commit(&change);
 }
 
-pub(crate) fn content() -> Box<Content> {
-    Box::new(Content {
+pub(crate) fn content() -> Content {
+    Content {
         name: line("早间巡查"),
         purpose: Purpose::Routine,
         recurrence: Recurrence::Daily {},
@@ -73,12 +73,12 @@ pub(crate) fn content() -> Box<Content> {
         from: local_day(morning()),
         until: None,
         itinerary: Itinerary::default(),
-    })
+    }
 }
 
 pub(crate) fn create() -> patrol_plan::Command {
     let id = PlanId(Uuid::from_u128(78));
-    patrol_plan::Command::Create { id, area: GRID, content: content() }
+    patrol_plan::Command::Create { id, area: GRID, content: Box::new(content()) }
 }
 
 /// A plan somebody made.
@@ -133,7 +133,7 @@ fn what_was_planned_is_done_in_time_late_or_lifted() {
 fn times_of_the_phone_are_kept_in_order_and_within_bounds() {
     let now = morning() + Duration::hours(4);
     let began = Chain::<Patrol>::default();
-    let at = |time| Command::Begin { new: new(), time: Some(time), late: None };
+    let at = |time| Command::Begin { new: Box::new(new()), time: Some(time), late: None };
     let change = began.ask(&worker(1), now, &at(morning() + minutes(5))).unwrap();
     let run = change.state.status.run().unwrap().clone();
     assert_eq!((run.started.at, run.started.received_at), (morning() + minutes(5), now));
@@ -149,7 +149,7 @@ fn times_of_the_phone_are_kept_in_order_and_within_bounds() {
     let told = began.ask(&worker(1), days_later, &at(morning()));
     assert_eq!(told, Err(Refusal::LateUnexplained { hours: 24 }));
     let late = Some(prose("手机没电"));
-    let told = Command::Begin { new: new(), time: Some(morning()), late };
+    let told = Command::Begin { new: Box::new(new()), time: Some(morning()), late };
     let change = began.ask(&worker(1), days_later, &told).unwrap();
     assert!(change.state.status.run().unwrap().late_entry.is_some());
 }
@@ -163,9 +163,9 @@ fn a_walk_not_taken_is_urged_and_nobody_is_supervised_for_it() {
         let (no, at) = (term.no, term.next_at.unwrap());
         let change = chain.ask(&system, at, &Command::Lapse { term: no }).unwrap();
         let events: Vec<Event> = serde_json::from_str(&change.entry.events).unwrap();
-        taken.extend(events.iter().filter_map(|event| match event {
-            Event::Measured { what, .. } => Some(*what),
-            _ => None,
+        taken.extend(events.iter().filter_map(|event| {
+            let Event::Measured { what, .. } = event else { return None };
+            Some(*what)
         }));
         chain.commit(&change);
     }
@@ -204,19 +204,19 @@ fn told(days: &[NaiveDate]) -> Vec<String> {
 
 #[test]
 fn each_day_is_made_once_a_day_ahead() {
-    let all = days(*content(), &looks(4));
+    let all = days(content(), &looks(4));
     assert_eq!(told(&all), ["04-03", "04-04", "04-05", "04-06", "04-07"]);
-    let mut over = *content();
+    let mut over = content();
     over.at = NaiveTime::from_hms_opt(1, 0, 0).unwrap();
     assert_eq!(told(&days(over, &looks(1))), ["04-04"], "today's window is over");
-    let mut until = *content();
+    let mut until = content();
     until.until = Some(local_day(morning()) + Duration::days(1));
     assert_eq!(told(&days(until, &looks(9))), ["04-03", "04-04"]);
 }
 
 #[test]
 fn recurrences_are_what_they_say() {
-    let with = |recurrence| days(Content { recurrence, ..*content() }, &looks(14));
+    let with = |recurrence| days(Content { recurrence, ..content() }, &looks(14));
     // Friday 3 April; Qingming is 4 to 6 April.
     let working = with(Recurrence::WorkingDays {});
     assert_eq!(told(&working)[..3], ["04-03", "04-07", "04-08"]);
@@ -240,7 +240,7 @@ fn recurrences_are_what_they_say() {
 #[test]
 fn days_nobody_looked_at_are_not_made_up() {
     let gap = [morning(), morning() + Duration::days(20)];
-    assert_eq!(told(&days(*content(), &gap)), ["04-03", "04-04", "04-23", "04-24"]);
+    assert_eq!(told(&days(content(), &gap)), ["04-03", "04-04", "04-23", "04-24"]);
 }
 
 #[test]

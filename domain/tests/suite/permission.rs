@@ -276,7 +276,7 @@ fn patrol_rights() -> Vec<Right> {
         right(
             ("amend", "修改巡查计划", managing, GRID),
             patrols::created(),
-            patrol_plan::Command::Amend { content: patrols::content() },
+            patrol_plan::Command::Amend { content: Box::new(patrols::content()) },
         ),
         right(
             ("retire", "停用巡查计划", managing, GRID),
