@@ -414,6 +414,49 @@ fn right(city: &City, operation: &str) -> Option<Right> {
             city.by("community").post(&format!("{path}/join"), &json!({ "case_id": case })).done();
             (format!("{path}/unjoin"), json!({}))
         }
+        "list_patrols" => list("patrols"),
+        "get_patrol_sampling" => list("patrols/sampling"),
+        "list_patrol_plans" => list("patrol_plans"),
+        "list_nearest_workers" => {
+            list(&format!("areas/{}/nearest_workers?lng=110.005&lat=30.005", area(seed::GRID)))
+        }
+        "plan_patrol" => ("/api/v1/patrols".to_owned(), crate::patrol::planned(city, city.now())),
+        "begin_patrol" => {
+            let until = city.now() + chrono::Duration::hours(8);
+            let grid = area(seed::GRID);
+            let body = json!({ "area_id": grid, "purpose": "routine", "until": until });
+            ("/api/v1/patrols/begin".to_owned(), body)
+        }
+        "start_patrol" | "cancel_patrol" => {
+            let body = crate::patrol::planned(city, city.now());
+            let id = text(&city.by("grid_leader").post("/api/v1/patrols", &body).done(), "/id");
+            let verb = operation.trim_end_matches("_patrol");
+            let body = if verb == "start" { json!({}) } else { reason() };
+            (format!("/api/v1/patrols/{id}/{verb}"), body)
+        }
+        "get_patrol"
+        | "get_patrol_timeline"
+        | "get_patrol_track"
+        | "get_patrol_gpx"
+        | "get_patrol_coverage"
+        | "pause_patrol"
+        | "resume_patrol"
+        | "finish_patrol"
+        | "note_patrol"
+        | "upload_points" => walked(city, operation),
+        "create_patrol_plan" => ("/api/v1/patrol_plans".to_owned(), crate::patrol::plan(city)),
+        "get_patrol_plan" | "amend_patrol_plan" | "retire_patrol_plan" => {
+            let plan = crate::patrol::plan(city);
+            let made = city.by("grid_leader").post("/api/v1/patrol_plans", &plan).done();
+            let path = format!("/api/v1/patrol_plans/{}", text(&made, "/id"));
+            match operation {
+                "get_patrol_plan" => (path, Value::Null),
+                "amend_patrol_plan" => {
+                    (format!("{path}/amend"), json!({ "content": plan["content"] }))
+                }
+                _ => (format!("{path}/retire"), reason()),
+            }
+        }
         // Their answers depend on credentials, not on roles: `auth.rs`; and whoever is erased is
         // gone: `erasure.rs`.
         "login"
@@ -427,6 +470,24 @@ fn right(city: &City, operation: &str) -> Option<Right> {
         | "erase_me" => return None,
         _ => panic!("nobody tries {operation}: add it here"),
     })
+}
+
+/// A patrol of the worker, and something to be asked of it.
+fn walked(city: &City, operation: &str) -> Right {
+    let path = format!("/api/v1/patrols/{}", crate::patrol::begun(city));
+    match operation {
+        "get_patrol" => (path, Value::Null),
+        "upload_points" => (format!("{path}/points"), json!({ "points": [] })),
+        "note_patrol" => (format!("{path}/note"), json!({ "text": "备注" })),
+        "resume_patrol" => {
+            city.by("worker").post(&format!("{path}/pause"), &json!({})).done();
+            (format!("{path}/resume"), json!({}))
+        }
+        "pause_patrol" | "finish_patrol" => {
+            (format!("{path}/{}", operation.trim_end_matches("_patrol")), json!({}))
+        }
+        reads => (format!("{path}/{}", reads.trim_start_matches("get_patrol_")), Value::Null),
+    }
 }
 
 fn vendor(city: &City) -> Value {

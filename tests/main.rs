@@ -43,6 +43,8 @@ mod openapi;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod patrol;
+#[cfg(test)]
 mod person;
 #[cfg(test)]
 mod personal;
@@ -72,6 +74,8 @@ mod tidy;
 mod token;
 #[cfg(test)]
 mod totp;
+#[cfg(test)]
+mod track;
 #[cfg(test)]
 mod wechat;
 #[cfg(test)]

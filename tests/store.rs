@@ -151,6 +151,7 @@ impl Desk {
             confidential: false,
             anonymous: false,
             contact: false,
+            patrol: None,
             handled: None,
         }
     }

@@ -2,7 +2,10 @@
 //!
 //! `application/json` in UTF-8, at most 256 KiB, no field unknown (the types say
 //! `deny_unknown_fields`); what is wrong is told with the place where it is. An empty body is
-//! `{}`, because many steps need nothing but their address.
+//! `{}`, because many steps need nothing but their address. Uploads of points may be larger, and
+//! compressed: [`zipped`].
+
+pub mod zipped;
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -70,7 +73,13 @@ fn acceptable(headers: &HeaderMap) -> Result<(), Problem> {
             "The body must not be compressed; leave Content-Encoding out.",
         ));
     }
-    let full = text(&CONTENT_TYPE).unwrap_or_default();
+    json_in_utf8(headers)
+}
+
+/// Refuses what is not JSON.
+fn json_in_utf8(headers: &HeaderMap) -> Result<(), Problem> {
+    let full = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+    let full = full.unwrap_or_default();
     let mut parts = full.split(';').map(str::trim);
     let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
     let utf8 = parts.all(|parameter| {

@@ -21,7 +21,9 @@ use domain::{
     actor::Actor,
     case::{self, Case},
     change::{Request, act},
-    id::TenantId,
+    id::{PlanId, TenantId},
+    patrol::{self, Patrol},
+    patrol_plan::{self, PatrolPlan},
     refusal::Refusal,
     report::{self, Report},
 };
@@ -29,6 +31,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use persistence::{
     Outcome, StoreError,
     obligation::{self, Lapsing},
+    patrol_plan as plans,
 };
 use uuid::Uuid;
 
@@ -103,7 +106,7 @@ pub async fn run(app: Data<App>) {
 /// Takes every measure that is due now, by the newest calendars; answers how many flows it moved.
 pub async fn pass(app: &App) -> Result<u64, StoreError> {
     let now = app.clock.now();
-    let mut sum = follow_calendars(app).await?;
+    let mut sum = follow_calendars(app).await? + make_patrols(app).await?;
     loop {
         let due = app.store.read(move |db| obligation::lapsing(db, now, PAGE)).await?;
         let oldest = due.first().map_or(now, |first| first.next_at);
@@ -121,6 +124,76 @@ pub async fn pass(app: &App) -> Result<u64, StoreError> {
             return Ok(sum);
         }
     }
+}
+
+/// Makes the patrols of today and tomorrow that are due by their plans; answers how many plans it
+/// moved.
+async fn make_patrols(app: &App) -> Result<u64, StoreError> {
+    let mut sum = 0;
+    loop {
+        let now = app.clock.now();
+        let due = app.store.read(move |db| plans::due(db, now, PAGE)).await?;
+        let made: u64 = stream::iter(due)
+            .map(|(tenant, plan)| make_patrol(app, tenant, plan))
+            .buffer_unordered(ABREAST)
+            .fold(0, |sum, made| ready(sum + u64::from(made)))
+            .await;
+        sum += made;
+        // A plan that made today's is due again for tomorrow; one of which nothing came waits.
+        if made == 0 {
+            return Ok(sum);
+        }
+    }
+}
+
+/// Makes the next patrol of one plan; false when it was made already, or cannot be now.
+async fn make_patrol(app: &App, tenant: TenantId, plan: PlanId) -> bool {
+    match made(app, tenant, plan).await {
+        Ok(made) => made,
+        Err(error) => {
+            app.pulse.failed.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(%error, plan = %plan, "a planned patrol could not be made");
+            false
+        }
+    }
+}
+
+/// The plan and its patrol move in one commit: a day is made once, by whichever replica.
+async fn made(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreError> {
+    let Some(world) = app.worlds.get(tenant) else { return Ok(false) };
+    let Some(root) = world.areas.root() else { return Ok(false) };
+    let by = Actor::system(tenant, root.unit());
+    let Some(stored) = app.store.look::<PatrolPlan>(tenant, plan.0).await? else {
+        return Ok(false);
+    };
+    let context = world.context(&by, app.clock.now());
+    let request = Request::of_system(&format!("plan\n{tenant}\n{plan}\n{}", stored.seq));
+    let refused = |refusal: &Refusal| {
+        StoreError::Inconsistent(format!("patrol plan {plan}: {}", refusal.code()))
+    };
+    let make = patrol_plan::Command::Make;
+    let change = match act::<PatrolPlan>(Some(&stored), &make, request, 0, context) {
+        Ok(change) => change,
+        // A replica was faster, or somebody changed it.
+        Err(Refusal::NothingDue) => return Ok(false),
+        Err(refusal) => return Err(refused(&refusal)),
+    };
+    let day = change.state.made.filter(|day| stored.state.made != Some(*day));
+    let mut writes = Vec::with_capacity(2);
+    if let Some(day) = day
+        && let Some(new) = stored.state.patrol(day)
+    {
+        let occasion = Some(stored.state.occasion(day));
+        let plan = patrol::Command::Plan { new: Box::new(new), occasion };
+        match act::<Patrol>(None, &plan, request, 1, context) {
+            Ok(patrol) => writes.push(Patrol::write(patrol)),
+            // The area is no more: the plan goes on without making anything there.
+            Err(Refusal::AreaRetired { .. } | Refusal::NotATerritory { .. }) => {}
+            Err(refusal) => return Err(refused(&refusal)),
+        }
+    }
+    writes.insert(0, PatrolPlan::write(change));
+    Ok(app.store.commit(writes).await? == Outcome::Done)
 }
 
 /// Debts of one flow next to each other: their measures are taken one after the other, as two at
@@ -149,10 +222,10 @@ async fn measures(app: &App, debts: Vec<Lapsing>) -> u64 {
 /// Takes one measure; false when it was taken already, or cannot be now.
 async fn measure(app: &App, debt: Lapsing) -> bool {
     let Lapsing { duty, unit, no, .. } = debt;
-    let result = if debt.flow == "report" {
-        command_of::<Report>(app, &debt, report::Command::Lapse { term: no }).await
-    } else {
-        command_of::<Case>(app, &debt, case::Command::Lapse { duty, unit, term: no }).await
+    let result = match debt.flow.as_str() {
+        "report" => command_of::<Report>(app, &debt, report::Command::Lapse { term: no }).await,
+        "patrol" => command_of::<Patrol>(app, &debt, patrol::Command::Lapse { term: no }).await,
+        _ => command_of::<Case>(app, &debt, case::Command::Lapse { duty, unit, term: no }).await,
     };
     match result {
         Ok(taken) => taken,
@@ -247,6 +320,10 @@ async fn anew(
     const ATTEMPTS: usize = 4;
     let what = |seq| format!("recompute\n{tenant}\n{id}\n{edition}\n{seq}");
     for _ in 0..ATTEMPTS {
+        // Patrols have fixed ends: no calendar moves them.
+        if flow == "patrol" {
+            return Ok(false);
+        }
         let outcome = if flow == "report" {
             as_system::<Report>(app, tenant, id, &report::Command::Recompute, what).await?
         } else {

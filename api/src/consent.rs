@@ -214,6 +214,10 @@ async fn answer_consent(
         .run(move |db| {
             let (stored, new) = privacy::consent_to(db, tenant, &new)?;
             if new {
+                // Without consent nobody knows where they are.
+                if !stored.given && stored.purpose == Privacy::TRACK {
+                    persistence::track::forget(db, tenant, stored.person)?;
+                }
                 persistence::audit::append(db, tenant, note)?;
             }
             Ok(stored)

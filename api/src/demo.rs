@@ -3,6 +3,7 @@
 
 mod city;
 mod driver;
+mod picture;
 pub mod standin;
 mod story;
 mod time;

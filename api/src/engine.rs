@@ -10,6 +10,8 @@ use domain::{
     case::Case,
     change::{Change, Request, Stored, act},
     flow::Context,
+    patrol::Patrol,
+    patrol_plan::PatrolPlan,
     person::Person,
     policy::Policy,
     refusal::Refusal,
@@ -73,6 +75,24 @@ impl Kept for Policy {
     }
     fn visible(&self, _: &Actor, _: Instant) -> bool {
         true
+    }
+}
+
+impl Kept for Patrol {
+    fn write(change: Change<Self>) -> Write {
+        Write::Patrol(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
+
+impl Kept for PatrolPlan {
+    fn write(change: Change<Self>) -> Write {
+        Write::Plan(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
     }
 }
 

@@ -42,6 +42,7 @@ pub mod outbound;
 pub mod page;
 pub mod params;
 pub mod password;
+pub mod patrol;
 pub mod person;
 pub mod policy;
 pub mod post;

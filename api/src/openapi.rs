@@ -45,6 +45,7 @@ the case closes.\n\n\
         (name = "people", description = "人员与授权 · people and grants"),
         (name = "privacy", description = "个人信息：联系方式、明文查看、同意、导出、删除 · people's data and their rights"),
         (name = "audit", description = "审计日志、明文查看记录、保存期限 · the audit log, disclosures, retention"),
+        (name = "patrols", description = "巡查：计划、起止、轨迹、覆盖 · patrols, their plans and tracks"),
         (name = "service", description = "运行状况 · health of the service"),
     ),
     components(schemas(ProblemView<'_>, FaultView<'_>)),

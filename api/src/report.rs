@@ -11,9 +11,10 @@ use domain::{
     coordinate::{CoordinateError, RawPoint},
     duplicate::Sighting,
     flow::Context,
-    id::{AreaId, CaseId, CommandId, PersonId, ReportId},
+    id::{AreaId, CaseId, CommandId, PatrolId, PersonId, ReportId},
     intake::{self, Correction},
     personal::SubjectKind,
+    refusal::Refusal,
     report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
     rules::Urgency,
     sla::{Complexity, Demand},
@@ -36,6 +37,7 @@ use crate::{
     names::Known,
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
+    patrol,
     problem::{Code, Problem, Reply},
     state::App,
     timeline::{self, TimelineParams, TimelineView},
@@ -116,6 +118,9 @@ pub struct SubmitBody {
     contact: Option<ReporterContact>,
     /// What was done, when it was handled there and then. 自行处置。
     handled: Option<HandledBody>,
+    /// On which patrol of one's own, under way then. 所属巡查。
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    patrol_id: Option<Uuid>,
 }
 
 /// What was done on the spot.
@@ -182,6 +187,8 @@ pub struct ReportView {
     redirect: Option<&'static str>,
     /// In Chinese.
     redirect_label: Option<&'static str>,
+    /// On which patrol it was made. 所属巡查。
+    patrol_id: Option<Uuid>,
     /// The case it led to. 关联案卷。
     case_id: Option<Uuid>,
     /// How that case stands; shown when one report is looked at.
@@ -242,6 +249,7 @@ impl ReportView {
             reason,
             redirect: redirect.map(Redirect::name),
             redirect_label: redirect.map(Redirect::label),
+            patrol_id: report.patrol.map(|patrol| patrol.0),
             case_id: report.status.case().map(|case| case.0),
             case: None,
             possible: report::possible(status),
@@ -304,7 +312,12 @@ async fn submit_report(
         None => Request::new(key.0, "submit_report", id, &body),
     };
     let draft = draft(body, id, key.0, &world, &caller, &app)?;
+    let patrol = patrol::named(&app, &caller, draft.patrol).await?;
     let (stored, _) = engine::begin(&app, &caller, asked, |context| {
+        if let Some(id) = draft.patrol {
+            let patrol = patrol.as_ref().ok_or(Refusal::NoSuchPatrol { id })?;
+            patrol.state.takes_report(caller.person, draft.client_at.unwrap_or(context.at))?;
+        }
         let (change, case) = intake::submit(draft, asked, context)?;
         let case = case.into_iter().map(|case| Write::Case(Box::new(case)));
         Ok((change, case.chain(sealed.map(|sealed| sealed.write)).collect()))
@@ -342,6 +355,7 @@ fn draft(
         confidential: body.confidential,
         anonymous: body.anonymous,
         contact: body.contact.is_some(),
+        patrol: body.patrol_id.map(PatrolId),
         handled: body.handled.map(|handled| Handled { case, result: handled.result }),
     })
 }

@@ -66,6 +66,22 @@ pub struct ReportSeed {
     pub channel: Channel,
 }
 
+/// A point of the track of the demo's patrol, WGS-84.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct TrackPoint {
+    /// When.
+    pub t: domain::Instant,
+    /// Degrees east.
+    pub lon: f64,
+    /// Degrees north.
+    pub lat: f64,
+}
+
+/// Where somebody walked on a morning.
+pub fn track() -> Vec<TrackPoint> {
+    serde_json::from_str(include_str!("../data/huangshi/patrol.json")).unwrap_or_default()
+}
+
 /// Who made a [`ReportSeed`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

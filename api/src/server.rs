@@ -15,7 +15,7 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 use crate::{
     area, audit, auth, case, client, clocks, clockwork, consent, contact, disclosure,
     docs::Docs,
-    erasure, factor, health, me, oauth, oidc, openapi, person, policy, post,
+    erasure, factor, health, me, oauth, oidc, openapi, patrol, person, policy, post,
     problem::{Code, Problem, Reply},
     report, request, retention, ring, session, shift,
     state::App,
@@ -65,6 +65,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(erasure::routes)
             .configure(audit::routes)
             .configure(retention::routes)
+            .configure(patrol::routes)
             .service(scope("/areas/{id}").configure(area::under_area).configure(shift::under_area))
             .service(
                 scope("/people/{id}")

@@ -34,6 +34,7 @@ use crate::{
     names::{self, Names},
     outbound::Outbound,
     password::Passwords,
+    patrol::Walkers,
     problem::{Code, Problem, Reply},
     quota::Quotas,
     retention::Sweep,
@@ -81,6 +82,8 @@ pub struct App {
     pub discoveries: Discoveries,
     /// What the clockwork does.
     pub pulse: Pulse,
+    /// What those answered who walk, to whether tracks may be taken.
+    pub walkers: Walkers,
     /// When what is over is looked for again.
     pub sweep: Sweep,
     /// How this server was started.
@@ -117,6 +120,7 @@ impl App {
             passwords: Passwords::new(2)
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?,
             pulse: Pulse::default(),
+            walkers: Walkers::default(),
             sweep: Sweep::default(),
             settings,
         })

@@ -204,10 +204,13 @@ pub fn label(command: &str) -> &'static str {
         "publish" => Some("发布规则"),
         "lapse" => Some("时限到点"),
         "recompute" => Some("重新计算时限"),
+        "plan" => Some("安排巡查"),
+        "begin" => Some("临时巡查"),
         _ => None,
     };
     own.or_else(|| Verb::parse(command).map(Verb::label))
         .or_else(|| report::Verb::parse(command).map(report::Verb::label))
+        .or_else(|| domain::patrol::Verb::parse(command).map(domain::patrol::Verb::label))
         .or_else(|| {
             let verb = command.strip_prefix("summons_").and_then(SummonsVerb::parse);
             verb.map(SummonsVerb::label)

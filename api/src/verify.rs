@@ -9,6 +9,8 @@ use domain::{
     flow::Flow,
     id::{AreaId, TenantId},
     journal::{self as chain, Entry, FlowKind, Hash},
+    patrol::Patrol,
+    patrol_plan::PatrolPlan,
     person::Person,
     policy::Policy,
     report::Report,
@@ -132,6 +134,8 @@ fn one(
         FlowKind::Person => self::flow::<Person>(db, tenant, flow)?,
         FlowKind::Policy => self::flow::<Policy>(db, tenant, flow)?,
         FlowKind::Areas => self::areas(db, tenant, flow)?,
+        FlowKind::Patrol => self::flow::<Patrol>(db, tenant, flow)?,
+        FlowKind::PatrolPlan => self::flow::<PatrolPlan>(db, tenant, flow)?,
     };
     found.chains += 1;
     found.entries += checked.entries;

@@ -119,6 +119,14 @@ enum_schemas! {
     duty: domain::obligation::Duty;
     /// How an obligation ended.
     obligation_outcome: domain::obligation::Outcome;
+    /// How a patrol stands.
+    patrol_status: domain::patrol::StatusName;
+    /// What a patrol is for.
+    patrol_purpose: domain::patrol::Purpose;
+    /// How a plan of patrols stands.
+    plan_standing: domain::patrol_plan::Standing;
+    /// What a position came from.
+    fix_source: domain::track::Source;
 }
 
 macro_rules! nullable_schemas {
@@ -148,6 +156,8 @@ nullable_schemas! {
     grid_kind_or_null: domain::area::GridKind;
     /// How much work a matter is, once somebody judged.
     complexity_or_null: domain::sla::Complexity;
+    /// Why a point was refused, if it was.
+    point_refusal_or_null: domain::track::admit::Refused;
 }
 
 /// A city or county.
@@ -337,6 +347,8 @@ pub enum CoordTypeBody {
     Wgs84,
     /// Chinese maps, `wx.getLocation` with `type: 'gcj02'`.
     Gcj02,
+    /// Baidu.
+    Bd09,
 }
 
 /// A point as a phone gives it.
@@ -355,11 +367,17 @@ pub struct PointBody {
 
 impl From<PointBody> for RawPoint {
     fn from(body: PointBody) -> Self {
-        let coord_type = match body.coord_type {
-            CoordTypeBody::Wgs84 => CoordType::Wgs84,
-            CoordTypeBody::Gcj02 => CoordType::Gcj02,
-        };
-        Self { lng: body.lng, lat: body.lat, coord_type }
+        Self { lng: body.lng, lat: body.lat, coord_type: body.coord_type.into() }
+    }
+}
+
+impl From<CoordTypeBody> for CoordType {
+    fn from(body: CoordTypeBody) -> Self {
+        match body {
+            CoordTypeBody::Wgs84 => Self::Wgs84,
+            CoordTypeBody::Gcj02 => Self::Gcj02,
+            CoordTypeBody::Bd09 => Self::Bd09,
+        }
     }
 }
 

@@ -261,6 +261,7 @@ fn owed(world: &Arc<World>, town: &Town, number: u64, at: domain::Instant) -> Do
         confidential: false,
         anonymous: false,
         contact: false,
+        patrol: None,
         handled: None,
     };
     let request = Request::new(CommandId(new_id()), "bench", draft.id.0, &number);

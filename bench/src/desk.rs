@@ -140,6 +140,13 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// The tokens and the grids of the workers.
+    pub(crate) fn workers(&self) -> Vec<(&str, Uuid)> {
+        self.posts.iter().map(|at| (at.worker.as_str(), at.place.grid.id.0)).collect()
+    }
+}
+
 async fn login(client: &mut Client, account: &str, town: &Town) -> Done<String> {
     let body = json!({ "tenant": "4202", "account": account, "password": town.password });
     let request = post("/api/v1/auth/login", "", new_id(), &body.to_string());

@@ -10,6 +10,7 @@ use crate::{
     report::{self, parts},
     results::shown,
     stand::{CROWDED, PLAIN, Stand},
+    tracks,
     trouble::{Done, say},
 };
 
@@ -32,6 +33,7 @@ pub(crate) async fn hold(stand: &Stand, seconds: f64) -> Done {
     let load = match part {
         Part::Inbox => inbox::look(&at, clients, time).await?,
         Part::Loop | Part::Step => loops::go(&at, clients, Until::Time(time)).await?,
+        Part::Tracks => tracks::send(&at, clients, time).await?.0,
         Part::Start
         | Part::Report
         | Part::Locate

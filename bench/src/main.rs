@@ -26,6 +26,7 @@ mod stand;
 mod start;
 mod steps;
 mod town;
+mod tracks;
 mod trouble;
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
@@ -119,6 +120,9 @@ async fn on(stand: &Stand, results: &mut Results) -> Done {
     }
     if wants(Part::Clockwork) {
         clockwork::measure(stand, results).await?;
+    }
+    if wants(Part::Tracks) {
+        tracks::measure(stand, results).await?;
     }
     Ok(())
 }

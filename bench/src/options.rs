@@ -65,6 +65,8 @@ pub(crate) enum Part {
     Clockwork,
     /// Access tokens checked, and reads while people log in
     Auth,
+    /// Points of tracks in batches of sixty, and a track read back
+    Tracks,
 }
 
 impl Options {

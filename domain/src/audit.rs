@@ -62,6 +62,8 @@ named! {
         Retention = "retention", "到期清理";
         /// A master key, or a key that signs, was put in the place of another.
         Rotate = "rotate", "轮换密钥";
+        /// Somebody saw where another walked, or is.
+        Track = "track", "查看轨迹";
     }
 }
 

@@ -32,6 +32,10 @@ ids! {
     ReportId,
     /// The file that is worked on (案卷).
     CaseId,
+    /// A walk through an area (巡查).
+    PatrolId,
+    /// A plan of such walks.
+    PlanId,
     /// One thing asked once; the `Idempotency-Key` of the request that asked it.
     CommandId,
 }

@@ -58,11 +58,23 @@ pub enum FlowKind {
     Areas,
     /// [`crate::policy::Policy`].
     Policy,
+    /// [`crate::patrol::Patrol`].
+    Patrol,
+    /// [`crate::patrol_plan::PatrolPlan`].
+    PatrolPlan,
 }
 
 impl FlowKind {
     /// Every kind.
-    pub const ALL: &[Self] = &[Self::Report, Self::Case, Self::Person, Self::Areas, Self::Policy];
+    pub const ALL: &[Self] = &[
+        Self::Report,
+        Self::Case,
+        Self::Person,
+        Self::Areas,
+        Self::Policy,
+        Self::Patrol,
+        Self::PatrolPlan,
+    ];
 
     /// Its name on the wire and in the database.
     pub const fn name(self) -> &'static str {
@@ -72,6 +84,8 @@ impl FlowKind {
             Self::Person => "person",
             Self::Areas => "areas",
             Self::Policy => "policy",
+            Self::Patrol => "patrol",
+            Self::PatrolPlan => "patrol_plan",
         }
     }
 

@@ -31,6 +31,8 @@ pub mod limit;
 pub mod locate;
 mod named;
 pub mod obligation;
+pub mod patrol;
+pub mod patrol_plan;
 pub mod person;
 pub mod personal;
 pub mod place;
@@ -47,6 +49,8 @@ pub mod sla;
 mod specific;
 pub mod tessellate;
 pub mod text;
+pub mod track;
+pub mod tracking;
 pub mod whistling;
 
 /// A moment in UTC, cut to milliseconds by whoever makes it.

@@ -57,6 +57,8 @@ named! {
         AnswerSupervision = "answer_supervision", "答复督办";
         /// Go on when a standstill is over; the system sees to it.
         Resume = "resume", "恢复办理";
+        /// Walk an area that was planned to be walked.
+        Patrol = "patrol", "巡查";
     }
 }
 
@@ -77,12 +79,13 @@ impl Duty {
             Self::Decide => Permission::DecideRequests,
             Self::Arbitrate | Self::Coordinate | Self::Rule => Permission::Arbitrate,
             Self::AnswerSupervision => Permission::AnswerSupervision,
+            Self::Patrol => Permission::Patrol,
         }
     }
 
     /// Whether the matrix of deadlines says how long it may take.
     pub const fn limited(self) -> bool {
-        !matches!(self, Self::Resume)
+        !matches!(self, Self::Resume | Self::Patrol)
     }
 
     /// Whether it is work on the case, whose clocks can be extended and stopped.

@@ -41,6 +41,10 @@ named! {
         ReporterContacts = "reporter_contacts", "上报人联系方式";
         /// Logins that are over.
         Sessions = "sessions", "登录会话";
+        /// Points of patrols.
+        Tracks = "tracks", "巡查轨迹";
+        /// Where who is on duty was seen last.
+        Positions = "positions", "在岗位置";
     }
 }
 
@@ -56,6 +60,8 @@ impl DataClass {
             Self::ReporterContacts => {
                 (30, 3660, "个人信息保护法第十九条：实现目的所必要的最短时间")
             }
+            Self::Tracks => (1, 1096, "个人信息保护法第十九条、第二十八条：行踪轨迹属敏感信息"),
+            Self::Positions => (1, 7, "个人信息保护法第十九条：仅用于就近派发"),
         }
     }
 }
@@ -110,6 +116,10 @@ pub struct Retention {
     pub reporter_contacts: u32,
     /// See [`DataClass::Sessions`].
     pub sessions: u32,
+    /// See [`DataClass::Tracks`].
+    pub tracks: u32,
+    /// See [`DataClass::Positions`].
+    pub positions: u32,
 }
 
 impl Default for Retention {
@@ -120,6 +130,8 @@ impl Default for Retention {
             consents: 1096,
             reporter_contacts: 730,
             sessions: 183,
+            tracks: 183,
+            positions: 1,
         }
     }
 }
@@ -133,6 +145,8 @@ impl Retention {
             DataClass::Consents => self.consents,
             DataClass::ReporterContacts => self.reporter_contacts,
             DataClass::Sessions => self.sessions,
+            DataClass::Tracks => self.tracks,
+            DataClass::Positions => self.positions,
         }
     }
 
@@ -181,6 +195,9 @@ impl Default for Notice {
 impl Privacy {
     /// The most purposes.
     pub const MOST: usize = 50;
+
+    /// The purpose for which tracks of patrols are taken.
+    pub const TRACK: &'static str = "track";
 
     /// What somebody may consent to; none when it needs no consent or does not exist.
     pub fn consentable(&self, code: &str) -> Option<&Processing> {

@@ -6,7 +6,7 @@ use crate::{
     Instant,
     actor::{Permission, Role},
     boundary,
-    id::{AreaId, PersonId},
+    id::{AreaId, PatrolId, PersonId},
     limit::Limit,
     obligation::Duty,
     sheet,
@@ -374,6 +374,35 @@ pub enum Refusal {
         /// Which area.
         area: String,
     },
+    /// Whoever started a patrol owns it.
+    NotYourPatrol {
+        /// Who started it.
+        worker: String,
+    },
+    /// What is told so long afterwards says why (补录).
+    LateUnexplained {
+        /// After so many hours.
+        hours: u32,
+    },
+    /// There is no such patrol of one's own.
+    NoSuchPatrol {
+        /// Which was named.
+        id: PatrolId,
+    },
+    /// The patrol was not under way at that moment.
+    NotOnPatrol {
+        /// When it began.
+        from: Instant,
+        /// When it ended, or will.
+        until: Instant,
+    },
+    /// As many as one thing may have.
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        max: usize,
+    },
 }
 
 impl Refusal {
@@ -428,6 +457,11 @@ impl Refusal {
             Self::EffectOutside { .. } => "effect_outside",
             Self::BadBoundary { .. } => "bad_boundary",
             Self::NotAGrid { .. } => "not_a_grid",
+            Self::NotYourPatrol { .. } => "not_your_patrol",
+            Self::LateUnexplained { .. } => "late_unexplained",
+            Self::NoSuchPatrol { .. } => "no_such_patrol",
+            Self::NotOnPatrol { .. } => "not_on_patrol",
+            Self::TooMany { .. } => "too_many",
             Self::Unsound { .. } => "unsound",
             Self::TooManyAsks { .. } => "too_many_asks",
             Self::TooManySupervisions { .. } => "too_many_supervisions",

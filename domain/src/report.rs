@@ -17,7 +17,7 @@ use crate::{
     claim::Claim,
     coordinate::Point,
     flow::{Context, Flow},
-    id::{CaseId, PersonId, ReportId},
+    id::{CaseId, PatrolId, PersonId, ReportId},
     journal::FlowKind,
     named::named,
     obligation::{Duty, Obligation, Term},
@@ -150,6 +150,9 @@ pub struct Report {
     /// Whether the phone's clock was ahead of ours.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clock_ahead: bool,
+    /// On which patrol it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patrol: Option<PatrolId>,
     /// What somebody saw who looked on the spot before it was filed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sight: Option<Sight>,

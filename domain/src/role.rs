@@ -107,6 +107,12 @@ named! {
         ReadAudit = "read_audit", "查看审计记录";
         /// See personal data whole, for a purpose, on the record.
         DisclosePersonal = "disclose_personal", "查看个人信息明文";
+        /// Walk patrols, and let the own track be taken on them.
+        Patrol = "patrol", "巡查";
+        /// Plan patrols.
+        ManagePatrols = "manage_patrols", "安排巡查";
+        /// See where others walked on patrol, and where who is on duty is; on the record.
+        ReadTracks = "read_tracks", "查看巡查轨迹";
     }
 }
 
@@ -124,6 +130,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::AnswerSupervision,
                 P::Comment,
                 P::GoOnDuty,
+                P::Patrol,
             ],
         ),
         (
@@ -137,6 +144,9 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::Comment,
                 P::ReadPeople,
                 P::GoOnDuty,
+                P::Patrol,
+                P::ManagePatrols,
+                P::ReadTracks,
             ],
         ),
         (
@@ -155,6 +165,9 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::Comment,
                 P::ReadPeople,
                 P::GoOnDuty,
+                P::Patrol,
+                P::ManagePatrols,
+                P::ReadTracks,
             ],
         ),
         (
@@ -173,6 +186,8 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::AnswerSupervision,
                 P::Comment,
                 P::ReadPeople,
+                P::ManagePatrols,
+                P::ReadTracks,
             ],
         ),
         (
@@ -187,6 +202,8 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::AnswerSupervision,
                 P::Comment,
                 P::ReadPeople,
+                P::ManagePatrols,
+                P::ReadTracks,
             ],
         ),
         (

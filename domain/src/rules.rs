@@ -28,6 +28,7 @@ use crate::{
     sheet::{At, Fault},
     sla,
     text::{Code, Line},
+    tracking::Tracking,
     whistling::Whistling,
 };
 
@@ -89,6 +90,8 @@ pub struct Conduct {
     pub supervision_phone: Option<Line>,
     /// What raises a supervision by itself, beside debts that are late.
     pub raising: Raising,
+    /// How tracks are taken and judged.
+    pub tracking: Tracking,
 }
 
 /// A range of households.
@@ -204,6 +207,7 @@ impl Default for Conduct {
             },
             households: Households { least: 200, most: 300 },
             supervision_phone: None,
+            tracking: Tracking::default(),
         }
     }
 }
@@ -241,6 +245,8 @@ impl Conduct {
             .collect();
         let duplicates = self.duplicates.check().into_iter();
         faults.extend(duplicates.map(|fault| fault.under("/duplicates")));
+        let tracking = self.tracking.check().into_iter();
+        faults.extend(tracking.map(|fault| fault.under("/tracking")));
         faults
     }
 }

@@ -36,6 +36,7 @@ mod suite {
     mod ledger;
     mod lists;
     mod memory;
+    mod patrol;
     mod permission;
     mod person;
     mod policy;

@@ -18,6 +18,8 @@ use domain::{
     id::{AreaId, PersonId, TenantId},
     journal::Entry,
     obligation::{Obligation, Settled},
+    patrol::Patrol,
+    patrol_plan::PatrolPlan,
     person::Person,
     policy::Policy,
     report::Report,
@@ -34,12 +36,15 @@ use crate::{
     feed,
     journal::{EntryKey, EntryRow},
     obligation::ObligationRow,
+    patrol::PatrolRow,
+    patrol_plan::PlanRow,
     person::{self, PasswordRow, PersonRow},
     policy::PolicyRow,
     post::{self, Holding},
     report::ReportRow,
     rows::{self, Keyed, Row},
     schema,
+    track::{self, TrackRow},
     types::{At, Doc, Id},
     vault::{FieldRow, KeyRow, NewSubject},
 };
@@ -79,6 +84,10 @@ pub enum Write {
         /// The boundaries that were drawn, as GeoJSON.
         drawn: Vec<(AreaId, String)>,
     },
+    /// A patrol moved.
+    Patrol(Box<Change<Patrol>>),
+    /// A plan of patrols was made, changed or followed.
+    Plan(Box<Change<PatrolPlan>>),
 }
 
 /// What became of a commit.
@@ -109,6 +118,11 @@ pub(crate) struct Commit {
     arrivals: Vec<ArrivalRow>,
     areas: Vec<AreaRow>,
     boundaries: Vec<BoundaryRow>,
+    patrols: Vec<PatrolRow>,
+    tracks: Vec<TrackRow>,
+    plans: Vec<PlanRow>,
+    /// Those who went off duty: where they are is forgotten.
+    off_duty: Vec<(TenantId, PersonId)>,
     opened: Vec<ObligationRow>,
     /// Moved or settled.
     changed: Vec<ObligationRow>,
@@ -142,6 +156,9 @@ impl Commit {
                 Write::Person(change) => {
                     first.get_or_insert(&change.entry);
                     commit.people.push(PersonRow::new(change)?);
+                    if change.state.shift.is_none() && change.entry.seq > 1 {
+                        commit.off_duty.push((change.entry.tenant, change.state.id));
+                    }
                     commit.holdings.push(Holding::new(change));
                     commit
                         .notes
@@ -186,6 +203,20 @@ impl Commit {
                     let row =
                         |(area, text): &(AreaId, String)| BoundaryRow::new(entry, *area, text);
                     commit.boundaries.extend(drawn.iter().map(row));
+                }
+                Write::Patrol(change) => {
+                    first.get_or_insert(&change.entry);
+                    commit.patrols.push(PatrolRow::new(change)?);
+                    let patrol = &change.state;
+                    if change.entry.seq == 1 {
+                        commit.tracks.push(TrackRow::empty(change.entry.tenant, patrol.id));
+                    }
+                    commit.flow(change, &patrol.number, patrol.purpose.label())?;
+                }
+                Write::Plan(change) => {
+                    first.get_or_insert(&change.entry);
+                    commit.plans.push(PlanRow::new(change)?);
+                    commit.flow(change, "", "")?;
                 }
             }
         }
@@ -321,6 +352,14 @@ fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     save_flows(db, all(commits, |commit| &commit.people))?;
     post::save(db, &all(commits, |commit| &commit.holdings))?;
     save_flows(db, all(commits, |commit| &commit.policies))?;
+    save_flows(db, all(commits, |commit| &commit.patrols))?;
+    rows::insert(db, &all(commits, |commit| &commit.tracks))?;
+    save_flows(db, all(commits, |commit| &commit.plans))?;
+    let mut off_duty = all(commits, |commit| &commit.off_duty);
+    off_duty.sort_unstable();
+    for (tenant, person) in off_duty {
+        track::forget(db, *tenant, *person)?;
+    }
     let passwords = all(commits, |commit| &commit.passwords);
     rows::upsert(db, &passwords)?;
     for row in passwords {

@@ -22,6 +22,8 @@ mod lane;
 mod look;
 pub mod migrate;
 pub mod obligation;
+pub mod patrol;
+pub mod patrol_plan;
 pub mod person;
 pub mod policy;
 pub mod post;
@@ -34,6 +36,7 @@ mod schema;
 pub mod session;
 mod store;
 pub mod tenant;
+pub mod track;
 mod types;
 pub mod vault;
 

@@ -15,8 +15,8 @@ use diesel::{
     sqlite::Sqlite,
 };
 use domain::{
-    case::Case, change::Stored, flow::Flow, id::TenantId, person::Person, policy::Policy,
-    report::Report,
+    case::Case, change::Stored, flow::Flow, id::TenantId, patrol::Patrol, patrol_plan::PatrolPlan,
+    person::Person, policy::Policy, report::Report,
 };
 use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
@@ -51,6 +51,8 @@ pub struct Memory {
     cases: States<Case>,
     people: States<Person>,
     policies: States<Policy>,
+    patrols: States<Patrol>,
+    plans: States<PatrolPlan>,
 }
 
 impl Memory {
@@ -63,6 +65,8 @@ impl Memory {
             cases: Cache::new(Self::MOST),
             people: Cache::new(Self::MOST),
             policies: Cache::new(64),
+            patrols: Cache::new(Self::MOST),
+            plans: Cache::new(256),
         }
     }
 
@@ -100,6 +104,20 @@ impl Tabled for Policy {
     const TABLE: &'static str = "policies";
     fn states(memory: &Memory) -> &States<Self> {
         &memory.policies
+    }
+}
+
+impl Tabled for Patrol {
+    const TABLE: &'static str = "patrols";
+    fn states(memory: &Memory) -> &States<Self> {
+        &memory.patrols
+    }
+}
+
+impl Tabled for PatrolPlan {
+    const TABLE: &'static str = "patrol_plans";
+    fn states(memory: &Memory) -> &States<Self> {
+        &memory.plans
     }
 }
 

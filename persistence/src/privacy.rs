@@ -246,6 +246,7 @@ pub fn consents(
 /// away: what erasing does besides.
 pub fn lock_out(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
     diesel::delete(passwords::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
+    crate::track::erase(db, tenant, person)?;
     crate::factor::remove(db, tenant, person)?;
     crate::identity::unlink(db, tenant, person)?;
     crate::person::end_sessions(db, Id(tenant.0), Id(person.0), At(at), "erased")
@@ -278,6 +279,8 @@ pub fn purge(
             )
         }
         DataClass::Consents => purge_consents(db, tenant, cutoff, limit)?,
+        DataClass::Tracks => crate::track::purge(db, tenant, cutoff, limit)?,
+        DataClass::Positions => crate::track::purge_positions(db, tenant, (cutoff, at), limit)?,
         DataClass::ReporterContacts => {
             let old = contacts_over(db, tenant, cutoff, limit)?;
             for report in &old {
@@ -312,6 +315,8 @@ fn purge_consents(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) ->
     let old: Vec<Id> = consents::table
         .filter(c::tenant_id.eq(Id(tenant.0)).and(c::at.lt(At(cutoff))))
         .filter(diesel::dsl::exists(newer).or(c::answer.eq(WITHDRAWN)))
+        // The oldest first: no consent outlives the answer that took it back.
+        .order((c::at.asc(), c::id.asc()))
         .select(c::id)
         .limit(limit)
         .load(db)?;
@@ -405,4 +410,22 @@ pub fn runs(db: &mut Db, tenant: TenantId) -> Result<Vec<Run>> {
         Ok(Run { class, at: at.0, cutoff: cutoff.0, removed, total })
     };
     rows.into_iter().map(run).collect()
+}
+
+/// What a person answered to one purpose, the oldest first: the identity of the answer, when, and
+/// whether it was given.
+pub fn answers(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    purpose: &str,
+) -> Result<Vec<(Uuid, Instant, bool)>> {
+    use consents::dsl as c;
+    let rows: Vec<(Id, At, String)> = consents::table
+        .filter(c::tenant_id.eq(Id(tenant.0)).and(c::person_id.eq(Id(person.0))))
+        .filter(c::purpose.eq(purpose))
+        .order((c::at.asc(), c::id.asc()))
+        .select((c::id, c::at, c::answer))
+        .load(db)?;
+    Ok(rows.into_iter().map(|(id, at, answer)| (id.0, at.0, answer == GIVEN)).collect())
 }

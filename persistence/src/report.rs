@@ -39,6 +39,7 @@ pub(crate) struct ReportRow {
     case_id: Option<Id>,
     received_at: At,
     state: Doc,
+    patrol_id: Option<Id>,
 }
 
 rows! {
@@ -54,6 +55,7 @@ rows! {
         case_id: Option<Id> => Nullable<sql::Uid>, "uuid";
         received_at: At => sql::Moment, "timestamptz";
         state: Doc => sql::Doc, "text";
+        patrol_id: Option<Id> => Nullable<sql::Uid>, "uuid";
     }
     key (tenant_id, id) changes (seq, head, status, case_id, state)
 }
@@ -79,6 +81,7 @@ impl ReportRow {
             case_id: report.status.case().map(|case| Id(case.0)),
             received_at: At(report.received_at),
             state: document(report)?,
+            patrol_id: report.patrol.map(|patrol| Id(patrol.0)),
         })
     }
 }

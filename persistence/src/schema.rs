@@ -90,7 +90,7 @@ diesel::table! {
     reports (tenant_id, id) {
         tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, number -> Text,
         status -> Text, path -> Text, reporter_id -> Uid, case_id -> Nullable<Uid>,
-        received_at -> Moment, state -> Doc,
+        received_at -> Moment, state -> Doc, patrol_id -> Nullable<Uid>,
     }
 }
 
@@ -278,6 +278,51 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    patrols (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, number -> Text,
+        status -> Text, path -> Text, worker_id -> Nullable<Uid>, plan_id -> Nullable<Uid>,
+        from_at -> Moment, state -> Doc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    patrol_plans (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, standing -> Text,
+        path -> Text, created_at -> Moment, next_at -> Nullable<Moment>, state -> Doc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    tracks (tenant_id, patrol_id) {
+        tenant_id -> Uid, patrol_id -> Uid, points -> BigInt, last_seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    track_batches (tenant_id, patrol_id, first_seq) {
+        tenant_id -> Uid, patrol_id -> Uid, first_seq -> BigInt, last_seq -> BigInt,
+        points -> BigInt, received_at -> Moment, blob -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    positions (tenant_id, person_id) {
+        tenant_id -> Uid, person_id -> Uid, patrol_id -> Uid, lng -> BigInt, lat -> BigInt,
+        accuracy -> Nullable<BigInt>, at -> Moment,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     cases,
     case_units,
@@ -286,5 +331,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     people,
     grants,
     passwords,
-    personal_keys
+    personal_keys,
+    positions
 );

@@ -16,6 +16,7 @@ use crate::{
     lane::{Lane, Size},
     look::{self, Look, Memory, Tabled},
     migrate,
+    track::{self, Landed, Upload},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -24,6 +25,7 @@ type Job = Box<dyn FnOnce(&mut Result<Db>) + Send>;
 /// What a writing lane does.
 enum Task {
     Commit(Box<Commit>, oneshot::Sender<Result<Outcome>>),
+    Track(Box<Upload>, oneshot::Sender<Result<Landed>>),
     Run(Job),
 }
 
@@ -141,6 +143,8 @@ impl Store {
                 Write::Case(change) => self.keep(*change),
                 Write::Person(change) => self.keep(*change),
                 Write::Policy(change) => self.keep(*change),
+                Write::Patrol(change) => self.keep(*change),
+                Write::Plan(change) => self.keep(*change),
                 Write::Password { .. }
                 | Write::Personal(_)
                 | Write::Noted(_)
@@ -164,6 +168,13 @@ impl Store {
     /// The states that were read or written lately.
     pub(crate) fn memory(&self) -> &Memory {
         &self.lanes.memory
+    }
+
+    /// Makes points of a track durable; those that wait at the same time share a transaction.
+    pub async fn track(&self, upload: Upload) -> Result<Landed> {
+        let (reply, answer) = oneshot::channel();
+        self.lanes.writes.push(Task::Track(Box::new(upload), reply))?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Runs `work` in a transaction of its own on a writing lane.
@@ -229,15 +240,21 @@ fn looking(worker: &mut Worker, looks: Vec<Look>) {
 /// Commits everything that waits in one transaction; the rest runs each on its own.
 fn write(worker: &mut Worker, tasks: Vec<Task>) {
     let (mut commits, mut replies) = (Vec::new(), Vec::new());
+    let (mut uploads, mut walkers) = (Vec::new(), Vec::new());
     for task in tasks {
         match task {
             Task::Commit(commit, reply) => {
                 commits.push(commit);
                 replies.push(reply);
             }
+            Task::Track(upload, reply) => {
+                uploads.push(upload);
+                walkers.push(reply);
+            }
             Task::Run(job) => guarded(worker, job),
         }
     }
+    tracks(worker, &uploads, walkers);
     if commits.is_empty() {
         return;
     }
@@ -249,6 +266,52 @@ fn write(worker: &mut Worker, tasks: Vec<Task>) {
         let outcome = outcomes.next().unwrap_or_else(interrupted);
         // Who asked may have gone away; the change is durable all the same.
         let _ = reply.send(outcome);
+    }
+}
+
+/// Stores what waits of tracks in one transaction, apart from commits: it holds locks on tracks
+/// alone, and takes them in order.
+fn tracks(
+    worker: &mut Worker,
+    uploads: &[Box<Upload>],
+    replies: Vec<oneshot::Sender<Result<Landed>>>,
+) {
+    if uploads.is_empty() {
+        return;
+    }
+    let mut landed = Vec::new();
+    guarded(worker, |db| landed = walked(db, uploads));
+    let mut landed = landed.into_iter();
+    for reply in replies {
+        let interrupted = || Err(StoreError::Unavailable("the write was interrupted".to_owned()));
+        // Who asked may have gone away.
+        let _ = reply.send(landed.next().unwrap_or_else(interrupted));
+    }
+}
+
+/// All uploads in one transaction; should that break, each on its own.
+fn walked(db: &mut Result<Db>, uploads: &[Box<Upload>]) -> Vec<Result<Landed>> {
+    let failed =
+        |why: &str| uploads.iter().map(|_| Err(StoreError::Unavailable(why.to_owned()))).collect();
+    let connection = match db {
+        Ok(connection) => connection,
+        Err(error) => return failed(&error.to_string()),
+    };
+    let all: Vec<&Upload> = uploads.iter().map(AsRef::as_ref).collect();
+    match transaction(connection, |db| track::store(db, &all)) {
+        Ok(landed) => landed.into_iter().map(Ok).collect(),
+        Err(StoreError::Unavailable(why)) => {
+            *db = Err(StoreError::Unavailable(why.clone()));
+            failed(&why)
+        }
+        Err(_) => {
+            let alone = |upload: &&Upload| {
+                let landed = transaction(connection, |db| track::store(db, &[*upload]))?.pop();
+                let none = || StoreError::Inconsistent("an upload without an answer".to_owned());
+                landed.ok_or_else(none)
+            };
+            all.iter().map(alone).collect()
+        }
     }
 }
 

@@ -198,9 +198,13 @@ impl Driver {
         let status = response.status().as_u16();
         let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok());
         let tag = tag.unwrap_or_default().to_owned();
+        let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+        let json = kind.is_some_and(|kind| kind.contains("json"));
         let text = response.body_mut().read_to_string().map_err(|error| failed(&error))?;
         let answer = if text.is_empty() {
             Value::Null
+        } else if !json {
+            Value::String(text)
         } else {
             serde_json::from_str(&text).map_err(|error| failed(&error))?
         };

@@ -4,6 +4,7 @@
 mod areas;
 mod late;
 mod offline;
+mod patrols;
 mod people;
 mod personal;
 mod rules;
@@ -47,6 +48,7 @@ pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>, time: Time)
     story.late()?;
     story.rules()?;
     story.areas()?;
+    story.patrols(city)?;
     say(&format!(
         "\n全部 {} 步成立。 / All {} steps held.",
         story.driver.steps(),

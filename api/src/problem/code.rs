@@ -470,4 +470,23 @@ AreaRetired "area_retired" UNPROCESSABLE_ENTITY "区划已撤销" "The area is n
         "立案的上报不能拆分" "The first report stays with its case"
         "案卷因这件上报而立，不能没有它；可以拆分后来并入的上报。"
         "The case was opened for this report; those joined later can be taken out.";
+    NotYourPatrol "not_your_patrol" UNPROCESSABLE_ENTITY
+        "这是别人的巡查" "The patrol is somebody else's"
+        "谁开始的巡查由谁暂停、结束和上传轨迹；请操作自己的巡查。"
+        "Whoever started a patrol pauses and ends it and sends its points; use one of your own.";
+    LateUnexplained "late_unexplained" UNPROCESSABLE_ENTITY
+        "补录须说明原因" "A late entry needs a reason"
+        "事情过去很久才录入的是补录，请在 late_reason 中说明原因。"
+        "What is told long afterwards is a late entry; say why in late_reason.";
+    NoSuchPatrol "no_such_patrol" UNPROCESSABLE_ENTITY
+        "没有您的这次巡查" "There is no such patrol of yours"
+        "patrol_id 应为自己进行中的巡查；不在巡查途中的上报请去掉 patrol_id。"
+        "patrol_id names a patrol of one's own that is under way; leave it out otherwise.";
+    NotOnPatrol "not_on_patrol" UNPROCESSABLE_ENTITY
+        "当时不在巡查途中" "The patrol was not under way then"
+        "上报时间应在巡查开始之后、结束之前；不在途中的上报请去掉 patrol_id。"
+        "The report lies outside the patrol; leave patrol_id out.";
+    TooMany "too_many" UNPROCESSABLE_ENTITY "数量已满" "There are as many as there may be"
+        "what 说明是什么，max 是上限。"
+        "what says of what, max how many there may be.";
 }

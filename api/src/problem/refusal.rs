@@ -5,6 +5,7 @@
 
 mod area;
 mod asking;
+mod patrol;
 mod people;
 mod state;
 mod unsound;
@@ -100,6 +101,13 @@ impl From<Refusal> for Problem {
             Refusal::NothingRaised => Self::new(Code::NothingRaised),
             Refusal::NotJoined => Self::new(Code::NotJoined),
             Refusal::FirstReport => Self::new(Code::FirstReport),
+            Refusal::NotYourPatrol { worker } => patrol::not_yours(&worker),
+            Refusal::LateUnexplained { hours } => patrol::late_unexplained(hours),
+            Refusal::NoSuchPatrol { id } => Self::new(Code::NoSuchPatrol).with("patrol", id),
+            Refusal::NotOnPatrol { from, until } => patrol::not_on_patrol(from, until),
+            Refusal::TooMany { what, max } => {
+                Self::new(Code::TooMany).with("what", what).with("max", max)
+            }
         }
     }
 }

@@ -126,6 +126,12 @@ impl Calendar {
         Duration::milliseconds(work.max(0))
     }
 
+    /// Whether a day is worked; of a day beyond what is known it is not.
+    pub fn is_working(&self, day: chrono::NaiveDate) -> bool {
+        let days = (day - chrono::DateTime::UNIX_EPOCH.date_naive()).num_days();
+        self.table.is_working(day_of(days.saturating_mul(DAY))).unwrap_or(false)
+    }
+
     /// Whether offices are open.
     pub fn is_open(&self, at: Instant) -> bool {
         self.table.is_open(clock(at))

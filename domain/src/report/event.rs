@@ -8,7 +8,7 @@ use crate::{
     area::Unit,
     claim::Claim,
     coordinate::{Point, RawPoint},
-    id::{CaseId, ReportId},
+    id::{CaseId, PatrolId, ReportId},
     obligation::Term,
     rules::{MeasureKind, Urgency},
     sla::Demand,
@@ -49,6 +49,9 @@ pub struct Draft {
     /// Whether somebody to be reached is named with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub contact: bool,
+    /// On which patrol, of one's own and under way then; whoever asks looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patrol: Option<PatrolId>,
     /// What was done, when it was handled there and then, and the case to document it in.
     pub handled: Option<Handled>,
 }

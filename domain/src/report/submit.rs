@@ -73,6 +73,7 @@ pub(super) fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refu
         received_at: cx.at,
         client_at: draft.client_at,
         clock_ahead,
+        patrol: draft.patrol,
         sight: None,
     };
     Ok(vec![Event::Submitted { report: Box::new(report) }])

@@ -13,7 +13,7 @@ use domain::{
 
 use super::{
     ledger::doings,
-    report as reports,
+    patrol as patrols, report as reports,
     script::{
         SUMMONABLE, Script, WORKER, acts, answer, arbitrate, close, coordinate, decide, dispatch,
         escalate, feed_back, reply, rule, unreached, verify, whistle,
@@ -37,6 +37,7 @@ fn debtor(duty: Duty) -> &'static str {
         Duty::Arbitrate | Duty::Coordinate | Duty::Rule => "所在区 the district",
         Duty::AnswerSupervision => "被督办单位 whoever is supervised",
         Duty::Resume => "到期自动恢复 nobody: the system sees to it",
+        Duty::Patrol => "所安排的网格 the area that is to be walked",
     }
 }
 
@@ -48,7 +49,7 @@ fn debtors(duty: Duty, case: &Case) -> Vec<AreaId> {
         whistle.into_iter().flatten().map(|summons| summons.unit.id)
     };
     match duty {
-        Duty::Accept | Duty::Confirm => Vec::new(),
+        Duty::Accept | Duty::Confirm | Duty::Patrol => Vec::new(),
         Duty::Dispatch | Duty::CallBack | Duty::Close | Duty::Resume => vec![case.holder.id],
         Duty::Decide => vec![case.holder.id, STREET, super::world::DISTRICT],
         Duty::Arbitrate | Duty::Coordinate | Duty::Rule => vec![super::world::DISTRICT],
@@ -93,6 +94,10 @@ fn every_duty_is_owed_by_whom_it_says() {
         assert_eq!((owed.len(), &owed[0].owed_by), (1, &unit(by)));
         seen.insert(owed[0].duty);
     }
+    let patrol = patrols::planned();
+    let owed = patrol.state().obligations();
+    assert_eq!((owed.len(), &owed[0].owed_by), (1, &unit(GRID)));
+    seen.insert(owed[0].duty);
     assert_eq!(seen, Duty::ALL.iter().copied().collect());
 }
 
@@ -167,8 +172,8 @@ fn a_duty_is_shown_to_those_who_can_do_it() {
             }
         }
     }
-    // Reports have tests of their own; a standstill ends by itself.
-    let elsewhere = [Duty::Accept, Duty::Confirm, Duty::Resume];
+    // Reports and patrols have tests of their own; a standstill ends by itself.
+    let elsewhere = [Duty::Accept, Duty::Confirm, Duty::Resume, Duty::Patrol];
     let of_cases = Duty::ALL.iter().copied().filter(|duty| !elsewhere.contains(duty));
     assert_eq!(checked, of_cases.collect());
 }
@@ -182,7 +187,7 @@ fn conditions(row: &Row) -> String {
 }
 
 #[test]
-fn every_duty_but_a_standstill_has_a_limit_in_the_standard() {
+fn every_duty_but_standstills_and_patrols_has_a_limit_in_the_standard() {
     let matrix = Matrix::standard();
     for duty in Duty::ALL {
         let rows = matrix.rows.iter().filter(|row| row.duty == *duty);
@@ -231,7 +236,12 @@ fn the_printed_matrix_is_up_to_date() {
             row([&name, debtor(duty), &permission, when, limit, work, basis])
         };
         if !duty.limited() {
-            rows.push(cells("-", "批准的挂账期限 as approved", "-"));
+            let until = if duty == Duty::Patrol {
+                "巡查时段结束 the end of the duty window"
+            } else {
+                "批准的挂账期限 as approved"
+            };
+            rows.push(cells("-", until, "-"));
         }
         for limit in matrix.rows.iter().filter(|row| row.duty == duty) {
             rows.push(cells(&conditions(limit), &limit.limit.to_string(), &limit.basis));

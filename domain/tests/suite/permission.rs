@@ -8,6 +8,8 @@ use domain::{
     id::AreaId,
     limit::Limit,
     obligation::Duty,
+    patrol::{self, Patrol},
+    patrol_plan::{self, PatrolPlan},
     person::{self, Person},
     policy::{self, Document, Policy, PolicyKind},
     refusal::Refusal,
@@ -16,6 +18,7 @@ use domain::{
 };
 
 use super::{
+    patrol as patrols,
     person::{administrator, new_grant, register, registered},
     report as reports,
     script::{
@@ -235,9 +238,57 @@ fn person_rights() -> Vec<Right> {
     ]
 }
 
+fn patrol_rights() -> Vec<Right> {
+    use Permission as P;
+    let (walking, managing): (&[P], &[P]) = (&[P::Patrol], &[P::ManagePatrols]);
+    let own = || patrols::begun(&almighty(500));
+    let mut resting = own();
+    patrols::then(&mut resting, &almighty(500), &patrol::Command::Pause { time: None });
+    let finish = patrol::Command::Finish { time: None, late: None, note: None };
+    let start = patrol::Command::Start { window: None, time: None, late: None };
+    let reason = || prose("暴雨");
+    vec![
+        right::<Patrol>(("plan", "安排巡查", managing, GRID), Chain::default(), patrols::plan()),
+        right::<Patrol>(("begin", "临时巡查", walking, GRID), Chain::default(), patrols::begin()),
+        right(("start", "开始巡查", walking, GRID), patrols::planned(), start),
+        right(("pause", "暂停巡查", walking, GRID), own(), patrol::Command::Pause { time: None }),
+        right(
+            ("resume", "继续巡查", walking, GRID),
+            resting,
+            patrol::Command::Resume { time: None },
+        ),
+        right(("finish", "结束巡查", walking, GRID), own(), finish),
+        right(
+            ("cancel", "取消巡查", managing, GRID),
+            patrols::planned(),
+            patrol::Command::Cancel { reason: reason() },
+        ),
+        right(
+            ("note", "巡查备注", managing, GRID),
+            patrols::planned(),
+            patrol::Command::Note { text: reason() },
+        ),
+        right::<PatrolPlan>(
+            ("create", "新建巡查计划", managing, GRID),
+            Chain::default(),
+            patrols::create(),
+        ),
+        right(
+            ("amend", "修改巡查计划", managing, GRID),
+            patrols::created(),
+            patrol_plan::Command::Amend { content: Box::new(patrols::content()) },
+        ),
+        right(
+            ("retire", "停用巡查计划", managing, GRID),
+            patrols::created(),
+            patrol_plan::Command::Retire { reason: reason() },
+        ),
+    ]
+}
+
 fn rights() -> Vec<Right> {
     let of_cases = [case_rights(), request_rights(), summons_rights()];
-    let others = [report_rights(), person_rights(), policy_rights()];
+    let others = [report_rights(), person_rights(), policy_rights(), patrol_rights()];
     of_cases.into_iter().chain(others).flatten().collect()
 }
 

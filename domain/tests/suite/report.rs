@@ -46,6 +46,7 @@ pub(crate) fn draft(number: u128) -> Draft {
         confidential: false,
         anonymous: false,
         contact: false,
+        patrol: None,
         handled: None,
     }
 }

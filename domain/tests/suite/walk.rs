@@ -126,6 +126,7 @@ impl<'a> Walk<'a> {
             confidential: dice.maybe(30),
             anonymous: false,
             contact: false,
+            patrol: None,
             handled: dice
                 .maybe(20)
                 .then(|| Handled { case: CaseId(self.next_id()), result: dice.text() }),

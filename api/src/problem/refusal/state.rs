@@ -2,6 +2,7 @@
 
 use domain::{
     case::lifecycle::{StageName, StepName, SummonsVerb, Verb},
+    patrol, patrol_plan,
     person::Standing,
     report,
 };
@@ -47,6 +48,8 @@ fn subject(flow: &str) -> (&'static str, &'static str) {
         "case" => ("这个案卷", "case"),
         "summons" => ("这个部门的报到", "summons"),
         "person" => ("此人", "person"),
+        "patrol" => ("这次巡查", "patrol"),
+        "patrol_plan" => ("这个巡查计划", "plan of patrols"),
         _ => ("它", "thing"),
     }
 }
@@ -58,6 +61,8 @@ pub(super) fn label(flow: &str, state: &'static str) -> &'static str {
         "case" => StageName::parse(state).map(StageName::label),
         "summons" => StepName::parse(state).map(StepName::label),
         "person" => Standing::parse(state).map(Standing::label),
+        "patrol" => patrol::StatusName::parse(state).map(patrol::StatusName::label),
+        "patrol_plan" => patrol_plan::Standing::parse(state).map(patrol_plan::Standing::label),
         _ => None,
     }
     .unwrap_or(state)
@@ -76,10 +81,16 @@ fn verb(flow: &str, command: &'static str) -> &'static str {
         ("person", "grant") => Some("授权"),
         ("person", "revoke") => Some("收回授权"),
         ("person", "reset_password") => Some("重置密码"),
-        ("person", "suspend") => Some("停用"),
+        ("person", "suspend") | ("patrol_plan", "retire") => Some("停用"),
         ("person", "reinstate") => Some("恢复"),
         ("person", "leave") => Some("离岗"),
         ("person", "take_over") => Some("接任"),
+        ("patrol", "plan") => Some("安排巡查"),
+        ("patrol", "begin") => Some("临时巡查"),
+        ("patrol", "upload") => Some("上传轨迹"),
+        ("patrol", _) => patrol::Verb::parse(command).map(patrol::Verb::label),
+        ("patrol_plan", "create") => Some("新建"),
+        ("patrol_plan", "amend") => Some("修改"),
         _ => None,
     }
     .unwrap_or(command)

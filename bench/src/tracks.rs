@@ -1,0 +1,197 @@
+//! Points of tracks in batches of sixty, on PostgreSQL and on SQLite; the bytes they are kept in;
+//! a track read back.
+
+use std::{fmt::Write, rc::Rc, time::Duration};
+
+use api::{
+    clock::{Clock, new_id},
+    seed,
+};
+use chrono::SecondsFormat;
+use domain::{
+    coordinate::{CoordType, RawPoint},
+    track::{Fix, Sent, Source, codec},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    http::{Client, get, post},
+    load::{Load, Until, drive},
+    report::parts,
+    results::{Budget, Results, shown},
+    stand::{Open, PLAIN, Stand},
+    trouble::{Done, float, median, say, trouble},
+};
+
+/// Points of a batch, as phones send them.
+const BATCH: usize = 60;
+/// Patrols at once: so many of each worker.
+const EACH: usize = 8;
+/// Batches of one patrol: fifteen hours at a point a second.
+const BATCHES: usize = 900;
+
+/// Patrols under way and what is sent about each of them.
+pub(crate) struct Walks {
+    patrols: Vec<(Uuid, String)>,
+    bodies: Vec<String>,
+}
+
+/// A request that must succeed; its answer.
+async fn ask(client: &mut Client, path: &str, token: &str, body: &Value) -> Done<Value> {
+    let status = client.send(&post(path, token, new_id(), &body.to_string())).await?;
+    let answer: Value = serde_json::from_slice(client.body())?;
+    if (200..300).contains(&status) {
+        Ok(answer)
+    } else {
+        Err(trouble(format!("{path}: {status} {answer}")))
+    }
+}
+
+impl Walks {
+    /// Everybody agrees and begins.
+    async fn begin(at: &Open) -> Done<Self> {
+        let mut client = Client::connect(at.server.address).await?;
+        let until = Clock::default().now() + chrono::Duration::minutes(15 * 60 + 30);
+        let mut patrols = Vec::new();
+        let consent = json!({ "purpose": "track", "given": true, "version": "1" });
+        let workers = at.desk.workers();
+        for (token, _) in &workers {
+            ask(&mut client, "/api/v1/me/consents", token, &consent).await?;
+        }
+        // Phones run a little ahead of the server here: points after the consents.
+        let began = Clock::default().now() + chrono::Duration::seconds(1);
+        for _ in 0..EACH {
+            for (token, grid) in &workers {
+                let body = json!({ "area_id": grid, "purpose": "routine", "until": until });
+                let made = ask(&mut client, "/api/v1/patrols/begin", token, &body).await?;
+                let id = made.get("id").and_then(Value::as_str).unwrap_or_default();
+                patrols.push((Uuid::parse_str(id)?, (*token).to_owned()));
+            }
+        }
+        Ok(Self { patrols, bodies: bodies(began)? })
+    }
+
+    /// The request with this number: the next batch of one patrol after the other.
+    fn request(&self, number: u64) -> Option<Vec<u8>> {
+        let number = usize::try_from(number).ok()?;
+        let (patrol, token) = self.patrols.get(number % self.patrols.len().max(1))?;
+        let body = self.bodies.get(number / self.patrols.len().max(1))?;
+        Some(post(&format!("/api/v1/patrols/{patrol}/points"), token, new_id(), body))
+    }
+}
+
+/// The batches of one patrol, walking the shipped track again and again.
+fn bodies(began: domain::Instant) -> Done<Vec<String>> {
+    let track = seed::track();
+    let mut points = track.iter().cycle().zip(0_i64..);
+    let mut bodies = Vec::with_capacity(BATCHES);
+    for _ in 0..BATCHES {
+        let mut body = String::from(r#"{"points":["#);
+        for (index, (point, seq)) in points.by_ref().take(BATCH).enumerate() {
+            let at = began + chrono::Duration::seconds(seq);
+            let time = at.to_rfc3339_opts(SecondsFormat::Millis, true);
+            let comma = if index == 0 { "" } else { "," };
+            write!(
+                body,
+                r#"{comma}{{"seq":{seq},"time":"{time}","lng":{},"lat":{},"accuracy":{},"source":"gps"}}"#,
+                point.lon,
+                point.lat,
+                4 + seq % 5
+            )?;
+        }
+        body.push_str("]}");
+        bodies.push(body);
+    }
+    Ok(bodies)
+}
+
+/// The shipped track as it is kept, in bytes a point.
+fn packed() -> Done<f64> {
+    let fix = |(point, seq): (&seed::TrackPoint, u32)| {
+        let raw = RawPoint { lng: point.lon, lat: point.lat, coord_type: CoordType::Wgs84 };
+        let (at, source) = (point.t, Source::Gps);
+        let sent = Sent { seq, at, raw, accuracy_m: None, speed_mps: None, source, mocked: false };
+        Fix::new(&sent).ok()
+    };
+    let track = seed::track();
+    let fixes: Vec<Fix> = track.iter().zip(0..).filter_map(fix).collect();
+    let bytes: usize = fixes.chunks(BATCH).map(|batch| codec::encode(batch).len()).sum();
+    Ok(float(u64::try_from(bytes)?) / float(u64::try_from(fixes.len())?))
+}
+
+pub(crate) async fn send(at: &Open, clients: u32, time: Duration) -> Done<(Load, Rc<Walks>)> {
+    let walks = Rc::new(Walks::begin(at).await?);
+    let sent = Rc::clone(&walks);
+    let make = Rc::new(move |number| sent.request(number).into_iter().collect());
+    Ok((drive(&at.server, clients, Until::Time(time), make).await?, walks))
+}
+
+/// Reads the track of the first patrol again and again.
+async fn read(at: &Open, walks: &Walks, time: Duration) -> Done<(Load, usize)> {
+    let (patrol, token) = walks.patrols.first().ok_or_else(|| trouble("no patrol"))?;
+    let request = get(&format!("/api/v1/patrols/{patrol}/track?tolerance=5"), token);
+    let mut client = Client::connect(at.server.address).await?;
+    client.send(&request).await?;
+    let answer: Value = serde_json::from_slice(client.body())?;
+    let points = answer.pointer("/features/0/properties/points").and_then(Value::as_u64);
+    let points = usize::try_from(points.unwrap_or(0))?;
+    let make = Rc::new(move |_| vec![request.clone()]);
+    Ok((drive(&at.server, 1, Until::Time(time), make).await?, points))
+}
+
+/// Rounds of both.
+pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
+    let (time, clients) = (stand.options.time(), stand.options.clients);
+    let postgres = stand.postgres(PLAIN).await?;
+    let sqlite = stand.sqlite().await?;
+    let (mut ours, mut embedded, mut back, mut points) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    for round in 1..=stand.options.rounds() {
+        let (load, walks) = send(&postgres, clients, time).await?;
+        let (read, of) = read(&postgres, &walks, time / 4).await?;
+        let (file, _) = send(&sqlite, clients, time).await?;
+        let rate = |load: &Load| load.rate() * 60.0;
+        say(&format!(
+            "tracks, round {round}: PostgreSQL {} points/s, {} µs a batch; SQLite {} points/s; {of} points read back in {} ms",
+            shown(rate(&load)),
+            shown(load.cost_us()),
+            shown(rate(&file)),
+            shown(read.latency_ms(50)),
+        ));
+        ours.push(load);
+        embedded.push(file);
+        back.push(read);
+        points = of;
+    }
+    let of = |loads: &[Load], value: fn(&Load) -> f64| {
+        median(&loads.iter().map(value).collect::<Vec<_>>())
+    };
+    let detail = format!(
+        "in batches of 60, p99 {} ms; {} µs a batch: {}; SQLite {} points/s",
+        shown(of(&ours, |load| load.latency_ms(99))),
+        shown(of(&ours, Load::cost_us)),
+        parts(&ours),
+        shown(of(&embedded, |load| load.rate() * 60.0)),
+    );
+    let budget = (Budget::AtLeast, 300_000.0, "/s");
+    results.against(
+        "track points, PostgreSQL",
+        budget,
+        of(&ours, |load| load.rate() * 60.0),
+        detail,
+    );
+    let kept = "select sum(octet_length(blob))::float8 / sum(points) from track_batches";
+    let kept: f64 = stand.cluster.ask(PLAIN, kept)?.trim().parse()?;
+    let detail =
+        format!("the shipped track in batches of 60; {} with accuracy, as sent here", shown(kept));
+    results.against(
+        "a track point as it is kept",
+        (Budget::AtMost, 6.0, " bytes"),
+        packed()?,
+        detail,
+    );
+    let detail =
+        format!("{points} points decoded, marked, measured and simplified to 5 m, one client");
+    results.note("a track read back", of(&back, |load| load.latency_ms(50)), " ms", detail);
+    Ok(())
+}

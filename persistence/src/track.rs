@@ -1,0 +1,478 @@
+//! Tracks as rows: a blob for every batch of points, outside the journal, kept for a time.
+//!
+//! Points of many phones share a transaction of a writing lane. What each of them stores was made
+//! before, from what was known of the patrol then: its place in the journal, the newest consent of
+//! whoever walks, which stored batches the new points could collide with. The lane locks the
+//! tracks in the order of their identities and looks whether all of that still holds; where it
+//! does not, the caller looks anew. It never takes a blob apart.
+
+use std::collections::{HashMap, HashSet};
+
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Binary, Nullable},
+};
+use domain::{
+    Instant,
+    area::Path,
+    id::{PatrolId, PersonId, TenantId},
+    privacy::Privacy,
+};
+use uuid::Uuid;
+
+use crate::{
+    case::end,
+    connection::Db,
+    error::StoreError,
+    rows::{self, rows},
+    schema::{consents, patrols, people, positions, track_batches, tracks},
+    types::{At, Id, sql},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[derive(Debug, Clone)]
+pub(crate) struct TrackRow {
+    pub(crate) tenant_id: Id,
+    pub(crate) patrol_id: Id,
+    pub(crate) points: i64,
+    pub(crate) last_seq: i64,
+}
+
+rows! {
+    TrackRow in "tracks" {
+        tenant_id: Id => sql::Uid, "uuid";
+        patrol_id: Id => sql::Uid, "uuid";
+        points: i64 => BigInt, "bigint";
+        last_seq: i64 => BigInt, "bigint";
+    }
+    key (tenant_id, patrol_id) changes (points, last_seq)
+}
+
+impl TrackRow {
+    /// The track of a new patrol: nothing yet.
+    pub(crate) const fn empty(tenant: TenantId, patrol: PatrolId) -> Self {
+        Self { tenant_id: Id(tenant.0), patrol_id: Id(patrol.0), points: 0, last_seq: -1 }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct BatchRow {
+    tenant_id: Id,
+    patrol_id: Id,
+    first_seq: i64,
+    last_seq: i64,
+    points: i64,
+    received_at: At,
+    blob: Vec<u8>,
+}
+
+rows! {
+    BatchRow in "track_batches" {
+        tenant_id: Id => sql::Uid, "uuid";
+        patrol_id: Id => sql::Uid, "uuid";
+        first_seq: i64 => BigInt, "bigint";
+        last_seq: i64 => BigInt, "bigint";
+        points: i64 => BigInt, "bigint";
+        received_at: At => sql::Moment, "timestamptz";
+        blob: Vec<u8> => Binary, "bytea";
+    }
+    key (tenant_id, patrol_id, first_seq) changes ()
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct PositionRow {
+    tenant_id: Id,
+    person_id: Id,
+    patrol_id: Id,
+    lng: i64,
+    lat: i64,
+    accuracy: Option<i64>,
+    at: At,
+}
+
+rows! {
+    PositionRow in "positions" {
+        tenant_id: Id => sql::Uid, "uuid";
+        person_id: Id => sql::Uid, "uuid";
+        patrol_id: Id => sql::Uid, "uuid";
+        lng: i64 => BigInt, "bigint";
+        lat: i64 => BigInt, "bigint";
+        accuracy: Option<i64> => Nullable<BigInt>, "bigint";
+        at: At => sql::Moment, "timestamptz";
+    }
+    key (tenant_id, person_id) changes (patrol_id, lng, lat, accuracy, at)
+}
+
+/// Where somebody is, in WGS-84.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Position {
+    /// Longitude in ten millionths of a degree.
+    pub lng: i32,
+    /// Latitude likewise.
+    pub lat: i32,
+    /// How accurate, in tenths of a metre.
+    pub accuracy: Option<u32>,
+    /// When.
+    pub at: Instant,
+}
+
+/// Points to store, and what was known when they were put together.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// In which tenant.
+    pub tenant: TenantId,
+    /// Of which patrol.
+    pub patrol: PatrolId,
+    /// At which place of its journal.
+    pub seq: i64,
+    /// Whose.
+    pub person: PersonId,
+    /// The newest answer to whether tracks may be taken.
+    pub consent: Uuid,
+    /// The smallest number of a point.
+    pub first_seq: i64,
+    /// The largest.
+    pub last_seq: i64,
+    /// How many.
+    pub points: i64,
+    /// The stored batches whose numbers overlap with these, by their first; none of their points
+    /// is among these.
+    pub known: Vec<i64>,
+    /// When they came.
+    pub received_at: Instant,
+    /// The points.
+    pub blob: Vec<u8>,
+    /// Where whoever walks is now, if the points tell.
+    pub position: Option<Position>,
+}
+
+/// What became of an upload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Landed {
+    /// It is durable.
+    Stored,
+    /// Something it was put together from has changed: nothing was written.
+    Stale,
+    /// The patrol has as many points as it may have: nothing was written.
+    Full,
+}
+
+/// What the lane finds about a group of uploads.
+struct Known {
+    tracks: HashMap<(Id, Id), TrackRow>,
+    seqs: HashMap<(Id, Id), i64>,
+    consents: HashMap<(Id, Id), Id>,
+}
+
+/// Stores the points of a group of uploads within the current transaction; one answer each.
+pub(crate) fn store(db: &mut Db, uploads: &[&Upload]) -> Result<Vec<Landed>> {
+    let mut known = Known::look(db, uploads)?;
+    let (mut landed, mut batches) = (Vec::with_capacity(uploads.len()), Vec::new());
+    let (mut touched, mut stored) = (HashSet::new(), Vec::new());
+    for upload in uploads {
+        let answer = known.judge(db, upload, &touched)?;
+        landed.push(answer);
+        if answer != Landed::Stored {
+            continue;
+        }
+        let key = (Id(upload.tenant.0), Id(upload.patrol.0));
+        if let Some(track) = known.tracks.get_mut(&key) {
+            track.points += upload.points;
+            track.last_seq = track.last_seq.max(upload.last_seq);
+        }
+        touched.insert(key);
+        stored.push(*upload);
+        batches.push(BatchRow {
+            tenant_id: key.0,
+            patrol_id: key.1,
+            first_seq: upload.first_seq,
+            last_seq: upload.last_seq,
+            points: upload.points,
+            received_at: At(upload.received_at),
+            blob: upload.blob.clone(),
+        });
+    }
+    rows::insert(db, &batches.iter().collect::<Vec<_>>())?;
+    let changed: Vec<&TrackRow> = touched.iter().filter_map(|key| known.tracks.get(key)).collect();
+    rows::update(db, &changed)?;
+    stand(db, &stored)?;
+    Ok(landed)
+}
+
+impl Known {
+    fn look(db: &mut Db, uploads: &[&Upload]) -> Result<Self> {
+        let distinct = |of: fn(&Upload) -> Uuid| {
+            let mut ids: Vec<Id> = uploads.iter().map(|upload| Id(of(upload))).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            ids
+        };
+        let tenants = distinct(|upload| upload.tenant.0);
+        let ids = distinct(|upload| upload.patrol.0);
+        let persons = distinct(|upload| upload.person.0);
+        let tracks = lock(db, &tenants, &ids)?;
+        let seqs: Vec<(Id, Id, i64)> = patrols::table
+            .filter(patrols::tenant_id.eq_any(tenants.clone()))
+            .filter(patrols::id.eq_any(ids))
+            .select((patrols::tenant_id, patrols::id, patrols::seq))
+            .load(db)?;
+        let answers: Vec<(Id, Id, Id)> = consents::table
+            .filter(consents::tenant_id.eq_any(tenants))
+            .filter(consents::person_id.eq_any(persons))
+            .filter(consents::purpose.eq(Privacy::TRACK))
+            .order((consents::at.asc(), consents::id.asc()))
+            .select((consents::tenant_id, consents::person_id, consents::id))
+            .load(db)?;
+        Ok(Self {
+            tracks: tracks.into_iter().map(|row| ((row.tenant_id, row.patrol_id), row)).collect(),
+            seqs: seqs.into_iter().map(|(tenant, id, seq)| ((tenant, id), seq)).collect(),
+            consents: answers.into_iter().map(|(tenant, who, id)| ((tenant, who), id)).collect(),
+        })
+    }
+
+    /// What becomes of one upload, after those before it in the group.
+    fn judge(&self, db: &mut Db, upload: &Upload, touched: &HashSet<(Id, Id)>) -> Result<Landed> {
+        let tenant = Id(upload.tenant.0);
+        let key = (tenant, Id(upload.patrol.0));
+        let Some(track) = self.tracks.get(&key) else { return Ok(Landed::Stale) };
+        let consent = self.consents.get(&(tenant, Id(upload.person.0)));
+        if self.seqs.get(&key) != Some(&upload.seq) || consent != Some(&Id(upload.consent)) {
+            return Ok(Landed::Stale);
+        }
+        if track.points + upload.points > domain::track::MOST {
+            return Ok(Landed::Full);
+        }
+        if upload.first_seq > track.last_seq {
+            let stale = !upload.known.is_empty();
+            return Ok(if stale { Landed::Stale } else { Landed::Stored });
+        }
+        // Batches of the same group are not stored yet: the next attempt sees them.
+        if touched.contains(&key) {
+            return Ok(Landed::Stale);
+        }
+        let stored = overlapping(db, tenant, key.1, upload.first_seq, upload.last_seq)?;
+        Ok(if stored == upload.known { Landed::Stored } else { Landed::Stale })
+    }
+}
+
+/// Locks the tracks in the order of their identities, so that lanes wait for each other in turn.
+fn lock(db: &mut Db, tenants: &[Id], ids: &[Id]) -> Result<Vec<TrackRow>> {
+    let query = tracks::table
+        .filter(tracks::tenant_id.eq_any(tenants.to_vec()))
+        .filter(tracks::patrol_id.eq_any(ids.to_vec()))
+        .order((tracks::tenant_id.asc(), tracks::patrol_id.asc()))
+        .select((tracks::tenant_id, tracks::patrol_id, tracks::points, tracks::last_seq));
+    let rows: Vec<(Id, Id, i64, i64)> = match db {
+        Db::Postgres(c) => query.for_update().load(c)?,
+        // There is one writer.
+        Db::Sqlite(c) => query.load(c)?,
+    };
+    let row = |(tenant_id, patrol_id, points, last_seq)| TrackRow {
+        tenant_id,
+        patrol_id,
+        points,
+        last_seq,
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// The stored batches whose numbers overlap with these, by their first.
+fn overlapping(db: &mut Db, tenant: Id, patrol: Id, first: i64, last: i64) -> Result<Vec<i64>> {
+    use track_batches as b;
+    Ok(b::table
+        .filter(b::tenant_id.eq(tenant).and(b::patrol_id.eq(patrol)))
+        .filter(b::first_seq.le(last).and(b::last_seq.ge(first)))
+        .order(b::first_seq.asc())
+        .select(b::first_seq)
+        .load(db)?)
+}
+
+/// Writes where those are who are on duty, unless something newer is known.
+fn stand(db: &mut Db, uploads: &[&Upload]) -> Result<()> {
+    let told: Vec<(&Upload, Position)> =
+        uploads.iter().filter_map(|upload| Some((*upload, upload.position?))).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let ids = |of: fn(&Upload) -> Uuid| told.iter().map(|(one, _)| Id(of(one))).collect::<Vec<_>>();
+    let on_duty: Vec<(Id, Id, Option<At>, Option<At>)> = people::table
+        .left_join(positions::table.on(
+            positions::tenant_id.eq(people::tenant_id).and(positions::person_id.eq(people::id)),
+        ))
+        .filter(people::tenant_id.eq_any(ids(|one| one.tenant.0)))
+        .filter(people::id.eq_any(ids(|one| one.person.0)))
+        .select((people::tenant_id, people::id, people::shift_until, positions::at.nullable()))
+        .load(db)?;
+    let mut newest: HashMap<(Id, Id), PositionRow> = HashMap::new();
+    for (upload, position) in told {
+        let key = (Id(upload.tenant.0), Id(upload.person.0));
+        let works = on_duty.iter().any(|(tenant, person, until, known)| {
+            (*tenant, *person) == key
+                && until.is_some_and(|until| upload.received_at < until.0)
+                && known.is_none_or(|known| known.0 < position.at)
+        });
+        if !works || newest.get(&key).is_some_and(|known| known.at.0 >= position.at) {
+            continue;
+        }
+        let row = PositionRow {
+            tenant_id: key.0,
+            person_id: key.1,
+            patrol_id: Id(upload.patrol.0),
+            lng: position.lng.into(),
+            lat: position.lat.into(),
+            accuracy: position.accuracy.map(i64::from),
+            at: At(position.at),
+        };
+        newest.insert(key, row);
+    }
+    let mut rows: Vec<&PositionRow> = newest.values().collect();
+    // Two lanes that write about the same people meet in the same order.
+    rows.sort_unstable_by_key(|row| (row.tenant_id, row.person_id));
+    Ok(rows::upsert(db, &rows)?)
+}
+
+/// A batch as it is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Batch {
+    /// The smallest number of its points.
+    pub first_seq: i64,
+    /// The points.
+    pub blob: Vec<u8>,
+}
+
+/// The batches of a patrol, in order of their first numbers; only those that overlap with some
+/// numbers, where these are given.
+pub fn batches(
+    db: &mut Db,
+    tenant: TenantId,
+    patrol: PatrolId,
+    numbers: Option<(i64, i64)>,
+) -> Result<Vec<Batch>> {
+    use track_batches as b;
+    let (first, last) = numbers.unwrap_or((i64::MIN, i64::MAX));
+    let rows: Vec<(i64, Vec<u8>)> = b::table
+        .filter(b::tenant_id.eq(Id(tenant.0)).and(b::patrol_id.eq(Id(patrol.0))))
+        .filter(b::first_seq.le(last).and(b::last_seq.ge(first)))
+        .order(b::first_seq.asc())
+        .select((b::first_seq, b::blob))
+        .load(db)?;
+    Ok(rows.into_iter().map(|(first_seq, blob)| Batch { first_seq, blob }).collect())
+}
+
+/// The largest number of a point of a patrol that was ever stored; −1 when there is none.
+pub fn last_seq(db: &mut Db, tenant: TenantId, patrol: PatrolId) -> Result<i64> {
+    let last: Option<i64> = tracks::table
+        .find((Id(tenant.0), Id(patrol.0)))
+        .select(tracks::last_seq)
+        .first(db)
+        .optional()?;
+    Ok(last.unwrap_or(-1))
+}
+
+/// Somebody on duty whose position is known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// Who.
+    pub person: PersonId,
+    /// Where.
+    pub position: Position,
+}
+
+/// Where those are who are on duty within an area and were seen since, at most `limit`.
+pub fn standing(
+    db: &mut Db,
+    tenant: TenantId,
+    within: &Path,
+    (since, now): (Instant, Instant),
+    limit: i64,
+) -> Result<Vec<Standing>> {
+    type Row = (Id, i64, i64, Option<i64>, At);
+    let rows: Vec<Row> = positions::table
+        .inner_join(people::table.on(
+            people::tenant_id.eq(positions::tenant_id).and(people::id.eq(positions::person_id)),
+        ))
+        .filter(positions::tenant_id.eq(Id(tenant.0)))
+        .filter(positions::at.ge(At(since)))
+        .filter(people::shift_until.gt(At(now)))
+        .filter(people::shift_path.ge(within.0.clone()))
+        .filter(people::shift_path.lt(end(within)))
+        .order((positions::at.desc(), positions::person_id.asc()))
+        .limit(limit)
+        .select((
+            positions::person_id,
+            positions::lng,
+            positions::lat,
+            positions::accuracy,
+            positions::at,
+        ))
+        .load(db)?;
+    let standing = |(person, lng, lat, accuracy, at): Row| {
+        let wrong = || StoreError::Inconsistent(format!("positions {}", person.0));
+        let small = |n: i64| i32::try_from(n).map_err(|_ignored| wrong());
+        let accuracy = accuracy.and_then(|tenths| u32::try_from(tenths).ok());
+        let position = Position { lng: small(lng)?, lat: small(lat)?, accuracy, at: at.0 };
+        Ok(Standing { person: PersonId(person.0), position })
+    };
+    rows.into_iter().map(standing).collect()
+}
+
+/// Forgets where somebody is: off duty, or without consent.
+pub fn forget(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+    diesel::delete(positions::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
+    Ok(())
+}
+
+/// Removes every point of somebody.
+pub fn erase(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+    let theirs = patrols::table
+        .filter(patrols::tenant_id.eq(Id(tenant.0)))
+        .filter(patrols::worker_id.eq(Some(Id(person.0))))
+        .select(patrols::id);
+    let ids: Vec<Id> = theirs.load(db)?;
+    diesel::delete(track_batches::table)
+        .filter(track_batches::tenant_id.eq(Id(tenant.0)))
+        .filter(track_batches::patrol_id.eq_any(ids))
+        .execute(db)?;
+    forget(db, tenant, person)
+}
+
+/// Removes batches that came before `cutoff`, at most `limit`; answers how many went.
+pub(crate) fn purge(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Result<i64> {
+    use track_batches as b;
+    let old: Vec<(Id, i64)> = b::table
+        .filter(b::tenant_id.eq(Id(tenant.0)).and(b::received_at.lt(At(cutoff))))
+        .order(b::received_at.asc())
+        .limit(limit)
+        .select((b::patrol_id, b::first_seq))
+        .load(db)?;
+    let mut gone = 0;
+    for (patrol, first_seq) in old {
+        diesel::delete(b::table.find((Id(tenant.0), patrol, first_seq))).execute(db)?;
+        gone += 1;
+    }
+    Ok(gone)
+}
+
+/// Removes positions that are older than `cutoff`, or of people who are not on duty now.
+pub(crate) fn purge_positions(
+    db: &mut Db,
+    tenant: TenantId,
+    (cutoff, now): (Instant, Instant),
+    limit: i64,
+) -> Result<i64> {
+    use positions as p;
+    let on_duty = people::table
+        .filter(people::tenant_id.eq(Id(tenant.0)).and(people::shift_until.gt(At(now))))
+        .select(people::id);
+    let old: Vec<Id> = p::table
+        .filter(p::tenant_id.eq(Id(tenant.0)))
+        .filter(p::at.lt(At(cutoff)).or(p::person_id.ne_all(on_duty)))
+        .limit(limit)
+        .select(p::person_id)
+        .load(db)?;
+    let gone = diesel::delete(p::table)
+        .filter(p::tenant_id.eq(Id(tenant.0)).and(p::person_id.eq_any(old)))
+        .execute(db)?;
+    Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+}
