@@ -58,11 +58,29 @@ pub enum FlowKind {
     Areas,
     /// [`crate::policy::Policy`].
     Policy,
+    /// [`crate::household::Household`].
+    Household,
+    /// [`crate::visit::Visit`].
+    Visit,
+    /// [`crate::campaign::Campaign`].
+    Campaign,
+    /// [`crate::form::Form`].
+    Form,
 }
 
 impl FlowKind {
     /// Every kind.
-    pub const ALL: &[Self] = &[Self::Report, Self::Case, Self::Person, Self::Areas, Self::Policy];
+    pub const ALL: &[Self] = &[
+        Self::Report,
+        Self::Case,
+        Self::Person,
+        Self::Areas,
+        Self::Policy,
+        Self::Household,
+        Self::Visit,
+        Self::Campaign,
+        Self::Form,
+    ];
 
     /// Its name on the wire and in the database.
     pub const fn name(self) -> &'static str {
@@ -72,6 +90,10 @@ impl FlowKind {
             Self::Person => "person",
             Self::Areas => "areas",
             Self::Policy => "policy",
+            Self::Household => "household",
+            Self::Visit => "visit",
+            Self::Campaign => "campaign",
+            Self::Form => "form",
         }
     }
 

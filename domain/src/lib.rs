@@ -6,14 +6,17 @@
 //!
 //! Reading order: [`area`], [`actor`], [`flow`], [`change`], [`journal`], [`obligation`],
 //! [`refusal`]; then the flows [`report`], [`case`], [`person`], and [`intake`], which moves a
-//! report and its case together. When things are late is in [`limit`] and [`calendar`].
+//! report and its case together; [`household`], [`visit`], [`campaign`] and [`form`], and
+//! [`visiting`], which turns what was found on a visit into reports. When things are late is in [`limit`] and [`calendar`].
 
 pub mod actor;
 pub mod admission;
 pub mod area;
 pub mod audit;
 pub mod boundary;
+pub mod burden;
 pub mod calendar;
+pub mod campaign;
 pub mod case;
 pub mod catalogue;
 pub mod change;
@@ -23,6 +26,8 @@ pub mod coordinate;
 pub mod dispatching;
 pub mod duplicate;
 pub mod flow;
+pub mod form;
+pub mod household;
 pub mod id;
 pub mod intake;
 pub mod journal;
@@ -46,6 +51,8 @@ pub mod sla;
 mod specific;
 pub mod tessellate;
 pub mod text;
+pub mod visit;
+pub mod visiting;
 pub mod whistling;
 
 /// A moment in UTC, cut to milliseconds by whoever makes it.

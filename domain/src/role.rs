@@ -107,6 +107,18 @@ named! {
         ReadAudit = "read_audit", "查看审计记录";
         /// See personal data whole, for a purpose, on the record.
         DisclosePersonal = "disclose_personal", "查看个人信息明文";
+        /// Know the households of an area, their data masked.
+        ReadHouseholds = "read_households", "查看家庭";
+        /// Register households, and change what is kept of them.
+        ManageHouseholds = "manage_households", "维护家庭信息";
+        /// Visit households, plan and record it, fill in forms.
+        Visit = "visit", "入户走访";
+        /// See the data of a household whole, for a purpose, on the record.
+        DiscloseHouseholds = "disclose_households", "查看家庭信息明文";
+        /// Ask for visits to many households.
+        ManageCampaigns = "manage_campaigns", "组织走访行动";
+        /// See what the system asked of workers.
+        ReadBurden = "read_burden", "查看填报负担";
     }
 }
 
@@ -124,6 +136,10 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::AnswerSupervision,
                 P::Comment,
                 P::GoOnDuty,
+                P::ReadHouseholds,
+                P::ManageHouseholds,
+                P::Visit,
+                P::DiscloseHouseholds,
             ],
         ),
         (
@@ -137,6 +153,11 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::Comment,
                 P::ReadPeople,
                 P::GoOnDuty,
+                P::ReadHouseholds,
+                P::ManageHouseholds,
+                P::Visit,
+                P::DiscloseHouseholds,
+                P::ReadBurden,
             ],
         ),
         (
@@ -155,6 +176,12 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::Comment,
                 P::ReadPeople,
                 P::GoOnDuty,
+                P::ReadHouseholds,
+                P::ManageHouseholds,
+                P::Visit,
+                P::DiscloseHouseholds,
+                P::ManageCampaigns,
+                P::ReadBurden,
             ],
         ),
         (
@@ -173,6 +200,9 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::AnswerSupervision,
                 P::Comment,
                 P::ReadPeople,
+                P::ReadHouseholds,
+                P::ManageCampaigns,
+                P::ReadBurden,
             ],
         ),
         (
@@ -187,6 +217,10 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::AnswerSupervision,
                 P::Comment,
                 P::ReadPeople,
+                P::ReadHouseholds,
+                P::Visit,
+                P::ManageCampaigns,
+                P::ReadBurden,
             ],
         ),
         (
@@ -228,6 +262,8 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::AnswerSupervision,
                 P::Comment,
                 P::ReadPeople,
+                P::ManageCampaigns,
+                P::ReadBurden,
             ],
         ),
         (
@@ -245,7 +281,15 @@ pub const POLICY: &[(Role, &[Permission])] = {
         ),
         (
             Role::Inspector,
-            &[P::ReadCases, P::VerifyOnSite, P::Supervise, P::Comment, P::ReadPeople, P::GoOnDuty],
+            &[
+                P::ReadCases,
+                P::VerifyOnSite,
+                P::Supervise,
+                P::Comment,
+                P::ReadPeople,
+                P::GoOnDuty,
+                P::ReadBurden,
+            ],
         ),
         (Role::Auditor, &[P::ReadCases, P::ReadPeople, P::ReadAudit]),
         (

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Instant,
     admission::Admissions,
+    burden::Performance,
     calendar::{Calendar, Calendars},
     case::supervision::SupervisionKind,
     duplicate::Duplicates,
@@ -89,6 +90,8 @@ pub struct Conduct {
     pub supervision_phone: Option<Line>,
     /// What raises a supervision by itself, beside debts that are late.
     pub raising: Raising,
+    /// What is done only with a published reason: check-ins, mileage, rankings. All off.
+    pub performance: Performance,
 }
 
 /// A range of households.
@@ -204,6 +207,7 @@ impl Default for Conduct {
             },
             households: Households { least: 200, most: 300 },
             supervision_phone: None,
+            performance: Performance::default(),
         }
     }
 }
@@ -241,6 +245,7 @@ impl Conduct {
             .collect();
         let duplicates = self.duplicates.check().into_iter();
         faults.extend(duplicates.map(|fault| fault.under("/duplicates")));
+        faults.extend(self.performance.check());
         faults
     }
 }

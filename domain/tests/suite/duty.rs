@@ -37,6 +37,7 @@ fn debtor(duty: Duty) -> &'static str {
         Duty::Arbitrate | Duty::Coordinate | Duty::Rule => "所在区 the district",
         Duty::AnswerSupervision => "被督办单位 whoever is supervised",
         Duty::Resume => "到期自动恢复 nobody: the system sees to it",
+        Duty::Visit => "所在网格 the grid the household lies in",
     }
 }
 
@@ -48,7 +49,7 @@ fn debtors(duty: Duty, case: &Case) -> Vec<AreaId> {
         whistle.into_iter().flatten().map(|summons| summons.unit.id)
     };
     match duty {
-        Duty::Accept | Duty::Confirm => Vec::new(),
+        Duty::Accept | Duty::Confirm | Duty::Visit => Vec::new(),
         Duty::Dispatch | Duty::CallBack | Duty::Close | Duty::Resume => vec![case.holder.id],
         Duty::Decide => vec![case.holder.id, STREET, super::world::DISTRICT],
         Duty::Arbitrate | Duty::Coordinate | Duty::Rule => vec![super::world::DISTRICT],
@@ -93,6 +94,9 @@ fn every_duty_is_owed_by_whom_it_says() {
         assert_eq!((owed.len(), &owed[0].owed_by), (1, &unit(by)));
         seen.insert(owed[0].duty);
     }
+    let owed = super::visit::planned(60).state().obligations();
+    assert_eq!((owed.len(), &owed[0].owed_by), (1, &unit(GRID)));
+    seen.insert(owed[0].duty);
     assert_eq!(seen, Duty::ALL.iter().copied().collect());
 }
 
@@ -167,8 +171,8 @@ fn a_duty_is_shown_to_those_who_can_do_it() {
             }
         }
     }
-    // Reports have tests of their own; a standstill ends by itself.
-    let elsewhere = [Duty::Accept, Duty::Confirm, Duty::Resume];
+    // Reports and visits have tests of their own; a standstill ends by itself.
+    let elsewhere = [Duty::Accept, Duty::Confirm, Duty::Resume, Duty::Visit];
     let of_cases = Duty::ALL.iter().copied().filter(|duty| !elsewhere.contains(duty));
     assert_eq!(checked, of_cases.collect());
 }
@@ -231,7 +235,13 @@ fn the_printed_matrix_is_up_to_date() {
             row([&name, debtor(duty), &permission, when, limit, work, basis])
         };
         if !duty.limited() {
-            rows.push(cells("-", "批准的挂账期限 as approved", "-"));
+            let named = duty == Duty::Visit;
+            let limit = if named {
+                "计划的日期 the day named"
+            } else {
+                "批准的挂账期限 as approved"
+            };
+            rows.push(cells("-", limit, "-"));
         }
         for limit in matrix.rows.iter().filter(|row| row.duty == duty) {
             rows.push(cells(&conditions(limit), &limit.limit.to_string(), &limit.basis));

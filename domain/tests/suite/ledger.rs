@@ -78,6 +78,7 @@ fn starters(duty: Duty) -> &'static [&'static str] {
             &["supervise", "lapse", "callback", "join", "reopen", "whistle", "decide"]
         }
         Duty::Resume => &["suspend", "decide"],
+        Duty::Visit => &[],
     }
 }
 
@@ -105,6 +106,7 @@ pub(crate) fn doings(duty: Duty) -> &'static [&'static str] {
         Duty::AnswerSupervision => &["reply"],
         // Nobody's doing: its time comes.
         Duty::Resume => &[],
+        Duty::Visit => &["record"],
     }
 }
 
@@ -126,7 +128,7 @@ fn allowed(duty: Duty, urgency: Urgency) -> Vec<Limit> {
         (Duty::Coordinate, _) => Limit::working_days(2),
         (Duty::AnswerSupervision, _) => Limit::working_days(1),
         // As long as was asked for.
-        (Duty::Resume, _) => return Vec::new(),
+        (Duty::Resume | Duty::Visit, _) => return Vec::new(),
     }]
 }
 
