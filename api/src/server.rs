@@ -13,13 +13,14 @@ use utoipa::{OpenApi, openapi::OpenApi as Described};
 use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 use crate::{
-    area, audit, auth, case, client, clocks, clockwork, consent, contact, disclosure,
+    area, audit, auth, burden, campaign, case, client, clocks, clockwork, consent, contact,
+    disclosure,
     docs::Docs,
-    erasure, factor, health, me, oauth, oidc, openapi, person, policy, post,
+    erasure, factor, form, health, household, me, oauth, oidc, openapi, person, policy, post,
     problem::{Code, Problem, Reply},
     report, request, retention, ring, session, shift,
     state::App,
-    telemetry, verification, wechat, whistle,
+    telemetry, verification, visit, wechat, whistle,
 };
 
 /// Every operation, once: what is not registered here does not exist, neither in the server nor
@@ -50,7 +51,12 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(consent::routes)
             .configure(erasure::routes)
             .configure(audit::routes)
-            .configure(retention::routes),
+            .configure(retention::routes)
+            .configure(household::routes)
+            .configure(visit::routes)
+            .configure(campaign::routes)
+            .configure(form::routes)
+            .configure(burden::routes),
     );
     config.configure(ring::routes);
     config.configure(oauth::routes);

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::{
     id::{PersonId, TenantId},
-    journal::{self as chain, Entry},
+    journal::{self as chain, Entry, FlowKind},
 };
 use persistence::journal;
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ fn view(entry: &Entry, unknown: &[PersonId]) -> EntryView {
     EntryView {
         seq: entry.seq,
         command: entry.name.clone(),
-        label: label(&entry.name),
+        label: of_visits(entry.flow, &entry.name).unwrap_or_else(|| label(&entry.name)),
         by: if known { entry.actor_name.clone() } else { "上报人".to_owned() },
         at: entry.at,
         events,
@@ -109,6 +109,32 @@ fn hide(value: &mut Value, ids: &[String]) {
         Value::Array(items) => items.iter_mut().for_each(|item| hide(item, ids)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// What people call a command about households, visits, campaigns and forms.
+pub fn of_visits(flow: FlowKind, command: &str) -> Option<&'static str> {
+    Some(match (flow, command) {
+        (FlowKind::Household, "register") => "登记",
+        (FlowKind::Household, "update") => "更新",
+        (FlowKind::Household, "pair") => "结对",
+        (FlowKind::Household, "unpair") => "解除结对",
+        (FlowKind::Household, "answer") => "填表",
+        (FlowKind::Household, "leave") => "迁出",
+        (FlowKind::Household, "return") => "恢复在册",
+        (FlowKind::Household, "erase") => "删除个人信息",
+        (FlowKind::Visit, "plan") => "计划走访",
+        (FlowKind::Visit, "record") => "记录走访",
+        (FlowKind::Visit, "correct") => "更正",
+        (FlowKind::Visit, "cancel") => "取消",
+        (FlowKind::Campaign, "begin") => "发起",
+        (FlowKind::Campaign, "assign") => "分派名单",
+        (FlowKind::Campaign, "publish") => "启动",
+        (FlowKind::Campaign, "complete") => "网格完成",
+        (FlowKind::Campaign, "close") => "结束",
+        (FlowKind::Form, "publish") => "发布",
+        (FlowKind::Form, "withdraw") => "停用",
+        _ => return None,
+    })
 }
 
 /// What people call a command.

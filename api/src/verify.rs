@@ -5,13 +5,17 @@ use std::collections::HashMap;
 
 use domain::{
     area::change::Event,
+    campaign::Campaign,
     case::Case,
     flow::Flow,
+    form::Form,
+    household::Household,
     id::{AreaId, TenantId},
     journal::{self as chain, Entry, FlowKind, Hash},
     person::Person,
     policy::Policy,
     report::Report,
+    visit::Visit,
 };
 use persistence::{Db, Store, StoreError, area, audit, journal, tenant};
 use uuid::Uuid;
@@ -132,6 +136,10 @@ fn one(
         FlowKind::Person => self::flow::<Person>(db, tenant, flow)?,
         FlowKind::Policy => self::flow::<Policy>(db, tenant, flow)?,
         FlowKind::Areas => self::areas(db, tenant, flow)?,
+        FlowKind::Household => self::flow::<Household>(db, tenant, flow)?,
+        FlowKind::Visit => self::flow::<Visit>(db, tenant, flow)?,
+        FlowKind::Campaign => self::flow::<Campaign>(db, tenant, flow)?,
+        FlowKind::Form => self::flow::<Form>(db, tenant, flow)?,
     };
     found.chains += 1;
     found.entries += checked.entries;

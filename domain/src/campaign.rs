@@ -212,7 +212,7 @@ impl Campaign {
     /// The most households of one campaign.
     pub const MAX_HOUSEHOLDS: usize = 5_000;
     /// The most that are listed at once.
-    pub const MAX_LISTED: usize = 1_000;
+    pub const MAX_LISTED: usize = 5_000;
     /// The longest a campaign lasts, in days.
     pub const MAX_DAYS: i64 = 366;
 

@@ -402,6 +402,8 @@ pub enum Refusal {
     EmptyList,
     /// What a form was answered does not fit it.
     BadAnswers {
+        /// Where the answers stand in what was asked, as a JSON pointer.
+        under: &'static str,
         /// All that is wrong, up to a bound.
         faults: Vec<sheet::Fault>,
     },

@@ -8,11 +8,15 @@
 pub mod area;
 pub mod audit;
 mod batch;
+pub mod burden;
+pub mod campaign;
 pub mod case;
 pub mod client;
 mod connection;
 mod error;
 pub mod factor;
+pub mod form;
+pub mod household;
 pub mod identity;
 pub mod journal;
 pub mod key;
@@ -34,6 +38,7 @@ mod store;
 pub mod tenant;
 mod types;
 pub mod vault;
+pub mod visit;
 
 pub use batch::{Outcome, Write};
 pub use connection::Db;

@@ -15,8 +15,8 @@ use diesel::{
     sqlite::Sqlite,
 };
 use domain::{
-    case::Case, change::Stored, flow::Flow, id::TenantId, person::Person, policy::Policy,
-    report::Report,
+    campaign::Campaign, case::Case, change::Stored, flow::Flow, form::Form, household::Household,
+    id::TenantId, person::Person, policy::Policy, report::Report, visit::Visit,
 };
 use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
@@ -51,6 +51,10 @@ pub struct Memory {
     cases: States<Case>,
     people: States<Person>,
     policies: States<Policy>,
+    households: States<Household>,
+    visits: States<Visit>,
+    campaigns: States<Campaign>,
+    forms: States<Form>,
 }
 
 impl Memory {
@@ -63,6 +67,11 @@ impl Memory {
             cases: Cache::new(Self::MOST),
             people: Cache::new(Self::MOST),
             policies: Cache::new(64),
+            households: Cache::new(Self::MOST),
+            visits: Cache::new(Self::MOST),
+            // A campaign takes up to a megabyte.
+            campaigns: Cache::new(16),
+            forms: Cache::new(256),
         }
     }
 
@@ -100,6 +109,34 @@ impl Tabled for Policy {
     const TABLE: &'static str = "policies";
     fn states(memory: &Memory) -> &States<Self> {
         &memory.policies
+    }
+}
+
+impl Tabled for Household {
+    const TABLE: &'static str = "households";
+    fn states(memory: &Memory) -> &States<Self> {
+        &memory.households
+    }
+}
+
+impl Tabled for Visit {
+    const TABLE: &'static str = "visits";
+    fn states(memory: &Memory) -> &States<Self> {
+        &memory.visits
+    }
+}
+
+impl Tabled for Campaign {
+    const TABLE: &'static str = "campaigns";
+    fn states(memory: &Memory) -> &States<Self> {
+        &memory.campaigns
+    }
+}
+
+impl Tabled for Form {
+    const TABLE: &'static str = "forms";
+    fn states(memory: &Memory) -> &States<Self> {
+        &memory.forms
     }
 }
 

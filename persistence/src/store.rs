@@ -141,10 +141,18 @@ impl Store {
                 Write::Case(change) => self.keep(*change),
                 Write::Person(change) => self.keep(*change),
                 Write::Policy(change) => self.keep(*change),
+                Write::Household(change) => self.keep(*change),
+                Write::Visit(change) => self.keep(*change),
+                Write::Campaign(change) => self.keep(*change),
+                Write::Form(change) => self.keep(*change),
                 Write::Password { .. }
                 | Write::Personal(_)
                 | Write::Noted(_)
-                | Write::Areas { .. } => {}
+                | Write::Areas { .. }
+                | Write::Sealed(_)
+                | Write::Forgotten(_)
+                | Write::Answered(_)
+                | Write::Entered(_) => {}
             }
         }
     }

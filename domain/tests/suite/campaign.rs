@@ -58,8 +58,8 @@ fn a_campaign_stays_within_its_area_and_its_bounds() {
     assert_eq!(ask(&assign(Vec::new())).unwrap_err(), Refusal::EmptyList);
     let outside = ask(&assign(vec![listed(3, COMMUNITY_BESIDE)])).unwrap_err();
     assert!(matches!(outside, Refusal::OutsideJurisdiction { .. }));
-    let many = (0..1001).map(|number| listed(number, GRID)).collect();
-    assert_eq!(ask(&assign(many)).unwrap_err(), Refusal::TooMany { what: "households", max: 1000 });
+    let many = (0..5001).map(|number| listed(number, GRID)).collect();
+    assert_eq!(ask(&assign(many)).unwrap_err(), Refusal::TooMany { what: "households", max: 5000 });
     let new = |area, until| NewCampaign {
         id: CampaignId(Uuid::from_u128(9)),
         name: line("行动"),

@@ -1,12 +1,18 @@
 //! A command that does not fit the state: what the state is, and what is possible in it.
 
 use domain::{
+    campaign,
     case::lifecycle::{StageName, StepName, SummonsVerb, Verb},
+    household,
+    journal::FlowKind,
     person::Standing,
-    report,
+    report, visit,
 };
 
-use crate::problem::{Code, Problem};
+use crate::{
+    problem::{Code, Problem},
+    timeline::of_visits,
+};
 
 pub(super) fn wrong(
     flow: &'static str,
@@ -47,6 +53,10 @@ fn subject(flow: &str) -> (&'static str, &'static str) {
         "case" => ("这个案卷", "case"),
         "summons" => ("这个部门的报到", "summons"),
         "person" => ("此人", "person"),
+        "household" => ("这户", "household"),
+        "visit" => ("这次走访", "visit"),
+        "campaign" => ("这个行动", "campaign"),
+        "form" => ("这张表", "form"),
         _ => ("它", "thing"),
     }
 }
@@ -58,6 +68,10 @@ pub(super) fn label(flow: &str, state: &'static str) -> &'static str {
         "case" => StageName::parse(state).map(StageName::label),
         "summons" => StepName::parse(state).map(StepName::label),
         "person" => Standing::parse(state).map(Standing::label),
+        "household" => household::Standing::parse(state).map(household::Standing::label),
+        "visit" => visit::StatusName::parse(state).map(visit::StatusName::label),
+        "campaign" => campaign::StatusName::parse(state).map(campaign::StatusName::label),
+        "form" => (state == "withdrawn").then_some("已停用"),
         _ => None,
     }
     .unwrap_or(state)
@@ -80,7 +94,7 @@ fn verb(flow: &str, command: &'static str) -> &'static str {
         ("person", "reinstate") => Some("恢复"),
         ("person", "leave") => Some("离岗"),
         ("person", "take_over") => Some("接任"),
-        _ => None,
+        _ => FlowKind::parse(flow).and_then(|flow| of_visits(flow, command)),
     }
     .unwrap_or(command)
 }
