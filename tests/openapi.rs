@@ -38,6 +38,7 @@ pub(crate) const OPEN: &[&str] = &[
     "issue_token",
     "get_health",
     "get_readiness",
+    "list_switches",
     "get_privacy_notice",
 ];
 

@@ -57,7 +57,8 @@ pub struct PublishFormBody {
     /// The JSON Schema (2020-12, a subset): at most 64 kB, 100 fields, 4 levels. Fields at the root
     /// may have `x-source` (prefilled from a fact: household_number, grid, community, building,
     /// room, size, group, head_name, head_phone, special_groups, worker), `x-personal` (shown
-    /// masked) and `x-ask: each_time` (not carried over). 表单结构。
+    /// masked) and `x-ask: each_time` (not carried over); the root may have `x-order`, the names
+    /// of the fields as they are asked. 表单结构。
     #[schema(value_type = Object)]
     schema: Value,
     /// On what ground it is asked. 依据。

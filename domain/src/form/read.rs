@@ -64,12 +64,20 @@ impl Reader {
 
     fn root(&mut self, schema: &Value) -> Option<Schema> {
         let map = self.object(schema, "")?;
-        self.only(map, "", &[COMMON, OBJECT, &["$schema"]]);
+        self.only(map, "", &[COMMON, OBJECT, &["$schema", "x-order"]]);
         if map.get("type").and_then(Value::as_str) != Some("object") {
             self.fault("type", "unknown_value", "", ("object", "object"));
         }
         let title = self.title(map, "");
-        let fields = self.properties(map, "", 1);
+        let mut fields = self.properties(map, "", 1);
+        let order = self.names(map, "", "x-order");
+        for name in order.iter().filter(|name| !fields.iter().any(|field| field.name == **name)) {
+            let right = ("properties 中的字段", "a field among properties");
+            self.fault("x-order", "unknown_value", name, right);
+        }
+        // JSON keeps no order of members; what is not named comes after, by name.
+        let place = |name: &str| order.iter().position(|one| *one == name).unwrap_or(order.len());
+        fields.sort_by_key(|field| place(&field.name));
         Some(Schema { title, fields })
     }
 
@@ -95,7 +103,7 @@ impl Reader {
                 ("false", "false"),
             );
         }
-        let required = self.names(map, at);
+        let required = self.names(map, at, "required");
         let here = format!("{at}/properties");
         let empty = Map::new();
         let members = map.get("properties").and_then(Value::as_object).unwrap_or(&empty);
@@ -128,13 +136,13 @@ impl Reader {
         fields
     }
 
-    fn names<'a>(&mut self, map: &'a Map<String, Value>, at: &str) -> Vec<&'a str> {
-        let Some(value) = map.get("required") else { return Vec::new() };
+    fn names<'a>(&mut self, map: &'a Map<String, Value>, at: &str, list: &str) -> Vec<&'a str> {
+        let Some(value) = map.get(list) else { return Vec::new() };
         let names: Option<Vec<&str>> =
             value.as_array().and_then(|names| names.iter().map(Value::as_str).collect());
         if names.is_none() {
             self.fault(
-                &format!("{at}/required"),
+                &format!("{at}/{list}"),
                 "wrong_type",
                 "",
                 ("字段名的列表", "a list of names"),

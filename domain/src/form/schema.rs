@@ -1,7 +1,8 @@
 //! What a form may say: the subset of JSON Schema 2020-12 this program enforces whole.
 //!
 //! - the root: `type: object`, `title`, `properties`, and at will `$schema`, `description`,
-//!   `required`, `additionalProperties: false`;
+//!   `required`, `additionalProperties: false`, and `x-order` (the names of the fields as they are
+//!   asked, for JSON keeps no order);
 //! - a field: `type` and `title`, and at will `description`;
 //!   - `string`: `enum`, `minLength`, `maxLength`, `format: date`;
 //!   - `integer`, `number`: `minimum`, `maximum`;
@@ -69,7 +70,7 @@ impl Source {
 pub struct Schema {
     /// Its title.
     pub title: String,
-    /// Its fields, in the order in which it was written.
+    /// Its fields, as `x-order` says, the others after them by name.
     pub fields: Vec<Field>,
 }
 

@@ -200,6 +200,20 @@ fn field(field: Value) -> Value {
     json!({ "type": "object", "title": "表", "properties": { "a": field } })
 }
 
+#[test]
+fn fields_are_asked_in_the_order_that_is_said() {
+    let named = |name: &str| (name.to_owned(), json!({ "type": "boolean", "title": name }));
+    let properties: Map<String, Value> = ["a", "b", "c", "d"].iter().map(|n| named(n)).collect();
+    let mut form = json!({ "type": "object", "title": "表", "properties": properties });
+    form["x-order"] = json!(["c", "a"]);
+    let schema = Schema::read(&form).unwrap();
+    let names: Vec<&str> = schema.fields.iter().map(|field| field.name.as_str()).collect();
+    assert_eq!(names, ["c", "a", "b", "d"]);
+    form["x-order"] = json!(["x"]);
+    let faults = Schema::read(&form).unwrap_err();
+    assert_eq!(pointers(&faults), [("/x-order".to_owned(), "unknown_value")]);
+}
+
 fn nested(levels: usize) -> Value {
     let deepest = json!({ "type": "boolean", "title": "是否" });
     (1..levels).fold(
