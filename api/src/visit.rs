@@ -54,7 +54,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 
 /// A purpose.
 #[derive(Serialize, ToSchema)]
-pub struct PurposeView {
+pub struct VisitPurposeView {
     /// Which.
     #[schema(schema_with = view::visit_purpose)]
     purpose: &'static str,
@@ -98,7 +98,7 @@ pub struct VisitView {
     /// Who goes, or went.
     worker_id: Option<Uuid>,
     /// What for. 目的。
-    purposes: Vec<PurposeView>,
+    purposes: Vec<VisitPurposeView>,
     /// When it was planned, or recorded without a plan.
     made_at: DateTime<Utc>,
     /// By when it is owed, where somebody said so.
@@ -141,7 +141,7 @@ impl From<&Stored<Visit>> for VisitView {
             Status::Cancelled { reason } => Some(reason.as_str().to_owned()),
             Status::Planned { .. } | Status::Done { .. } => None,
         };
-        let purpose = |one: &Purpose| PurposeView { purpose: one.name(), label: one.label() };
+        let purpose = |one: &Purpose| VisitPurposeView { purpose: one.name(), label: one.label() };
         Self {
             id: visit.id.0,
             number: visit.number.clone(),

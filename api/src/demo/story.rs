@@ -6,6 +6,7 @@ mod late;
 mod people;
 mod personal;
 mod rules;
+mod visits;
 mod ways;
 mod working;
 
@@ -42,6 +43,7 @@ pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>, time: Time)
     story.administration(city)?;
     story.ways_in(city)?;
     story.personal(city)?;
+    story.visits()?;
     story.late()?;
     story.rules()?;
     story.areas()?;
