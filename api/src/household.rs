@@ -313,18 +313,20 @@ async fn prepare(
     })
 }
 
-/// Registers what was prepared.
+/// Registers what was prepared; what a file brought nobody had to enter.
 async fn register(
     app: &App,
     caller: &Caller,
     prepared: Prepared,
+    by_hand: bool,
 ) -> Reply<(Stored<Household>, bool)> {
     let Prepared { asked, new, mut writes, typed } = prepared;
     engine::begin(app, caller, asked, |context| {
         let register = Command::Register(Box::new(new));
         let change = act::<Household>(None, &register, asked, 0, context)?;
         let counts = Counts { required: 1, typed, ..Counts::default() };
-        writes.push(entered(caller, &change.state, context.at, counts));
+        let entered = || entered(caller, &change.state, context.at, counts);
+        writes.extend(by_hand.then(entered));
         Ok((change, writes))
     })
     .await
@@ -348,7 +350,7 @@ async fn register_household(
     body: Json<HouseholdBody>,
 ) -> Reply<HttpResponse> {
     let prepared = prepare(&app, &caller, (key, "register_household"), &body.0).await?;
-    let (stored, _) = register(&app, &caller, prepared).await?;
+    let (stored, _) = register(&app, &caller, prepared, true).await?;
     let view = view(&app, &caller, &stored).await?;
     let mut answer = HttpResponse::Created();
     answer.insert_header(("Location", format!("/api/v1/households/{}", stored.state.id)));

@@ -110,7 +110,7 @@ async fn one(
     })?;
     let key = Key(CommandId(derived_id(key.0.0, &format!("household {index}"))));
     let prepared = prepare(app, caller, (key, "import_households"), &body).await?;
-    let (stored, new) = register(app, caller, prepared).await?;
+    let (stored, new) = register(app, caller, prepared, false).await?;
     Ok((stored.state.id.0, stored.state.number, new))
 }
 
