@@ -80,7 +80,7 @@ fn a_planned_visit_is_in_the_inbox_until_somebody_went(city: &City) {
     let id = text(&planned, "/id");
     assert_eq!(planned["owed"][0]["term"]["rule"], "named");
     let todos = city.by("verifier").get("/api/v1/me/todos?duty=visit").done();
-    assert_eq!(each(&todos, "/flow_id"), [id.clone()]);
+    assert_eq!(each(&todos, "/flow_id"), std::slice::from_ref(&id));
     assert_eq!(each(&todos, "/title"), ["扶助到户"]);
     let record = format!("/api/v1/visits/{id}/record");
     city.by("lead").post(&record, &json!({ "outcome": "met" })).problem(404, "not_found");

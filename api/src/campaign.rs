@@ -3,6 +3,8 @@
 
 pub mod list;
 
+use std::collections::HashMap;
+
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
@@ -468,7 +470,7 @@ async fn name(
 ) -> Reply<()> {
     let people = views.iter().filter_map(|view| view.id).map(domain::id::PersonId);
     let people = match by {
-        By::Grid => Default::default(),
+        By::Grid => HashMap::new(),
         By::Worker => names::shown(app, caller.tenant, people).await?,
     };
     for view in views {

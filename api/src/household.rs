@@ -532,6 +532,8 @@ async fn update_household(step: Step, body: Json<UpdateBody>) -> Reply<HttpRespo
 #[post("/households/{id}/pair")]
 async fn pair_household(step: Step, body: Json<PairBody>) -> Reply<HttpResponse> {
     let asked = step.asked("pair_household", &body.0);
+    // Whether there is such a household comes first, and whether there is such a person after.
+    engine::look::<Household>(&step.app, &step.caller, step.id).await?;
     require_people(&step.app, &step.caller, [body.0.person_id]).await?;
     let command = Command::Pair { pairing: body.0.pairing() };
     let stored = engine::command::<Household>(&step.app, &step.caller, asked, command).await?;

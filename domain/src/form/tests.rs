@@ -202,8 +202,8 @@ fn field(field: Value) -> Value {
 
 #[test]
 fn fields_are_asked_in_the_order_that_is_said() {
-    let named = |name: &str| (name.to_owned(), json!({ "type": "boolean", "title": name }));
-    let properties: Map<String, Value> = ["a", "b", "c", "d"].iter().map(|n| named(n)).collect();
+    let field = |name: &str| (name.to_owned(), json!({ "type": "boolean", "title": name }));
+    let properties: Map<String, Value> = ["a", "b", "c", "d"].iter().map(|n| field(n)).collect();
     let mut form = json!({ "type": "object", "title": "表", "properties": properties });
     form["x-order"] = json!(["c", "a"]);
     let schema = Schema::read(&form).unwrap();

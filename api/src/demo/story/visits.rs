@@ -35,6 +35,14 @@ fn number(answer: &Value, pointer: &str) -> String {
     answer.pointer(pointer).unwrap_or(&Value::Null).to_string()
 }
 
+/// A body with one more member.
+fn with(mut body: Value, name: &str, value: Value) -> Value {
+    if let Some(members) = body.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+    body
+}
+
 /// What is asked at every door in winter: two of five fields have to be given, once.
 fn form() -> Value {
     json!({
@@ -197,8 +205,8 @@ impl Story {
     /// From door to door: what is known of the first needs not be given, and one need is found.
     fn doors(&mut self, campaign: &str, first: &str, rest: &[String]) -> Done {
         let go = |home: &str, outcome: &str| json!({ "campaign_id": campaign, "household_id": home, "outcome": outcome });
-        let mut body = go(first, "met");
-        body["needs"] = json!([{ "text": "楼道灯不亮，老人夜里下楼不安全", "category": "A02" }]);
+        let need = json!({ "text": "楼道灯不亮，老人夜里下楼不安全", "category": "A02" });
+        let body = with(go(first, "met"), "needs", json!([need]));
         let visit = made("wangge-1", "submit_visit", "visits", body);
         let visit = self.driver.step(visit, |a| {
             let typed = number(a, "/form/counts/typed");
@@ -212,10 +220,10 @@ impl Story {
             format!("{} {}", text(a, "/number"), text(a, "/status_label"))
         })?;
         for (home, outcome) in rest.iter().zip(["met", "met", "nobody_home", "refused", "met"]) {
-            let mut body = go(home, outcome);
-            if outcome == "met" {
-                body["form"] = json!({ "changes": { "heating": "燃气", "alarm": false } });
-            }
+            let form = json!({ "changes": { "heating": "燃气", "alarm": false } });
+            let met = outcome == "met";
+            let body = go(home, outcome);
+            let body = if met { with(body, "form", form) } else { body };
             self.driver
                 .step(made("wangge-2", "", "visits", body), |a| text(a, "/outcome_label"))?;
         }
