@@ -23,8 +23,8 @@ use crate::{
 pub use event::{Command, Correction, Event, Plan, Record};
 
 named! {
-    /// What a visit is for: the four of 四到户 [AD17], what was heard [HS13], and looking from door
-    /// to door [AS6].
+    /// What a visit is for: the four of 四到户 (AD17), what was heard (HS13), and looking from door
+    /// to door (AS6).
     Purpose {
         /// 宣传到户.
         Publicity = "publicity", "宣传到户";
