@@ -457,6 +457,85 @@ fn right(city: &City, operation: &str) -> Option<Right> {
                 _ => (format!("{path}/retire"), reason()),
             }
         }
+        "register_household" => {
+            ("/api/v1/households".to_owned(), json!({ "area_id": area(seed::GRID) }))
+        }
+        "import_households" => {
+            let item = json!({ "area_id": area(seed::GRID) });
+            ("/api/v1/household_imports".to_owned(), json!({ "items": [item] }))
+        }
+        "list_households" => list("households"),
+        "get_household" => household(city, "", Value::Null),
+        "get_household_timeline" => household(city, "/timeline", Value::Null),
+        "update_household" => household(city, "/update", json!({ "size": 3 })),
+        "pair_household" => household(city, "/pair", pairing(city)),
+        "unpair_household" => {
+            let (path, body) = household(city, "/pair", pairing(city));
+            city.by("worker").post(&path, &body).done();
+            (path.replace("/pair", "/unpair"), body)
+        }
+        "leave_household" => household(city, "/leave", json!({})),
+        "return_household" => {
+            let (path, body) = household(city, "/leave", json!({}));
+            city.by("worker").post(&path, &body).done();
+            (path.replace("/leave", "/return"), body)
+        }
+        "erase_household" => household(city, "/erasure", reason()),
+        "disclose_household" => household(
+            city,
+            "/disclosures",
+            json!({ "fields": ["phone"], "purpose": "visit", "reason": "走访前核对" }),
+        ),
+        "submit_visit" => {
+            let home = crate::household::registered(city);
+            let body = json!({ "household_id": home, "purposes": ["check"], "outcome": "met" });
+            ("/api/v1/visits".to_owned(), body)
+        }
+        "plan_visit" => ("/api/v1/visits/plan".to_owned(), to_visit(city)),
+        "list_visits" => list("visits"),
+        "get_visit" => planned(city, "", Value::Null),
+        "get_visit_timeline" => planned(city, "/timeline", Value::Null),
+        "record_visit" => planned(city, "/record", json!({ "outcome": "met" })),
+        "cancel_visit" => planned(city, "/cancel", reason()),
+        "correct_visit" => {
+            let (path, body) = planned(city, "/record", json!({ "outcome": "met" }));
+            city.by("worker").post(&path, &body).done();
+            (path.replace("/record", "/correct"), json!({ "outcome": "refused", "reason": "选错" }))
+        }
+        "begin_campaign" => {
+            let until = city.now() + chrono::Duration::days(7);
+            let body = json!({
+                "name": "敲门行动", "purpose": "check", "area_id": area(seed::COMMUNITY), "until": until,
+            });
+            ("/api/v1/campaigns".to_owned(), body)
+        }
+        "list_campaigns" => list("campaigns"),
+        "get_campaign" => campaign(city, "", Value::Null),
+        "get_campaign_progress" => campaign(city, "/progress", Value::Null),
+        "list_campaign_households" => campaign(city, "/households", Value::Null),
+        "assign_campaign" => {
+            let home = crate::household::registered(city);
+            campaign(city, "/assign", json!({ "households": [{ "household_id": home }] }))
+        }
+        "publish_campaign" => {
+            let id = crate::campaign::begun(city, None);
+            crate::household::registered(city);
+            let path = format!("/api/v1/campaigns/{id}/assign");
+            city.by("community").post(&path, &json!({ "select": {} })).done();
+            (path.replace("/assign", "/publish"), json!({}))
+        }
+        "close_campaign" => campaign(city, "/close", json!({})),
+        "publish_form" => ("/api/v1/forms".to_owned(), form("shared")),
+        "list_forms" => list("forms"),
+        "get_form" => list(&format!("forms/{}", asked(city))),
+        "withdraw_form" => (format!("/api/v1/forms/{}/withdraw", asked(city)), reason()),
+        "get_household_form" => household(city, &format!("/forms/{}", asked(city)), Value::Null),
+        "answer_household_form" => {
+            household(city, &format!("/forms/{}", asked(city)), json!({ "changes": {} }))
+        }
+        "list_household_answers" => household(city, "/answers", Value::Null),
+        "get_burden" => list(&format!("stats/burden?within={}", area(seed::GRID))),
+        "list_switches" => list("public/switches?tenant=9901"),
         // Their answers depend on credentials, not on roles: `auth.rs`; and whoever is erased is
         // gone: `erasure.rs`.
         "login"
@@ -488,6 +567,47 @@ fn walked(city: &City, operation: &str) -> Right {
         }
         reads => (format!("{path}/{}", reads.trim_start_matches("get_patrol_")), Value::Null),
     }
+}
+
+fn household(city: &City, verb: &str, body: Value) -> Right {
+    (format!("/api/v1/households/{}{verb}", crate::household::registered(city)), body)
+}
+
+fn pairing(city: &City) -> Value {
+    json!({ "person_id": city.by("verifier").id(), "kind": "worker" })
+}
+
+fn to_visit(city: &City) -> Value {
+    json!({ "household_id": crate::household::registered(city), "purposes": ["check"] })
+}
+
+/// A visit that is planned.
+fn planned(city: &City, verb: &str, body: Value) -> Right {
+    let made = city.by("worker").post("/api/v1/visits/plan", &to_visit(city)).done();
+    (format!("/api/v1/visits/{}{verb}", text(&made, "/id")), body)
+}
+
+/// A campaign that runs.
+fn campaign(city: &City, verb: &str, body: Value) -> Right {
+    let (id, home) = (crate::campaign::begun(city, None), crate::household::registered(city));
+    let path = format!("/api/v1/campaigns/{id}");
+    let listed = json!({ "households": [{ "household_id": home }] });
+    city.by("community").post(&format!("{path}/assign"), &listed).done();
+    city.by("community").post(&format!("{path}/publish"), &json!({})).done();
+    (format!("{path}{verb}"), body)
+}
+
+fn form(code: &str) -> Value {
+    let properties = json!({ "note": { "type": "string", "title": "备注" } });
+    let schema = json!({ "type": "object", "title": "表", "properties": properties });
+    json!({ "code": code, "schema": schema, "note": "列入准入清单" })
+}
+
+/// A form of its own; the identity.
+fn asked(city: &City) -> String {
+    let code = key();
+    let code = code.get(24..).unwrap_or_default();
+    text(&city.by("admin").post("/api/v1/forms", &form(code)).done(), "/id")
 }
 
 fn vendor(city: &City) -> Value {
@@ -662,6 +782,7 @@ fn every_operation_survives_everybody(city: &City) {
         };
         let path =
             path.replace("{id}", id).replace("{unit_id}", &unit).replace("{secret_id}", &unit);
+        let path = path.replace("{form_id}", &unit);
         let everybody = COLUMNS.iter().map(|(account, ..)| account);
         for account in everybody.chain(STRANGERS.iter().map(|(account, _)| account)) {
             for body in [json!({}), json!({ "id": 1, "reason": null, "text": [] })] {

@@ -13,6 +13,10 @@ mod audit;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod burden;
+#[cfg(test)]
+mod campaign;
+#[cfg(test)]
 mod case;
 #[cfg(test)]
 mod client;
@@ -27,7 +31,11 @@ mod crash;
 #[cfg(test)]
 mod erasure;
 #[cfg(test)]
+mod form;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod household;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
@@ -76,6 +84,7 @@ mod token;
 mod totp;
 #[cfg(test)]
 mod track;
+mod visit;
 #[cfg(test)]
 mod wechat;
 #[cfg(test)]

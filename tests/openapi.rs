@@ -38,6 +38,7 @@ pub(crate) const OPEN: &[&str] = &[
     "issue_token",
     "get_health",
     "get_readiness",
+    "list_switches",
     "get_privacy_notice",
 ];
 
@@ -137,6 +138,7 @@ fn every_operation_says_who_may_and_how_it_fails() {
                 "list_signing_keys",
                 "get_authorization_server",
                 "get_privacy_notice",
+                "list_switches",
             ]
             .contains(&name),
             "{at}"

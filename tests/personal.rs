@@ -278,7 +278,7 @@ fn crawl(city: &City, by: &str, report: &str, case: &str, secrets: &[&str]) -> u
             _ => case,
         };
         let path = path.replace("{id}", id).replace("{unit_id}", &unit);
-        let path = path.replace("{kind}", "privacy");
+        let path = path.replace("{kind}", "privacy").replace("{form_id}", &unit);
         let path = match operation["operationId"].as_str().unwrap() {
             "locate_area" => format!("{path}?lng=110.005&lat=30.005"),
             "get_privacy_notice" => format!("{path}?tenant=9901"),

@@ -251,7 +251,7 @@ async fn command_of<F: Kept>(
 
 /// Asks a command as the system; what became of it, or none when there is nothing to do. `what`
 /// names what is asked of the flow at its place in the journal.
-async fn as_system<F: Kept>(
+pub(crate) async fn as_system<F: Kept>(
     app: &App,
     tenant: TenantId,
     id: Uuid,

@@ -174,7 +174,7 @@ impl ContactView {
 async fn shown(app: &App, caller: &Caller, person: &Person) -> Reply<ContactView> {
     let (tenant, id) = (caller.tenant, person.id.0);
     let key = app.store.read(move |db| vault::key_of(db, tenant, id)).await?;
-    let kept = app.vault.read(&app.store, tenant, vec![id], Field::ALL).await?;
+    let kept = app.vault.read(&app.store, tenant, vec![id], Field::OF_PEOPLE).await?;
     let mut view = ContactView::new(kept.get(&id), person.id != caller.person);
     view.erased = key.is_some_and(|key| key.destroyed_at.is_some());
     Ok(view)
@@ -303,7 +303,7 @@ pub async fn keep(
                 return Ok(true);
             }
             let gone = |field: &&Field| !kept.contains(field) && extent.covers(**field);
-            for field in Field::ALL.iter().filter(gone) {
+            for field in Field::OF_PEOPLE.iter().filter(gone) {
                 vault::remove(db, tenant, id, *field)?;
             }
             vault::put(db, tenant, &fields, now)?;

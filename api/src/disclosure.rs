@@ -9,7 +9,7 @@ use domain::{
     audit::Act,
     change::Request,
     flow::Context,
-    id::{PersonId, ReportId},
+    id::{HouseholdId, PersonId, ReportId},
     person::Person,
     personal::{Field, Purpose},
     refusal::Refusal,
@@ -62,13 +62,13 @@ pub fn under_report(config: &mut ServiceConfig<'_>) {
 pub struct DiscloseBody {
     /// Which data: only what the purpose needs. 字段。
     #[schema(value_type = Vec<String>, min_items = 1, max_items = 4, example = json!(["phone"]))]
-    fields: Vec<Field>,
+    pub fields: Vec<Field>,
     /// What for. 目的。
     #[schema(schema_with = view::disclosure_purpose)]
-    purpose: Purpose,
+    pub purpose: Purpose,
     /// What for, in words. 理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "回访核实是否解决")]
-    reason: Prose,
+    pub reason: Prose,
 }
 
 /// Somebody saw personal data whole.
@@ -80,6 +80,8 @@ pub struct DisclosureView {
     person_id: Option<Uuid>,
     /// About which report.
     report_id: Option<Uuid>,
+    /// Of which household.
+    household_id: Option<Uuid>,
     /// Who saw it.
     by_id: Uuid,
     /// The name of who saw it.
@@ -113,6 +115,7 @@ impl From<Disclosure> for DisclosureView {
             id: one.id,
             person_id: one.person.map(|id| id.0),
             report_id: one.report.map(|id| id.0),
+            household_id: one.household.map(|id| id.0),
             by_id: one.by.0,
             by_name: one.by_name,
             fields: one.fields.iter().map(|field| field.name()).collect(),
@@ -125,10 +128,14 @@ impl From<Disclosure> for DisclosureView {
 }
 
 /// Whose data is asked for.
-#[derive(Clone, Copy)]
-struct Subject {
-    person: Option<PersonId>,
-    report: Option<ReportId>,
+#[derive(Clone, Copy, Default)]
+pub struct Subject {
+    /// Somebody who can log in.
+    pub person: Option<PersonId>,
+    /// Whoever a report was made for.
+    pub report: Option<ReportId>,
+    /// A household.
+    pub household: Option<HouseholdId>,
 }
 
 /// Refuses whoever may not see a person's data whole: it needs the right over an area the person
@@ -167,7 +174,7 @@ async fn disclose_person(
     if allowed.is_err() && !known {
         return Err(not_found());
     }
-    let subject = Subject { person: Some(stored.state.id), report: None };
+    let subject = Subject { person: Some(stored.state.id), ..Subject::default() };
     let asking = Asking { operation: "disclose_person", key, subject, body: body.0 };
     asking.ask(&app, &request, &caller, allowed, &[id.0]).await
 }
@@ -194,7 +201,7 @@ async fn disclose_reporter(
     let resident =
         reporter.is_some_and(|person| person.state.is_nameless() && !person.state.in_office());
     let person = resident.then_some(report.reporter);
-    let subject = Subject { person, report: Some(report.id) };
+    let subject = Subject { person, report: Some(report.id), household: None };
     let asking = Asking { operation: "disclose_reporter", key, subject, body: body.0 };
     let mut places = vec![report.id.0];
     places.extend(person.map(|person| person.0));
@@ -206,11 +213,15 @@ fn not_found() -> Problem {
 }
 
 /// Somebody asks to see something.
-struct Asking {
-    operation: &'static str,
-    key: Key,
-    subject: Subject,
-    body: DiscloseBody,
+pub struct Asking {
+    /// By which operation.
+    pub operation: &'static str,
+    /// Under which key.
+    pub key: Key,
+    /// Whose data.
+    pub subject: Subject,
+    /// Which of it, and why.
+    pub body: DiscloseBody,
 }
 
 impl Asking {
@@ -224,10 +235,32 @@ impl Asking {
         allowed: Result<(), Refusal>,
         places: &[Uuid],
     ) -> Reply<HttpResponse> {
+        let fields = distinct(&self.body.fields, Field::OF_PEOPLE)?;
+        let target = places.first().copied().unwrap_or_default();
+        let record = self.record(app, request, caller, allowed, (&fields, target)).await?;
+        let tenant = caller.tenant;
+        let kept = app.vault.read(&app.store, tenant, places.to_vec(), Field::OF_PEOPLE).await?;
+        let value = |field: &Field| {
+            let value = places.iter().find_map(|place| kept.get(place)?.get(field))?;
+            Some((*field, value.clone()))
+        };
+        let values: Values = fields.iter().filter_map(value).collect();
+        let known = (!kept.is_empty()).then_some(&values);
+        let view = DisclosedView { record: record.into(), contact: ContactView::whole(known) };
+        Ok(HttpResponse::Created().json(view))
+    }
+
+    /// Writes the record down, or that it was refused: nothing is shown before that.
+    pub async fn record(
+        self,
+        app: &App,
+        request: &HttpRequest,
+        caller: &Caller,
+        allowed: Result<(), Refusal>,
+        (fields, target): (&[Field], Uuid),
+    ) -> Reply<Disclosure> {
         let Self { operation, key, subject, body } = self;
         let tenant = caller.tenant;
-        let fields = distinct(&body.fields)?;
-        let target = places.first().copied().unwrap_or_default();
         let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
         let detail = serde_json::json!({ "fields": names, "purpose": body.purpose.name() });
         let noting = Noting::of(app, caller, request);
@@ -241,9 +274,10 @@ impl Asking {
             id: derived_id(key.0.0, "disclosure"),
             person: subject.person,
             report: subject.report,
+            household: subject.household,
             by: caller.person,
             by_name: caller.name.clone(),
-            fields: fields.clone(),
+            fields: fields.to_vec(),
             purpose: body.purpose,
             reason: body.reason.into(),
             at: app.clock.now(),
@@ -263,25 +297,21 @@ impl Asking {
         if record.by != caller.person || record.digest != asked.digest {
             return Err(Problem::new(Code::IdempotencyKeyReused));
         }
-        let kept = app.vault.read(&app.store, tenant, places.to_vec(), Field::ALL).await?;
-        let value = |field: &Field| {
-            let value = places.iter().find_map(|place| kept.get(place)?.get(field))?;
-            Some((*field, value.clone()))
-        };
-        let values: Values = fields.iter().filter_map(value).collect();
-        let known = (!kept.is_empty()).then_some(&values);
-        let view = DisclosedView { record: record.into(), contact: ContactView::whole(known) };
-        Ok(HttpResponse::Created().json(view))
+        Ok(record)
     }
 }
 
 /// The fields asked for, each once.
-fn distinct(fields: &[Field]) -> Reply<Vec<Field>> {
+pub fn distinct(fields: &[Field], among: &[Field]) -> Reply<Vec<Field>> {
     let mut distinct = fields.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
-    if distinct.is_empty() || distinct.len() != fields.len() {
-        let (zh, en) = ("应列出一到四个不同的字段", "name one to four different fields");
+    let other = distinct.iter().any(|field| !among.contains(field));
+    if distinct.is_empty() || distinct.len() != fields.len() || other {
+        let names: Vec<&str> = among.iter().map(|field| field.name()).collect();
+        let names = names.join(", ");
+        let zh = format!("应列出不同的字段，可选：{names}");
+        let en = format!("name different fields of: {names}");
         return Err(Problem::new(Code::InvalidBody).error("/fields", "invalid_value", zh, en));
     }
     Ok(distinct)

@@ -7,15 +7,20 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use domain::{
     Instant,
     actor::{Actor, Grant},
+    campaign::Campaign,
     case::Case,
     change::{Change, Request, Stored, act},
     flow::Context,
+    form::Form,
+    household::Household,
+    id::CommandId,
     patrol::Patrol,
     patrol_plan::PatrolPlan,
     person::Person,
     policy::Policy,
     refusal::Refusal,
     report::Report,
+    visit::Visit,
 };
 use persistence::{Db, Outcome, StoreError, Tabled, Write, journal};
 use serde::Serialize;
@@ -93,6 +98,42 @@ impl Kept for PatrolPlan {
     }
     fn visible(&self, actor: &Actor, at: Instant) -> bool {
         self.visible_to(actor, at)
+    }
+}
+
+impl Kept for Household {
+    fn write(change: Change<Self>) -> Write {
+        Write::Household(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
+
+impl Kept for Visit {
+    fn write(change: Change<Self>) -> Write {
+        Write::Visit(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
+
+impl Kept for Campaign {
+    fn write(change: Change<Self>) -> Write {
+        Write::Campaign(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
+
+impl Kept for Form {
+    fn write(change: Change<Self>) -> Write {
+        Write::Form(Box::new(change))
+    }
+    fn visible(&self, _: &Actor, _: Instant) -> bool {
+        true
     }
 }
 
@@ -213,6 +254,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// The command asked under.
+    pub fn key(&self) -> CommandId {
+        self.key.0
+    }
+
     /// What is asked, for the journal.
     pub fn asked(&self, operation: &str, body: &impl Serialize) -> Asked {
         let request = Request::new(self.key.0, operation, self.id, body);

@@ -9,13 +9,16 @@ use domain::{
     Instant,
     actor::{Permission, Scope},
     audit::Act,
-    id::PersonId,
+    household::Household,
+    id::{HouseholdId, PersonId},
     person::Person,
     personal::SubjectKind,
     refusal::Refusal,
     text::Prose,
 };
-use persistence::{audit, journal::Keyset, privacy, report as reports, vault};
+use persistence::{
+    audit, household as households, journal::Keyset, privacy, report as reports, vault,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -31,6 +34,7 @@ use crate::{
     disclosure::DisclosureView,
     engine,
     headers::Key,
+    household::kept::Shown,
     names,
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
@@ -77,6 +81,8 @@ pub enum Section {
     Disclosures,
     /// What was reported.
     Reports,
+    /// Where somebody lives, as the grid has it.
+    Households,
     /// What was done, as the audit log has it.
     Audit,
 }
@@ -87,7 +93,8 @@ impl Section {
             Self::Profile => Some(Self::Consents),
             Self::Consents => Some(Self::Disclosures),
             Self::Disclosures => Some(Self::Reports),
-            Self::Reports => Some(Self::Audit),
+            Self::Reports => Some(Self::Households),
+            Self::Households => Some(Self::Audit),
             Self::Audit => None,
         }
     }
@@ -96,7 +103,7 @@ impl Section {
 /// One thing that is kept of somebody.
 #[derive(Serialize, ToSchema)]
 pub struct ExportItem {
-    /// What it is: `profile`, `consent`, `disclosure`, `report`, `audit`.
+    /// What it is: `profile`, `consent`, `disclosure`, `report`, `household`, `audit`.
     kind: &'static str,
     /// All of it.
     #[schema(value_type = Object)]
@@ -164,6 +171,15 @@ async fn get_my_export(
             };
             let next = onward(cut(&mut found, most, place));
             Page::new(export_reports(&app, &caller, found).await?, next)
+        }
+        Section::Households => {
+            let from = after.map_or(Uuid::nil(), |(_, id)| id);
+            let look = move |db: &mut persistence::Db| {
+                households::of_member(db, tenant, person, from, limit.probe())
+            };
+            let mut found = app.store.read(look).await?;
+            let next = onward(cut(&mut found, most, |id| (app.clock.now(), id.0)));
+            Page::new(export_households(&app, &caller, found).await?, next)
         }
         Section::Audit => {
             let filter = audit::Filter { actor: Some(person), ..audit::Filter::default() };
@@ -247,6 +263,83 @@ async fn export_reports(
     Ok(found.into_iter().map(item).collect())
 }
 
+/// The households somebody belongs to: where they are, and what is kept of this one member.
+async fn export_households(
+    app: &App,
+    caller: &Caller,
+    found: Vec<HouseholdId>,
+) -> Reply<Vec<ExportItem>> {
+    let mut items = Vec::with_capacity(found.len());
+    for id in found {
+        let Some(stored) = app.store.look::<Household>(caller.tenant, id.0).await? else {
+            continue;
+        };
+        let household = &stored.state;
+        let shown = Shown::of(app, caller.tenant, household).await?;
+        let own = household.members.iter().filter(|one| one.person == Some(caller.person));
+        let own: Vec<Value> = own.map(|one| exported(shown.member(one.id))).collect();
+        items.push(ExportItem::new(
+            "household",
+            serde_json::json!({
+                "id": household.id, "number": household.number, "area": household.area.name,
+                "building": household.building, "room": shown.room(),
+                "standing": household.standing.name(), "member": own,
+                "registered_at": household.registered_at,
+            }),
+        ));
+    }
+    Ok(items)
+}
+
+/// What is kept of a member, whole; documents as what they are.
+fn exported(values: Option<&crate::vault::Values>) -> Value {
+    let text = |value: &String| {
+        serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str()))
+    };
+    let plain = |field: domain::personal::Field, value: &String| match field {
+        domain::personal::Field::Groups | domain::personal::Field::Details => text(value),
+        domain::personal::Field::Name
+        | domain::personal::Field::Phone
+        | domain::personal::Field::IdNumber
+        | domain::personal::Field::Address
+        | domain::personal::Field::OfficePhone
+        | domain::personal::Field::Room
+        | domain::personal::Field::Answers => Value::from(value.as_str()),
+    };
+    let members = values.into_iter().flatten();
+    members.map(|(field, value)| (field.name().to_owned(), plain(*field, value))).collect()
+}
+
+/// The members of households that are known to be this person: by the account, or by the same
+/// identification number. A phone may be shared, and is not enough.
+async fn memberships(app: &App, caller: &Caller, person: PersonId) -> Reply<Vec<Uuid>> {
+    const MOST: i64 = 200;
+    let (tenant, now) = (caller.tenant, app.clock.now());
+    let look = move |db: &mut persistence::Db| {
+        households::of_member(db, tenant, person, Uuid::nil(), MOST)
+    };
+    let mut found = Vec::new();
+    for id in app.store.read(look).await? {
+        let stored = app.store.look::<Household>(tenant, id.0).await?;
+        let members = stored.iter().flat_map(|stored| &stored.state.members);
+        found.extend(members.filter(|one| one.person == Some(person)).map(|one| one.id));
+    }
+    let id_number = domain::personal::Field::IdNumber;
+    let kept =
+        app.vault.read(&app.store, tenant, vec![person.0], &[domain::personal::Field::IdNumber]);
+    let kept = kept.await?.remove(&person.0).and_then(|values| values.get(&id_number).cloned());
+    if let Some(number) = kept {
+        let blind = app.vault.look_up(&app.store, tenant, now).await?.digest(id_number, &number);
+        let look = move |db: &mut persistence::Db| vault::find(db, tenant, id_number, &blind, MOST);
+        let same = app.store.read(look).await?;
+        let members = same.into_iter().filter(|(_, kind)| *kind == SubjectKind::Member);
+        found.extend(members.map(|(id, _)| id));
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
 /// That it is meant.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -265,6 +358,8 @@ pub struct ErasedView {
     erased_at: DateTime<Utc>,
     /// Contacts given with reports that were erased besides.
     reports: i64,
+    /// Entries as a member of a household that were erased besides. 家庭成员记录。
+    members: usize,
 }
 
 /// Erases my personal data and closes my account.
@@ -341,11 +436,17 @@ async fn erase(
             break;
         }
     }
-    let detail = serde_json::json!({ "reports": reports, "reason": body.reason.as_str() });
+    let members = memberships(app, caller, id).await?;
+    let count = members.len();
+    let detail =
+        serde_json::json!({ "reports": reports, "members": count, "reason": body.reason.as_str() });
     let note = Noting::of(app, caller, request).note(Act::Erase, Some(id.0), &detail);
     let erased_at = app
         .store
         .run(move |db| {
+            for member in &members {
+                vault::destroy(db, tenant, *member, now, None)?;
+            }
             let kind = Some(SubjectKind::Person);
             if vault::destroy(db, tenant, id.0, now, kind)? {
                 audit::append(db, tenant, note)?;
@@ -355,7 +456,7 @@ async fn erase(
         })
         .await?;
     forget(app, caller, id);
-    Ok(HttpResponse::Ok().json(ErasedView { person_id: id.0, erased_at, reports }))
+    Ok(HttpResponse::Ok().json(ErasedView { person_id: id.0, erased_at, reports, members: count }))
 }
 
 fn forget(app: &App, caller: &Caller, person: PersonId) {

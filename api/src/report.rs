@@ -6,6 +6,7 @@ use domain::{
     Instant,
     actor::{Actor, Permission, Role},
     area::Area,
+    burden::{Counts, Entered, What},
     case::Case,
     change::{Request, Stored, act},
     coordinate::{CoordinateError, RawPoint},
@@ -311,6 +312,7 @@ async fn submit_report(
         Some(sealed) => Request::new(key.0, "submit_report", id, &(&body, &sealed.fingerprint)),
         None => Request::new(key.0, "submit_report", id, &body),
     };
+    let counts = counted(&body);
     let draft = draft(body, id, key.0, &world, &caller, &app)?;
     let patrol = patrol::named(&app, &caller, draft.patrol).await?;
     let (stored, _) = engine::begin(&app, &caller, asked, |context| {
@@ -320,7 +322,9 @@ async fn submit_report(
         }
         let (change, case) = intake::submit(draft, asked, context)?;
         let case = case.into_iter().map(|case| Write::Case(Box::new(case)));
-        Ok((change, case.chain(sealed.map(|sealed| sealed.write)).collect()))
+        let entered = burden(context.by, &change.state, counts, context.at);
+        let more = case.chain(sealed.map(|sealed| sealed.write)).chain(entered);
+        Ok((change, more.collect()))
     })
     .await?;
     let known = Known::of(&app, &caller, &[&stored.state]).await?;
@@ -328,6 +332,33 @@ async fn submit_report(
     answer.insert_header(("Location", format!("/api/v1/reports/{}", stored.state.id)));
     let view = ReportView::new(&stored, &caller, &app, &known);
     Ok(tagged(&request, answer, &tag(stored.seq), &view))
+}
+
+/// What a report demands: a text and a place; the way it came, its title and its grid follow.
+fn counted(body: &SubmitBody) -> Counts {
+    let more = [
+        body.title.is_some(),
+        body.channel.is_some(),
+        body.category.is_some(),
+        body.urgency.is_some(),
+        body.demand.is_some(),
+        body.place.address.is_some(),
+        body.client_time.is_some(),
+        body.contact.is_some(),
+        body.handled.is_some(),
+    ];
+    let follows = [body.title.is_none(), body.channel.is_none(), body.place.area_id.is_none()];
+    let count = |given: &[bool]| given.iter().copied().map(u16::from).sum::<u16>();
+    Counts { required: 2, typed: 2 + count(&more), reused: count(&follows), ..Counts::default() }
+}
+
+/// Counts it where somebody in office reported: residents are asked for nothing.
+fn burden(by: &Actor, report: &Report, counts: Counts, at: Instant) -> Option<Write> {
+    let office = by.grants.iter().any(|grant| grant.holds(at) && !grant.role.is_outsider());
+    let hidden = report.confidential || report.anonymous;
+    let (person, path) = (by.person, report.place.area.path.clone());
+    let entered = || Entered { person, path, what: What::Report, at, counts };
+    (office && !hidden).then(|| Write::Entered(Box::new(entered())))
 }
 
 fn draft(

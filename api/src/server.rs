@@ -13,14 +13,16 @@ use utoipa::{OpenApi, openapi::OpenApi as Described};
 use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 use crate::{
-    area, audit, auth, case, client, clocks, clockwork, consent, contact, disclosure,
+    area, audit, auth, burden, campaign, case, client, clocks, clockwork, consent, contact,
+    disclosure,
     docs::Docs,
-    erasure, factor, health, me, oauth, oidc, openapi, patrol, person, policy, post,
+    erasure, factor, form, health, household, me, oauth, oidc, openapi, patrol, person, policy,
+    post,
     problem::{Code, Problem, Reply},
     report, request, retention, ring, session, shift,
     state::App,
     sync::{self, Inner},
-    telemetry, verification, wechat, whistle,
+    telemetry, verification, visit, wechat, whistle,
 };
 
 /// Every operation, once: what is not registered here does not exist, neither in the server nor
@@ -66,6 +68,11 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(audit::routes)
             .configure(retention::routes)
             .configure(patrol::routes)
+            .configure(household::routes)
+            .configure(visit::routes)
+            .configure(campaign::routes)
+            .configure(form::routes)
+            .configure(burden::routes)
             .service(scope("/areas/{id}").configure(area::under_area).configure(shift::under_area))
             .service(
                 scope("/people/{id}")

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     actor::Permission,
     id::{AreaId, CommandId, PersonId},
-    journal::{self as chain, Entry},
+    journal::{self as chain, Entry, FlowKind},
 };
 use persistence::{
     Db,
@@ -160,7 +160,7 @@ fn view(
     EntryView {
         seq: entry.seq,
         command: entry.name.clone(),
-        label: label(&entry.name),
+        label: of_visits(entry.flow, &entry.name).unwrap_or_else(|| label(&entry.name)),
         by: if known { entry.actor_name.clone() } else { "上报人".to_owned() },
         at: entry.at,
         happened_at: kept.map(|kept| kept.happened_at),
@@ -185,6 +185,32 @@ fn hide(value: &mut Value, ids: &[String]) {
         Value::Array(items) => items.iter_mut().for_each(|item| hide(item, ids)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// What people call a command about households, visits, campaigns and forms.
+pub fn of_visits(flow: FlowKind, command: &str) -> Option<&'static str> {
+    Some(match (flow, command) {
+        (FlowKind::Household, "register") => "登记",
+        (FlowKind::Household, "update") => "更新",
+        (FlowKind::Household, "pair") => "结对",
+        (FlowKind::Household, "unpair") => "解除结对",
+        (FlowKind::Household, "answer") => "填表",
+        (FlowKind::Household, "leave") => "迁出",
+        (FlowKind::Household, "return") => "恢复在册",
+        (FlowKind::Household, "erase") => "删除个人信息",
+        (FlowKind::Visit, "plan") => "计划走访",
+        (FlowKind::Visit, "record") => "记录走访",
+        (FlowKind::Visit, "correct") => "更正",
+        (FlowKind::Visit, "cancel") => "取消",
+        (FlowKind::Campaign, "begin") => "发起",
+        (FlowKind::Campaign, "assign") => "分派名单",
+        (FlowKind::Campaign, "publish") => "启动",
+        (FlowKind::Campaign, "complete") => "网格完成",
+        (FlowKind::Campaign, "close") => "结束",
+        (FlowKind::Form, "publish") => "发布",
+        (FlowKind::Form, "withdraw") => "停用",
+        _ => return None,
+    })
 }
 
 /// What people call a command.

@@ -58,7 +58,12 @@ impl LookUp {
     pub fn fingerprint(&self, contact: &Contact) -> Vec<u8> {
         let values = contact.values();
         let parts = values.iter().flat_map(|(field, value)| [field.name(), value]);
-        let parts: Vec<&[u8]> = parts.map(str::as_bytes).collect();
+        self.fingerprint_of(&parts.collect::<Vec<_>>())
+    }
+
+    /// The same of any texts, in their order.
+    pub fn fingerprint_of(&self, parts: &[&str]) -> Vec<u8> {
+        let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
         let key = Secret(self.suite.digest(&self.secret, &[b"fingerprint"]));
         self.suite.digest(&key, &parts).to_vec()
     }
@@ -242,29 +247,42 @@ impl Vault {
         tenant: TenantId,
         subject: Uuid,
         secret: &Secret,
-        contact: &Contact,
+        values: &[(Field, &str)],
         look_up: &LookUp,
     ) -> Result<Vec<SealedField>> {
-        let seal = |(field, value): (Field, &str)| {
+        let seal = |(field, value): &(Field, &str)| {
+            let (field, value) = (*field, *value);
             let place = place_of(tenant, subject, field);
             let sealed = cipher::seal(self.suite, secret, &place, value.as_bytes())?;
             let blind = field.is_looked_up().then(|| look_up.digest(field, value));
             Ok(SealedField { subject, field, sealed, blind })
         };
-        contact.values().into_iter().map(seal).collect()
+        values.iter().map(seal).collect()
     }
 
     /// The data of a subject that is new.
     pub fn new_subject(
         &self,
         tenant: TenantId,
-        (subject, kind): (Uuid, SubjectKind),
+        subject: (Uuid, SubjectKind),
         contact: &Contact,
         look_up: &LookUp,
         at: Instant,
     ) -> Result<NewSubject> {
+        self.new_subject_of(tenant, subject, &contact.values(), look_up, at)
+    }
+
+    /// The same, whatever is kept of it.
+    pub fn new_subject_of(
+        &self,
+        tenant: TenantId,
+        (subject, kind): (Uuid, SubjectKind),
+        values: &[(Field, &str)],
+        look_up: &LookUp,
+        at: Instant,
+    ) -> Result<NewSubject> {
         let (secret, key) = self.new_key(tenant, subject, Some(kind), at)?;
-        Ok(NewSubject { fields: self.sealed(tenant, subject, &secret, contact, look_up)?, key })
+        Ok(NewSubject { fields: self.sealed(tenant, subject, &secret, values, look_up)?, key })
     }
 
     /// A key for somebody who may have none yet.
@@ -286,8 +304,19 @@ impl Vault {
         contact: &Contact,
         look_up: &LookUp,
     ) -> Result<Vec<SealedField>> {
+        self.seal_values(tenant, key, &contact.values(), look_up)
+    }
+
+    /// The same, whatever is kept of it.
+    pub fn seal_values(
+        &self,
+        tenant: TenantId,
+        key: &DataKey,
+        values: &[(Field, &str)],
+        look_up: &LookUp,
+    ) -> Result<Vec<SealedField>> {
         let secret = self.unwrap(tenant, key)?;
-        self.sealed(tenant, key.subject, &secret, contact, look_up)
+        self.sealed(tenant, key.subject, &secret, values, look_up)
     }
 
     /// Opens the values of a subject.

@@ -5,8 +5,11 @@ use std::collections::HashMap;
 
 use domain::{
     area::change::Event,
+    campaign::Campaign,
     case::Case,
     flow::Flow,
+    form::Form,
+    household::Household,
     id::{AreaId, TenantId},
     journal::{self as chain, Entry, FlowKind, Hash},
     patrol::Patrol,
@@ -14,6 +17,7 @@ use domain::{
     person::Person,
     policy::Policy,
     report::Report,
+    visit::Visit,
 };
 use persistence::{Db, Store, StoreError, area, audit, journal, tenant};
 use uuid::Uuid;
@@ -136,6 +140,10 @@ fn one(
         FlowKind::Areas => self::areas(db, tenant, flow)?,
         FlowKind::Patrol => self::flow::<Patrol>(db, tenant, flow)?,
         FlowKind::PatrolPlan => self::flow::<PatrolPlan>(db, tenant, flow)?,
+        FlowKind::Household => self::flow::<Household>(db, tenant, flow)?,
+        FlowKind::Visit => self::flow::<Visit>(db, tenant, flow)?,
+        FlowKind::Campaign => self::flow::<Campaign>(db, tenant, flow)?,
+        FlowKind::Form => self::flow::<Form>(db, tenant, flow)?,
     };
     found.chains += 1;
     found.entries += checked.entries;

@@ -127,6 +127,24 @@ enum_schemas! {
     plan_standing: domain::patrol_plan::Standing;
     /// What a position came from.
     fix_source: domain::track::Source;
+    /// Groups of people who are cared for in particular.
+    special_group: domain::household::SpecialGroup;
+    /// How somebody is responsible for a household.
+    pairing_kind: domain::household::PairingKind;
+    /// Whether a household is there.
+    household_standing: domain::household::Standing;
+    /// What a visit is for.
+    visit_purpose: domain::visit::Purpose;
+    /// How a visit stands.
+    visit_status: domain::visit::StatusName;
+    /// How a visit went.
+    visit_outcome: domain::visit::Outcome;
+    /// How a campaign stands.
+    campaign_status: domain::campaign::StatusName;
+    /// How a field came to its value.
+    answer_how: domain::form::How;
+    /// What is done only with a published reason.
+    switch: domain::burden::Switch;
 }
 
 macro_rules! nullable_schemas {
@@ -158,6 +176,8 @@ nullable_schemas! {
     complexity_or_null: domain::sla::Complexity;
     /// Why a point was refused, if it was.
     point_refusal_or_null: domain::track::admit::Refused;
+    /// How a visit went, once somebody went.
+    visit_outcome_or_null: domain::visit::Outcome;
 }
 
 /// A city or county.

@@ -38,6 +38,14 @@ ids! {
     PlanId,
     /// One thing asked once; the `Idempotency-Key` of the request that asked it.
     CommandId,
+    /// A household (户).
+    HouseholdId,
+    /// A visit to a household.
+    VisitId,
+    /// A campaign of visits (敲门行动).
+    CampaignId,
+    /// A form.
+    FormId,
 }
 
 /// The human number of a report or case, read over the telephone: the local day it began and

@@ -62,6 +62,14 @@ pub enum FlowKind {
     Patrol,
     /// [`crate::patrol_plan::PatrolPlan`].
     PatrolPlan,
+    /// [`crate::household::Household`].
+    Household,
+    /// [`crate::visit::Visit`].
+    Visit,
+    /// [`crate::campaign::Campaign`].
+    Campaign,
+    /// [`crate::form::Form`].
+    Form,
 }
 
 impl FlowKind {
@@ -74,6 +82,10 @@ impl FlowKind {
         Self::Policy,
         Self::Patrol,
         Self::PatrolPlan,
+        Self::Household,
+        Self::Visit,
+        Self::Campaign,
+        Self::Form,
     ];
 
     /// Its name on the wire and in the database.
@@ -86,6 +98,10 @@ impl FlowKind {
             Self::Policy => "policy",
             Self::Patrol => "patrol",
             Self::PatrolPlan => "patrol_plan",
+            Self::Household => "household",
+            Self::Visit => "visit",
+            Self::Campaign => "campaign",
+            Self::Form => "form",
         }
     }
 

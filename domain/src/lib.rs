@@ -6,7 +6,8 @@
 //!
 //! Reading order: [`area`], [`actor`], [`flow`], [`change`], [`journal`], [`obligation`],
 //! [`refusal`]; then the flows [`report`], [`case`], [`person`], and [`intake`], which moves a
-//! report and its case together. When things are late is in [`limit`] and [`calendar`].
+//! report and its case together; [`household`], [`visit`], [`campaign`] and [`form`], and
+//! [`visiting`], which turns what was found on a visit into reports. When things are late is in [`limit`] and [`calendar`].
 
 pub mod actor;
 pub mod admission;
@@ -14,7 +15,9 @@ pub mod area;
 pub mod arrival;
 pub mod audit;
 pub mod boundary;
+pub mod burden;
 pub mod calendar;
+pub mod campaign;
 pub mod case;
 pub mod catalogue;
 pub mod change;
@@ -24,6 +27,8 @@ pub mod coordinate;
 pub mod dispatching;
 pub mod duplicate;
 pub mod flow;
+pub mod form;
+pub mod household;
 pub mod id;
 pub mod intake;
 pub mod journal;
@@ -51,6 +56,8 @@ pub mod tessellate;
 pub mod text;
 pub mod track;
 pub mod tracking;
+pub mod visit;
+pub mod visiting;
 pub mod whistling;
 
 /// A moment in UTC, cut to milliseconds by whoever makes it.

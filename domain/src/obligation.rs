@@ -59,6 +59,8 @@ named! {
         Resume = "resume", "恢复办理";
         /// Walk an area that was planned to be walked.
         Patrol = "patrol", "巡查";
+        /// Visit a household, or the households of a campaign; the day is said by who plans it.
+        Visit = "visit", "走访";
     }
 }
 
@@ -80,12 +82,13 @@ impl Duty {
             Self::Arbitrate | Self::Coordinate | Self::Rule => Permission::Arbitrate,
             Self::AnswerSupervision => Permission::AnswerSupervision,
             Self::Patrol => Permission::Patrol,
+            Self::Visit => Permission::Visit,
         }
     }
 
     /// Whether the matrix of deadlines says how long it may take.
     pub const fn limited(self) -> bool {
-        !matches!(self, Self::Resume | Self::Patrol)
+        !matches!(self, Self::Resume | Self::Patrol | Self::Visit)
     }
 
     /// Whether it is work on the case, whose clocks can be extended and stopped.
@@ -157,6 +160,29 @@ pub enum Move {
 }
 
 impl Term {
+    /// A clock that ends on a day somebody named, not after a limit of the matrix. No measure is
+    /// taken about it: that it was late stays a fact all the same.
+    pub fn fixed(no: i64, started_at: Instant, due_at: Instant) -> Self {
+        let days = (due_at - started_at).num_days().saturating_add(1);
+        let days = u32::try_from(days).unwrap_or(1).clamp(1, Limit::MAX);
+        Self {
+            no,
+            started_at,
+            limit: Limit::days(days),
+            due_at,
+            rule: Self::NAMED.to_owned(),
+            rules: 0,
+            calendar: 0,
+            provisional: false,
+            moves: Vec::new(),
+            taken: 0,
+            next_at: None,
+        }
+    }
+
+    /// What stands in the place of a row of the matrix where somebody named the day.
+    pub const NAMED: &'static str = "named";
+
     /// When it is late by this calendar, with everything that moved it.
     pub fn due(&self, calendar: &Calendar) -> Due {
         let mut due = calendar.due(self.started_at, self.limit);

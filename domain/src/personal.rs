@@ -20,7 +20,29 @@ named! {
         Address = "address", "住址";
         /// The number of somebody in office that residents call: it stands in public notices.
         OfficePhone = "office_phone", "公开联系电话";
+        /// Unit, floor and room of a household, as JSON.
+        Room = "room", "房号";
+        /// The groups of special care somebody belongs to, as JSON.
+        Groups = "groups", "特殊群体";
+        /// Relation, birth and consent of a member of a household, as JSON.
+        Details = "details", "成员情况";
+        /// What a household said in a form, as JSON.
+        Answers = "answers", "表单内容";
     }
+}
+
+impl Field {
+    /// What is kept of those who can log in, and of whom to reach about a report.
+    pub const OF_PEOPLE: &[Self] =
+        &[Self::Name, Self::Phone, Self::IdNumber, Self::Address, Self::OfficePhone];
+
+    /// What is kept of the members of a household.
+    pub const OF_MEMBERS: &[Self] =
+        &[Self::Name, Self::Phone, Self::IdNumber, Self::Groups, Self::Details];
+
+    /// What may be seen whole of a household: its room, and what is kept of its members.
+    pub const OF_HOUSEHOLDS: &[Self] =
+        &[Self::Name, Self::Phone, Self::IdNumber, Self::Room, Self::Groups, Self::Details];
 }
 
 named! {
@@ -40,6 +62,8 @@ named! {
         Judicial = "judicial", "依法协助";
         /// Life, health or property is in danger.
         Emergency = "emergency", "紧急情况";
+        /// To visit a household and care for it.
+        Visit = "visit", "走访服务";
     }
 }
 
@@ -50,6 +74,12 @@ named! {
         Person = "person", "人员";
         /// Of whoever a report was made for: the contact given with it.
         Report = "report", "上报联系人";
+        /// Of a household as a whole.
+        Household = "household", "家庭";
+        /// Of a member of a household.
+        Member = "member", "家庭成员";
+        /// What a household said in a form.
+        Form = "form", "表单";
     }
 }
 
@@ -245,6 +275,8 @@ impl Contact {
                 Field::IdNumber => contact.id_number = IdNumber::try_from(value).ok(),
                 Field::Address => contact.address = Line::try_from(value).ok(),
                 Field::OfficePhone => contact.office_phone = OfficePhone::try_from(value).ok(),
+                // Not of people, but of households.
+                Field::Room | Field::Groups | Field::Details | Field::Answers => {}
             }
         }
         contact
@@ -273,7 +305,13 @@ impl Field {
     pub const fn is_looked_up(self) -> bool {
         match self {
             Self::Phone | Self::IdNumber => true,
-            Self::Name | Self::Address | Self::OfficePhone => false,
+            Self::Name
+            | Self::Address
+            | Self::OfficePhone
+            | Self::Room
+            | Self::Groups
+            | Self::Details
+            | Self::Answers => false,
         }
     }
 
@@ -286,6 +324,8 @@ impl Field {
             Self::Address => mask_address(value),
             // Published already.
             Self::OfficePhone => value.to_owned(),
+            // Documents: how little of them is shown is said where they are.
+            Self::Room | Self::Groups | Self::Details | Self::Answers => "****".to_owned(),
         }
     }
 }

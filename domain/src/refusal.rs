@@ -396,12 +396,43 @@ pub enum Refusal {
         /// When it ended, or will.
         until: Instant,
     },
-    /// As many as one thing may have.
+    /// Households lie in grids.
+    NotInAGrid {
+        /// Which area was named.
+        area: String,
+    },
+    /// A household has as many of these as it can.
     TooMany {
-        /// Of what.
+        /// Of what: `members`, `pairings`, `needs`, `households`.
         what: &'static str,
         /// The limit.
         max: usize,
+    },
+    /// The household has no such member.
+    NoSuchMember,
+    /// The person is not paired with the household in this way.
+    NotPaired,
+    /// Data of children under 14 is kept with the consent of a guardian only.
+    GuardianConsentMissing,
+    /// A visit without anybody met brings no answers, opinions or needs.
+    NobodyMet,
+    /// A visit is for something.
+    PurposeMissing,
+    /// The household is not on the list of the campaign.
+    NotOnList,
+    /// The campaign lists no household.
+    EmptyList,
+    /// What a form was answered does not fit it.
+    BadAnswers {
+        /// Where the answers stand in what was asked, as a JSON pointer.
+        under: &'static str,
+        /// All that is wrong, up to a bound.
+        faults: Vec<sheet::Fault>,
+    },
+    /// It is done only where the tenant turned it on, with a reason that is published.
+    SwitchedOff {
+        /// Which switch.
+        switch: crate::burden::Switch,
     },
 }
 
@@ -461,7 +492,6 @@ impl Refusal {
             Self::LateUnexplained { .. } => "late_unexplained",
             Self::NoSuchPatrol { .. } => "no_such_patrol",
             Self::NotOnPatrol { .. } => "not_on_patrol",
-            Self::TooMany { .. } => "too_many",
             Self::Unsound { .. } => "unsound",
             Self::TooManyAsks { .. } => "too_many_asks",
             Self::TooManySupervisions { .. } => "too_many_supervisions",
@@ -489,6 +519,17 @@ impl Refusal {
             Self::NothingRaised => "nothing_raised",
             Self::NotJoined => "not_joined",
             Self::FirstReport => "first_report",
+            Self::NotInAGrid { .. } => "not_in_a_grid",
+            Self::TooMany { .. } => "too_many",
+            Self::NoSuchMember => "no_such_member",
+            Self::NotPaired => "not_paired",
+            Self::GuardianConsentMissing => "guardian_consent_missing",
+            Self::NobodyMet => "nobody_met",
+            Self::PurposeMissing => "purpose_missing",
+            Self::NotOnList => "not_on_list",
+            Self::EmptyList => "empty_list",
+            Self::BadAnswers { .. } => "bad_answers",
+            Self::SwitchedOff { .. } => "switched_off",
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::{
     text::Prose,
 };
 pub use event::{Command, Draft, Event, Handled};
+pub(crate) use submit::clock;
 use submit::submit;
 
 named! {

@@ -113,6 +113,18 @@ named! {
         ManagePatrols = "manage_patrols", "安排巡查";
         /// See where others walked on patrol, and where who is on duty is; on the record.
         ReadTracks = "read_tracks", "查看巡查轨迹";
+        /// Know the households of an area, their data masked.
+        ReadHouseholds = "read_households", "查看家庭";
+        /// Register households, and change what is kept of them.
+        ManageHouseholds = "manage_households", "维护家庭信息";
+        /// Visit households, plan and record it, fill in forms.
+        Visit = "visit", "入户走访";
+        /// See the data of a household whole, for a purpose, on the record.
+        DiscloseHouseholds = "disclose_households", "查看家庭信息明文";
+        /// Ask for visits to many households.
+        ManageCampaigns = "manage_campaigns", "组织走访行动";
+        /// See what the system asked of workers.
+        ReadBurden = "read_burden", "查看填报负担";
     }
 }
 
@@ -131,6 +143,10 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::Comment,
                 P::GoOnDuty,
                 P::Patrol,
+                P::ReadHouseholds,
+                P::ManageHouseholds,
+                P::Visit,
+                P::DiscloseHouseholds,
             ],
         ),
         (
@@ -147,6 +163,11 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::Patrol,
                 P::ManagePatrols,
                 P::ReadTracks,
+                P::ReadHouseholds,
+                P::ManageHouseholds,
+                P::Visit,
+                P::DiscloseHouseholds,
+                P::ReadBurden,
             ],
         ),
         (
@@ -168,6 +189,12 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::Patrol,
                 P::ManagePatrols,
                 P::ReadTracks,
+                P::ReadHouseholds,
+                P::ManageHouseholds,
+                P::Visit,
+                P::DiscloseHouseholds,
+                P::ManageCampaigns,
+                P::ReadBurden,
             ],
         ),
         (
@@ -188,6 +215,9 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::ReadPeople,
                 P::ManagePatrols,
                 P::ReadTracks,
+                P::ReadHouseholds,
+                P::ManageCampaigns,
+                P::ReadBurden,
             ],
         ),
         (
@@ -204,6 +234,10 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::ReadPeople,
                 P::ManagePatrols,
                 P::ReadTracks,
+                P::ReadHouseholds,
+                P::Visit,
+                P::ManageCampaigns,
+                P::ReadBurden,
             ],
         ),
         (
@@ -245,6 +279,8 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::AnswerSupervision,
                 P::Comment,
                 P::ReadPeople,
+                P::ManageCampaigns,
+                P::ReadBurden,
             ],
         ),
         (
@@ -262,7 +298,15 @@ pub const POLICY: &[(Role, &[Permission])] = {
         ),
         (
             Role::Inspector,
-            &[P::ReadCases, P::VerifyOnSite, P::Supervise, P::Comment, P::ReadPeople, P::GoOnDuty],
+            &[
+                P::ReadCases,
+                P::VerifyOnSite,
+                P::Supervise,
+                P::Comment,
+                P::ReadPeople,
+                P::GoOnDuty,
+                P::ReadBurden,
+            ],
         ),
         (Role::Auditor, &[P::ReadCases, P::ReadPeople, P::ReadAudit]),
         (

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Instant,
     admission::Admissions,
+    burden::Performance,
     calendar::{Calendar, Calendars},
     case::supervision::SupervisionKind,
     duplicate::Duplicates,
@@ -92,6 +93,8 @@ pub struct Conduct {
     pub raising: Raising,
     /// How tracks are taken and judged.
     pub tracking: Tracking,
+    /// What is done only with a published reason: check-ins, mileage, rankings. All off.
+    pub performance: Performance,
 }
 
 /// A range of households.
@@ -208,6 +211,7 @@ impl Default for Conduct {
             households: Households { least: 200, most: 300 },
             supervision_phone: None,
             tracking: Tracking::default(),
+            performance: Performance::default(),
         }
     }
 }
@@ -247,6 +251,7 @@ impl Conduct {
         faults.extend(duplicates.map(|fault| fault.under("/duplicates")));
         let tracking = self.tracking.check().into_iter();
         faults.extend(tracking.map(|fault| fault.under("/tracking")));
+        faults.extend(self.performance.check());
         faults
     }
 }

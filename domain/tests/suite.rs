@@ -21,6 +21,7 @@ mod suite {
     mod calendar;
     mod calendar_faults;
     mod calendar_laws;
+    mod campaign;
     mod case;
     mod chance;
     mod claim;
@@ -30,6 +31,7 @@ mod suite {
     mod duplicate;
     mod duty;
     mod first;
+    mod household;
     mod intake;
     mod invariant;
     mod journal;
@@ -51,6 +53,7 @@ mod suite {
     mod summons;
     mod supervision;
     mod table;
+    mod visit;
     mod walk;
     mod whistle;
     mod whistling;

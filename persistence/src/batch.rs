@@ -12,9 +12,13 @@ use domain::{
     area::history::Record,
     arrival::Arrival,
     audit::{Act, Note, Verdict},
+    burden::Entered,
+    campaign::Campaign,
     case::Case,
     change::Change,
     flow::Flow,
+    form::Form,
+    household::Household,
     id::{AreaId, PersonId, TenantId},
     journal::Entry,
     obligation::{Obligation, Settled},
@@ -23,17 +27,23 @@ use domain::{
     person::Person,
     policy::Policy,
     report::Report,
+    visit::Visit,
 };
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::{
     area::{AreaRow, BoundaryRow},
     arrival::ArrivalRow,
     audit,
+    burden::BurdenRow,
+    campaign::{CampaignRow, GoneRow, TaskRow},
     case::{CaseRow, CaseUnitRow},
     connection::Db,
     error::StoreError,
     feed,
+    form::{AnswerRow, Answered, FormRow},
+    household::{self, HouseholdRow, Relations},
     journal::{EntryKey, EntryRow},
     obligation::ObligationRow,
     patrol::PatrolRow,
@@ -46,7 +56,8 @@ use crate::{
     schema,
     track::{self, TrackRow},
     types::{At, Doc, Id},
-    vault::{FieldRow, KeyRow, NewSubject},
+    vault::{self, FieldRow, KeyRow, NewSubject, SealedField},
+    visit::VisitRow,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -88,6 +99,22 @@ pub enum Write {
     Patrol(Box<Change<Patrol>>),
     /// A plan of patrols was made, changed or followed.
     Plan(Box<Change<PatrolPlan>>),
+    /// A household was registered or changed.
+    Household(Box<Change<Household>>),
+    /// A visit moved.
+    Visit(Box<Change<Visit>>),
+    /// A campaign moved.
+    Campaign(Box<Change<Campaign>>),
+    /// An edition of a form came into force, or it is asked no more.
+    Form(Box<Change<Form>>),
+    /// Values of subjects whose keys are kept already, sealed by them.
+    Sealed(Vec<SealedField>),
+    /// Subjects whose keys are destroyed, and what they sealed with them.
+    Forgotten(Vec<Uuid>),
+    /// A household answered a form.
+    Answered(Box<Answered>),
+    /// What the first of these writes demanded of whoever made it.
+    Entered(Box<Entered>),
 }
 
 /// What became of a commit.
@@ -126,6 +153,17 @@ pub(crate) struct Commit {
     opened: Vec<ObligationRow>,
     /// Moved or settled.
     changed: Vec<ObligationRow>,
+    households: Vec<HouseholdRow>,
+    relations: Vec<Relations>,
+    visits: Vec<VisitRow>,
+    campaigns: Vec<CampaignRow>,
+    tasks: Vec<TaskRow>,
+    gone: Vec<GoneRow>,
+    forms: Vec<FormRow>,
+    sealed: Vec<FieldRow>,
+    forgotten: Vec<(TenantId, Uuid, At)>,
+    answers: Vec<AnswerRow>,
+    burden: Vec<BurdenRow>,
 }
 
 /// A row of a flow: new at the first place of its journal, changed at every later one.
@@ -217,6 +255,51 @@ impl Commit {
                     first.get_or_insert(&change.entry);
                     commit.plans.push(PlanRow::new(change)?);
                     commit.flow(change, "", "")?;
+                }
+                Write::Household(change) => {
+                    first.get_or_insert(&change.entry);
+                    commit.households.push(HouseholdRow::new(change)?);
+                    commit.relations.push(Relations::new(change));
+                    commit.flow(change, &change.state.number, "")?;
+                }
+                Write::Visit(change) => {
+                    first.get_or_insert(&change.entry);
+                    commit.visits.push(VisitRow::new(change)?);
+                    commit.gone.extend(GoneRow::new(change));
+                    let labels: Vec<&str> =
+                        change.state.purposes.iter().map(|purpose| purpose.label()).collect();
+                    commit.flow(change, &change.state.number, &labels.join("、"))?;
+                }
+                Write::Campaign(change) => {
+                    first.get_or_insert(&change.entry);
+                    commit.campaigns.push(CampaignRow::new(change)?);
+                    commit.tasks.extend(TaskRow::all(change)?);
+                    let campaign = &change.state;
+                    commit.flow(change, &campaign.number, campaign.name.as_str())?;
+                }
+                Write::Form(change) => {
+                    first.get_or_insert(&change.entry);
+                    commit.forms.push(FormRow::new(change)?);
+                    commit.notes.push(noted(&change.entry, Act::Publish));
+                    commit.flow(change, "", "")?;
+                }
+                Write::Sealed(fields) => {
+                    let entry = first.ok_or_else(orphan)?;
+                    let row = |field| FieldRow::new(entry.tenant, field, entry.at);
+                    commit.sealed.extend(fields.iter().map(row));
+                }
+                Write::Forgotten(subjects) => {
+                    let entry = first.ok_or_else(orphan)?;
+                    let gone = |subject: &Uuid| (entry.tenant, *subject, At(entry.at));
+                    commit.forgotten.extend(subjects.iter().map(gone));
+                }
+                Write::Answered(answered) => {
+                    let entry = first.ok_or_else(orphan)?;
+                    commit.answers.push(AnswerRow::new(entry.tenant, answered));
+                }
+                Write::Entered(entered) => {
+                    let entry = first.ok_or_else(orphan)?;
+                    commit.burden.push(BurdenRow::new(entry, entered));
                 }
             }
         }
@@ -370,6 +453,7 @@ fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     rows::insert(db, &all(commits, |commit| &commit.arrivals))?;
     rows::insert(db, &all(commits, |commit| &commit.opened))?;
     rows::update(db, &all(commits, |commit| &commit.changed))?;
+    save_visits(db, commits)?;
     // Last, and by tenant: writers wait here for each other, and hold nothing others wait for.
     let mut notes = all(commits, |commit| &commit.notes);
     notes.sort_by_key(|(tenant, _)| *tenant);
@@ -377,6 +461,23 @@ fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
         audit::append(db, *tenant, note.clone())?;
     }
     Ok(())
+}
+
+/// What belongs to households, visits, campaigns and forms.
+fn save_visits(db: &mut Db, commits: &[&Commit]) -> Result<()> {
+    save_flows(db, all(commits, |commit| &commit.households))?;
+    household::save(db, &all(commits, |commit| &commit.relations))?;
+    save_flows(db, all(commits, |commit| &commit.visits))?;
+    save_flows(db, all(commits, |commit| &commit.campaigns))?;
+    rows::upsert(db, &all(commits, |commit| &commit.tasks))?;
+    rows::update(db, &all(commits, |commit| &commit.gone))?;
+    save_flows(db, all(commits, |commit| &commit.forms))?;
+    rows::upsert(db, &all(commits, |commit| &commit.sealed))?;
+    for (tenant, subject, at) in all(commits, |commit| &commit.forgotten) {
+        vault::destroy(db, *tenant, *subject, at.0, None)?;
+    }
+    rows::insert(db, &all(commits, |commit| &commit.answers))?;
+    Ok(rows::insert(db, &all(commits, |commit| &commit.burden))?)
 }
 
 fn save_flows<R: Moving>(db: &mut Db, rows: Vec<&R>) -> Result<()> {

@@ -15,8 +15,9 @@ use diesel::{
     sqlite::Sqlite,
 };
 use domain::{
-    case::Case, change::Stored, flow::Flow, id::TenantId, patrol::Patrol, patrol_plan::PatrolPlan,
-    person::Person, policy::Policy, report::Report,
+    campaign::Campaign, case::Case, change::Stored, flow::Flow, form::Form, household::Household,
+    id::TenantId, patrol::Patrol, patrol_plan::PatrolPlan, person::Person, policy::Policy,
+    report::Report, visit::Visit,
 };
 use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
@@ -53,6 +54,10 @@ pub struct Memory {
     policies: States<Policy>,
     patrols: States<Patrol>,
     plans: States<PatrolPlan>,
+    households: States<Household>,
+    visits: States<Visit>,
+    campaigns: States<Campaign>,
+    forms: States<Form>,
 }
 
 impl Memory {
@@ -67,6 +72,11 @@ impl Memory {
             policies: Cache::new(64),
             patrols: Cache::new(Self::MOST),
             plans: Cache::new(256),
+            households: Cache::new(Self::MOST),
+            visits: Cache::new(Self::MOST),
+            // A campaign takes up to a megabyte.
+            campaigns: Cache::new(16),
+            forms: Cache::new(256),
         }
     }
 
@@ -118,6 +128,34 @@ impl Tabled for PatrolPlan {
     const TABLE: &'static str = "patrol_plans";
     fn states(memory: &Memory) -> &States<Self> {
         &memory.plans
+    }
+}
+
+impl Tabled for Household {
+    const TABLE: &'static str = "households";
+    fn states(memory: &Memory) -> &States<Self> {
+        &memory.households
+    }
+}
+
+impl Tabled for Visit {
+    const TABLE: &'static str = "visits";
+    fn states(memory: &Memory) -> &States<Self> {
+        &memory.visits
+    }
+}
+
+impl Tabled for Campaign {
+    const TABLE: &'static str = "campaigns";
+    fn states(memory: &Memory) -> &States<Self> {
+        &memory.campaigns
+    }
+}
+
+impl Tabled for Form {
+    const TABLE: &'static str = "forms";
+    fn states(memory: &Memory) -> &States<Self> {
+        &memory.forms
     }
 }
 

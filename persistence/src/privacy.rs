@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use domain::{
     Instant,
-    id::{PersonId, ReportId, TenantId},
+    id::{HouseholdId, PersonId, ReportId, TenantId},
     journal::Hash,
     personal::{Field, Purpose},
     privacy::DataClass,
@@ -15,7 +15,8 @@ use crate::{
     error::StoreError,
     journal::Keyset,
     schema::{
-        cases, consents, disclosures, passwords, personal_keys, reports, retention_runs, sessions,
+        cases, consents, disclosures, household_people, passwords, personal_keys, reports,
+        retention_runs, sessions,
     },
     types::{At, Id},
 };
@@ -35,6 +36,8 @@ pub struct Disclosure {
     pub person: Option<PersonId>,
     /// With which report it was kept, or whose reporter it was.
     pub report: Option<ReportId>,
+    /// Of which household.
+    pub household: Option<HouseholdId>,
     /// Who saw it.
     pub by: PersonId,
     /// The name of who saw it.
@@ -52,16 +55,17 @@ pub struct Disclosure {
 }
 
 type DisclosureColumns =
-    (Id, Option<Id>, Option<Id>, Id, String, String, String, String, At, Vec<u8>);
+    (Id, (Option<Id>, Option<Id>, Option<Id>), Id, String, String, String, String, At, Vec<u8>);
 
 fn disclosure(row: DisclosureColumns) -> Result<Disclosure> {
-    let (id, person, report, by, by_name, fields, purpose, reason, at, digest) = row;
+    let (id, (person, report, household), by, by_name, fields, purpose, reason, at, digest) = row;
     let wrong = || wrong("disclosures", id.0);
     let fields = fields.split(',').map(|name| Field::parse(name).ok_or_else(wrong));
     Ok(Disclosure {
         id: id.0,
         person: person.map(|id| PersonId(id.0)),
         report: report.map(|id| ReportId(id.0)),
+        household: household.map(|id| HouseholdId(id.0)),
         by: PersonId(by.0),
         by_name,
         fields: fields.collect::<Result<_>>()?,
@@ -82,6 +86,7 @@ pub fn disclose(db: &mut Db, tenant: TenantId, new: &Disclosure) -> Result<(Disc
             d::id.eq(Id(new.id)),
             d::person_id.eq(new.person.map(|id| Id(id.0))),
             d::report_id.eq(new.report.map(|id| Id(id.0))),
+            d::household_id.eq(new.household.map(|id| Id(id.0))),
             d::by_id.eq(Id(new.by.0)),
             d::by_name.eq(new.by_name.clone()),
             d::fields.eq(fields.join(",")),
@@ -99,8 +104,7 @@ pub fn disclose(db: &mut Db, tenant: TenantId, new: &Disclosure) -> Result<(Disc
 
 type DisclosureSelection = (
     disclosures::id,
-    disclosures::person_id,
-    disclosures::report_id,
+    (disclosures::person_id, disclosures::report_id, disclosures::household_id),
     disclosures::by_id,
     disclosures::by_name,
     disclosures::fields,
@@ -112,8 +116,7 @@ type DisclosureSelection = (
 
 const DISCLOSURE: DisclosureSelection = (
     disclosures::id,
-    disclosures::person_id,
-    disclosures::report_id,
+    (disclosures::person_id, disclosures::report_id, disclosures::household_id),
     disclosures::by_id,
     disclosures::by_name,
     disclosures::fields,
@@ -133,7 +136,16 @@ pub fn disclosures(
     use disclosures::dsl as d;
     let mut query = disclosures::table.filter(d::tenant_id.eq(Id(tenant.0))).into_boxed();
     if let Some(person) = person {
-        query = query.filter(d::person_id.eq(Some(Id(person.0))));
+        // Of a household everybody who lives there learns.
+        let theirs = household_people::table
+            .select(household_people::household_id.nullable())
+            .filter(household_people::tenant_id.eq(Id(tenant.0)))
+            .filter(household_people::person_id.eq(Id(person.0)))
+            .filter(household_people::role.eq(crate::household::MEMBER));
+        let own = d::person_id.is_not_null().and(d::person_id.assume_not_null().eq(Id(person.0)));
+        let household =
+            d::household_id.is_not_null().and(d::household_id.eq_any(theirs).assume_not_null());
+        query = query.filter(own.or(household));
     }
     if let Some((at, id)) = page.after {
         let (at, id) = (At(at), Id(id));

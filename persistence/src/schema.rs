@@ -238,7 +238,7 @@ diesel::table! {
     disclosures (tenant_id, id) {
         tenant_id -> Uid, id -> Uid, person_id -> Nullable<Uid>, report_id -> Nullable<Uid>,
         by_id -> Uid, by_name -> Text, fields -> Text, purpose -> Text, reason -> Text,
-        at -> Moment, digest -> Binary,
+        at -> Moment, digest -> Binary, household_id -> Nullable<Uid>,
     }
 }
 
@@ -323,6 +323,82 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    households (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, path -> Text,
+        building -> Nullable<Text>, group_code -> Nullable<Text>, special -> SmallInt,
+        standing -> Text, registered_at -> Moment, state -> Doc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    household_people (tenant_id, household_id, person_id, role) {
+        tenant_id -> Uid, household_id -> Uid, person_id -> Uid, role -> Text, from_at -> Moment,
+        until_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    visits (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, household_id -> Uid,
+        campaign_id -> Nullable<Uid>, worker_id -> Nullable<Uid>, path -> Text, status -> Text,
+        outcome -> Nullable<Text>, made_at -> Moment, state -> Doc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    campaigns (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, path -> Text, status -> Text,
+        made_at -> Moment, state -> Doc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    campaign_households (tenant_id, campaign_id, household_id) {
+        tenant_id -> Uid, campaign_id -> Uid, household_id -> Uid, grid_id -> Uid, path -> Text,
+        worker_id -> Nullable<Uid>, asked_at -> Moment, visit_id -> Nullable<Uid>,
+        outcome -> Nullable<Text>, visited_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    forms (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, code -> Text,
+        withdrawn -> SmallInt, state -> Doc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    form_answers (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, household_id -> Uid, form_id -> Uid, edition -> BigInt,
+        visit_id -> Nullable<Uid>, by_id -> Uid, at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    burden (tenant_id, flow_id, seq) {
+        tenant_id -> Uid, flow_id -> Uid, seq -> BigInt, person_id -> Uid, path -> Text,
+        what -> Text, at -> Moment, required -> SmallInt, typed -> SmallInt, reused -> SmallInt,
+        repeated -> SmallInt, photos -> SmallInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     cases,
     case_units,
@@ -332,5 +408,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     grants,
     passwords,
     personal_keys,
-    positions
+    positions,
+    households,
+    household_people,
+    disclosures,
+    campaigns,
+    campaign_households
 );

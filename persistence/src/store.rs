@@ -145,11 +145,19 @@ impl Store {
                 Write::Policy(change) => self.keep(*change),
                 Write::Patrol(change) => self.keep(*change),
                 Write::Plan(change) => self.keep(*change),
+                Write::Household(change) => self.keep(*change),
+                Write::Visit(change) => self.keep(*change),
+                Write::Campaign(change) => self.keep(*change),
+                Write::Form(change) => self.keep(*change),
                 Write::Password { .. }
                 | Write::Personal(_)
                 | Write::Noted(_)
                 | Write::Arrived(_)
-                | Write::Areas { .. } => {}
+                | Write::Areas { .. }
+                | Write::Sealed(_)
+                | Write::Forgotten(_)
+                | Write::Answered(_)
+                | Write::Entered(_) => {}
             }
         }
     }

@@ -8,6 +8,7 @@ mod patrols;
 mod people;
 mod personal;
 mod rules;
+mod visits;
 mod ways;
 mod working;
 
@@ -45,6 +46,7 @@ pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>, time: Time)
     story.ways_in(city)?;
     story.personal(city)?;
     story.offline()?;
+    story.visits()?;
     story.late()?;
     story.rules()?;
     story.areas()?;

@@ -486,7 +486,48 @@ AreaRetired "area_retired" UNPROCESSABLE_ENTITY "区划已撤销" "The area is n
         "当时不在巡查途中" "The patrol was not under way then"
         "上报时间应在巡查开始之后、结束之前；不在途中的上报请去掉 patrol_id。"
         "The report lies outside the patrol; leave patrol_id out.";
-    TooMany "too_many" UNPROCESSABLE_ENTITY "数量已满" "There are as many as there may be"
-        "what 说明是什么，max 是上限。"
-        "what says of what, max how many there may be.";
+    NotInAGrid "not_in_a_grid" UNPROCESSABLE_ENTITY
+        "家庭要登记在网格里" "A household lies in a grid"
+        "请选择所在的网格，不能是社区、街道或部门。"
+        "Name the grid it lies in, not a community, a street or a department.";
+    TooMany "too_many" UNPROCESSABLE_ENTITY
+        "超出数量上限" "More than there can be"
+        "what 说明是什么，max 是上限；请减少或分开办理。"
+        "what says of what, max is the limit; give fewer, or do it in parts.";
+    NoSuchMember "no_such_member" UNPROCESSABLE_ENTITY
+        "这户没有这个成员" "The household has no such member"
+        "请重新读取这户的 members，核对编号。"
+        "Read the members of the household again and check the identifier.";
+    NotPaired "not_paired" UNPROCESSABLE_ENTITY
+        "没有这样的结对" "There is no such pairing"
+        "此人没有以这种方式与这户结对；请查看这户的 pairings。"
+        "The person is not paired with the household in this way; look at its pairings.";
+    GuardianConsentMissing "guardian_consent_missing" UNPROCESSABLE_ENTITY
+        "缺少监护人同意" "The consent of a guardian is missing"
+        "不满十四周岁儿童的个人信息，须取得监护人同意后登记：取得后填 guardian_consent 为 true。"
+        "Data of children under 14 is kept with the consent of a guardian: set guardian_consent once it is given.";
+    NobodyMet "nobody_met" UNPROCESSABLE_ENTITY
+        "没有见到人" "Nobody was met"
+        "家中无人、拒访或已搬离的走访没有意见和表单；见到人的，请把 outcome 改为 met。"
+        "Who was not met gave no opinions or answers; set outcome to met if somebody was.";
+    PurposeMissing "purpose_missing" UNPROCESSABLE_ENTITY
+        "缺少走访目的" "A visit is for something"
+        "请至少选择一个目的：宣传、扶助、帮教、文明指导、收集意见或排查。"
+        "Choose at least one purpose.";
+    NotOnList "not_on_list" UNPROCESSABLE_ENTITY
+        "这户不在名单上" "The household is not on the list"
+        "这次行动的名单中没有这户；请先由组织者加入名单，或作为普通走访记录。"
+        "Have it put on the list of the campaign, or record the visit without it.";
+    EmptyList "empty_list" UNPROCESSABLE_ENTITY
+        "名单是空的" "The list is empty"
+        "请先选出要走访的家庭。"
+        "Choose households to visit first.";
+    BadAnswers "bad_answers" UNPROCESSABLE_ENTITY
+        "表单需要补充或修改" "The form needs more, or something else"
+        "请按 errors 中的位置填写或修改；没有列出的字段已经自动带出。"
+        "Fill in or correct the places in errors; all other fields are known.";
+    SwitchedOff "switched_off" UNPROCESSABLE_ENTITY
+        "这项功能没有开启" "This is switched off"
+        "打卡、里程和排名默认关闭；开启须在办理规则 performance 中写明理由并公布，见 GET /public/switches。"
+        "Check-ins, mileage and rankings are off; the rules of conduct turn them on with a published reason.";
 }

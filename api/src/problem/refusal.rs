@@ -9,6 +9,7 @@ mod patrol;
 mod people;
 mod state;
 mod unsound;
+mod visiting;
 mod whistling;
 
 use domain::{Instant, actor::Permission, id::AreaId, refusal::Refusal, rules};
@@ -105,9 +106,17 @@ impl From<Refusal> for Problem {
             Refusal::LateUnexplained { hours } => patrol::late_unexplained(hours),
             Refusal::NoSuchPatrol { id } => Self::new(Code::NoSuchPatrol).with("patrol", id),
             Refusal::NotOnPatrol { from, until } => patrol::not_on_patrol(from, until),
-            Refusal::TooMany { what, max } => {
-                Self::new(Code::TooMany).with("what", what).with("max", max)
-            }
+            Refusal::NotInAGrid { area } => visiting::not_in_a_grid(&area),
+            Refusal::TooMany { what, max } => visiting::too_many(what, max),
+            Refusal::NoSuchMember => Self::new(Code::NoSuchMember),
+            Refusal::NotPaired => Self::new(Code::NotPaired),
+            Refusal::GuardianConsentMissing => Self::new(Code::GuardianConsentMissing),
+            Refusal::NobodyMet => Self::new(Code::NobodyMet),
+            Refusal::PurposeMissing => Self::new(Code::PurposeMissing),
+            Refusal::NotOnList => Self::new(Code::NotOnList),
+            Refusal::EmptyList => Self::new(Code::EmptyList),
+            Refusal::BadAnswers { under, faults } => unsound::answers(under, faults),
+            Refusal::SwitchedOff { switch } => visiting::switched_off(switch),
         }
     }
 }
@@ -263,6 +272,10 @@ pub(super) fn already_exists(code: Code, what: &'static str) -> Problem {
         "area code" => "区域代码",
         "tenant code" => "租户代码",
         "command" => "请求",
+        "household" => "家庭",
+        "member" => "家庭成员",
+        "visit" => "走访",
+        "campaign" => "行动",
         _ => "对象",
     };
     Problem::new(code)

@@ -5,7 +5,7 @@ use domain::{
     Instant,
     audit::{Act, Note, Verdict},
     id::TenantId,
-    personal::{Contact, Field},
+    personal::Field,
 };
 use persistence::{
     Store, StoreError, audit,
@@ -173,8 +173,9 @@ impl Vault {
         }
         let values = self.reveal(tenant, key, stale)?;
         let secret = self.unwrap(tenant, key)?;
-        let contact = Contact::from_kept(values);
-        self.sealed(tenant, key.subject, &secret, &contact, look_up)
+        let values: Vec<(Field, &str)> =
+            values.iter().map(|(field, value)| (*field, value.as_str())).collect();
+        self.sealed(tenant, key.subject, &secret, &values, look_up)
     }
 }
 

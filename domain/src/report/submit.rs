@@ -98,7 +98,7 @@ fn place(draft: &Draft, cx: &Context<'_>) -> Result<Place, Refusal> {
 
 /// A phone's clock is often wrong: a little ahead is accepted and marked (H.3.13). What no clock
 /// shows by accident is refused.
-fn clock(client_at: Option<Instant>, cx: &Context<'_>) -> Result<bool, Refusal> {
+pub(crate) fn clock(client_at: Option<Instant>, cx: &Context<'_>) -> Result<bool, Refusal> {
     const SLACK_S: i64 = 120;
     let Some(given) = client_at else { return Ok(false) };
     let latest = later(cx.at, Duration::hours(i64::from(cx.rules.conduct.clock_ahead_hours)));

@@ -239,6 +239,12 @@ fn label(code: &'static str) -> &'static str {
         "not_a_number" => "不是数字",
         "not_geojson" => "不是 GeoJSON",
         "missing_field" => "缺少内容",
+        "wrong_type" => "类型不对",
+        "unknown_value" => "没有这个值",
+        "unknown_field" => "没有这个字段",
+        "unknown_keyword" => "不支持的关键字",
+        "too_deep" => "层次过深",
+        "duplicate" => "重复",
         other => boundary::FaultCode::parse(other).map_or(other, boundary::FaultCode::label),
     }
 }

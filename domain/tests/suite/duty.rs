@@ -38,6 +38,7 @@ fn debtor(duty: Duty) -> &'static str {
         Duty::AnswerSupervision => "被督办单位 whoever is supervised",
         Duty::Resume => "到期自动恢复 nobody: the system sees to it",
         Duty::Patrol => "所安排的网格 the area that is to be walked",
+        Duty::Visit => "所在网格 the grid the household lies in",
     }
 }
 
@@ -49,7 +50,7 @@ fn debtors(duty: Duty, case: &Case) -> Vec<AreaId> {
         whistle.into_iter().flatten().map(|summons| summons.unit.id)
     };
     match duty {
-        Duty::Accept | Duty::Confirm | Duty::Patrol => Vec::new(),
+        Duty::Accept | Duty::Confirm | Duty::Patrol | Duty::Visit => Vec::new(),
         Duty::Dispatch | Duty::CallBack | Duty::Close | Duty::Resume => vec![case.holder.id],
         Duty::Decide => vec![case.holder.id, STREET, super::world::DISTRICT],
         Duty::Arbitrate | Duty::Coordinate | Duty::Rule => vec![super::world::DISTRICT],
@@ -95,9 +96,10 @@ fn every_duty_is_owed_by_whom_it_says() {
         seen.insert(owed[0].duty);
     }
     let patrol = patrols::planned();
-    let owed = patrol.state().obligations();
-    assert_eq!((owed.len(), &owed[0].owed_by), (1, &unit(GRID)));
-    seen.insert(owed[0].duty);
+    for owed in [patrol.state().obligations(), super::visit::planned(60).state().obligations()] {
+        assert_eq!((owed.len(), &owed[0].owed_by), (1, &unit(GRID)));
+        seen.insert(owed[0].duty);
+    }
     assert_eq!(seen, Duty::ALL.iter().copied().collect());
 }
 
@@ -172,8 +174,8 @@ fn a_duty_is_shown_to_those_who_can_do_it() {
             }
         }
     }
-    // Reports and patrols have tests of their own; a standstill ends by itself.
-    let elsewhere = [Duty::Accept, Duty::Confirm, Duty::Resume, Duty::Patrol];
+    // Reports, patrols and visits have tests of their own; a standstill ends by itself.
+    let elsewhere = [Duty::Accept, Duty::Confirm, Duty::Resume, Duty::Patrol, Duty::Visit];
     let of_cases = Duty::ALL.iter().copied().filter(|duty| !elsewhere.contains(duty));
     assert_eq!(checked, of_cases.collect());
 }
@@ -242,6 +244,13 @@ fn the_printed_matrix_is_up_to_date() {
                 "批准的挂账期限 as approved"
             };
             rows.push(cells("-", until, "-"));
+            let named = duty == Duty::Visit;
+            let limit = if named {
+                "计划的日期 the day named"
+            } else {
+                "批准的挂账期限 as approved"
+            };
+            rows.push(cells("-", limit, "-"));
         }
         for limit in matrix.rows.iter().filter(|row| row.duty == duty) {
             rows.push(cells(&conditions(limit), &limit.limit.to_string(), &limit.basis));

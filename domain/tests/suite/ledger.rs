@@ -79,6 +79,7 @@ fn starters(duty: Duty) -> &'static [&'static str] {
         }
         Duty::Resume => &["suspend", "decide"],
         Duty::Patrol => &["plan"],
+        Duty::Visit => &[],
     }
 }
 
@@ -107,6 +108,7 @@ pub(crate) fn doings(duty: Duty) -> &'static [&'static str] {
         // Nobody's doing: its time comes.
         Duty::Resume => &[],
         Duty::Patrol => &["finish"],
+        Duty::Visit => &["record"],
     }
 }
 
@@ -128,7 +130,7 @@ fn allowed(duty: Duty, urgency: Urgency) -> Vec<Limit> {
         (Duty::Coordinate, _) => Limit::working_days(2),
         (Duty::AnswerSupervision, _) => Limit::working_days(1),
         // As long as was asked for.
-        (Duty::Resume | Duty::Patrol, _) => return Vec::new(),
+        (Duty::Resume | Duty::Patrol | Duty::Visit, _) => return Vec::new(),
     }]
 }
 

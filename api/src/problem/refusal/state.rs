@@ -1,13 +1,19 @@
 //! A command that does not fit the state: what the state is, and what is possible in it.
 
 use domain::{
+    campaign,
     case::lifecycle::{StageName, StepName, SummonsVerb, Verb},
+    household,
+    journal::FlowKind,
     patrol, patrol_plan,
     person::Standing,
-    report,
+    report, visit,
 };
 
-use crate::problem::{Code, Problem};
+use crate::{
+    problem::{Code, Problem},
+    timeline::of_visits,
+};
 
 pub(super) fn wrong(
     flow: &'static str,
@@ -50,6 +56,10 @@ fn subject(flow: &str) -> (&'static str, &'static str) {
         "person" => ("此人", "person"),
         "patrol" => ("这次巡查", "patrol"),
         "patrol_plan" => ("这个巡查计划", "plan of patrols"),
+        "household" => ("这户", "household"),
+        "visit" => ("这次走访", "visit"),
+        "campaign" => ("这个行动", "campaign"),
+        "form" => ("这张表", "form"),
         _ => ("它", "thing"),
     }
 }
@@ -63,6 +73,10 @@ pub(super) fn label(flow: &str, state: &'static str) -> &'static str {
         "person" => Standing::parse(state).map(Standing::label),
         "patrol" => patrol::StatusName::parse(state).map(patrol::StatusName::label),
         "patrol_plan" => patrol_plan::Standing::parse(state).map(patrol_plan::Standing::label),
+        "household" => household::Standing::parse(state).map(household::Standing::label),
+        "visit" => visit::StatusName::parse(state).map(visit::StatusName::label),
+        "campaign" => campaign::StatusName::parse(state).map(campaign::StatusName::label),
+        "form" => (state == "withdrawn").then_some("已停用"),
         _ => None,
     }
     .unwrap_or(state)
@@ -91,7 +105,7 @@ fn verb(flow: &str, command: &'static str) -> &'static str {
         ("patrol", _) => patrol::Verb::parse(command).map(patrol::Verb::label),
         ("patrol_plan", "create") => Some("新建"),
         ("patrol_plan", "amend") => Some("修改"),
-        _ => None,
+        _ => FlowKind::parse(flow).and_then(|flow| of_visits(flow, command)),
     }
     .unwrap_or(command)
 }

@@ -1,0 +1,157 @@
+//! Visits: spontaneous or planned, with needs that become reports in the same step.
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{City, each, key, on_both, seed, text},
+    household::registered,
+};
+
+on_both! {
+    a_need_found_on_a_visit_is_a_report_in_the_same_step,
+    a_visit_that_is_refused_leaves_no_report,
+    a_planned_visit_is_in_the_inbox_until_somebody_went,
+    an_evening_visit_written_down_next_day_is_taken_and_marked,
+    what_was_put_right_can_still_be_read,
+    a_replayed_visit_is_one_visit_with_its_reports,
+    nobody_visits_next_door,
+}
+
+fn visit(household: &str) -> Value {
+    json!({
+        "household_id": household, "purposes": ["opinions", "assistance"], "outcome": "met",
+        "opinions": "希望加装电梯",
+        "needs": [
+            { "text": "楼道灯不亮，老人夜里下楼不安全", "category": "A02" },
+            { "text": "想申请高龄津贴，不知道怎么办", "urgency": "urgent" },
+        ],
+    })
+}
+
+fn a_need_found_on_a_visit_is_a_report_in_the_same_step(city: &City) {
+    let household = registered(city);
+    let made = city.by("worker").post("/api/v1/visits", &visit(&household)).done();
+    let needs = made["need_ids"].as_array().unwrap();
+    assert_eq!(json!([made["status"], made["goes"], needs.len()]), json!(["done", 1, 2]));
+    for need in needs {
+        let report =
+            city.by("community").get(&format!("/api/v1/reports/{}", need.as_str().unwrap())).done();
+        assert_eq!(json!([report["status"], report["channel"]]), json!(["received", "worker"]));
+        assert_eq!(report["place"]["address"], "3栋", "the building, not the room");
+    }
+    let todos = city.by("community").get("/api/v1/me/todos?duty=accept").done();
+    assert_eq!(todos["items"].as_array().unwrap().len(), 2);
+    let listed = city.by("community").get(&format!("/api/v1/visits?household={household}")).done();
+    assert_eq!(each(&listed, "/id"), [text(&made, "/id")]);
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+fn a_visit_that_is_refused_leaves_no_report(city: &City) {
+    let household = registered(city);
+    let mut bad = visit(&household);
+    bad["needs"][1]["category"] = json!("Z99");
+    city.by("worker").post("/api/v1/visits", &bad).problem(422, "unknown_category");
+    let mut empty = visit(&household);
+    empty["outcome"] = json!("nobody_home");
+    city.by("worker").post("/api/v1/visits", &empty).problem(422, "nobody_met");
+    let mut aimless = visit(&household);
+    aimless["purposes"] = json!([]);
+    city.by("worker").post("/api/v1/visits", &aimless).problem(422, "purpose_missing");
+    let mut many = visit(&household);
+    many["needs"] = json!(vec![json!({ "text": "需求" }); 11]);
+    city.by("worker").post("/api/v1/visits", &many).problem(422, "too_many");
+    let unknown = json!({ "household_id": key(), "purposes": ["check"], "outcome": "met" });
+    assert_eq!(
+        city.by("worker").post("/api/v1/visits", &unknown).fault_at("/household_id"),
+        "unknown_household"
+    );
+    assert_eq!(city.by("worker").get("/api/v1/visits").done()["items"], json!([]));
+    assert_eq!(city.by("community").get("/api/v1/reports").done()["items"], json!([]));
+}
+
+fn a_planned_visit_is_in_the_inbox_until_somebody_went(city: &City) {
+    let household = registered(city);
+    let plan = json!({
+        "household_id": household, "purposes": ["assistance"],
+        "due": city.now() + Duration::days(3),
+    });
+    let planned = city.by("worker").post("/api/v1/visits/plan", &plan).done();
+    let id = text(&planned, "/id");
+    assert_eq!(planned["owed"][0]["term"]["rule"], "named");
+    let todos = city.by("verifier").get("/api/v1/me/todos?duty=visit").done();
+    assert_eq!(each(&todos, "/flow_id"), std::slice::from_ref(&id));
+    assert_eq!(each(&todos, "/title"), ["扶助到户"]);
+    let record = format!("/api/v1/visits/{id}/record");
+    city.by("lead").post(&record, &json!({ "outcome": "met" })).problem(404, "not_found");
+    let done = city.by("verifier").post(&record, &json!({ "outcome": "nobody_home" })).done();
+    assert_eq!(
+        json!([done["status"], done["by"], done["possible"]]),
+        json!(["done", "网格员李强", ["correct"]])
+    );
+    city.by("verifier").post(&record, &json!({ "outcome": "met" })).problem(422, "wrong_state");
+    assert_eq!(city.by("worker").get("/api/v1/me/todos?duty=visit").done()["items"], json!([]));
+    let again = city.by("worker").post("/api/v1/visits/plan", &plan).done();
+    let cancel = format!("/api/v1/visits/{}/cancel", text(&again, "/id"));
+    let cancelled = city.by("worker").post(&cancel, &json!({ "reason": "已电话联系" })).done();
+    assert_eq!(
+        json!([cancelled["status"], cancelled["reason"]]),
+        json!(["cancelled", "已电话联系"])
+    );
+    let past = json!({ "household_id": household, "purposes": ["check"], "due": city.now() - Duration::days(1) });
+    city.by("worker").post("/api/v1/visits/plan", &past).problem(422, "outside_window");
+}
+
+fn an_evening_visit_written_down_next_day_is_taken_and_marked(city: &City) {
+    let household = registered(city);
+    let mut body = json!({
+        "household_id": household, "purposes": ["opinions"], "outcome": "met",
+        "visited_at": city.now() - Duration::days(1),
+    });
+    let late = city.by("worker").post("/api/v1/visits", &body).done();
+    assert_eq!(late["late_entry"], true);
+    body["visited_at"] = json!(city.now() - Duration::days(100));
+    city.by("worker").post("/api/v1/visits", &body).problem(422, "client_time_out_of_range");
+}
+
+fn what_was_put_right_can_still_be_read(city: &City) {
+    let household = registered(city);
+    let body = json!({ "household_id": household, "purposes": ["opinions"], "outcome": "refused" });
+    let id = text(&city.by("worker").post("/api/v1/visits", &body).done(), "/id");
+    let correct = json!({ "outcome": "met", "opinions": "希望加装电梯", "reason": "选错了结果" });
+    let path = format!("/api/v1/visits/{id}/correct");
+    let after = city.by("worker").post(&path, &correct).done();
+    assert_eq!(json!([after["outcome"], after["opinions"]]), json!(["met", "希望加装电梯"]));
+    let timeline = city.by("community").get(&format!("/api/v1/visits/{id}/timeline")).done();
+    assert_eq!(each(&timeline, "/label"), ["记录走访", "更正"]);
+    assert!(timeline["items"][0].to_string().contains("refused"));
+    city.by("next_worker").post(&path, &correct).problem(404, "not_found");
+}
+
+fn a_replayed_visit_is_one_visit_with_its_reports(city: &City) {
+    let household = registered(city);
+    let id = key();
+    let first = city.by("worker").post_as(&id, "/api/v1/visits", &visit(&household)).done();
+    let again = city.by("worker").post_as(&id, "/api/v1/visits", &visit(&household)).done();
+    assert_eq!(first, again);
+    let mut other = visit(&household);
+    other["outcome"] = json!("met");
+    other["opinions"] = json!("别的");
+    city.by("worker").post_as(&id, "/api/v1/visits", &other).problem(422, "idempotency_key_reused");
+    assert_eq!(
+        city.by("community").get("/api/v1/reports").done()["items"].as_array().unwrap().len(),
+        2
+    );
+}
+
+fn nobody_visits_next_door(city: &City) {
+    let household = registered(city);
+    for by in ["next_worker", "far_worker", "client", "resident", "lead"] {
+        let asked = city.by(by).post("/api/v1/visits", &visit(&household));
+        assert_eq!(asked.fault_at("/household_id"), "unknown_household", "{by}");
+    }
+    // Who sees it without going is told so.
+    city.by("dispatcher").post("/api/v1/visits", &visit(&household)).problem(403, "not_permitted");
+    let other = json!({ "area_id": city.area(seed::NEXT) });
+    city.by("worker").post("/api/v1/households", &other).problem(403, "not_permitted");
+}
