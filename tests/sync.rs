@@ -20,6 +20,7 @@ on_both! {
     what_leaves_the_view_is_told,
     a_cursor_that_does_not_fit_is_told_to_start_over,
     pages_lose_nothing_while_others_write,
+    a_walk_without_signal_is_told_whole,
 }
 
 /// Sends a queue; answers what became of each.
@@ -240,6 +241,61 @@ fn what_may_not_be_kept_is_refused(city: &City) {
     let answers = sync(city, "admin", &items);
     assert_eq!(outcomes(&answers), ["refused"; 4]);
     assert!(answers.iter().all(|one| one["problem"]["errors"][0]["pointer"] == "/operation"));
+}
+
+fn a_walk_without_signal_is_told_whole(city: &City) {
+    let written = |ago: i64| {
+        (city.now() - Duration::minutes(ago)).to_rfc3339_opts(SecondsFormat::Millis, true)
+    };
+    let consent = json!({ "purpose": "track", "given": true, "version": "1" });
+    city.by("worker").post("/api/v1/me/consents", &consent).done();
+    city.advance(Duration::hours(3));
+    let (patrol, report, household, visit) = (key(), key(), key(), key());
+    let grid = city.area(seed::GRID);
+    let on = json!({ "id": patrol });
+    let begin = json!({
+        "id": patrol, "area_id": grid, "purpose": "routine", "client_time": written(60),
+        "until": city.now() + Duration::hours(4),
+    });
+    let point = |seq: i64| {
+        let lat = 30.001 + 0.000_063 * f64::from(i32::try_from(seq).unwrap());
+        json!({ "seq": seq, "time": city.now() - Duration::minutes(50) + Duration::seconds(5 * seq),
+            "lng": 110.005, "lat": lat, "accuracy": 5.0, "source": "gps" })
+    };
+    let points: Vec<Value> = (0..40).map(point).collect();
+    let mut seen = report_at(110.005, 30.003);
+    (seen["id"], seen["patrol_id"]) = (json!(report), json!(patrol));
+    seen["client_time"] = json!(written(45));
+    let called = json!({
+        "id": visit, "household_id": household, "outcome": "met", "purposes": ["assistance"],
+        "client_time": written(30),
+    });
+    let items = [
+        item("begin_patrol", &json!({}), &begin),
+        item("upload_points", &on, &json!({ "points": points })),
+        item("submit_report", &json!({}), &seen),
+        item("register_household", &json!({}), &json!({ "id": household, "area_id": grid })),
+        item("submit_visit", &json!({}), &called),
+        item("finish_patrol", &on, &json!({ "client_time": written(10) })),
+    ];
+    let answers = sync(city, "worker", &items);
+    assert_eq!(outcomes(&answers), ["done"; 6], "{answers:#?}");
+    let again = outcomes(&sync(city, "worker", &items));
+    // Points are known by their numbers, not by a command.
+    assert_eq!(again, ["already", "done", "already", "already", "already", "already"]);
+    let shown = city.by("worker").get(&format!("/api/v1/patrols/{patrol}")).done();
+    assert_eq!(shown["status"], "finished", "{shown}");
+    assert_eq!(shown["reports"][0]["id"], json!(report));
+    let track = city.by("worker").get(&format!("/api/v1/patrols/{patrol}/track")).done();
+    assert_eq!(track["points"], 40, "{track}");
+    let mut phone = Phone::default();
+    phone.read(city, "worker", 5);
+    for id in [&patrol, &report, &visit] {
+        assert!(phone.known.contains_key(id), "{id}");
+    }
+    let mut elsewhere = Phone::default();
+    elsewhere.read(city, "far_worker", 5);
+    assert_eq!(elsewhere.known.len(), 0);
 }
 
 /// What a phone has: everything it was told, the latest of each.

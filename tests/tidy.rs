@@ -29,6 +29,39 @@ fn collect(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
+/// Of two schemas with one name the API document would silently keep one.
+#[test]
+fn every_schema_has_a_name_of_its_own() {
+    fn files(at: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(at).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files(&path, found);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut sources = Vec::new();
+    files(&crate::harness::root().join("api/src"), &mut sources);
+    let mut names = std::collections::BTreeSet::new();
+    for path in sources {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut schema = false;
+        for line in text.lines() {
+            if line.starts_with("#[derive(") {
+                schema = line.contains("ToSchema");
+            }
+            let name = ["pub struct ", "pub enum "].iter().find_map(|word| line.strip_prefix(word));
+            if let Some(name) = name.filter(|_| std::mem::take(&mut schema)) {
+                let name: String = name.chars().take_while(char::is_ascii_alphanumeric).collect();
+                assert!(names.insert(name.clone()), "{name} twice, lately in {}", path.display());
+            }
+        }
+    }
+    assert!(names.len() > 200, "{}", names.len());
+}
+
 #[test]
 fn every_file_says_what_it_is_for() {
     let silent: Vec<_> =

@@ -21,6 +21,7 @@ on_both! {
     who_may_see_a_track_and_that_somebody_did,
     bad_batches_are_told_what_is_wrong,
     the_nearest_are_those_on_duty_and_nobody_else,
+    a_look_is_offered_to_the_nearest_on_duty,
     coverage_is_told_by_places_and_time,
     points_go_when_their_time_is_over,
 }
@@ -327,6 +328,43 @@ fn the_nearest_are_those_on_duty_and_nobody_else(city: &City) {
     assert_eq!(each(&near(city), "/name").len(), 1);
     city.by("worker").post("/api/v1/me/shift/end", &json!({})).done();
     assert!(each(&near(city), "/name").is_empty());
+}
+
+/// Somebody on duty and on patrol, seen at this latitude.
+fn seen_at(city: &City, by: &str, lat: f64) {
+    let body = json!({ "purpose": "track", "given": true, "version": "1" });
+    city.by(by).post("/api/v1/me/consents", &body).done();
+    let (grid, until) = (city.area(seed::GRID), city.now() + Duration::hours(8));
+    city.by(by).post("/api/v1/me/shift/start", &json!({ "area_id": grid })).done();
+    let body = json!({ "area_id": grid, "purpose": "routine", "until": until });
+    let patrol = text(&city.by(by).post("/api/v1/patrols/begin", &body).done(), "/id");
+    city.advance(Duration::seconds(30));
+    let mut here = point(0, city.now());
+    (here["time"], here["lat"]) = (json!(city.now() - Duration::seconds(5)), json!(lat));
+    let points = json!({ "points": [here] });
+    city.by(by).post(&format!("/api/v1/patrols/{patrol}/points"), &points).done();
+}
+
+fn a_look_is_offered_to_the_nearest_on_duty(city: &City) {
+    let case = city.fed_back();
+    let look = |by: &str| {
+        let todos = city.by(by).get("/api/v1/me/todos?duty=verify").done();
+        let todo = todos["items"].as_array().unwrap().iter().find(|todo| todo["flow_id"] == case);
+        todo.unwrap()["look"].clone()
+    };
+    assert_eq!(look("verifier"), json!({ "claim": null, "offered": false }), "nobody is seen");
+    seen_at(city, "worker", 30.001);
+    assert_eq!(look("worker"), json!({ "claim": null, "offered": true, "distance_m": 445.0 }));
+    assert_eq!(look("verifier"), json!({ "claim": null, "offered": false }));
+    seen_at(city, "verifier", 30.004);
+    assert_eq!(look("verifier"), json!({ "claim": null, "offered": true, "distance_m": 111.0 }));
+    assert_eq!(look("worker"), json!({ "claim": null, "offered": false, "distance_m": 445.0 }));
+    // Whoever takes it has it, near or far.
+    city.on("worker", &case, "claim", &json!({}));
+    let taken = look("verifier");
+    assert_eq!((&taken["offered"], &taken["claim"]["by"]), (&json!(false), &json!("网格员王芳")));
+    city.advance(Duration::hours(3));
+    assert_eq!(look("verifier")["claim"], Value::Null, "it fell free");
 }
 
 fn coverage_is_told_by_places_and_time(city: &City) {

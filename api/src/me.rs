@@ -1,5 +1,9 @@
 //! The one to-do list: what the caller's units owe, the earliest deadline first.
 
+pub mod looks;
+
+use std::collections::HashMap;
+
 use actix_web::{get, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{actor::Actor, id::AreaId, obligation::Duty};
@@ -9,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
+use self::looks::LookView;
 use crate::{
     auth::Caller,
     page::{Cursor, Limit, Page},
@@ -63,10 +68,13 @@ pub struct TodoView {
     term: TermView,
     /// Whether it is late already. 是否超期。
     overdue: bool,
+    /// Of looks on the spot: who went, or should go. 现场核实、核查的领取与就近推荐。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    look: Option<LookView>,
 }
 
 impl TodoView {
-    fn new(owed: Owed, now: DateTime<Utc>) -> Self {
+    fn new(owed: Owed, now: DateTime<Utc>, looks: &mut HashMap<Uuid, LookView>) -> Self {
         Self {
             duty: owed.duty.name(),
             duty_label: owed.duty.label(),
@@ -78,6 +86,7 @@ impl TodoView {
             title: owed.title,
             unit_id: owed.unit.0,
             unit_name: owed.unit_name,
+            look: looks.remove(&owed.flow_id),
         }
     }
 }
@@ -104,7 +113,7 @@ fn desk(actor: &Actor, now: DateTime<Utc>, only: Option<Duty>) -> (Vec<AreaId>, 
 
 /// Lists what the caller's units owe, the earliest deadline first.
 ///
-/// 我的待办：所在单位的全部责任，按到期时间排序，一张清单看完。
+/// 我的待办：所在单位的全部责任，按到期时间排序，一张清单看完；现场核实和核查向最近的在岗人员优先推荐。
 #[utoipa::path(tag = "me", params(ListTodos), responses((status = 200, body = Page<TodoView>)))]
 #[get("/me/todos")]
 async fn list_todos(
@@ -126,5 +135,6 @@ async fn list_todos(
         no: owed.term.no,
         unit: owed.unit.0,
     };
-    Ok(Page::cut(owed, limit, position, |owed| TodoView::new(owed, now)))
+    let mut looks = looks::of(&app, &caller, &owed).await?;
+    Ok(Page::cut(owed, limit, position, |owed| TodoView::new(owed, now, &mut looks)))
 }

@@ -31,7 +31,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use self::{
-    body::{BeginBody, PlanBody},
+    body::{BeginBody, PlanPatrolBody},
     view::{PatrolView, SamplingView},
 };
 use crate::{
@@ -115,6 +115,7 @@ async fn list_patrols(
         within: within.map(|area| area.path.clone()),
         worker: worker.map(PersonId),
         plan: plan.map(PlanId),
+        ..patrols::Filter::default()
     };
     let scope = caller.scope(Permission::ReadCases, now);
     let keyset = Keyset { after: cursor.map(|cursor| cursor.0), limit: limit.probe() };
@@ -175,14 +176,14 @@ async fn get_patrol_sampling(app: Data<App>, caller: Caller) -> Reply<HttpRespon
 /// Plans a patrol by hand.
 ///
 /// 安排一次巡查：写明目的、时段和要看的点位；由所在网格承担，进入待办。
-#[utoipa::path(tag = "patrols", request_body = PlanBody, responses((status = 201, body = PatrolView)))]
+#[utoipa::path(tag = "patrols", request_body = PlanPatrolBody, responses((status = 201, body = PatrolView)))]
 #[post("/patrols")]
 async fn plan_patrol(
     app: Data<App>,
     request: HttpRequest,
     caller: Caller,
     key: Key,
-    body: Json<PlanBody>,
+    body: Json<PlanPatrolBody>,
 ) -> Reply<HttpResponse> {
     let id = body.0.id.unwrap_or_else(|| derived_id(key.0.0, "patrol"));
     let asked = Request::new(key.0, "plan_patrol", id, &body.0);
@@ -306,7 +307,7 @@ async fn finish_patrol(step: Step, body: Json<FinishBody>) -> Reply<HttpResponse
 /// Why nobody will go.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CancelBody {
+pub struct CancelPatrolBody {
     /// Why. 取消原因。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "暴雨红色预警，停止户外巡查")]
     reason: Prose,
@@ -315,9 +316,9 @@ pub struct CancelBody {
 /// Says that nobody will go.
 ///
 /// 取消尚未开始的巡查，写明原因。
-#[utoipa::path(tag = "patrols", request_body = CancelBody, responses((status = 200, body = PatrolView)))]
+#[utoipa::path(tag = "patrols", request_body = CancelPatrolBody, responses((status = 200, body = PatrolView)))]
 #[post("/patrols/{id}/cancel")]
-async fn cancel_patrol(step: Step, body: Json<CancelBody>) -> Reply<HttpResponse> {
+async fn cancel_patrol(step: Step, body: Json<CancelPatrolBody>) -> Reply<HttpResponse> {
     let reason = body.0.reason.clone();
     ask(step, "cancel_patrol", &body.0, Command::Cancel { reason }).await
 }
@@ -325,7 +326,7 @@ async fn cancel_patrol(step: Step, body: Json<CancelBody>) -> Reply<HttpResponse
 /// Something to be written down.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NoteBody {
+pub struct PatrolNoteBody {
     /// What. 备注内容。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "东侧楼道灯已修复")]
     text: Prose,
@@ -334,9 +335,9 @@ pub struct NoteBody {
 /// Writes something down on a patrol.
 ///
 /// 巡查备注：追加，不修改已有的。
-#[utoipa::path(tag = "patrols", request_body = NoteBody, responses((status = 200, body = PatrolView)))]
+#[utoipa::path(tag = "patrols", request_body = PatrolNoteBody, responses((status = 200, body = PatrolView)))]
 #[post("/patrols/{id}/note")]
-async fn note_patrol(step: Step, body: Json<NoteBody>) -> Reply<HttpResponse> {
+async fn note_patrol(step: Step, body: Json<PatrolNoteBody>) -> Reply<HttpResponse> {
     let text = body.0.text.clone();
     ask(step, "note_patrol", &body.0, Command::Note { text }).await
 }

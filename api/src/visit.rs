@@ -286,6 +286,7 @@ async fn list_visits(
         campaign: params.campaign.map(CampaignId),
         worker: params.mine.unwrap_or_default().then_some(caller.person),
         within: within.map(|area| area.path.clone()),
+        ..visits::Filter::default()
     };
     let scope = caller.scope(Permission::ReadHouseholds, now);
     let office = in_office(&caller, now);

@@ -5,6 +5,7 @@ use diesel::{
     sql_types::{BigInt, Binary, Nullable, Text},
 };
 use domain::{
+    Instant,
     actor::Scope,
     area::Path,
     change::{Change, Stored},
@@ -12,6 +13,7 @@ use domain::{
     patrol::{Patrol, StatusName},
     report::Report,
 };
+use uuid::Uuid;
 
 use crate::{
     batch::{Moving, document},
@@ -96,6 +98,10 @@ pub struct Filter {
     pub worker: Option<PersonId>,
     /// Only made by this plan.
     pub plan: Option<PlanId>,
+    /// Only those whose window begins after this.
+    pub since: Option<Instant>,
+    /// Only of these.
+    pub among: Option<Vec<Uuid>>,
 }
 
 /// A condition put together at run time.
@@ -135,6 +141,12 @@ pub fn list(
     }
     if let Some(plan) = filter.plan {
         query = query.filter(patrols::plan_id.eq(Some(Id(plan.0))));
+    }
+    if let Some(since) = filter.since {
+        query = query.filter(patrols::from_at.ge(At(since)));
+    }
+    if let Some(ids) = &filter.among {
+        query = query.filter(patrols::id.eq_any(ids.iter().map(|id| Id(*id))));
     }
     if let Some((at, id)) = page.after {
         let (at, id) = (At(at), Id(id));

@@ -5,12 +5,14 @@ use diesel::{
     sql_types::{BigInt, Binary, Bool, Nullable, Text},
 };
 use domain::{
+    Instant,
     actor::Scope,
     area::Path,
     change::{Change, Stored},
     id::{CampaignId, HouseholdId, PersonId},
     visit::{StatusName, Visit},
 };
+use uuid::Uuid;
 
 use crate::{
     batch::{Moving, document},
@@ -98,6 +100,10 @@ pub struct Filter {
     pub worker: Option<PersonId>,
     /// Only within this area.
     pub within: Option<Path>,
+    /// Only those made after this, and those that are planned still.
+    pub since: Option<Instant>,
+    /// Only of these.
+    pub among: Option<Vec<Uuid>>,
 }
 
 type Condition = Box<dyn BoxableExpression<visits::table, MultiBackend, SqlType = Bool>>;
@@ -136,6 +142,13 @@ pub fn list(
     }
     if let Some(path) = &filter.within {
         query = query.filter(within(path));
+    }
+    if let Some(since) = filter.since {
+        let planned = v::status.eq(StatusName::Planned.name());
+        query = query.filter(planned.or(v::made_at.ge(At(since))));
+    }
+    if let Some(ids) = &filter.among {
+        query = query.filter(v::id.eq_any(ids.iter().map(|id| Id(*id))));
     }
     if let Some((at, id)) = page.after {
         let (at, id) = (At(at), Id(id));

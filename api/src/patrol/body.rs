@@ -134,7 +134,7 @@ impl ItineraryBody {
 /// A patrol to be planned.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PlanBody {
+pub struct PlanPatrolBody {
     /// The identity it will have; else it is made of the `Idempotency-Key`.
     pub(super) id: Option<Uuid>,
     /// Where: a grid, or a larger area. 巡查区域。
@@ -149,7 +149,7 @@ pub struct PlanBody {
     itinerary: ItineraryBody,
 }
 
-impl PlanBody {
+impl PlanPatrolBody {
     pub(super) fn draft(&self, id: PatrolId) -> Reply<New> {
         Ok(New {
             id,

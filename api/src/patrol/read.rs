@@ -253,7 +253,7 @@ impl From<Share> for ShareView {
 
 /// What became of a place to be seen.
 #[derive(Serialize, ToSchema)]
-pub struct VisitView {
+pub struct CheckpointVisitView {
     /// What it is called.
     name: String,
     /// Whether it was seen for long enough. 是否到点。
@@ -279,7 +279,7 @@ pub struct CoverageView {
     /// How long somebody was seen within the own area, in seconds. 在本区域内的时长（秒）。
     inside_s: Option<i64>,
     /// Each place to be seen. 点位。
-    checkpoints: Vec<VisitView>,
+    checkpoints: Vec<CheckpointVisitView>,
     /// How many of them were seen. 到点比例。
     checkpoint_share: ShareView,
     /// Places along the way that were seen. 路线比例。
@@ -316,7 +316,7 @@ fn covered(track: &Track, now: DateTime<Utc>) -> CoverageView {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let visited = count(visits.iter().filter(|visit| visit.visited).count());
     let checkpoints = itinerary.checkpoints.iter().zip(&visits);
-    let visit = |(checkpoint, visit): (&Checkpoint, &coverage::Visit)| VisitView {
+    let visit = |(checkpoint, visit): (&Checkpoint, &coverage::Visit)| CheckpointVisitView {
         name: checkpoint.name.as_str().to_owned(),
         visited: visit.visited,
         first_at: visit.first_at,

@@ -173,7 +173,7 @@ pub struct PatrolView {
 
 impl PatrolView {
     /// A patrol as it is at a moment.
-    pub(super) fn new(stored: &Stored<Patrol>, now: Instant) -> Self {
+    pub(crate) fn new(stored: &Stored<Patrol>, now: Instant) -> Self {
         let patrol = &stored.state;
         let (status, run) = (patrol.status.name(), patrol.status.run());
         let remark = |one: &patrol::Remark| RemarkView {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What commands make whose identity follows from the command's own.
-const MADE: [&str; 2] = ["report", "case"];
+const MADE: [&str; 5] = ["report", "case", "patrol", "visit", "household"];
 
 /// An item that can be asked.
 pub struct Asked {

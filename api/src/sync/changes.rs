@@ -6,6 +6,8 @@
 //! earlier day, does not fit and is told to start over; when the owner may see less than before,
 //! what left the view is told, item by item.
 
+use std::collections::{BTreeSet, HashSet};
+
 use actix_web::{HttpResponse, get, web::Data};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
@@ -17,9 +19,14 @@ use domain::{
     change::Stored,
     id::{AreaId, TenantId},
     journal::{FlowKind, Hash},
+    patrol::Patrol,
     report::Report,
+    visit::Visit,
 };
-use persistence::{Db, StoreError, case as cases, feed, journal::Keyset, report as reports};
+use persistence::{
+    Db, StoreError, case as cases, feed, journal::Keyset, patrol as patrols, report as reports,
+    visit as visits,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -29,12 +36,15 @@ use uuid::Uuid;
 use crate::{
     auth::Caller,
     case::CaseView,
+    household::in_office,
     names::Known,
     page::Limit,
     params::Query,
+    patrol::view::PatrolView,
     problem::{Code, Problem, Reply},
     report::ReportView,
     state::App,
+    visit::VisitView,
 };
 
 /// Registers the operation of this file.
@@ -48,8 +58,8 @@ const PURPOSE: &str = "sync cursor";
 /// The longest cursor.
 const MAX_LENGTH: usize = 8192;
 
-/// How many days back reports are part of the first picture.
-const REPORT_DAYS: i64 = 30;
+/// How many days back what is not open any more is part of the first picture.
+const DAYS: i64 = 30;
 
 /// How many entries of the feed are looked at for one page.
 const WINDOW: i64 = 1000;
@@ -83,7 +93,7 @@ pub struct ChangesView {
 /// One thing that changed.
 #[derive(Serialize, ToSchema)]
 pub struct ChangedView {
-    /// `case` or `report`.
+    /// `case`, `report`, `patrol` or `visit`.
     kind: &'static str,
     /// Which.
     id: Uuid,
@@ -100,36 +110,53 @@ pub struct ChangedView {
 /// What somebody may see.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Default)]
 struct Sight {
+    /// Where cases, reports and patrols are seen.
     paths: Vec<Path>,
+    /// For which units.
     units: Vec<AreaId>,
+    /// Where households are seen.
+    homes: Vec<Path>,
 }
 
 impl Sight {
-    fn of(scope: &Scope) -> Self {
-        let mut sight = Self { paths: scope.paths.clone(), units: scope.units.clone() };
+    fn of(caller: &Caller, at: Instant) -> Self {
+        let scope = caller.scope(Permission::ReadCases, at);
+        let homes = caller.scope(Permission::ReadHouseholds, at).paths;
+        let mut sight = Self { paths: scope.paths, units: scope.units, homes };
         sight.paths.sort_by(|a, b| a.0.cmp(&b.0));
+        sight.homes.sort_by(|a, b| a.0.cmp(&b.0));
         sight.units.sort();
         sight
     }
 
-    fn add(&mut self, other: &Self) {
-        self.paths.extend(
-            other
-                .paths
-                .iter()
-                .filter(|path| !self.paths.contains(path))
-                .cloned()
-                .collect::<Vec<_>>(),
-        );
-        self.units.extend(
-            other
-                .units
-                .iter()
-                .filter(|unit| !self.units.contains(unit))
-                .copied()
-                .collect::<Vec<_>>(),
-        );
+    /// What this lets `caller` see in lists.
+    fn scopes(&self, caller: &Caller) -> Scopes {
+        let (tenant, person) = (caller.tenant, caller.person);
+        let (paths, units) = (self.paths.clone(), self.units.clone());
+        let homes = Scope { tenant, person, paths: self.homes.clone(), units: Vec::new() };
+        Scopes { work: Scope { tenant, person, paths, units }, homes }
     }
+
+    fn add(&mut self, other: &Self) {
+        join(&mut self.paths, &other.paths);
+        join(&mut self.units, &other.units);
+        join(&mut self.homes, &other.homes);
+    }
+}
+
+fn join<T: Clone + PartialEq>(own: &mut Vec<T>, others: &[T]) {
+    for other in others {
+        if !own.contains(other) {
+            own.push(other.clone());
+        }
+    }
+}
+
+/// The same as queries take it.
+#[derive(Clone)]
+struct Scopes {
+    work: Scope,
+    homes: Scope,
 }
 
 /// Where a phone is.
@@ -150,8 +177,8 @@ struct Position {
 /// How far the whole picture was told.
 #[derive(Serialize, Deserialize, Default)]
 struct Filling {
-    /// Cases first, then reports.
-    reports: bool,
+    /// Which kind is being told; the first to begin with.
+    kind: Kind,
     /// The last that was told.
     after: Option<(Instant, Uuid)>,
     /// What could be seen before and may have to be forgotten.
@@ -198,7 +225,7 @@ fn outdated() -> Problem {
 
 /// Tells what changed since the last time.
 ///
-/// 离线增量下载：首次返回全部未结案卷和近 30 天上报，之后只返回变化；`gone` 表示已移出可见范围，应从手机上删除。
+/// 离线增量下载：首次返回全部未结案卷、待办走访，以及近 30 天的上报、巡查和走访，之后只返回变化；`gone` 表示已移出可见范围，应从手机上删除。
 #[utoipa::path(tag = "sync", params(SyncParams), responses((status = 200, body = ChangesView)))]
 #[get("/sync")]
 async fn list_changes(
@@ -208,8 +235,7 @@ async fn list_changes(
 ) -> Reply<HttpResponse> {
     let limit = usize::from(params.0.limit.unwrap_or_default().get());
     let now = app.clock.now();
-    let scope = caller.scope(Permission::ReadCases, now);
-    let (owner, sight) = ((caller.tenant, caller.person.0), Sight::of(&scope));
+    let (owner, sight) = ((caller.tenant, caller.person.0), Sight::of(&caller, now));
     let position = match params.0.since {
         None => {
             let tenant = caller.tenant;
@@ -225,8 +251,8 @@ async fn list_changes(
         }
     };
     let page = match position.filling {
-        Some(_) => fill(&app, &caller, &scope, position, limit).await?,
-        None => follow(&app, &caller, &scope, position, limit).await?,
+        Some(_) => fill(&app, &caller, position, limit).await?,
+        None => follow(&app, &caller, position, limit).await?,
     };
     let items = shown(&app, &caller, page.found).await?;
     let next = page.position.text(&app)?;
@@ -249,10 +275,45 @@ async fn still_there(app: &App, position: &Position) -> Reply<bool> {
     Ok(hash.is_some_and(|hash| hash.hex() == position.hash))
 }
 
+/// A kind of thing a phone has, in the order the first picture tells them.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    #[default]
+    Case,
+    Report,
+    Patrol,
+    Visit,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Case, Self::Report, Self::Patrol, Self::Visit];
+
+    const fn next(self) -> Option<Self> {
+        match self {
+            Self::Case => Some(Self::Report),
+            Self::Report => Some(Self::Patrol),
+            Self::Patrol => Some(Self::Visit),
+            Self::Visit => None,
+        }
+    }
+
+    const fn flow(self) -> FlowKind {
+        match self {
+            Self::Case => FlowKind::Case,
+            Self::Report => FlowKind::Report,
+            Self::Patrol => FlowKind::Patrol,
+            Self::Visit => FlowKind::Visit,
+        }
+    }
+}
+
 /// What is told of one thing.
 enum Found {
     Case(Box<Stored<Case>>),
     Report(Box<Stored<Report>>),
+    Patrol(Box<Stored<Patrol>>),
+    Visit(Box<Stored<Visit>>),
 }
 
 /// A page before it is shown.
@@ -263,80 +324,96 @@ struct Page {
 }
 
 /// The next part of the whole picture.
-async fn fill(
-    app: &App,
-    caller: &Caller,
-    scope: &Scope,
-    mut position: Position,
-    limit: usize,
-) -> Reply<Page> {
-    let filling = position.filling.take().unwrap_or_default();
+async fn fill(app: &App, caller: &Caller, mut position: Position, limit: usize) -> Reply<Page> {
+    let Filling { kind, after, before } = position.filling.take().unwrap_or_default();
     let mut wide = position.sight.clone();
-    wide.add(&filling.before);
-    let scope = Scope { paths: wide.paths, units: wide.units, ..scope.clone() };
+    wide.add(&before);
+    let scopes = wide.scopes(caller);
     let probe = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let keyset = Keyset { after: filling.after, limit: probe };
-    let since = app.clock.now() - Duration::days(REPORT_DAYS);
-    let (of_reports, tenant) = (filling.reports, caller.tenant);
-    debug_assert_eq!(scope.tenant, tenant);
-    let found = app.store.read(move |db| picture(db, &scope, of_reports, since, keyset)).await?;
+    let keyset = Keyset { after, limit: probe };
+    let since = app.clock.now() - Duration::days(DAYS);
+    let which = Which::Since(since, in_office(caller, app.clock.now()));
+    let found = app.store.read(move |db| list(db, &scopes, kind, which, keyset)).await?;
     let whole = found.len() <= limit;
     let found: Vec<Found> = found.into_iter().take(limit).collect();
-    position.filling = match (whole, filling.reports) {
-        (false, reports) => {
-            let after = found.last().map(place);
-            Some(Filling { reports, after, before: filling.before })
-        }
-        (true, false) => Some(Filling { reports: true, after: None, before: filling.before }),
-        (true, true) => None,
+    position.filling = if whole {
+        kind.next().map(|kind| Filling { kind, after: None, before })
+    } else {
+        Some(Filling { kind, after: found.last().map(place), before })
     };
     Ok(Page { found, position, more: true })
 }
 
-fn picture(
+/// Which of a kind are read.
+enum Which {
+    /// What is open, or not older than this; and whether it is asked by somebody in office.
+    Since(Instant, bool),
+    /// Only these; and whether it is asked by somebody in office.
+    These(Vec<Uuid>, bool),
+}
+
+fn list(
     db: &mut Db,
-    scope: &Scope,
-    of_reports: bool,
-    since: Instant,
+    scopes: &Scopes,
+    kind: Kind,
+    which: Which,
     keyset: Keyset,
 ) -> Result<Vec<Found>, StoreError> {
-    if of_reports {
-        let filter = reports::Filter { since: Some(since), ..reports::Filter::default() };
-        let found = reports::list(db, scope, &filter, keyset)?;
-        return Ok(found.into_iter().map(|report| Found::Report(Box::new(report))).collect());
-    }
-    let filter = cases::Filter { open: true, ..cases::Filter::default() };
-    Ok(cases::list(db, scope, &filter, keyset)?
-        .into_iter()
-        .map(|case| Found::Case(Box::new(case)))
-        .collect())
+    let (since, among, office) = match which {
+        Which::Since(since, office) => (Some(since), None, office),
+        Which::These(ids, office) => (None, Some(ids), office),
+    };
+    Ok(match kind {
+        Kind::Case => {
+            let filter = cases::Filter { open: since.is_some(), among, ..Default::default() };
+            let found = cases::list(db, &scopes.work, &filter, keyset)?;
+            found.into_iter().map(|case| Found::Case(Box::new(case))).collect()
+        }
+        Kind::Report => {
+            let filter = reports::Filter { since, among, ..Default::default() };
+            let found = reports::list(db, &scopes.work, &filter, keyset)?;
+            found.into_iter().map(|report| Found::Report(Box::new(report))).collect()
+        }
+        Kind::Patrol => {
+            let filter = patrols::Filter { since, among, ..Default::default() };
+            let found = patrols::list(db, &scopes.work, &filter, keyset)?;
+            found.into_iter().map(|patrol| Found::Patrol(Box::new(patrol))).collect()
+        }
+        Kind::Visit => {
+            let filter = visits::Filter { since, among, ..Default::default() };
+            let found = visits::list(db, (&scopes.homes, office), &filter, keyset)?;
+            found.into_iter().map(|visit| Found::Visit(Box::new(visit))).collect()
+        }
+    })
 }
 
 fn place(found: &Found) -> (Instant, Uuid) {
     match found {
         Found::Case(case) => (case.state.filed_at, case.state.id.0),
         Found::Report(report) => (report.state.received_at, report.state.id.0),
+        Found::Patrol(patrol) => (patrol.state.window.from, patrol.state.id.0),
+        Found::Visit(visit) => (visit.state.made_at, visit.state.id.0),
     }
 }
 
 /// What moved after the position, as far as it is the caller's to see.
-async fn follow(
-    app: &App,
-    caller: &Caller,
-    scope: &Scope,
-    mut position: Position,
-    limit: usize,
-) -> Reply<Page> {
-    let (tenant, read, scope) = (caller.tenant, position.read, scope.clone());
+async fn follow(app: &App, caller: &Caller, mut position: Position, limit: usize) -> Reply<Page> {
+    let (tenant, read, scopes) = (caller.tenant, position.read, position.sight.scopes(caller));
+    let office = in_office(caller, app.clock.now());
     let look = move |db: &mut Db| {
         let entries = feed::after(db, tenant, read, WINDOW)?;
         let full = i64::try_from(entries.len()) == Ok(WINDOW);
         let (taken, cut) = taken(&entries, limit);
-        let ids = |kind| {
-            let of_kind = taken.iter().filter(move |moved| moved.kind == kind);
-            of_kind.map(|moved| moved.flow).collect::<std::collections::BTreeSet<Uuid>>()
-        };
-        let found = moved(db, &scope, ids(FlowKind::Case), ids(FlowKind::Report))?;
+        let mut found = Vec::new();
+        for kind in Kind::ALL {
+            let of_kind = taken.iter().filter(|moved| moved.kind == kind.flow());
+            let ids: BTreeSet<Uuid> = of_kind.map(|moved| moved.flow).collect();
+            if !ids.is_empty() {
+                let limit = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+                let which = Which::These(ids.into_iter().collect(), office);
+                found.extend(list(db, &scopes, kind, which, Keyset { after: None, limit })?);
+            }
+        }
         Ok((found, taken.last().copied(), full || cut))
     };
     let (found, last, more) = app.store.read(look).await?;
@@ -348,46 +425,13 @@ async fn follow(
 
 /// As many entries as make one page, and whether some were left.
 fn taken(entries: &[feed::Moved], limit: usize) -> (&[feed::Moved], bool) {
-    let mut flows = std::collections::HashSet::new();
+    let mut flows = HashSet::new();
     let fits = |moved: &feed::Moved| {
         flows.insert(moved.flow);
         flows.len() <= limit
     };
     let count = entries.iter().copied().take_while(fits).count();
     entries.get(..count).map_or((entries, false), |taken| (taken, count < entries.len()))
-}
-
-fn moved(
-    db: &mut Db,
-    scope: &Scope,
-    cases: std::collections::BTreeSet<Uuid>,
-    reports: std::collections::BTreeSet<Uuid>,
-) -> Result<Vec<Found>, StoreError> {
-    let mut found = Vec::new();
-    let keyset = |count: usize| Keyset { after: None, limit: i64::try_from(count).unwrap_or(0) };
-    if !cases.is_empty() {
-        let keyset = keyset(cases.len());
-        let filter =
-            cases::Filter { among: Some(cases.into_iter().collect()), ..cases::Filter::default() };
-        found.extend(
-            cases::list(db, scope, &filter, keyset)?
-                .into_iter()
-                .map(|case| Found::Case(Box::new(case))),
-        );
-    }
-    if !reports.is_empty() {
-        let keyset = keyset(reports.len());
-        let filter = reports::Filter {
-            among: Some(reports.into_iter().collect()),
-            ..reports::Filter::default()
-        };
-        found.extend(
-            reports::list(db, scope, &filter, keyset)?
-                .into_iter()
-                .map(|report| Found::Report(Box::new(report))),
-        );
-    }
-    Ok(found)
 }
 
 /// What is told: the state to whoever may see it, and that it is gone to whoever may not any
@@ -407,6 +451,16 @@ async fn shown(app: &App, caller: &Caller, found: Vec<Found>) -> Reply<Vec<Chang
             let state = visible.then(|| json(ReportView::new(report, caller, app, &known)));
             changed("report", report.state.id.0, report.seq, state)
         }
+        Found::Patrol(patrol) => {
+            let visible = patrol.state.visible_to(caller, now);
+            let state = visible.then(|| json(PatrolView::new(patrol, now)));
+            changed("patrol", patrol.state.id.0, patrol.seq, state)
+        }
+        Found::Visit(visit) => {
+            let visible = visit.state.visible_to(caller, now);
+            let state = visible.then(|| json(VisitView::from(&**visit)));
+            changed("visit", visit.state.id.0, visit.seq, state)
+        }
     };
     Ok(found.iter().map(view).collect())
 }
@@ -414,7 +468,7 @@ async fn shown(app: &App, caller: &Caller, found: Vec<Found>) -> Reply<Vec<Chang
 fn report(found: &Found) -> Option<&Report> {
     match found {
         Found::Report(report) => Some(&report.state),
-        Found::Case(_) => None,
+        Found::Case(_) | Found::Patrol(_) | Found::Visit(_) => None,
     }
 }
 

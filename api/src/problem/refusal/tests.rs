@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::{
     actor::Role,
+    id::PatrolId,
     limit::{Limit, LimitUnit},
     sheet::{At, Fault},
 };
@@ -118,6 +119,10 @@ fn all() -> Vec<Refusal> {
         Refusal::NothingRaised,
         Refusal::NotJoined,
         Refusal::FirstReport,
+        Refusal::NotYourPatrol { worker: text() },
+        Refusal::LateUnexplained { hours: 24 },
+        Refusal::NoSuchPatrol { id: PatrolId(uuid::Uuid::nil()) },
+        Refusal::NotOnPatrol { from: at, until: at },
     ];
     let codes: BTreeSet<_> = all.iter().map(Refusal::code).collect();
     let first = Code::ALL.iter().position(|code| *code == Code::WrongState).unwrap();
