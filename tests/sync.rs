@@ -80,6 +80,12 @@ fn one_bad_item_stops_only_what_needs_it(city: &City) {
     let (one, two) = (key(), key());
     let mut bad = report(&one);
     bad["body"]["text"] = json!("");
+    let case = city.filed();
+    let nameless =
+        json!({ "operation": "comment_case", "path": { "id": case }, "body": { "text": "一" } });
+    let after = item("comment_case", &json!({ "id": case }), &json!({ "text": "二" }));
+    let answers = sync(city, "community", &[nameless, after]);
+    assert_eq!(outcomes(&answers), ["refused", "held"], "what cannot be named is waited for too");
     let named = json!({ "id": key(), "operation": "comment_case", "path": { "id": city.filed() },
         "body": { "text": "同一处" }, "after": [bad["id"]] });
     let items = [
@@ -268,7 +274,7 @@ fn a_walk_without_signal_is_told_whole(city: &City) {
     seen["client_time"] = json!(written(45));
     let called = json!({
         "id": visit, "household_id": household, "outcome": "met", "purposes": ["assistance"],
-        "client_time": written(30),
+        "visited_at": written(30),
     });
     let items = [
         item("begin_patrol", &json!({}), &begin),
@@ -287,7 +293,7 @@ fn a_walk_without_signal_is_told_whole(city: &City) {
     assert_eq!(shown["status"], "finished", "{shown}");
     assert_eq!(shown["reports"][0]["id"], json!(report));
     let track = city.by("worker").get(&format!("/api/v1/patrols/{patrol}/track")).done();
-    assert_eq!(track["points"], 40, "{track}");
+    assert_eq!(track["features"][0]["properties"]["points"], 40, "{track}");
     let mut phone = Phone::default();
     phone.read(city, "worker", 5);
     for id in [&patrol, &report, &visit] {
@@ -377,10 +383,11 @@ fn the_first_picture_and_what_changes_after_it_make_what_is(city: &City) {
 }
 
 fn what_leaves_the_view_is_told(city: &City) {
-    let case = city.filed();
+    let (case, ended) = (city.filed(), city.called_back());
     let mut phone = Phone::default();
     phone.read(city, "verifier", 10);
-    assert!(phone.known.contains_key(&case));
+    assert!(phone.known.contains_key(&case) && phone.known.contains_key(&ended));
+    city.on("dispatcher", &ended, "close", &json!({}));
     let person = city.by("verifier").id();
     let grants = city.by("admin").get(&format!("/api/v1/people/{person}")).done();
     for grant in grants["grants"].as_array().unwrap() {
@@ -388,6 +395,12 @@ fn what_leaves_the_view_is_told(city: &City) {
         city.by("admin").post(&format!("/api/v1/people/{person}/revoke"), &body).done();
     }
     let mut told = phone.told;
+    // What was closed meanwhile is on the phone as well; what came after was never seen.
+    let secret = city.filed();
+    let page = city
+        .by("verifier")
+        .get(&format!("/api/v1/sync?limit=50&since={}", phone.cursor.clone().unwrap()));
+    assert!(!page.done().to_string().contains(&secret), "nobody tells of what was never seen");
     phone.read(city, "verifier", 1);
     assert_eq!(phone.known.keys().collect::<Vec<_>>(), Vec::<&String>::new());
     assert!(phone.told > told);

@@ -104,7 +104,7 @@ async fn list_cases(
         category: params.category,
         within: within.map(|area| area.path.clone()),
         holder: params.holder.map(AreaId),
-        among: None,
+        ..cases::Filter::default()
     };
     let scope = caller.scope(Permission::ReadCases, now);
     let keyset = Keyset { after, limit: limit.probe() };

@@ -448,10 +448,12 @@ async fn erase(
                 vault::destroy(db, tenant, *member, now, None)?;
             }
             let kind = Some(SubjectKind::Person);
-            if vault::destroy(db, tenant, id.0, now, kind)? {
+            let destroyed = vault::destroy(db, tenant, id.0, now, kind)?;
+            privacy::lock_out(db, tenant, id, now)?;
+            // Last, as in every commit: writers wait here for each other.
+            if destroyed {
                 audit::append(db, tenant, note)?;
             }
-            privacy::lock_out(db, tenant, id, now)?;
             Ok(vault::key_of(db, tenant, id.0)?.and_then(|key| key.destroyed_at).unwrap_or(now))
         })
         .await?;

@@ -151,6 +151,8 @@ pub(crate) fn stored<F: serde::de::DeserializeOwned>(
 pub struct Filter {
     /// Only those not closed.
     pub open: bool,
+    /// Only those not closed, or closed since.
+    pub closed_since: Option<Instant>,
     /// Only in this stage.
     pub stage: Option<StageName>,
     /// Only of this category.
@@ -195,6 +197,10 @@ pub fn list(
     query = query.filter(visible);
     if filter.open {
         query = query.filter(cases::closed_at.is_null());
+    }
+    if let Some(since) = filter.closed_since {
+        let still = cases::closed_at.is_null();
+        query = query.filter(still.or(cases::closed_at.assume_not_null().ge(At(since))));
     }
     if let Some(stage) = filter.stage {
         query = query.filter(cases::stage.eq(stage.name()));

@@ -261,13 +261,14 @@ impl Sending<'_> {
             match self.app.store.track(self.upload(&patrol, &known, &new, numbers, &stored)).await?
             {
                 Landed::Stored => return Ok(fates),
-                Landed::Full => {
+                // What is known already needs no room: it is told apart first.
+                Landed::Full if fresh => {
                     for (_, places) in new.values() {
                         refuse(&mut fates, places, Refused::TrackFull);
                     }
                     return Ok(fates);
                 }
-                Landed::Stale => {}
+                Landed::Full | Landed::Stale => {}
             }
         }
         Err(Problem::new(Code::LostRace))

@@ -49,12 +49,9 @@ impl Asked {
 
     /// What it has to do with.
     pub fn touches(&self, caller: &Caller) -> Touches {
-        let id = |value: Option<&Value>| value?.as_str().and_then(|id| Uuid::try_parse(id).ok());
-        let made = ["id", "case_id"].map(|name| id(self.item.body.get(name)));
         let own = self.operation.is_about_the_caller().then_some(caller.person.0);
-        let derived = MADE.map(|what| Some(derived_id(self.item.id, what)));
-        let named = [id(self.item.path.get("id")), own];
-        let moved: Vec<Uuid> = made.into_iter().chain(named).chain(derived).flatten().collect();
+        let moved = moved(self.item.id, self.item.path.get("id"), &self.item.body);
+        let moved: Vec<Uuid> = moved.into_iter().chain(own).collect();
         Touches::new(self.item.id, &moved, &self.item.body, &self.item.after)
     }
 }
@@ -82,11 +79,19 @@ fn beside(operation: Operation, name: &str) -> Problem {
     Problem::new(Code::InvalidBody).error("/path", "unknown_field", zh, en)
 }
 
-/// An item that cannot be asked still holds back what names its id.
+/// What a command makes or moves: what stands in its path, what its body gives an identity, and
+/// what gets one made of the command's own.
+fn moved(command: Uuid, path: Option<&Value>, body: &Value) -> Vec<Uuid> {
+    let id = |value: Option<&Value>| value?.as_str().and_then(|id| Uuid::try_parse(id).ok());
+    let named = [id(path), id(body.get("id")), id(body.get("case_id"))];
+    let derived = MADE.map(|what| Some(derived_id(command, what)));
+    named.into_iter().chain(derived).flatten().collect()
+}
+
+/// An item that cannot be asked still holds back what names what it would have made or moved.
 pub fn untried(item: &Value) -> Touches {
-    let id = |value: &Value| value.as_str().and_then(|id| Uuid::try_parse(id).ok());
-    let made = ["/path/id", "/body/id"].into_iter().filter_map(|at| id(item.pointer(at)?));
-    let made: Vec<Uuid> = made.collect();
-    let command = item.get("id").and_then(id).unwrap_or_default();
-    Touches::new(command, &made, &Value::Null, &[])
+    let command = item.get("id").and_then(Value::as_str);
+    let command = command.and_then(|id| Uuid::try_parse(id).ok()).unwrap_or_default();
+    let body = item.get("body").unwrap_or(&Value::Null);
+    Touches::new(command, &moved(command, item.pointer("/path/id"), body), &Value::Null, &[])
 }

@@ -56,7 +56,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 const PURPOSE: &str = "sync cursor";
 
 /// The longest cursor.
-const MAX_LENGTH: usize = 8192;
+const MAX_LENGTH: usize = 32_768;
 
 /// How many days back what is not open any more is part of the first picture.
 const DAYS: i64 = 30;
@@ -70,7 +70,7 @@ const WINDOW: i64 = 1000;
 #[into_params(parameter_in = Query)]
 pub struct SyncParams {
     /// `next` of the last answer; without it everything that is open is told first. 上次返回的 next。
-    #[param(max_length = 8192)]
+    #[param(max_length = 32_768)]
     since: Option<String>,
     /// How many at most, 1 to 100.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 50)]
@@ -97,7 +97,7 @@ pub struct ChangedView {
     kind: &'static str,
     /// Which.
     id: Uuid,
-    /// Its place in its journal; a lower one than the phone has is old news.
+    /// Its place in its journal; a lower one than the phone has is old news. 0 of what is gone.
     seq: i64,
     /// Whether it left the view of who asks: forget it. 已移出可见范围。
     gone: bool,
@@ -170,6 +170,10 @@ struct Position {
     read: i64,
     /// The hash of the entry there.
     hash: String,
+    /// When its owner began to read.
+    begun: Instant,
+    /// When this was told.
+    told: Instant,
     /// What of the whole picture was told, while it is being told.
     filling: Option<Filling>,
 }
@@ -187,9 +191,14 @@ struct Filling {
 
 impl Position {
     /// The beginning: everything that is open, then what moves from now on.
-    fn begin(owner: (TenantId, Uuid), sight: Sight, (read, hash): (i64, Hash)) -> Self {
-        let hash = hash.hex();
-        Self { owner, sight, read, hash, filling: Some(Filling::default()) }
+    fn begin(
+        owner: (TenantId, Uuid),
+        sight: Sight,
+        (read, hash): (i64, Hash),
+        now: Instant,
+    ) -> Self {
+        let (hash, filling) = (hash.hex(), Some(Filling::default()));
+        Self { owner, sight, read, hash, begun: now, told: now, filling }
     }
 
     /// The same after what the owner may see has changed: the picture is told anew, with what is
@@ -240,7 +249,7 @@ async fn list_changes(
         None => {
             let tenant = caller.tenant;
             let end = app.store.read(move |db| end(db, tenant)).await?;
-            Position::begin(owner, sight, end)
+            Position::begin(owner, sight, end, now)
         }
         Some(text) => {
             let position = Position::parse(&text, &app).ok_or_else(outdated)?;
@@ -254,8 +263,13 @@ async fn list_changes(
         Some(_) => fill(&app, &caller, position, limit).await?,
         None => follow(&app, &caller, position, limit).await?,
     };
-    let items = shown(&app, &caller, page.found).await?;
-    let next = page.position.text(&app)?;
+    let mut position = page.position;
+    let items = shown(&app, &caller, page.found, position.told).await?;
+    // What was lost is told as of when it could be seen last, however many pages it takes.
+    if !position.filling.as_ref().is_some_and(|filling| filling.before != Sight::default()) {
+        position.told = now;
+    }
+    let next = position.text(&app)?;
     Ok(HttpResponse::Ok().json(ChangesView { items, next, more: page.more, server_time: now }))
 }
 
@@ -331,8 +345,11 @@ async fn fill(app: &App, caller: &Caller, mut position: Position, limit: usize) 
     let scopes = wide.scopes(caller);
     let probe = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let keyset = Keyset { after, limit: probe };
-    let since = app.clock.now() - Duration::days(DAYS);
-    let which = Which::Since(since, in_office(caller, app.clock.now()));
+    let now = app.clock.now();
+    // What is to be forgotten may be closed by now, and as old as the first picture.
+    let lost = (before != Sight::default()).then_some(position.begun);
+    let since = lost.unwrap_or(now) - Duration::days(DAYS);
+    let which = Which::Since { since, lost, office: in_office(caller, now) };
     let found = app.store.read(move |db| list(db, &scopes, kind, which, keyset)).await?;
     let whole = found.len() <= limit;
     let found: Vec<Found> = found.into_iter().take(limit).collect();
@@ -346,8 +363,8 @@ async fn fill(app: &App, caller: &Caller, mut position: Position, limit: usize) 
 
 /// Which of a kind are read.
 enum Which {
-    /// What is open, or not older than this; and whether it is asked by somebody in office.
-    Since(Instant, bool),
+    /// What is open, or not older than `since`; of cases also those closed after `lost`.
+    Since { since: Instant, lost: Option<Instant>, office: bool },
     /// Only these; and whether it is asked by somebody in office.
     These(Vec<Uuid>, bool),
 }
@@ -359,13 +376,14 @@ fn list(
     which: Which,
     keyset: Keyset,
 ) -> Result<Vec<Found>, StoreError> {
-    let (since, among, office) = match which {
-        Which::Since(since, office) => (Some(since), None, office),
-        Which::These(ids, office) => (None, Some(ids), office),
+    let (since, closed_since, among, office) = match which {
+        Which::Since { since, lost, office } => (Some(since), lost, None, office),
+        Which::These(ids, office) => (None, None, Some(ids), office),
     };
     Ok(match kind {
         Kind::Case => {
-            let filter = cases::Filter { open: since.is_some(), among, ..Default::default() };
+            let open = since.is_some() && closed_since.is_none();
+            let filter = cases::Filter { open, closed_since, among, ..Default::default() };
             let found = cases::list(db, &scopes.work, &filter, keyset)?;
             found.into_iter().map(|case| Found::Case(Box::new(case))).collect()
         }
@@ -435,8 +453,13 @@ fn taken(entries: &[feed::Moved], limit: usize) -> (&[feed::Moved], bool) {
 }
 
 /// What is told: the state to whoever may see it, and that it is gone to whoever may not any
-/// more.
-async fn shown(app: &App, caller: &Caller, found: Vec<Found>) -> Reply<Vec<ChangedView>> {
+/// more. What is younger than what was `told` last was never seen, and nothing is told of it.
+async fn shown(
+    app: &App,
+    caller: &Caller,
+    found: Vec<Found>,
+    told: Instant,
+) -> Reply<Vec<ChangedView>> {
     let (world, now) = (app.world(caller.tenant)?, app.clock.now());
     let reports: Vec<&Report> = found.iter().filter_map(report).collect();
     let known = Known::of(app, caller, &reports).await?;
@@ -462,7 +485,19 @@ async fn shown(app: &App, caller: &Caller, found: Vec<Found>) -> Reply<Vec<Chang
             changed("visit", visit.state.id.0, visit.seq, state)
         }
     };
-    Ok(found.iter().map(view).collect())
+    let known = |one: &Found, view: &ChangedView| !view.gone || made(one) <= told;
+    let views = found.iter().map(|one| (one, view(one)));
+    Ok(views.filter(|(one, view)| known(one, view)).map(|(_, view)| view).collect())
+}
+
+/// When there was something to be told for the first time.
+fn made(found: &Found) -> Instant {
+    match found {
+        Found::Case(case) => case.state.filed_at,
+        Found::Report(report) => report.state.received_at,
+        Found::Patrol(patrol) => patrol.state.created_at,
+        Found::Visit(visit) => visit.state.made_at,
+    }
 }
 
 fn report(found: &Found) -> Option<&Report> {
@@ -477,5 +512,6 @@ fn json(view: impl Serialize) -> Value {
 }
 
 fn changed(kind: &'static str, id: Uuid, seq: i64, state: Option<Value>) -> ChangedView {
-    ChangedView { kind, id, seq, gone: state.is_none(), state }
+    let gone = state.is_none();
+    ChangedView { kind, id, seq: if gone { 0 } else { seq }, gone, state }
 }

@@ -104,7 +104,7 @@ impl Desk {
     async fn item(
         &self,
         (item, asked): (Option<&Value>, Option<&Result<Asked, Problem>>),
-        waits_for: Vec<Uuid>,
+        waits_for: Option<Vec<Uuid>>,
         progress: &Progress,
     ) -> ItemView {
         let asked = match asked {
@@ -115,7 +115,7 @@ impl Desk {
             }
             None => return ItemView::new(None, Fate::Later),
         };
-        if !waits_for.is_empty() {
+        if let Some(waits_for) = waits_for {
             return ItemView { waits_for, ..ItemView::new(Some(asked.item.id), Fate::Held) };
         }
         let arrival = self.arrival(&asked.item);
@@ -233,10 +233,12 @@ impl Progress {
     }
 }
 
-/// Those of the items before it that it needs and that did not go through.
-fn held(waits: Option<&Vec<usize>>, views: &[Option<ItemView>]) -> Vec<Uuid> {
+/// Those of the items before it that it needs and that did not go through, as far as they have
+/// ids; none when all went through.
+fn held(waits: Option<&Vec<usize>>, views: &[Option<ItemView>]) -> Option<Vec<Uuid>> {
     let before = waits.into_iter().flatten().filter_map(|index| views.get(*index)?.as_ref());
-    before.filter(|view| !view.went_through()).filter_map(|view| view.id).collect()
+    let failed: Vec<&ItemView> = before.filter(|view| !view.went_through()).collect();
+    (!failed.is_empty()).then(|| failed.into_iter().filter_map(|view| view.id).collect())
 }
 
 /// What a list needs of a view.
