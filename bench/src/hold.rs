@@ -10,7 +10,7 @@ use crate::{
     report::{self, parts},
     results::shown,
     stand::{CROWDED, PLAIN, Stand},
-    tracks,
+    sync, tracks,
     trouble::{Done, say},
 };
 
@@ -34,6 +34,7 @@ pub(crate) async fn hold(stand: &Stand, seconds: f64) -> Done {
         Part::Inbox => inbox::look(&at, clients, time).await?,
         Part::Loop | Part::Step => loops::go(&at, clients, Until::Time(time)).await?,
         Part::Tracks => tracks::send(&at, clients, time).await?.0,
+        Part::Sync => sync::polls(&at, clients, time).await?,
         Part::Start
         | Part::Report
         | Part::Locate

@@ -25,6 +25,7 @@ mod server;
 mod stand;
 mod start;
 mod steps;
+mod sync;
 mod town;
 mod tracks;
 mod trouble;
@@ -123,6 +124,9 @@ async fn on(stand: &Stand, results: &mut Results) -> Done {
     }
     if wants(Part::Tracks) {
         tracks::measure(stand, results).await?;
+    }
+    if wants(Part::Sync) {
+        sync::measure(stand, results).await?;
     }
     Ok(())
 }

@@ -67,6 +67,8 @@ pub(crate) enum Part {
     Auth,
     /// Points of tracks in batches of sixty, and a track read back
     Tracks,
+    /// A phone's queue, and phones that ask what changed
+    Sync,
 }
 
 impl Options {
