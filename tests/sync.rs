@@ -292,6 +292,9 @@ fn a_walk_without_signal_is_told_whole(city: &City) {
     let shown = city.by("worker").get(&format!("/api/v1/patrols/{patrol}")).done();
     assert_eq!(shown["status"], "finished", "{shown}");
     assert_eq!(shown["reports"][0]["id"], json!(report));
+    assert_eq!(shown["visits"][0]["id"], json!(visit), "what was made on the way hangs on it");
+    let elsewhere = city.by("lead").get(&format!("/api/v1/patrols/{patrol}"));
+    assert!(!elsewhere.text.contains(&visit), "households are not everybody's to know");
     let track = city.by("worker").get(&format!("/api/v1/patrols/{patrol}/track")).done();
     assert_eq!(track["features"][0]["properties"]["points"], 40, "{track}");
     let mut phone = Phone::default();

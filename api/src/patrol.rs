@@ -11,7 +11,7 @@ pub mod view;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, Duration, FixedOffset};
 use domain::{
     Instant,
     actor::Permission,
@@ -19,11 +19,13 @@ use domain::{
     id::{PatrolId, PersonId, PlanId},
     patrol::{Command, Patrol, StatusName},
     text::Prose,
+    visit::{self, Visit},
 };
 use persistence::{
-    Write,
+    Db, Write,
     journal::Keyset,
     patrol::{self as patrols, reports_of},
+    visit as visits,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -40,6 +42,7 @@ use crate::{
     clock::derived_id,
     engine::{self, Step},
     headers::Key,
+    household::in_office,
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     problem::Reply,
@@ -126,7 +129,7 @@ async fn list_patrols(
 
 /// Shows a patrol, and the reports that were made on it.
 ///
-/// 巡查详情：时段、起止、暂停、备注，以及途中的上报（最多 100 件）。
+/// 巡查详情：时段、起止、暂停、备注，以及途中的上报和走访（各最多 100 件）。
 #[utoipa::path(tag = "patrols", responses((status = 200, body = PatrolView)))]
 #[get("/patrols/{id}")]
 async fn get_patrol(
@@ -141,11 +144,42 @@ async fn get_patrol(
     let reports = found.await?;
     let seen: Vec<_> =
         reports.iter().filter(|report| report.state.visible_to(&caller, now)).collect();
-    let view = PatrolView::new(&stored, now).with(&seen);
-    // What hangs on it changes without it: the tag says both.
+    let visits = visits_during(&app, &caller, &stored.state).await?;
+    let view = PatrolView::new(&stored, now).with(&seen, &visits);
+    // What hangs on it changes without it: the tag says all three.
     let newest = reports.first().map_or(0, |report| report.seq);
-    let tag = format!("\"{}.{}.{newest}\"", stored.seq, reports.len());
+    let gone: i64 = visits.iter().map(|visit| visit.seq).sum();
+    let tag = format!("\"{}.{}.{newest}.{gone}\"", stored.seq, reports.len());
     Ok(tagged(&request, HttpResponse::Ok(), &tag, &view))
+}
+
+/// The visits of whoever walks it while it was under way, as far as the caller may know of them.
+/// Nobody has to say so: who made them and when is known.
+async fn visits_during(app: &App, caller: &Caller, patrol: &Patrol) -> Reply<Vec<Stored<Visit>>> {
+    const DAYS: i64 = 90;
+    const MOST: i64 = 500;
+    let (now, times) = (app.clock.now(), patrol.under_way());
+    let (Some(worker), Some((begun, _))) = (patrol.worker(), times.first()) else {
+        return Ok(Vec::new());
+    };
+    let filter = visits::Filter {
+        status: Some(visit::StatusName::Done),
+        worker: Some(worker),
+        since: Some(*begun - Duration::days(DAYS)),
+        ..visits::Filter::default()
+    };
+    let scope = caller.scope(Permission::ReadHouseholds, now);
+    let office = in_office(caller, now);
+    let keyset = Keyset { after: None, limit: MOST };
+    let look = move |db: &mut Db| visits::list(db, (&scope, office), &filter, keyset);
+    let mut found = app.store.read(look).await?;
+    let meanwhile = |visit: &Visit| {
+        let at = visit.status.done().map(|done| done.visited_at);
+        at.is_some_and(|at| times.iter().any(|(from, until)| (*from..=*until).contains(&at)))
+    };
+    found.retain(|stored| meanwhile(&stored.state) && stored.state.visible_to(caller, now));
+    found.truncate(usize::try_from(view::MOST_REPORTS).unwrap_or_default());
+    Ok(found)
 }
 
 /// Shows the timeline of a patrol.

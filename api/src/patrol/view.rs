@@ -8,6 +8,7 @@ use domain::{
     patrol::{self, Patrol, Status},
     report::Report,
     tracking::Tracking,
+    visit::Visit,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -167,6 +168,8 @@ pub struct PatrolView {
     owed: Vec<OwedView>,
     /// Reports made on the way, the latest first; shown when one patrol is looked at. 途中上报。
     reports: Vec<PatrolReport>,
+    /// The households that were visited meanwhile, of those who may know of them. 途中的走访。
+    visits: Vec<PatrolVisit>,
     /// What may be asked now.
     possible: Vec<&'static str>,
 }
@@ -215,12 +218,13 @@ impl PatrolView {
             remarks: patrol.remarks.iter().map(remark).collect(),
             owed: patrol.obligations().iter().map(OwedView::from).collect(),
             reports: Vec::new(),
+            visits: Vec::new(),
             possible: patrol::possible(status),
         }
     }
 
-    /// The same with the reports that were made on the way.
-    pub(super) fn with(mut self, reports: &[&Stored<Report>]) -> Self {
+    /// The same with the reports that were made on the way, and with the visits.
+    pub(super) fn with(mut self, reports: &[&Stored<Report>], visits: &[Stored<Visit>]) -> Self {
         let report = |stored: &&Stored<Report>| {
             let (report, status) = (&stored.state, stored.state.status.name());
             PatrolReport {
@@ -232,7 +236,37 @@ impl PatrolView {
             }
         };
         self.reports = reports.iter().map(report).collect();
+        self.visits = visits.iter().filter_map(PatrolVisit::of).collect();
         self
+    }
+}
+
+/// A visit that was made on the way.
+#[derive(Serialize, ToSchema)]
+pub struct PatrolVisit {
+    /// The visit.
+    id: Uuid,
+    /// Its number.
+    number: String,
+    /// When somebody was there.
+    visited_at: DateTime<Utc>,
+    /// How it went.
+    #[schema(schema_with = view::visit_outcome)]
+    outcome: &'static str,
+    /// In Chinese.
+    outcome_label: &'static str,
+}
+
+impl PatrolVisit {
+    fn of(stored: &Stored<Visit>) -> Option<Self> {
+        let (visit, done) = (&stored.state, stored.state.status.done()?);
+        Some(Self {
+            id: visit.id.0,
+            number: visit.number.clone(),
+            visited_at: done.visited_at,
+            outcome: done.outcome.name(),
+            outcome_label: done.outcome.label(),
+        })
     }
 }
 
