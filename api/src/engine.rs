@@ -152,7 +152,7 @@ fn seen_by<F: Kept>(
 }
 
 /// How often a command is decided anew after somebody else was faster.
-const ATTEMPTS: usize = 4;
+pub const ATTEMPTS: usize = 4;
 
 /// A command on something that exists: load, decide, commit; look for an earlier answer only
 /// when that does not succeed.

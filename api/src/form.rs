@@ -243,11 +243,11 @@ pub struct FilledView {
 /// Values by the names of their fields.
 pub type FilledViews = BTreeMap<String, FilledView>;
 
-/// What is shown of values: what is personal by the form, or by any form that knows the field, is
+/// What is shown of values: what is personal by the form, or by the form that asked for it, is
 /// masked.
 pub fn filled(values: &BTreeMap<String, Known>, masked: impl Fn(&str) -> bool) -> FilledViews {
     let view = |(name, known): (&String, &Known)| {
-        let masked = masked(name);
+        let masked = known.personal || masked(name);
         let value = if masked { Value::from("****") } else { known.value.clone() };
         let shown = FilledView {
             value,

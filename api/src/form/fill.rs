@@ -151,6 +151,16 @@ pub struct Done {
     pub values: BTreeMap<String, Known>,
 }
 
+/// What is kept of a value: of a personal fact only that it was filled in, because the fact itself
+/// is erased with whom it is about.
+fn to_keep(known: &Known) -> Known {
+    let value = match known.origin.how {
+        How::Prefilled if known.personal => Value::Null,
+        How::Prefilled | How::Carried | How::Typed => known.value.clone(),
+    };
+    Known { value, ..known.clone() }
+}
+
 /// Completes what somebody gave by what is known, and seals it.
 pub async fn fill(
     app: &App,
@@ -169,9 +179,10 @@ pub async fn fill(
         .complete(&facts, what.changes, now)
         .map_err(|faults| Refusal::BadAnswers { under: what.under, faults })?;
     let cleared = what.changes.iter().filter(|(_, value)| value.is_null());
+    let values = answered.values.iter();
     let document = Document {
         form: form.state.code.as_str().to_owned(),
-        values: answered.values.clone(),
+        values: values.map(|(name, known)| (name.clone(), to_keep(known))).collect(),
         cleared: cleared.map(|(name, _)| name.clone()).collect(),
     };
     let text = serde_json::to_string(&document).unwrap_or_default();
