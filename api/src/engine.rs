@@ -333,6 +333,20 @@ pub async fn begin<F: Kept>(
     }
 }
 
+/// The answer a command was given before, if it was: asked where what is needed to decide it can
+/// not be had any more.
+pub async fn answered<F: Kept>(
+    app: &App,
+    caller: &Caller,
+    request: Request,
+) -> Reply<Option<Stored<F>>> {
+    let (tenant, command) = (caller.tenant, request.command);
+    match app.store.read(move |db| journal::seen(db, tenant, command)).await? {
+        Some(seen) => answer_again(app, caller, request, seen).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// The answer a command was given the first time, rebuilt from the journal.
 async fn answer_again<F: Kept>(
     app: &App,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use domain::{
     area::AreaKind,
-    form::{Form, How, Known, Schema, Source, answer::Facts},
+    form::{Form, How, Known, Source, answer::Facts},
     household::Household,
     id::{CommandId, FormId, TenantId, VisitId},
     personal::{Field, SubjectKind},
@@ -45,7 +45,11 @@ pub async fn kept(
     tenant: TenantId,
     answered: &[forms::Answered],
 ) -> Reply<HashMap<Uuid, Document>> {
-    let ids = answered.iter().map(|one| one.id).collect();
+    read(app, tenant, answered.iter().map(|one| one.id).collect()).await
+}
+
+/// Documents by the identities under which they are sealed.
+pub async fn read(app: &App, tenant: TenantId, ids: Vec<Uuid>) -> Reply<HashMap<Uuid, Document>> {
     let values = app.vault.read(&app.store, tenant, ids, &[Field::Answers]).await?;
     let document = |(id, values): (Uuid, crate::vault::Values)| {
         Some((id, serde_json::from_str(values.get(&Field::Answers)?).ok()?))
@@ -143,12 +147,6 @@ pub struct Done {
     pub filled: Filled,
     /// To be written with it.
     pub writes: Vec<Write>,
-    /// In the digest of the request.
-    pub fingerprint: Vec<u8>,
-    /// The form.
-    pub schema: Schema,
-    /// All that was answered.
-    pub values: BTreeMap<String, Known>,
 }
 
 /// What is kept of a value: of a personal fact only that it was filled in, because the fact itself
@@ -159,6 +157,12 @@ fn to_keep(known: &Known) -> Known {
         How::Prefilled | How::Carried | How::Typed => known.value.clone(),
     };
     Known { value, ..known.clone() }
+}
+
+/// What tells what was given from anything else, without telling what it was.
+pub async fn sent(app: &App, caller: &Caller, changes: &Map<String, Value>) -> Reply<Vec<u8>> {
+    let look_up = app.vault.look_up(&app.store, caller.tenant, app.clock.now()).await?;
+    Ok(look_up.fingerprint_of(&[&serde_json::to_string(changes).unwrap_or_default()]))
 }
 
 /// Completes what somebody gave by what is known, and seals it.
@@ -201,12 +205,8 @@ pub async fn fill(
         by: caller.person,
         at: now,
     };
-    let said = Value::Object(what.changes.clone()).to_string();
     Ok(Done {
         filled: Filled { form: what.form, edition, answers: id, counts },
         writes: vec![Write::Personal(Box::new(sealed)), Write::Answered(Box::new(row))],
-        fingerprint: look_up.fingerprint_of(&[&said]),
-        schema,
-        values: answered.values,
     })
 }
