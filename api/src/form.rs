@@ -422,11 +422,11 @@ async fn told(step: &Step, form: Uuid, seq: i64) -> Reply<AnsweredView> {
     let entry = entry.ok_or_else(|| Problem::new(Code::NotFound))?;
     let events: Vec<household::Event> =
         serde_json::from_str(&entry.events).map_err(|_malformed| Problem::new(Code::Internal))?;
-    let said = events.into_iter().find_map(|event| match event {
-        household::Event::Answered { edition, answers, counts, .. } => {
-            Some((edition, answers, counts))
-        }
-        _ => None,
+    let said = events.into_iter().find_map(|event| {
+        let household::Event::Answered { edition, answers, counts, .. } = event else {
+            return None;
+        };
+        Some((edition, answers, counts))
     });
     let (edition, answers, counts) = said.ok_or_else(|| Problem::new(Code::NotFound))?;
     let schema = step.app.store.look::<Form>(tenant, form).await?.map(|form| form.state.asked());

@@ -210,3 +210,25 @@ pub async fn fill(
         writes: vec![Write::Personal(Box::new(sealed)), Write::Answered(Box::new(row))],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::form::Origin;
+
+    use super::*;
+
+    #[test]
+    fn of_a_personal_fact_no_copy_is_kept() {
+        let known = |how, personal| {
+            let at = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default();
+            let origin = Origin { how, from: Some("head_name".to_owned()), at };
+            Known { value: Value::from("慕容秘密"), origin, personal }
+        };
+        let kept = to_keep(&known(How::Prefilled, true));
+        assert_eq!(kept.value, Value::Null);
+        assert_eq!(kept.origin.from.as_deref(), Some("head_name"), "where it came from stays");
+        for (how, personal) in [(How::Prefilled, false), (How::Typed, true), (How::Carried, true)] {
+            assert_eq!(to_keep(&known(how, personal)).value, "慕容秘密");
+        }
+    }
+}
