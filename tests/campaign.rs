@@ -16,6 +16,8 @@ on_both! {
     what_is_known_is_filled_in_before_somebody_goes,
     a_draft_is_nobodys_business_but_the_organisers,
     an_unfinished_grid_is_not_called_done,
+    nobody_takes_the_place_of_a_visit_of_a_campaign,
+    two_grids_done_at_once_are_both_done,
 }
 
 /// A campaign over the community, not published; its identity.
@@ -209,4 +211,49 @@ fn an_unfinished_grid_is_not_called_done(city: &City) {
         "select outcome as line from obligations where duty = 'visit'",
     );
     assert_eq!(outcome.unwrap(), ["lifted"]);
+}
+
+fn nobody_takes_the_place_of_a_visit_of_a_campaign(city: &City) {
+    let (home, other) = (registered(city), registered(city));
+    let id = running(city, None);
+    let visit = city.by("worker").post("/api/v1/visits", &go(&id, &home, "nobody_home")).done();
+    let plain = json!({
+        "id": visit["id"], "household_id": other, "purposes": ["check"], "outcome": "met",
+    });
+    city.by("worker").post("/api/v1/visits", &plain).problem(409, "already_exists");
+    // Nor beforehand: the campaign takes no visit to somebody else for its own.
+    let uuid = |id: &str| id.parse().unwrap();
+    let taken = domain::visit::Visit::id_of(
+        domain::id::CampaignId(uuid(&id)),
+        domain::id::HouseholdId(uuid(&other)),
+    );
+    let plan = json!({ "id": taken.0, "household_id": home, "purposes": ["check"] });
+    city.by("worker").post("/api/v1/visits/plan", &plan).done();
+    let asked = city.by("worker").post("/api/v1/visits", &go(&id, &other, "met"));
+    asked.problem(409, "already_exists");
+    assert_eq!(progress(city, &id), json!(["枫林一格", 2, 0, 1, 0, 1]));
+}
+
+fn two_grids_done_at_once_are_both_done(city: &City) {
+    let next = json!({ "area_id": city.area(seed::NEXT), "building": "5栋" });
+    for _ in 0..3 {
+        let near = registered(city);
+        let far = text(&city.by("next_worker").post("/api/v1/households", &next).done(), "/id");
+        let body = json!({
+            "name": "冬季取暖安全敲门行动", "purpose": "check", "area_id": city.area(seed::STREET),
+            "until": city.now() + Duration::days(7),
+        });
+        let id = text(&city.by("dispatcher").post("/api/v1/campaigns", &body).done(), "/id");
+        let both = json!({ "households": [{ "household_id": near }, { "household_id": far }] });
+        city.by("dispatcher").post(&path(&id, "/assign"), &both).done();
+        city.by("dispatcher").post(&path(&id, "/publish"), &json!({})).done();
+        std::thread::scope(|scope| {
+            for (by, home) in [("worker", &near), ("next_worker", &far)] {
+                let body = go(&id, home, "met");
+                scope.spawn(move || city.by(by).post("/api/v1/visits", &body).done());
+            }
+        });
+    }
+    let open = "select duty as line from obligations where duty = 'visit' and outcome is null";
+    assert_eq!(persistence::probe::lines(&city.database.url, open).unwrap(), Vec::<String>::new());
 }

@@ -16,6 +16,8 @@ on_both! {
     answers_that_do_not_fit_are_told_with_their_place,
     a_withdrawn_form_is_asked_no_more,
     erased_answers_are_gone,
+    what_was_personal_once_stays_masked,
+    a_replay_is_told_what_was_told_first,
 }
 
 fn field(title: &str) -> Value {
@@ -207,4 +209,58 @@ fn erased_answers_are_gone(city: &City) {
     let answers = city.by("worker").get(&format!("/api/v1/households/{household}/answers")).done();
     assert_eq!(answers["items"][0]["values"], json!({}));
     assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+fn what_was_personal_once_stays_masked(city: &City) {
+    let schema = |personal: bool| {
+        let helper = json!({ "type": "string", "title": "紧急联系人", "x-personal": personal });
+        json!({ "type": "object", "title": "紧急联系", "properties": { "helper": helper } })
+    };
+    let (household, form) = (registered(city), published(city, "helper", &schema(true)));
+    let changes = json!({ "changes": { "helper": "司马隐名" } });
+    let helper = path(&household, &form);
+    city.by("worker").post(&helper, &changes).done();
+    // Whether a guess is right is not told.
+    let guess = city.by("worker").post(&helper, &changes).done();
+    assert_eq!(json!([guess["counts"]["typed"], guess["counts"]["repeated"]]), json!([1, 0]));
+    let other = path(&household, &published(city, "other", &schema(false)));
+    published(city, "helper", &schema(false));
+    let answers = format!("/api/v1/households/{household}/answers");
+    let told = [
+        city.by("worker").get(&other).done(),
+        city.by("worker").get(&helper).done(),
+        city.by("worker").post(&other, &json!({})).done(),
+        city.by("worker").get(&other).done(),
+        city.by("worker").get(&answers).done(),
+    ];
+    for told in &told {
+        lacks(&told.to_string(), &["司马隐名"], "a form");
+    }
+    assert_eq!(told[0]["values"]["helper"]["masked"], true);
+    let guess = city.by("worker").post(&other, &changes).done();
+    assert_eq!(guess["counts"]["repeated"], 0);
+}
+
+fn a_replay_is_told_what_was_told_first(city: &City) {
+    let schema = json!({
+        "type": "object", "title": "表", "required": ["head"],
+        "properties": {
+            "head": { "type": "string", "title": "户主", "x-source": "head_name" },
+            "note": field("备注"),
+        },
+    });
+    let (household, form) = (registered(city), published(city, "note", &schema));
+    let (again, path) = (key(), path(&household, &form));
+    let answer = |note: &str| {
+        let changes = json!({ "changes": { "note": note } });
+        city.by("worker").post_as(&again, &path, &changes)
+    };
+    let first = answer("说过的话").done();
+    let last = json!({ "changes": { "note": "后来的话" } });
+    city.by("worker").post(&path, &last).done();
+    assert_eq!(answer("说过的话").done(), first);
+    let why = json!({ "reason": "与年报重复" });
+    city.by("admin").post(&format!("/api/v1/forms/{form}/withdraw"), &why).done();
+    assert_eq!(answer("说过的话").done(), first);
+    answer("别的话").problem(422, "idempotency_key_reused");
 }

@@ -18,6 +18,9 @@ on_both! {
     whoever_is_paired_sees_and_finds_it,
     many_at_once_and_one_bad_item_does_not_sink_the_rest,
     a_replay_registers_nothing_twice,
+    a_replayed_update_is_answered_as_the_first,
+    of_two_updates_at_once_none_is_lost,
+    a_member_is_changed_once_at_a_time,
     erasing_a_household_leaves_its_record,
     erasing_a_person_reaches_the_household,
 }
@@ -273,6 +276,63 @@ fn a_replay_registers_nothing_twice(city: &City) {
     reused.problem(422, "idempotency_key_reused");
 }
 
+fn a_replayed_update_is_answered_as_the_first(city: &City) {
+    let id = registered(city);
+    let shown = city.by("worker").get(&path(&id, "")).done();
+    let (head, second) = (text(&shown, "/members/0/id"), text(&shown, "/members/1/id"));
+    let change = |relation: &str| {
+        json!({
+            "room": { "room": ROOM }, "add_members": [{ "name": "新成员" }],
+            "change_members": [{ "id": head, "relation": relation }, { "id": second, "phone": PHONE }],
+        })
+    };
+    let (again, update) = (key(), path(&id, "/update"));
+    let first = city.by("worker").post_as(&again, &update, &change("母亲")).done();
+    assert_eq!(city.by("worker").post_as(&again, &update, &change("母亲")).done(), first);
+    let reused = city.by("worker").post_as(&again, &update, &change("外婆"));
+    reused.problem(422, "idempotency_key_reused");
+    // And when one of those it is about is no more.
+    let gone = json!({ "remove_members": [second] });
+    city.by("worker").post(&update, &gone).done();
+    let after = city.by("worker").post_as(&again, &update, &change("母亲")).done();
+    assert_eq!(after["seq"], first["seq"]);
+}
+
+fn of_two_updates_at_once_none_is_lost(city: &City) {
+    let id = registered(city);
+    let shown = city.by("worker").get(&path(&id, "")).done();
+    let head = text(&shown, "/members/0/id");
+    for _ in 0..5 {
+        let change = |of: Value| {
+            let mut of = of;
+            of["id"] = json!(head);
+            let body = json!({ "change_members": [of] });
+            city.by("worker").post(&path(&id, "/update"), &body).done();
+        };
+        let born = chrono::Duration::days(30_000);
+        let birth = json!({ "birth": (city.now() - born).date_naive() });
+        std::thread::scope(|scope| {
+            scope.spawn(|| change(json!({ "relation": "母亲" })));
+            scope.spawn(|| change(birth.clone()));
+        });
+        let seen = city.by("worker").post(&path(&id, "/disclosures"), &seeing(&["details"])).done();
+        let head = &seen["members"][0];
+        assert_eq!(json!([head["relation"], head["birth"]]), json!(["母亲", birth["birth"]]));
+        let back = json!({ "relation": "户主", "birth": "1950-01-01" });
+        change(back);
+    }
+}
+
+fn a_member_is_changed_once_at_a_time(city: &City) {
+    let id = registered(city);
+    let shown = city.by("worker").get(&path(&id, "")).done();
+    let head = text(&shown, "/members/0/id");
+    let twice =
+        json!({ "change_members": [{ "id": head, "name": "甲" }, { "id": head, "name": "乙" }] });
+    let fault = city.by("worker").post(&path(&id, "/update"), &twice);
+    assert_eq!(fault.fault_at("/change_members/1/id"), "duplicate");
+}
+
 fn erasing_a_household_leaves_its_record(city: &City) {
     let id = registered(city);
     let why = json!({ "reason": "户主申请删除" });
@@ -285,8 +345,10 @@ fn erasing_a_household_leaves_its_record(city: &City) {
     city.by("worker")
         .post(&path(&id, "/update"), &json!({ "size": 2 }))
         .problem(422, "wrong_state");
+    let again = city.by("worker").post(&path(&id, "/erasure"), &why).done();
+    assert_eq!(json!([again["standing"], again["possible"]]), json!(["erased", ["erase"]]));
     let log = city.by("auditor").get("/api/v1/audit?act=erase").done();
-    assert_eq!(log["items"].as_array().unwrap().len(), 1, "{log}");
+    assert_eq!(log["items"].as_array().unwrap().len(), 2, "{log}");
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 

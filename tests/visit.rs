@@ -4,6 +4,7 @@ use chrono::Duration;
 use serde_json::{Value, json};
 
 use crate::{
+    form::published,
     harness::{City, each, key, on_both, seed, text},
     household::registered,
 };
@@ -16,6 +17,8 @@ on_both! {
     what_was_put_right_can_still_be_read,
     a_replayed_visit_is_one_visit_with_its_reports,
     nobody_visits_next_door,
+    of_an_erased_household_no_form_is_taken,
+    a_replay_is_answered_when_its_form_is_asked_no_more,
 }
 
 fn visit(household: &str) -> Value {
@@ -154,4 +157,50 @@ fn nobody_visits_next_door(city: &City) {
     city.by("dispatcher").post("/api/v1/visits", &visit(&household)).problem(403, "not_permitted");
     let other = json!({ "area_id": city.area(seed::NEXT) });
     city.by("worker").post("/api/v1/households", &other).problem(403, "not_permitted");
+}
+
+fn note() -> Value {
+    let note = json!({ "type": "string", "title": "备注", "maxLength": 40 });
+    json!({ "type": "object", "title": "表", "properties": { "note": note } })
+}
+
+fn of_an_erased_household_no_form_is_taken(city: &City) {
+    let (household, form) = (registered(city), published(city, "note", &note()));
+    let plan = json!({ "household_id": household, "purposes": ["assistance"] });
+    let planned = city.by("worker").post("/api/v1/visits/plan", &plan).done();
+    let why = json!({ "reason": "户主申请删除" });
+    city.by("worker").post(&format!("/api/v1/households/{household}/erasure"), &why).done();
+    let met =
+        json!({ "outcome": "met", "form": { "id": form, "changes": { "note": "说过的话" } } });
+    let record = format!("/api/v1/visits/{}/record", text(&planned, "/id"));
+    city.by("worker").post(&record, &met).problem(422, "erased");
+    let kept = "select 'one' as line from form_answers";
+    assert_eq!(persistence::probe::lines(&city.database.url, kept).unwrap(), Vec::<String>::new());
+    let cancel = format!("/api/v1/visits/{}/cancel", text(&planned, "/id"));
+    city.by("worker").post(&cancel, &why).done();
+}
+
+fn a_replay_is_answered_when_its_form_is_asked_no_more(city: &City) {
+    let (household, form) = (registered(city), published(city, "note", &note()));
+    let plan = json!({ "household_id": household, "purposes": ["assistance"] });
+    let planned = city.by("worker").post("/api/v1/visits/plan", &plan).done();
+    let record = format!("/api/v1/visits/{}/record", text(&planned, "/id"));
+    let filled = json!({ "id": form, "changes": { "note": "说过的话" } });
+    let met = json!({ "outcome": "met", "form": filled });
+    let mut unplanned = visit(&household);
+    unplanned["form"] = filled;
+    let keys = [key(), key()];
+    let go = || {
+        [
+            city.by("worker").post_as(&keys[0], &record, &met).done(),
+            city.by("worker").post_as(&keys[1], "/api/v1/visits", &unplanned).done(),
+        ]
+    };
+    let first = go();
+    let why = json!({ "reason": "与年报重复" });
+    city.by("admin").post(&format!("/api/v1/forms/{form}/withdraw"), &why).done();
+    assert_eq!(go(), first);
+    unplanned["form"]["changes"]["note"] = json!("别的话");
+    let other = city.by("worker").post_as(&keys[1], "/api/v1/visits", &unplanned);
+    other.problem(422, "idempotency_key_reused");
 }

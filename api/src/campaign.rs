@@ -20,7 +20,7 @@ use domain::{
     visit::{Outcome, Purpose, Visit},
 };
 use persistence::{
-    Db,
+    Db, Outcome as Lot,
     campaign::{self as campaigns, By, Filter, Reach},
     journal::Keyset,
 };
@@ -313,19 +313,26 @@ async fn told(
     campaign: CampaignId,
     visit: &Visit,
 ) -> Result<(), persistence::StoreError> {
-    let Some(stored) = app.store.look::<Campaign>(tenant, campaign.0).await? else {
-        return Ok(());
-    };
-    let Some(task) = stored.state.tasks.get(&visit.household) else { return Ok(()) };
-    let grid = task.grid;
-    let owes = stored.state.obligations().iter().any(|owed| owed.owed_by.id == grid);
-    let open = move |db: &mut Db| campaigns::is_open(db, tenant, campaign, grid);
-    if !owes || app.store.read(open).await? {
-        return Ok(());
+    for _ in 0..engine::ATTEMPTS {
+        let Some(stored) = app.store.look::<Campaign>(tenant, campaign.0).await? else {
+            return Ok(());
+        };
+        let Some(task) = stored.state.tasks.get(&visit.household) else { return Ok(()) };
+        let grid = task.grid;
+        let owes = stored.state.obligations().iter().any(|owed| owed.owed_by.id == grid);
+        let open = move |db: &mut Db| campaigns::is_open(db, tenant, campaign, grid);
+        if !owes || app.store.read(open).await? {
+            return Ok(());
+        }
+        let what = |seq| format!("complete\n{tenant}\n{campaign}\n{grid}\n{seq}");
+        let command = Command::Complete { grid };
+        match clockwork::as_system::<Campaign>(app, tenant, campaign.0, &command, what).await? {
+            // Another grid of it was done at the same moment.
+            Some(Lot::Stale) => {}
+            Some(Lot::Done | Lot::Seen) | None => return Ok(()),
+        }
     }
-    let what = |seq| format!("complete\n{tenant}\n{campaign}\n{grid}\n{seq}");
-    let command = Command::Complete { grid };
-    clockwork::as_system::<Campaign>(app, tenant, campaign.0, &command, what).await.map(|_| ())
+    Err(persistence::StoreError::Inconsistent(format!("campaign {campaign}: never at rest")))
 }
 
 /// By what progress is counted.

@@ -152,7 +152,7 @@ fn seen_by<F: Kept>(
 }
 
 /// How often a command is decided anew after somebody else was faster.
-const ATTEMPTS: usize = 4;
+pub const ATTEMPTS: usize = 4;
 
 /// A command on something that exists: load, decide, commit; look for an earlier answer only
 /// when that does not succeed.
@@ -330,6 +330,20 @@ pub async fn begin<F: Kept>(
     match app.store.read(move |db| journal::seen(db, tenant, command)).await? {
         Some(seen) => Ok((answer_again(app, caller, request, seen).await?, false)),
         None => Err(refused),
+    }
+}
+
+/// The answer a command was given before, if it was: asked where what is needed to decide it can
+/// not be had any more.
+pub async fn answered<F: Kept>(
+    app: &App,
+    caller: &Caller,
+    request: Request,
+) -> Reply<Option<Stored<F>>> {
+    let (tenant, command) = (caller.tenant, request.command);
+    match app.store.read(move |db| journal::seen(db, tenant, command)).await? {
+        Some(seen) => answer_again(app, caller, request, seen).await.map(Some),
+        None => Ok(None),
     }
 }
 

@@ -16,7 +16,7 @@ use domain::{
     id::FormId,
     text::{Code as Word, Prose},
 };
-use persistence::{Write, form as forms};
+use persistence::{Write, form as forms, journal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -243,11 +243,11 @@ pub struct FilledView {
 /// Values by the names of their fields.
 pub type FilledViews = BTreeMap<String, FilledView>;
 
-/// What is shown of values: what is personal by the form, or by any form that knows the field, is
+/// What is shown of values: what is personal by the form, or by the form that asked for it, is
 /// masked.
 pub fn filled(values: &BTreeMap<String, Known>, masked: impl Fn(&str) -> bool) -> FilledViews {
     let view = |(name, known): (&String, &Known)| {
-        let masked = masked(name);
+        let masked = known.personal || masked(name);
         let value = if masked { Value::from("****") } else { known.value.clone() };
         let shown = FilledView {
             value,
@@ -373,10 +373,29 @@ impl From<Counts> for CountsView {
 async fn answer_household_form(step: Step, body: Json<AnswerBody>) -> Reply<HttpResponse> {
     let form = engine::segment(&step.request, "form_id")?;
     let household = engine::look::<Household>(&step.app, &step.caller, step.id).await?;
-    let subject = fill::Subject { household: &household.state, visit: None };
-    let what = fill::Filling { form: FormId(form), changes: &body.0.changes, under: "/changes" };
+    let changes = &body.0.changes;
+    let sent = fill::sent(&step.app, &step.caller, changes).await?;
+    let asked = step.asked("answer_household_form", &(form, &sent));
+    let stored = match answer(&step, asked, &household.state, (FormId(form), changes)).await {
+        Ok(stored) => stored,
+        Err(problem) => {
+            let seen = engine::answered(&step.app, &step.caller, asked.request).await?;
+            seen.ok_or(problem)?
+        }
+    };
+    Ok(HttpResponse::Ok().json(told(&step, form, stored.seq).await?))
+}
+
+/// Fills in a form, seals it, and says so in the journal of the household.
+async fn answer(
+    step: &Step,
+    asked: Asked,
+    household: &Household,
+    (form, changes): (FormId, &Map<String, Value>),
+) -> Reply<Stored<Household>> {
+    let subject = fill::Subject { household, visit: None };
+    let what = fill::Filling { form, changes, under: "/changes" };
     let done = fill::fill(&step.app, &step.caller, step.key(), subject, what).await?;
-    let asked = step.asked("answer_household_form", &(form, &done.fingerprint));
     let filled_in = done.filled;
     let command = household::Command::Answer {
         form: filled_in.form,
@@ -392,17 +411,39 @@ async fn answer_household_form(step: Step, body: Json<AnswerBody>) -> Reply<Http
         let entered = Write::Entered(Box::new(entered));
         Ok((change, done.writes.iter().cloned().chain([entered]).collect()))
     };
-    engine::step(&step.app, &step.caller, asked, decide).await?;
-    let personal = |name: &str| done.schema.field(name).is_none_or(|field| field.personal);
-    Ok(HttpResponse::Ok().json(AnsweredView {
-        id: filled_in.answers,
+    engine::step(&step.app, &step.caller, asked, decide).await
+}
+
+/// What was answered at a place in the journal of a household, the first time and again.
+async fn told(step: &Step, form: Uuid, seq: i64) -> Reply<AnsweredView> {
+    let (tenant, id) = (step.caller.tenant, step.id);
+    let look = move |db: &mut persistence::Db| journal::before(db, tenant, id, seq + 1, 1);
+    let entry = step.app.store.read(look).await?.pop();
+    let entry = entry.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let events: Vec<household::Event> =
+        serde_json::from_str(&entry.events).map_err(|_malformed| Problem::new(Code::Internal))?;
+    let said = events.into_iter().find_map(|event| {
+        let household::Event::Answered { edition, answers, counts, .. } = event else {
+            return None;
+        };
+        Some((edition, answers, counts))
+    });
+    let (edition, answers, counts) = said.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let schema = step.app.store.look::<Form>(tenant, form).await?.map(|form| form.state.asked());
+    let personal = |name: &str| {
+        schema.as_ref().and_then(|schema| schema.field(name)).is_none_or(|field| field.personal)
+    };
+    let kept = fill::read(&step.app, tenant, vec![answers]).await?;
+    let values = kept.get(&answers).map(|document| filled(&document.values, personal));
+    Ok(AnsweredView {
+        id: answers,
         form_id: form,
-        edition: filled_in.edition,
+        edition,
         visit_id: None,
-        at: step.app.clock.now(),
-        values: filled(&done.values, personal),
-        counts: Some(filled_in.counts.into()),
-    }))
+        at: entry.at,
+        values: values.unwrap_or_default(),
+        counts: Some(counts.into()),
+    })
 }
 
 /// Which answers to list.

@@ -35,12 +35,12 @@ use crate::{
     auth::Caller,
     body::Json,
     clock::derived_id,
-    engine::{self, Step},
+    engine::{self, Asked, Step},
     headers::Key,
     names,
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
-    problem::Reply,
+    problem::{Code, Problem, Reply},
     report::known,
     state::App,
     timeline::{self, TimelineParams, TimelineView},
@@ -490,7 +490,7 @@ pub struct UpdateBody {
 #[post("/households/{id}/update")]
 async fn update_household(step: Step, body: Json<UpdateBody>) -> Reply<HttpResponse> {
     let body = body.0;
-    let stored = engine::look::<Household>(&step.app, &step.caller, step.id).await?;
+    engine::look::<Household>(&step.app, &step.caller, step.id).await?;
     let people = body.add_members.iter().filter_map(MemberBody::person);
     require_people(&step.app, &step.caller, people).await?;
     let changes = kept::Changes {
@@ -499,9 +499,34 @@ async fn update_household(step: Step, body: Json<UpdateBody>) -> Reply<HttpRespo
         changed: &body.change_members,
         removed: &body.remove_members,
     };
-    let sealed =
-        kept::change(&step.app, &step.caller, (&stored.state, step.key()), changes).await?;
-    let asked = step.asked("update_household", &(&body, &sealed.fingerprint));
+    let sent = kept::sent(&step.app, &step.caller, changes).await?;
+    let asked = step.asked("update_household", &(&body, &sent));
+    for _ in 0..engine::ATTEMPTS {
+        match update(&step, asked, &body, changes).await {
+            // Somebody was faster: what was sealed is out of date.
+            Err(problem) if problem.code() == Code::LostRace => {}
+            done => return show(&step, &done?).await,
+        }
+    }
+    Err(Problem::new(Code::LostRace))
+}
+
+/// Seals what changed against the household as it is, and changes it if it still is so.
+async fn update(
+    step: &Step,
+    asked: Asked,
+    body: &UpdateBody,
+    changes: kept::Changes<'_>,
+) -> Reply<Stored<Household>> {
+    let before = engine::look::<Household>(&step.app, &step.caller, step.id).await?;
+    let sealed = kept::change(&step.app, &step.caller, (&before.state, step.key()), changes).await;
+    let sealed = match sealed {
+        Ok(sealed) => sealed,
+        Err(problem) => {
+            let seen = engine::answered(&step.app, &step.caller, asked.request).await?;
+            return seen.ok_or(problem);
+        }
+    };
     let update = Update {
         area: body.area_id.map(AreaId),
         building: body.building.clone(),
@@ -515,14 +540,16 @@ async fn update_household(step: Step, body: Json<UpdateBody>) -> Reply<HttpRespo
     };
     let command = Command::Update(Box::new(update));
     let decide = |stored: &Stored<Household>, context: Context<'_>| {
+        if stored.seq != before.seq {
+            return Err(Problem::new(Code::LostRace));
+        }
         let change = act(Some(stored), &command, asked.request, 0, context)?;
         let mut writes = sealed.writes.clone();
         let counts = Counts { typed: sealed.given.max(1), ..Counts::default() };
         writes.push(entered(context.by, &change.state, context.at, counts));
         Ok((change, writes))
     };
-    let stored = engine::step(&step.app, &step.caller, asked, decide).await?;
-    show(&step, &stored).await
+    engine::step(&step.app, &step.caller, asked, decide).await
 }
 
 /// Makes somebody responsible for a household.

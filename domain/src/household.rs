@@ -107,6 +107,8 @@ pub const MOVES: &[(Standing, &str)] = &[
     (Standing::Present, "erase"),
     (Standing::Gone, "return"),
     (Standing::Gone, "erase"),
+    // Again: what was answered at the moment of the first is reached by the second.
+    (Standing::Erased, "erase"),
 ];
 
 /// What is possible in a state.

@@ -50,7 +50,9 @@ pub fn record(
     request: Request,
     context: Context<'_>,
 ) -> Result<Visited, Refusal> {
-    if visit.is_none() {
+    // A visit that was planned is recorded where somebody moved away since; of what was erased
+    // nothing is kept anew.
+    if visit.is_none() || household.standing == Standing::Erased {
         present(household, "record")?;
     }
     record.area = household.area.clone();

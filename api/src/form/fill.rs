@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use domain::{
     area::AreaKind,
-    form::{Form, How, Known, Schema, Source, answer::Facts},
+    form::{Form, How, Known, Source, answer::Facts},
     household::Household,
     id::{CommandId, FormId, TenantId, VisitId},
     personal::{Field, SubjectKind},
@@ -45,7 +45,11 @@ pub async fn kept(
     tenant: TenantId,
     answered: &[forms::Answered],
 ) -> Reply<HashMap<Uuid, Document>> {
-    let ids = answered.iter().map(|one| one.id).collect();
+    read(app, tenant, answered.iter().map(|one| one.id).collect()).await
+}
+
+/// Documents by the identities under which they are sealed.
+pub async fn read(app: &App, tenant: TenantId, ids: Vec<Uuid>) -> Reply<HashMap<Uuid, Document>> {
     let values = app.vault.read(&app.store, tenant, ids, &[Field::Answers]).await?;
     let document = |(id, values): (Uuid, crate::vault::Values)| {
         Some((id, serde_json::from_str(values.get(&Field::Answers)?).ok()?))
@@ -143,12 +147,22 @@ pub struct Done {
     pub filled: Filled,
     /// To be written with it.
     pub writes: Vec<Write>,
-    /// In the digest of the request.
-    pub fingerprint: Vec<u8>,
-    /// The form.
-    pub schema: Schema,
-    /// All that was answered.
-    pub values: BTreeMap<String, Known>,
+}
+
+/// What is kept of a value: of a personal fact only that it was filled in, because the fact itself
+/// is erased with whom it is about.
+fn to_keep(known: &Known) -> Known {
+    let value = match known.origin.how {
+        How::Prefilled if known.personal => Value::Null,
+        How::Prefilled | How::Carried | How::Typed => known.value.clone(),
+    };
+    Known { value, ..known.clone() }
+}
+
+/// What tells what was given from anything else, without telling what it was.
+pub async fn sent(app: &App, caller: &Caller, changes: &Map<String, Value>) -> Reply<Vec<u8>> {
+    let look_up = app.vault.look_up(&app.store, caller.tenant, app.clock.now()).await?;
+    Ok(look_up.fingerprint_of(&[&serde_json::to_string(changes).unwrap_or_default()]))
 }
 
 /// Completes what somebody gave by what is known, and seals it.
@@ -169,9 +183,10 @@ pub async fn fill(
         .complete(&facts, what.changes, now)
         .map_err(|faults| Refusal::BadAnswers { under: what.under, faults })?;
     let cleared = what.changes.iter().filter(|(_, value)| value.is_null());
+    let values = answered.values.iter();
     let document = Document {
         form: form.state.code.as_str().to_owned(),
-        values: answered.values.clone(),
+        values: values.map(|(name, known)| (name.clone(), to_keep(known))).collect(),
         cleared: cleared.map(|(name, _)| name.clone()).collect(),
     };
     let text = serde_json::to_string(&document).unwrap_or_default();
@@ -190,12 +205,30 @@ pub async fn fill(
         by: caller.person,
         at: now,
     };
-    let said = Value::Object(what.changes.clone()).to_string();
     Ok(Done {
         filled: Filled { form: what.form, edition, answers: id, counts },
         writes: vec![Write::Personal(Box::new(sealed)), Write::Answered(Box::new(row))],
-        fingerprint: look_up.fingerprint_of(&[&said]),
-        schema,
-        values: answered.values,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::form::Origin;
+
+    use super::*;
+
+    #[test]
+    fn of_a_personal_fact_no_copy_is_kept() {
+        let known = |how, personal| {
+            let at = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default();
+            let origin = Origin { how, from: Some("head_name".to_owned()), at };
+            Known { value: Value::from("慕容秘密"), origin, personal }
+        };
+        let kept = to_keep(&known(How::Prefilled, true));
+        assert_eq!(kept.value, Value::Null);
+        assert_eq!(kept.origin.from.as_deref(), Some("head_name"), "where it came from stays");
+        for (how, personal) in [(How::Prefilled, false), (How::Typed, true), (How::Carried, true)] {
+            assert_eq!(to_keep(&known(how, personal)).value, "慕容秘密");
+        }
+    }
 }

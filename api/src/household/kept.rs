@@ -184,7 +184,7 @@ pub struct Sealed<S> {
     pub members: Vec<Member>,
     /// Whether one of them is cared for in particular.
     pub special: S,
-    /// In the digest of the request.
+    /// In the digest of the request; of a change, see [`sent`].
     pub fingerprint: Vec<u8>,
     /// How many values were given.
     pub given: u16,
@@ -257,13 +257,12 @@ fn add(
     require_consent(app, &values)?;
     let id = derived_id(key.0, &format!("member {index}"));
     let given = u16::try_from(values.len()).unwrap_or(u16::MAX);
+    let said = of_member(index, &values);
     let values: Vec<(Field, String)> = values.into_iter().collect();
     let subject = (id, SubjectKind::Member);
     let now = app.clock.now();
     let new = app.vault.new_subject_of(tenant, subject, &borrowed(&values), look_up, now)?;
     let person = body.person_id.map(PersonId);
-    let said = values.into_iter().map(|(field, value)| format!("{}:{value}", field.name()));
-    let said = std::iter::once(format!("{index}")).chain(said).collect();
     let write = Write::Personal(Box::new(new));
     Ok(Added { write, member: Member { id, person }, said, given })
 }
@@ -281,6 +280,44 @@ pub struct Changes<'a> {
     pub removed: &'a [Uuid],
 }
 
+/// What tells the personal part of a change from any other: made of what was sent, whatever is
+/// known by now.
+pub async fn sent(app: &App, caller: &Caller, changes: Changes<'_>) -> Reply<Vec<u8>> {
+    let look_up = app.vault.look_up(&app.store, caller.tenant, app.clock.now()).await?;
+    let mut said: Vec<String> =
+        room_values(changes.room).into_iter().map(|(_, value)| value).collect();
+    for one in changes.changed {
+        let values = changed(one, None).into_iter();
+        said.push(one.id.to_string());
+        said.extend(values.map(|(field, value)| format!("{}:{value}", field.name())));
+    }
+    for (index, member) in changes.added.iter().enumerate() {
+        said.extend(of_member(index, &member.values()));
+    }
+    Ok(fingerprint(&look_up, &said))
+}
+
+/// What was said of a new member.
+fn of_member(index: usize, values: &BTreeMap<Field, String>) -> Vec<String> {
+    let said = values.iter().map(|(field, value)| format!("{}:{value}", field.name()));
+    std::iter::once(format!("{index}")).chain(said).collect()
+}
+
+/// Refuses to change a member in two ways at once.
+fn require_once(changed: &[MemberChange]) -> Reply<()> {
+    let twice = |(index, one): (usize, &MemberChange)| {
+        changed.iter().take(index).any(|other| other.id == one.id).then_some(index)
+    };
+    match changed.iter().enumerate().find_map(twice) {
+        Some(index) => {
+            let (zh, en) = ("同一成员只能变更一次", "change each member once");
+            let at = format!("/change_members/{index}/id");
+            Err(Problem::new(Code::InvalidBody).error(at, "duplicate", zh, en))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Seals what changed of a household.
 pub async fn change(
     app: &App,
@@ -288,11 +325,11 @@ pub async fn change(
     (household, key): (&Household, CommandId),
     changes: Changes<'_>,
 ) -> Reply<Sealed<Option<bool>>> {
+    require_once(changes.changed)?;
     let (tenant, now) = (caller.tenant, app.clock.now());
     let look_up = app.vault.look_up(&app.store, tenant, now).await?;
     let ids: Vec<Uuid> = household.members.iter().map(|member| member.id).collect();
     let known = app.vault.read(&app.store, tenant, ids.clone(), Field::OF_MEMBERS).await?;
-    let mut said = Vec::new();
     let mut sealed = Sealed {
         writes: Vec::new(),
         members: Vec::new(),
@@ -303,7 +340,6 @@ pub async fn change(
     let mut upserts = Vec::new();
     let room = room_values(changes.room);
     if !room.is_empty() {
-        said.extend(room.iter().map(|(_, value)| value.clone()));
         sealed.given += 1;
         upserts.push((household.id.0, room));
     }
@@ -315,9 +351,6 @@ pub async fn change(
         after.extend(values.iter().cloned());
         require_consent(app, &after)?;
         cared.insert(one.id, !groups(Some(&after)).is_empty());
-        said.extend(
-            values.iter().map(|(field, value)| format!("{}:{}:{value}", one.id, field.name())),
-        );
         sealed.given = sealed.given.saturating_add(u16::try_from(values.len()).unwrap_or(u16::MAX));
         upserts.push((one.id, values));
     }
@@ -329,7 +362,6 @@ pub async fn change(
     }
     for (index, member) in changes.added.iter().enumerate() {
         let added = add(app, tenant, (key, index), member, &look_up)?;
-        said.extend(added.said);
         cared.insert(added.member.id, !member.groups.is_empty());
         sealed.writes.push(added.write);
         sealed.members.push(added.member);
@@ -343,7 +375,6 @@ pub async fn change(
     }
     let special = cared.values().any(|cared| *cared);
     sealed.special = (special != household.special).then_some(special);
-    sealed.fingerprint = fingerprint(&look_up, &said);
     Ok(sealed)
 }
 

@@ -146,7 +146,6 @@ struct Going {
     drafts: Vec<Draft>,
     writes: Vec<Write>,
     counts: Counts,
-    fingerprint: Vec<u8>,
 }
 
 /// Records a visit nobody planned, or one of a campaign.
@@ -169,8 +168,14 @@ pub(super) async fn submit_visit(
     let digest = Request::new(key.0, "submit_visit", id.0, &body);
     let VisitBody { purposes, outcome, opinions, visited_at, form, needs, .. } = body;
     let went = Went { purposes, outcome, opinions, visited_at, form, needs };
-    let going = going(&app, &caller, key, (id, household, campaign, false), went).await?;
-    let asked = with(digest, &going.fingerprint);
+    let asked = with(digest, &sent(&app, &caller, &went).await?);
+    let going = match going(&app, &caller, key, (id, household, campaign, false), went).await {
+        Ok(going) => going,
+        Err(problem) => {
+            let seen = engine::answered::<Visit>(&app, &caller, asked).await?;
+            return Ok(made(&request, &seen.ok_or(problem)?));
+        }
+    };
     let (again, again_asked) = (
         app.store.look::<Visit>(caller.tenant, id.0).await?,
         Asked { id: id.0, request: asked, if_match: IfMatch(None) },
@@ -202,14 +207,28 @@ pub(super) async fn record_visit(step: Step, body: Json<RecordBody>) -> Reply<Ht
     let digest = step.asked("record_visit", &body.0);
     let RecordBody { purposes, outcome, opinions, visited_at, form, needs } = body.0;
     let went = Went { purposes, outcome, opinions, visited_at, form, needs };
+    let request = with(digest.request, &sent(&step.app, &step.caller, &went).await?);
     let sent = visit.state.worker == Some(step.caller.person);
     let of = (visit.state.id, visit.state.household, visit.state.campaign, sent);
-    let going = going(&step.app, &step.caller, Key(step.key()), of, went).await?;
-    let request = with(digest.request, &going.fingerprint);
+    let going = match going(&step.app, &step.caller, Key(step.key()), of, went).await {
+        Ok(going) => going,
+        Err(problem) => {
+            let seen = engine::answered::<Visit>(&step.app, &step.caller, request).await?;
+            return Ok(show(&step, &seen.ok_or(problem)?));
+        }
+    };
     let asked = Asked { request, ..digest };
     let stored = self::step(&step.app, &step.caller, asked, &going).await?;
     campaign::complete(&step.app, step.caller.tenant, &stored.state).await;
     Ok(show(&step, &stored))
+}
+
+/// What tells the form that was sent from any other; empty where none was.
+async fn sent(app: &App, caller: &Caller, went: &Went) -> Reply<Vec<u8>> {
+    match &went.form {
+        Some(form) => fill::sent(app, caller, &form.changes).await,
+        None => Ok(Vec::new()),
+    }
 }
 
 /// The request, told from another under the same key by what is sealed too.
@@ -265,13 +284,13 @@ async fn going(
     let household = known_household(app, caller, household, (campaign.as_deref(), sent)).await?;
     let area = household.state.area.clone();
     let mut counts = basics(&went);
-    let (mut writes, mut fingerprint, mut filled) = (Vec::new(), Vec::new(), None);
+    let (mut writes, mut filled) = (Vec::new(), None);
     if let Some((form, changes)) = wanted(&went, campaign.as_deref())? {
         let subject = fill::Subject { household: &household.state, visit: Some(id) };
         let what = fill::Filling { form, changes: &changes, under: "/form/changes" };
         let done = fill::fill(app, caller, key.0, subject, what).await?;
         counts = counts.and(done.filled.counts);
-        (writes, fingerprint, filled) = (done.writes, done.fingerprint, Some(done.filled));
+        (writes, filled) = (done.writes, Some(done.filled));
     }
     let draft = |(index, need): (usize, &NeedBody)| draft(need, (key, index), &household.state);
     let drafts = went.needs.iter().enumerate().map(draft).collect();
@@ -288,7 +307,7 @@ async fn going(
         needs: Vec::new(),
         paired: false,
     };
-    Ok(Going { household, campaign, record, drafts, writes, counts, fingerprint })
+    Ok(Going { household, campaign, record, drafts, writes, counts })
 }
 
 /// What is to be filled in: what was given, or the form of the campaign, where somebody was met.

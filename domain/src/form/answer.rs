@@ -45,6 +45,9 @@ pub struct Known {
     pub value: Value,
     /// Where it came from.
     pub origin: Origin,
+    /// Whether it was personal where it was asked: it stays so, whatever form it fills in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub personal: bool,
 }
 
 /// What is known before somebody answers.
@@ -72,12 +75,13 @@ impl Facts {
             let (value, at) = self.sources.get(&source)?;
             let from = Some(source.name().to_owned());
             let origin = Origin { how: How::Prefilled, from, at: *at };
-            Some(Known { value: value.clone(), origin })
+            Some(Known { value: value.clone(), origin, personal: field.personal })
         });
         let carried = || {
             let known = self.answers.get(&field.name).filter(|_| !field.each_time)?;
             let origin = Origin { how: How::Carried, ..known.origin.clone() };
-            Some(Known { value: known.value.clone(), origin })
+            let personal = known.personal || field.personal;
+            Some(Known { value: known.value.clone(), origin, personal })
         };
         let fits = |known: &Known| field.kind.check(&known.value, "").is_ok();
         prefilled.filter(fits).or_else(|| carried().filter(fits))
@@ -124,7 +128,9 @@ impl Schema {
             };
             counts.typed = counts.typed.saturating_add(leaves(change));
             let value = merged(before.map(|before| &before.value), change);
-            if before.is_some_and(|before| Some(&before.value) == value.as_ref()) {
+            let personal = field.personal || before.is_some_and(|before| before.personal);
+            // Whether a guess was right is not told of what is masked.
+            if !personal && before.is_some_and(|before| Some(&before.value) == value.as_ref()) {
                 counts.repeated = counts.repeated.saturating_add(leaves(change));
             }
             match value {
@@ -133,7 +139,7 @@ impl Schema {
                 Some(value) => match field.kind.check(&value, &field.name) {
                     Ok(()) => {
                         let origin = Origin { how: How::Typed, from: None, at };
-                        values.insert(field.name.clone(), Known { value, origin });
+                        values.insert(field.name.clone(), Known { value, origin, personal });
                     }
                     Err(wrong) => {
                         let (zh, en) = wrong.right;

@@ -28,7 +28,7 @@ fn twelve() -> Value {
 fn known(values: &[(&str, Value)]) -> Facts {
     let one = |(name, value): &(&str, Value)| {
         let origin = Origin { how: How::Typed, from: Some("earlier".to_owned()), at: at(0) };
-        ((*name).to_owned(), Known { value: value.clone(), origin })
+        ((*name).to_owned(), Known { value: value.clone(), origin, personal: false })
     };
     Facts { answers: values.iter().map(one).collect(), sources: BTreeMap::new() }
 }

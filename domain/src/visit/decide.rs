@@ -77,6 +77,10 @@ pub(super) fn about(
     match command {
         Command::Plan(_) => Err(Refusal::AlreadyExists { what: "visit" }),
         Command::Record(record) => {
+            // An identity that was taken is no visit to somebody else.
+            if (record.household, record.campaign) != (visit.household, visit.campaign) {
+                return Err(Refusal::AlreadyExists { what: "visit" });
+            }
             require(&visit.area, record.paired || sent, cx)?;
             let given = if record.purposes.is_empty() { &visit.purposes } else { &record.purposes };
             let purposes = purposes(given)?;
