@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -142,12 +142,13 @@ impl App {
         {
             return Ok(known);
         }
+        let before = self.actors.before();
         let (found, _) = key.client(self, "key").await?.ok_or(Fault::Key)?;
         let whose = found.id.0;
         let person = self.store.look::<Person>(tenant, whose).await?.ok_or(Fault::Key)?;
         let actor = self.acting(&person.state, &world).await?.ok_or(Fault::Key)?;
         let known = Known { actor, restriction: None, client: Some(Limits::of(&found)) };
-        self.actors.put(key.known_as(), known.clone(), now);
+        self.actors.put(key.known_as(), known.clone(), now, before);
         Ok(known)
     }
 
@@ -235,7 +236,7 @@ impl App {
             let same = known.actor.person == claims.sub && known.actor.tenant == claims.tid;
             return if same { Ok(known) } else { Err(Fault::Ended.into()) };
         }
-        let (tenant, id) = (claims.tid, claims.sid);
+        let (tenant, id, before) = (claims.tid, claims.sid, self.actors.before());
         let found = self.store.read(move |db| session::find(db, tenant, id, now)).await?;
         let (session, person) = found.ok_or(Fault::Ended)?;
         let idle = session.used_at <= now - self.idle();
@@ -256,7 +257,7 @@ impl App {
         };
         let actor = self.acting(&person, &world).await?.ok_or(Fault::Ended)?;
         let known = Known { actor, restriction, client };
-        self.actors.put(id, known.clone(), now);
+        self.actors.put(id, known.clone(), now, before);
         Ok(known)
     }
 }
@@ -347,6 +348,8 @@ impl Limits {
 #[derive(Default)]
 pub struct Actors {
     known: Mutex<HashMap<Uuid, (Known, Instant)>>,
+    /// How often somebody was forgotten: what was read before the last time is not kept.
+    forgotten: AtomicU64,
 }
 
 impl Actors {
@@ -361,8 +364,17 @@ impl Actors {
         ((now - *since).num_milliseconds() < Self::FOR_MS).then(|| found.clone())
     }
 
-    fn put(&self, session: Uuid, who: Known, now: Instant) {
+    /// To be asked before somebody is read, for [`Self::put`].
+    fn before(&self) -> u64 {
+        self.forgotten.load(Ordering::Acquire)
+    }
+
+    /// Keeps whom was read after `before`, unless rights changed since.
+    fn put(&self, session: Uuid, who: Known, now: Instant, before: u64) {
         let mut known = self.lock();
+        if self.before() != before {
+            return;
+        }
         if known.len() >= Self::MOST {
             known.clear();
         }
@@ -371,17 +383,25 @@ impl Actors {
 
     /// Forgets a session at once.
     pub fn forget_session(&self, session: Uuid) {
-        self.lock().remove(&session);
+        self.forgetting().remove(&session);
     }
 
     /// Forgets a person at once: grants changed.
     pub fn forget_person(&self, person: PersonId) {
-        self.lock().retain(|_, (known, _)| known.actor.person != person);
+        self.forgetting().retain(|_, (known, _)| known.actor.person != person);
     }
 
     /// Forgets everybody of a tenant at once: areas changed.
     pub fn forget_tenant(&self, tenant: TenantId) {
-        self.lock().retain(|_, (known, _)| known.actor.tenant != tenant);
+        self.forgetting().retain(|_, (known, _)| known.actor.tenant != tenant);
+    }
+
+    /// What is known, when some of it is about to be forgotten: what others are reading now they
+    /// do not keep.
+    fn forgetting(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (Known, Instant)>> {
+        let known = self.lock();
+        self.forgotten.fetch_add(1, Ordering::Release);
+        known
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (Known, Instant)>> {
