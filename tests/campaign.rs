@@ -227,8 +227,8 @@ fn nobody_takes_the_place_of_a_visit_of_a_campaign(city: &City) {
         domain::id::CampaignId(uuid(&id)),
         domain::id::HouseholdId(uuid(&other)),
     );
-    let plan = json!({ "id": taken.0, "household_id": home, "purposes": ["check"] });
-    city.by("worker").post("/api/v1/visits/plan", &plan).done();
+    let beforehand = json!({ "id": taken.0, "household_id": home, "purposes": ["check"] });
+    city.by("worker").post("/api/v1/visits/plan", &beforehand).done();
     let asked = city.by("worker").post("/api/v1/visits", &go(&id, &other, "met"));
     asked.problem(409, "already_exists");
     assert_eq!(progress(city, &id), json!(["枫林一格", 2, 0, 1, 0, 1]));

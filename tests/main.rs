@@ -84,6 +84,7 @@ mod token;
 mod totp;
 #[cfg(test)]
 mod track;
+#[cfg(test)]
 mod visit;
 #[cfg(test)]
 mod wechat;

@@ -42,6 +42,11 @@ impl Chance {
         self.next() % most.max(1)
     }
 
+    /// One of so many.
+    fn among(&mut self, many: usize) -> usize {
+        usize::try_from(self.below(u64::try_from(many).unwrap())).unwrap()
+    }
+
     fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
@@ -113,7 +118,7 @@ impl Phone {
                 json!({ "operation": "file_report", "path": { "id": report }, "body": { "case_id": case } })
             }
         } else {
-            let (_, case) = self.own[usize::try_from(chance.below(self.own.len() as u64)).unwrap()];
+            let (_, case) = self.own[chance.among(self.own.len())];
             self.meant.push((command, case, told.clone()));
             json!({ "operation": "comment_case", "path": { "id": case }, "body": { "text": told } })
         };
@@ -171,14 +176,14 @@ fn id(item: &Value) -> Uuid {
 }
 
 fn runs() -> Range<u64> {
-    let Ok(asked) = std::env::var("GRIDWHISTLE_PHONES") else { return RUNS };
-    match asked.split_once("..") {
-        Some((from, to)) => from.parse().unwrap()..to.parse().unwrap(),
-        None => {
-            let one: u64 = asked.parse().unwrap();
-            one..one + 1
-        }
+    #[expect(clippy::disallowed_methods, reason = "asked for by whoever runs the tests")]
+    let asked = std::env::var("GRIDWHISTLE_PHONES");
+    let Ok(asked) = asked else { return RUNS };
+    if let Some((from, to)) = asked.split_once("..") {
+        return from.parse().unwrap()..to.parse().unwrap();
     }
+    let one: u64 = asked.parse().unwrap();
+    one..one + 1
 }
 
 fn what_phones_meant_is_what_the_server_has(city: &City) {
@@ -198,8 +203,7 @@ fn run(city: &City, number: u64) -> Vec<Phone> {
         CARRIERS.iter().map(|(by, lng)| (Phone::new(by, &mut chance), *lng)).collect();
     let mut old: Vec<(usize, Vec<Value>)> = Vec::new();
     for _ in 0..10 {
-        for index in 0..phones.len() {
-            let (phone, lng) = &mut phones[index];
+        for (index, (phone, lng)) in phones.iter_mut().enumerate() {
             if chance.percent(60) {
                 phone.types(city, *lng, &mut chance);
             }
@@ -213,7 +217,7 @@ fn run(city: &City, number: u64) -> Vec<Phone> {
         }
         if chance.percent(10) && !old.is_empty() {
             // Something sent long ago arrives again, after what came later.
-            let at = usize::try_from(chance.below(old.len() as u64)).unwrap();
+            let at = chance.among(old.len());
             let (index, items) = &old[at];
             phones[*index].0.asks(city, items);
         }

@@ -59,10 +59,12 @@ pub async fn of(app: &App, caller: &Caller, owed: &[Owed]) -> Reply<HashMap<Uuid
     let now = app.clock.now();
     let mut looks = HashMap::new();
     for owed in owed {
-        let look = match owed.duty {
-            Duty::Verify => of_case(app, caller, owed.flow_id).await?,
-            Duty::Confirm => of_report(app, caller, owed.flow_id).await?,
-            _ => None,
+        let look = if owed.duty == Duty::Verify {
+            of_case(app, caller, owed.flow_id).await?
+        } else if owed.duty == Duty::Confirm {
+            of_report(app, caller, owed.flow_id).await?
+        } else {
+            None
         };
         if let Some(look) = look {
             looks.insert(owed.flow_id, look);
@@ -91,7 +93,7 @@ async fn of_case(app: &App, caller: &Caller, id: Uuid) -> Reply<Option<Look>> {
     Ok(found.map(|case| Look {
         place: case.state.place.clone(),
         claim: case.state.stage.claim().cloned(),
-        handlers: case.state.stage.work().map(|work| work.people()).unwrap_or_default(),
+        handlers: case.state.stage.work().map(domain::case::Work::people).unwrap_or_default(),
     }))
 }
 
