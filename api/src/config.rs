@@ -6,6 +6,7 @@
 //! database. Passwords inside a database's address are never printed.
 
 mod address;
+mod network;
 mod outside;
 mod secret;
 mod source;
@@ -19,6 +20,7 @@ use std::{
 use serde::Deserialize;
 
 pub use address::DatabaseUrl;
+pub use network::Networks;
 pub use outside::{Kind, MiniProgram, Provider};
 pub use secret::Secret;
 pub use vault::VaultKeys;
@@ -74,6 +76,9 @@ pub struct Settings {
     pub mini_programs: Vec<MiniProgram>,
     /// Where staff may log in besides: `GRIDWHISTLE_PROVIDERS`, by default nowhere.
     pub providers: Vec<Provider>,
+    /// Networks webhooks may be told in besides the public internet, such as `10.0.0.0/8`, also over
+    /// plain HTTP: `GRIDWHISTLE_WEBHOOK_NETWORKS`, by default none.
+    pub webhook_networks: Networks,
     /// What people's data is encrypted with: `GRIDWHISTLE_VAULT_CIPHER`, by default `aes`.
     pub vault_cipher: Suite,
     /// The master keys, base64 or hexadecimal, the current one first: `GRIDWHISTLE_VAULT_KEY`.
@@ -189,6 +194,9 @@ pub struct Partial {
     /// As above.
     #[arg(skip)]
     pub providers: Option<Vec<Provider>>,
+    /// Networks webhooks may be told in besides the public internet, such as 10.0.0.0/8,fd00::/8
+    #[arg(long, value_name = "NETWORKS")]
+    pub webhook_networks: Option<Networks>,
     /// What people's data is encrypted with: aes, or sm4 with SM3 (国密) [default: aes]
     #[arg(long, value_name = "SUITE")]
     pub vault_cipher: Option<Suite>,
@@ -254,6 +262,7 @@ impl Settings {
             key: given.key,
             mini_programs: given.mini_programs.unwrap_or_default(),
             providers: given.providers.unwrap_or_default(),
+            webhook_networks: given.webhook_networks.unwrap_or_default(),
             vault_cipher: given.vault_cipher.unwrap_or_default(),
             vault_key: given.vault_key,
             vault_key_file: given.vault_key_file,
@@ -320,6 +329,7 @@ impl Partial {
             key: self.key.or(other.key),
             mini_programs: self.mini_programs.or(other.mini_programs),
             providers: self.providers.or(other.providers),
+            webhook_networks: self.webhook_networks.or(other.webhook_networks),
             vault_cipher: self.vault_cipher.or(other.vault_cipher),
             vault_key: self.vault_key.or(other.vault_key),
             vault_key_file: self.vault_key_file.or(other.vault_key_file),

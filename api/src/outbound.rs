@@ -5,6 +5,8 @@
 //! waits for its answers on threads of their own: there are few such calls, and an asynchronous
 //! client would compile sixty crates for them.
 
+pub mod hooks;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use actix_web::{http::header::RETRY_AFTER, web};
@@ -76,7 +78,13 @@ pub struct Answered {
 
 /// Why nothing sensible came back, in words without secrets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Failure(&'static str);
+pub struct Failure(pub(crate) &'static str);
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.0)
+    }
+}
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {

@@ -183,6 +183,7 @@ fn document(kind: PolicyKind, value: Value) -> Reply<Document> {
         PolicyKind::Whistling => Document::Whistling(read(value)?),
         PolicyKind::Roles => Document::Roles(read(value)?),
         PolicyKind::Privacy => Document::Privacy(read(value)?),
+        PolicyKind::Notices => Document::Notices(read(value)?),
     })
 }
 

@@ -14,15 +14,15 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 use crate::{
     area, audit, auth, burden, campaign, case, client, clocks, clockwork, consent, contact,
-    disclosure,
+    delivering, delivery, disclosure,
     docs::Docs,
-    erasure, factor, form, health, household, me, oauth, oidc, openapi, patrol, person, policy,
-    post,
+    erasure, event, factor, form, health, household, me, oauth, oidc, openapi, patrol, person,
+    policy, post,
     problem::{Code, Problem, Reply},
     report, request, retention, ring, session, shift,
     state::App,
     sync::{self, Inner},
-    telemetry, verification, visit, wechat, whistle,
+    telemetry, verification, visit, webhook, wechat, whistle,
 };
 
 /// Every operation, once: what is not registered here does not exist, neither in the server nor
@@ -73,6 +73,10 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(campaign::routes)
             .configure(form::routes)
             .configure(burden::routes)
+            .configure(event::routes)
+            .configure(webhook::routes)
+            .configure(delivery::routes)
+            .service(scope("/webhooks/{id}").configure(webhook::under_webhook))
             .service(scope("/areas/{id}").configure(area::under_area).configure(shift::under_area))
             .service(
                 scope("/people/{id}")
@@ -118,8 +122,10 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
     let cores = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let workers = app.settings.workers.unwrap_or_else(cores);
     tokio::spawn(keep_fresh(app.clone()));
+    tokio::spawn(event::tail::run(app.clone()));
     if app.settings.clockwork {
         tokio::spawn(clockwork::run(app.clone()));
+        tokio::spawn(delivering::run(app.clone()));
     }
     let factory = move || {
         let documents = documents.clone();

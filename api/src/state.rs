@@ -21,6 +21,7 @@ use persistence::{
     key::{self, Purpose, StoredKey},
     session::{self, Session},
 };
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
@@ -30,9 +31,10 @@ use crate::{
     clockwork::Pulse,
     config::{Provider, SecondFactor, Secret, Settings},
     discovery::Discoveries,
+    event::tail::Tails,
     limits::Attempts,
     names::{self, Names},
-    outbound::Outbound,
+    outbound::{Outbound, hooks::Hooks},
     password::Passwords,
     patrol::Walkers,
     problem::{Code, Problem, Reply},
@@ -76,6 +78,8 @@ pub struct App {
     pub quotas: Quotas,
     /// Asks other services.
     pub outbound: Outbound,
+    /// Tells servers that others chose.
+    pub hooks: Hooks,
     /// The same, for providers that other authorities vouch for, by their names.
     pub trusting: HashMap<String, Outbound>,
     /// What providers say about themselves.
@@ -86,10 +90,21 @@ pub struct App {
     pub walkers: Walkers,
     /// When what is over is looked for again.
     pub sweep: Sweep,
+    /// The ends of the feeds somebody listens to.
+    pub tails: Tails,
+    /// Whether the server is about to end: streams end first.
+    pub closing: watch::Sender<bool>,
     /// How this server was started.
     pub settings: Settings,
     /// When somebody last looked for new signing keys, in milliseconds.
     looked: AtomicI64,
+}
+
+/// How many passwords are hashed at once: half of the cores, so that a storm of logins leaves the
+/// other half to whoever is logged in.
+fn hashing() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (cores / 2).clamp(1, 8)
 }
 
 impl App {
@@ -115,13 +130,16 @@ impl App {
             codes: Attempts::new(),
             quotas: Quotas::default(),
             outbound: Outbound::default(),
+            hooks: Hooks::new(&settings.webhook_networks.0),
             trusting,
             discoveries: Discoveries::default(),
-            passwords: Passwords::new(2)
+            passwords: Passwords::new(hashing())
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?,
             pulse: Pulse::default(),
             walkers: Walkers::default(),
             sweep: Sweep::default(),
+            tails: Tails::default(),
+            closing: watch::Sender::new(false),
             settings,
         })
     }

@@ -172,7 +172,7 @@ fn view(
 }
 
 /// Takes out what a timeline does not tell: who reported, and how we file areas.
-fn hide(value: &mut Value, ids: &[String]) {
+pub fn hide(value: &mut Value, ids: &[String]) {
     match value {
         Value::Object(members) => {
             for hidden in ["reporter", "reporter_name", "person", "people", "path", "raw"] {

@@ -145,6 +145,18 @@ enum_schemas! {
     answer_how: domain::form::How;
     /// What is done only with a published reason.
     switch: domain::burden::Switch;
+    /// Types of events.
+    happening: domain::happening::Happening;
+    /// Whether events are sent to a webhook.
+    webhook_status: domain::webhook::Status;
+    /// How events are wrapped.
+    envelope: domain::delivery::Envelope;
+    /// Ways of telling.
+    delivery_channel: domain::delivery::Channel;
+    /// How far a delivery is.
+    delivery_state: domain::delivery::State;
+    /// What an attempt came to.
+    attempt_outcome: domain::delivery::Outcome;
 }
 
 macro_rules! nullable_schemas {
@@ -190,7 +202,7 @@ pub struct TenantView {
 }
 
 /// An area or unit, as it was called at the time.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize, ToSchema, Clone, Debug)]
 pub struct UnitView {
     /// Which.
     pub id: Uuid,

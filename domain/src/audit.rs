@@ -64,6 +64,8 @@ named! {
         Rotate = "rotate", "轮换密钥";
         /// Somebody saw where another walked, or is.
         Track = "track", "查看轨迹";
+        /// A webhook was made, changed, removed, or stopped because it failed.
+        Webhook = "webhook", "变更事件推送";
     }
 }
 

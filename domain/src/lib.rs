@@ -24,10 +24,12 @@ pub mod change;
 pub mod claim;
 pub mod condition;
 pub mod coordinate;
+pub mod delivery;
 pub mod dispatching;
 pub mod duplicate;
 pub mod flow;
 pub mod form;
+pub mod happening;
 pub mod household;
 pub mod id;
 pub mod intake;
@@ -35,6 +37,7 @@ pub mod journal;
 pub mod limit;
 pub mod locate;
 mod named;
+pub mod notice;
 pub mod obligation;
 pub mod patrol;
 pub mod patrol_plan;
@@ -58,6 +61,7 @@ pub mod track;
 pub mod tracking;
 pub mod visit;
 pub mod visiting;
+pub mod webhook;
 pub mod whistling;
 
 /// A moment in UTC, cut to milliseconds by whoever makes it.

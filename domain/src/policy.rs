@@ -16,6 +16,7 @@ use crate::{
     id::{PersonId, TenantId},
     journal::{FlowKind, Hash},
     named::named,
+    notice::Notices,
     obligation::Obligation,
     privacy::Privacy,
     refusal::Refusal,
@@ -47,6 +48,8 @@ named! {
         Roles = "roles", "角色权限";
         /// The privacy notice, purposes, and how long data is kept.
         Privacy = "privacy", "个人信息保护规则";
+        /// Templates of messages, and what is sent by which way.
+        Notices = "notices", "消息通知规则";
     }
 }
 
@@ -70,6 +73,8 @@ pub enum Document {
     Roles(Roles),
     /// See [`PolicyKind::Privacy`].
     Privacy(Privacy),
+    /// See [`PolicyKind::Notices`].
+    Notices(Notices),
 }
 
 impl Document {
@@ -84,6 +89,7 @@ impl Document {
             Self::Whistling(_) => PolicyKind::Whistling,
             Self::Roles(_) => PolicyKind::Roles,
             Self::Privacy(_) => PolicyKind::Privacy,
+            Self::Notices(_) => PolicyKind::Notices,
         }
     }
 
@@ -98,6 +104,7 @@ impl Document {
             PolicyKind::Whistling => Self::Whistling(Whistling::standard()),
             PolicyKind::Roles => Self::Roles(Roles::standard()),
             PolicyKind::Privacy => Self::Privacy(Privacy::default()),
+            PolicyKind::Notices => Self::Notices(Notices::default()),
         }
     }
 
@@ -119,6 +126,7 @@ impl Document {
             Self::Whistling(whistling) => whistling.check(),
             Self::Roles(roles) => roles.check(),
             Self::Privacy(privacy) => privacy.check(),
+            Self::Notices(notices) => notices.check(),
         }
     }
 }
@@ -236,6 +244,7 @@ impl Rules {
             whistling: Whistling::standard(),
             powers: Powers::shipped(),
             privacy: Edition::shipped(Privacy::default()),
+            notices: Edition::shipped(Notices::default()),
         }
     }
 
@@ -253,6 +262,7 @@ impl Rules {
             Document::Whistling(whistling) => self.whistling = whistling,
             Document::Roles(roles) => self.powers = Arc::new(Powers::of(&roles)),
             Document::Privacy(value) => self.privacy = Edition { no, value },
+            Document::Notices(value) => self.notices = Edition { no, value },
         }
     }
 }

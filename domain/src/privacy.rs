@@ -45,6 +45,10 @@ named! {
         Tracks = "tracks", "巡查轨迹";
         /// Where who is on duty was seen last.
         Positions = "positions", "在岗位置";
+        /// What others were told, from when its outcome was final on.
+        Deliveries = "deliveries", "投递记录";
+        /// Messages to people.
+        Messages = "messages", "站内消息";
     }
 }
 
@@ -62,6 +66,9 @@ impl DataClass {
             }
             Self::Tracks => (1, 1096, "个人信息保护法第十九条、第二十八条：行踪轨迹属敏感信息"),
             Self::Positions => (1, 7, "个人信息保护法第十九条：仅用于就近派发"),
+            Self::Deliveries | Self::Messages => {
+                (7, 1096, "个人信息保护法第十九条：实现目的所必要的最短时间")
+            }
         }
     }
 }
@@ -120,6 +127,10 @@ pub struct Retention {
     pub tracks: u32,
     /// See [`DataClass::Positions`].
     pub positions: u32,
+    /// See [`DataClass::Deliveries`].
+    pub deliveries: u32,
+    /// See [`DataClass::Messages`].
+    pub messages: u32,
 }
 
 impl Default for Retention {
@@ -132,6 +143,8 @@ impl Default for Retention {
             sessions: 183,
             tracks: 183,
             positions: 1,
+            deliveries: 90,
+            messages: 183,
         }
     }
 }
@@ -147,6 +160,8 @@ impl Retention {
             DataClass::Sessions => self.sessions,
             DataClass::Tracks => self.tracks,
             DataClass::Positions => self.positions,
+            DataClass::Deliveries => self.deliveries,
+            DataClass::Messages => self.messages,
         }
     }
 

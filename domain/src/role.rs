@@ -125,6 +125,8 @@ named! {
         ManageCampaigns = "manage_campaigns", "组织走访行动";
         /// See what the system asked of workers.
         ReadBurden = "read_burden", "查看填报负担";
+        /// Say which servers of others are told events, and see what became of that.
+        ManageWebhooks = "manage_webhooks", "管理事件推送";
     }
 }
 
@@ -311,7 +313,14 @@ pub const POLICY: &[(Role, &[Permission])] = {
         (Role::Auditor, &[P::ReadCases, P::ReadPeople, P::ReadAudit]),
         (
             Role::Administrator,
-            &[P::ManagePeople, P::ManageRules, P::ManageAreas, P::ReadPeople, P::DisclosePersonal],
+            &[
+                P::ManagePeople,
+                P::ManageRules,
+                P::ManageAreas,
+                P::ReadPeople,
+                P::DisclosePersonal,
+                P::ManageWebhooks,
+            ],
         ),
         (Role::Integrator, &[P::ReportProblem, P::ReadCases]),
         (Role::Resident, &[P::ReportProblem]),
@@ -372,6 +381,7 @@ const ADMINISTRATION: &[Permission] = &[
     Permission::ManageAreas,
     Permission::ReadPeople,
     Permission::DisclosePersonal,
+    Permission::ManageWebhooks,
 ];
 
 /// What roles allow in a tenant: those it published, and [`POLICY`] for the others.

@@ -19,6 +19,7 @@ use crate::{
     id::AreaId,
     limit::Limit,
     named::named,
+    notice::Notices,
     obligation::{Duty, Term},
     place::Matter,
     privacy::Privacy,
@@ -275,6 +276,8 @@ pub struct Rules {
     pub powers: Arc<Powers>,
     /// How people's data is treated.
     pub privacy: Edition<Privacy>,
+    /// Templates of messages, and what is sent by which way.
+    pub notices: Edition<Notices>,
 }
 
 /// Something in force, and which edition of it.

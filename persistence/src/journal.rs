@@ -153,6 +153,22 @@ pub fn before(
     rows.into_iter().map(|row| row.entry(Hash::default())).collect()
 }
 
+/// The entries of a tenant after a place in its feed, in the order of the feed, with their places.
+/// What came before each of them in its chain is not read: its `before` is empty.
+pub fn after(
+    db: &mut Db,
+    tenant: TenantId,
+    position: i64,
+    limit: i64,
+) -> Result<Vec<(i64, Entry)>> {
+    let rows: Vec<EntryRow> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::position.gt(position)))
+        .order(journal::position.asc())
+        .limit(limit)
+        .load(db)?;
+    rows.into_iter().map(|row| Ok((row.position, row.entry(Hash::default())?))).collect()
+}
+
 /// A command that was accepted before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Seen {

@@ -399,6 +399,81 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    webhooks (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, name -> Text, url -> Text, area_id -> Uid, path -> Text,
+        types -> Text, envelope -> Text, status -> Text, why -> Nullable<Text>,
+        position -> BigInt, failing_since -> Nullable<Moment>, created_at -> Moment,
+        created_by -> Uid, changed_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    webhook_secrets (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, webhook_id -> Uid, sealed -> Binary, created_at -> Moment,
+        expires_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    deliveries (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, channel -> Text, target_id -> Uid, event_id -> Uid,
+        kind -> Text, flow_id -> Uid, position -> BigInt, part -> SmallInt, content -> Text,
+        state -> Text, attempts -> Integer, created_at -> Moment, next_at -> Nullable<Moment>,
+        leased_until -> Nullable<Moment>, leased_by -> Nullable<Uid>,
+        ended_at -> Nullable<Moment>, why -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    attempts (tenant_id, delivery_id, no) {
+        tenant_id -> Uid, delivery_id -> Uid, no -> Integer, at -> Moment, took_ms -> Integer,
+        status -> Nullable<Integer>, outcome -> Text, request -> Text, response -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    feed_readers (tenant_id, id) {
+        tenant_id -> Uid, id -> Text, position -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    messages (tenant_id, person_id, id) {
+        tenant_id -> Uid, person_id -> Uid, id -> Uid, kind -> Text, title -> Text, body -> Text,
+        flow -> Text, flow_id -> Uid, at -> Moment, read_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    message_preferences (tenant_id, person_id) {
+        tenant_id -> Uid, person_id -> Uid, document -> Text, changed_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    wechat_quotas (tenant_id, person_id, id) {
+        tenant_id -> Uid, person_id -> Uid, id -> Text, remaining -> Integer,
+        changed_at -> Moment,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     cases,
     case_units,
@@ -413,5 +488,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     household_people,
     disclosures,
     campaigns,
-    campaign_households
+    campaign_households,
+    webhooks,
+    deliveries
 );

@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::change::{Change, Stored};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::{
     batch::{self, Commit, Outcome, Write},
@@ -57,6 +57,8 @@ struct Lanes {
     looks: Lane<Look>,
     writes: Lane<Task>,
     memory: Memory,
+    /// Told whenever something was committed here.
+    stirred: watch::Sender<()>,
 }
 
 /// A worker's connection, opened anew when it broke.
@@ -109,7 +111,8 @@ impl Store {
             Lane::start("write", size(Self::BATCH), workers(writing, Use::Write)?, write);
         let (reads, looks) = (read_lane.map_err(failed)?, look_lane.map_err(failed)?);
         let (writes, memory) = (write_lane.map_err(failed)?, Memory::new());
-        Ok(Self { lanes: Arc::new(Lanes { reads, looks, writes, memory }) })
+        let stirred = watch::Sender::new(());
+        Ok(Self { lanes: Arc::new(Lanes { reads, looks, writes, memory, stirred }) })
     }
 
     /// Runs a query on a reading lane.
@@ -131,8 +134,14 @@ impl Store {
         let outcome = answer.await.unwrap_or(Err(StoreError::Closed))?;
         if outcome == Outcome::Done {
             self.remember(writes);
+            self.lanes.stirred.send_replace(());
         }
         Ok(outcome)
+    }
+
+    /// Tells whenever flows moved through this store; what other replicas commit it does not tell.
+    pub fn stirred(&self) -> watch::Receiver<()> {
+        self.lanes.stirred.subscribe()
     }
 
     /// Keeps the states that were written.

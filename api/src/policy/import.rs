@@ -72,7 +72,8 @@ pub(crate) fn list(
         | PolicyKind::Calendar
         | PolicyKind::Whistling
         | PolicyKind::Roles
-        | PolicyKind::Privacy => Err(Problem::new(Code::NotFound)),
+        | PolicyKind::Privacy
+        | PolicyKind::Notices => Err(Problem::new(Code::NotFound)),
     }
 }
 

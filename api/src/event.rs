@@ -1,0 +1,406 @@
+//! Events: what happened to reports, cases and patrols, as it is told to others: in the feed
+//! ([`list_events`]), in the stream ([`stream`]), and to webhooks.
+//!
+//! The journal is the only source. One event of an entry is one event here, with an identity made
+//! of the entry's hash, so that whoever is told twice knows. Who reported is never told, nor what
+//! street and departments think of each other; whoever needs that reads the thing itself.
+
+pub mod cursor;
+pub mod stream;
+pub mod tail;
+
+use std::{collections::HashMap, sync::Arc};
+
+use actix_web::{HttpResponse, get, web::Data};
+use chrono::{DateTime, Utc};
+use domain::{
+    Instant,
+    actor::Actor,
+    area::{Path, Unit},
+    case::Case,
+    change::Stored,
+    happening::{self, Happening},
+    id::{PersonId, TenantId},
+    journal::{Entry, FlowKind, Hash},
+    patrol::Patrol,
+    report::Report,
+};
+use persistence::{StoreError, journal};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+use self::cursor::Position;
+use crate::{
+    auth::Caller,
+    page::Limit,
+    params::Query,
+    problem::{Code, Problem, Reply},
+    state::App,
+    timeline,
+    view::{self, UnitView},
+};
+
+/// Registers the operations of this file and of the stream.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_events);
+    stream::routes(config);
+}
+
+/// What an event is about.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+pub struct SubjectView {
+    /// `report`, `case` or `patrol`.
+    kind: &'static str,
+    /// Which.
+    id: Uuid,
+    /// Its human number.
+    number: String,
+    /// Its place in its journal after the event; the `ETag`.
+    seq: i64,
+    /// Where to read how it is now.
+    path: String,
+}
+
+/// Something that happened.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+pub struct EventView {
+    /// Its identity: the same wherever and however often it is told. 事件标识，用于去重。
+    id: Uuid,
+    /// What kind of thing. 事件类型。
+    #[serde(rename = "type")]
+    #[schema(schema_with = view::happening)]
+    kind: &'static str,
+    /// In Chinese.
+    label: &'static str,
+    /// When.
+    at: DateTime<Utc>,
+    /// By whom; `上报人` where it is a reporter.
+    by: String,
+    /// About what.
+    subject: SubjectView,
+    /// Where.
+    area: UnitView,
+    /// What happened, in detail: the event as it stands in the timeline.
+    #[schema(value_type = Object)]
+    data: Value,
+}
+
+impl EventView {
+    /// When it happened.
+    pub const fn at(&self) -> DateTime<Utc> {
+        self.at
+    }
+
+    /// What it is about, and where.
+    pub fn subject(&self) -> String {
+        self.subject.path.clone()
+    }
+}
+
+/// What an event is about, as it is now.
+#[derive(Clone)]
+pub enum About {
+    /// A report.
+    Report(Arc<Stored<Report>>),
+    /// A case.
+    Case(Arc<Stored<Case>>),
+    /// A patrol.
+    Patrol(Arc<Stored<Patrol>>),
+}
+
+impl About {
+    async fn find(app: &App, tenant: TenantId, entry: &Entry) -> Result<Option<Self>, StoreError> {
+        let (store, id) = (&app.store, entry.flow_id);
+        Ok(match entry.flow {
+            FlowKind::Report => store.look::<Report>(tenant, id).await?.map(Self::Report),
+            FlowKind::Case => store.look::<Case>(tenant, id).await?.map(Self::Case),
+            FlowKind::Patrol => store.look::<Patrol>(tenant, id).await?.map(Self::Patrol),
+            FlowKind::Person
+            | FlowKind::Areas
+            | FlowKind::Policy
+            | FlowKind::PatrolPlan
+            | FlowKind::Household
+            | FlowKind::Visit
+            | FlowKind::Campaign
+            | FlowKind::Form => None,
+        })
+    }
+
+    /// Whether this actor may know of it.
+    pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        match self {
+            Self::Report(report) => report.state.visible_to(actor, at),
+            Self::Case(case) => case.state.visible_to(actor, at),
+            Self::Patrol(patrol) => patrol.state.visible_to(actor, at),
+        }
+    }
+
+    /// Whether it lies in an area, or is a case of a unit in it.
+    pub fn within(&self, path: &Path) -> bool {
+        let units = match self {
+            Self::Case(case) => case.state.units.as_slice(),
+            Self::Report(_) | Self::Patrol(_) => &[],
+        };
+        path.contains(&self.area().path) || units.iter().any(|unit| path.contains(&unit.path))
+    }
+
+    /// Where it is.
+    pub fn area(&self) -> &Unit {
+        match self {
+            Self::Report(report) => &report.state.place.area,
+            Self::Case(case) => &case.state.place.area,
+            Self::Patrol(patrol) => &patrol.state.area,
+        }
+    }
+
+    fn number(&self) -> &str {
+        match self {
+            Self::Report(report) => &report.state.number,
+            Self::Case(case) => &case.state.number,
+            Self::Patrol(patrol) => &patrol.state.number,
+        }
+    }
+
+    fn reporters(&self) -> Vec<PersonId> {
+        match self {
+            Self::Report(report) => vec![report.state.reporter],
+            Self::Case(case) => case.state.reports.iter().map(|one| one.person).collect(),
+            Self::Patrol(_) => Vec::new(),
+        }
+    }
+
+    const fn plural(&self) -> &'static str {
+        match self {
+            Self::Report(_) => "reports",
+            Self::Case(_) => "cases",
+            Self::Patrol(_) => "patrols",
+        }
+    }
+}
+
+/// An event with where it stands and what it is about.
+#[derive(Clone)]
+pub struct Event {
+    /// Where in the feed.
+    pub position: i64,
+    /// Which part of that entry.
+    pub part: i16,
+    /// Its type.
+    pub kind: Happening,
+    /// Which flow.
+    pub flow: Uuid,
+    /// The hash of that entry.
+    pub hash: Hash,
+    /// What it is about.
+    pub about: About,
+    /// What is told.
+    pub view: EventView,
+    /// The same as JSON.
+    pub json: Arc<str>,
+}
+
+impl Event {
+    /// Its identity.
+    pub const fn id(&self) -> Uuid {
+        self.view.id
+    }
+}
+
+/// A part of the feed.
+pub struct Stretch {
+    /// The events in it.
+    pub events: Vec<Arc<Event>>,
+    /// The place of the last entry that was looked at, whatever it was; none when there was none.
+    pub until: Option<i64>,
+    /// Whether there may be more behind it.
+    pub more: bool,
+}
+
+/// The events after a place in the feed: of at most `window` entries.
+pub async fn after(
+    app: &App,
+    tenant: TenantId,
+    position: i64,
+    window: i64,
+) -> Result<Stretch, StoreError> {
+    let entries = app.store.read(move |db| journal::after(db, tenant, position, window)).await?;
+    let until = entries.last().map(|(position, _)| *position);
+    let more = i64::try_from(entries.len()) == Ok(window);
+    let mut known: HashMap<Uuid, Option<About>> = HashMap::new();
+    let mut events = Vec::new();
+    for (position, entry) in &entries {
+        let about = match known.get(&entry.flow_id) {
+            Some(about) => about.clone(),
+            None => {
+                let about = About::find(app, tenant, entry).await?;
+                known.insert(entry.flow_id, about.clone());
+                about
+            }
+        };
+        if let Some(about) = about {
+            events.extend(told(*position, entry, &about));
+        }
+    }
+    Ok(Stretch { events, until, more })
+}
+
+/// The events of one entry.
+fn told(position: i64, entry: &Entry, about: &About) -> Vec<Arc<Event>> {
+    let happened: Vec<Value> = serde_json::from_str(&entry.events).unwrap_or_default();
+    let reporters = about.reporters();
+    let strangers: Vec<String> = reporters.iter().map(ToString::to_string).collect();
+    let by = if reporters.contains(&entry.actor) { "上报人" } else { &entry.actor_name };
+    let mut events = Vec::with_capacity(happened.len());
+    for (part, mut data) in happened.into_iter().enumerate() {
+        let name = data.get("event").and_then(Value::as_str);
+        let kind = name.and_then(|name| Happening::of(entry.flow, name));
+        let Some((kind, place)) = kind.zip(i16::try_from(part).ok()) else { continue };
+        timeline::hide(&mut data, &strangers);
+        if let Some(Value::Object(members)) = data.get_mut("happened") {
+            members.remove("rating");
+        }
+        if let Value::Object(members) = &mut data {
+            members.remove("event");
+        }
+        let subject = SubjectView {
+            kind: entry.flow.name(),
+            id: entry.flow_id,
+            number: about.number().to_owned(),
+            seq: entry.seq,
+            path: format!("/api/v1/{}/{}", about.plural(), entry.flow_id),
+        };
+        let view = EventView {
+            id: happening::id(entry, part),
+            kind: kind.name(),
+            label: kind.label(),
+            at: entry.at,
+            by: by.to_owned(),
+            subject,
+            area: UnitView::from(about.area()),
+            data,
+        };
+        let json = serde_json::to_string(&view).unwrap_or_default().into();
+        let (flow, hash, about) = (entry.flow_id, entry.hash, about.clone());
+        let part = place;
+        events.push(Arc::new(Event { position, part, kind, flow, hash, about, view, json }));
+    }
+    events
+}
+
+/// Types, separated by commas; every type where nothing is said.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Types(pub Vec<Happening>);
+
+impl Types {
+    /// Whether this type is among them.
+    pub fn wants(&self, kind: Happening) -> bool {
+        self.0.is_empty() || self.0.contains(&kind)
+    }
+}
+
+impl<'de> Deserialize<'de> for Types {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let names = text.split(',').filter(|name| !name.is_empty()).take(Happening::ALL.len());
+        let parse = |name: &str| {
+            let wrong = || {
+                let name: String = name.chars().take(64).collect();
+                serde::de::Error::custom(format!("there is no type of event called {name:?}"))
+            };
+            Happening::parse(name).ok_or_else(wrong)
+        };
+        names.map(parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// Which events to read.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListEvents {
+    /// `next` of the last answer; without it from the first event on. 上次返回的 next。
+    #[param(max_length = 200)]
+    cursor: Option<String>,
+    /// Only from now on; for a first request without `cursor`. 只从现在开始。
+    from_now: Option<bool>,
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 50)]
+    limit: Option<Limit>,
+    /// Only these types, separated by commas. 事件类型，逗号分隔。
+    #[param(value_type = Option<String>, example = "case.closed,case.dispatched")]
+    types: Option<Types>,
+}
+
+/// A part of the feed.
+#[derive(Serialize, ToSchema)]
+pub struct EventsView {
+    /// In the order of their commits.
+    items: Vec<EventView>,
+    /// Where to go on, now or later. 下次的 cursor。
+    next: String,
+    /// Whether there is more already. 是否还有。
+    more: bool,
+}
+
+/// How many entries of the feed are looked at for one answer at most, and at once.
+const WINDOWS: usize = 4;
+const WINDOW: i64 = 500;
+
+/// Reads the feed of events: complete, without gaps, in the order of their commits.
+///
+/// 事件拉取：按提交先后给出辖区内的全部事件，不重不漏；`next` 保存好，下次从那里继续，随时可重读。
+#[utoipa::path(tag = "events", params(ListEvents), responses((status = 200, body = EventsView)))]
+#[get("/events")]
+async fn list_events(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListEvents>,
+) -> Reply<HttpResponse> {
+    let ListEvents { cursor, from_now, limit, types } = params.0;
+    let (tenant, types) = (caller.tenant, types.unwrap_or_default());
+    let limit = usize::from(limit.unwrap_or_default().get());
+    let mut position = match cursor {
+        Some(text) => Position::read(&app, tenant, &text).await?,
+        None if from_now == Some(true) => Position::end(&app, tenant).await?,
+        None => Position::default(),
+    };
+    let mut items: Vec<EventView> = Vec::new();
+    let mut more = true;
+    for _ in 0..WINDOWS {
+        // The entry it stands in is looked at again: only a part of it may have been told.
+        let stretch = after(&app, tenant, position.whole_before(), WINDOW).await?;
+        let now = app.clock.now();
+        let (mut full, from) = (false, position);
+        for event in stretch.events.iter().filter(|event| from.is_before(event)) {
+            if !types.wants(event.kind) || !event.about.visible_to(&caller, now) {
+                continue;
+            }
+            full = items.len() == limit;
+            if full {
+                break;
+            }
+            items.push(event.view.clone());
+            position = Position::at(event);
+        }
+        if full {
+            break;
+        }
+        if let Some(until) = stretch.until {
+            position = position.max(Position::behind(until));
+        }
+        more = stretch.more;
+        if !more {
+            break;
+        }
+    }
+    let next = position.text(&app, tenant).await?;
+    Ok(HttpResponse::Ok().json(EventsView { items, next, more }))
+}
+
+/// The problem of a cursor that does not fit.
+fn outdated() -> Problem {
+    Problem::new(Code::CursorOutdated)
+}

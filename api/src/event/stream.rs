@@ -1,0 +1,214 @@
+//! Events as they happen: server-sent events, resumed by `Last-Event-ID`.
+//!
+//! A stream holds a place in the feed and little else: what is new is read once for all of them
+//! ([`super::tail`]), and nothing is asked for while the reader's connection is full. A reader
+//! that falls back further than what is kept in memory is cut off, and goes on where it was when
+//! it comes back.
+
+use std::time::Duration;
+
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse,
+    dev::Payload,
+    get,
+    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    web::{Bytes, Data},
+};
+use futures_util::stream;
+use serde::Deserialize;
+use tokio::{sync::watch, time::Instant};
+use utoipa::IntoParams;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    Event, Types, after,
+    cursor::Position,
+    tail::{Behind, Listening},
+};
+use crate::{
+    auth::Caller,
+    params::Query,
+    problem::{Code, Problem, Reply},
+    state::App,
+};
+
+/// How often a line is sent although nothing happened, so that nobody takes the line for dead.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How long a stream lasts; its reader then comes back and goes on where it was.
+const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// How long it is believed who reads, before that is looked up anew.
+const BELIEVED: Duration = Duration::from_secs(2);
+
+/// How many events are sent at once at most.
+const BATCH: usize = 50;
+
+/// How many entries are read from the database at once for whoever is behind.
+const WINDOW: i64 = 200;
+
+/// Registers the operation of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(stream_events);
+}
+
+/// Which events to stream.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StreamEvents {
+    /// The `id` of the last event received, or `next` of the feed; without it and without
+    /// `Last-Event-ID` only what happens from now on. 上次收到的事件 id。
+    #[param(max_length = 200)]
+    cursor: Option<String>,
+    /// Only these types, separated by commas. 事件类型，逗号分隔。
+    #[param(value_type = Option<String>, example = "case.closed,case.dispatched")]
+    types: Option<Types>,
+}
+
+/// One reader.
+struct Reader {
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    believed: Instant,
+    types: Types,
+    position: Position,
+    listening: Listening,
+    /// Whether it has read everything once: who falls back after that is cut off.
+    caught_up: bool,
+    begun: Instant,
+    closing: watch::Receiver<bool>,
+}
+
+/// Streams events as they happen.
+///
+/// 事件流（SSE）：实时推送辖区内的事件；断线后带上 `Last-Event-ID` 重连即可续传，不重不漏；每 15 秒一次心跳。
+#[utoipa::path(
+    tag = "events",
+    params(StreamEvents, ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event received. 上次收到的事件 id。")),
+    responses((status = 200, content_type = "text/event-stream", body = String))
+)]
+#[get("/events/stream")]
+async fn stream_events(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    params: Query<StreamEvents>,
+) -> Reply<HttpResponse> {
+    let StreamEvents { cursor, types } = params.0;
+    let tenant = caller.tenant;
+    let last = request.headers().get("last-event-id").map(|value| value.to_str());
+    let last = last.map(|text| text.map_err(|_opaque| Problem::new(Code::CursorOutdated)));
+    // Listening begins before the end is looked up: nothing falls between.
+    let listening = app.tails.of(&app, tenant).await?;
+    let position = match last.transpose()?.map(str::to_owned).or(cursor) {
+        Some(text) => Position::read(&app, tenant, &text).await?,
+        None => Position::end(&app, tenant).await?,
+    };
+    let now = Instant::now();
+    let reader = Reader {
+        closing: app.closing.subscribe(),
+        types: types.unwrap_or_default(),
+        caught_up: false,
+        believed: now,
+        begun: now,
+        app,
+        request,
+        caller,
+        position,
+        listening,
+    };
+    let hello = Bytes::from_static(b"retry: 2000\n\n");
+    let body = stream::unfold((reader, Some(hello)), |(mut reader, hello)| async move {
+        let text = match hello {
+            Some(hello) => hello,
+            None => reader.next().await?,
+        };
+        Some((Ok::<_, actix_web::Error>(text), (reader, None)))
+    });
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/event-stream; charset=utf-8"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        // Reverse proxies would keep it back.
+        .insert_header(("X-Accel-Buffering", "no"))
+        .streaming(Box::pin(body)))
+}
+
+impl Reader {
+    /// What is sent next; none when the stream ends.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if *self.closing.borrow() || self.begun.elapsed() > LIFETIME {
+                return None;
+            }
+            match self.listening.behind(self.position, BATCH) {
+                Behind::Nothing => {
+                    self.caught_up = true;
+                    if !self.waited().await {
+                        self.known().await?;
+                        return Some(Bytes::from_static(b": \n\n"));
+                    }
+                }
+                Behind::Events(events, until) => {
+                    let text = self.told(&events).await?;
+                    self.position = until;
+                    if let Some(text) = text {
+                        return Some(text);
+                    }
+                }
+                Behind::TooMuch if self.caught_up => return None,
+                Behind::TooMuch => {
+                    let (tenant, place) = (self.caller.tenant, self.position.whole_before());
+                    let stretch = after(&self.app, tenant, place, WINDOW).await.ok()?;
+                    let from = self.position;
+                    let new = stretch.events.iter().filter(|event| from.is_before(event));
+                    let new: Vec<_> = new.cloned().collect();
+                    let text = self.told(&new).await?;
+                    self.position = self.position.max(Position::behind(stretch.until?));
+                    if let Some(text) = text {
+                        return Some(text);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for news; false when there was none for so long that a sign of life is due.
+    async fn waited(&mut self) -> bool {
+        tokio::select! {
+            () = self.listening.news() => true,
+            _ = self.closing.changed() => true,
+            () = tokio::time::sleep(HEARTBEAT) => false,
+        }
+    }
+
+    /// Makes sure who reads, and what that allows, is still so.
+    async fn known(&mut self) -> Option<()> {
+        if self.believed.elapsed() > BELIEVED {
+            let caller = Caller::from_request(&self.request, &mut Payload::None);
+            self.caller = caller.await.ok()?;
+            self.believed = Instant::now();
+        }
+        Some(())
+    }
+
+    /// The text of those events that are the reader's to see; none when the reader may not go on.
+    #[expect(clippy::option_option, reason = "nothing to tell is not the end")]
+    async fn told(&mut self, events: &[std::sync::Arc<Event>]) -> Option<Option<Bytes>> {
+        let wanted: Vec<_> = events.iter().filter(|event| self.types.wants(event.kind)).collect();
+        if wanted.is_empty() {
+            return Some(None);
+        }
+        self.known().await?;
+        let now = self.app.clock.now();
+        let mut text = String::new();
+        for event in wanted.into_iter().filter(|e| e.about.visible_to(&self.caller, now)) {
+            let tenant = self.caller.tenant;
+            let id = Position::at(event).sealed(&self.app, tenant, event.hash).ok()?;
+            let kind = event.kind.name();
+            text.push_str(&format!("id: {id}\nevent: {kind}\ndata: {}\n\n", event.json));
+        }
+        Some((!text.is_empty()).then(|| Bytes::from(text)))
+    }
+}
