@@ -171,6 +171,10 @@ fn right(city: &City, operation: &str) -> Option<Right> {
             (format!("/api/v1/me/second_factor/{verb}"), json!({ "code": "123456" }))
         }
         // No mini-program is configured here: `wechat.rs` has a stand-in.
+        "list_subscriptions" => list("me/wechat/subscriptions"),
+        "answer_subscriptions" => {
+            ("/api/v1/me/wechat/subscriptions".to_owned(), json!({ "results": {} }))
+        }
         "link_wechat" => ("/api/v1/me/wechat".to_owned(), json!({ "code": "x" })),
         "bind_phone" => ("/api/v1/me/phone".to_owned(), json!({ "code": "x" })),
         "get_phone" => list("me/phone"),
@@ -525,6 +529,31 @@ fn right(city: &City, operation: &str) -> Option<Right> {
             (path.replace("/assign", "/publish"), json!({}))
         }
         "close_campaign" => campaign(city, "/close", json!({})),
+        "list_events" => list("events?limit=1"),
+        "stream_events" => list("events/stream?seconds=0"),
+        "list_event_types" => list("event_types"),
+        "create_webhook" => ("/api/v1/webhooks".to_owned(), hook(city)),
+        "list_webhooks" => list("webhooks"),
+        "get_webhook" => list(&format!("webhooks/{}", hooked(city))),
+        "update_webhook" => (format!("/api/v1/webhooks/{}/update", hooked(city)), hook(city)),
+        "pause_webhook" | "resume_webhook" | "remove_webhook" | "test_webhook" => {
+            let verb = operation.trim_end_matches("_webhook");
+            (format!("/api/v1/webhooks/{}/{verb}", hooked(city)), json!({}))
+        }
+        "rotate_webhook_secret" => {
+            (format!("/api/v1/webhooks/{}/rotate_secret", hooked(city)), json!({}))
+        }
+        "replay_webhook" => {
+            (format!("/api/v1/webhooks/{}/replay", hooked(city)), json!({ "from": city.now() }))
+        }
+        "list_deliveries" => list("deliveries"),
+        "get_delivery" => list(&format!("deliveries/{}", delivered(city))),
+        "replay_delivery" => (format!("/api/v1/deliveries/{}/replay", delivered(city)), json!({})),
+        "list_messages" => list("me/messages"),
+        "count_messages" => list("me/messages/unread"),
+        "read_messages" => ("/api/v1/me/messages/read".to_owned(), json!({})),
+        "get_message_preferences" => list("me/message_preferences"),
+        "set_message_preferences" => ("/api/v1/me/message_preferences".to_owned(), json!({})),
         "publish_form" => ("/api/v1/forms".to_owned(), form("shared")),
         "list_forms" => list("forms"),
         "get_form" => list(&format!("forms/{}", asked(city))),
@@ -601,6 +630,28 @@ fn form(code: &str) -> Value {
     let properties = json!({ "note": { "type": "string", "title": "备注" } });
     let schema = json!({ "type": "object", "title": "表", "properties": properties });
     json!({ "code": code, "schema": schema, "note": "列入准入清单" })
+}
+
+/// A webhook to be.
+fn hook(city: &City) -> Value {
+    let area_id = city.area(seed::GRID);
+    json!({ "name": "接收方", "url": "https://hooks.example.org/x", "area_id": area_id })
+}
+
+/// A webhook; the identity.
+fn hooked(city: &City) -> String {
+    // A tenant has a hundred of them: all but those who remove it share one.
+    let known = city.by("admin").get("/api/v1/webhooks?limit=1").done();
+    if let Some(one) = known["items"].as_array().and_then(|items| items.first()) {
+        return text(one, "/id");
+    }
+    text(&city.by("admin").post("/api/v1/webhooks", &hook(city)).done(), "/id")
+}
+
+/// A delivery of a webhook; the identity.
+fn delivered(city: &City) -> String {
+    let path = format!("/api/v1/webhooks/{}/test", hooked(city));
+    text(&city.by("admin").post(&path, &json!({})).done(), "/delivery_id")
 }
 
 /// A form of its own; the identity.

@@ -115,6 +115,7 @@ pub(crate) fn settings(url: &str) -> Settings {
         key: None,
         mini_programs: Vec::new(),
         providers: Vec::new(),
+        sms: None,
         webhook_networks: "127.0.0.0/8".parse().unwrap(),
         vault_cipher: Suite::Aes,
         vault_key: Some(vault_key()),

@@ -31,6 +31,8 @@ mod crash;
 #[cfg(test)]
 mod erasure;
 #[cfg(test)]
+mod event;
+#[cfg(test)]
 mod form;
 #[cfg(test)]
 mod harness;
@@ -44,6 +46,8 @@ mod install;
 mod layers;
 #[cfg(test)]
 mod me;
+#[cfg(test)]
+mod message;
 #[cfg(test)]
 mod oidc;
 #[cfg(test)]
@@ -86,6 +90,8 @@ mod totp;
 mod track;
 #[cfg(test)]
 mod visit;
+#[cfg(test)]
+mod webhook;
 #[cfg(test)]
 mod wechat;
 #[cfg(test)]

@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 pub use address::DatabaseUrl;
 pub use network::Networks;
-pub use outside::{Kind, MiniProgram, Provider};
+pub use outside::{Kind, MiniProgram, Provider, Sms};
 pub use secret::Secret;
 pub use vault::VaultKeys;
 
@@ -76,6 +76,8 @@ pub struct Settings {
     pub mini_programs: Vec<MiniProgram>,
     /// Where staff may log in besides: `GRIDWHISTLE_PROVIDERS`, by default nowhere.
     pub providers: Vec<Provider>,
+    /// What sends short messages: `GRIDWHISTLE_SMS`, by default nothing.
+    pub sms: Option<Sms>,
     /// Networks webhooks may be told in besides the public internet, such as `10.0.0.0/8`, also over
     /// plain HTTP: `GRIDWHISTLE_WEBHOOK_NETWORKS`, by default none.
     pub webhook_networks: Networks,
@@ -194,6 +196,9 @@ pub struct Partial {
     /// As above.
     #[arg(skip)]
     pub providers: Option<Vec<Provider>>,
+    /// As above.
+    #[arg(skip)]
+    pub sms: Option<Sms>,
     /// Networks webhooks may be told in besides the public internet, such as 10.0.0.0/8,fd00::/8
     #[arg(long, value_name = "NETWORKS")]
     pub webhook_networks: Option<Networks>,
@@ -262,6 +267,7 @@ impl Settings {
             key: given.key,
             mini_programs: given.mini_programs.unwrap_or_default(),
             providers: given.providers.unwrap_or_default(),
+            sms: given.sms,
             webhook_networks: given.webhook_networks.unwrap_or_default(),
             vault_cipher: given.vault_cipher.unwrap_or_default(),
             vault_key: given.vault_key,
@@ -301,6 +307,9 @@ impl Settings {
             return Err(Fault(format!("key is not 32 bytes in base64; {how}")));
         }
         outside::check(&self.mini_programs, &self.providers)?;
+        if let Some(sms) = &self.sms {
+            outside::address("url of sms", &sms.url)?;
+        }
         Ok(self)
     }
 }
@@ -329,6 +338,7 @@ impl Partial {
             key: self.key.or(other.key),
             mini_programs: self.mini_programs.or(other.mini_programs),
             providers: self.providers.or(other.providers),
+            sms: self.sms.or(other.sms),
             webhook_networks: self.webhook_networks.or(other.webhook_networks),
             vault_cipher: self.vault_cipher.or(other.vault_cipher),
             vault_key: self.vault_key.or(other.vault_key),

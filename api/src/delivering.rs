@@ -25,14 +25,17 @@ use futures_util::{StreamExt, stream};
 use persistence::{
     Db, StoreError, audit,
     delivery::{self, Attempt, Delivery, Lease, Tried},
+    message,
     webhook::{self as hooks, Webhook},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
+    channel::{self, Sent},
     clock::new_id,
     event::{self, Event},
+    notifying,
     outbound::hooks::Posted,
     state::App,
     token::random,
@@ -82,7 +85,7 @@ pub async fn run(app: Data<App>) {
 pub async fn pass(app: &App) -> Result<u64, StoreError> {
     let mut sum = 0;
     loop {
-        let made = take(app).await?;
+        let made = notifying::pass(app).await? + take(app).await?;
         let tried = send(app).await?;
         sum += tried;
         if made == 0 && tried == 0 {
@@ -157,13 +160,11 @@ async fn send(app: &App) -> Result<u64, StoreError> {
         return Ok(0);
     }
     let receivers = receivers(app, &due).await?;
-    let mut done = stream::iter(due)
-        .map(|one| {
-            let receiver = receivers.get(&(one.tenant, one.target)).cloned();
-            attempt(app, one, receiver)
-        })
+    let mut done = stream::iter(parcels(due))
+        .map(|parcel| attempt(app, parcel, &receivers))
         .buffer_unordered(ABREAST)
-        .ready_chunks(ABREAST);
+        .ready_chunks(ABREAST)
+        .map(|done| done.into_iter().flatten().collect::<Vec<Tried>>());
     let mut sum = 0;
     while let Some(tried) = done.next().await {
         sum += u64::try_from(tried.len()).unwrap_or(u64::MAX);
@@ -195,8 +196,63 @@ async fn receivers(app: &App, due: &[Delivery]) -> Result<Receivers, StoreError>
     Ok(known)
 }
 
-/// Tries one delivery.
-async fn attempt(app: &App, one: Delivery, receiver: Option<Receiver>) -> Tried {
+/// What is sent at once: to a person by one way everything that is due together, but for the
+/// templates of WeChat, which say one thing each; to servers one event at a time.
+fn parcels(due: Vec<Delivery>) -> Vec<Vec<Delivery>> {
+    let mut parcels: Vec<Vec<Delivery>> = Vec::new();
+    let mut known: HashMap<(TenantId, Uuid, Channel), usize> = HashMap::new();
+    for one in due {
+        let joins = matches!(one.channel, Channel::Wecom | Channel::Sms);
+        let key = (one.tenant, one.target, one.channel);
+        let place = known.get(&key).and_then(|place| parcels.get_mut(*place));
+        match place.filter(|_| joins) {
+            Some(parcel) => parcel.push(one),
+            None => {
+                known.insert(key, parcels.len());
+                parcels.push(vec![one]);
+            }
+        }
+    }
+    parcels
+}
+
+/// Tries what is sent at once.
+async fn attempt(app: &App, parcel: Vec<Delivery>, receivers: &Receivers) -> Vec<Tried> {
+    let mut tried = Vec::with_capacity(parcel.len());
+    if parcel.first().is_some_and(|one| one.channel == Channel::Webhook) {
+        for one in parcel {
+            let receiver = receivers.get(&(one.tenant, one.target)).cloned();
+            tried.push(post(app, one, receiver).await);
+        }
+        return tried;
+    }
+    let (at, begun) = (app.clock.now(), Instant::now());
+    let sent = channel::send(app, &parcel).await;
+    let took_ms = i32::try_from(begun.elapsed().as_millis()).unwrap_or(i32::MAX);
+    for one in parcel {
+        let (outcome, status, request, response) = match &sent {
+            Ok(Sent::Skipped(why)) => {
+                tried.push(skipped(one, at, why));
+                continue;
+            }
+            Ok(Sent::Tried(outcome, status, request, response)) => {
+                (*outcome, *status, cut(request), cut(response))
+            }
+            Err(problem) => {
+                let why = problem.code().name().to_owned();
+                (Outcome::Again, None, String::new(), why)
+            }
+        };
+        let status = status.map(i32::from);
+        let no = one.attempts + 1;
+        let attempt = Attempt { no, at, took_ms, status, outcome, request, response };
+        tried.push(Tried { delivery: after(one, &attempt, None), attempt: Some(attempt) });
+    }
+    tried
+}
+
+/// Posts one event to a webhook.
+async fn post(app: &App, one: Delivery, receiver: Option<Receiver>) -> Tried {
     let Some(receiver) = receiver else {
         return skipped(one, app.clock.now(), "there is nobody to tell any more");
     };
@@ -330,8 +386,12 @@ async fn judge(app: &App, tried: &Tried, receivers: &Receivers) -> Result<(), St
         address: String::new(),
         detail: detail.to_string(),
     };
+    let told = notifying::stopped(app, tenant, target, (&receiver.0.name, why)).await?;
     let stop = move |db: &mut Db| {
         if hooks::stop(db, tenant, target, (status, why), now)? {
+            for message in &told {
+                message::put(db, tenant, message)?;
+            }
             audit::append(db, tenant, note)?;
         }
         Ok(())

@@ -3,6 +3,7 @@
 
 mod city;
 mod driver;
+mod listener;
 mod picture;
 pub mod standin;
 mod story;
@@ -83,6 +84,10 @@ fn outside(settings: &mut Settings, base: &str) {
         tenant: None,
         url: base.to_owned(),
     }];
+    // The receiver of webhooks is a server of this machine.
+    if let Ok(local) = "127.0.0.0/8".parse() {
+        settings.webhook_networks = local;
+    }
     settings.providers = vec![Provider {
         name: "wecom".to_owned(),
         label: "企业微信".to_owned(),

@@ -17,7 +17,7 @@ use domain::{
     text::Prose,
 };
 use persistence::{
-    audit, household as households, journal::Keyset, privacy, report as reports, vault,
+    audit, household as households, journal::Keyset, message, privacy, report as reports, vault,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -450,6 +450,7 @@ async fn erase(
             let kind = Some(SubjectKind::Person);
             let destroyed = vault::destroy(db, tenant, id.0, now, kind)?;
             privacy::lock_out(db, tenant, id, now)?;
+            message::forget(db, tenant, id, now)?;
             // Last, as in every commit: writers wait here for each other.
             if destroyed {
                 audit::append(db, tenant, note)?;

@@ -1,6 +1,7 @@
 //! The one to-do list: what the caller's units owe, the earliest deadline first.
 
 pub mod looks;
+pub mod messages;
 
 use std::collections::HashMap;
 
@@ -26,6 +27,7 @@ use crate::{
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_todos);
+    messages::routes(config);
 }
 
 /// Which obligations to list.

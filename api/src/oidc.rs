@@ -390,9 +390,20 @@ async fn by_userinfo(app: &App, provider: &Provider, flow: &Flow, code: &str) ->
 /// The errors of WeCom that say its access token is at fault.
 const TOKEN_ENDED: [i64; 3] = [40_014, 42_001, 40_001];
 
-async fn by_wecom(app: &App, provider: &Provider, code: &str) -> Reply<String> {
+/// What WeCom says went wrong; 0 when nothing did.
+pub(crate) fn errcode(answer: &Value) -> i64 {
+    answer.get("errcode").and_then(Value::as_i64).unwrap_or(0)
+}
+
+/// Asks WeCom something with the access token of an application that all replicas share, once more
+/// with another one where that was refused. `call` is the call with a token and the address of
+/// the interfaces.
+pub(crate) async fn ask_wecom(
+    app: &App,
+    provider: &Provider,
+    call: impl Fn(&str, &str) -> Call,
+) -> Reply<Value> {
     let api = provider.api_url.as_deref().unwrap_or("https://qyapi.weixin.qq.com");
-    let errcode = |answer: &Value| answer.get("errcode").and_then(Value::as_i64).unwrap_or(0);
     let fetch = async |_force: bool| {
         let secret = provider.client_secret.expose();
         let pairs = [("corpid", provider.client_id.as_str()), ("corpsecret", secret)];
@@ -405,17 +416,23 @@ async fn by_wecom(app: &App, provider: &Provider, code: &str) -> Reply<String> {
         })?;
         Ok((token.to_owned(), seconds))
     };
-    let ask = async |token: &str| {
-        let pairs = [("access_token", token), ("code", code)];
-        let call = Call::get(with(&format!("{api}/cgi-bin/auth/getuserinfo"), &pairs));
-        Reply::Ok(outbound(app, provider).ask(call).await?.body)
-    };
+    let ask =
+        async |token: &str| Reply::Ok(outbound(app, provider).ask(call(api, token)).await?.body);
     let name = format!("wecom:{}", provider.name);
     let token = shared::token(app, &name, None, &fetch).await?;
     let mut answer = ask(&token).await?;
     if TOKEN_ENDED.contains(&errcode(&answer)) {
         answer = ask(&shared::token(app, &name, Some(&token), &fetch).await?).await?;
     }
+    Ok(answer)
+}
+
+async fn by_wecom(app: &App, provider: &Provider, code: &str) -> Reply<String> {
+    let call = |api: &str, token: &str| {
+        let pairs = [("access_token", token), ("code", code)];
+        Call::get(with(&format!("{api}/cgi-bin/auth/getuserinfo"), &pairs))
+    };
+    let answer = ask_wecom(app, provider, call).await?;
     match errcode(&answer) {
         // Somebody who is no member of the corporation has an openid instead.
         0 => claim(&answer, "userid"),

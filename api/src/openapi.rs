@@ -10,6 +10,8 @@ use utoipa::{
     },
 };
 
+use domain::happening::Happening;
+
 use crate::problem::{FaultView, ProblemView};
 
 const DESCRIPTION: &str = "\
@@ -51,6 +53,8 @@ the case closes.\n\n\
         (name = "privacy", description = "个人信息：联系方式、明文查看、同意、导出、删除 · people's data and their rights"),
         (name = "audit", description = "审计日志、明文查看记录、保存期限 · the audit log, disclosures, retention"),
         (name = "patrols", description = "巡查：计划、起止、轨迹、覆盖 · patrols, their plans and tracks"),
+        (name = "events", description = "事件：拉取、实时流、类型目录 · what happened, as a feed and as a stream"),
+        (name = "webhooks", description = "事件推送：登记、签名、投递记录、重放 · telling servers of others"),
         (name = "service", description = "运行状况 · health of the service"),
     ),
     components(schemas(ProblemView<'_>, FaultView<'_>)),
@@ -90,12 +94,85 @@ pub fn finish(document: &Document) -> Value {
             }
         }
     }
+    if let Some(members) = document.as_object_mut() {
+        members.insert("webhooks".to_owned(), webhooks(&examples));
+    }
     if let Some(schemas) =
         document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
     {
         name_items(schemas);
     }
     document
+}
+
+/// What receivers of webhooks are posted: one entry for each type of event.
+fn webhooks(examples: &Value) -> Value {
+    let entry = |kind: &Happening| {
+        let name = kind.name();
+        let told = examples.pointer(&format!("/event {name}/response")).cloned();
+        let data = told.unwrap_or_else(|| unseen(*kind));
+        let example = json!({ "type": name, "timestamp": data["at"], "data": data });
+        let header = |name: &str, text: &str, example: &str| {
+            json!({
+                "name": name, "in": "header", "required": true, "description": text,
+                "schema": { "type": "string" }, "example": example,
+            })
+        };
+        let operation = json!({
+            "operationId": format!("on_{}", name.replace('.', "_")),
+            "summary": kind.label(),
+            "description": format!(
+                "{}。按 Standard Webhooks 签名；返回 2xx 表示收到，410 表示不再接收，其余稍后重试。",
+                kind.label()
+            ),
+            "tags": ["webhooks"],
+            "security": [],
+            "parameters": [
+                header("webhook-id", "The identity of the event, for telling repetitions. 事件标识。",
+                    "0190c5a2-7d3e-8f10-9a54-2f1b6c7d8e9f"),
+                header("webhook-timestamp", "When it was sent, in seconds since 1970. 发送时间。",
+                    "1793000000"),
+                header("webhook-signature", "`v1,` and HMAC-SHA256 of `id.timestamp.body` in base64, one \
+                    for each secret in use, separated by spaces. 签名。",
+                    "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
+            ],
+            "requestBody": { "required": true, "content": { "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "timestamp", "data"],
+                    "properties": {
+                        "type": { "type": "string", "const": name },
+                        "timestamp": { "type": "string", "format": "date-time" },
+                        "data": { "$ref": "#/components/schemas/EventView" },
+                    },
+                },
+                "example": example,
+            } } },
+            "responses": {
+                "2XX": { "description": "收到 · taken" },
+                "410": { "description": "不再接收 · gone for good" },
+                "default": { "description": "稍后重试 · tried again later" },
+            },
+        });
+        (name.to_owned(), json!({ "post": operation }))
+    };
+    Value::Object(Happening::ALL.iter().map(entry).collect())
+}
+
+/// The example of an event the demonstration does not come by: the shape all have, without details.
+fn unseen(kind: Happening) -> Value {
+    let flow = kind.name().split('.').next().unwrap_or_default();
+    let id = "0190c5a2-7d3e-7f10-9a54-2f1b6c7d8e90";
+    json!({
+        "id": "0190c5a2-7d3e-8f10-9a54-2f1b6c7d8e9f", "type": kind.name(), "label": kind.label(),
+        "at": "2026-10-09T01:30:00Z", "by": "街道调度员刘洋",
+        "subject": {
+            "kind": flow, "id": id, "number": "AJ20261009000012", "seq": 7,
+            "path": format!("/api/v1/{flow}s/{id}"),
+        },
+        "area": { "id": "0190c5a2-7d3e-7f10-9a54-2f1b6c7d8e91", "kind": "grid", "name": "枫林一格" },
+        "data": {},
+    })
 }
 
 /// A page refers to what it is a page of, instead of repeating it.

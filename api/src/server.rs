@@ -125,7 +125,8 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
     tokio::spawn(event::tail::run(app.clone()));
     if app.settings.clockwork {
         tokio::spawn(clockwork::run(app.clone()));
-        tokio::spawn(delivering::run(app.clone()));
+        // On this thread: calls to others need not move between threads.
+        actix_web::rt::spawn(delivering::run(app.clone()));
     }
     let factory = move || {
         let documents = documents.clone();

@@ -155,6 +155,8 @@ enum_schemas! {
     delivery_channel: domain::delivery::Channel;
     /// How far a delivery is.
     delivery_state: domain::delivery::State;
+    /// What a notice is about.
+    notice_kind: domain::notice::NoticeKind;
     /// What an attempt came to.
     attempt_outcome: domain::delivery::Outcome;
 }

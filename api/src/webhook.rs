@@ -329,7 +329,9 @@ async fn create_webhook(
     };
     match app.store.run(add).await? {
         (true, _) => Ok(HttpResponse::Created().json(shown(&app, hook, Some(text)).await?)),
-        (false, None) => Err(Problem::new(Code::TooMany).with("what", "webhooks").with("max", hooks::MOST)),
+        (false, None) => {
+            Err(Problem::new(Code::TooMany).with("what", "webhooks").with("max", hooks::MOST))
+        }
         (false, Some(known)) if known.created_by != caller.person || !given.is(&known) => {
             Err(Problem::new(Code::IdempotencyKeyReused))
         }

@@ -83,7 +83,11 @@ pub struct WechatCodeBody {
 }
 
 /// The mini-program meant, of those that serve the tenant.
-fn program<'a>(app: &'a App, world: &World, app_id: Option<&str>) -> Reply<&'a MiniProgram> {
+pub(crate) fn program<'a>(
+    app: &'a App,
+    world: &World,
+    app_id: Option<&str>,
+) -> Reply<&'a MiniProgram> {
     let serves = |program: &&MiniProgram| {
         program.tenant.as_ref().is_none_or(|tenant| *tenant == world.tenant.code)
             && app_id.is_none_or(|wanted| wanted == program.app_id)
@@ -138,7 +142,7 @@ fn text(answer: &Value, name: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-fn query(pairs: &[(&str, &str)]) -> String {
+pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
@@ -166,7 +170,7 @@ async fn openid(app: &App, program: &MiniProgram, code: &str) -> Reply<Vouched> 
     })
 }
 
-fn provider(program: &MiniProgram) -> String {
+pub(crate) fn provider(program: &MiniProgram) -> String {
     format!("wechat:{}", program.app_id)
 }
 
@@ -326,7 +330,11 @@ async fn link_wechat(
 }
 
 /// The access token of a mini-program; `stale` is one WeChat refused.
-async fn access_token(app: &App, program: &MiniProgram, stale: Option<&str>) -> Reply<String> {
+pub(crate) async fn access_token(
+    app: &App,
+    program: &MiniProgram,
+    stale: Option<&str>,
+) -> Reply<String> {
     let fetch = async |force: bool| {
         let body = json!({
             "grant_type": "client_credential", "appid": program.app_id,
@@ -345,7 +353,7 @@ async fn access_token(app: &App, program: &MiniProgram, stale: Option<&str>) -> 
 }
 
 /// Whether WeChat refused the access token itself.
-fn token_refused(answer: &Value) -> bool {
+pub(crate) fn token_refused(answer: &Value) -> bool {
     matches!(answer.get("errcode").and_then(Value::as_i64), Some(40_001 | 40_014 | 42_001))
 }
 

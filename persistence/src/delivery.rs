@@ -220,6 +220,8 @@ pub fn lease(db: &mut Db, lease: Lease, limit: i64) -> Result<Vec<Delivery>> {
         .filter(earlier.field(d::target_id).eq(d::target_id))
         .filter(earlier.field(d::flow_id).eq(d::flow_id))
         .filter(earlier.field(d::next_at).is_not_null())
+        // Only servers are told in order; what people are sent is not held up by anything.
+        .filter(earlier.field(d::channel).eq(Channel::Webhook.name()))
         .filter(earlier.field(d::position).lt(d::position).or(
             earlier.field(d::position).eq(d::position).and(earlier.field(d::part).lt(d::part)),
         ));

@@ -309,11 +309,47 @@ pub fn agree(
     Ok(now)
 }
 
+/// Notes that somebody answered under a key; whether it is the first time. Kept as a quota nobody
+/// counts, which goes with the person.
+pub fn answered(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    key: Uuid,
+    at: Instant,
+) -> Result<bool> {
+    use wechat_quotas::dsl as q;
+    let insert = diesel::insert_into(wechat_quotas::table)
+        .values((
+            q::tenant_id.eq(Id(tenant.0)),
+            q::person_id.eq(Id(person.0)),
+            q::id.eq(format!("{KEY}{key}")),
+            q::remaining.eq(0),
+            q::changed_at.eq(At(at)),
+        ))
+        .on_conflict_do_nothing();
+    let first = each!(db, c => insert.execute(c))? == 1;
+    // A key is repeated within minutes; what is older need not be kept.
+    diesel::delete(wechat_quotas::table)
+        .filter(q::tenant_id.eq(Id(tenant.0)).and(q::person_id.eq(Id(person.0))))
+        .filter(q::id.like(format!("{KEY}%")).and(q::changed_at.lt(At(earlier(at)))))
+        .execute(db)?;
+    Ok(first)
+}
+
+/// What the name of a key begins with.
+const KEY: &str = "key:";
+
+fn earlier(at: Instant) -> Instant {
+    at - chrono::Duration::days(7)
+}
+
 /// The templates somebody agreed to, with how many are left.
 pub fn quotas(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<(String, i32)>> {
     Ok(wechat_quotas::table
         .filter(wechat_quotas::tenant_id.eq(Id(tenant.0)))
         .filter(wechat_quotas::person_id.eq(Id(person.0)))
+        .filter(wechat_quotas::id.not_like(format!("{KEY}%")))
         .order(wechat_quotas::id.asc())
         .select((wechat_quotas::id, wechat_quotas::remaining))
         .limit(100)

@@ -26,6 +26,20 @@ fn wechat() -> String {
     "https://api.weixin.qq.com".to_owned()
 }
 
+/// A small service that sends short messages: it is posted `{"id", "phone", "text"}` and answers
+/// JSON; 2xx means that it took the message, 4xx that it never will.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sms {
+    /// Its address.
+    pub url: String,
+    /// The header `Authorization` it wants.
+    pub authorization: Option<Secret>,
+    /// What texts begin with (签名), such as `【网格哨】`.
+    #[serde(default)]
+    pub signature: String,
+}
+
 /// The language a provider speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -29,6 +29,7 @@ const NAMES: &[&str] = &[
     "KEY",
     "MINI_PROGRAMS",
     "PROVIDERS",
+    "SMS",
     "WEBHOOK_NETWORKS",
     "VAULT_CIPHER",
     "VAULT_KEY",
@@ -82,6 +83,7 @@ fn set(given: &mut Partial, name: &str, value: &str) -> Result<(), Fault> {
         "KEY" => given.key = Some(Secret::from(value)),
         "MINI_PROGRAMS" => given.mini_programs = Some(list(name, value)?),
         "PROVIDERS" => given.providers = Some(list(name, value)?),
+        "SMS" => given.sms = Some(json(name, value)?),
         "WEBHOOK_NETWORKS" => given.webhook_networks = Some(parse(name, value)?),
         "VAULT_CIPHER" => given.vault_cipher = Some(one_of(name, value)?),
         "VAULT_KEY" => given.vault_key = Some(parse(name, value)?),
@@ -114,6 +116,11 @@ fn one_of<T: clap::ValueEnum>(name: &str, value: &str) -> Result<T, Fault> {
 
 /// A list of tables, as JSON. Not quoted when it is wrong: it holds secrets.
 fn list<T: DeserializeOwned>(name: &str, value: &str) -> Result<Vec<T>, Fault> {
+    json(name, value)
+}
+
+/// JSON; not quoted when it is wrong either.
+fn json<T: DeserializeOwned>(name: &str, value: &str) -> Result<T, Fault> {
     serde_json::from_str(value).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         Fault(format!(

@@ -147,7 +147,7 @@ impl Driver {
     }
 
     /// The token of one of the people, who logs in again where the last one is over.
-    fn token(&mut self, by: &str) -> Result<Option<String>, Failed> {
+    pub(super) fn token(&mut self, by: &str) -> Result<Option<String>, Failed> {
         if !self.tokens.contains_key(by) && PEOPLE.iter().any(|person| person.account == by) {
             let password = self.password.clone();
             self.login(by, &password)?;
@@ -155,7 +155,7 @@ impl Driver {
         Ok(self.tokens.get(by).cloned())
     }
 
-    fn record(&mut self, operation: &str, request: &Value, response: &Value) {
+    pub(super) fn record(&mut self, operation: &str, request: &Value, response: &Value) {
         let example =
             json!({ "request": shown(&hidden(request)), "response": shown(&hidden(response)) });
         self.examples.entry(operation.to_owned()).or_insert(example);

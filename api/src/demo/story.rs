@@ -8,6 +8,7 @@ mod patrols;
 mod people;
 mod personal;
 mod rules;
+mod telling;
 mod visits;
 mod ways;
 mod working;
@@ -34,11 +35,13 @@ pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>, time: Time)
     }
     let mut story = Story { driver, units: Vec::new(), time };
     story.find_units()?;
+    let listeners = story.listen(base)?;
     let case = story.report_and_file()?;
     story.blow_and_answer(&case)?;
     story.verify_and_close(&case)?;
     story.case_file(&case)?;
     story.verified(&case)?;
+    story.heard(&listeners)?;
     story.second_way()?;
     story.background()?;
     story.desks()?;
@@ -51,6 +54,7 @@ pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>, time: Time)
     story.rules()?;
     story.areas()?;
     story.patrols(city)?;
+    story.happened()?;
     say(&format!(
         "\n全部 {} 步成立。 / All {} steps held.",
         story.driver.steps(),
@@ -116,7 +120,7 @@ impl Story {
 
     fn find_units(&mut self) -> Done {
         say("\n—— 准备 / Before ——");
-        for code in ["420202", "420202-CG", "420202-SW", "420202-SC", "420202-HB"] {
+        for code in ["4202", "420202", "420202-CG", "420202-SW", "420202-SC", "420202-HB"] {
             let call = get("jiedao", "list_areas", format!("/api/v1/areas?code={code}"));
             let answer = self.driver.step(call, |a| text(a, "/items/0/name"))?;
             self.units.push((code.to_owned(), text(&answer, "/items/0/id")));

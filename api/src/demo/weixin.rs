@@ -31,6 +31,8 @@ pub struct Memory {
     pub fetched: u32,
     /// How often somebody insisted on a new one.
     pub forced: u32,
+    /// The subscribe messages and the messages of applications it took.
+    pub messages: Vec<Value>,
     /// The number of the access token that works.
     token: u32,
 }
@@ -58,6 +60,8 @@ impl Weixin {
                     json!({ "errcode": 0, "access_token": "corp-token", "expires_in": 7200 }),
                 ),
                 "/cgi-bin/auth/getuserinfo" => member(asked),
+                "/cgi-bin/message/subscribe/send" => subscribe_message(&mut memory, asked),
+                "/cgi-bin/message/send" => corp_message(&mut memory, asked),
                 _ => Said::Json(404, json!({ "errcode": -1, "errmsg": "no such path" })),
             }
         })?;
@@ -151,6 +155,48 @@ fn member(asked: &Asked) -> Said {
         Some(userid) => Said::Json(200, json!({ "errcode": 0, "userid": userid })),
         None => error(40_029, "invalid code"),
     }
+}
+
+/// A subscribe message, with the limits WeChat has; `tmpl-refused` is one nobody agreed to,
+/// `tmpl-unknown` one it does not know, `tmpl-busy` one it has no time for.
+fn subscribe_message(memory: &mut Memory, asked: &Asked) -> Said {
+    if asked.query("access_token") != access_token(memory.token) {
+        return error(42_001, "access_token expired");
+    }
+    let template = asked.field("template_id");
+    match template.as_str().unwrap_or_default() {
+        "tmpl-refused" => return error(43_101, "user refuse to accept the msg"),
+        "tmpl-unknown" => return error(40_037, "invalid template_id"),
+        "tmpl-busy" => return error(-1, "system error"),
+        _ => {}
+    }
+    if !asked.field("touser").as_str().is_some_and(|user| user.starts_with("owx")) {
+        return error(40_003, "invalid openid");
+    }
+    let data = asked.field("data");
+    let fits = |(name, field): (&String, &Value)| {
+        let length = field["value"].as_str().unwrap_or_default().chars().count();
+        let most = if name.starts_with("thing") { 20 } else { 32 };
+        (1..=most).contains(&length)
+    };
+    if !data.as_object().is_some_and(|fields| !fields.is_empty() && fields.iter().all(fits)) {
+        return error(47_003, "argument invalid! data.thing1.value invalid");
+    }
+    memory.messages.push(serde_json::from_slice(&asked.body).unwrap_or_default());
+    Said::Json(200, json!({ "errcode": 0, "errmsg": "ok", "msgid": memory.messages.len() }))
+}
+
+/// A message of an application of WeCom; members whose name begins with `nobody` are none.
+fn corp_message(memory: &mut Memory, asked: &Asked) -> Said {
+    if asked.query("access_token") != "corp-token" {
+        return error(40_014, "invalid access_token");
+    }
+    let user = asked.field("touser");
+    if user.as_str().is_some_and(|user| user.starts_with("nobody")) {
+        return Said::Json(200, json!({ "errcode": 0, "errmsg": "ok", "invaliduser": user }));
+    }
+    memory.messages.push(serde_json::from_slice(&asked.body).unwrap_or_default());
+    Said::Json(200, json!({ "errcode": 0, "errmsg": "ok", "msgid": "m1" }))
 }
 
 /// `phone-NUMBER`, each once; a code of `wx.login` is of another kind.

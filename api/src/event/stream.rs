@@ -64,6 +64,10 @@ pub struct StreamEvents {
     /// Only these types, separated by commas. 事件类型，逗号分隔。
     #[param(value_type = Option<String>, example = "case.closed,case.dispatched")]
     types: Option<Types>,
+    /// How long the stream lasts at most, in seconds, 0 to 3600; with 0 it ends when everything there
+    /// is was sent. 最长秒数。
+    #[param(minimum = 0, maximum = 3600, example = 600)]
+    seconds: Option<u32>,
 }
 
 /// One reader.
@@ -77,7 +81,7 @@ struct Reader {
     listening: Listening,
     /// Whether it has read everything once: who falls back after that is cut off.
     caught_up: bool,
-    begun: Instant,
+    until: Instant,
     closing: watch::Receiver<bool>,
 }
 
@@ -96,7 +100,8 @@ async fn stream_events(
     caller: Caller,
     params: Query<StreamEvents>,
 ) -> Reply<HttpResponse> {
-    let StreamEvents { cursor, types } = params.0;
+    let StreamEvents { cursor, types, seconds } = params.0;
+    let lifetime = seconds.map_or(LIFETIME, |given| Duration::from_secs(given.into()));
     let tenant = caller.tenant;
     let last = request.headers().get("last-event-id").map(|value| value.to_str());
     let last = last.map(|text| text.map_err(|_opaque| Problem::new(Code::CursorOutdated)));
@@ -112,7 +117,7 @@ async fn stream_events(
         types: types.unwrap_or_default(),
         caught_up: false,
         believed: now,
-        begun: now,
+        until: now + lifetime.min(LIFETIME),
         app,
         request,
         caller,
@@ -139,12 +144,15 @@ impl Reader {
     /// What is sent next; none when the stream ends.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if *self.closing.borrow() || self.begun.elapsed() > LIFETIME {
+            if *self.closing.borrow() {
                 return None;
             }
             match self.listening.behind(self.position, BATCH) {
                 Behind::Nothing => {
                     self.caught_up = true;
+                    if self.until <= Instant::now() {
+                        return None;
+                    }
                     if !self.waited().await {
                         self.known().await?;
                         return Some(Bytes::from_static(b": \n\n"));
@@ -179,7 +187,7 @@ impl Reader {
         tokio::select! {
             () = self.listening.news() => true,
             _ = self.closing.changed() => true,
-            () = tokio::time::sleep(HEARTBEAT) => false,
+            () = tokio::time::sleep(HEARTBEAT.min(self.until - Instant::now())) => false,
         }
     }
 

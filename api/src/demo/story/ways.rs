@@ -54,7 +54,30 @@ impl Story {
         call.expect = 201;
         self.driver.step(call, |a| format!("{} 已上报", text(a, "/number")))?;
         self.done(RESIDENT, "unbind_phone", "/api/v1/me/phone/unbind", json!({}))?;
-        self.done("jumin", "link_wechat", "/api/v1/me/wechat", phone("code-jumin"))
+        self.done("jumin", "link_wechat", "/api/v1/me/wechat", phone("code-jumin"))?;
+        self.subscribe()
+    }
+
+    /// The tenant says which template tells what, and a resident agrees to one message.
+    fn subscribe(&mut self) -> Done {
+        let template = json!({
+            "kind": "report_accepted", "template_id": "tmpl-accepted", "page": "pages/report",
+            "fields": [
+                { "name": "character_string1", "value": "number" },
+                { "name": "thing2", "value": "title" },
+                { "name": "thing3", "value": "text" },
+                { "name": "time4", "value": "time" },
+            ],
+        });
+        let rule = json!({ "document": { "wechat": [template] }, "note": "开通微信订阅消息" });
+        let publish = post("admin", "", "/api/v1/policies/notices".to_owned(), rule);
+        self.driver.step(publish, |_| "消息通知规则已发布".to_owned())?;
+        let path = "/api/v1/me/wechat/subscriptions".to_owned();
+        let answer = json!({ "results": { "tmpl-accepted": "accept" } });
+        let call = post("jumin", "answer_subscriptions", path.clone(), answer);
+        self.driver.step(call, |a| format!("剩余 {} 次", a["items"][0]["remaining"]))?;
+        self.driver.step(get("jumin", "list_subscriptions", path), |_| String::new())?;
+        Ok(())
     }
 
     fn by_wecom(&mut self) -> Done {

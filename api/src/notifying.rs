@@ -1,0 +1,238 @@
+//! Turns what happened into messages to people, and into what they are sent besides: once for
+//! every event, whichever replica does it, because how far the feed was read is written down with
+//! what came of it.
+
+use std::collections::HashMap;
+
+use domain::{
+    Instant,
+    actor::Permission,
+    case::Case,
+    delivery::State,
+    id::{PersonId, TenantId},
+    journal::{Entry, FlowKind, Hash},
+    notice::{self, Notice, NoticeKind, Preferences, To},
+    person::Person,
+    report::Report,
+};
+use persistence::{
+    Db, StoreError,
+    delivery::Delivery,
+    journal,
+    message::{self, Made, Message},
+    post,
+};
+use serde_json::json;
+
+use crate::{channel, state::App, world::World};
+
+/// How many entries are looked at once.
+const WINDOW: i64 = 200;
+
+/// The most people of a unit who are told something.
+const MOST: i64 = 50;
+
+/// Turns everything into messages that happened since it was done last; answers how many.
+pub async fn pass(app: &App) -> Result<u64, StoreError> {
+    let mut sum = 0;
+    for world in app.worlds.all() {
+        while let Some(count) = stretch(app, &world).await? {
+            sum += count;
+        }
+    }
+    Ok(sum)
+}
+
+/// One stretch of the feed; none when there is nothing new.
+async fn stretch(app: &App, world: &World) -> Result<Option<u64>, StoreError> {
+    let tenant = world.tenant.id;
+    let look = move |db: &mut Db| {
+        let from = message::read_until(db, tenant)?;
+        Ok((from, journal::after(db, tenant, from, WINDOW)?))
+    };
+    let (from, entries) = app.store.read(look).await?;
+    let Some((to, _)) = entries.last() else { return Ok(None) };
+    let (to, mut making) = (*to, Making::new(app, world));
+    for (position, entry) in &entries {
+        making.entry(*position, entry).await?;
+    }
+    let made = making.made;
+    let count = u64::try_from(made.messages.len()).unwrap_or(u64::MAX);
+    app.store.run(move |db| message::take(db, tenant, (from, to), &made)).await?;
+    // Where another replica was faster, the next look begins behind what it did.
+    Ok(Some(count))
+}
+
+/// What comes of a stretch, while it is being made.
+struct Making<'a> {
+    app: &'a App,
+    world: &'a World,
+    now: Instant,
+    made: Made,
+    preferences: HashMap<PersonId, Preferences>,
+}
+
+impl<'a> Making<'a> {
+    fn new(app: &'a App, world: &'a World) -> Self {
+        Self {
+            app,
+            world,
+            now: app.clock.now(),
+            made: Made::default(),
+            preferences: HashMap::new(),
+        }
+    }
+
+    async fn entry(&mut self, position: i64, entry: &Entry) -> Result<(), StoreError> {
+        let notices = self.notices(entry).await?;
+        for (no, notice) in notices.into_iter().enumerate() {
+            for person in self.people(&notice.to).await? {
+                if person.id != entry.actor {
+                    self.tell((position, no), entry, &notice, &person).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn notices(&self, entry: &Entry) -> Result<Vec<Notice>, StoreError> {
+        let (store, tenant) = (&self.app.store, entry.tenant);
+        let wrong = |error: serde_json::Error| {
+            StoreError::Inconsistent(format!("journal {}/{}: {error}", entry.flow_id, entry.seq))
+        };
+        if entry.flow == FlowKind::Report {
+            let Some(report) = store.look::<Report>(tenant, entry.flow_id).await? else {
+                return Ok(Vec::new());
+            };
+            let events: Vec<domain::report::Event> =
+                serde_json::from_str(&entry.events).map_err(wrong)?;
+            return Ok(events.iter().flat_map(|e| notice::of_report(&report.state, e)).collect());
+        }
+        if entry.flow == FlowKind::Case {
+            let Some(case) = store.look::<Case>(tenant, entry.flow_id).await? else {
+                return Ok(Vec::new());
+            };
+            let events: Vec<domain::case::Event> =
+                serde_json::from_str(&entry.events).map_err(wrong)?;
+            return Ok(events.iter().flat_map(|e| notice::of_case(&case.state, e)).collect());
+        }
+        Ok(Vec::new())
+    }
+
+    /// Whom a notice is for.
+    async fn people(&self, to: &To) -> Result<Vec<Person>, StoreError> {
+        let tenant = self.world.tenant.id;
+        match *to {
+            To::Person(id) => {
+                let found = self.app.store.look::<Person>(tenant, id.0).await?;
+                let active = found.filter(|person| {
+                    person.state.actor(tenant, &self.world.rules.powers).is_some()
+                });
+                Ok(active.map(|person| person.state.clone()).into_iter().collect())
+            }
+            To::Unit(unit, permission) => {
+                let Some(area) = self.world.areas.get(unit) else { return Ok(Vec::new()) };
+                let over = move |db: &mut Db| post::over(db, tenant, unit, MOST);
+                let mut people = self.app.store.read(over).await?;
+                people.retain(|person| {
+                    let actor = person.actor(tenant, &self.world.rules.powers);
+                    // Whoever answers for the unit itself, not for everything above it.
+                    let own = person.grants.iter().any(|g| g.over.id == unit && g.holds(self.now));
+                    own && actor.is_some_and(|a| a.may(permission, &area.path, self.now))
+                });
+                Ok(people)
+            }
+        }
+    }
+
+    /// Tells one person.
+    async fn tell(
+        &mut self,
+        (position, no): (i64, usize),
+        entry: &Entry,
+        notice: &Notice,
+        person: &Person,
+    ) -> Result<(), StoreError> {
+        let made_of = format!("message\n{}\n{no}\n{}", entry.hash.hex(), person.id);
+        let id = Hash::of(made_of.as_bytes()).id();
+        let message = Message {
+            person: person.id,
+            id,
+            kind: notice.kind,
+            title: format!("{} {}", notice.number, notice.title),
+            body: notice.text.clone(),
+            flow: entry.flow.name().to_owned(),
+            flow_id: entry.flow_id,
+            at: entry.at,
+            read_at: None,
+        };
+        self.made.messages.push(message);
+        let wants = self.wants(person.id).await?;
+        if !wants.wants(notice.kind) {
+            return Ok(());
+        }
+        let item = json!({
+            "kind": notice.kind, "label": notice.kind.label(), "number": notice.number,
+            "title": notice.title, "text": notice.text, "at": entry.at,
+        });
+        for channel in channel::reaching(self.app, self.world, person, notice.kind, &wants).await? {
+            let made_of = format!("delivery\n{id}\n{}", channel.name());
+            self.made.deliveries.push(Delivery {
+                tenant: entry.tenant,
+                id: Hash::of(made_of.as_bytes()).id(),
+                channel,
+                target: person.id.0,
+                event: id,
+                kind: notice.kind.name().to_owned(),
+                flow: entry.flow_id,
+                position,
+                part: i16::try_from(no).unwrap_or(i16::MAX),
+                content: item.to_string(),
+                state: State::Waiting,
+                attempts: 0,
+                created_at: self.now,
+                // In quiet hours, or where everything is wanted together once a day, it waits.
+                next_at: Some(wants.when(self.now)),
+                ended_at: None,
+                why: None,
+            });
+        }
+        Ok(())
+    }
+
+    async fn wants(&mut self, person: PersonId) -> Result<Preferences, StoreError> {
+        if let Some(known) = self.preferences.get(&person) {
+            return Ok(known.clone());
+        }
+        let tenant = self.world.tenant.id;
+        let read = move |db: &mut Db| message::preferences(db, tenant, person);
+        let found = self.app.store.read(read).await?;
+        self.preferences.insert(person, found.clone());
+        Ok(found)
+    }
+}
+
+/// Tells whoever manages webhooks in the whole tenant that one was stopped.
+pub async fn stopped(
+    app: &App,
+    tenant: TenantId,
+    webhook: uuid::Uuid,
+    (name, why): (&str, &str),
+) -> Result<Vec<Message>, StoreError> {
+    let Some(world) = app.worlds.get(tenant) else { return Ok(Vec::new()) };
+    let Some(root) = world.areas.root() else { return Ok(Vec::new()) };
+    let making = Making::new(app, &world);
+    let people = making.people(&To::Unit(root.id, Permission::ManageWebhooks)).await?;
+    let message = |person: Person| Message {
+        person: person.id,
+        id: Hash::of(format!("stopped\n{webhook}\n{}\n{}", making.now, person.id).as_bytes()).id(),
+        kind: NoticeKind::WebhookStopped,
+        title: name.to_owned(),
+        body: why.to_owned(),
+        flow: "webhook".to_owned(),
+        flow_id: webhook,
+        at: making.now,
+        read_at: None,
+    };
+    Ok(people.into_iter().map(message).collect())
+}

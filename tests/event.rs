@@ -1,0 +1,256 @@
+//! Events: the feed misses and doubles nothing, the stream goes on where it was, and both show
+//! what whoever asks may see.
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::harness::{City, Replica, each, on_both, report_at, settings, text};
+
+on_both! {
+    a_loop_is_told_in_order_and_page_by_page,
+    everybody_sees_the_events_of_what_they_may_see,
+    nothing_is_missed_or_doubled_while_many_write,
+    a_cursor_that_does_not_fit_is_refused,
+    only_the_types_that_were_asked_for,
+    a_stream_goes_on_where_it_was,
+    a_stream_tells_what_another_replica_committed,
+    a_stream_ends_with_the_rights_of_its_reader,
+}
+
+/// The feed to its end, in pages of so many.
+fn all(city: &City, by: &str, limit: u32, more: &str) -> Vec<Value> {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/api/v1/events?limit={limit}{more}{cursor}");
+        let page = city.by(by).get(&path).done();
+        items.extend(page["items"].as_array().unwrap().iter().cloned());
+        cursor = format!("&cursor={}", text(&page, "/next"));
+        if page["more"] == false {
+            return items;
+        }
+    }
+}
+
+fn types(events: &[Value]) -> Vec<String> {
+    events.iter().map(|event| text(event, "/type")).collect()
+}
+
+fn ids(events: &[Value]) -> Vec<String> {
+    events.iter().map(|event| text(event, "/id")).collect()
+}
+
+fn a_loop_is_told_in_order_and_page_by_page(city: &City) {
+    let case = city.fed_back();
+    let events = all(city, "dispatcher", 100, "");
+    let told = types(&events);
+    let expected = [
+        "report.submitted",
+        "report.filed",
+        "case.opened",
+        "case.escalated",
+        "case.dispatched",
+        "case.signed",
+        "case.fed_back",
+    ];
+    let of_it: Vec<&String> = told.iter().filter(|one| expected.contains(&one.as_str())).collect();
+    assert_eq!(of_it, expected.iter().collect::<Vec<_>>());
+    for limit in [1, 2, 3] {
+        assert_eq!(ids(&all(city, "dispatcher", limit, "")), ids(&events), "pages of {limit}");
+    }
+    let whole: BTreeSet<String> = ids(&events).into_iter().collect();
+    assert_eq!(whole.len(), events.len(), "each has an identity of its own");
+    let opened = events.iter().find(|event| event["type"] == "case.opened").unwrap();
+    assert_eq!(opened["subject"]["id"], json!(case));
+    assert_eq!(opened["label"], "立案");
+    let read = city.by("dispatcher").get(&text(opened, "/subject/path")).done();
+    assert_eq!(read["id"], json!(case));
+    // Who reported is not told.
+    let reporter = city.by("resident").id().to_string();
+    for event in &events {
+        assert!(!event.to_string().contains(&reporter), "{event:#}");
+    }
+    assert_eq!(events[0]["by"], "上报人");
+}
+
+fn everybody_sees_the_events_of_what_they_may_see(city: &City) {
+    city.fed_back();
+    let whole = all(city, "dispatcher", 100, "");
+    assert_eq!(all(city, "far_dispatcher", 100, ""), Vec::<Value>::new());
+    assert_eq!(all(city, "worker@9902", 100, ""), Vec::<Value>::new());
+    assert_eq!(all(city, "neighbour", 100, ""), Vec::<Value>::new());
+    let own = all(city, "resident", 100, "");
+    assert!(!own.is_empty() && own.len() <= whole.len());
+    city.by("").get("/api/v1/events").problem(401, "unauthenticated");
+}
+
+fn nothing_is_missed_or_doubled_while_many_write(city: &City) {
+    const WRITERS: usize = 6;
+    const EACH: usize = 25;
+    let over = AtomicBool::new(false);
+    let (sent, read) = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let (mut seen, mut cursor) = (Vec::new(), String::new());
+            loop {
+                // Looked at before it is read: what was sent until then must be there.
+                let last = over.load(Ordering::SeqCst);
+                let path = format!("/api/v1/events?limit=7&types=report.submitted{cursor}");
+                let page = city.by("dispatcher").get(&path).done();
+                seen.extend(each(&page, "/subject/id"));
+                cursor = format!("&cursor={}", text(&page, "/next"));
+                if last && page["more"] == false {
+                    return seen;
+                }
+            }
+        });
+        let write = || (0..EACH).map(|_| city.received()).collect::<Vec<_>>();
+        let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(write)).collect();
+        let sent: Vec<String> =
+            writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
+        over.store(true, Ordering::SeqCst);
+        (sent, reader.join().unwrap())
+    });
+    assert_eq!(read.len(), WRITERS * EACH);
+    let (sent, told): (BTreeSet<_>, BTreeSet<_>) =
+        (sent.into_iter().collect(), read.iter().cloned().collect());
+    assert_eq!(told, sent);
+}
+
+fn a_cursor_that_does_not_fit_is_refused(city: &City) {
+    city.received();
+    let page = city.by("dispatcher").get("/api/v1/events").done();
+    let next = text(&page, "/next");
+    city.by("worker@9902")
+        .get(&format!("/api/v1/events?cursor={next}"))
+        .problem(410, "cursor_outdated");
+    for wrong in ["x", "AAAA", &"A".repeat(150), &format!("{next}A")] {
+        let path = format!("/api/v1/events?cursor={wrong}");
+        city.by("dispatcher").get(&path).problem(410, "cursor_outdated");
+    }
+    let long = format!("/api/v1/events?cursor={}", "A".repeat(3000));
+    city.by("dispatcher").get(&long).problem(410, "cursor_outdated");
+    // From now on there is nothing yet; then there is.
+    let now = city.by("dispatcher").get("/api/v1/events?from_now=true").done();
+    assert_eq!(now["items"], json!([]));
+    let report = city.received();
+    let path = format!("/api/v1/events?cursor={}", text(&now, "/next"));
+    assert_eq!(each(&city.by("dispatcher").get(&path).done(), "/subject/id"), [report]);
+}
+
+fn only_the_types_that_were_asked_for(city: &City) {
+    city.filed();
+    let told = types(&all(city, "dispatcher", 2, "&types=case.opened,report.filed"));
+    assert_eq!(told, ["report.filed", "case.opened"]);
+    let answer = city.by("dispatcher").get("/api/v1/events?types=case.exploded");
+    answer.problem(400, "invalid_query");
+    let known = city.by("worker").get("/api/v1/event_types").done();
+    let known = known.as_array().unwrap();
+    assert!(known.iter().any(|one| one["type"] == "case.opened" && one["label"] == "立案"));
+}
+
+/// A reader of the stream, line by line.
+struct Reader(BufReader<TcpStream>);
+
+impl Reader {
+    fn open(city: &City, base: &str, by: &str, path: &str, last: Option<&str>) -> Self {
+        let address = base.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let token = city.token(by).unwrap();
+        let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\n{last}\r\n"
+        )
+        .unwrap();
+        let mut reader = Self(BufReader::new(stream));
+        let status = reader.line().unwrap();
+        assert!(status.starts_with("HTTP/1.1 200"), "{status}");
+        while reader.line().unwrap() != "retry: 2000" {}
+        reader
+    }
+
+    /// The next line; none at the end.
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let read = self.0.read_line(&mut line).expect("the stream goes on");
+        // The last chunk is an empty one; the connection could be used again.
+        (read > 0 && line != "0\r\n").then(|| line.trim_end().to_owned())
+    }
+
+    /// The next event: its id, its type and what is told.
+    fn event(&mut self) -> Option<(String, String, Value)> {
+        let (mut id, mut kind) = (String::new(), String::new());
+        loop {
+            let line = self.line()?;
+            if let Some(text) = line.strip_prefix("id: ") {
+                text.clone_into(&mut id);
+            } else if let Some(text) = line.strip_prefix("event: ") {
+                text.clone_into(&mut kind);
+            } else if let Some(text) = line.strip_prefix("data: ") {
+                return Some((id, kind, serde_json::from_str(text).unwrap()));
+            }
+        }
+    }
+}
+
+const STREAM: &str = "/api/v1/events/stream";
+
+fn a_stream_goes_on_where_it_was(city: &City) {
+    city.received();
+    let mut reader = Reader::open(city, &city.base, "dispatcher", STREAM, None);
+    let first = city.received();
+    let (id, kind, told) = reader.event().unwrap();
+    assert_eq!((kind.as_str(), text(&told, "/subject/id")), ("report.submitted", first.clone()));
+    drop(reader);
+    // Missed while nobody listened; of a filing there are three events in two entries.
+    let case = city.filed_from(&first);
+    let mut reader = Reader::open(city, &city.base, "dispatcher", STREAM, Some(&id));
+    let (_, filed, _) = reader.event().unwrap();
+    let (id, opened, told) = reader.event().unwrap();
+    assert_eq!([filed, opened], ["report.filed", "case.opened"]);
+    assert_eq!(text(&told, "/subject/id"), case);
+    drop(reader);
+    // The same cursor serves the feed, and from the beginning everything is there once.
+    let page = city.by("dispatcher").get(&format!("/api/v1/events?cursor={id}")).done();
+    assert_eq!(page["items"], json!([]));
+    let now = text(&city.by("dispatcher").get("/api/v1/events?limit=1").done(), "/next");
+    let path = format!("{STREAM}?seconds=0&cursor={now}");
+    let mut reader = Reader::open(city, &city.base, "dispatcher", &path, None);
+    let mut rest = Vec::new();
+    while let Some((_, _, told)) = reader.event() {
+        rest.push(text(&told, "/id"));
+    }
+    assert_eq!(rest, ids(&all(city, "dispatcher", 100, ""))[1..]);
+    let gone = city.by("dispatcher").call("GET", STREAM).header("Last-Event-ID", "x").send();
+    gone.problem(410, "cursor_outdated");
+}
+
+fn a_stream_tells_what_another_replica_committed(city: &City) {
+    let replica = Replica::open(city, settings(&city.database.url));
+    let path = format!("{STREAM}?types=report.submitted");
+    let mut reader = Reader::open(city, &replica.base, "dispatcher", &path, None);
+    let sent: Vec<String> = (0..5).map(|_| city.received()).collect();
+    let told: Vec<String> =
+        (0..5).map(|_| text(&reader.event().unwrap().2, "/subject/id")).collect();
+    assert_eq!(told, sent);
+}
+
+fn a_stream_ends_with_the_rights_of_its_reader(city: &City) {
+    let mut reader = Reader::open(city, &city.base, "worker", STREAM, None);
+    let report = city.received();
+    assert_eq!(text(&reader.event().unwrap().2, "/subject/id"), report);
+    let worker = city.by("worker").id();
+    let reason = json!({ "reason": "调离" });
+    city.by("admin").post(&format!("/api/v1/people/{worker}/suspend"), &reason).done();
+    // Who reads is looked up anew after two seconds.
+    std::thread::sleep(Duration::from_millis(2200));
+    city.by("resident").post("/api/v1/reports", &report_at(110.005, 30.005)).done();
+    assert_eq!(reader.event(), None);
+}

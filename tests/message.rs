@@ -1,0 +1,356 @@
+//! Messages: people are told what comes up for them, once, by the ways they agreed to, and never in
+//! the night if they said so.
+
+use actix_web::rt::System;
+use api::{
+    config::{Kind, MiniProgram, Provider, Secret, Sms},
+    delivering,
+    demo::{
+        standin::{Said, Standin},
+        weixin::{APP_ID, SECRET, Weixin},
+    },
+};
+use chrono::{Duration, Timelike};
+use serde_json::{Value, json};
+
+use crate::harness::{City, Engine, each, key, seed, solved, text};
+
+/// A city with WeChat, WeCom and a sender of short messages beside it.
+struct Outside {
+    weixin: Weixin,
+    _sms: Standin,
+    sent: std::sync::Arc<std::sync::Mutex<Vec<Value>>>,
+}
+
+fn open(engine: Engine) -> (City, Outside) {
+    let weixin = Weixin::start().expect("a stand-in");
+    let sent: std::sync::Arc<std::sync::Mutex<Vec<Value>>> = std::sync::Arc::default();
+    let ours = std::sync::Arc::clone(&sent);
+    let sms = Standin::serve(move |asked| {
+        assert_eq!(asked.headers["authorization"], "Bearer sms-secret");
+        let body: Value = serde_json::from_slice(&asked.body).unwrap();
+        let status = if body["phone"] == "13800000000" { 422 } else { 200 };
+        ours.lock().unwrap().push(body);
+        Said::Json(status, json!({ "ok": true }))
+    })
+    .expect("a stand-in");
+    let city = City::with(engine, |settings| {
+        settings.mini_programs = vec![MiniProgram {
+            app_id: APP_ID.to_owned(),
+            secret: Secret::from(SECRET),
+            tenant: Some(seed::CITY.to_owned()),
+            url: weixin.server.base.clone(),
+        }];
+        settings.providers = vec![Provider {
+            name: "wecom".to_owned(),
+            label: "企业微信".to_owned(),
+            kind: Kind::Wecom,
+            tenant: Some(seed::CITY.to_owned()),
+            client_id: "ww1".to_owned(),
+            client_secret: Secret::from(SECRET),
+            redirect_uri: "https://grid.example/login".to_owned(),
+            claim: "userid".to_owned(),
+            issuer: None,
+            authorize_url: None,
+            token_url: None,
+            userinfo_url: None,
+            api_url: Some(weixin.server.base.clone()),
+            agent_id: Some("1000002".to_owned()),
+            scope: None,
+            ca_file: None,
+            second_factor: false,
+        }];
+        settings.sms = Some(Sms {
+            url: format!("{}/send", sms.base),
+            authorization: Some(Secret::from("Bearer sms-secret")),
+            signature: "【网格哨】".to_owned(),
+        });
+    });
+    (city, Outside { weixin, _sms: sms, sent })
+}
+
+macro_rules! on_both {
+    ($($story:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $story() {
+                let (city, outside) = super::open(crate::harness::Engine::Sqlite);
+                super::$story(&city, &outside);
+            })+
+        }
+        mod postgres {
+            $(#[test]
+            fn $story() {
+                let (city, outside) = super::open(crate::harness::Engine::Postgres);
+                super::$story(&city, &outside);
+            })+
+        }
+    };
+}
+
+on_both! {
+    people_are_told_what_comes_up_for_them_once,
+    a_subscribe_message_takes_one_of_what_was_agreed_to,
+    what_wechat_refuses_for_good_is_not_tried_again,
+    a_busy_wechat_is_asked_again,
+    staff_are_told_by_wecom_and_not_at_night,
+    what_waited_goes_out_together,
+    short_messages_need_a_switch_a_consent_and_a_number,
+    what_is_wrong_with_wishes_is_told,
+    whoever_is_erased_is_forgotten,
+}
+
+fn pass(city: &City) -> u64 {
+    let app = city.app.clone();
+    System::new().block_on(async move { delivering::pass(&app).await.expect("it can look") })
+}
+
+fn messages(city: &City, by: &str) -> Vec<String> {
+    let mut kinds = each(&city.by(by).get("/api/v1/me/messages?limit=100").done(), "/kind");
+    kinds.reverse();
+    kinds
+}
+
+fn publish(city: &City, document: &Value) {
+    let rule = json!({ "document": document, "note": "开通消息" });
+    city.by("admin").post("/api/v1/policies/notices", &rule).done();
+}
+
+fn template(kind: &str, id: &str) -> Value {
+    json!({
+        "kind": kind, "template_id": id,
+        "fields": [{ "name": "thing1", "value": "title" }, { "name": "thing2", "value": "text" },
+                   { "name": "character_string3", "value": "number" }, { "name": "time4", "value": "time" }],
+    })
+}
+
+/// The resident at WeChat, who agreed to messages of a template.
+fn subscribed(city: &City, id: &str, times: usize) {
+    let link = json!({ "app_id": APP_ID, "code": format!("code-{}", &key()[24..]) });
+    city.by("resident").post("/api/v1/me/wechat", &link).done();
+    for _ in 0..times {
+        let answer = json!({ "results": { id: "accept" } });
+        city.by("resident").post("/api/v1/me/wechat/subscriptions", &answer).done();
+    }
+}
+
+fn left(city: &City) -> i64 {
+    let shown = city.by("resident").get("/api/v1/me/wechat/subscriptions").done();
+    shown["items"][0]["remaining"].as_i64().unwrap()
+}
+
+/// The deliveries to somebody: their channels and how far they are.
+fn deliveries(city: &City, by: &str) -> Vec<(String, String)> {
+    let id = city.by(by).id();
+    let path = format!("/api/v1/deliveries?limit=100&target={id}");
+    let shown = city.by("admin").get(&path).done();
+    let all = each(&shown, "/channel").into_iter().zip(each(&shown, "/state"));
+    let mut all: Vec<_> = all.collect();
+    all.reverse();
+    all
+}
+
+fn people_are_told_what_comes_up_for_them_once(city: &City, _: &Outside) {
+    let case = city.verified();
+    city.on("hotline", &case, "callback", &solved());
+    city.on("dispatcher", &case, "close", &json!({}));
+    pass(city);
+    pass(city);
+    assert_eq!(messages(city, "resident"), ["report_accepted", "answer_asked", "case_closed"]);
+    assert_eq!(messages(city, "community"), ["case_given"]);
+    assert_eq!(messages(city, "sibling"), Vec::<String>::new());
+    let shown = city.by("resident").get("/api/v1/me/messages?limit=1").done();
+    assert_eq!(shown["items"][0]["flow_id"], json!(case));
+    // What one does is no news to oneself, and what is of one person is no other's.
+    assert!(!messages(city, "dispatcher").contains(&"case_closed".to_owned()));
+    let count = |by: &str| city.by(by).get("/api/v1/me/messages/unread").done()["unread"].clone();
+    assert_eq!(count("resident"), 3);
+    let id = text(&shown, "/items/0/id");
+    city.by("neighbour").post("/api/v1/me/messages/read", &json!({ "ids": [id] })).done();
+    assert_eq!(count("resident"), 3);
+    let read = json!({ "ids": [id] });
+    assert_eq!(city.by("resident").post("/api/v1/me/messages/read", &read).done()["count"], 1);
+    assert_eq!(count("resident"), 2);
+    let unread = city.by("resident").get("/api/v1/me/messages?unread=true").done();
+    assert_eq!(unread["items"].as_array().unwrap().len(), 2);
+    city.by("resident").post("/api/v1/me/messages/read", &json!({})).done();
+    assert_eq!(count("resident"), 0);
+}
+
+fn a_subscribe_message_takes_one_of_what_was_agreed_to(city: &City, outside: &Outside) {
+    publish(city, &json!({ "wechat": [template("report_accepted", "tmpl-1")] }));
+    subscribed(city, "tmpl-1", 1);
+    let same = key();
+    for _ in 0..2 {
+        // The same answer sent twice counts once.
+        let answer = json!({ "results": { "tmpl-1": "accept" } });
+        city.by("resident").post_as(&same, "/api/v1/me/wechat/subscriptions", &answer).done();
+    }
+    assert_eq!(left(city), 2);
+    let long = json!({
+        "title": "这个标题比微信允许的二十个字符要长得多所以必须截断", "text": "路灯不亮", "category": "A02",
+        "place": { "point": { "lng": 110.005, "lat": 30.005, "coord_type": "wgs84" } },
+    });
+    let report = text(&city.by("resident").post("/api/v1/reports", &long).done(), "/id");
+    // The token may end at any time.
+    outside.weixin.end_token();
+    city.filed_from(&report);
+    pass(city);
+    let sent = outside.weixin.memory(|memory| memory.messages.clone());
+    assert_eq!(sent.len(), 1, "{sent:#?}");
+    let title = text(&sent[0], "/data/thing1/value");
+    assert_eq!((title.chars().count(), title.chars().last()), (20, Some('…')));
+    assert_eq!(left(city), 1);
+    for _ in 0..2 {
+        city.filed();
+        pass(city);
+    }
+    assert_eq!(outside.weixin.memory(|memory| memory.messages.len()), 2);
+    let told = deliveries(city, "resident");
+    let wechat = |state: &str| ("wechat".to_owned(), state.to_owned());
+    assert_eq!(told, [wechat("delivered"), wechat("delivered"), wechat("skipped")]);
+}
+
+fn what_wechat_refuses_for_good_is_not_tried_again(city: &City, _: &Outside) {
+    publish(city, &json!({ "wechat": [template("report_accepted", "tmpl-refused")] }));
+    subscribed(city, "tmpl-refused", 3);
+    city.filed();
+    pass(city);
+    city.advance(Duration::days(5));
+    pass(city);
+    assert_eq!(deliveries(city, "resident"), [("wechat".to_owned(), "failed".to_owned())]);
+    assert_eq!(left(city), 0, "whoever refuses has agreed to none");
+    let id = city.by("resident").id();
+    let listed = city.by("admin").get(&format!("/api/v1/deliveries?target={id}")).done();
+    let path = format!("/api/v1/deliveries/{}", text(&listed, "/items/0/id"));
+    let shown = city.by("admin").get(&path).done();
+    assert_eq!(shown["attempts"].as_array().unwrap().len(), 1);
+    assert_eq!(shown["attempts"][0]["response"], "errcode 43101");
+    assert!(!shown.to_string().contains(&format!("o{APP_ID}")), "no openid in the record");
+}
+
+fn a_busy_wechat_is_asked_again(city: &City, _: &Outside) {
+    publish(city, &json!({ "wechat": [template("report_accepted", "tmpl-busy")] }));
+    subscribed(city, "tmpl-busy", 1);
+    city.filed();
+    pass(city);
+    assert_eq!(deliveries(city, "resident"), [("wechat".to_owned(), "waiting".to_owned())]);
+    publish(city, &json!({ "wechat": [template("report_accepted", "tmpl-1")] }));
+    let answer = json!({ "results": { "tmpl-1": "accept" } });
+    city.by("resident").post("/api/v1/me/wechat/subscriptions", &answer).done();
+    city.advance(Duration::seconds(10));
+    pass(city);
+    assert_eq!(deliveries(city, "resident"), [("wechat".to_owned(), "delivered".to_owned())]);
+}
+
+/// Quiet hours that began an hour ago, by the clock on the wall, and end in two hours.
+fn quiet(city: &City) -> Value {
+    let hour = |hours: i64| {
+        let at = domain::rules::local(city.now() + Duration::hours(hours));
+        format!("{:02}:{:02}", at.hour(), at.minute())
+    };
+    json!({ "quiet": { "from": hour(-1), "until": hour(2) } })
+}
+
+fn staff_are_told_by_wecom_and_not_at_night(city: &City, outside: &Outside) {
+    city.dispatched();
+    pass(city);
+    let sent = outside.weixin.memory(|memory| memory.messages.clone());
+    let to: Vec<String> = sent.iter().map(|one| text(one, "/touser")).collect();
+    assert_eq!(to, ["community"]);
+    assert!(text(&sent[0], "/text/content").contains("派给本单位"));
+    city.by("community").post("/api/v1/me/message_preferences", &quiet(city)).done();
+    city.dispatched();
+    pass(city);
+    assert_eq!(outside.weixin.memory(|memory| memory.messages.len()), 1);
+    city.advance(Duration::hours(2));
+    pass(city);
+    assert_eq!(outside.weixin.memory(|memory| memory.messages.len()), 2);
+    let muted = json!({ "muted": ["case_given"] });
+    city.by("community").post("/api/v1/me/message_preferences", &muted).done();
+    city.dispatched();
+    pass(city);
+    assert_eq!(outside.weixin.memory(|memory| memory.messages.len()), 2);
+    assert_eq!(messages(city, "community").len(), 3, "the list of messages has all of them");
+}
+
+fn what_waited_goes_out_together(city: &City, outside: &Outside) {
+    city.by("community").post("/api/v1/me/message_preferences", &quiet(city)).done();
+    for _ in 0..3 {
+        city.dispatched();
+    }
+    pass(city);
+    assert_eq!(outside.weixin.memory(|memory| memory.messages.len()), 0);
+    city.advance(Duration::hours(2) + Duration::minutes(1));
+    pass(city);
+    let sent = outside.weixin.memory(|memory| memory.messages.clone());
+    assert_eq!(sent.len(), 1);
+    assert_eq!(text(&sent[0], "/text/content").matches("派给本单位").count(), 3);
+    assert!(deliveries(city, "community").iter().all(|(_, state)| state == "delivered"));
+}
+
+fn short_messages_need_a_switch_a_consent_and_a_number(city: &City, outside: &Outside) {
+    let sent = || outside.sent.lock().unwrap().clone();
+    publish(city, &json!({ "sms": ["report_accepted"] }));
+    city.filed();
+    pass(city);
+    let wants = json!({ "sms": true });
+    city.by("resident").post("/api/v1/me/message_preferences", &wants).done();
+    city.filed();
+    pass(city);
+    assert_eq!(sent(), Vec::<Value>::new(), "nobody agreed to that");
+    let consent = json!({ "purpose": "notification", "given": true, "version": "1" });
+    city.by("resident").post("/api/v1/me/consents", &consent).done();
+    city.filed();
+    pass(city);
+    assert_eq!(deliveries(city, "resident"), [("sms".to_owned(), "skipped".to_owned())]);
+    let bind = json!({ "app_id": APP_ID, "code": "phone-13900001111" });
+    city.by("resident").post("/api/v1/me/phone", &bind).done();
+    city.filed();
+    pass(city);
+    let told = sent();
+    assert_eq!((told.len(), told[0]["phone"].as_str()), (1, Some("13900001111")));
+    assert!(text(&told[0], "/text").starts_with("【网格哨】"));
+    // A number the sender refuses is not tried again.
+    let bind = json!({ "app_id": APP_ID, "code": "phone-13800000000" });
+    city.by("resident").post("/api/v1/me/phone", &bind).done();
+    city.filed();
+    pass(city);
+    city.advance(Duration::days(1));
+    pass(city);
+    assert_eq!(sent().len(), 2);
+    let states: Vec<String> = deliveries(city, "resident").into_iter().map(|(_, s)| s).collect();
+    assert_eq!(states, ["skipped", "delivered", "failed"]);
+}
+
+fn what_is_wrong_with_wishes_is_told(city: &City, _: &Outside) {
+    let asked = |body: &Value| city.by("community").post("/api/v1/me/message_preferences", body);
+    let wrong = json!({ "quiet": { "from": "25:00", "until": "07:00" } });
+    assert_eq!(asked(&wrong).fault_at("/quiet/from"), "not_an_hour");
+    assert_eq!(asked(&json!({ "digest": "noon" })).fault_at("/digest"), "not_an_hour");
+    asked(&json!({ "muted": ["everything"] })).problem(400, "invalid_body");
+    publish(city, &json!({ "wechat": [template("report_accepted", "tmpl-1")] }));
+    let subscribe =
+        |body: &Value| city.by("resident").post("/api/v1/me/wechat/subscriptions", body);
+    let unknown = json!({ "results": { "tmpl-9": "accept" } });
+    assert_eq!(subscribe(&unknown).fault_at("/results/tmpl-9"), "unknown_template");
+    let odd = json!({ "results": { "tmpl-1": "perhaps" } });
+    assert_eq!(subscribe(&odd).fault_at("/results/tmpl-1"), "unknown_answer");
+    let rule = json!({ "document": { "wechat": [{ "kind": "report_accepted", "template_id": "t",
+        "fields": [{ "name": "headline1", "value": "title" }] }] }, "note": "试" });
+    let told = city.by("admin").post("/api/v1/policies/notices", &rule).problem(422, "unsound");
+    assert!(told.to_string().contains("thing1"), "{told:#}");
+}
+
+fn whoever_is_erased_is_forgotten(city: &City, _: &Outside) {
+    publish(city, &json!({ "wechat": [template("report_accepted", "tmpl-busy")] }));
+    subscribed(city, "tmpl-busy", 1);
+    city.filed();
+    pass(city);
+    let id = city.by("resident").id();
+    let reason = json!({ "reason": "本人要求" });
+    city.by("resident").post("/api/v1/me/erasure", &reason).done();
+    let listed = city.by("admin").get(&format!("/api/v1/deliveries?target={id}")).done();
+    assert_eq!(each(&listed, "/state"), ["skipped"]);
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}

@@ -1,0 +1,468 @@
+//! Webhooks: signed, in order, until they are taken or given up, and never to somebody inside who
+//! was not named.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration as Wait,
+};
+
+use actix_web::rt::System;
+use api::{
+    delivering,
+    demo::standin::{Asked, Said, Standin},
+    state::App,
+};
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::harness::{City, each, key, on_both, seed, settings, text};
+
+on_both! {
+    an_event_is_signed_and_told_once,
+    events_of_a_case_come_in_order_and_wait_for_each_other,
+    a_receiver_that_fails_for_hours_misses_nothing,
+    a_receiver_that_is_gone_is_told_nothing_more,
+    a_receiver_that_fails_for_a_day_is_paused_and_goes_on_later,
+    two_replicas_tell_everything_once,
+    what_was_sent_and_not_written_down_is_sent_again_under_the_same_identity,
+    a_secret_is_rotated_without_missing_anything,
+    cloudevents_on_request,
+    only_the_area_and_the_types_that_were_asked_for,
+    a_failed_delivery_is_replayed_on_request,
+    addresses_from_inside_are_refused,
+    redirects_are_not_followed,
+    what_is_wrong_with_a_webhook_is_told,
+    nobody_else_manages_webhooks,
+}
+
+/// What a receiver was told, and how it answers.
+struct Kept {
+    asked: Vec<Asked>,
+    answer: u16,
+}
+
+/// A server that is told events.
+struct Receiver {
+    server: Standin,
+    kept: Arc<Mutex<Kept>>,
+}
+
+impl Receiver {
+    fn start() -> Self {
+        let kept = Arc::new(Mutex::new(Kept { asked: Vec::new(), answer: 200 }));
+        let ours = Arc::clone(&kept);
+        let server = Standin::serve(move |asked| {
+            let mut kept = ours.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.asked.push(asked.clone());
+            match kept.answer {
+                0 => Said::Nothing,
+                1 => Said::Late(Wait::from_secs(4), json!({})),
+                301 => Said::Raw(
+                    b"HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:1/elsewhere\r\n\
+                      Content-Length: 0\r\n\r\n"
+                        .into(),
+                ),
+                status => Said::Json(status, json!({ "told": true })),
+            }
+        });
+        Self { server: server.expect("a receiver"), kept }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answers(&self, status: u16) {
+        self.lock().answer = status;
+    }
+
+    fn told(&self) -> Vec<Asked> {
+        self.lock().asked.clone()
+    }
+
+    fn types(&self) -> Vec<String> {
+        self.told().iter().map(|asked| asked.field("type").as_str().unwrap().to_owned()).collect()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.told().iter().map(|asked| asked.headers["webhook-id"].clone()).collect()
+    }
+}
+
+/// One look of the engine; how many were tried.
+fn pass(city: &City) -> u64 {
+    let app = city.app.clone();
+    System::new().block_on(async move { delivering::pass(&app).await.expect("it can look") })
+}
+
+fn body(city: &City, url: &str, types: &[&str]) -> Value {
+    json!({ "name": "热线平台", "url": url, "area_id": city.area(seed::CITY), "types": types })
+}
+
+/// Registers a webhook; what was answered.
+fn registered(city: &City, receiver: &Receiver, types: &[&str]) -> Value {
+    let url = format!("{}/hook", receiver.server.base);
+    city.by("admin").post("/api/v1/webhooks", &body(city, &url, types)).done()
+}
+
+/// Whether one of the signatures of a request is by this secret, as the library of Standard Webhooks
+/// computes it; the time it carries is that of the story.
+fn signed(asked: &Asked, secret: &str) -> bool {
+    let library = standardwebhooks::Webhook::new(secret).unwrap();
+    let at = asked.headers["webhook-timestamp"].parse().unwrap();
+    let own = library.sign(&asked.headers["webhook-id"], at, &asked.body).unwrap();
+    asked.headers["webhook-signature"].split(' ').any(|one| one == own)
+}
+
+fn deliveries(city: &City, hook: &Value) -> Value {
+    let id = text(hook, "/id");
+    city.by("admin").get(&format!("/api/v1/deliveries?limit=100&target={id}")).done()
+}
+
+fn an_event_is_signed_and_told_once(city: &City) {
+    let receiver = Receiver::start();
+    let hook = registered(city, &receiver, &["report.submitted"]);
+    let report = city.received();
+    pass(city);
+    pass(city);
+    let told = receiver.told();
+    assert_eq!(receiver.types(), ["report.submitted"]);
+    assert_eq!(told[0].path, "/hook");
+    assert_eq!(told[0].headers["content-type"], "application/json");
+    assert!(signed(&told[0], &text(&hook, "/secret")));
+    assert!(!signed(&told[0], "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
+    let data = told[0].field("data");
+    assert_eq!(text(&data, "/subject/id"), report);
+    assert_eq!(text(&data, "/id"), told[0].headers["webhook-id"]);
+    // The same event in the feed has the same identity.
+    let feed = city.by("dispatcher").get("/api/v1/events?types=report.submitted").done();
+    assert_eq!(each(&feed, "/id"), receiver.ids());
+    let listed = deliveries(city, &hook);
+    assert_eq!(each(&listed, "/state"), ["delivered"]);
+    let path = format!("/api/v1/deliveries/{}", text(&listed, "/items/0/id"));
+    let shown = city.by("admin").get(&path).done();
+    let attempt = &shown["attempts"][0];
+    assert_eq!(json!([attempt["status"], attempt["outcome"]]), json!([200, "taken"]));
+    assert!(text(attempt, "/response").contains("told"));
+    assert!(!shown.to_string().contains("whsec_"));
+}
+
+fn events_of_a_case_come_in_order_and_wait_for_each_other(city: &City) {
+    let receiver = Receiver::start();
+    registered(city, &receiver, &["case.opened", "case.escalated", "case.dispatched"]);
+    receiver.answers(500);
+    let case = city.dispatched();
+    pass(city);
+    assert_eq!(receiver.types(), ["case.opened"], "the next one waits for it");
+    // What is about another case does not wait.
+    let other = city.filed();
+    pass(city);
+    let about = |asked: &Asked| text(&asked.field("data"), "/subject/id");
+    assert_eq!(receiver.told().iter().map(about).collect::<Vec<_>>(), [case, other]);
+    receiver.answers(200);
+    city.advance(Duration::seconds(10));
+    pass(city);
+    let told = receiver.types();
+    let of_first = ["case.opened", "case.escalated", "case.dispatched"];
+    assert_eq!(told.iter().filter(|one| of_first.contains(&one.as_str())).count(), 6);
+    let at = |kind| told.iter().rposition(|one| one == kind).unwrap();
+    assert!(at("case.escalated") < at("case.dispatched"));
+}
+
+fn a_receiver_that_fails_for_hours_misses_nothing(city: &City) {
+    let receiver = Receiver::start();
+    let hook = registered(city, &receiver, &["report.submitted"]);
+    let mut sent = BTreeSet::new();
+    for (hour, answer) in [500, 0, 429, 503, 404].into_iter().enumerate() {
+        receiver.answers(answer);
+        sent.insert(city.received());
+        pass(city);
+        assert!(!receiver.told().is_empty(), "hour {hour}");
+        city.advance(Duration::hours(1));
+        pass(city);
+    }
+    receiver.answers(200);
+    receiver.lock().asked.clear();
+    for _ in 0..24 {
+        city.advance(Duration::hours(1));
+        pass(city);
+    }
+    let about = |asked: &Asked| text(&asked.field("data"), "/subject/id");
+    let told: Vec<String> = receiver.told().iter().map(about).collect();
+    assert_eq!(told.len(), 5, "each was taken once");
+    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), sent);
+    assert!(each(&deliveries(city, &hook), "/state").iter().all(|state| state == "delivered"));
+    let id = text(&deliveries(city, &hook), "/items/4/id");
+    let shown = city.by("admin").get(&format!("/api/v1/deliveries/{id}")).done();
+    let tried = shown["attempts"].as_array().unwrap();
+    assert!(tried.len() > 3, "every attempt is on record: {shown:#}");
+    assert_eq!(tried[0]["status"], 500);
+    assert!(tried.iter().any(|one| one["status"] == Value::Null && one["response"] != ""));
+}
+
+fn a_receiver_that_is_gone_is_told_nothing_more(city: &City) {
+    let receiver = Receiver::start();
+    let hook = registered(city, &receiver, &["report.submitted"]);
+    receiver.answers(410);
+    city.received();
+    pass(city);
+    city.received();
+    pass(city);
+    assert_eq!(receiver.told().len(), 1);
+    let path = format!("/api/v1/webhooks/{}", text(&hook, "/id"));
+    let shown = city.by("admin").get(&path).done();
+    assert_eq!(shown["status"], "disabled");
+    assert!(shown["why"].as_str().unwrap().contains("410"));
+    let told = city.by("admin").get("/api/v1/me/messages").done();
+    assert_eq!(each(&told, "/kind"), ["webhook_stopped"]);
+    let audit = city.by("auditor").get("/api/v1/audit?limit=5").done();
+    assert!(audit.to_string().contains("disabled"), "{audit:#}");
+    // When it is back, what happened meanwhile is told.
+    receiver.answers(200);
+    city.by("admin").post(&format!("{path}/resume"), &json!({})).done();
+    pass(city);
+    assert_eq!(receiver.told().len(), 2);
+}
+
+fn a_receiver_that_fails_for_a_day_is_paused_and_goes_on_later(city: &City) {
+    let receiver = Receiver::start();
+    let hook = registered(city, &receiver, &["report.submitted"]);
+    let path = format!("/api/v1/webhooks/{}", text(&hook, "/id"));
+    receiver.answers(500);
+    let first = city.received();
+    for _ in 0..60 {
+        pass(city);
+        city.advance(Duration::hours(1));
+    }
+    let shown = city.by("admin").get(&path).done();
+    assert_eq!(shown["status"], "paused", "{shown:#}");
+    let tried = receiver.told().len();
+    let second = city.received();
+    city.advance(Duration::hours(30));
+    pass(city);
+    assert_eq!(receiver.told().len(), tried, "paused is paused");
+    receiver.answers(200);
+    receiver.lock().asked.clear();
+    city.by("admin").post(&format!("{path}/resume"), &json!({})).done();
+    pass(city);
+    let about = |asked: &Asked| text(&asked.field("data"), "/subject/id");
+    let told: BTreeSet<String> = receiver.told().iter().map(about).collect();
+    assert_eq!(told, BTreeSet::from([first, second]));
+}
+
+fn two_replicas_tell_everything_once(city: &City) {
+    let receiver = Receiver::start();
+    registered(city, &receiver, &[]);
+    for _ in 0..10 {
+        city.filed();
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                System::new().block_on(async {
+                    let settings = settings(&city.database.url);
+                    let app = App::open(settings, city.clock()).await.expect("another replica");
+                    for _ in 0..20 {
+                        delivering::pass(&app).await.expect("it can look");
+                        tokio::time::sleep(Wait::from_millis(10)).await;
+                    }
+                    app.store.close();
+                });
+            });
+        }
+    });
+    pass(city);
+    let ids = receiver.ids();
+    let whole: BTreeSet<&String> = ids.iter().collect();
+    assert_eq!(whole.len(), ids.len(), "nothing twice");
+    let feed = city.by("admin").get("/api/v1/events?limit=1").done();
+    assert_eq!(feed["items"], json!([]), "administrators see no cases");
+    assert_eq!(ids.len(), 30, "submitted, filed, opened");
+}
+
+fn what_was_sent_and_not_written_down_is_sent_again_under_the_same_identity(city: &City) {
+    let receiver = Receiver::start();
+    registered(city, &receiver, &["report.submitted"]);
+    city.received();
+    // A replica that leases, sends and dies before it can write that down.
+    receiver.answers(1);
+    System::new().block_on(async {
+        let app = App::open(settings(&city.database.url), city.clock()).await.expect("a replica");
+        let dying = tokio::time::timeout(Wait::from_millis(1500), delivering::pass(&app)).await;
+        assert!(dying.is_err(), "it died while it waited for the answer");
+        app.store.close();
+    });
+    receiver.answers(200);
+    assert_eq!(receiver.told().len(), 1);
+    pass(city);
+    assert_eq!(receiver.told().len(), 1, "somebody may still be sending it");
+    city.advance(Duration::minutes(2));
+    pass(city);
+    let ids = receiver.ids();
+    assert_eq!(ids.len(), 2);
+    assert_eq!(ids[0], ids[1]);
+    city.advance(Duration::hours(1));
+    pass(city);
+    assert_eq!(receiver.told().len(), 2);
+}
+
+fn a_secret_is_rotated_without_missing_anything(city: &City) {
+    let receiver = Receiver::start();
+    let hook = registered(city, &receiver, &["report.submitted"]);
+    let path = format!("/api/v1/webhooks/{}", text(&hook, "/id"));
+    let old = text(&hook, "/secret");
+    let new = city.by("admin").post(&format!("{path}/rotate_secret"), &json!({})).done();
+    let new = text(&new, "/secret");
+    city.received();
+    pass(city);
+    let told = receiver.told();
+    assert!(signed(&told[0], &old) && signed(&told[0], &new));
+    city.advance(Duration::hours(25));
+    city.received();
+    pass(city);
+    let told = receiver.told();
+    assert!(!signed(&told[1], &old) && signed(&told[1], &new));
+    assert_eq!(city.by("admin").get(&path).done()["secret"], Value::Null);
+}
+
+fn cloudevents_on_request(city: &City) {
+    let receiver = Receiver::start();
+    let mut wanted = body(city, &receiver.server.base, &["report.submitted"]);
+    wanted["envelope"] = json!("cloudevents");
+    city.by("admin").post("/api/v1/webhooks", &wanted).done();
+    city.received();
+    pass(city);
+    let told = receiver.told();
+    assert!(told[0].headers["content-type"].starts_with("application/cloudevents+json"));
+    for (name, value) in [
+        ("specversion", "1.0"),
+        ("type", "cn.gridwhistle.report.submitted"),
+        ("id", told[0].headers["webhook-id"].as_str()),
+        ("datacontenttype", "application/json"),
+    ] {
+        assert_eq!(told[0].field(name), value, "{name}");
+    }
+    assert!(told[0].field("source").as_str().unwrap().contains("tenants"));
+    assert!(told[0].field("time").is_string());
+}
+
+fn only_the_area_and_the_types_that_were_asked_for(city: &City) {
+    let (near, far) = (Receiver::start(), Receiver::start());
+    for (receiver, area) in [(&near, seed::STREET), (&far, seed::FAR_STREET)] {
+        let mut wanted = body(city, &receiver.server.base, &["report.filed"]);
+        wanted["area_id"] = json!(city.area(area));
+        city.by("admin").post("/api/v1/webhooks", &wanted).done();
+    }
+    city.filed();
+    pass(city);
+    assert_eq!((near.types(), far.types()), (vec!["report.filed".to_owned()], Vec::new()));
+}
+
+fn a_failed_delivery_is_replayed_on_request(city: &City) {
+    let receiver = Receiver::start();
+    let hook = registered(city, &receiver, &["report.submitted"]);
+    let path = format!("/api/v1/webhooks/{}", text(&hook, "/id"));
+    city.received();
+    pass(city);
+    let id = text(&deliveries(city, &hook), "/items/0/id");
+    let again =
+        city.by("admin").post(&format!("/api/v1/deliveries/{id}/replay"), &json!({})).done();
+    assert_eq!(again["state"], "waiting");
+    pass(city);
+    assert_eq!(receiver.ids().len(), 2);
+    assert_eq!(receiver.ids()[0], receiver.ids()[1]);
+    city.advance(Duration::seconds(1));
+    let range = json!({ "from": city.now() - Duration::hours(1), "delivered": true });
+    let asked = city.by("admin").post(&format!("{path}/replay"), &range).done();
+    assert_eq!(asked["count"], 1);
+    pass(city);
+    assert_eq!(receiver.ids().len(), 3);
+    // A test event is delivered like any other.
+    let ordered = city.by("admin").post(&format!("{path}/test"), &json!({})).done();
+    pass(city);
+    assert_eq!(receiver.types().last().unwrap(), "webhook.test");
+    let shown = format!("/api/v1/deliveries/{}", text(&ordered, "/delivery_id"));
+    assert_eq!(city.by("admin").get(&shown).done()["state"], "delivered");
+}
+
+fn addresses_from_inside_are_refused(city: &City) {
+    let refused = |url: &str| {
+        city.by("admin").post("/api/v1/webhooks", &body(city, url, &[])).fault_at("/url")
+    };
+    for url in [
+        "http://169.254.169.254/latest/meta-data",
+        "https://10.1.2.3/",
+        "https://[::1]/",
+        "https://192.168.1.1/x",
+        "https://[fd00::1]/",
+        "http://8.8.8.8/",
+        "https://0.0.0.0/",
+    ] {
+        assert_eq!(refused(url), "address_not_allowed", "{url}");
+    }
+    for url in
+        ["ftp://example.org/", "example.org", "https://", "https://user:pw@example.org/", "x"]
+    {
+        assert_eq!(refused(url), "not_a_url", "{url}");
+    }
+    // A name that leads inside is found out when it is resolved: nothing is sent.
+    let name = "https://localhost.localdomain.invalid/hook";
+    let hook = city.by("admin").post("/api/v1/webhooks", &body(city, name, &[])).done();
+    city.received();
+    pass(city);
+    assert_eq!(text(&deliveries(city, &hook), "/items/0/state"), "waiting");
+}
+
+fn redirects_are_not_followed(city: &City) {
+    let receiver = Receiver::start();
+    let hook = registered(city, &receiver, &["report.submitted"]);
+    receiver.answers(301);
+    city.received();
+    pass(city);
+    let id = text(&deliveries(city, &hook), "/items/0/id");
+    let shown = city.by("admin").get(&format!("/api/v1/deliveries/{id}")).done();
+    assert_eq!(json!([shown["state"], shown["attempts"][0]["status"]]), json!(["waiting", 301]));
+}
+
+fn what_is_wrong_with_a_webhook_is_told(city: &City) {
+    let asked = |body: &Value| city.by("admin").post("/api/v1/webhooks", body);
+    let good = body(city, "https://hooks.example.org/x", &[]);
+    let with = |name: &str, value: Value| {
+        let mut body = good.clone();
+        body[name] = value;
+        body
+    };
+    assert_eq!(
+        asked(&with("types", json!(["case.exploded"]))).fault_at("/types/0"),
+        "unknown_type"
+    );
+    assert_eq!(asked(&with("envelope", json!("soap"))).fault_at("/envelope"), "unknown_envelope");
+    asked(&with("area_id", json!(key()))).problem(422, "unknown_area");
+    let (same, body) = (key(), good);
+    let first = city.by("admin").post_as(&same, "/api/v1/webhooks", &body).done();
+    let again = city.by("admin").post_as(&same, "/api/v1/webhooks", &body).done();
+    assert_eq!([&first["id"], &first["secret"]], [&again["id"], &again["secret"]]);
+    let mut other = body;
+    other["name"] = json!("别的");
+    city.by("admin")
+        .post_as(&same, "/api/v1/webhooks", &other)
+        .problem(422, "idempotency_key_reused");
+}
+
+fn nobody_else_manages_webhooks(city: &City) {
+    let receiver = Receiver::start();
+    let hook = registered(city, &receiver, &[]);
+    let path = format!("/api/v1/webhooks/{}", text(&hook, "/id"));
+    for by in ["dispatcher", "client", "resident", "auditor"] {
+        city.by(by).get("/api/v1/webhooks").problem(403, "not_permitted");
+        city.by(by).get(&path).problem(403, "not_permitted");
+        city.by(by).get("/api/v1/deliveries").problem(403, "not_permitted");
+    }
+    city.by("far_admin").get(&path).problem(404, "not_found");
+    city.by("admin").post(&format!("{path}/remove"), &json!({}));
+    city.by("admin").get(&path).problem(404, "not_found");
+    city.received();
+    pass(city);
+    assert_eq!(receiver.told().len(), 0);
+}
