@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// How much later than others their turn comes: a tenth of the share.
-const NICENESS: i32 = 10;
+/// How much later than others their turn comes: as late as can be, a sixtieth of the share.
+const NICENESS: i32 = 19;
 
 /// A few threads and what waits for them. They end when nobody can give them work any more.
 #[derive(Clone, Debug)]

@@ -65,7 +65,8 @@ fn patience() -> Span {
     Span::seconds(60)
 }
 
-/// Runs until the store is closed.
+/// Runs until the store is closed. While callers write much, it takes a part of the time only: what
+/// is told a little later is told all the same.
 pub async fn run(app: Data<App>) {
     let mut stirred = app.store.stirred();
     loop {
@@ -73,25 +74,46 @@ pub async fn run(app: Data<App>) {
             return;
         }
         tokio::time::sleep(PAUSE).await;
-        match pass(&app).await {
-            Ok(_) => {}
-            Err(StoreError::Closed) => return,
-            Err(error) => tracing::warn!(%error, "deliveries cannot be made or sent"),
+        loop {
+            let (begun, before) = (Instant::now(), app.store.committed());
+            match step(&app).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "deliveries cannot be made or sent");
+                    break;
+                }
+            }
+            let took = begun.elapsed();
+            if app.store.committed() - before > BUSY {
+                tokio::time::sleep(took * SHARE).await;
+            }
         }
     }
 }
 
-/// Makes and sends everything that is due now; answers how many were tried.
+/// So many commits during one step are many.
+const BUSY: u64 = 50;
+
+/// So many times as long as a step took it waits before the next, while callers write much.
+const SHARE: u32 = 9;
+
+/// Makes and sends everything that is due now; answers how much was done.
 pub async fn pass(app: &App) -> Result<u64, StoreError> {
     let mut sum = 0;
     loop {
-        let made = notifying::pass(app).await? + take(app).await?;
-        let tried = send(app).await?;
-        sum += tried;
-        if made == 0 && tried == 0 {
+        let done = step(app).await?;
+        sum += done;
+        if done == 0 {
             return Ok(sum);
         }
     }
+}
+
+/// Makes and sends a part of what is due; answers how much was done.
+async fn step(app: &App) -> Result<u64, StoreError> {
+    Ok(notifying::pass(app).await? + take(app).await? + send(app).await?)
 }
 
 /// Makes the deliveries of what happened since each webhook was told last; answers how many
@@ -246,7 +268,8 @@ async fn attempt(app: &App, parcel: Vec<Delivery>, receivers: &Receivers) -> Vec
         let status = status.map(i32::from);
         let no = one.attempts + 1;
         let attempt = Attempt { no, at, took_ms, status, outcome, request, response };
-        tried.push(Tried { delivery: after(one, &attempt, None), attempt: Some(attempt) });
+        let delivery = after(one, &attempt, None);
+        tried.push(Tried { delivery, attempt: Some(attempt), news: false });
     }
     tried
 }
@@ -285,14 +308,16 @@ async fn post(app: &App, one: Delivery, receiver: Option<Receiver>) -> Tried {
         response: cut(&response),
     };
     let asked = asked.map(|seconds| Span::seconds(i64::from(seconds)));
-    Tried { delivery: after(one, &attempt, asked), attempt: Some(attempt) }
+    // What is known of the webhook changes when it begins to fail, and when it stops.
+    let news = (outcome == Outcome::Taken) == hook.failing_since.is_some();
+    Tried { delivery: after(one, &attempt, asked), attempt: Some(attempt), news }
 }
 
 /// What is not sent.
 fn skipped(one: Delivery, at: domain::Instant, why: &str) -> Tried {
     let (state, why) = (State::Skipped, Some(why.to_owned()));
     let delivery = Delivery { state, next_at: None, ended_at: Some(at), why, ..one };
-    Tried { delivery, attempt: None }
+    Tried { delivery, attempt: None, news: false }
 }
 
 /// A delivery after an attempt.

@@ -123,6 +123,9 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
     let workers = app.settings.workers.unwrap_or_else(cores);
     tokio::spawn(keep_fresh(app.clone()));
     tokio::spawn(event::tail::run(app.clone()));
+    if signals {
+        tokio::spawn(end_streams(app.clone()));
+    }
     if app.settings.clockwork {
         tokio::spawn(clockwork::run(app.clone()));
         // On this thread: calls to others need not move between threads.
@@ -152,6 +155,28 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
     }
     let server = server.listen(listener)?.run();
     Ok(Running { handle: server.handle(), server, address })
+}
+
+/// Tells streams to end when the server is asked to: it waits for those who are being answered.
+async fn end_streams(app: Data<App>) {
+    #[cfg(unix)]
+    let asked = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(error) => {
+                tracing::warn!(%error, "cannot listen for SIGTERM");
+                std::future::pending().await
+            }
+        }
+    };
+    #[cfg(not(unix))]
+    let asked = std::future::pending::<()>();
+    tokio::select! {
+        () = asked => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    app.closing.send_replace(true);
 }
 
 /// Looks for what replicas changed, and for tenants that were added.

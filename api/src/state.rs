@@ -130,7 +130,8 @@ impl App {
             codes: Attempts::new(),
             quotas: Quotas::default(),
             outbound: Outbound::default(),
-            hooks: Hooks::new(&settings.webhook_networks.0),
+            hooks: Hooks::new(&settings.webhook_networks.0)
+                .map_err(|error| StoreError::Unavailable(error.to_string()))?,
             trusting,
             discoveries: Discoveries::default(),
             passwords: Passwords::new(hashing())

@@ -17,6 +17,8 @@ use crate::{
 pub(crate) struct Desk {
     posts: Vec<Post>,
     hotline: String,
+    admin: String,
+    root: Uuid,
 }
 
 /// Those of one place.
@@ -60,6 +62,11 @@ impl Desk {
     pub(crate) async fn open(server: &Server, town: &Town) -> Done<Self> {
         let mut client = Client::connect(server.address).await?;
         let hotline = login(&mut client, "rexian", town).await?;
+        let admin = login(&mut client, "admin", town).await?;
+        client.send(&get("/api/v1/me", &admin)).await?;
+        let me: Value = serde_json::from_slice(client.body())?;
+        let root = me.pointer("/grants/0/area/id").and_then(Value::as_str);
+        let root = Uuid::parse_str(root.unwrap_or_default())?;
         let mut posts = Vec::new();
         for (number, place) in town.places.iter().enumerate() {
             let mut tokens = Vec::new();
@@ -71,7 +78,7 @@ impl Desk {
                 .map_err(|_tokens: Vec<String>| trouble("three people, three tokens"))?;
             posts.push(Post { place: place.clone(), worker, checker, officer });
         }
-        Ok(Self { posts, hotline })
+        Ok(Self { posts, hotline, admin, root })
     }
 
     fn post(&self, number: u64) -> Option<&Post> {
@@ -141,6 +148,21 @@ impl Desk {
 }
 
 impl Desk {
+    /// The token of an administrator of the whole town.
+    pub(crate) fn admin(&self) -> &str {
+        &self.admin
+    }
+
+    /// The token of somebody who reads every case.
+    pub(crate) fn reader(&self) -> &str {
+        &self.hotline
+    }
+
+    /// The whole town.
+    pub(crate) const fn root(&self) -> Uuid {
+        self.root
+    }
+
     /// The tokens and the grids of the workers.
     pub(crate) fn workers(&self) -> Vec<(&str, Uuid)> {
         self.posts.iter().map(|at| (at.worker.as_str(), at.place.grid.id.0)).collect()

@@ -8,6 +8,7 @@ mod cpu;
 mod crowd;
 mod deadlines;
 mod desk;
+mod events;
 mod hold;
 mod http;
 mod inbox;
@@ -127,6 +128,9 @@ async fn on(stand: &Stand, results: &mut Results) -> Done {
     }
     if wants(Part::Sync) {
         sync::measure(stand, results).await?;
+    }
+    if wants(Part::Events) {
+        events::measure(stand, results).await?;
     }
     Ok(())
 }

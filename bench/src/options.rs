@@ -69,6 +69,8 @@ pub(crate) enum Part {
     Tracks,
     /// A phone's queue, and phones that ask what changed
     Sync,
+    /// The feed, reports beside webhooks, idle streams
+    Events,
 }
 
 impl Options {

@@ -1,6 +1,8 @@
 //! Deliveries as rows: made from the feed together with moving on in it, leased by whoever sends
 //! them, and kept until they are final, with every attempt.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 use domain::{
     Instant,
@@ -12,7 +14,7 @@ use domain::{
 use uuid::Uuid;
 
 use crate::{
-    connection::Db,
+    connection::{Db, each},
     error::StoreError,
     schema::{attempts, deliveries, webhooks},
     types::{At, Id},
@@ -238,9 +240,14 @@ pub fn lease(db: &mut Db, lease: Lease, limit: i64) -> Result<Vec<Delivery>> {
         .limit(limit)
         .select((d::tenant_id, d::id))
         .load(db)?;
+    let mut chosen: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
     for (tenant, id) in due {
+        chosen.entry(tenant).or_default().push(id);
+    }
+    for (tenant, ids) in chosen {
         // Of two who chose the same, one finds it leased.
-        diesel::update(deliveries::table.find((tenant, id)))
+        diesel::update(deliveries::table)
+            .filter(d::tenant_id.eq(tenant).and(d::id.eq_any(ids)))
             .filter(d::next_at.is_not_null())
             .filter(d::leased_until.is_null().or(d::leased_until.le(Some(At(now)))))
             .set((d::leased_until.eq(Some(At(until))), d::leased_by.eq(Some(Id(by)))))
@@ -260,13 +267,15 @@ pub struct Tried {
     pub delivery: Delivery,
     /// The attempt; none when it was not even tried.
     pub attempt: Option<Attempt>,
+    /// Whether it changes what is known of a webhook: that it fails, or does no more.
+    pub news: bool,
 }
 
 /// Writes down what became of what was leased. What somebody else leased meanwhile, because it
 /// took too long, is theirs to settle: only the attempt is kept then.
 pub fn settle(db: &mut Db, by: Uuid, tried: &[Tried]) -> Result<()> {
     use deliveries::dsl as d;
-    for Tried { delivery, attempt } in tried {
+    for Tried { delivery, attempt, news } in tried {
         let (tenant, id) = (Id(delivery.tenant.0), Id(delivery.id));
         let ours = diesel::update(deliveries::table.find((tenant, id)))
             .filter(d::leased_by.eq(Some(Id(by))))
@@ -283,7 +292,7 @@ pub fn settle(db: &mut Db, by: Uuid, tried: &[Tried]) -> Result<()> {
         let Some(attempt) = attempt else { continue };
         let no = if ours == 1 { attempt.no } else { next_no(db, tenant, id)? };
         keep(db, (tenant, id), no, attempt)?;
-        if delivery.channel == Channel::Webhook {
+        if *news {
             let failing = (attempt.outcome != Outcome::Taken).then_some(At(attempt.at));
             webhook::fared(db, tenant, Id(delivery.target), failing)?;
         }
@@ -302,21 +311,27 @@ fn next_no(db: &mut Db, tenant: Id, delivery: Id) -> Result<i32> {
 
 fn keep(db: &mut Db, (tenant, delivery): (Id, Id), no: i32, attempt: &Attempt) -> Result<()> {
     use attempts::dsl as a;
-    let known: i64 = attempts::table.find((tenant, delivery, no)).count().get_result(db)?;
-    let no = if known == 0 { no } else { next_no(db, tenant, delivery)? };
-    diesel::insert_into(attempts::table)
-        .values((
-            a::tenant_id.eq(tenant),
-            a::delivery_id.eq(delivery),
-            a::no.eq(no),
-            a::at.eq(At(attempt.at)),
-            a::took_ms.eq(attempt.took_ms),
-            a::status.eq(attempt.status),
-            a::outcome.eq(attempt.outcome.name()),
-            a::request.eq(attempt.request.clone()),
-            a::response.eq(attempt.response.clone()),
-        ))
-        .execute(db)?;
+    let mut no = no;
+    // Another number when somebody else, who took this one for lost, has it.
+    for _ in 0..2 {
+        let insert = diesel::insert_into(attempts::table)
+            .values((
+                a::tenant_id.eq(tenant),
+                a::delivery_id.eq(delivery),
+                a::no.eq(no),
+                a::at.eq(At(attempt.at)),
+                a::took_ms.eq(attempt.took_ms),
+                a::status.eq(attempt.status),
+                a::outcome.eq(attempt.outcome.name()),
+                a::request.eq(attempt.request.clone()),
+                a::response.eq(attempt.response.clone()),
+            ))
+            .on_conflict_do_nothing();
+        if each!(db, c => insert.execute(c))? == 1 {
+            break;
+        }
+        no = next_no(db, tenant, delivery)?;
+    }
     Ok(())
 }
 

@@ -58,7 +58,7 @@ struct Lanes {
     writes: Lane<Task>,
     memory: Memory,
     /// Told whenever something was committed here.
-    stirred: watch::Sender<()>,
+    stirred: watch::Sender<u64>,
 }
 
 /// A worker's connection, opened anew when it broke.
@@ -111,7 +111,7 @@ impl Store {
             Lane::start("write", size(Self::BATCH), workers(writing, Use::Write)?, write);
         let (reads, looks) = (read_lane.map_err(failed)?, look_lane.map_err(failed)?);
         let (writes, memory) = (write_lane.map_err(failed)?, Memory::new());
-        let stirred = watch::Sender::new(());
+        let stirred = watch::Sender::new(0);
         Ok(Self { lanes: Arc::new(Lanes { reads, looks, writes, memory, stirred }) })
     }
 
@@ -134,14 +134,19 @@ impl Store {
         let outcome = answer.await.unwrap_or(Err(StoreError::Closed))?;
         if outcome == Outcome::Done {
             self.remember(writes);
-            self.lanes.stirred.send_replace(());
+            self.lanes.stirred.send_modify(|count| *count += 1);
         }
         Ok(outcome)
     }
 
     /// Tells whenever flows moved through this store; what other replicas commit it does not tell.
-    pub fn stirred(&self) -> watch::Receiver<()> {
+    pub fn stirred(&self) -> watch::Receiver<u64> {
         self.lanes.stirred.subscribe()
+    }
+
+    /// How many commits moved flows through this store since it was opened.
+    pub fn committed(&self) -> u64 {
+        *self.lanes.stirred.borrow()
     }
 
     /// Keeps the states that were written.

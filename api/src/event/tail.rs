@@ -148,3 +148,35 @@ async fn read(app: &App, tenant: TenantId, tail: &Tail) -> Result<(), StoreError
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tail(from: i64, to: i64) -> Arc<Tail> {
+        let kept = Kept { from, to, events: VecDeque::new() };
+        Arc::new(Tail { kept: Mutex::new(kept), news: watch::Sender::new(to) })
+    }
+
+    #[test]
+    fn whoever_fell_back_further_than_what_is_kept_is_told_so() {
+        let listening = Listening::to(&tail(100, 200));
+        let behind = |entry| listening.behind(Position::behind(entry), 10);
+        assert!(matches!(behind(99), Behind::TooMuch));
+        assert!(matches!(behind(200), Behind::Nothing));
+        let Behind::Events(events, until) = behind(100) else { panic!("there is something") };
+        assert!(events.is_empty());
+        assert_eq!(until, Position::behind(200));
+    }
+
+    #[test]
+    fn a_tail_is_kept_while_somebody_listens() {
+        let tails = Tails::default();
+        let (tenant, tail) = (TenantId(uuid::Uuid::nil()), tail(0, 0));
+        lock(&tails.0).insert(tenant, Arc::clone(&tail));
+        let listening = Listening::to(&tail);
+        assert_eq!(tails.all().len(), 1);
+        drop(listening);
+        assert_eq!(tails.all().len(), 0);
+    }
+}

@@ -9,9 +9,7 @@ use std::{
     time::Duration,
 };
 
-use actix_web::web;
 use domain::webhook::{Network, is_public};
-use tokio::sync::Semaphore;
 use ureq::{
     Agent,
     config::Config,
@@ -23,6 +21,7 @@ use ureq::{
 };
 
 use super::{Failure, failure};
+use crate::background::Background;
 
 /// How long a receiver may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,15 +29,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The most of an answer that is read.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// How many are told at once.
-const AT_ONCE: usize = 32;
+/// How many are told at once, on threads that come after those who answer requests.
+const AT_ONCE: usize = 8;
 
 /// Tells servers of others.
 #[derive(Clone)]
 pub struct Hooks {
     agent: Agent,
     guard: Guard,
-    places: Arc<Semaphore>,
+    threads: Background,
 }
 
 /// What was answered.
@@ -98,7 +97,7 @@ pub const REFUSED: Failure = Failure("the address is not a public one");
 
 impl Hooks {
     /// With the networks besides the public internet.
-    pub fn new(allowed: &[Network]) -> Self {
+    pub fn new(allowed: &[Network]) -> std::io::Result<Self> {
         let guard = Guard { allowed: allowed.into() };
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -110,7 +109,7 @@ impl Hooks {
             .user_agent("gridwhistle")
             .build();
         let agent = Agent::with_parts(config, DefaultConnector::default(), guard.clone());
-        Self { agent, guard, places: Arc::new(Semaphore::new(AT_ONCE)) }
+        Ok(Self { agent, guard, threads: Background::start("hook", AT_ONCE)? })
     }
 
     /// Whether a host is one that may be told something, as far as can be seen now: addresses
@@ -135,14 +134,9 @@ impl Hooks {
         headers: Vec<(&'static str, String)>,
         body: String,
     ) -> Result<Posted, Failure> {
-        let closed = |_closed| Failure("the program is ending");
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(closed)?;
         let agent = self.agent.clone();
-        let posted = web::block(move || {
-            let _place = place;
-            send(&agent, &url, headers, body)
-        });
-        posted.await.map_err(|_cancelled| Failure("the call was interrupted"))?
+        let posted = self.threads.run(move || send(&agent, &url, headers, body)).await;
+        posted.unwrap_or(Err(Failure("the call was interrupted")))
     }
 }
 
@@ -176,7 +170,7 @@ mod tests {
 
     #[test]
     fn addresses_from_inside_are_refused_unless_they_are_named() {
-        let strict = Hooks::new(&[]);
+        let strict = Hooks::new(&[]).unwrap();
         let uri = |text: &str| text.parse::<Uri>().unwrap();
         for inside in [
             "https://127.0.0.1/x",
@@ -191,9 +185,24 @@ mod tests {
         }
         assert!(strict.may_tell(&uri("https://8.8.8.8/x")));
         assert!(strict.may_tell(&uri("https://example.org/x")));
-        let wide = Hooks::new(&["10.0.0.0/8".parse().unwrap()]);
+        let wide = Hooks::new(&["10.0.0.0/8".parse().unwrap()]).unwrap();
         assert!(wide.may_tell(&uri("http://10.1.2.3:8080/x")));
         assert!(!wide.may_tell(&uri("http://8.8.8.8/x")));
         assert!(!wide.may_tell(&uri("https://192.168.0.1/x")));
+    }
+
+    #[actix_web::test]
+    async fn a_name_is_judged_by_what_it_resolves_to_when_something_is_sent() {
+        let post = async |hooks: &Hooks, url: &str| {
+            hooks.post(url.to_owned(), Vec::new(), "{}".to_owned()).await.unwrap_err()
+        };
+        // The name looks harmless; where it leads is inside.
+        let strict = Hooks::new(&[]).unwrap();
+        assert!(strict.may_tell(&"https://localhost:1/x".parse().unwrap()));
+        assert_eq!(post(&strict, "https://localhost:1/x").await, REFUSED);
+        assert_eq!(post(&strict, "http://127.0.0.1:1/x").await, REFUSED);
+        // Named, it is tried, and nobody is there.
+        let named = Hooks::new(&["127.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()]).unwrap();
+        assert_ne!(post(&named, "http://localhost:1/x").await, REFUSED);
     }
 }

@@ -14,6 +14,22 @@ use super::{
 };
 use crate::install::Failed;
 
+/// Repetitions of a line as one with their number.
+fn folded(lines: &[String]) -> Vec<String> {
+    let mut folded: Vec<(&str, usize)> = Vec::new();
+    for line in lines {
+        match folded.last_mut() {
+            Some((last, count)) if last == line => *count += 1,
+            _ => folded.push((line, 1)),
+        }
+    }
+    let shown = |(line, count): (&str, usize)| match count {
+        1 => line.to_owned(),
+        _ => format!("{line}×{count}"),
+    };
+    folded.into_iter().map(shown).collect()
+}
+
 /// Those who listen while the loop is told.
 pub(super) struct Listeners {
     receiver: Receiver,
@@ -44,7 +60,7 @@ impl Story {
     pub(super) fn heard(&mut self, listeners: &Listeners) -> Done {
         say("\n—— 谁听到了什么 / What they heard ——");
         let read = listeners.stream.read("结案");
-        say(&format!("     事件流：{}", read.join(" → ")));
+        say(&format!("     事件流：{}", folded(&read).join(" → ")));
         let closed = |types: &[String]| types.iter().any(|one| one == "case.closed");
         let (types, wrong) = listeners.receiver.told(|told| closed(&told.types));
         if wrong > 0 || !closed(&types) {

@@ -1,0 +1,188 @@
+//! Events: the feed read through, reports beside ten webhooks that are told everything, and five
+//! thousand streams that idle.
+
+use std::{rc::Rc, time::Duration};
+
+use api::clock::new_id;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::{
+    cpu,
+    http::{Client, get, post},
+    load::{Load, Until, drive},
+    report::submit,
+    results::{Budget, Results, shown},
+    stand::{Open, PLAIN, Stand},
+    trouble::{Done, float, median, say, trouble},
+};
+
+/// Webhooks that are told every event.
+const HOOKS: usize = 10;
+
+/// Streams that idle.
+const STREAMS: usize = 5000;
+
+/// A receiver of webhooks that takes everything; its address.
+async fn receiver() -> Done<String> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(taking(stream));
+        }
+    });
+    Ok(format!("http://{address}/hook"))
+}
+
+/// Answers whatever ends with an empty line and a body of the length it says.
+async fn taking(mut stream: TcpStream) {
+    let (mut seen, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
+    while let Ok(read) = stream.read(&mut buffer).await {
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { return };
+        seen.extend_from_slice(bytes);
+        while let Some(whole) = whole(&seen) {
+            seen.drain(..whole);
+            let answer = b"HTTP/1.1 204 Taken\r\n\r\n";
+            if stream.write_all(answer).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// How long the first request is, if all of it is there.
+fn whole(seen: &[u8]) -> Option<usize> {
+    let head = seen.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = String::from_utf8_lossy(seen.get(..head)?).to_ascii_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:"))?;
+    let whole = head + length.trim().parse::<usize>().ok()?;
+    (seen.len() >= whole).then_some(whole)
+}
+
+async fn answered(client: &mut Client, request: &[u8]) -> Done<Value> {
+    let status = client.send(request).await?;
+    let answer = serde_json::from_slice(client.body()).unwrap_or_default();
+    if (200..300).contains(&status) {
+        return Ok(answer);
+    }
+    Err(trouble(format!("{status} {answer}")))
+}
+
+/// Reports without and with webhooks, turn by turn.
+async fn beside_webhooks(at: &Open, stand: &Stand, results: &mut Results) -> Done {
+    let mut client = Client::connect(at.server.address).await?;
+    let url = receiver().await?;
+    let admin = at.desk.admin();
+    let area = at.desk.root();
+    let mut hooks = Vec::new();
+    for number in 0..HOOKS {
+        let body = json!({ "name": format!("{number}"), "url": url, "area_id": area });
+        let body = body.to_string();
+        let made = answered(&mut client, &post("/api/v1/webhooks", admin, new_id(), &body)).await?;
+        hooks.push(made.get("id").and_then(Value::as_str).unwrap_or_default().to_owned());
+    }
+    let (time, clients) = (stand.options.time(), stand.options.clients);
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for round in 1..=stand.options.rounds() {
+        for (verb, loads) in [("pause", &mut without), ("resume", &mut with)] {
+            for id in &hooks {
+                let path = format!("/api/v1/webhooks/{id}/{verb}");
+                answered(&mut client, &post(&path, admin, new_id(), "{}")).await?;
+            }
+            loads.push(submit(at, clients, time).await?);
+        }
+        say(&format!("reports beside {HOOKS} webhooks, round {round}: done"));
+    }
+    let of = |loads: &[Load], value: fn(&Load) -> f64| {
+        median(&loads.iter().map(value).collect::<Vec<_>>())
+    };
+    let (alone, told) = (of(&without, Load::rate), of(&with, Load::rate));
+    results.against(
+        "reports beside ten webhooks that are told everything, by those without",
+        (Budget::AtLeast, 0.85, " ×"),
+        told / alone,
+        format!("{} reports/s beside {}", shown(told), shown(alone)),
+    );
+    for id in &hooks {
+        let path = format!("/api/v1/webhooks/{id}/remove");
+        answered(&mut client, &post(&path, admin, new_id(), "{}")).await?;
+    }
+    Ok(())
+}
+
+/// The feed from its beginning, by several who read at once.
+async fn feed(at: &Open, stand: &Stand, results: &mut Results) -> Done {
+    let mut client = Client::connect(at.server.address).await?;
+    let token = at.desk.reader().to_owned();
+    let mut pages = vec![get("/api/v1/events?limit=100", &token)];
+    for _ in 0..20 {
+        let last = pages.last().cloned().unwrap_or_default();
+        let page = answered(&mut client, &last).await?;
+        let next = page.get("next").and_then(Value::as_str).unwrap_or_default();
+        pages.push(get(&format!("/api/v1/events?limit=100&cursor={next}"), &token));
+        if page.get("more") != Some(&Value::Bool(true)) {
+            break;
+        }
+    }
+    let pages = Rc::new(pages);
+    let make = Rc::new(move |number: u64| {
+        let index = usize::try_from(number).unwrap_or_default() % pages.len().max(1);
+        pages.get(index).cloned().into_iter().collect()
+    });
+    let load = drive(&at.server, 4, Until::Time(stand.options.time()), make).await?;
+    results.note(
+        "the feed of events, read in pages of 100",
+        load.rate() * 100.0,
+        " events/s",
+        format!(
+            "{} µs of the processor a page; p99 {} ms",
+            shown(load.cost_us()),
+            shown(load.latency_ms(99))
+        ),
+    );
+    Ok(())
+}
+
+/// The memory of streams that idle.
+async fn streams(at: &Open, results: &mut Results) -> Done {
+    let before = cpu::resident(at.server.pid()).unwrap_or_default();
+    let mut open = Vec::with_capacity(STREAMS);
+    let token = at.desk.reader().to_owned();
+    let request = get("/api/v1/events/stream", &token);
+    for _ in 0..STREAMS {
+        let mut stream = TcpStream::connect(at.server.address).await?;
+        stream.write_all(&request).await?;
+        open.push(stream);
+    }
+    let mut greeted = 0_u64;
+    for stream in &mut open {
+        let mut buffer = vec![0; 1024];
+        let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut buffer)).await;
+        let read = read.map_err(|_late| trouble("a stream was not greeted".to_owned()))??;
+        let head = String::from_utf8_lossy(buffer.get(..read).unwrap_or_default()).into_owned();
+        greeted += u64::from(head.starts_with("HTTP/1.1 200"));
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let after = cpu::resident(at.server.pid()).unwrap_or_default();
+    let each = float(after.saturating_sub(before)) / float(greeted.max(1)) / 1024.0;
+    results.note(
+        "memory of an idle event stream",
+        each,
+        " KiB",
+        format!("{greeted} streams at once; {} MiB in all", shown(float(after) / float(1 << 20))),
+    );
+    Ok(())
+}
+
+/// All three, on PostgreSQL.
+pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
+    let at = stand.postgres(PLAIN).await?;
+    submit(&at, stand.options.clients, Duration::from_secs(1)).await?;
+    feed(&at, stand, results).await?;
+    beside_webhooks(&at, stand, results).await?;
+    streams(&at, results).await
+}
