@@ -119,6 +119,9 @@ pub(crate) fn settings(url: &str) -> Settings {
         vault_key: Some(vault_key()),
         vault_key_file: None,
         vault_key_command: None,
+        media: None,
+        media_access_key: None,
+        media_secret_key: None,
     }
 }
 

@@ -82,6 +82,8 @@ fn outside(settings: &mut Settings, base: &str) {
         secret: Secret::from(weixin::SECRET),
         tenant: None,
         url: base.to_owned(),
+        check_content: true,
+        message_token: Some(Secret::from(weixin::TOKEN)),
     }];
     settings.providers = vec![Provider {
         name: "wecom".to_owned(),

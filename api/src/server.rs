@@ -14,10 +14,10 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 use crate::{
     area, audit, auth, burden, campaign, case, client, clocks, clockwork, consent, contact,
-    disclosure,
+    content_review, disclosure,
     docs::Docs,
-    erasure, factor, form, health, household, me, oauth, oidc, openapi, patrol, person, policy,
-    post,
+    erasure, factor, form, health, household, me, media, oauth, oidc, openapi, patrol, person,
+    policy, post,
     problem::{Code, Problem, Reply},
     report, request, retention, ring, session, shift,
     state::App,
@@ -73,6 +73,8 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(campaign::routes)
             .configure(form::routes)
             .configure(burden::routes)
+            .configure(media::routes)
+            .configure(content_review::routes)
             .service(scope("/areas/{id}").configure(area::under_area).configure(shift::under_area))
             .service(
                 scope("/people/{id}")
@@ -118,6 +120,7 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
     let cores = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let workers = app.settings.workers.unwrap_or_else(cores);
     tokio::spawn(keep_fresh(app.clone()));
+    actix_web::rt::spawn(content_review::work(app.clone()));
     if app.settings.clockwork {
         tokio::spawn(clockwork::run(app.clone()));
     }

@@ -29,8 +29,11 @@ use crate::{
     clock::Clock,
     clockwork::Pulse,
     config::{Provider, SecondFactor, Secret, Settings},
+    content_review::Checks,
+    depot::Depot,
     discovery::Discoveries,
     limits::Attempts,
+    media::Darkroom,
     names::{self, Names},
     outbound::Outbound,
     password::Passwords,
@@ -86,6 +89,12 @@ pub struct App {
     pub walkers: Walkers,
     /// When what is over is looked for again.
     pub sweep: Sweep,
+    /// The bytes of files.
+    pub depot: Depot,
+    /// Content reviews that wait to be asked about.
+    pub checks: Checks,
+    /// Looks at photos, a few at once.
+    pub darkroom: Darkroom,
     /// How this server was started.
     pub settings: Settings,
     /// When somebody last looked for new signing keys, in milliseconds.
@@ -100,6 +109,7 @@ impl App {
         let vault = Vault::open(&settings, &store).await?;
         let seal = sealing(&store, &settings, &vault, clock.now()).await?;
         let keys = keys(&store, &seal, &settings, clock.now()).await?;
+        let depot = Depot::open(&settings).map_err(StoreError::Unusable)?;
         let worlds = Worlds::load(&store, seed::catalogue(), &clock).await?;
         Ok(Self {
             store,
@@ -122,6 +132,10 @@ impl App {
             pulse: Pulse::default(),
             walkers: Walkers::default(),
             sweep: Sweep::default(),
+            depot,
+            checks: Checks::default(),
+            darkroom: Darkroom::new()
+                .map_err(|error| StoreError::Unavailable(error.to_string()))?,
             settings,
         })
     }

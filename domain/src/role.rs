@@ -125,6 +125,8 @@ named! {
         ManageCampaigns = "manage_campaigns", "组织走访行动";
         /// See what the system asked of workers.
         ReadBurden = "read_burden", "查看填报负担";
+        /// Decide whether what the public said or showed may be shown to others.
+        ReviewContent = "review_content", "审核公众内容";
     }
 }
 
@@ -195,6 +197,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::DiscloseHouseholds,
                 P::ManageCampaigns,
                 P::ReadBurden,
+                P::ReviewContent,
             ],
         ),
         (
@@ -218,6 +221,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::ReadHouseholds,
                 P::ManageCampaigns,
                 P::ReadBurden,
+                P::ReviewContent,
             ],
         ),
         (
@@ -281,6 +285,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::ReadPeople,
                 P::ManageCampaigns,
                 P::ReadBurden,
+                P::ReviewContent,
             ],
         ),
         (
@@ -294,6 +299,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::CallBack,
                 P::ReopenCase,
                 P::Comment,
+                P::ReviewContent,
             ],
         ),
         (
