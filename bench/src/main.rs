@@ -15,6 +15,7 @@ mod load;
 mod locate;
 mod loops;
 mod machine;
+mod media;
 mod options;
 mod pgbench;
 mod postgres;
@@ -127,6 +128,9 @@ async fn on(stand: &Stand, results: &mut Results) -> Done {
     }
     if wants(Part::Sync) {
         sync::measure(stand, results).await?;
+    }
+    if wants(Part::Media) {
+        media::measure(stand, results).await?;
     }
     Ok(())
 }

@@ -69,6 +69,8 @@ pub(crate) enum Part {
     Tracks,
     /// A phone's queue, and phones that ask what changed
     Sync,
+    /// Photos, and the memory of many large ones at once
+    Media,
 }
 
 impl Options {

@@ -7,6 +7,7 @@ mod offline;
 mod patrols;
 mod people;
 mod personal;
+mod photos;
 mod rules;
 mod visits;
 mod ways;
@@ -47,6 +48,7 @@ pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>, time: Time)
     story.personal(city)?;
     story.offline()?;
     story.visits()?;
+    story.photos()?;
     story.late()?;
     story.rules()?;
     story.areas()?;

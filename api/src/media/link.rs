@@ -158,9 +158,9 @@ async fn get_media_content(
         let (from, to) = (found.range.start, found.range.end);
         if from >= to {
             let all = format!("bytes */{}", found.size);
-            return Ok(HttpResponse::RangeNotSatisfiable()
-                .insert_header((CONTENT_RANGE, all))
-                .finish());
+            return Err(Problem::new(Code::RangeInvalid)
+                .with("bytes", found.size)
+                .header(CONTENT_RANGE, &all));
         }
         answer.insert_header((CONTENT_RANGE, format!("bytes {from}-{}/{}", to - 1, found.size)));
     }

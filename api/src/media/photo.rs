@@ -101,9 +101,18 @@ fn developed(bytes: Vec<u8>, format: Format, alone: &Mutex<()>) -> Result<Photo,
         | Format::Aac
         | Format::Wav => return Err(Unfit::Unknown),
     };
-    if format == Format::Jpeg && !ends(&bytes) {
+    let whole = ends(&bytes, format);
+    if format == Format::Jpeg && !whole {
         return Err(Unfit::Truncated);
     }
+    // Of other formats a decoder says first whether what is there can be read.
+    opened(bytes, known, alone).map_err(|why| match why {
+        Unfit::Broken if !whole => Unfit::Truncated,
+        why => why,
+    })
+}
+
+fn opened(bytes: Vec<u8>, known: ImageFormat, alone: &Mutex<()>) -> Result<Photo, Unfit> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), known);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_MEMORY);
@@ -193,8 +202,14 @@ fn look(picture: &DynamicImage) -> u64 {
     look
 }
 
-/// Whether a JPEG has an end: what was cut off on its way has none.
-fn ends(bytes: &[u8]) -> bool {
+/// Whether a photo has an end: what was cut off on its way has none.
+fn ends(bytes: &[u8], format: Format) -> bool {
+    if format == Format::Png {
+        return bytes.windows(4).rev().take(64 * 1024).any(|four| four == b"IEND");
+    }
+    if format != Format::Jpeg {
+        return true;
+    }
     let begins = scan_begins(bytes);
     begins
         .and_then(|at| bytes.get(at..))
@@ -269,12 +284,12 @@ mod tests {
     #[test]
     fn what_was_cut_off_has_no_end() {
         let whole = encoded(picture(3), 80).unwrap();
-        assert!(ends(&whole));
+        assert!(ends(&whole, Format::Jpeg));
         for length in [3, 10, 100, whole.len() / 2, whole.len() - 2] {
-            assert!(!ends(&whole[..length]), "{length}");
+            assert!(!ends(&whole[..length], Format::Jpeg), "{length}");
         }
         for length in 0..whole.len().min(700) {
-            let _ = ends(&whole[..length]);
+            let _ = ends(&whole[..length], Format::Jpeg);
         }
     }
 }

@@ -554,4 +554,8 @@ AreaRetired "area_retired" UNPROCESSABLE_ENTITY "区划已撤销" "The area is n
         "文件存储暂时不可用" "The storage of files does not answer"
         "请稍后用同一个编号重试；上报和办理不受影响。"
         "Try again under the same identity in a moment; reports and cases are not affected.";
+    RangeInvalid "range_invalid" RANGE_NOT_SATISFIABLE
+        "请求的范围超出文件" "The range lies beyond the file"
+        "bytes 是文件的字节数；请在这个范围内读取，或去掉 Range 请求头。"
+        "bytes says how many the file has; ask within them, or leave Range out.";
 }
