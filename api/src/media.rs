@@ -143,37 +143,30 @@ struct Naming {
     staff: bool,
 }
 
-/// Whether somebody may see what names a file, and as whom.
+/// Whether somebody may see what names a file, and as whom: a report, or the case it led to.
 async fn naming(app: &App, caller: &Actor, link: &Link) -> Reply<Option<Naming>> {
-    let (tenant, at) = (caller.tenant, app.clock.now());
-    let (seen, staff) = match link.kind {
-        FlowKind::Report => match app.store.look::<Report>(tenant, link.flow).await? {
-            Some(report) => {
-                let report = &report.state;
-                (report.visible_to(caller, at), report.read_in_office(caller, at))
-            }
-            None => (false, false),
-        },
-        FlowKind::Case => match app.store.look::<Case>(tenant, link.flow).await? {
-            Some(case) => {
-                let case = &case.state;
-                (case.visible_to(caller, at), case.read_in_office(caller, at))
-            }
-            None => (false, false),
-        },
-        FlowKind::Person
-        | FlowKind::Areas
-        | FlowKind::Policy
-        | FlowKind::Patrol
-        | FlowKind::PatrolPlan
-        | FlowKind::Household
-        | FlowKind::Visit
-        | FlowKind::Campaign
-        | FlowKind::Form
-        | FlowKind::Media
-        | FlowKind::ContentReview => (false, false),
-    };
-    Ok(seen.then_some(Naming { kind: link.kind, id: link.flow, staff }))
+    let at = app.clock.now();
+    if link.kind != FlowKind::Report {
+        return of_the_case(app, caller, link.flow).await;
+    }
+    let report = app.store.look::<Report>(caller.tenant, link.flow).await?;
+    let Some(report) = report.as_ref().map(|stored| &stored.state) else { return Ok(None) };
+    if report.visible_to(caller, at) {
+        let staff = report.read_in_office(caller, at);
+        return Ok(Some(Naming { kind: link.kind, id: link.flow, staff }));
+    }
+    match report.status.case() {
+        Some(case) => of_the_case(app, caller, case.0).await,
+        None => Ok(None),
+    }
+}
+
+async fn of_the_case(app: &App, caller: &Actor, id: Uuid) -> Reply<Option<Naming>> {
+    let at = app.clock.now();
+    let case = app.store.look::<Case>(caller.tenant, id).await?;
+    let case = case.filter(|case| case.state.visible_to(caller, at));
+    let naming = |staff| Naming { kind: FlowKind::Case, id, staff };
+    Ok(case.map(|case| naming(case.state.read_in_office(caller, at))))
 }
 
 /// A file somebody may know of.
