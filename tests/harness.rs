@@ -15,7 +15,7 @@ use std::{
 use actix_web::{dev::ServerHandle, rt::System, web::Data};
 use api::{
     clock::Clock,
-    config::{LogFormat, LogLevel, SecondFactor, Settings, VaultKeys},
+    config::{LogFormat, LogLevel, MediaUrl, SecondFactor, Settings, VaultKeys},
     server,
     state::App,
     vault::Suite,
@@ -121,6 +121,10 @@ pub(crate) fn settings(url: &str) -> Settings {
         vault_key: Some(vault_key()),
         vault_key_file: None,
         vault_key_command: None,
+        // Identities tell files of different cities apart.
+        media: Some(MediaUrl::Folder(concat!(env!("CARGO_TARGET_TMPDIR"), "/media").into())),
+        media_access_key: None,
+        media_secret_key: None,
     }
 }
 

@@ -25,6 +25,8 @@ mod clockwork;
 #[cfg(test)]
 mod concurrency;
 #[cfg(test)]
+mod content_safety;
+#[cfg(test)]
 mod coverage;
 #[cfg(test)]
 mod crash;
@@ -46,6 +48,8 @@ mod install;
 mod layers;
 #[cfg(test)]
 mod me;
+#[cfg(test)]
+mod media;
 #[cfg(test)]
 mod message;
 #[cfg(test)]

@@ -40,6 +40,8 @@ fn open(engine: Engine) -> (City, Outside) {
             secret: Secret::from(SECRET),
             tenant: Some(seed::CITY.to_owned()),
             url: weixin.server.base.clone(),
+            check_content: false,
+            message_token: None,
         }];
         settings.providers = vec![Provider {
             name: "wecom".to_owned(),

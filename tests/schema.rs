@@ -196,7 +196,8 @@ fn every_key_leads_with_the_tenant() {
     assert!(keys.len() >= 10);
     for (table, key) in keys {
         // These belong to the installation and to no tenant.
-        let installed = ["signing_keys", "outside_tokens"].contains(&table.as_str());
+        let installed =
+            ["signing_keys", "outside_tokens", "outside_checks"].contains(&table.as_str());
         let first = if installed { "id" } else { "tenant_id" };
         assert_eq!(key[0], first, "{table}");
     }

@@ -152,6 +152,7 @@ impl Desk {
             anonymous: false,
             contact: false,
             patrol: None,
+            media: Vec::new(),
             handled: None,
         }
     }

@@ -24,6 +24,8 @@ fn open(engine: Engine) -> (City, Weixin) {
         secret: Secret::from(SECRET),
         tenant: Some(seed::CITY.to_owned()),
         url: weixin.server.base.clone(),
+        check_content: false,
+        message_token: None,
     };
     let city = City::with(engine, |settings| {
         settings.mini_programs = vec![program(APP_ID), program("wxsecond")];

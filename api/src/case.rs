@@ -11,6 +11,7 @@ use domain::{
     change::Stored,
     coordinate::RawPoint,
     id::AreaId,
+    media::{Attachment, MediaRole},
     text::Prose,
 };
 use persistence::{case as cases, journal::Keyset, obligation};
@@ -23,6 +24,7 @@ use crate::{
     auth::Caller,
     body::Json,
     engine::{self, Step},
+    media,
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     problem::Reply,
@@ -126,8 +128,10 @@ async fn get_case(
 ) -> Reply<HttpResponse> {
     let stored = engine::look::<Case>(&app, &caller, id.0).await?;
     let world = app.world(caller.tenant)?;
-    let view = CaseView::new(&stored, &world, &caller, app.clock.now());
-    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
+    let mut view = CaseView::new(&stored, &world, &caller, app.clock.now());
+    view.reveal(&app, &caller, &stored.state).await?;
+    let version = media::version(stored.seq, 0, view.media());
+    Ok(tagged(&request, HttpResponse::Ok(), &version, &view))
 }
 
 /// Shows the timeline of a case.
@@ -144,7 +148,8 @@ async fn get_case_timeline(
     let case = engine::look::<Case>(&app, &caller, id.0).await?;
     let reports = case.state.reports.iter().map(|reporter| reporter.report).collect();
     let unknown = unknown_reporters(&app, &caller, reports).await?;
-    timeline::show(&app, &caller, id.0, &params.0, &unknown).await
+    let hidden = timeline::Hidden::of_case(&app, &caller, &case.state).await?;
+    timeline::show_to(&app, &caller, id.0, &params.0, (&unknown, &hidden)).await
 }
 
 /// Everything that was ever owed about a case.
@@ -256,6 +261,31 @@ pub struct ResultBody {
     /// What. 办理结果。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "已清洗油烟净化器，疏通下水道并加装隔油池")]
     pub result: Prose,
+    /// Photos of how it is now, by the identities the phone made; they may arrive later. Where the
+    /// standard of the category demands evidence, at least one. 处置后的照片。
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 9)]
+    pub media: Vec<Uuid>,
+    /// Photos of how it was. 处置前的照片。
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 9)]
+    pub before_media: Vec<Uuid>,
+}
+
+impl ResultBody {
+    /// The files it names.
+    pub fn named(&self) -> Vec<Attachment> {
+        let Self { media, before_media, .. } = self;
+        media::attachments(&[(before_media, MediaRole::Before), (media, MediaRole::After)])
+    }
+}
+
+/// A command with the files it names.
+pub fn with(media: Vec<Attachment>, command: Command) -> Command {
+    if media.is_empty() {
+        return command;
+    }
+    Command::With { media, asked: Box::new(command) }
 }
 
 /// Sends a case one level up.
@@ -338,6 +368,7 @@ async fn return_case(step: Step, body: Json<ReturnBody>) -> Reply<HttpResponse> 
 #[post("/feedback")]
 async fn feed_back_case(step: Step, body: Json<ResultBody>) -> Reply<HttpResponse> {
     let command = Command::FeedBack { result: body.0.result.clone() };
+    let command = with(body.0.named(), command);
     ask(step, "feed_back_case", &body.0, command).await
 }
 
@@ -361,6 +392,10 @@ pub struct VerifyBody {
     note: Option<Prose>,
     /// Where the verifier stood; not demanded. 核查位置（不强制）。
     point: Option<PointBody>,
+    /// Photos of what was seen. 核查照片。
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 9)]
+    media: Vec<Uuid>,
 }
 
 /// Verifies on the spot.
@@ -369,9 +404,10 @@ pub struct VerifyBody {
 #[utoipa::path(tag = "cases", request_body = VerifyBody, responses((status = 200, body = CaseView)))]
 #[post("/verify")]
 async fn verify_case(step: Step, body: Json<VerifyBody>) -> Reply<HttpResponse> {
-    let VerifyBody { passed, note, point } = &body.0;
+    let VerifyBody { passed, note, point, media } = &body.0;
     let point = normalised(*point)?;
     let command = Command::Verify { passed: *passed, note: note.clone(), point };
+    let command = with(media::attachments(&[(media, MediaRole::After)]), command);
     ask(step, "verify_case", &body.0, command).await
 }
 
@@ -440,6 +476,10 @@ pub struct CommentBody {
     /// What. 内容。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "已电话告知商户负责人")]
     text: Prose,
+    /// Photos and other files. 照片等文件。
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 9)]
+    media: Vec<Uuid>,
 }
 
 /// Adds a remark to a case.
@@ -449,6 +489,7 @@ pub struct CommentBody {
 #[post("/comment")]
 async fn comment_case(step: Step, body: Json<CommentBody>) -> Reply<HttpResponse> {
     let command = Command::Comment { text: body.0.text.clone() };
+    let command = with(media::attachments(&[(&body.0.media, MediaRole::Other)]), command);
     ask(step, "comment_case", &body.0, command).await
 }
 

@@ -35,7 +35,7 @@ use persistence::{
 };
 use uuid::Uuid;
 
-use crate::{engine::Kept, retention, state::App};
+use crate::{content_review, engine::Kept, retention, state::App};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -99,6 +99,11 @@ pub async fn run(app: Data<App>) {
             Ok(_) => {}
             Err(StoreError::Closed) => return,
             Err(error) => tracing::warn!(%error, "what is over cannot be removed"),
+        }
+        match content_review::pass(&app).await {
+            Ok(()) => {}
+            Err(StoreError::Closed) => return,
+            Err(error) => tracing::warn!(%error, "content reviews cannot be looked for"),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! database. Passwords inside a database's address are never printed.
 
 mod address;
+mod media;
 mod network;
 mod outside;
 mod secret;
@@ -20,6 +21,7 @@ use std::{
 use serde::Deserialize;
 
 pub use address::DatabaseUrl;
+pub use media::MediaUrl;
 pub use network::Networks;
 pub use outside::{Kind, MiniProgram, Provider, Sms};
 pub use secret::Secret;
@@ -90,6 +92,13 @@ pub struct Settings {
     pub vault_key_file: Option<PathBuf>,
     /// A program that prints them: `GRIDWHISTLE_VAULT_KEY_COMMAND`.
     pub vault_key_command: Option<String>,
+    /// Where photos and other files are kept: `GRIDWHISTLE_MEDIA`, by default a folder; see
+    /// [`Settings::media`].
+    pub media: Option<MediaUrl>,
+    /// The access key of a bucket: `GRIDWHISTLE_MEDIA_ACCESS_KEY`.
+    pub media_access_key: Option<Secret>,
+    /// Its secret: `GRIDWHISTLE_MEDIA_SECRET_KEY`.
+    pub media_secret_key: Option<Secret>,
 }
 
 /// Who needs a second factor to log in with a password.
@@ -214,6 +223,15 @@ pub struct Partial {
     /// A program that prints the master keys, run at start
     #[arg(long, value_name = "PROGRAM")]
     pub vault_key_command: Option<String>,
+    /// Where photos are kept, as file:///FOLDER or s3://BUCKET [default with SQLite: the database's name and .media]
+    #[arg(long, value_name = "URL")]
+    pub media: Option<MediaUrl>,
+    /// Others can see command lines, so these stand in the environment or the file.
+    #[arg(skip)]
+    pub media_access_key: Option<Secret>,
+    /// As above.
+    #[arg(skip)]
+    pub media_secret_key: Option<Secret>,
 }
 
 /// Why the settings could not be read, as a sentence.
@@ -245,6 +263,18 @@ impl Settings {
         persistence::Options { readers: self.readers, writers: self.writers, waiting: self.waiting }
     }
 
+    /// Where files are kept: what was said, or else a folder beside the SQLite file, or one of
+    /// this directory where the database is elsewhere.
+    pub fn media(&self) -> MediaUrl {
+        let folder = |path: String| MediaUrl::Folder(PathBuf::from(path));
+        self.media.clone().unwrap_or_else(|| {
+            match self.database.expose().strip_prefix("sqlite://") {
+                Some(path) => folder(format!("{path}.media")),
+                None => folder("gridwhistle.media".to_owned()),
+            }
+        })
+    }
+
     /// The settings, with the defaults for what nobody said.
     fn from(given: Partial) -> Result<Self, Fault> {
         let settings = Self {
@@ -273,6 +303,9 @@ impl Settings {
             vault_key: given.vault_key,
             vault_key_file: given.vault_key_file,
             vault_key_command: given.vault_key_command,
+            media: given.media,
+            media_access_key: given.media_access_key,
+            media_secret_key: given.media_secret_key,
         };
         settings.check()
     }
@@ -305,6 +338,10 @@ impl Settings {
         if self.key.as_ref().is_some_and(|key| key.bytes().is_none()) {
             let how = "`head -c 32 /dev/urandom | base64` makes one";
             return Err(Fault(format!("key is not 32 bytes in base64; {how}")));
+        }
+        if self.media_access_key.is_some() != self.media_secret_key.is_some() {
+            let why = "media_access_key and media_secret_key are given together";
+            return Err(Fault(why.to_owned()));
         }
         outside::check(&self.mini_programs, &self.providers)?;
         if let Some(sms) = &self.sms {
@@ -344,6 +381,9 @@ impl Partial {
             vault_key: self.vault_key.or(other.vault_key),
             vault_key_file: self.vault_key_file.or(other.vault_key_file),
             vault_key_command: self.vault_key_command.or(other.vault_key_command),
+            media: self.media.or(other.media),
+            media_access_key: self.media_access_key.or(other.media_access_key),
+            media_secret_key: self.media_secret_key.or(other.media_secret_key),
         }
     }
 }

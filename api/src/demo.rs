@@ -83,6 +83,8 @@ fn outside(settings: &mut Settings, base: &str) {
         secret: Secret::from(weixin::SECRET),
         tenant: None,
         url: base.to_owned(),
+        check_content: true,
+        message_token: Some(Secret::from(weixin::TOKEN)),
     }];
     // The receiver of webhooks is a server of this machine.
     if let Ok(local) = "127.0.0.0/8".parse() {

@@ -10,10 +10,12 @@ use domain::{
     campaign::Campaign,
     case::Case,
     change::{Change, Request, Stored, act},
+    content_review::Review,
     flow::Context,
     form::Form,
     household::Household,
     id::CommandId,
+    media::Media,
     patrol::Patrol,
     patrol_plan::PatrolPlan,
     person::Person,
@@ -134,6 +136,25 @@ impl Kept for Form {
     }
     fn visible(&self, _: &Actor, _: Instant) -> bool {
         true
+    }
+}
+
+impl Kept for Media {
+    fn write(change: Change<Self>) -> Write {
+        Write::Media(Box::new(change))
+    }
+    /// Of others' files it is what names them that says who may know: [`crate::media::look`].
+    fn visible(&self, actor: &Actor, _: Instant) -> bool {
+        self.by == actor.person
+    }
+}
+
+impl Kept for Review {
+    fn write(change: Change<Self>) -> Write {
+        Write::Review(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
     }
 }
 

@@ -35,7 +35,7 @@ use crate::{
     engine,
     headers::Key,
     household::kept::Shown,
-    names,
+    media, names,
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     problem::Reply,
@@ -360,6 +360,8 @@ pub struct ErasedView {
     reports: i64,
     /// Entries as a member of a household that were erased besides. 家庭成员记录。
     members: usize,
+    /// Photos and other files that nothing named, removed besides. 未使用的文件。
+    files: usize,
 }
 
 /// Erases my personal data and closes my account.
@@ -436,10 +438,10 @@ async fn erase(
             break;
         }
     }
+    let files = media::removal::erase(app, &*app.world(tenant)?, id).await?;
     let members = memberships(app, caller, id).await?;
     let count = members.len();
-    let detail =
-        serde_json::json!({ "reports": reports, "members": count, "reason": body.reason.as_str() });
+    let detail = serde_json::json!({ "reports": reports, "members": count, "files": files, "reason": body.reason.as_str() });
     let note = Noting::of(app, caller, request).note(Act::Erase, Some(id.0), &detail);
     let erased_at = app
         .store
@@ -459,7 +461,13 @@ async fn erase(
         })
         .await?;
     forget(app, caller, id);
-    Ok(HttpResponse::Ok().json(ErasedView { person_id: id.0, erased_at, reports, members: count }))
+    Ok(HttpResponse::Ok().json(ErasedView {
+        person_id: id.0,
+        erased_at,
+        reports,
+        members: count,
+        files,
+    }))
 }
 
 fn forget(app: &App, caller: &Caller, person: PersonId) {

@@ -125,7 +125,9 @@ impl About {
             | FlowKind::Household
             | FlowKind::Visit
             | FlowKind::Campaign
-            | FlowKind::Form => None,
+            | FlowKind::Form
+            | FlowKind::Media
+            | FlowKind::ContentReview => None,
         })
     }
 

@@ -52,6 +52,7 @@ the case closes.\n\n\
         (name = "people", description = "人员与授权 · people and grants"),
         (name = "privacy", description = "个人信息：联系方式、明文查看、同意、导出、删除 · people's data and their rights"),
         (name = "audit", description = "审计日志、明文查看记录、保存期限 · the audit log, disclosures, retention"),
+        (name = "media", description = "照片、视频、录音与内容审核 · photos, videos, sounds, and whether they may be shown"),
         (name = "patrols", description = "巡查：计划、起止、轨迹、覆盖 · patrols, their plans and tracks"),
         (name = "events", description = "事件：拉取、实时流、类型目录 · what happened, as a feed and as a stream"),
         (name = "webhooks", description = "事件推送：登记、签名、投递记录、重放 · telling servers of others"),
@@ -192,7 +193,9 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>, exampl
         operation.insert("security".to_owned(), json!([{ "bearer": [] }]));
     }
     let login = path.starts_with("/api/v1/auth/") || path == "/oauth/token";
-    let writes = method == "post" && !login;
+    // What WeChat tells by itself names no command.
+    let told = path.starts_with("/api/v1/wechat/");
+    let writes = method == "post" && !login && !told;
     parameters(path, writes, operation);
     let mut problems = vec!["400", "503"];
     if !open || login {

@@ -14,6 +14,7 @@ use domain::{
     flow::Context,
     id::{AreaId, CaseId, CommandId, PatrolId, PersonId, ReportId},
     intake::{self, Correction},
+    media::MediaRole,
     personal::SubjectKind,
     refusal::Refusal,
     report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
@@ -33,8 +34,10 @@ use crate::{
     case::{CaseBrief, CaseView},
     clock::derived_id,
     contact::{self, ContactView, ReporterContact},
+    content_review,
     engine::{self, Step},
     headers::Key,
+    media::{self, AttachedView},
     names::Known,
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
@@ -122,6 +125,11 @@ pub struct SubmitBody {
     /// On which patrol of one's own, under way then. 所属巡查。
     #[serde(default, skip_serializing_if = "Option::is_none")]
     patrol_id: Option<Uuid>,
+    /// Photos, videos and sounds of how it is, by the identities the phone made; they may arrive
+    /// before or after. 照片等文件的编号，可先上报、后上传。
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 9)]
+    media: Vec<Uuid>,
 }
 
 /// What was done on the spot.
@@ -196,6 +204,8 @@ pub struct ReportView {
     case: Option<CaseBrief>,
     /// What may be asked now.
     possible: Vec<&'static str>,
+    /// The files it names, with links; shown when one report is looked at. 照片等文件。
+    media: Option<Vec<AttachedView>>,
 }
 
 /// Who reported.
@@ -254,6 +264,7 @@ impl ReportView {
             case_id: report.status.case().map(|case| case.0),
             case: None,
             possible: report::possible(status),
+            media: None,
         }
     }
 }
@@ -313,6 +324,7 @@ async fn submit_report(
         None => Request::new(key.0, "submit_report", id, &body),
     };
     let counts = counted(&body);
+    let automatic = content_review::automatic(&app, &caller).await?;
     let draft = draft(body, id, key.0, &world, &caller, &app)?;
     let patrol = patrol::named(&app, &caller, draft.patrol).await?;
     let (stored, _) = engine::begin(&app, &caller, asked, |context| {
@@ -323,10 +335,13 @@ async fn submit_report(
         let (change, case) = intake::submit(draft, asked, context)?;
         let case = case.into_iter().map(|case| Write::Case(Box::new(case)));
         let entered = burden(context.by, &change.state, counts, context.at);
-        let more = case.chain(sealed.map(|sealed| sealed.write)).chain(entered);
+        let review = content_review::of_text(&change.state, automatic, asked, context)?;
+        let review = review.map(content_review::written);
+        let more = case.chain(sealed.map(|sealed| sealed.write)).chain(entered).chain(review);
         Ok((change, more.collect()))
     })
     .await?;
+    content_review::begun(&app, caller.tenant, &stored.state, automatic).await;
     let known = Known::of(&app, &caller, &[&stored.state]).await?;
     let mut answer = HttpResponse::Created();
     answer.insert_header(("Location", format!("/api/v1/reports/{}", stored.state.id)));
@@ -387,6 +402,7 @@ fn draft(
         anonymous: body.anonymous,
         contact: body.contact.is_some(),
         patrol: body.patrol_id.map(PatrolId),
+        media: media::attachments(&[(&body.media, MediaRole::Before)]),
         handled: body.handled.map(|handled| Handled { case, result: handled.result }),
     })
 }
@@ -464,14 +480,16 @@ async fn get_report(
     let stored = engine::look::<Report>(&app, &caller, id.0).await?;
     let known = Known::of(&app, &caller, &[&stored.state]).await?;
     let mut shown = ReportView::new(&stored, &caller, &app, &known);
-    let mut version = format!("\"{}\"", stored.seq);
+    shown.media = Some(media::of_report(&app, &caller, &stored.state).await?);
+    let mut case_seq = 0;
     if let Some(case) = stored.state.status.case() {
         let tenant = caller.tenant;
         let case = app.store.look::<Case>(tenant, case.0).await?;
-        // Both change what is shown, so both are in the tag.
-        version = format!("\"{}.{}\"", stored.seq, case.as_ref().map_or(0, |case| case.seq));
+        case_seq = case.as_ref().map_or(0, |case| case.seq);
         shown.case = case.as_ref().map(|case| CaseBrief::from(&**case));
     }
+    // All that changes what is shown is in the tag.
+    let version = media::version(stored.seq, case_seq, shown.media.as_deref());
     Ok(tagged(&request, HttpResponse::Ok(), &version, &shown))
 }
 

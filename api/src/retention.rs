@@ -10,8 +10,7 @@ use chrono::{DateTime, Duration, Utc};
 use domain::{
     actor::Permission,
     audit::{Act, Note, Verdict},
-    id::TenantId,
-    privacy::{DataClass, Retention},
+    privacy::DataClass,
     refusal::Refusal,
 };
 use persistence::{
@@ -22,7 +21,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::{auth::Caller, problem::Reply, state::App, view};
+use crate::{auth::Caller, media, problem::Reply, state::App, view, world::World};
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -64,12 +63,13 @@ pub async fn pass(app: &App) -> Result<i64, StoreError> {
     }
     let mut sum = 0;
     for world in app.worlds.all() {
-        sum += tenant(app, world.tenant.id, world.rules.privacy.value.retention).await?;
+        sum += tenant(app, &world).await?;
     }
     Ok(sum)
 }
 
-async fn tenant(app: &App, tenant: TenantId, kept: Retention) -> Result<i64, StoreError> {
+async fn tenant(app: &App, world: &World) -> Result<i64, StoreError> {
+    let (tenant, kept) = (world.tenant.id, world.rules.privacy.value.retention);
     let now = app.clock.now();
     let runs = app.store.read(move |db| privacy::runs(db, tenant)).await?;
     let mut sum = 0;
@@ -81,10 +81,14 @@ async fn tenant(app: &App, tenant: TenantId, kept: Retention) -> Result<i64, Sto
         let cutoff = kept.cutoff(class, now);
         let (mut removed, mut done) = (0, false);
         for _ in 0..PAGES {
-            let page = app
-                .store
-                .run(move |db| privacy::purge(db, tenant, class, cutoff, now, PAGE))
-                .await?;
+            let page = if class == DataClass::Uploads {
+                media::removal::expire(app, world, cutoff, PAGE).await?
+            } else {
+                let purge = move |db: &mut persistence::Db| {
+                    privacy::purge(db, tenant, class, cutoff, now, PAGE)
+                };
+                app.store.run(purge).await?
+            };
             removed += page;
             done = page < PAGE;
             if done {

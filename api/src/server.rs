@@ -14,10 +14,10 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 use crate::{
     area, audit, auth, burden, campaign, case, client, clocks, clockwork, consent, contact,
-    delivering, delivery, disclosure,
+    content_review, delivering, delivery, disclosure,
     docs::Docs,
-    erasure, event, factor, form, health, household, me, oauth, oidc, openapi, patrol, person,
-    policy, post,
+    erasure, event, factor, form, health, household, me, media, oauth, oidc, openapi, patrol,
+    person, policy, post,
     problem::{Code, Problem, Reply},
     report, request, retention, ring, session, shift,
     state::App,
@@ -77,6 +77,8 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(webhook::routes)
             .configure(delivery::routes)
             .service(scope("/webhooks/{id}").configure(webhook::under_webhook))
+            .configure(media::routes)
+            .configure(content_review::routes)
             .service(scope("/areas/{id}").configure(area::under_area).configure(shift::under_area))
             .service(
                 scope("/people/{id}")
@@ -126,6 +128,7 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
     if signals {
         tokio::spawn(end_streams(app.clone()));
     }
+    actix_web::rt::spawn(content_review::work(app.clone()));
     if app.settings.clockwork {
         tokio::spawn(clockwork::run(app.clone()));
         // On this thread: calls to others need not move between threads.

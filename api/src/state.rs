@@ -30,9 +30,12 @@ use crate::{
     clock::Clock,
     clockwork::Pulse,
     config::{Provider, SecondFactor, Secret, Settings},
+    content_review::Checks,
+    depot::Depot,
     discovery::Discoveries,
     event::tail::Tails,
     limits::Attempts,
+    media::Darkroom,
     names::{self, Names},
     outbound::{Outbound, hooks::Hooks},
     password::Passwords,
@@ -94,6 +97,12 @@ pub struct App {
     pub tails: Tails,
     /// Whether the server is about to end: streams end first.
     pub closing: watch::Sender<bool>,
+    /// The bytes of files.
+    pub depot: Depot,
+    /// Content reviews that wait to be asked about.
+    pub checks: Checks,
+    /// Looks at photos, a few at once.
+    pub darkroom: Darkroom,
     /// How this server was started.
     pub settings: Settings,
     /// When somebody last looked for new signing keys, in milliseconds.
@@ -115,6 +124,7 @@ impl App {
         let vault = Vault::open(&settings, &store).await?;
         let seal = sealing(&store, &settings, &vault, clock.now()).await?;
         let keys = keys(&store, &seal, &settings, clock.now()).await?;
+        let depot = Depot::open(&settings).map_err(StoreError::Unusable)?;
         let worlds = Worlds::load(&store, seed::catalogue(), &clock).await?;
         Ok(Self {
             store,
@@ -141,6 +151,10 @@ impl App {
             sweep: Sweep::default(),
             tails: Tails::default(),
             closing: watch::Sender::new(false),
+            depot,
+            checks: Checks::default(),
+            darkroom: Darkroom::new()
+                .map_err(|error| StoreError::Unavailable(error.to_string()))?,
             settings,
         })
     }

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::{
     actor::Permission,
+    case::Case,
     id::{AreaId, CommandId, PersonId},
     journal::{self as chain, Entry, FlowKind},
 };
@@ -17,7 +18,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::{auth::Caller, problem::Reply, state::App};
+use crate::{auth::Caller, content_review, problem::Reply, state::App};
 
 /// Which part of a timeline to show.
 #[derive(Deserialize, IntoParams)]
@@ -80,6 +81,68 @@ pub async fn show(
     params: &TimelineParams,
     unknown: &[PersonId],
 ) -> Reply<HttpResponse> {
+    show_to(app, caller, flow, params, (unknown, &Hidden::default())).await
+}
+
+/// What others of the public wrote and nobody found fit to be shown yet.
+#[derive(Default)]
+pub struct Hidden {
+    /// Whose words are left out.
+    of: Vec<PersonId>,
+    /// Whether what the case is about is left out.
+    matter: bool,
+}
+
+impl Hidden {
+    /// What is hidden of a case: nothing from staff; from a reporter what the other reporters
+    /// wrote.
+    pub async fn of_case(app: &App, caller: &Caller, case: &Case) -> Reply<Self> {
+        if case.read_in_office(caller, app.clock.now()) {
+            return Ok(Self::default());
+        }
+        let others = case.reports.iter().filter(|one| one.person != caller.person);
+        let of = others.map(|one| one.person).collect();
+        let first = case.reports.first().filter(|first| first.person != caller.person);
+        let matter = match first {
+            Some(first) => !content_review::shown(app, caller.tenant, first.report.0).await?,
+            None => false,
+        };
+        Ok(Self { of, matter })
+    }
+
+    fn hide(&self, actor: PersonId, events: &mut [Value]) {
+        let words = self.of.contains(&actor);
+        if words || self.matter {
+            for event in events {
+                self.within(event, words);
+            }
+        }
+    }
+
+    fn within(&self, value: &mut Value, words: bool) {
+        match value {
+            Value::Object(members) => {
+                members.retain(|name, _| {
+                    let said =
+                        ["text", "comment", "reason", "note", "title"].contains(&name.as_str());
+                    !(words && said || self.matter && name == "matter")
+                });
+                members.values_mut().for_each(|value| self.within(value, words));
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.within(item, words)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+}
+
+/// The same, without what is hidden from the reader.
+pub async fn show_to(
+    app: &App,
+    caller: &Caller,
+    flow: Uuid,
+    params: &TimelineParams,
+    (unknown, hidden): (&[PersonId], &Hidden),
+) -> Reply<HttpResponse> {
     let tenant = caller.tenant;
     let look = move |db: &mut Db| {
         let entries = journal::chain(db, tenant, flow, None)?;
@@ -103,6 +166,7 @@ pub async fn show(
     for entry in &entries {
         let mut events = events_of(entry);
         opinions.hide(&mut events);
+        hidden.hide(entry.actor, &mut events);
         if entry.seq > after && items.len() < MOST {
             let kept = arrivals.iter().find(|arrival| arrival.command == entry.command);
             items.push(view(entry, events, kept, unknown));
@@ -209,6 +273,13 @@ pub fn of_visits(flow: FlowKind, command: &str) -> Option<&'static str> {
         (FlowKind::Campaign, "close") => "结束",
         (FlowKind::Form, "publish") => "发布",
         (FlowKind::Form, "withdraw") => "停用",
+        (FlowKind::Media, "upload") => "上传",
+        (FlowKind::Media, "drop") => "删除文件",
+        (FlowKind::ContentReview, "open_review") => "送审",
+        (FlowKind::ContentReview, "ask") => "自动检测",
+        (FlowKind::ContentReview, "hear") => "检测结果",
+        (FlowKind::ContentReview, "queue") => "转人工审核",
+        (FlowKind::ContentReview, "decide") => "审核",
         _ => return None,
     })
 }

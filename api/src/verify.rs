@@ -7,11 +7,13 @@ use domain::{
     area::change::Event,
     campaign::Campaign,
     case::Case,
+    content_review::Review,
     flow::Flow,
     form::Form,
     household::Household,
     id::{AreaId, TenantId},
     journal::{self as chain, Entry, FlowKind, Hash},
+    media::Media,
     patrol::Patrol,
     patrol_plan::PatrolPlan,
     person::Person,
@@ -144,6 +146,8 @@ fn one(
         FlowKind::Visit => self::flow::<Visit>(db, tenant, flow)?,
         FlowKind::Campaign => self::flow::<Campaign>(db, tenant, flow)?,
         FlowKind::Form => self::flow::<Form>(db, tenant, flow)?,
+        FlowKind::Media => self::flow::<Media>(db, tenant, flow)?,
+        FlowKind::ContentReview => self::flow::<Review>(db, tenant, flow)?,
     };
     found.chains += 1;
     found.entries += checked.entries;

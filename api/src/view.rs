@@ -159,6 +159,20 @@ enum_schemas! {
     notice_kind: domain::notice::NoticeKind;
     /// What an attempt came to.
     attempt_outcome: domain::delivery::Outcome;
+    /// Kinds of files.
+    media_kind: domain::media::Kind;
+    /// Formats of files.
+    media_format: domain::media::Format;
+    /// Whether a file is there.
+    media_status: domain::media::StatusName;
+    /// What a file shows.
+    media_role: domain::media::MediaRole;
+    /// How a file stands that something names.
+    attached_state: domain::media::AttachedState;
+    /// How a content review stands.
+    review_status: domain::content_review::StatusName;
+    /// What a content review is about.
+    review_subject: domain::content_review::Subject;
 }
 
 macro_rules! nullable_schemas {
@@ -192,6 +206,14 @@ nullable_schemas! {
     point_refusal_or_null: domain::track::admit::Refused;
     /// How a visit went, once somebody went.
     visit_outcome_or_null: domain::visit::Outcome;
+    /// What a kind of file is, once it arrived.
+    media_kind_or_null: domain::media::Kind;
+    /// How a content review stands, where there is one.
+    review_status_or_null: domain::content_review::StatusName;
+    /// Why a person has to decide, where one has to.
+    review_cause_or_null: domain::content_review::Cause;
+    /// What a program suggests, once it did.
+    suggestion_or_null: domain::content_review::Suggestion;
 }
 
 /// A city or county.

@@ -10,6 +10,7 @@ use domain::{
     actor::{Actor, Role},
     audit::Act,
     change::{Request, act},
+    content_review::{Cause, Suggestion},
     id::{CommandId, PersonId, TenantId},
     person::{Command, NewGrant, Person},
     personal::{Contact, Field, Phone},
@@ -436,6 +437,124 @@ async fn unbind_phone(
     let none = Contact::default();
     contact::keep(&app, &request, &caller, (caller.person, PHONE), none).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// What a content check says: what it suggests, and why by its own code.
+pub(crate) type Checked = (Suggestion, Option<i64>);
+
+/// The mini-program that looks at what somebody of a tenant writes, and who that is there; none
+/// where none is configured or somebody never used it.
+pub(crate) async fn checker<'a>(
+    app: &'a App,
+    world: &World,
+    person: PersonId,
+) -> Reply<Option<(&'a MiniProgram, String)>> {
+    let serves = |program: &&MiniProgram| {
+        program.check_content
+            && program.tenant.as_ref().is_none_or(|tenant| *tenant == world.tenant.code)
+    };
+    let checking: Vec<&MiniProgram> = app.settings.mini_programs.iter().filter(serves).collect();
+    if checking.is_empty() {
+        return Ok(None);
+    }
+    let tenant = world.tenant.id;
+    let known = app.store.read(move |db| identity::of_person(db, tenant, person)).await?;
+    let openid = |program: &MiniProgram| {
+        let here = provider(program);
+        known.iter().find(|(provider, _)| *provider == here).map(|(_, subject)| subject.clone())
+    };
+    Ok(checking.into_iter().find_map(|program| openid(program).map(|openid| (program, openid))))
+}
+
+/// Asks a content check, with another token when the first was refused.
+async fn check(
+    app: &App,
+    program: &MiniProgram,
+    interface: &str,
+    body: &Value,
+) -> Result<Value, Cause> {
+    let unavailable = |problem: Problem| {
+        tracing::warn!(?problem, interface, "a content check did not answer");
+        Cause::Unavailable
+    };
+    let mut stale: Option<String> = None;
+    for _ in 0..2 {
+        let token = access_token(app, program, stale.as_deref()).await.map_err(unavailable)?;
+        // The token stands in the address alone.
+        let query = query(&[("access_token", token.as_str())]);
+        let url = format!("{}/wxa/{interface}?{query}", program.url);
+        let answered = app.outbound.ask(Call::post(url, body.clone())).await;
+        let answer = answered.map_err(|failure| unavailable(failure.into()))?.body;
+        if token_refused(&answer) {
+            stale = Some(token);
+            continue;
+        }
+        return match answer.get("errcode").and_then(Value::as_i64) {
+            Some(0) | None => Ok(answer),
+            // Not seen for two hours, or not one of its users.
+            Some(61_010 | 40_003 | 40_001) => Err(Cause::Refused),
+            Some(other) => {
+                tracing::warn!(errcode = other, interface, "a content check failed");
+                Err(Cause::Unavailable)
+            }
+        };
+    }
+    Err(Cause::Unavailable)
+}
+
+/// What an answer of a content check, or an event about one, says.
+pub(crate) fn checked(answer: &Value) -> Option<Checked> {
+    let result = answer.get("result")?;
+    let suggestion = result.get("suggest").and_then(Value::as_str).and_then(Suggestion::parse)?;
+    Some((suggestion, result.get("label").and_then(Value::as_i64)))
+}
+
+/// Checks a text (`msg_sec_check`, version 2): the worst of its parts counts.
+pub(crate) async fn check_text(
+    app: &App,
+    program: &MiniProgram,
+    openid: &str,
+    text: &str,
+) -> Result<Checked, Cause> {
+    /// The most characters of one question.
+    const MOST: usize = 2500;
+    /// 评论: something said about something.
+    const SCENE: i64 = 2;
+    let letters: Vec<char> = text.chars().collect();
+    let mut worst = (Suggestion::Pass, None);
+    for part in letters.chunks(MOST) {
+        let content: String = part.iter().collect();
+        let body = json!({ "version": 2, "openid": openid, "scene": SCENE, "content": content });
+        let answer = check(app, program, "msg_sec_check", &body).await?;
+        let said = checked(&answer).ok_or(Cause::Unavailable)?;
+        if said.0 >= worst.0 {
+            worst = said;
+        }
+    }
+    Ok(worst)
+}
+
+/// Has a picture or a sound checked (`media_check_async`); its number for that, under which it
+/// answers later.
+pub(crate) async fn check_media(
+    app: &App,
+    program: &MiniProgram,
+    openid: &str,
+    (address, sound): (&str, bool),
+) -> Result<String, Cause> {
+    const SCENE: i64 = 2;
+    let kind = if sound { 1 } else { 2 };
+    let body = json!({
+        "version": 2, "openid": openid, "scene": SCENE, "media_url": address, "media_type": kind,
+    });
+    let answer = check(app, program, "media_check_async", &body).await?;
+    let trace = answer.get("trace_id").and_then(Value::as_str);
+    trace.filter(|trace| is_trace(trace)).map(str::to_owned).ok_or(Cause::Unavailable)
+}
+
+/// Whether a text can be the number of a check.
+pub(crate) fn is_trace(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]

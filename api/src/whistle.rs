@@ -26,6 +26,7 @@ use crate::{
     body::Json,
     case::{
         CaseView, EmptyBody, NoteBody, ReasonBody, ResultBody, answer, ask, normalised, point_view,
+        with,
     },
     engine::{self, Step, segment},
     problem::Reply,
@@ -389,7 +390,9 @@ async fn arrive_summons(step: Step, body: Json<ArriveBody>) -> Reply<HttpRespons
 #[post("/feedback")]
 async fn feed_back_summons(step: Step, body: Json<ResultBody>) -> Reply<HttpResponse> {
     let result = body.0.result.clone();
-    act(step, "feed_back_summons", &body.0, Act::FeedBack { result }).await
+    let unit = segment(&step.request, "unit_id")?;
+    let command = Command::Summons { unit: AreaId(unit), act: Act::FeedBack { result } };
+    ask(step, "feed_back_summons", &(unit, &body.0), with(body.0.named(), command)).await
 }
 
 /// Sends a department back to work.

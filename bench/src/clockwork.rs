@@ -262,6 +262,7 @@ fn owed(world: &Arc<World>, town: &Town, number: u64, at: domain::Instant) -> Do
         anonymous: false,
         contact: false,
         patrol: None,
+        media: Vec::new(),
         handled: None,
     };
     let request = Request::new(CommandId(new_id()), "bench", draft.id.0, &number);

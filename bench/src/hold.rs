@@ -41,7 +41,8 @@ pub(crate) async fn hold(stand: &Stand, seconds: f64) -> Done {
         | Part::Deadlines
         | Part::Clockwork
         | Part::Auth
-        | Part::Events => report::submit(&at, clients, time).await?,
+        | Part::Events
+        | Part::Media => report::submit(&at, clients, time).await?,
     };
     say(&format!(
         "{}/s, p99 {} ms, {} µs: {}",

@@ -16,6 +16,7 @@ mod load;
 mod locate;
 mod loops;
 mod machine;
+mod media;
 mod options;
 mod pgbench;
 mod postgres;
@@ -131,6 +132,9 @@ async fn on(stand: &Stand, results: &mut Results) -> Done {
     }
     if wants(Part::Events) {
         events::measure(stand, results).await?;
+    }
+    if wants(Part::Media) {
+        media::measure(stand, results).await?;
     }
     Ok(())
 }

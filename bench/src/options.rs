@@ -71,6 +71,8 @@ pub(crate) enum Part {
     Sync,
     /// The feed, reports beside webhooks, idle streams
     Events,
+    /// Photos, and the memory of many large ones at once
+    Media,
 }
 
 impl Options {

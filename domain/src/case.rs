@@ -26,6 +26,7 @@ use crate::{
     flow::{Context, Flow},
     id::{CaseId, PersonId, ReportId},
     journal::FlowKind,
+    media::Attached,
     obligation::{Duty, Obligation, Term},
     place::{Matter, Place},
     refusal::Refusal,
@@ -80,6 +81,9 @@ pub struct Case {
     /// Who wanted it done, and the answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supervisions: Vec<Supervision>,
+    /// The files its handlers and verifiers named; those of its reports are with the reports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<Attached>,
     /// What was late; it stays a fact.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub breaches: Vec<Breach>,
@@ -116,6 +120,9 @@ pub struct Tally {
 }
 
 impl Case {
+    /// The most files named with one case.
+    pub const MAX_MEDIA: usize = 300;
+
     /// The most reports one case answers.
     pub const MAX_REPORTS: usize = 500;
 
@@ -126,9 +133,14 @@ impl Case {
     /// Whether this actor may know that the case exists: over its place, over a unit that was
     /// given it, or as one of its reporters.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.read_in_office(actor, at)
+            || self.reports.iter().any(|reporter| reporter.person == actor.person)
+    }
+
+    /// Whether this actor reads it over an area or a unit, not as a reporter.
+    pub fn read_in_office(&self, actor: &Actor, at: Instant) -> bool {
         actor.may(Permission::ReadCases, &self.place.area.path, at)
             || self.units.iter().any(|unit| actor.may(Permission::ReadCases, &unit.path, at))
-            || self.reports.iter().any(|reporter| reporter.person == actor.person)
     }
 
     /// The commands possible now, by name; which of them an actor may give is another question.
@@ -243,6 +255,7 @@ impl Flow for Case {
     fn name(command: &Command) -> &'static str {
         match command {
             Command::Open(_) => "open",
+            Command::With { asked, .. } => Self::name(asked),
             Command::Summons { act, .. } => act.name(),
             Command::Join { .. }
             | Command::Escalate { .. }

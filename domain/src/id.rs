@@ -46,6 +46,10 @@ ids! {
     CampaignId,
     /// A form.
     FormId,
+    /// A file: a photo, a video, a recording.
+    MediaId,
+    /// A review of something the public said or showed.
+    ReviewId,
 }
 
 /// The human number of a report or case, read over the telephone: the local day it began and

@@ -70,6 +70,10 @@ pub enum FlowKind {
     Campaign,
     /// [`crate::form::Form`].
     Form,
+    /// [`crate::media::Media`].
+    Media,
+    /// [`crate::content_review::Review`].
+    ContentReview,
 }
 
 impl FlowKind {
@@ -86,6 +90,8 @@ impl FlowKind {
         Self::Visit,
         Self::Campaign,
         Self::Form,
+        Self::Media,
+        Self::ContentReview,
     ];
 
     /// Its name on the wire and in the database.
@@ -102,6 +108,8 @@ impl FlowKind {
             Self::Visit => "visit",
             Self::Campaign => "campaign",
             Self::Form => "form",
+            Self::Media => "media",
+            Self::ContentReview => "content_review",
         }
     }
 

@@ -7,7 +7,8 @@
 //! Reading order: [`area`], [`actor`], [`flow`], [`change`], [`journal`], [`obligation`],
 //! [`refusal`]; then the flows [`report`], [`case`], [`person`], and [`intake`], which moves a
 //! report and its case together; [`household`], [`visit`], [`campaign`] and [`form`], and
-//! [`visiting`], which turns what was found on a visit into reports. When things are late is in [`limit`] and [`calendar`].
+//! [`visiting`], which turns what was found on a visit into reports; [`media`] and
+//! [`content_review`]. When things are late is in [`limit`] and [`calendar`].
 
 pub mod actor;
 pub mod admission;
@@ -23,6 +24,7 @@ pub mod catalogue;
 pub mod change;
 pub mod claim;
 pub mod condition;
+pub mod content_review;
 pub mod coordinate;
 pub mod delivery;
 pub mod dispatching;
@@ -36,6 +38,7 @@ pub mod intake;
 pub mod journal;
 pub mod limit;
 pub mod locate;
+pub mod media;
 mod named;
 pub mod notice;
 pub mod obligation;

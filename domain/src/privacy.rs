@@ -49,6 +49,8 @@ named! {
         Deliveries = "deliveries", "投递记录";
         /// Messages to people.
         Messages = "messages", "站内消息";
+        /// Files that nothing names.
+        Uploads = "uploads", "未使用的上传文件";
     }
 }
 
@@ -65,6 +67,7 @@ impl DataClass {
                 (30, 3660, "个人信息保护法第十九条：实现目的所必要的最短时间")
             }
             Self::Tracks => (1, 1096, "个人信息保护法第十九条、第二十八条：行踪轨迹属敏感信息"),
+            Self::Uploads => (1, 90, "个人信息保护法第十九条：实现目的所必要的最短时间"),
             Self::Positions => (1, 7, "个人信息保护法第十九条：仅用于就近派发"),
             Self::Deliveries | Self::Messages => {
                 (7, 1096, "个人信息保护法第十九条：实现目的所必要的最短时间")
@@ -131,6 +134,8 @@ pub struct Retention {
     pub deliveries: u32,
     /// See [`DataClass::Messages`].
     pub messages: u32,
+    /// See [`DataClass::Uploads`].
+    pub uploads: u32,
 }
 
 impl Default for Retention {
@@ -145,6 +150,7 @@ impl Default for Retention {
             positions: 1,
             deliveries: 90,
             messages: 183,
+            uploads: 7,
         }
     }
 }
@@ -162,6 +168,7 @@ impl Retention {
             DataClass::Positions => self.positions,
             DataClass::Deliveries => self.deliveries,
             DataClass::Messages => self.messages,
+            DataClass::Uploads => self.uploads,
         }
     }
 
@@ -184,6 +191,7 @@ impl Default for Privacy {
             ("notification", "办理进展消息通知", Basis::Consent),
             ("publicity", "公示中出现个人信息", Basis::SeparateConsent),
             ("track", "巡查轨迹", Basis::SeparateConsent),
+            ("photo_place", "照片拍摄位置", Basis::SeparateConsent),
         ]
         .into_iter()
         .map(|(code, label, basis)| Processing {
@@ -213,6 +221,9 @@ impl Privacy {
 
     /// The purpose for which tracks of patrols are taken.
     pub const TRACK: &'static str = "track";
+
+    /// The purpose for which it is kept where a photo was taken.
+    pub const PHOTO_PLACE: &'static str = "photo_place";
 
     /// What somebody may consent to; none when it needs no consent or does not exist.
     pub fn consentable(&self, code: &str) -> Option<&Processing> {
@@ -257,7 +268,7 @@ mod tests {
     fn what_is_built_in_is_sound() {
         let privacy = Privacy::default();
         assert_eq!(privacy.check(), Vec::new());
-        assert_eq!(privacy.purposes.len(), 5);
+        assert_eq!(privacy.purposes.len(), 6);
         assert!(privacy.notice.text.as_str().contains("匿名"));
         assert!(privacy.consentable("notification").is_some());
         assert!(privacy.consentable("handling").is_none() && privacy.consentable("x").is_none());

@@ -434,6 +434,11 @@ pub enum Refusal {
         /// Which switch.
         switch: crate::burden::Switch,
     },
+    /// The standard of this category demands a photo of how it is afterwards.
+    EvidenceMissing {
+        /// The category, or the class it belongs to.
+        category: String,
+    },
 }
 
 impl Refusal {
@@ -530,6 +535,7 @@ impl Refusal {
             Self::EmptyList => "empty_list",
             Self::BadAnswers { .. } => "bad_answers",
             Self::SwitchedOff { .. } => "switched_off",
+            Self::EvidenceMissing { .. } => "evidence_missing",
         }
     }
 }

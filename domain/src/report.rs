@@ -19,6 +19,7 @@ use crate::{
     flow::{Context, Flow},
     id::{CaseId, PatrolId, PersonId, ReportId},
     journal::FlowKind,
+    media::Attached,
     named::named,
     obligation::{Duty, Obligation, Term},
     place::{Matter, Place},
@@ -154,6 +155,9 @@ pub struct Report {
     /// On which patrol it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patrol: Option<PatrolId>,
+    /// The files it names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<Attached>,
     /// What somebody saw who looked on the spot before it was filed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sight: Option<Sight>,
@@ -253,6 +257,11 @@ impl Report {
     /// Whether this actor may know of it: over its place, or as its reporter.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
         self.reporter == actor.person || actor.may(Permission::ReadCases, &self.place.area.path, at)
+    }
+
+    /// Whether this actor reads it over an area, not as its reporter.
+    pub fn read_in_office(&self, actor: &Actor, at: Instant) -> bool {
+        actor.may(Permission::ReadCases, &self.place.area.path, at)
     }
 
     /// Whether this actor may know who reported (H.3.8: a confidential reporter is unknown to

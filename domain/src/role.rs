@@ -127,6 +127,8 @@ named! {
         ReadBurden = "read_burden", "查看填报负担";
         /// Say which servers of others are told events, and see what became of that.
         ManageWebhooks = "manage_webhooks", "管理事件推送";
+        /// Decide whether what the public said or showed may be shown to others.
+        ReviewContent = "review_content", "审核公众内容";
     }
 }
 
@@ -197,6 +199,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::DiscloseHouseholds,
                 P::ManageCampaigns,
                 P::ReadBurden,
+                P::ReviewContent,
             ],
         ),
         (
@@ -220,6 +223,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::ReadHouseholds,
                 P::ManageCampaigns,
                 P::ReadBurden,
+                P::ReviewContent,
             ],
         ),
         (
@@ -283,6 +287,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::ReadPeople,
                 P::ManageCampaigns,
                 P::ReadBurden,
+                P::ReviewContent,
             ],
         ),
         (
@@ -296,6 +301,7 @@ pub const POLICY: &[(Role, &[Permission])] = {
                 P::CallBack,
                 P::ReopenCase,
                 P::Comment,
+                P::ReviewContent,
             ],
         ),
         (

@@ -96,6 +96,9 @@ pub struct Conduct {
     pub tracking: Tracking,
     /// What is done only with a published reason: check-ins, mileage, rankings. All off.
     pub performance: Performance,
+    /// Classes and sub-classes whose standard demands a photo of how it is afterwards, and the
+    /// bytes of photos as they were sent. None, unless a tenant says so.
+    pub evidence: Vec<Code>,
 }
 
 /// A range of households.
@@ -213,6 +216,7 @@ impl Default for Conduct {
             supervision_phone: None,
             tracking: Tracking::default(),
             performance: Performance::default(),
+            evidence: Vec::new(),
         }
     }
 }
@@ -239,6 +243,7 @@ impl Conduct {
             ("households/least", self.households.least, 0, self.households.most),
             ("households/most", self.households.most, 1, 100_000),
             ("measures", u32::try_from(self.measures.len()).unwrap_or(u32::MAX), 0, 10),
+            ("evidence", u32::try_from(self.evidence.len()).unwrap_or(u32::MAX), 0, 200),
         ];
         let outside =
             numbers.into_iter().filter(|(_, n, least, most)| !(least..=most).contains(&n));

@@ -16,11 +16,13 @@ use domain::{
     campaign::Campaign,
     case::Case,
     change::Change,
+    content_review::Review,
     flow::Flow,
     form::Form,
     household::Household,
     id::{AreaId, PersonId, TenantId},
     journal::Entry,
+    media::Media,
     obligation::{Obligation, Settled},
     patrol::Patrol,
     patrol_plan::PatrolPlan,
@@ -40,11 +42,13 @@ use crate::{
     campaign::{CampaignRow, GoneRow, TaskRow},
     case::{CaseRow, CaseUnitRow},
     connection::Db,
+    content_review::ReviewRow,
     error::StoreError,
     feed,
     form::{AnswerRow, Answered, FormRow},
     household::{self, HouseholdRow, Relations},
     journal::{EntryKey, EntryRow},
+    media::{LinkRow, Marks, MarksRow, MediaRow},
     obligation::ObligationRow,
     patrol::PatrolRow,
     patrol_plan::PlanRow,
@@ -115,6 +119,12 @@ pub enum Write {
     Answered(Box<Answered>),
     /// What the first of these writes demanded of whoever made it.
     Entered(Box<Entered>),
+    /// A file arrived, or went.
+    Media(Box<Change<Media>>),
+    /// A content review moved.
+    Review(Box<Change<Review>>),
+    /// What a photo that arrived looks like.
+    Marked(Box<Marks>),
 }
 
 /// What became of a commit.
@@ -164,6 +174,10 @@ pub(crate) struct Commit {
     forgotten: Vec<(TenantId, Uuid, At)>,
     answers: Vec<AnswerRow>,
     burden: Vec<BurdenRow>,
+    media: Vec<MediaRow>,
+    links: Vec<LinkRow>,
+    marks: Vec<MarksRow>,
+    reviews: Vec<ReviewRow>,
 }
 
 /// A row of a flow: new at the first place of its journal, changed at every later one.
@@ -181,12 +195,14 @@ impl Commit {
                 Write::Report(change) => {
                     first.get_or_insert(&change.entry);
                     commit.reports.push(ReportRow::new(change)?);
+                    commit.links.extend(LinkRow::all(change, &change.state.media));
                     let report = &change.state;
                     commit.flow(change, &report.number, report.matter.title.as_str())?;
                 }
                 Write::Case(change) => {
                     first.get_or_insert(&change.entry);
                     commit.cases.push(CaseRow::new(change)?);
+                    commit.links.extend(LinkRow::all(change, &change.state.media));
                     commit.case_units.extend(CaseUnitRow::all(change));
                     let case = &change.state;
                     commit.flow(change, &case.number, case.matter.title.as_str())?;
@@ -300,6 +316,20 @@ impl Commit {
                 Write::Entered(entered) => {
                     let entry = first.ok_or_else(orphan)?;
                     commit.burden.push(BurdenRow::new(entry, entered));
+                }
+                Write::Media(change) => {
+                    first.get_or_insert(&change.entry);
+                    commit.media.push(MediaRow::new(change)?);
+                    commit.flow(change, "", "")?;
+                }
+                Write::Review(change) => {
+                    first.get_or_insert(&change.entry);
+                    commit.reviews.push(ReviewRow::new(change)?);
+                    commit.flow(change, "", "")?;
+                }
+                Write::Marked(marks) => {
+                    let entry = first.ok_or_else(orphan)?;
+                    commit.marks.push(MarksRow::new(entry.tenant, marks));
                 }
             }
         }
@@ -454,6 +484,7 @@ fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     rows::insert(db, &all(commits, |commit| &commit.opened))?;
     rows::update(db, &all(commits, |commit| &commit.changed))?;
     save_visits(db, commits)?;
+    save_media(db, commits)?;
     // Last, and by tenant: writers wait here for each other, and hold nothing others wait for.
     let mut notes = all(commits, |commit| &commit.notes);
     notes.sort_by_key(|(tenant, _)| *tenant);
@@ -478,6 +509,14 @@ fn save_visits(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     }
     rows::insert(db, &all(commits, |commit| &commit.answers))?;
     Ok(rows::insert(db, &all(commits, |commit| &commit.burden))?)
+}
+
+/// What belongs to files and their reviews.
+fn save_media(db: &mut Db, commits: &[&Commit]) -> Result<()> {
+    save_flows(db, all(commits, |commit| &commit.media))?;
+    rows::upsert(db, &all(commits, |commit| &commit.links))?;
+    rows::upsert(db, &all(commits, |commit| &commit.marks))?;
+    save_flows(db, all(commits, |commit| &commit.reviews))
 }
 
 fn save_flows<R: Moving>(db: &mut Db, rows: Vec<&R>) -> Result<()> {

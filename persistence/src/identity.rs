@@ -134,3 +134,14 @@ pub fn put_shared(db: &mut Db, name: &str, shared: Option<&Shared>) -> Result<()
     }
     Ok(())
 }
+
+/// Who somebody is elsewhere: the providers, and the identities there.
+pub fn of_person(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<(String, String)>> {
+    Ok(identities::table
+        .filter(identities::tenant_id.eq(Id(tenant.0)))
+        .filter(identities::person_id.eq(Id(person.0)))
+        .order((identities::provider.asc(), identities::subject.asc()))
+        .select((identities::provider, identities::subject))
+        .limit(100)
+        .load(db)?)
+}

@@ -15,9 +15,9 @@ use diesel::{
     sqlite::Sqlite,
 };
 use domain::{
-    campaign::Campaign, case::Case, change::Stored, flow::Flow, form::Form, household::Household,
-    id::TenantId, patrol::Patrol, patrol_plan::PatrolPlan, person::Person, policy::Policy,
-    report::Report, visit::Visit,
+    campaign::Campaign, case::Case, change::Stored, content_review::Review, flow::Flow, form::Form,
+    household::Household, id::TenantId, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
+    person::Person, policy::Policy, report::Report, visit::Visit,
 };
 use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
@@ -58,6 +58,8 @@ pub struct Memory {
     visits: States<Visit>,
     campaigns: States<Campaign>,
     forms: States<Form>,
+    media: States<Media>,
+    reviews: States<Review>,
 }
 
 impl Memory {
@@ -77,6 +79,8 @@ impl Memory {
             // A campaign takes up to a megabyte.
             campaigns: Cache::new(16),
             forms: Cache::new(256),
+            media: Cache::new(Self::MOST),
+            reviews: Cache::new(Self::MOST),
         }
     }
 
@@ -156,6 +160,20 @@ impl Tabled for Form {
     const TABLE: &'static str = "forms";
     fn states(memory: &Memory) -> &States<Self> {
         &memory.forms
+    }
+}
+
+impl Tabled for Media {
+    const TABLE: &'static str = "media";
+    fn states(memory: &Memory) -> &States<Self> {
+        &memory.media
+    }
+}
+
+impl Tabled for Review {
+    const TABLE: &'static str = "content_reviews";
+    fn states(memory: &Memory) -> &States<Self> {
+        &memory.reviews
     }
 }
 

@@ -259,6 +259,7 @@ pub fn consents(
 pub fn lock_out(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
     diesel::delete(passwords::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
     crate::track::erase(db, tenant, person)?;
+    crate::media::forget_places(db, tenant, person)?;
     crate::factor::remove(db, tenant, person)?;
     crate::identity::unlink(db, tenant, person)?;
     crate::person::end_sessions(db, Id(tenant.0), Id(person.0), At(at), "erased")
@@ -295,6 +296,8 @@ pub fn purge(
         DataClass::Positions => crate::track::purge_positions(db, tenant, (cutoff, at), limit)?,
         DataClass::Deliveries => crate::delivery::purge(db, tenant, cutoff, limit)?,
         DataClass::Messages => crate::message::purge(db, tenant, cutoff, limit)?,
+        // Files are flows whose bytes are elsewhere: the server removes them by commands.
+        DataClass::Uploads => 0,
         DataClass::ReporterContacts => {
             let old = contacts_over(db, tenant, cutoff, limit)?;
             for report in &old {

@@ -474,6 +474,69 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    media (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, by_id -> Uid, status -> Text,
+        public -> SmallInt, at -> Moment, state -> Doc, swept_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    media_marks (tenant_id, media_id) {
+        tenant_id -> Uid, media_id -> Uid, look -> BigInt, band_a -> BigInt, band_b -> BigInt,
+        band_c -> BigInt, band_d -> BigInt, taken_at -> Nullable<Moment>, lng -> Nullable<BigInt>,
+        lat -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    media_links (tenant_id, media_id, flow_id) {
+        tenant_id -> Uid, media_id -> Uid, flow_id -> Uid, kind -> Text, by_id -> Uid, at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    media_uploads (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, by_id -> Uid, bytes -> BigInt, received -> BigInt,
+        sha256 -> Nullable<Text>, details -> Doc, begun_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    media_parts (tenant_id, upload_id, first) {
+        tenant_id -> Uid, upload_id -> Uid, first -> BigInt, bytes -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    content_reviews (tenant_id, id) {
+        tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, subject -> Text,
+        about_id -> Uid, path -> Text, status -> Text, opened_at -> Moment,
+        asked_at -> Nullable<Moment>, state -> Doc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    outside_checks (id) {
+        id -> Text, owner_id -> Nullable<Uid>, review_id -> Nullable<Uid>,
+        suggestion -> Nullable<Text>, label -> Nullable<BigInt>, at -> Moment,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     cases,
     case_units,
@@ -490,5 +553,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     campaigns,
     campaign_households,
     webhooks,
-    deliveries
+    deliveries,
+    media,
+    media_links,
+    media_marks,
+    content_reviews
 );

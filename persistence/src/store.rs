@@ -163,6 +163,8 @@ impl Store {
                 Write::Visit(change) => self.keep(*change),
                 Write::Campaign(change) => self.keep(*change),
                 Write::Form(change) => self.keep(*change),
+                Write::Media(change) => self.keep(*change),
+                Write::Review(change) => self.keep(*change),
                 Write::Password { .. }
                 | Write::Personal(_)
                 | Write::Noted(_)
@@ -171,7 +173,8 @@ impl Store {
                 | Write::Sealed(_)
                 | Write::Forgotten(_)
                 | Write::Answered(_)
-                | Write::Entered(_) => {}
+                | Write::Entered(_)
+                | Write::Marked(_) => {}
             }
         }
     }

@@ -34,6 +34,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The headers.
     pub(crate) headers: HeaderMap,
+    /// The body as it came.
+    pub(crate) bytes: Vec<u8>,
     /// The body as text.
     pub(crate) text: String,
     /// The body as JSON; null when it is none.
@@ -170,6 +172,7 @@ impl Call<'_> {
             headers: response.headers().clone(),
             body: serde_json::from_str(&text).unwrap_or_default(),
             text,
+            bytes,
         })
     }
 }

@@ -8,6 +8,7 @@ use domain::{
     area::Unit,
     case::{Answer, Case, Stage, Work},
     change::Stored,
+    content_review::HIDDEN_TITLE,
     flow::Flow,
 };
 use serde::Serialize;
@@ -15,7 +16,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    auth::Caller,
+    content_review,
+    media::{self, AttachedView},
+    problem::Reply,
     request::{AskView, BreachView, SupervisionView},
+    state::App,
     view::{self, OwedView, PlaceView, TermView, UnitView},
     whistle::WhistleView,
     world::World,
@@ -95,6 +101,12 @@ pub struct CaseView {
     owed: Vec<OwedView>,
     /// What may be asked now, by somebody who is allowed to.
     possible: Vec<&'static str>,
+    /// Whether title and text are not for the caller until somebody found them fit to be shown:
+    /// of what another resident reported. 内容待审核，暂不可见。
+    withheld: bool,
+    /// The files its reports and steps name, with links; shown when one case is looked at.
+    /// 照片等文件，含处置前后对比。
+    media: Option<Vec<AttachedView>>,
 }
 
 /// How a case stands, in short.
@@ -210,6 +222,9 @@ impl CaseView {
     pub fn new(stored: &Stored<Case>, world: &World, by: &Actor, at: Instant) -> Self {
         let case = &stored.state;
         let works_for = |unit: &Unit| by.may(Permission::ReadCases, &unit.path, at);
+        let staff = case.read_in_office(by, at);
+        let first = case.reports.first().is_some_and(|first| first.person == by.person);
+        let withheld = !staff && !first;
         let stage = case.stage.name();
         let category = case.matter.category.as_ref();
         let named = category.and_then(|code| world.catalogue.get(code.as_str()));
@@ -223,8 +238,8 @@ impl CaseView {
             seq: stored.seq,
             stage: stage.name(),
             stage_label: stage.label(),
-            title: case.matter.title.as_str().to_owned(),
-            text: case.matter.text.as_str().to_owned(),
+            title: if withheld { HIDDEN_TITLE } else { case.matter.title.as_str() }.to_owned(),
+            text: if withheld { HIDDEN_TITLE } else { case.matter.text.as_str() }.to_owned(),
             category: category.map(|code| code.as_str().to_owned()),
             category_name: named.map(|category| category.name.clone()),
             urgency: case.matter.urgency.name(),
@@ -241,7 +256,12 @@ impl CaseView {
                 .whistle()
                 .map(|whistle| WhistleView::new(whistle, &world.rules.whistling, works_for)),
             on_the_spot,
-            answer: answer_of(&case.stage).map(AnswerView::from),
+            answer: answer_of(&case.stage).map(|answer| {
+                let mut answer = AnswerView::from(answer);
+                // Of several residents one wrote it, and the others see what somebody passed.
+                answer.comment = answer.comment.filter(|_| staff || case.reports.len() == 1);
+                answer
+            }),
             closing: ClosingView::of(case),
             reports: case.reports.len(),
             tally: TallyView {
@@ -270,7 +290,27 @@ impl CaseView {
             breaches: case.breaches.iter().map(BreachView::from).collect(),
             owed: case.obligations().iter().map(OwedView::from).collect(),
             possible: case.possible(),
+            withheld,
+            media: None,
         }
+    }
+
+    /// Adds what has to be looked up: the files, and what was withheld and may be shown after
+    /// all.
+    pub async fn reveal(&mut self, app: &App, caller: &Caller, case: &Case) -> Reply<()> {
+        self.media = Some(media::of_case(app, caller, case).await?);
+        let Some(first) = case.reports.first().filter(|_| self.withheld) else { return Ok(()) };
+        if content_review::shown(app, caller.tenant, first.report.0).await? {
+            self.withheld = false;
+            case.matter.title.as_str().clone_into(&mut self.title);
+            case.matter.text.as_str().clone_into(&mut self.text);
+        }
+        Ok(())
+    }
+
+    /// The files that are shown.
+    pub fn media(&self) -> Option<&[AttachedView]> {
+        self.media.as_deref()
     }
 }
 

@@ -20,6 +20,12 @@ pub struct MiniProgram {
     /// Where WeChat answers; a stand-in may be reached over plain HTTP.
     #[serde(default = "wechat")]
     pub url: String,
+    /// Whether what residents write and photograph is looked at by its content checks.
+    #[serde(default)]
+    pub check_content: bool,
+    /// What its messages to this server are signed with (消息推送 Token); without it, photos are
+    /// left to people.
+    pub message_token: Option<Secret>,
 }
 
 fn wechat() -> String {

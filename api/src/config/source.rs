@@ -35,6 +35,9 @@ const NAMES: &[&str] = &[
     "VAULT_KEY",
     "VAULT_KEY_FILE",
     "VAULT_KEY_COMMAND",
+    "MEDIA",
+    "MEDIA_ACCESS_KEY",
+    "MEDIA_SECRET_KEY",
 ];
 
 /// What the variables `GRIDWHISTLE_…` say; an empty one says nothing.
@@ -89,6 +92,9 @@ fn set(given: &mut Partial, name: &str, value: &str) -> Result<(), Fault> {
         "VAULT_KEY" => given.vault_key = Some(parse(name, value)?),
         "VAULT_KEY_FILE" => given.vault_key_file = Some(parse(name, value)?),
         "VAULT_KEY_COMMAND" => given.vault_key_command = Some(value.to_owned()),
+        "MEDIA" => given.media = Some(parse(name, value)?),
+        "MEDIA_ACCESS_KEY" => given.media_access_key = Some(Secret::from(value)),
+        "MEDIA_SECRET_KEY" => given.media_secret_key = Some(Secret::from(value)),
         _ => {
             return Err(Fault(format!(
                 "the environment variable {PREFIX}{name} is unknown; known are {}",

@@ -135,6 +135,79 @@ impl Driver {
         Ok(answer)
     }
 
+    /// Sends a file as `wx.uploadFile` does.
+    pub(super) fn upload(&mut self, by: &str, id: &str, bytes: Vec<u8>) -> Result<(), Failed> {
+        const EDGE: &str = "gridwhistle";
+        let head = format!(
+            "--{EDGE}\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\n{id}\r\n--{EDGE}\r\n\
+             Content-Disposition: form-data; name=\"file\"; filename=\"photo.jpg\"\r\n\
+             Content-Type: image/jpeg\r\n\r\n"
+        );
+        let end = format!("\r\n--{EDGE}--\r\n");
+        let body = [head.into_bytes(), bytes, end.into_bytes()].concat();
+        let kind = format!("multipart/form-data; boundary={EDGE}");
+        let answer = self.send_bytes(by, "/api/v1/media", ("Content-Type", &kind), &body, 201)?;
+        self.record("upload_media", &Value::Null, &answer);
+        Ok(())
+    }
+
+    /// Sends a piece of a file.
+    pub(super) fn append(
+        &mut self,
+        by: &str,
+        path: &str,
+        offset: usize,
+        piece: &[u8],
+    ) -> Result<(), Failed> {
+        let (path, offset) = (format!("{path}/append"), offset.to_string());
+        let answer = self.send_bytes(by, &path, ("Upload-Offset", &offset), piece, 200)?;
+        self.record("append_media_upload", &Value::Null, &answer);
+        Ok(())
+    }
+
+    /// One step whose body is bytes.
+    fn send_bytes(
+        &mut self,
+        by: &str,
+        path: &str,
+        (name, value): (&str, &str),
+        bytes: &[u8],
+        expect: u16,
+    ) -> Result<Value, Failed> {
+        let token = self.token(by)?.unwrap_or_default();
+        let failed = |error: ureq::Error| Failed(format!("POST {path}: {error}"));
+        let sent = self
+            .agent
+            .post(format!("{}{path}", self.base))
+            .header("Authorization", format!("Bearer {token}"))
+            .header("Idempotency-Key", new_id().to_string())
+            .header(name, value)
+            .send(bytes);
+        let mut answer = sent.map_err(failed)?;
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().read_to_string().map_err(failed)?;
+        if status != expect {
+            return Err(Failed(format!("{by}: POST {path} → {status}, not {expect}: {body}")));
+        }
+        self.steps += 1;
+        let who = PEOPLE.iter().find(|p| p.account == by).map_or(by, |person| person.name);
+        let short = path.strip_prefix("/api/v1").unwrap_or(path);
+        let kilobytes = bytes.len().div_ceil(1024);
+        say(&format!(
+            "{:>3}. {who}  POST {} → {status}（{kilobytes} KB）",
+            self.steps,
+            shortened(short)
+        ));
+        serde_json::from_str(&body).map_err(|error| Failed(error.to_string()))
+    }
+
+    /// Follows a link without being anybody; the status.
+    pub(super) fn follow(&self, link: &str) -> Result<u16, Failed> {
+        let failed = |error: ureq::Error| Failed(format!("GET a link: {error}"));
+        let answer = self.agent.get(format!("{}{link}", self.base)).call().map_err(failed)?;
+        Ok(answer.status().as_u16())
+    }
+
     /// Looks without its being a step.
     pub(super) fn look(&mut self, by: &str, path: &str) -> Result<Value, Failed> {
         let token = self.token(by)?;

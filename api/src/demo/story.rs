@@ -7,6 +7,7 @@ mod offline;
 mod patrols;
 mod people;
 mod personal;
+mod photos;
 mod rules;
 mod telling;
 mod visits;
@@ -50,6 +51,7 @@ pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>, time: Time)
     story.personal(city)?;
     story.offline()?;
     story.visits()?;
+    story.photos()?;
     story.late()?;
     story.rules()?;
     story.areas()?;

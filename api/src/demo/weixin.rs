@@ -19,6 +19,9 @@ pub const APP_ID: &str = "wx0000000000demo00";
 /// The AppSecret of that mini-program; no real one.
 pub const SECRET: &str = "demo-secret-never-to-be-seen";
 
+/// What its messages are signed with; no real one.
+pub const TOKEN: &str = "demo-token-never-to-be-seen";
+
 /// A key it gives to every session; it must not reach anybody.
 pub const SESSION_KEY: &str = "c2Vzc2lvbi1rZXktbmV2ZXI=";
 
@@ -35,6 +38,10 @@ pub struct Memory {
     pub messages: Vec<Value>,
     /// The number of the access token that works.
     token: u32,
+    /// How many texts it looked at.
+    pub texts: u32,
+    /// The addresses of files it was asked to look at; the first is `trace-1`.
+    pub files: Vec<String>,
 }
 
 /// WeChat, as far as a login needs it.
@@ -55,6 +62,8 @@ impl Weixin {
                 "/sns/jscode2session" => code_to_session(&mut memory, asked),
                 "/cgi-bin/stable_token" => stable_token(&mut memory, asked),
                 "/wxa/business/getuserphonenumber" => phone_number(&mut memory, asked),
+                "/wxa/msg_sec_check" => text_check(&mut memory, asked),
+                "/wxa/media_check_async" => media_check(&mut memory, asked),
                 "/cgi-bin/gettoken" => Said::Json(
                     200,
                     json!({ "errcode": 0, "access_token": "corp-token", "expires_in": 7200 }),
@@ -147,6 +156,104 @@ fn stable_token(memory: &mut Memory, asked: &Asked) -> Said {
     // A fetch takes a moment, in which others ask too.
     let answer = json!({ "access_token": access_token(memory.token), "expires_in": 7200 });
     Said::Late(Duration::from_millis(50), answer)
+}
+
+/// How its content checks misbehave, by what a text says.
+fn refused_check(content: &str) -> Option<Said> {
+    Some(match content {
+        text if text.contains("接口繁忙") => error(-1, "system error"),
+        text if text.contains("额度用完") => error(45_009, "reach max api daily quota limit"),
+        text if text.contains("许久未用") => error(61_010, "code is expired"),
+        text if text.contains("没有回音") => Said::Nothing,
+        text if text.contains("胡言乱语") => {
+            Said::Json(200, json!({ "errcode": 0, "result": 7 }))
+        }
+        text if text.contains("慢慢来") => {
+            Said::Late(Duration::from_secs(8), json!({ "errcode": 0 }))
+        }
+        _ => return None,
+    })
+}
+
+fn result(suggest: &str, label: i64) -> Value {
+    json!({ "suggest": suggest, "label": label })
+}
+
+/// `msg_sec_check`, version 2: what a text says decides.
+fn text_check(memory: &mut Memory, asked: &Asked) -> Said {
+    if asked.query("access_token") != access_token(memory.token) {
+        return error(40_001, "invalid credential, access_token is invalid or not latest");
+    }
+    let content = asked.field("content");
+    let content = content.as_str().unwrap_or_default();
+    let plain = !asked.body.windows(2).any(|pair| pair == b"\\u");
+    let fits = (1..=2500).contains(&content.chars().count()) && plain;
+    if asked.field("version") != 2 || !fits || !asked.field("scene").is_i64() {
+        return error(47_001, "data format error");
+    }
+    if !asked.field("openid").as_str().is_some_and(|openid| openid.starts_with('o')) {
+        return error(40_003, "invalid openid");
+    }
+    memory.texts += 1;
+    if let Some(said) = refused_check(content) {
+        return said;
+    }
+    let (suggest, label) = if content.contains("赌博") {
+        ("risky", 20_006)
+    } else if content.contains("代开发票") {
+        ("review", 10_001)
+    } else {
+        ("pass", 100)
+    };
+    let trace = format!("text-{}", memory.texts);
+    let detail = json!([{ "strategy": "content_model", "errcode": 0, "suggest": suggest,
+        "label": label, "prob": 90 }]);
+    let answer = json!({ "errcode": 0, "errmsg": "ok", "result": result(suggest, label), "detail": detail,
+        "trace_id": trace });
+    Said::Json(200, answer)
+}
+
+/// `media_check_async`: a number, and an event about it later.
+fn media_check(memory: &mut Memory, asked: &Asked) -> Said {
+    if asked.query("access_token") != access_token(memory.token) {
+        return error(40_001, "invalid credential, access_token is invalid or not latest");
+    }
+    let address = asked.field("media_url");
+    let address = address.as_str().unwrap_or_default();
+    let known = [1, 2].iter().any(|kind| asked.field("media_type") == *kind);
+    if asked.field("version") != 2 || !known || !address.starts_with("http") {
+        return error(47_001, "data format error");
+    }
+    memory.files.push(address.to_owned());
+    let trace = format!("trace-{}", memory.files.len());
+    Said::Json(200, json!({ "errcode": 0, "errmsg": "ok", "trace_id": trace }))
+}
+
+/// The event about a file it looked at, as it sends it.
+pub fn judged(trace: &str, suggest: &str, label: i64) -> Value {
+    json!({
+        "ToUserName": "gh_demo", "FromUserName": "o-demo", "CreateTime": 1_637_744_274,
+        "MsgType": "event", "Event": "wxa_media_check", "appid": APP_ID, "trace_id": trace,
+        "version": 2, "errcode": 0, "errmsg": "ok", "result": result(suggest, label),
+        "detail": [{ "strategy": "content_model", "errcode": 0, "suggest": suggest,
+            "label": label, "prob": 90 }],
+    })
+}
+
+/// The query an event is signed with.
+pub fn signed(token: &str, timestamp: i64) -> String {
+    use sha1::{Digest, Sha1};
+    let (timestamp, nonce) = (timestamp.to_string(), "4711");
+    let mut parts = [token, timestamp.as_str(), nonce];
+    parts.sort_unstable();
+    let digest = Sha1::digest(parts.concat());
+    let signature: String = digest.iter().fold(String::new(), |mut text, byte| {
+        use std::fmt::Write;
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    format!("signature={signature}&timestamp={timestamp}&nonce={nonce}")
 }
 
 /// `member-USERID` is a member of the corporation at WeCom.

@@ -117,8 +117,18 @@ impl From<Refusal> for Problem {
             Refusal::EmptyList => Self::new(Code::EmptyList),
             Refusal::BadAnswers { under, faults } => unsound::answers(under, faults),
             Refusal::SwitchedOff { switch } => visiting::switched_off(switch),
+            Refusal::EvidenceMissing { category } => evidence_missing(&category),
         }
     }
+}
+
+fn evidence_missing(category: &str) -> Problem {
+    Problem::new(Code::EvidenceMissing)
+        .detail(
+            format!("类别“{category}”的办理标准要求附处置后的照片；请在 media 中带上 role 为 after 的照片，照片可以稍后上传。"),
+            format!("The standard of `{category}` demands a photo of how it is afterwards: name one in media with the role `after`; it may arrive later."),
+        )
+        .with("category", category)
 }
 
 fn no_such_purpose(code: &str) -> Problem {

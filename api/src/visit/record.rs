@@ -361,6 +361,7 @@ fn draft(need: &NeedBody, (key, index): (Key, usize), household: &Household) -> 
         contact: false,
         handled: None,
         patrol: None,
+        media: Vec::new(),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     coordinate::Point,
     flow::Context,
     id::{AreaId, ReportId, number},
+    media::{Attached, Attachment, MediaRole, evident},
     obligation::{Duty, Term},
     refusal::Refusal,
     rules::{self, Subject, later},
@@ -27,8 +28,9 @@ type Decision = Result<Vec<Event>, Refusal>;
 
 impl Command {
     /// The verb of the table; none for the command that begins a case.
-    pub const fn verb(&self) -> Option<Verb> {
+    pub fn verb(&self) -> Option<Verb> {
         Some(match self {
+            Self::With { asked, .. } => return asked.verb(),
             Self::Open(_) | Self::Lapse { .. } | Self::Recompute => return None,
             Self::Join { .. } => Verb::Join,
             Self::Escalate { .. } => Verb::Escalate,
@@ -72,7 +74,8 @@ pub(super) fn decide(state: Option<&Case>, command: &Command, cx: &Context<'_>) 
         (Some(case), Command::Open(_)) => {
             Err(refused(case.stage.name().name(), command, case.possible()))
         }
-        (Some(case), command) => case.decide(command, cx),
+        (Some(case), Command::With { media, asked }) => case.decide_with(asked, media, cx),
+        (Some(case), command) => case.decide_with(command, &[], cx),
     }
 }
 
@@ -111,6 +114,27 @@ fn closing(outcome: Outcome, answer: Option<Answer>, cx: &Context<'_>) -> Closin
 }
 
 impl Case {
+    /// A command with the files it names: where the standard of the category demands it, what is
+    /// done is shown by a photo.
+    fn decide_with(&self, command: &Command, media: &[Attachment], cx: &Context<'_>) -> Decision {
+        let mut events = self.decide(command, cx)?;
+        let done = match command {
+            Command::FeedBack { .. } => true,
+            Command::Summons { unit, act: Act::FeedBack { .. } } => {
+                let summons = self.stage.whistle().and_then(|whistle| whistle.summons(*unit));
+                summons.is_some_and(|summons| summons.lead)
+            }
+            _ => false,
+        };
+        let after = || media.iter().any(|one| one.role == MediaRole::After);
+        if let Some(category) = evident(&self.matter, cx).filter(|_| done && !after()) {
+            return Err(Refusal::EvidenceMissing { category: category.to_owned() });
+        }
+        let added = Attached::add(&self.media, media, Self::MAX_MEDIA, cx)?;
+        events.extend((!added.is_empty()).then_some(Event::Attached { media: added }));
+        Ok(events)
+    }
+
     fn decide(&self, command: &Command, cx: &Context<'_>) -> Decision {
         let stage = self.stage.name();
         if let Command::Lapse { duty, unit, term } = command {
@@ -128,9 +152,10 @@ impl Case {
         }
         match command {
             // These were answered above.
-            Command::Open(_) | Command::Lapse { .. } | Command::Recompute => {
-                Err(refused(stage.name(), command, self.possible()))
-            }
+            Command::Open(_)
+            | Command::With { .. }
+            | Command::Lapse { .. }
+            | Command::Recompute => Err(refused(stage.name(), command, self.possible())),
             Command::Join { reporter } => self.join(*reporter),
             Command::Escalate { reason } => self.escalate(reason, cx),
             Command::Dispatch { unit, note } => self.dispatch(*unit, note.as_ref(), cx),

@@ -15,6 +15,7 @@ use crate::{
     claim::Claim,
     coordinate::Point,
     id::{AreaId, CaseId, PersonId, ReportId},
+    media::{Attached, Attachment},
     obligation::{Duty, Term},
     place::{Matter, Place},
     report::Channel,
@@ -174,6 +175,13 @@ pub enum Command {
         no: i64,
         /// What.
         text: Prose,
+    },
+    /// A command that names files.
+    With {
+        /// Which.
+        media: Vec<Attachment>,
+        /// What is asked.
+        asked: Box<Command>,
     },
     /// Compute provisional deadlines anew by the calendar of now. Only the system asks it.
     Recompute,
@@ -572,5 +580,10 @@ pub enum Event {
         by: PersonId,
         /// What.
         text: Prose,
+    },
+    /// Files were named with what happened before.
+    Attached {
+        /// Which.
+        media: Vec<Attached>,
     },
 }

@@ -37,6 +37,7 @@ impl Case {
             asks: Vec::new(),
             standstill: None,
             supervisions: Vec::new(),
+            media: Vec::new(),
             breaches: Vec::new(),
         }
     }
@@ -93,6 +94,7 @@ impl Case {
             Event::Commented { .. } | Event::Coordinated { .. } | Event::Raised { .. } => {
                 return self.coordinated(event);
             }
+            Event::Attached { media } => self.media.extend(media),
             Event::Joined { reporter } => self.reports.push(*reporter),
             Event::Unjoined { report } => self.reports.retain(|one| one.report != *report),
             Event::Asked { ask } => {

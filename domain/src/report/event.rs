@@ -9,6 +9,7 @@ use crate::{
     claim::Claim,
     coordinate::{Point, RawPoint},
     id::{CaseId, PatrolId, ReportId},
+    media::Attachment,
     obligation::Term,
     rules::{MeasureKind, Urgency},
     sla::Demand,
@@ -52,6 +53,9 @@ pub struct Draft {
     /// On which patrol, of one's own and under way then; whoever asks looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patrol: Option<PatrolId>,
+    /// The files it names, whether or not they have arrived.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<Attachment>,
     /// What was done, when it was handled there and then, and the case to document it in.
     pub handled: Option<Handled>,
 }

@@ -9,6 +9,7 @@ use crate::{
     area::AreaKind,
     flow::Context,
     id::number,
+    media::{Attached, Attachment},
     obligation::Duty,
     place::{Matter, Place},
     refusal::Refusal,
@@ -30,6 +31,7 @@ pub(super) fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refu
         cx.catalogue.require(category.as_str())?;
     }
     let clock_ahead = clock(draft.client_at, cx)?;
+    let media = Attached::add(&[], &draft.media, Attachment::MOST, cx)?;
     let matter = Matter {
         title: draft.title.clone().unwrap_or_else(|| Matter::title_of(&draft.text)),
         text: draft.text.clone(),
@@ -74,6 +76,7 @@ pub(super) fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refu
         client_at: draft.client_at,
         clock_ahead,
         patrol: draft.patrol,
+        media,
         sight: None,
     };
     Ok(vec![Event::Submitted { report: Box::new(report) }])

@@ -47,6 +47,7 @@ pub(crate) fn draft(number: u128) -> Draft {
         anonymous: false,
         contact: false,
         patrol: None,
+        media: Vec::new(),
         handled: None,
     }
 }

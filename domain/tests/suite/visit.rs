@@ -81,6 +81,7 @@ fn need(number: u128) -> Draft {
         contact: false,
         handled: None,
         patrol: None,
+        media: Vec::new(),
     }
 }
 

@@ -127,6 +127,7 @@ impl<'a> Walk<'a> {
             anonymous: false,
             contact: false,
             patrol: None,
+            media: Vec::new(),
             handled: dice
                 .maybe(20)
                 .then(|| Handled { case: CaseId(self.next_id()), result: dice.text() }),

@@ -88,6 +88,7 @@ fn all() -> Vec<Refusal> {
         Refusal::EmptyList,
         Refusal::BadAnswers { under: "/changes", faults: faults() },
         Refusal::SwitchedOff { switch: domain::burden::Switch::Rankings },
+        Refusal::EvidenceMissing { category: "A02".to_owned() },
         Refusal::Unsound { faults: faults() },
         Refusal::TooManyAsks { max: 20 },
         Refusal::TooManySupervisions { max: 50 },

@@ -20,6 +20,9 @@ pub(super) fn too_many(what: &'static str, max: usize) -> Problem {
         "pairings" => "一户最多的结对人数",
         "needs" => "走访中最多转为上报的需求数",
         "households" => "一个行动最多的户数",
+        "media" => "一次最多附带的照片等文件数",
+        "unused" => "已上传而没有使用的文件数",
+        "uploads" => "同时进行的分段上传数",
         other => other,
     };
     Problem::new(Code::TooMany)

@@ -1,0 +1,421 @@
+//! What the public writes and shows is looked at before others of the public see it: by WeChat
+//! where it is configured, by people otherwise; and nothing is lost by that.
+
+use std::time::{Duration, Instant};
+
+use api::{
+    config::{MiniProgram, Secret},
+    demo::weixin::{APP_ID, SECRET, TOKEN, Weixin, judged, signed},
+};
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, City, Engine, key, report_at, seed, text};
+
+/// Where the server says it is: links for WeChat begin with it.
+const SERVER: &str = "https://grid.example";
+
+/// A city whose mini-program looks at what residents write, at the stand-in.
+fn open(engine: Engine) -> (City, Weixin) {
+    let weixin = Weixin::start().expect("a stand-in");
+    let city = City::with(engine, |settings| {
+        settings.public_url = Some(SERVER.to_owned());
+        settings.mini_programs = vec![MiniProgram {
+            app_id: APP_ID.to_owned(),
+            secret: Secret::from(SECRET),
+            tenant: Some(seed::CITY.to_owned()),
+            url: weixin.server.base.clone(),
+            check_content: true,
+            message_token: Some(Secret::from(TOKEN)),
+        }];
+    });
+    // Tokens name the server: everybody's are fetched anew.
+    city.advance(chrono::Duration::seconds(1));
+    (city, weixin)
+}
+
+macro_rules! on_both {
+    ($($story:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $story() {
+                let (city, weixin) = super::open(crate::harness::Engine::Sqlite);
+                super::$story(&city, &weixin);
+            })+
+        }
+        mod postgres {
+            $(#[test]
+            fn $story() {
+                let (city, weixin) = super::open(crate::harness::Engine::Postgres);
+                super::$story(&city, &weixin);
+            })+
+        }
+    };
+}
+
+on_both! {
+    a_text_is_checked_and_a_risky_one_is_left_to_people,
+    wechat_that_fails_never_fails_a_report,
+    a_photo_is_judged_by_a_message_that_comes_later,
+    a_message_may_come_before_our_own_record,
+    messages_are_signed_and_fresh,
+    an_answer_that_never_comes_is_left_to_people,
+    who_is_not_to_be_known_is_named_to_nobody_outside,
+    without_wechat_people_decide,
+    others_of_the_public_see_what_passed,
+}
+
+/// Somebody who came with the mini-program.
+struct Resident {
+    token: String,
+}
+
+impl Resident {
+    fn new(city: &City, who: &str) -> Self {
+        let body = json!({ "tenant": seed::CITY, "app_id": APP_ID, "code": format!("code-{who}") });
+        let tokens = city.by("").post("/api/v1/auth/wechat", &body).done();
+        Self { token: format!("Bearer {}", text(&tokens, "/access_token")) }
+    }
+
+    fn post(&self, city: &City, path: &str, body: &Value) -> Answer {
+        city.by("").call("POST", path).header("Authorization", &self.token).json(body).send()
+    }
+
+    fn get(&self, city: &City, path: &str) -> Answer {
+        city.by("").call("GET", path).header("Authorization", &self.token).send()
+    }
+
+    /// Reports something; the identity.
+    fn reports(&self, city: &City, said: &str, more: Value) -> String {
+        let mut body = report_at(110.005, 30.005);
+        body["text"] = json!(said);
+        for (name, value) in more.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        text(&self.post(city, "/api/v1/reports", &body).done(), "/id")
+    }
+
+    /// Sends a photo; the identity.
+    fn sends(&self, city: &City, id: &str) {
+        let path = format!("/api/v1/media?id={id}");
+        let call = city.by("").call("POST", &path).header("Authorization", &self.token);
+        call.bytes(crate::media::image("ok/hopper.jpg")).send().done();
+    }
+}
+
+/// The review of something, as whoever decides sees it.
+fn review(city: &City, about: &str) -> Option<Value> {
+    let list = city.by("dispatcher").get("/api/v1/content_reviews?limit=100").done();
+    let items = list["items"].as_array().unwrap();
+    items.iter().find(|item| item["about_id"] == about).cloned()
+}
+
+/// The same once it is no longer waiting for a program.
+#[track_caller]
+fn reviewed(city: &City, about: &str) -> Value {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = review(city, about)
+            && found["status"] != "waiting"
+        {
+            return found;
+        }
+        assert!(begun.elapsed().as_secs() < 20, "nobody looked at {about}");
+        std::thread::sleep(Duration::from_millis(30));
+    }
+}
+
+fn decide(city: &City, by: &str, review: &Value, pass: bool) -> Answer {
+    let path = format!("/api/v1/content_reviews/{}/decide", text(review, "/id"));
+    city.by(by).post(&path, &json!({ "pass": pass, "note": "已看过" }))
+}
+
+/// A message of WeChat, as it signs them.
+fn told(city: &City, message: &Value) -> Answer {
+    let query = signed(TOKEN, city.now().timestamp());
+    let path = format!("/api/v1/wechat/{APP_ID}/events?{query}&openid=o1");
+    city.by("").call("POST", &path).without("Idempotency-Key").json(message).send()
+}
+
+/// Waits until WeChat was asked about so many files; the address of the last.
+#[track_caller]
+fn asked_about(weixin: &Weixin, count: usize) -> String {
+    let begun = Instant::now();
+    loop {
+        let files = weixin.memory(|memory| memory.files.clone());
+        if files.len() >= count {
+            return files.last().cloned().unwrap_or_default();
+        }
+        assert!(begun.elapsed().as_secs() < 20, "WeChat was not asked");
+        std::thread::sleep(Duration::from_millis(30));
+    }
+}
+
+fn a_text_is_checked_and_a_risky_one_is_left_to_people(city: &City, weixin: &Weixin) {
+    let zhang = Resident::new(city, "zhang");
+    let plain = zhang.reports(city, "路灯不亮", json!({}));
+    let passed = reviewed(city, &plain);
+    assert_eq!((&passed["status"], &passed["label"]), (&json!("passed"), &json!(100)));
+    assert_eq!(passed["decided"], Value::Null);
+    for (said, suggestion, label) in
+        [("楼下有人赌博", "risky", 20_006), ("墙上贴着代开发票", "review", 10_001)]
+    {
+        let report = zhang.reports(city, said, json!({}));
+        let queued = reviewed(city, &report);
+        assert_eq!(queued["status"], "queued");
+        assert_eq!(queued["cause"], "doubtful");
+        assert_eq!((&queued["suggestion"], &queued["label"]), (&json!(suggestion), &json!(label)));
+        assert!(text(&queued, "/text").contains(said));
+        // Staff see it all the time, and work on it.
+        let path = format!("/api/v1/reports/{report}");
+        assert_eq!(text(&city.by("community").get(&path).done(), "/text"), said);
+        city.filed_from(&report);
+        let decided = decide(city, "hotline", &queued, true).done();
+        assert_eq!(
+            (&decided["status"], &decided["decided"]["by"]),
+            (&json!("passed"), &json!("热线何敏"))
+        );
+        // Somebody may think better of it.
+        assert_eq!(decide(city, "dispatcher", &queued, false).done()["status"], "withheld");
+    }
+    // What is long is asked about in parts, and the worst part counts.
+    let before = weixin.memory(|memory| memory.texts);
+    let long = format!("{}赌博", "路".repeat(3000));
+    let report = zhang.reports(city, &long, json!({}));
+    assert_eq!(reviewed(city, &report)["suggestion"], "risky");
+    assert_eq!(weixin.memory(|memory| memory.texts) - before, 2);
+    // What staff write is theirs to answer for.
+    let own = city.received_from("worker");
+    assert!(review(city, &own).is_none());
+    // Others decide nothing.
+    let queued = reviewed(city, &report);
+    decide(city, "worker", &queued, true).problem(404, "not_found");
+    decide(city, "far_dispatcher", &queued, true).problem(404, "not_found");
+    decide(city, "resident", &queued, true).problem(404, "not_found");
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+fn wechat_that_fails_never_fails_a_report(city: &City, weixin: &Weixin) {
+    let zhang = Resident::new(city, "zhang");
+    for (said, cause) in [
+        ("许久未用", "refused"),
+        ("接口繁忙", "unavailable"),
+        ("额度用完", "unavailable"),
+        ("没有回音", "unavailable"),
+        ("胡言乱语", "unavailable"),
+        ("慢慢来", "unavailable"),
+    ] {
+        let started = Instant::now();
+        let report = zhang.reports(city, said, json!({}));
+        assert!(started.elapsed().as_secs() < 4, "{said}: {:?}", started.elapsed());
+        let queued = reviewed(city, &report);
+        assert_eq!(
+            (&queued["status"], &queued["cause"]),
+            (&json!("queued"), &json!(cause)),
+            "{said}"
+        );
+        assert_eq!(queued["suggestion"], Value::Null);
+    }
+    // An access token that ended is replaced.
+    weixin.end_token();
+    let report = zhang.reports(city, "路灯不亮", json!({}));
+    assert_eq!(reviewed(city, &report)["status"], "passed");
+}
+
+fn a_photo_is_judged_by_a_message_that_comes_later(city: &City, weixin: &Weixin) {
+    let zhang = Resident::new(city, "zhang");
+    let photo = key();
+    let report = zhang.reports(city, "路面坑洼", json!({ "media": [photo] }));
+    zhang.sends(city, &photo);
+    // WeChat fetches it by a link that needs no login.
+    let address = asked_about(weixin, 1);
+    let path = address.strip_prefix(SERVER).unwrap();
+    let fetched = city.by("").get(path);
+    assert_eq!((fetched.status, fetched.header("content-type")), (200, "image/jpeg"));
+    let path = format!("/api/v1/media/{photo}");
+    assert_eq!(zhang.get(city, &path).done()["review"], "waiting");
+    let answer = told(city, &judged("trace-1", "pass", 100));
+    assert_eq!((answer.status, answer.text.as_str()), (200, "success"));
+    assert_eq!(reviewed(city, &photo)["status"], "passed");
+    // It comes again and again until it is answered; once is enough.
+    assert_eq!(told(city, &judged("trace-1", "pass", 100)).status, 200);
+    // Another one is risky: staff see it with that.
+    let second = key();
+    let second_report = zhang.reports(city, "路面坑洼", json!({ "media": [second] }));
+    zhang.sends(city, &second);
+    asked_about(weixin, 2);
+    told(city, &judged("trace-2", "risky", 20_002));
+    let queued = reviewed(city, &second);
+    assert_eq!((&queued["status"], &queued["suggestion"]), (&json!("queued"), &json!("risky")));
+    assert!(queued["links"]["full"].is_string());
+    let shown = city.by("community").get(&format!("/api/v1/reports/{second_report}")).done();
+    assert_eq!(
+        (&shown["media"][0]["state"], &shown["media"][0]["review"]),
+        (&json!("present"), &json!("queued"))
+    );
+    // What a person decided no program overrules.
+    assert_eq!(decide(city, "dispatcher", &queued, false).done()["status"], "withheld");
+    told(city, &judged("trace-2", "pass", 100));
+    assert_eq!(reviewed(city, &second)["status"], "withheld");
+    let _ = report;
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+fn a_message_may_come_before_our_own_record(city: &City, weixin: &Weixin) {
+    let zhang = Resident::new(city, "zhang");
+    // The first number WeChat will give: its answer is here before the question is written down.
+    assert_eq!(told(city, &judged("trace-1", "review", 20_003)).status, 200);
+    let photo = key();
+    zhang.reports(city, "路面坑洼", json!({ "media": [photo] }));
+    zhang.sends(city, &photo);
+    asked_about(weixin, 1);
+    let queued = reviewed(city, &photo);
+    assert_eq!((&queued["cause"], &queued["suggestion"]), (&json!("doubtful"), &json!("review")));
+    assert_eq!(queued["label"], 20_003);
+    // So may one that says it could not look.
+    let mut failed = judged("trace-2", "pass", 100);
+    failed["errcode"] = json!(-1008);
+    told(city, &failed);
+    let photo = key();
+    zhang.sends(city, &photo);
+    zhang.reports(city, "路面坑洼", json!({ "media": [photo] }));
+    asked_about(weixin, 2);
+    assert_eq!(reviewed(city, &photo)["cause"], "unavailable");
+}
+
+fn messages_are_signed_and_fresh(city: &City, _: &Weixin) {
+    let at = city.now().timestamp();
+    let path = |query: &str| format!("/api/v1/wechat/{APP_ID}/events?{query}");
+    let right = signed(TOKEN, at);
+    let greeting = city.by("").get(&path(&format!("{right}&echostr=4711")));
+    assert_eq!((greeting.status, greeting.text.as_str()), (200, "4711"));
+    assert!(greeting.header("content-type").starts_with("text/plain"));
+    let post = |query: &str| city.by("").call("POST", &path(query)).bytes("{}").send();
+    for wrong in [
+        signed("another token", at),
+        signed(TOKEN, at - 3600),
+        signed(TOKEN, at + 3600),
+        right.replace("nonce=4711", "nonce=4712"),
+        right.replace("signature=", "signature=0"),
+        format!("signature=&timestamp={at}&nonce="),
+    ] {
+        assert_eq!(post(&wrong).status, 401, "{wrong}");
+        assert_eq!(city.by("").get(&path(&wrong)).status, 401, "{wrong}");
+    }
+    assert_eq!(post("").status, 400);
+    let elsewhere = format!("/api/v1/wechat/wxnobody/events?{right}");
+    assert_eq!(city.by("").call("POST", &elsewhere).bytes("{}").send().status, 404);
+    // What is not understood is taken, so that it does not come again.
+    for body in ["", "nonsense", "<xml></xml>", "[]", r#"{"Event":"wxa_media_check"}"#] {
+        let answer = city.by("").call("POST", &path(&right)).bytes(body).send();
+        assert_eq!((answer.status, answer.text.as_str()), (200, "success"), "{body}");
+    }
+}
+
+/// What the clockwork does about reviews.
+fn pass(city: &City) {
+    actix_web::rt::System::new()
+        .block_on(api::content_review::pass(&city.app))
+        .expect("reviews can be looked for");
+}
+
+fn an_answer_that_never_comes_is_left_to_people(city: &City, weixin: &Weixin) {
+    let zhang = Resident::new(city, "zhang");
+    let photo = key();
+    zhang.reports(city, "路面坑洼", json!({ "media": [photo] }));
+    zhang.sends(city, &photo);
+    asked_about(weixin, 1);
+    pass(city);
+    assert_eq!(review(city, &photo).unwrap()["status"], "waiting");
+    city.advance(chrono::Duration::minutes(40));
+    pass(city);
+    let queued = reviewed(city, &photo);
+    assert_eq!((&queued["status"], &queued["cause"]), (&json!("queued"), &json!("late")));
+    // When it comes after all, it still helps.
+    told(city, &judged("trace-1", "pass", 100));
+    assert_eq!(reviewed(city, &photo)["status"], "passed");
+}
+
+fn who_is_not_to_be_known_is_named_to_nobody_outside(city: &City, weixin: &Weixin) {
+    let zhang = Resident::new(city, "zhang");
+    for how in ["confidential", "anonymous"] {
+        let photo = key();
+        let mut more = json!({ "media": [photo] });
+        more[how] = json!(true);
+        let report = zhang.reports(city, "有人乱收费", more);
+        zhang.sends(city, &photo);
+        for about in [&report, &photo] {
+            let queued = reviewed(city, about);
+            assert_eq!(
+                (&queued["status"], &queued["cause"]),
+                (&json!("queued"), &json!("not_configured"))
+            );
+        }
+    }
+    let asked = weixin.memory(|memory| (memory.texts, memory.files.len()));
+    assert_eq!(asked, (0, 0));
+}
+
+fn without_wechat_people_decide(city: &City, weixin: &Weixin) {
+    // This resident has an account of another kind.
+    let (report, photo) = crate::media::reported(city, "resident");
+    for about in [&report, &photo] {
+        let queued = reviewed(city, about);
+        assert_eq!(
+            (&queued["status"], &queued["cause"]),
+            (&json!("queued"), &json!("not_configured"))
+        );
+    }
+    let queue = city.by("community").get("/api/v1/content_reviews?status=queued").done();
+    assert_eq!(queue["items"].as_array().unwrap().len(), 2);
+    let beside = city.by("sibling").get("/api/v1/content_reviews").done();
+    assert_eq!(beside["items"], json!([]));
+    // A page at a time.
+    let first = city.by("community").get("/api/v1/content_reviews?limit=1").done();
+    let next = format!("/api/v1/content_reviews?limit=1&cursor={}", text(&first, "/next"));
+    let second = city.by("community").get(&next).done();
+    assert_ne!(first["items"][0]["id"], second["items"][0]["id"]);
+    assert_eq!(weixin.memory(|memory| memory.texts), 0);
+    decide(city, "community", &reviewed(city, &photo), true).done();
+    let passed = city.by("community").get("/api/v1/content_reviews?status=passed").done();
+    assert_eq!(passed["items"][0]["about_id"], photo);
+}
+
+fn others_of_the_public_see_what_passed(city: &City, _: &Weixin) {
+    let (first, photo) = crate::media::reported(city, "resident");
+    let case = city.filed_from(&first);
+    let second = city.received_from("neighbour");
+    let join = format!("/api/v1/reports/{second}/join");
+    city.by("community").post(&join, &json!({ "case_id": case })).done();
+    let path = format!("/api/v1/cases/{case}");
+    let seen = |by: &str| city.by(by).get(&path).done();
+    let told = |by: &str| city.by(by).get(&format!("{path}/timeline")).text;
+    let hidden = "餐馆油烟直排";
+    // Both are told how it goes; what the other one wrote and showed is not told yet.
+    let shown = seen("neighbour");
+    assert_eq!((&shown["withheld"], &shown["text"]), (&json!(true), &json!("内容待审核")));
+    assert_eq!(shown["media"][0]["state"], "withheld");
+    assert_eq!(shown["media"][0]["links"], Value::Null);
+    assert!(!told("neighbour").contains(hidden));
+    let of_photo = city.by("neighbour").get(&format!("/api/v1/media/{photo}")).done();
+    assert_eq!((&of_photo["links"], &of_photo["taken_at"]), (&Value::Null, &Value::Null));
+    for by in ["resident", "community", "worker"] {
+        assert_eq!(seen(by)["withheld"], false, "{by}");
+        assert_eq!(seen(by)["media"][0]["state"], "present", "{by}");
+        assert!(told(by).contains(hidden), "{by}");
+    }
+    // A remark of one resident is not for the other.
+    city.on("resident", &case, "comment", &json!({ "text": "张三家的油烟" }));
+    assert!(!told("neighbour").contains("张三家"));
+    assert!(told("community").contains("张三家"));
+    decide(city, "community", &reviewed(city, &first), true).done();
+    decide(city, "community", &reviewed(city, &photo), true).done();
+    let shown = seen("neighbour");
+    assert_eq!(shown["withheld"], false);
+    assert!(text(&shown, "/text").contains(hidden));
+    assert_eq!(shown["media"][0]["state"], "present");
+    assert!(told("neighbour").contains(hidden));
+    // And no more when somebody thinks better of it.
+    decide(city, "community", &reviewed(city, &photo), false).done();
+    assert_eq!(seen("neighbour")["media"][0]["state"], "withheld");
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
