@@ -40,6 +40,8 @@ pub(crate) async fn hold(stand: &Stand, seconds: f64) -> Done {
         | Part::Locate
         | Part::Deadlines
         | Part::Clockwork
+        | Part::Campaign
+        | Part::Phones
         | Part::Auth => report::submit(&at, clients, time).await?,
     };
     say(&format!(

@@ -69,6 +69,10 @@ pub(crate) enum Part {
     Tracks,
     /// A phone's queue, and phones that ask what changed
     Sync,
+    /// A campaign of five thousand households
+    Campaign,
+    /// The simulator of phones, over real connections
+    Phones,
 }
 
 impl Options {

@@ -45,6 +45,8 @@ named! {
         Tracks = "tracks", "巡查轨迹";
         /// Where who is on duty was seen last.
         Positions = "positions", "在岗位置";
+        /// What households answered to forms, on visits and besides.
+        FormAnswers = "form_answers", "走访表单内容";
     }
 }
 
@@ -61,6 +63,7 @@ impl DataClass {
                 (30, 3660, "个人信息保护法第十九条：实现目的所必要的最短时间")
             }
             Self::Tracks => (1, 1096, "个人信息保护法第十九条、第二十八条：行踪轨迹属敏感信息"),
+            Self::FormAnswers => (30, 3660, "个人信息保护法第十九条：实现目的所必要的最短时间"),
             Self::Positions => (1, 7, "个人信息保护法第十九条：仅用于就近派发"),
         }
     }
@@ -120,6 +123,8 @@ pub struct Retention {
     pub tracks: u32,
     /// See [`DataClass::Positions`].
     pub positions: u32,
+    /// See [`DataClass::FormAnswers`].
+    pub form_answers: u32,
 }
 
 impl Default for Retention {
@@ -132,6 +137,8 @@ impl Default for Retention {
             sessions: 183,
             tracks: 183,
             positions: 1,
+            // Three yearly rounds: what is older says little, and is asked anew.
+            form_answers: 1096,
         }
     }
 }
@@ -147,6 +154,7 @@ impl Retention {
             DataClass::Sessions => self.sessions,
             DataClass::Tracks => self.tracks,
             DataClass::Positions => self.positions,
+            DataClass::FormAnswers => self.form_answers,
         }
     }
 

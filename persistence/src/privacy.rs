@@ -293,6 +293,7 @@ pub fn purge(
         DataClass::Consents => purge_consents(db, tenant, cutoff, limit)?,
         DataClass::Tracks => crate::track::purge(db, tenant, cutoff, limit)?,
         DataClass::Positions => crate::track::purge_positions(db, tenant, (cutoff, at), limit)?,
+        DataClass::FormAnswers => crate::form::purge(db, tenant, (cutoff, at), limit)?,
         DataClass::ReporterContacts => {
             let old = contacts_over(db, tenant, cutoff, limit)?;
             for report in &old {
