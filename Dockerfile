@@ -11,8 +11,8 @@ COPY persistence/Cargo.toml persistence/
 COPY api/Cargo.toml api/
 COPY tests/Cargo.toml tests/
 COPY bench/Cargo.toml bench/
-RUN mkdir domain/src persistence/src api/src bench/src \
- && touch domain/src/lib.rs persistence/src/lib.rs api/src/lib.rs tests/lib.rs \
+RUN mkdir domain/src persistence/src api/src tests/simulator bench/src \
+ && touch domain/src/lib.rs persistence/src/lib.rs api/src/lib.rs tests/simulator/lib.rs \
  && echo 'fn main() {}' | tee api/src/main.rs bench/src/main.rs tests/main.rs \
  && cargo build --release --locked --package api --features api/tls
 

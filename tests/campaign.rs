@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     form::published,
-    harness::{City, each, on_both, seed, text},
+    harness::{City, each, on_both, report_at, seed, text},
     household::registered,
 };
 
@@ -220,18 +220,26 @@ fn nobody_takes_the_place_of_a_visit_of_a_campaign(city: &City) {
     let plain = json!({
         "id": visit["id"], "household_id": other, "purposes": ["check"], "outcome": "met",
     });
-    city.by("worker").post("/api/v1/visits", &plain).problem(409, "already_exists");
-    // Nor beforehand: the campaign takes no visit to somebody else for its own.
+    let fault = city.by("worker").post("/api/v1/visits", &plain).fault_at("/id");
+    assert_eq!(fault, "reserved_id");
+    // Nor beforehand, by whatever it is that takes the place.
     let uuid = |id: &str| id.parse().unwrap();
     let taken = domain::visit::Visit::id_of(
         domain::id::CampaignId(uuid(&id)),
         domain::id::HouseholdId(uuid(&other)),
     );
     let beforehand = json!({ "id": taken.0, "household_id": home, "purposes": ["check"] });
-    city.by("worker").post("/api/v1/visits/plan", &beforehand).done();
-    let asked = city.by("worker").post("/api/v1/visits", &go(&id, &other, "met"));
-    asked.problem(409, "already_exists");
-    assert_eq!(progress(city, &id), json!(["枫林一格", 2, 0, 1, 0, 1]));
+    city.by("worker").post("/api/v1/visits/plan", &beforehand).fault_at("/id");
+    let mut report = report_at(110.005, 30.005);
+    report["id"] = json!(taken.0);
+    city.by("worker").post("/api/v1/reports", &report).fault_at("/id");
+    let household = json!({ "id": taken.0, "area_id": city.area(seed::GRID) });
+    city.by("worker").post("/api/v1/households", &household).fault_at("/id");
+    let case = json!({ "case_id": taken.0 });
+    let path = format!("/api/v1/reports/{}/file", city.received());
+    city.by("community").post(&path, &case).fault_at("/case_id");
+    city.by("worker").post("/api/v1/visits", &go(&id, &other, "met")).done();
+    assert_eq!(progress(city, &id), json!(["枫林一格", 2, 1, 1, 0, 0]));
 }
 
 fn two_grids_done_at_once_are_both_done(city: &City) {

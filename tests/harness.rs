@@ -54,6 +54,8 @@ pub(crate) struct Site {
     engine: Engine,
     agent: ureq::Agent,
     tokens: Mutex<HashMap<String, Tokens>>,
+    /// One at a time: a refresh token works once.
+    refreshing: Mutex<()>,
 }
 
 /// Such a server in this process.
@@ -238,7 +240,7 @@ impl Site {
             (account.clone(), Tokens { access, refresh, stale: false })
         });
         let (agent, tokens) = (client::agent(), Mutex::new(tokens.collect()));
-        Self { base: base.to_owned(), engine, agent, tokens }
+        Self { base: base.to_owned(), engine, agent, tokens, refreshing: Mutex::new(()) }
     }
 
     /// What there is.
@@ -258,8 +260,14 @@ impl Site {
 
     /// The access token of somebody, exchanged for a new one when time has moved on.
     pub(crate) fn token(&self, account: &str) -> Option<String> {
+        let fresh = |known: &Tokens| !known.stale;
         let known = self.lock().get(account).cloned()?;
-        if !known.stale {
+        if fresh(&known) {
+            return Some(known.access);
+        }
+        let _one = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.lock().get(account).cloned()?;
+        if fresh(&known) {
             return Some(known.access);
         }
         let tenant = self.seeded().people.get(account)?.tenant;

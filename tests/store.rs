@@ -132,6 +132,7 @@ impl Desk {
             rules: &RULES,
             areas: &self.areas,
             catalogue: &self.catalogue,
+            kept: None,
         }
     }
 

@@ -5,7 +5,7 @@ use chrono::{Duration, SecondsFormat};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{City, key, on_both, report_at, seed, text};
+use crate::harness::{City, each, key, on_both, report_at, seed, text};
 
 on_both! {
     a_queue_is_done_in_its_order_and_once,
@@ -21,6 +21,8 @@ on_both! {
     a_cursor_that_does_not_fit_is_told_to_start_over,
     pages_lose_nothing_while_others_write,
     a_walk_without_signal_is_told_whole,
+    a_walk_by_a_wrong_clock_is_told_whole,
+    what_was_typed_at_the_time_is_no_late_entry,
 }
 
 /// Sends a queue; answers what became of each.
@@ -305,6 +307,108 @@ fn a_walk_without_signal_is_told_whole(city: &City) {
     let mut elsewhere = Phone::default();
     elsewhere.read(city, "far_worker", 5);
     assert_eq!(elsewhere.known.len(), 0);
+}
+
+/// A queue of a phone whose clock shows `off` too much; each item with when it was typed, in
+/// minutes before now.
+fn skewed(city: &City, off: Duration, items: &[(i64, Value)]) -> Value {
+    let written = |at: domain::Instant| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let typed = |(ago, item): &(i64, Value)| {
+        let mut item = item.clone();
+        item["client_time"] = json!(written(city.now() + off - Duration::minutes(*ago)));
+        item
+    };
+    let items: Vec<Value> = items.iter().map(typed).collect();
+    let body = json!({ "sent_at": written(city.now() + off), "items": items });
+    city.by("worker").post("/api/v1/sync", &body).done()
+}
+
+fn a_walk_by_a_wrong_clock_is_told_whole(city: &City) {
+    let consent = json!({ "purpose": "track", "given": true, "version": "1" });
+    city.by("worker").post("/api/v1/me/consents", &consent).done();
+    city.advance(Duration::hours(3));
+    // A battery that was taken out, and a year that was set wrong.
+    for off in [Duration::days(-2000), Duration::hours(-5), Duration::days(365)] {
+        let (patrol, report, household, visit) = (key(), key(), key(), key());
+        let now = city.now();
+        let grid = city.area(seed::GRID);
+        let on = json!({ "id": patrol });
+        let clock = |ago: i64| json!(now + off - Duration::minutes(ago));
+        let begin = json!({
+            "id": patrol, "area_id": grid, "purpose": "routine", "client_time": clock(60),
+            "until": clock(-240),
+        });
+        let point = |seq: i64| {
+            let time = now + off - Duration::minutes(50) + Duration::seconds(5 * seq);
+            let lat = 30.001 + 0.000_063 * f64::from(i32::try_from(seq).unwrap());
+            json!({ "seq": seq, "time": time, "lng": 110.005, "lat": lat, "source": "gps" })
+        };
+        let points = |seqs: std::ops::Range<i64>| json!({ "points": seqs.map(point).collect::<Vec<Value>>() });
+        let mut seen = report_at(110.005, 30.003);
+        (seen["id"], seen["patrol_id"]) = (json!(report), json!(patrol));
+        seen["client_time"] = clock(45);
+        let called = json!({
+            "id": visit, "household_id": household, "outcome": "met", "purposes": ["assistance"],
+            "visited_at": clock(30),
+        });
+        let place = json!({ "id": household, "area_id": grid });
+        let items = [
+            (60, item("begin_patrol", &json!({}), &begin)),
+            (49, item("upload_points", &on, &points(0..40))),
+            (45, item("submit_report", &json!({}), &seen)),
+            (31, item("register_household", &json!({}), &place)),
+            (30, item("submit_visit", &json!({}), &called)),
+            (10, item("finish_patrol", &on, &json!({ "client_time": clock(10) }))),
+        ];
+        let answer = skewed(city, off, &items);
+        let items = answer["items"].as_array().unwrap();
+        assert_eq!(outcomes(items), ["done"; 6], "{off}: {answer:#}");
+        assert_eq!(items[1]["answer"]["stored"], 40, "{off}: {answer:#}");
+        // Later, and by itself: the patrol knows how wrong the clock is that it was begun by.
+        let path = format!("/api/v1/patrols/{patrol}");
+        let more = city.by("worker").post(&format!("{path}/points"), &points(20..60)).done();
+        let counts = json!([more["stored"], more["already"], more["refused"]]);
+        assert_eq!(counts, json!([20, 20, 0]), "{off}: {more}");
+        let shown = city.by("worker").get(&path).done();
+        assert_eq!(shown["reports"][0]["id"], json!(report), "{off}");
+        assert_eq!(each(&json!({ "items": shown["visits"] }), "/id"), [visit], "{off}");
+        let begun: domain::Instant = text(&shown, "/started/at").parse().unwrap();
+        let hour_ago = now - Duration::hours(1);
+        assert!((begun - hour_ago).num_seconds().abs() < 60, "{off}: by our clock: {begun}");
+        let skew = shown["started"]["skew_ms"].as_i64().unwrap();
+        assert!((skew + off.num_milliseconds()).abs() < 60_000, "{off}: {skew}");
+        let track = city.by("worker").get(&format!("{path}/track")).done();
+        let about = &track["features"][0]["properties"];
+        assert_eq!(json!([about["points"], about["marked"]]), json!([60, 0]), "{off}: {track}");
+        let first: domain::Instant = text(about, "/times/0/0").parse().unwrap();
+        assert!((first - begun - Duration::minutes(10)).num_seconds().abs() < 60, "{first}");
+        city.advance(Duration::hours(2));
+    }
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+fn what_was_typed_at_the_time_is_no_late_entry(city: &City) {
+    city.advance(Duration::days(3));
+    let days: i64 = 2 * 24 * 60;
+    let (patrol, at) = (key(), |ago: i64| json!(city.now() - Duration::minutes(days + ago)));
+    let begin = json!({
+        "id": patrol, "area_id": city.area(seed::GRID), "purpose": "routine",
+        "client_time": at(60), "until": at(-240),
+    });
+    let direct = city.by("worker").post("/api/v1/patrols/begin", &begin);
+    direct.problem(422, "late_unexplained");
+    // A phone in a cellar for two days is not asked why.
+    let on = json!({ "id": patrol });
+    let items = [
+        (days + 60, item("begin_patrol", &json!({}), &begin)),
+        (days, item("finish_patrol", &on, &json!({}))),
+    ];
+    let answer = skewed(city, Duration::zero(), &items);
+    assert_eq!(outcomes(answer["items"].as_array().unwrap()), ["done"; 2], "{answer:#}");
+    let shown = city.by("worker").get(&format!("/api/v1/patrols/{patrol}")).done();
+    assert_eq!(shown["late_entry"], false);
+    let active = shown["active_s"].as_i64().unwrap();
+    assert!((3595..3605).contains(&active), "an hour, as it was typed: {active}");
 }
 
 /// What a phone has: everything it was told, the latest of each.

@@ -1,5 +1,6 @@
 //! Visits: spontaneous or planned, with needs that become reports in the same step.
 
+use actix_web::rt::System;
 use chrono::Duration;
 use serde_json::{Value, json};
 
@@ -19,6 +20,8 @@ on_both! {
     nobody_visits_next_door,
     of_an_erased_household_no_form_is_taken,
     a_replay_is_answered_when_its_form_is_asked_no_more,
+    what_is_written_down_while_a_household_is_erased_is_erased_with_it,
+    answers_go_when_their_time_is_over,
 }
 
 fn visit(household: &str) -> Value {
@@ -203,4 +206,71 @@ fn a_replay_is_answered_when_its_form_is_asked_no_more(city: &City) {
     unplanned["form"]["changes"]["note"] = json!("别的话");
     let other = city.by("worker").post_as(&keys[1], "/api/v1/visits", &unplanned);
     other.problem(422, "idempotency_key_reused");
+}
+
+/// Answers whose key is still there.
+fn readable(city: &City) -> usize {
+    let kept = "select 'one' as line from form_answers a join personal_keys k \
+        on k.tenant_id = a.tenant_id and k.subject_id = a.id where k.wrapped is not null";
+    persistence::probe::lines(&city.database.url, kept).unwrap().len()
+}
+
+fn what_is_written_down_while_a_household_is_erased_is_erased_with_it(city: &City) {
+    let form = published(city, "note", &note());
+    let why = json!({ "reason": "户主申请删除" });
+    for _ in 0..8 {
+        let household = registered(city);
+        let met = json!({
+            "household_id": household, "purposes": ["opinions"], "outcome": "met",
+            "form": { "id": form, "changes": { "note": "说过的话" } },
+        });
+        std::thread::scope(|scope| {
+            for by in ["worker", "verifier", "worker"] {
+                let met = &met;
+                scope.spawn(move || {
+                    let answer = city.by(by).post("/api/v1/visits", met);
+                    assert!([201, 422].contains(&answer.status), "{}", answer.text);
+                });
+            }
+            scope.spawn(|| {
+                let path = format!("/api/v1/households/{household}/erasure");
+                city.by("worker").post(&path, &why).done()
+            });
+        });
+        assert_eq!(readable(city), 0, "erased once is erased");
+    }
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+fn answers_go_when_their_time_is_over(city: &City) {
+    let (household, form) = (registered(city), published(city, "note", &note()));
+    let mut met = visit(&household);
+    met["form"] = json!({ "id": form, "changes": { "note": "说过的话" } });
+    let made = city.by("worker").post("/api/v1/visits", &met).done();
+    let pass = || {
+        let app = city.app.clone();
+        System::new().block_on(api::retention::pass(&app)).expect("it removes");
+    };
+    city.advance(Duration::days(40));
+    pass();
+    assert_eq!(readable(city), 1);
+    let retention =
+        json!({ "document": { "retention": { "form_answers": 30 } }, "note": "表单保存三十天" });
+    city.by("admin").post("/api/v1/policies/privacy", &retention).done();
+    city.advance(Duration::days(2));
+    pass();
+    let kept = "select 'one' as line from form_answers union all \
+        select 'two' from personal p join personal_keys k \
+        on k.tenant_id = p.tenant_id and k.subject_id = p.subject_id where k.kind = 'form'";
+    assert_eq!(persistence::probe::lines(&city.database.url, kept).unwrap(), Vec::<String>::new());
+    let report = city.by("auditor").get("/api/v1/retention").done();
+    let classes = report["items"].as_array().unwrap().iter();
+    let removed = classes.filter(|item| item["class"] == "form_answers");
+    assert_eq!(removed.map(|item| &item["removed"]).collect::<Vec<_>>(), [&json!(1)]);
+    // That somebody went, and filled in a form, stays; what was said is asked anew.
+    let shown = city.by("worker").get(&format!("/api/v1/visits/{}", text(&made, "/id"))).done();
+    assert_eq!(shown["form"]["form_id"], json!(form));
+    let path = format!("/api/v1/households/{household}/forms/{form}");
+    assert_eq!(city.by("worker").get(&path).done()["values"]["note"], json!(null));
+    assert_eq!(city.verify().broken, Vec::<String>::new());
 }

@@ -14,7 +14,7 @@ use actix_web::{
 use chrono::Duration;
 use domain::{
     actor::{Actor, Grant},
-    arrival::Arrival,
+    arrival::{Arrival, Typed},
     audit::Act,
     id::TenantId,
     person::{Person, Standing},
@@ -78,6 +78,13 @@ pub struct Caller {
     pub session: Uuid,
     /// What the phone said about the command, when it had kept it.
     pub arrival: Option<Arc<Arrival>>,
+}
+
+impl Caller {
+    /// When the command was typed, where a phone had kept it.
+    pub fn typed(&self) -> Option<Typed> {
+        self.arrival.as_ref().map(|arrival| arrival.typed())
+    }
 }
 
 /// A caller whose token was checked already: with a request this program makes to itself.

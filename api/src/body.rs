@@ -5,6 +5,7 @@
 //! `{}`, because many steps need nothing but their address. Uploads of points may be larger, and
 //! compressed: [`zipped`].
 
+pub(crate) mod time;
 pub mod zipped;
 
 use std::{future::Future, pin::Pin, time::Duration};
@@ -17,12 +18,16 @@ use actix_web::{
     rt::time::timeout,
     web::Bytes,
 };
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
 use serde_path_to_error::{Path, Segment};
+use uuid::Uuid;
 
 use crate::{
     problem::{Code, Problem},
-    wording::{Noun, wording},
+    wording::{Noun, RESERVED, wording},
 };
 
 /// The most bytes a JSON body has.
@@ -112,6 +117,16 @@ fn unread(error: &actix_web::Error) -> Problem {
             .with("max_bytes", MAX_BYTES);
     }
     Problem::new(Code::BadRequest).because(error)
+}
+
+/// An identity that a client made. Those that are made of what they stand for (version 8: the visit
+/// of a campaign to a household, the patrol of a plan on a day) are nobody's to give: whoever had
+/// one first would stand in the way of what it is made for.
+pub(crate) fn own_id<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Uuid>, D::Error> {
+    match Option::<Uuid>::deserialize(given)? {
+        Some(id) if id.get_version_num() == 8 => Err(D::Error::custom(RESERVED)),
+        id => Ok(id),
+    }
 }
 
 /// The value of a body. The place of a fault is only looked for when there is one: keeping

@@ -62,6 +62,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 #[serde(deny_unknown_fields)]
 pub struct CampaignBody {
     /// The identity it will have; else it is made of the `Idempotency-Key`.
+    #[serde(default, deserialize_with = "crate::body::own_id")]
     id: Option<Uuid>,
     /// Its name. 名称。
     #[schema(value_type = String, min_length = 1, max_length = 120, example = "冬季取暖安全敲门行动")]

@@ -195,7 +195,8 @@ pub async fn step<F: Kept>(
     let now = app.clock.now();
     if let Some(stored) = stored.filter(|stored| stored.state.visible(caller, now))
         && asked.if_match.check(stored.seq).is_ok()
-        && let Ok((change, more)) = decide(&stored, app.world(caller.tenant)?.context(caller, now))
+        && let Ok((change, more)) =
+            decide(&stored, app.world(caller.tenant)?.context_of(caller, now))
         && let (after, Outcome::Done) = commit(app, caller, change, more).await?
     {
         return Ok(after);
@@ -238,7 +239,7 @@ pub async fn step_with<F: Kept, T: Send + 'static>(
         let now = app.clock.now();
         let stored = seen_by(app.store.look::<F>(tenant, id).await?, caller, now)?;
         asked.if_match.check(stored.seq)?;
-        let (change, more) = decide(&stored, &extra, world.context(caller, now))?;
+        let (change, more) = decide(&stored, &extra, world.context_of(caller, now))?;
         match commit(app, caller, change, more).await? {
             (after, Outcome::Done) => return Ok(after),
             // Seen: the next round finds it. Stale: the next round decides on the new state,
@@ -338,7 +339,7 @@ pub async fn begin<F: Kept>(
     decide: impl FnOnce(Context<'_>) -> Result<(Change<F>, Vec<Write>), Refusal>,
 ) -> Reply<(Stored<F>, bool)> {
     let world = app.world(caller.tenant)?;
-    let refused = match decide(world.context(caller, app.clock.now())) {
+    let refused = match decide(world.context_of(caller, app.clock.now())) {
         Ok((change, more)) => match commit(app, caller, change, more).await {
             Ok((after, Outcome::Done)) => return Ok((after, true)),
             Ok((_, Outcome::Seen)) => Problem::new(Code::LostRace),

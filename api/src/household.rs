@@ -113,6 +113,7 @@ impl PairBody {
 #[serde(deny_unknown_fields)]
 pub struct HouseholdBody {
     /// The identity it will have; else it is made of the `Idempotency-Key`.
+    #[serde(default, deserialize_with = "crate::body::own_id")]
     pub id: Option<Uuid>,
     /// The grid it lies in. 所在网格。
     pub area_id: Uuid,

@@ -158,6 +158,7 @@ pub async fn take(
         rules: &rules,
         areas: &tree,
         catalogue: &catalogue,
+        kept: None,
     };
     let taking = Taking { source, from: local_day(at), repair: how.repair };
     let plan = plan(&registry, given, taking, &context, &mut || AreaId(new_id()));
@@ -218,6 +219,7 @@ pub async fn register(
         rules: &rules,
         areas: &areas,
         catalogue: &catalogue,
+        kept: None,
     };
     let mut registered = Vec::with_capacity(people.len());
     for new in people {

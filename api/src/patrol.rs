@@ -157,7 +157,8 @@ async fn get_patrol(
 /// Nobody has to say so: who made them and when is known.
 async fn visits_during(app: &App, caller: &Caller, patrol: &Patrol) -> Reply<Vec<Stored<Visit>>> {
     const DAYS: i64 = 90;
-    const MOST: i64 = 500;
+    const AT_ONCE: i64 = 500;
+    const MOST: usize = 20_000;
     let (now, times) = (app.clock.now(), patrol.under_way());
     let (Some(worker), Some((begun, _))) = (patrol.worker(), times.first()) else {
         return Ok(Vec::new());
@@ -170,14 +171,31 @@ async fn visits_during(app: &App, caller: &Caller, patrol: &Patrol) -> Reply<Vec
     };
     let scope = caller.scope(Permission::ReadHouseholds, now);
     let office = in_office(caller, now);
-    let keyset = Keyset { after: None, limit: MOST };
-    let look = move |db: &mut Db| visits::list(db, (&scope, office), &filter, keyset);
-    let mut found = app.store.read(look).await?;
-    let meanwhile = |visit: &Visit| {
+    // Each was corrected by what was measured when it arrived; a slow transmission is not told from
+    // a wrong clock.
+    let slack = Duration::seconds(if patrol.skew().is_none() { 0 } else { 60 });
+    let meanwhile = move |visit: &Visit| {
         let at = visit.status.done().map(|done| done.visited_at);
-        at.is_some_and(|at| times.iter().any(|(from, until)| (*from..=*until).contains(&at)))
+        let during = |(from, until): &(Instant, Instant)| *from - slack..=*until + slack;
+        at.is_some_and(|at| times.iter().any(|stretch| during(stretch).contains(&at)))
     };
-    found.retain(|stored| meanwhile(&stored.state) && stored.state.visible_to(caller, now));
+    // A visit may be planned long before and written down long after: all since then are looked at.
+    let look = move |db: &mut Db| {
+        let (mut found, mut after, mut looked) = (Vec::new(), None, 0);
+        loop {
+            let keyset = Keyset { after, limit: AT_ONCE };
+            let page = visits::list(db, (&scope, office), &filter, keyset)?;
+            looked += page.len();
+            after = page.last().map(|stored| (stored.state.made_at, stored.state.id.0));
+            let full = i64::try_from(page.len()).is_ok_and(|n| n == AT_ONCE);
+            found.extend(page.into_iter().filter(|stored| meanwhile(&stored.state)));
+            if !full || looked >= MOST {
+                return Ok(found);
+            }
+        }
+    };
+    let mut found: Vec<Stored<Visit>> = app.store.read(look).await?;
+    found.retain(|stored| stored.state.visible_to(caller, now));
     found.truncate(usize::try_from(view::MOST_REPORTS).unwrap_or_default());
     Ok(found)
 }
@@ -240,7 +258,7 @@ async fn begin_patrol(
     let id = body.0.id.unwrap_or_else(|| derived_id(key.0.0, "patrol"));
     let asked = Request::new(key.0, "begin_patrol", id, &body.0);
     let (time, late) = (body::utc(body.0.client_time), body.0.late_reason.clone());
-    let new = Box::new(body.0.draft(PatrolId(id), app.clock.now()));
+    let new = Box::new(body.0.draft(PatrolId(id), caller.typed(), app.clock.now()));
     make(&app, &request, &caller, asked, Command::Begin { new, time, late }).await
 }
 
@@ -280,7 +298,8 @@ pub struct StartBody {
 #[utoipa::path(tag = "patrols", request_body = StartBody, responses((status = 200, body = PatrolView)))]
 #[post("/patrols/{id}/start")]
 async fn start_patrol(step: Step, body: Json<StartBody>) -> Reply<HttpResponse> {
-    let window = body.0.window.map(Into::into);
+    let skew = step.caller.typed().map(|typed| typed.skew).unwrap_or_default();
+    let window = body.0.window.map(|window| window.corrected(skew));
     let (time, late) = (body::utc(body.0.client_time), body.0.late_reason.clone());
     ask(step, "start_patrol", &body.0, Command::Start { window, time, late }).await
 }

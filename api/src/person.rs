@@ -133,6 +133,7 @@ impl From<&GrantBody> for NewGrant {
 #[serde(deny_unknown_fields)]
 pub struct RegisterBody {
     /// The identity to have; else it is made of the `Idempotency-Key`.
+    #[serde(default, deserialize_with = "crate::body::own_id")]
     id: Option<Uuid>,
     /// The account, unique in the city or county. 账号。
     #[schema(value_type = String, min_length = 1, max_length = 40, example = "wangge-2")]

@@ -87,6 +87,7 @@ pub struct PlaceBody {
 pub struct SubmitBody {
     /// The identity it will have, when the phone made one; else it is made of the
     /// `Idempotency-Key`.
+    #[serde(default, deserialize_with = "crate::body::own_id")]
     id: Option<Uuid>,
     /// By which way; left out, it follows from who reports. 上报渠道。
     #[schema(schema_with = view::channel)]
@@ -330,7 +331,9 @@ async fn submit_report(
     let (stored, _) = engine::begin(&app, &caller, asked, |context| {
         if let Some(id) = draft.patrol {
             let patrol = patrol.as_ref().ok_or(Refusal::NoSuchPatrol { id })?;
-            patrol.state.takes_report(caller.person, draft.client_at.unwrap_or(context.at))?;
+            let told = context.told(draft.client_at);
+            let at = told.map_or(context.at, |at| patrol.state.skew().correct(at));
+            patrol.state.takes_report(caller.person, at)?;
         }
         let (change, case) = intake::submit(draft, asked, context)?;
         let case = case.into_iter().map(|case| Write::Case(Box::new(case)));
@@ -585,6 +588,7 @@ pub async fn unknown_reporters(
 #[serde(deny_unknown_fields)]
 pub struct FileBody {
     /// The identity the case will have; else it is made of the `Idempotency-Key`.
+    #[serde(default, deserialize_with = "crate::body::own_id")]
     case_id: Option<Uuid>,
     /// A better category. 类别代码。
     #[schema(value_type = Option<String>, max_length = 40, example = "A02")]

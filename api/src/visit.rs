@@ -198,6 +198,7 @@ fn unknown_household() -> Problem {
 #[serde(deny_unknown_fields)]
 pub struct PlanBody {
     /// The identity it will have; else it is made of the `Idempotency-Key`.
+    #[serde(default, deserialize_with = "crate::body::own_id")]
     id: Option<Uuid>,
     /// To which household. 家庭。
     household_id: Uuid,

@@ -38,6 +38,7 @@ pub fn wording(message: &str, noun: Noun) -> Wording {
         .or_else(|| wrong_type(message))
         .or_else(|| text(message))
         .or_else(|| number(message))
+        .or_else(|| reserved(message))
         .unwrap_or_else(|| {
             Wording::new(
                 "invalid_value",
@@ -45,6 +46,17 @@ pub fn wording(message: &str, noun: Noun) -> Wording {
                 format!("This value is not valid: {}.", short(message)),
             )
         })
+}
+
+/// Of an identity that is not for clients to make.
+pub const RESERVED: &str = "identities of version 8 are made by the server";
+
+fn reserved(message: &str) -> Option<Wording> {
+    (message == RESERVED).then(|| {
+        let zh = "版本 8 的 UUID 由服务器生成；请用版本 4 或版本 7。".to_owned();
+        let en = "UUIDs of version 8 are made by the server; use version 4 or 7.".to_owned();
+        Wording::new("reserved_id", zh, en)
+    })
 }
 
 /// What the parts of the input are called.

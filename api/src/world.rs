@@ -22,7 +22,7 @@ use domain::{
 use persistence::{Store, StoreError, area, journal, policy, tenant};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Clock;
+use crate::{auth::Caller, clock::Clock};
 
 /// A GeoJSON geometry, as boundaries are stored and imported.
 #[derive(Serialize, Deserialize, Debug, Clone)]
@@ -113,7 +113,13 @@ impl World {
             rules: &self.rules,
             areas: &self.areas,
             catalogue: &self.catalogue,
+            kept: None,
         }
+    }
+
+    /// The same for whoever asks now, or had asked without a signal.
+    pub fn context_of<'a>(&'a self, caller: &'a Caller, at: Instant) -> Context<'a> {
+        Context { kept: caller.typed(), ..self.context(caller, at) }
     }
 
     /// The deepest area a point lies in.

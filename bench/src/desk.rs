@@ -147,6 +147,19 @@ impl Desk {
     }
 }
 
+/// Who runs a campaign, who walks it, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Campaigners {
+    /// The token of the officer of the community.
+    pub(crate) officer: String,
+    /// The token of a worker.
+    pub(crate) worker: String,
+    /// The grid.
+    pub(crate) grid: Uuid,
+    /// Its community.
+    pub(crate) community: Uuid,
+}
+
 impl Desk {
     /// The token of an administrator of the whole town.
     pub(crate) fn admin(&self) -> &str {
@@ -161,6 +174,30 @@ impl Desk {
     /// The whole town.
     pub(crate) const fn root(&self) -> Uuid {
         self.root
+    }
+
+    /// Those of the first place.
+    pub(crate) fn campaigners(&self) -> Option<Campaigners> {
+        self.posts.first().map(|at| Campaigners {
+            officer: at.officer.clone(),
+            worker: at.worker.clone(),
+            grid: at.place.grid.id.0,
+            community: at.place.community.id.0,
+        })
+    }
+
+    /// The tokens of everybody by account, with the grids they work in.
+    pub(crate) fn everybody(&self) -> Vec<(String, String, Uuid)> {
+        let of = |(number, at): (usize, &Post)| {
+            let people = [
+                (Who::Worker, &at.worker),
+                (Who::Checker, &at.checker),
+                (Who::Officer, &at.officer),
+            ];
+            let grid = at.place.grid.id.0;
+            people.map(|(who, token)| (Place::account(number, who), token.clone(), grid))
+        };
+        self.posts.iter().enumerate().flat_map(of).collect()
     }
 
     /// The tokens and the grids of the workers.

@@ -42,7 +42,9 @@ pub(crate) async fn hold(stand: &Stand, seconds: f64) -> Done {
         | Part::Clockwork
         | Part::Auth
         | Part::Events
-        | Part::Media => report::submit(&at, clients, time).await?,
+        | Part::Media
+        | Part::Campaign
+        | Part::Phones => report::submit(&at, clients, time).await?,
     };
     say(&format!(
         "{}/s, p99 {} ms, {} µs: {}",

@@ -3,6 +3,7 @@
 //! README.md says what is measured and how; RESULTS.md is what it wrote last.
 
 mod auth;
+mod campaign;
 mod clockwork;
 mod cpu;
 mod crowd;
@@ -19,6 +20,7 @@ mod machine;
 mod media;
 mod options;
 mod pgbench;
+mod phones;
 mod postgres;
 mod quiet;
 mod report;
@@ -135,6 +137,12 @@ async fn on(stand: &Stand, results: &mut Results) -> Done {
     }
     if wants(Part::Media) {
         media::measure(stand, results).await?;
+    }
+    if wants(Part::Campaign) {
+        campaign::measure(stand, results).await?;
+    }
+    if wants(Part::Phones) {
+        phones::measure(stand, results).await?;
     }
     Ok(())
 }

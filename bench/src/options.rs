@@ -73,6 +73,10 @@ pub(crate) enum Part {
     Events,
     /// Photos, and the memory of many large ones at once
     Media,
+    /// A campaign of five thousand households
+    Campaign,
+    /// The simulator of phones, over real connections
+    Phones,
 }
 
 impl Options {

@@ -1,36 +1,45 @@
 //! Phones that come back: a queue of two hundred commands in one request, and ten thousand phones
 //! that ask every minute whether anything changed.
 
-use std::{rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use api::clock::new_id;
 use serde_json::{Value, json};
+use tokio::{
+    task::{JoinSet, LocalSet},
+    time::sleep,
+};
 
 use crate::{
+    cpu::Cpu,
     http::{Client, get, post},
     load::{Load, Until, drive},
     report::parts,
     results::{Results, shown},
     stand::{Open, PLAIN, Stand},
-    trouble::{Done, float, median, say, trouble},
+    trouble::{Done, count, float, median, percentile, say, trouble},
 };
 
 /// Commands of one queue.
 const QUEUE: usize = 200;
 
 /// Phones, and how often each asks.
-const PHONES: f64 = 10_000.0;
-const EVERY_S: f64 = 60.0;
+const PHONES: usize = 10_000;
+const EVERY: Duration = Duration::from_mins(1);
 
 /// A queue of reports from one grid.
-fn queue(grid: uuid::Uuid) -> String {
+fn queue(grid: uuid::Uuid, reports: usize) -> String {
     let item = |_| {
         json!({
             "id": new_id(), "operation": "submit_report",
             "body": { "text": "楼道堆放杂物，影响通行", "place": { "area_id": grid } },
         })
     };
-    json!({ "items": (0..QUEUE).map(item).collect::<Vec<Value>>() }).to_string()
+    json!({ "items": (0..reports).map(item).collect::<Vec<Value>>() }).to_string()
 }
 
 /// One phone after the other sends its queue.
@@ -40,7 +49,7 @@ async fn queues(at: &Open, stand: &Stand) -> Done<Load> {
     let make = Rc::new(move |number: u64| {
         let index = usize::try_from(number).unwrap_or_default() % workers.len().max(1);
         let of = |(token, grid): &(String, uuid::Uuid)| {
-            post("/api/v1/sync", token, new_id(), &queue(*grid))
+            post("/api/v1/sync", token, new_id(), &queue(*grid, QUEUE))
         };
         workers.get(index).map(of).into_iter().collect()
     });
@@ -52,24 +61,142 @@ pub(crate) async fn polls(at: &Open, clients: u32, time: Duration) -> Done<Load>
     let mut client = Client::connect(at.server.address).await?;
     let mut asking = Vec::new();
     for (token, _) in at.desk.workers() {
-        let mut path = "/api/v1/sync?limit=100".to_owned();
-        loop {
-            let status = client.send(&get(&path, token)).await?;
-            let page: Value = serde_json::from_slice(client.body())?;
-            let next = page.get("next").and_then(Value::as_str);
-            let next = next.ok_or_else(|| trouble(format!("{path}: {status} {page}")))?;
-            path = format!("/api/v1/sync?limit=100&since={next}");
-            if page.get("more") == Some(&Value::Bool(false)) {
-                break;
-            }
-        }
-        asking.push(get(&path, token));
+        let since = up_to_date(&mut client, token).await?;
+        asking.push(get(&format!("/api/v1/sync?limit=100&since={since}"), token));
     }
     let make = Rc::new(move |number: u64| {
         let index = usize::try_from(number).unwrap_or_default() % asking.len().max(1);
         asking.get(index).cloned().into_iter().collect()
     });
     drive(&at.server, clients, Until::Time(time), make).await
+}
+
+/// A phone of a city: whose it is, and up to where it read.
+struct Phone {
+    token: String,
+    grid: uuid::Uuid,
+    since: String,
+}
+
+/// What a minute of all phones cost.
+struct Minute {
+    /// For how long it was measured.
+    time: Duration,
+    cpu: Cpu,
+    /// From when a phone should have asked to when it had its answers, in microseconds, sorted.
+    latencies: Vec<u32>,
+}
+
+/// Connections the phones share.
+const LINES: u64 = 16;
+
+/// Every so many phones has something to send when it asks.
+const TYPING: u64 = 10;
+
+/// Where whoever is up to date goes on.
+async fn up_to_date(client: &mut Client, token: &str) -> Done<String> {
+    let mut path = "/api/v1/sync?limit=100".to_owned();
+    loop {
+        let page = ask(client, &get(&path, token)).await?;
+        let next = page.get("next").and_then(Value::as_str);
+        let next = next.ok_or_else(|| trouble(format!("{path}: {page}")))?.to_owned();
+        if page.get("more") == Some(&Value::Bool(false)) {
+            return Ok(next);
+        }
+        path = format!("/api/v1/sync?limit=100&since={next}");
+    }
+}
+
+async fn ask(client: &mut Client, request: &[u8]) -> Done<Value> {
+    let status = client.send(request).await?;
+    let answer: Value = serde_json::from_slice(client.body())?;
+    if status == 200 { Ok(answer) } else { Err(trouble(format!("{status} {answer}"))) }
+}
+
+/// Ten thousand phones, each every minute, one in ten with a report: at their pace, not as fast as
+/// can be. The first minute warms up: after it every phone is as far behind as they will be.
+async fn minute(at: &Open, warm: Duration, time: Duration) -> Done<Minute> {
+    let mut client = Client::connect(at.server.address).await?;
+    let mut known = Vec::new();
+    for (token, grid) in at.desk.workers() {
+        known.push((token.to_owned(), grid, up_to_date(&mut client, token).await?));
+    }
+    let phones: Vec<RefCell<Phone>> = (known.iter().cycle().take(PHONES))
+        .map(|(token, grid, since)| {
+            let (token, since) = (token.clone(), since.clone());
+            RefCell::new(Phone { token, grid: *grid, since })
+        })
+        .collect();
+    let phones = Rc::new(phones);
+    let (begun, latencies) = (Instant::now(), Rc::new(RefCell::new(Vec::new())));
+    let mut asking = JoinSet::new();
+    let local = LocalSet::new();
+    for line in 0..LINES {
+        let client = Client::connect(at.server.address).await?;
+        let (phones, latencies) = (Rc::clone(&phones), Rc::clone(&latencies));
+        asking.spawn_local_on(
+            line_of(client, (line, begun), phones, (warm, warm + time), latencies),
+            &local,
+        );
+    }
+    let measured: Done<(Cpu, Duration)> = local
+        .run_until(async {
+            sleep(warm.saturating_sub(begun.elapsed())).await;
+            let (before, from) = (at.server.cpu(), Instant::now());
+            while let Some(ended) = asking.join_next().await {
+                ended??;
+            }
+            Ok((at.server.cpu().since(before), from.elapsed()))
+        })
+        .await;
+    let (cpu, time) = measured?;
+    let mut latencies = latencies.take();
+    latencies.sort_unstable();
+    Ok(Minute { time, cpu, latencies })
+}
+
+/// Every sixteenth of the phones, in turn.
+async fn line_of(
+    mut client: Client,
+    (line, begun): (u64, Instant),
+    phones: Rc<Vec<RefCell<Phone>>>,
+    (warm, end): (Duration, Duration),
+    latencies: Rc<RefCell<Vec<u32>>>,
+) -> Done {
+    let between = EVERY.div_f64(float(count(&phones)));
+    for number in (line..).step_by(usize::try_from(LINES)?) {
+        let due = between.mul_f64(float(number));
+        if due > end {
+            break;
+        }
+        sleep(due.saturating_sub(begun.elapsed())).await;
+        let index = usize::try_from(number % count(&phones))?;
+        let Some(phone) = phones.get(index) else { continue };
+        let (token, grid, since) = {
+            let phone = phone.borrow();
+            (phone.token.clone(), phone.grid, phone.since.clone())
+        };
+        if number % TYPING == 0 {
+            let body = queue(grid, 1);
+            ask(&mut client, &post("/api/v1/sync", &token, new_id(), &body)).await?;
+        }
+        let mut since = since;
+        loop {
+            let path = format!("/api/v1/sync?limit=100&since={since}");
+            let page = ask(&mut client, &get(&path, &token)).await?;
+            let next = page.get("next").and_then(Value::as_str);
+            next.ok_or_else(|| trouble(format!("{path}: {page}")))?.clone_into(&mut since);
+            if page.get("more") == Some(&Value::Bool(false)) {
+                break;
+            }
+        }
+        phone.borrow_mut().since = since;
+        if due >= warm {
+            let taken = begun.elapsed().saturating_sub(due).as_micros();
+            latencies.borrow_mut().push(u32::try_from(taken).unwrap_or(u32::MAX));
+        }
+    }
+    Ok(())
 }
 
 /// Rounds on PostgreSQL.
@@ -100,17 +227,31 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
         " ms",
         format!("one phone at a time; {} µs of the processor a report", shown(each)),
     );
-    let cores = float(u64::try_from(std::thread::available_parallelism()?.get())?);
-    let share = PHONES / EVERY_S * of(&asked, Load::cost_us) / (cores * 1e6) * 100.0;
     results.note(
-        "ten thousand phones asking every minute",
-        share,
+        "phones that are up to date asking, PostgreSQL",
+        of(&asked, Load::rate),
+        "/s",
+        format!("{} µs each: {}", shown(of(&asked, Load::cost_us)), parts(&asked)),
+    );
+    let warm = if stand.options.quick { EVERY / 10 } else { EVERY };
+    let minute = minute(&at, warm, warm / 2).await?;
+    let cores = float(u64::try_from(std::thread::available_parallelism()?.get())?);
+    let share = |used: Duration| used.div_f64(minute.time.as_secs_f64() * cores).as_secs_f64();
+    let (server, database) = (share(minute.cpu.server), share(minute.cpu.database));
+    let percent = |share: f64| shown(share * 100.0);
+    results.note(
+        &format!("{PHONES} phones asking every minute, one in {TYPING} with a report"),
+        (server + database) * 100.0,
         " % of the processors",
         format!(
-            "{} polls/s are possible; {} µs each: {}",
-            shown(of(&asked, Load::rate)),
-            shown(of(&asked, Load::cost_us)),
-            parts(&asked)
+            "at {} a second for {} s after {} s; server {} %, database {} %; p50 {} ms, p99 {} ms from when each was due",
+            shown(float(count(&minute.latencies)) / minute.time.as_secs_f64()),
+            shown(minute.time.as_secs_f64()),
+            shown(warm.as_secs_f64()),
+            percent(server),
+            percent(database),
+            shown(percentile(&minute.latencies, 50) / 1000.0),
+            shown(percentile(&minute.latencies, 99) / 1000.0),
         ),
     );
     Ok(())

@@ -60,6 +60,11 @@ impl Skew {
         if ms.abs() <= Self::TOLERANCE_MS { Self(0) } else { Self(ms) }
     }
 
+    /// Whether there is none.
+    pub const fn is_none(&self) -> bool {
+        self.0 == 0
+    }
+
     /// So many milliseconds have to be added to its times.
     pub const fn ms(self) -> i64 {
         self.0
@@ -68,6 +73,22 @@ impl Skew {
     /// A time of the phone by our clock.
     pub fn correct(self, at: Instant) -> Instant {
         at.checked_add_signed(Duration::milliseconds(self.0)).unwrap_or(at)
+    }
+}
+
+/// When a command was typed that a phone had kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Typed {
+    /// By the phone's clock.
+    pub client_at: Instant,
+    /// By how much that clock differs.
+    pub skew: Skew,
+}
+
+impl Typed {
+    /// By our clock.
+    pub fn happened_at(self) -> Instant {
+        self.skew.correct(self.client_at)
     }
 }
 
@@ -89,6 +110,11 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    /// When it was typed.
+    pub const fn typed(&self) -> Typed {
+        Typed { client_at: self.client_at, skew: self.skew }
+    }
+
     /// Days after which a time is long ago.
     pub const LONG_AGO_DAYS: i64 = 7;
 

@@ -10,6 +10,7 @@ use crate::{
     Instant,
     actor::{Actor, Permission},
     area::{Area, AreaKind, AreaTree, Path, Unit},
+    arrival::{Skew, Typed},
     calendar::Calendar,
     catalogue::Catalogue,
     id::AreaId,
@@ -35,9 +36,27 @@ pub struct Context<'a> {
     pub areas: &'a AreaTree,
     /// The tenant's catalogue.
     pub catalogue: &'a Catalogue,
+    /// What is known of a command that a phone had kept; none when it is asked as it is typed.
+    pub kept: Option<Typed>,
 }
 
 impl Context<'_> {
+    /// When the command was typed, by our clock.
+    pub fn typed_at(&self) -> Instant {
+        self.kept.map_or(self.at, |kept| kept.happened_at().min(self.at))
+    }
+
+    /// By how much the clock differs by which the times in the command were told.
+    pub fn skew(&self) -> Skew {
+        self.kept.map(|kept| kept.skew).unwrap_or_default()
+    }
+
+    /// A time in the command, or when it was typed, by the clock of whoever typed it; none when
+    /// neither is known.
+    pub fn told(&self, given: Option<Instant>) -> Option<Instant> {
+        given.or(self.kept.map(|kept| kept.client_at))
+    }
+
     /// Refuses unless the actor has `permission` over the area at `path`.
     pub fn require(&self, permission: Permission, path: &Path, name: &str) -> Result<(), Refusal> {
         if self.by.may(permission, path, self.at) {

@@ -17,6 +17,7 @@ use crate::{
     Instant,
     actor::{Actor, Permission},
     area::Unit,
+    arrival::Skew,
     coordinate::Point,
     flow::{Context, Flow},
     id::{PatrolId, PersonId, PlanId},
@@ -193,13 +194,17 @@ pub struct Occasion {
 /// A moment as the phone told it, and when we heard of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Moment {
-    /// When it was: by the phone's clock where it says so.
+    /// When it was: by the phone's clock where it says so, corrected as far as that is known to be
+    /// wrong.
     pub at: Instant,
     /// When it reached us.
     pub received_at: Instant,
     /// Whether the phone's clock was ahead of ours.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clock_ahead: bool,
+    /// What was added to the phone's time.
+    #[serde(default, skip_serializing_if = "Skew::is_none")]
+    pub skew: Skew,
 }
 
 /// Somebody walks, or walked.
@@ -369,6 +374,11 @@ impl Patrol {
     /// Whose it is.
     pub fn worker(&self) -> Option<PersonId> {
         self.status.run().map(|run| run.worker)
+    }
+
+    /// How wrong the clock is of whoever walks: the times of its points are told by it.
+    pub fn skew(&self) -> Skew {
+        self.status.run().map(|run| run.started.skew).unwrap_or_default()
     }
 
     /// Whether this actor may know of it: over its area, or as whoever walks.

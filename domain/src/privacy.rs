@@ -51,6 +51,8 @@ named! {
         Messages = "messages", "站内消息";
         /// Files that nothing names.
         Uploads = "uploads", "未使用的上传文件";
+        /// What households answered to forms, on visits and besides.
+        FormAnswers = "form_answers", "走访表单内容";
     }
 }
 
@@ -68,6 +70,7 @@ impl DataClass {
             }
             Self::Tracks => (1, 1096, "个人信息保护法第十九条、第二十八条：行踪轨迹属敏感信息"),
             Self::Uploads => (1, 90, "个人信息保护法第十九条：实现目的所必要的最短时间"),
+            Self::FormAnswers => (30, 3660, "个人信息保护法第十九条：实现目的所必要的最短时间"),
             Self::Positions => (1, 7, "个人信息保护法第十九条：仅用于就近派发"),
             Self::Deliveries | Self::Messages => {
                 (7, 1096, "个人信息保护法第十九条：实现目的所必要的最短时间")
@@ -136,6 +139,8 @@ pub struct Retention {
     pub messages: u32,
     /// See [`DataClass::Uploads`].
     pub uploads: u32,
+    /// See [`DataClass::FormAnswers`].
+    pub form_answers: u32,
 }
 
 impl Default for Retention {
@@ -151,6 +156,8 @@ impl Default for Retention {
             deliveries: 90,
             messages: 183,
             uploads: 7,
+            // Three yearly rounds: what is older says little, and is asked anew.
+            form_answers: 1096,
         }
     }
 }
@@ -169,6 +176,7 @@ impl Retention {
             DataClass::Deliveries => self.deliveries,
             DataClass::Messages => self.messages,
             DataClass::Uploads => self.uploads,
+            DataClass::FormAnswers => self.form_answers,
         }
     }
 

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Instant,
+    arrival::Skew,
     coordinate::{CoordType, CoordinateError, Point, RawPoint},
     named::named,
 };
@@ -158,6 +159,13 @@ impl Fix {
             source: sent.source,
             mocked: sent.mocked,
         })
+    }
+
+    /// The same by a clock that was right.
+    #[must_use]
+    pub fn corrected(mut self, skew: Skew) -> Self {
+        self.at_ms = self.at_ms.saturating_add(skew.ms());
+        self
     }
 
     /// The coordinate as it was sent.

@@ -131,7 +131,8 @@ pub struct Done {
     /// What was heard, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opinions: Option<Prose>,
-    /// When somebody was there, by the phone's clock where it said so.
+    /// When somebody was there, by the phone's clock where it said so, corrected as far as that is
+    /// known to be wrong.
     pub visited_at: Instant,
     /// When we were told.
     pub recorded_at: Instant,

@@ -45,7 +45,7 @@ use crate::{
     content_review::ReviewRow,
     error::StoreError,
     feed,
-    form::{AnswerRow, Answered, FormRow},
+    form::{self, AnswerRow, Answered, FormRow},
     household::{self, HouseholdRow, Relations},
     journal::{EntryKey, EntryRow},
     media::{LinkRow, Marks, MarksRow, MediaRow},
@@ -496,6 +496,8 @@ fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
 
 /// What belongs to households, visits, campaigns and forms.
 fn save_visits(db: &mut Db, commits: &[&Commit]) -> Result<()> {
+    let answers = all(commits, |commit| &commit.answers);
+    form::lock(db, &answers)?;
     save_flows(db, all(commits, |commit| &commit.households))?;
     household::save(db, &all(commits, |commit| &commit.relations))?;
     save_flows(db, all(commits, |commit| &commit.visits))?;
@@ -504,10 +506,12 @@ fn save_visits(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     rows::update(db, &all(commits, |commit| &commit.gone))?;
     save_flows(db, all(commits, |commit| &commit.forms))?;
     rows::upsert(db, &all(commits, |commit| &commit.sealed))?;
-    for (tenant, subject, at) in all(commits, |commit| &commit.forgotten) {
+    rows::insert(db, &answers)?;
+    let forgotten: Vec<_> = all(commits, |commit| &commit.forgotten).into_iter().copied().collect();
+    for (tenant, subject, at) in &forgotten {
         vault::destroy(db, *tenant, *subject, at.0, None)?;
     }
-    rows::insert(db, &all(commits, |commit| &commit.answers))?;
+    form::forget(db, &forgotten, &answers)?;
     Ok(rows::insert(db, &all(commits, |commit| &commit.burden))?)
 }
 

@@ -8,6 +8,7 @@ use domain::{
     Instant,
     change::{Change, Stored},
     form::Form,
+    household::Standing,
     id::{FormId, HouseholdId, PersonId, TenantId, VisitId},
 };
 use uuid::Uuid;
@@ -18,8 +19,9 @@ use crate::{
     connection::Db,
     error::StoreError,
     rows::rows,
-    schema::{form_answers, forms},
+    schema::{form_answers, forms, households},
     types::{At, Doc, Id, sql},
+    vault,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -127,6 +129,86 @@ impl AnswerRow {
             at: At(one.at),
         }
     }
+}
+
+/// Removes what households answered before `cutoff`, at most `limit`, with the keys it is sealed by;
+/// answers how many went. The journal of the visit still says that a form was filled in.
+pub(crate) fn purge(
+    db: &mut Db,
+    tenant: TenantId,
+    (cutoff, at): (Instant, Instant),
+    limit: i64,
+) -> Result<i64> {
+    use form_answers::dsl as a;
+    let old: Vec<Id> = form_answers::table
+        .filter(a::tenant_id.eq(Id(tenant.0)).and(a::at.lt(At(cutoff))))
+        .order(a::at.asc())
+        .limit(limit)
+        .select(a::id)
+        .load(db)?;
+    for id in &old {
+        vault::destroy(db, tenant, id.0, at, None)?;
+    }
+    let gone = diesel::delete(form_answers::table)
+        .filter(a::tenant_id.eq(Id(tenant.0)).and(a::id.eq_any(old)))
+        .execute(db)?;
+    Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+}
+
+/// Destroys what households answered whose own key was just destroyed, and what they are
+/// answering now that they were erased: whichever of the two comes first waits for the other at
+/// the rows of the households, so that nothing is kept of who was erased.
+pub(crate) fn forget(
+    db: &mut Db,
+    forgotten: &[(TenantId, Uuid, At)],
+    answers: &[&AnswerRow],
+) -> Result<()> {
+    use form_answers::dsl as a;
+    for (tenant, subject, at) in forgotten {
+        let theirs: Vec<Id> = form_answers::table
+            .filter(a::tenant_id.eq(Id(tenant.0)).and(a::household_id.eq(Id(*subject))))
+            .select(a::id)
+            .load(db)?;
+        for id in theirs {
+            vault::destroy(db, *tenant, id.0, at.0, None)?;
+        }
+    }
+    for one in answers {
+        if erased(db, one)? {
+            vault::destroy(db, TenantId(one.tenant_id.0), one.id.0, one.at.0, None)?;
+        }
+    }
+    Ok(())
+}
+
+fn erased(db: &mut Db, answer: &AnswerRow) -> Result<bool> {
+    use households::dsl as h;
+    let standing: Option<String> = households::table
+        .find((answer.tenant_id, answer.household_id))
+        .select(h::standing)
+        .first(db)
+        .optional()?;
+    Ok(standing.is_some_and(|standing| standing == Standing::Erased.name()))
+}
+
+/// Whoever answers for a household waits for whoever changes it, in the order of their
+/// identities.
+pub(crate) fn lock(db: &mut Db, answers: &[&AnswerRow]) -> Result<()> {
+    use households::dsl as h;
+    // SQLite has one writer.
+    let Db::Postgres(connection) = db else { return Ok(()) };
+    if answers.is_empty() {
+        return Ok(());
+    }
+    let tenants: Vec<Id> = answers.iter().map(|one| one.tenant_id).collect();
+    let ids: Vec<Id> = answers.iter().map(|one| one.household_id).collect();
+    households::table
+        .filter(h::tenant_id.eq_any(tenants).and(h::id.eq_any(ids)))
+        .order((h::tenant_id.asc(), h::id.asc()))
+        .select(h::id)
+        .for_update()
+        .load::<Id>(connection)?;
+    Ok(())
 }
 
 /// The forms of a tenant by their codes, after one.

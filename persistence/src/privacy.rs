@@ -298,6 +298,7 @@ pub fn purge(
         DataClass::Messages => crate::message::purge(db, tenant, cutoff, limit)?,
         // Files are flows whose bytes are elsewhere: the server removes them by commands.
         DataClass::Uploads => 0,
+        DataClass::FormAnswers => crate::form::purge(db, tenant, (cutoff, at), limit)?,
         DataClass::ReporterContacts => {
             let old = contacts_over(db, tenant, cutoff, limit)?;
             for report in &old {

@@ -56,6 +56,9 @@ struct Lanes {
     reads: Lane<Job>,
     looks: Lane<Look>,
     writes: Lane<Task>,
+    /// Points of tracks on PostgreSQL: one lane, so that more of them share a transaction. SQLite has
+    /// one writer for everything.
+    tracks: Option<Lane<Task>>,
     memory: Memory,
     /// Told whenever something was committed here.
     stirred: watch::Sender<u64>,
@@ -89,6 +92,9 @@ impl Store {
     /// The most changes that share one transaction.
     const BATCH: usize = 64;
 
+    /// The most uploads of points that share one.
+    const TRACKS: usize = 128;
+
     /// The lanes that look for single states.
     const LOOKING: usize = 2;
 
@@ -111,8 +117,14 @@ impl Store {
             Lane::start("write", size(Self::BATCH), workers(writing, Use::Write)?, write);
         let (reads, looks) = (read_lane.map_err(failed)?, look_lane.map_err(failed)?);
         let (writes, memory) = (write_lane.map_err(failed)?, Memory::new());
+        let tracks = if url.embedded() {
+            None
+        } else {
+            let lane = Lane::start("track", size(Self::TRACKS), workers(1, Use::Write)?, write);
+            Some(lane.map_err(failed)?)
+        };
         let stirred = watch::Sender::new(0);
-        Ok(Self { lanes: Arc::new(Lanes { reads, looks, writes, memory, stirred }) })
+        Ok(Self { lanes: Arc::new(Lanes { reads, looks, writes, memory, tracks, stirred }) })
     }
 
     /// Runs a query on a reading lane.
@@ -198,7 +210,8 @@ impl Store {
     /// Makes points of a track durable; those that wait at the same time share a transaction.
     pub async fn track(&self, upload: Upload) -> Result<Landed> {
         let (reply, answer) = oneshot::channel();
-        self.lanes.writes.push(Task::Track(Box::new(upload), reply))?;
+        let lane = self.lanes.tracks.as_ref().unwrap_or(&self.lanes.writes);
+        lane.push(Task::Track(Box::new(upload), reply))?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
@@ -221,6 +234,7 @@ impl Store {
     pub fn close(&self) {
         self.lanes.looks.close();
         self.lanes.reads.close();
+        self.lanes.tracks.iter().for_each(Lane::close);
         self.lanes.writes.close();
     }
 }

@@ -9,8 +9,12 @@
 use std::collections::{HashMap, HashSet};
 
 use diesel::{
+    QueryResult,
+    pg::Pg,
     prelude::*,
-    sql_types::{BigInt, Binary, Nullable},
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{Array, BigInt, Binary, Nullable},
+    sqlite::Sqlite,
 };
 use domain::{
     Instant,
@@ -25,7 +29,7 @@ use crate::{
     connection::Db,
     error::StoreError,
     rows::{self, rows},
-    schema::{consents, patrols, people, positions, track_batches, tracks},
+    schema::{patrols, people, positions, track_batches, tracks},
     types::{At, Id, sql},
 };
 
@@ -201,34 +205,33 @@ pub(crate) fn store(db: &mut Db, uploads: &[&Upload]) -> Result<Vec<Landed>> {
 }
 
 impl Known {
+    /// Locks the tracks in the order of their identities, so that lanes wait for each other in
+    /// turn, and looks at what the uploads rest on.
     fn look(db: &mut Db, uploads: &[&Upload]) -> Result<Self> {
-        let distinct = |of: fn(&Upload) -> Uuid| {
-            let mut ids: Vec<Id> = uploads.iter().map(|upload| Id(of(upload))).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            ids
+        let ids =
+            |upload: &&Upload| (Id(upload.tenant.0), Id(upload.patrol.0), Id(upload.person.0));
+        let mut walks: Vec<(Id, Id, Id)> = uploads.iter().map(ids).collect();
+        walks.sort_unstable();
+        walks.dedup();
+        let found: Vec<Found> = match db {
+            Db::Postgres(c) => Walks::of(&walks).load(c)?,
+            Db::Sqlite(c) => {
+                let mut found = Vec::with_capacity(walks.len());
+                for walk in &walks {
+                    found.extend(Walk(*walk).load::<Found>(c)?);
+                }
+                found
+            }
         };
-        let tenants = distinct(|upload| upload.tenant.0);
-        let ids = distinct(|upload| upload.patrol.0);
-        let persons = distinct(|upload| upload.person.0);
-        let tracks = lock(db, &tenants, &ids)?;
-        let seqs: Vec<(Id, Id, i64)> = patrols::table
-            .filter(patrols::tenant_id.eq_any(tenants.clone()))
-            .filter(patrols::id.eq_any(ids))
-            .select((patrols::tenant_id, patrols::id, patrols::seq))
-            .load(db)?;
-        let answers: Vec<(Id, Id, Id)> = consents::table
-            .filter(consents::tenant_id.eq_any(tenants))
-            .filter(consents::person_id.eq_any(persons))
-            .filter(consents::purpose.eq(Privacy::TRACK))
-            .order((consents::at.asc(), consents::id.asc()))
-            .select((consents::tenant_id, consents::person_id, consents::id))
-            .load(db)?;
-        Ok(Self {
-            tracks: tracks.into_iter().map(|row| ((row.tenant_id, row.patrol_id), row)).collect(),
-            seqs: seqs.into_iter().map(|(tenant, id, seq)| ((tenant, id), seq)).collect(),
-            consents: answers.into_iter().map(|(tenant, who, id)| ((tenant, who), id)).collect(),
-        })
+        let mut known =
+            Self { tracks: HashMap::new(), seqs: HashMap::new(), consents: HashMap::new() };
+        for (tenant_id, patrol_id, points, last_seq, seq, person, consent) in found {
+            let row = TrackRow { tenant_id, patrol_id, points, last_seq };
+            known.tracks.insert((tenant_id, patrol_id), row);
+            known.seqs.insert((tenant_id, patrol_id), seq);
+            known.consents.extend(consent.map(|consent| ((tenant_id, person), consent)));
+        }
+        Ok(known)
     }
 
     /// What becomes of one upload, after those before it in the group.
@@ -256,26 +259,98 @@ impl Known {
     }
 }
 
-/// Locks the tracks in the order of their identities, so that lanes wait for each other in turn.
-fn lock(db: &mut Db, tenants: &[Id], ids: &[Id]) -> Result<Vec<TrackRow>> {
-    let query = tracks::table
-        .filter(tracks::tenant_id.eq_any(tenants.to_vec()))
-        .filter(tracks::patrol_id.eq_any(ids.to_vec()))
-        .order((tracks::tenant_id.asc(), tracks::patrol_id.asc()))
-        .select((tracks::tenant_id, tracks::patrol_id, tracks::points, tracks::last_seq));
-    let rows: Vec<(Id, Id, i64, i64)> = match db {
-        Db::Postgres(c) => query.for_update().load(c)?,
-        // There is one writer.
-        Db::Sqlite(c) => query.load(c)?,
-    };
-    let row = |(tenant_id, patrol_id, points, last_seq)| TrackRow {
-        tenant_id,
-        patrol_id,
-        points,
-        last_seq,
-    };
-    Ok(rows.into_iter().map(row).collect())
+/// A track with the place of its patrol in the journal, and the newest answer of whoever walks to
+/// whether tracks may be taken.
+type Found = (Id, Id, i64, i64, i64, Id, Option<Id>);
+
+/// Tracks by tenant, patrol and whoever walks, for PostgreSQL: one statement for all.
+struct Walks {
+    tenants: Vec<Id>,
+    patrols: Vec<Id>,
+    persons: Vec<Id>,
 }
+
+/// One of them, for SQLite, where there is one writer and nothing to lock.
+struct Walk((Id, Id, Id));
+
+impl Walks {
+    fn of(walks: &[(Id, Id, Id)]) -> Self {
+        Self {
+            tenants: walks.iter().map(|(tenant, ..)| *tenant).collect(),
+            patrols: walks.iter().map(|(_, patrol, _)| *patrol).collect(),
+            persons: walks.iter().map(|(.., person)| *person).collect(),
+        }
+    }
+}
+
+/// Around the purpose.
+const COLUMNS: [&str; 3] = [
+    "select t.tenant_id, t.patrol_id, t.points, t.last_seq, p.seq, u.person_id, \
+     (select c.id from consents as c where c.tenant_id = u.tenant_id \
+     and c.person_id = u.person_id and c.purpose = '",
+    Privacy::TRACK,
+    "' order by c.at desc, c.id desc limit 1) from ",
+];
+
+const JOINED: &str = " join tracks as t on t.tenant_id = u.tenant_id and t.patrol_id = u.patrol_id \
+    join patrols as p on p.tenant_id = t.tenant_id and p.id = t.patrol_id";
+
+impl QueryFragment<Pg> for Walks {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        COLUMNS.iter().for_each(|part| out.push_sql(part));
+        out.push_sql("unnest(");
+        out.push_bind_param::<Array<sql::Uid>, _>(&self.tenants)?;
+        out.push_sql("::uuid[], ");
+        out.push_bind_param::<Array<sql::Uid>, _>(&self.patrols)?;
+        out.push_sql("::uuid[], ");
+        out.push_bind_param::<Array<sql::Uid>, _>(&self.persons)?;
+        out.push_sql("::uuid[]) as u (tenant_id, patrol_id, person_id)");
+        out.push_sql(JOINED);
+        out.push_sql(" order by t.tenant_id, t.patrol_id for update of t");
+        Ok(())
+    }
+}
+
+impl QueryFragment<Sqlite> for Walk {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        let (tenant, patrol, person) = &self.0;
+        COLUMNS.iter().for_each(|part| out.push_sql(part));
+        out.push_sql("(select ");
+        out.push_bind_param::<sql::Uid, _>(tenant)?;
+        out.push_sql(" as tenant_id, ");
+        out.push_bind_param::<sql::Uid, _>(patrol)?;
+        out.push_sql(" as patrol_id, ");
+        out.push_bind_param::<sql::Uid, _>(person)?;
+        out.push_sql(" as person_id) as u");
+        out.push_sql(JOINED);
+        Ok(())
+    }
+}
+
+/// What a row looks like.
+type Columns = (sql::Uid, sql::Uid, BigInt, BigInt, BigInt, sql::Uid, Nullable<sql::Uid>);
+
+impl Query for Walks {
+    type SqlType = Columns;
+}
+
+impl Query for Walk {
+    type SqlType = Columns;
+}
+
+// The text is always the same, so the statement is prepared once.
+impl QueryId for Walks {
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl QueryId for Walk {
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<C> RunQueryDsl<C> for Walks {}
+impl<C> RunQueryDsl<C> for Walk {}
 
 /// The stored batches whose numbers overlap with these, by their first.
 fn overlapping(db: &mut Db, tenant: Id, patrol: Id, first: i64, last: i64) -> Result<Vec<i64>> {

@@ -335,6 +335,7 @@ async fn step(
 #[serde(deny_unknown_fields)]
 pub struct NewAreaBody {
     /// The identity to have; made here when left out.
+    #[serde(default, deserialize_with = "crate::body::own_id")]
     id: Option<Uuid>,
     /// Its code, in a scheme of its kind; never given to another afterwards. 代码，按级别校验。
     #[schema(example = "420202001001009")]

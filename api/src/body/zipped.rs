@@ -5,7 +5,7 @@ use std::{future::Future, io::Read, pin::Pin};
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    http::header::{CONTENT_ENCODING, HeaderMap},
+    http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap},
     rt::time::timeout,
 };
 use flate2::read::MultiGzDecoder;
@@ -29,11 +29,12 @@ impl<T: DeserializeOwned + 'static> FromRequest for Zipped<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let typed = json_in_utf8(request.headers());
         let zipped = zipped(request.headers());
+        let announced = announced(request.headers());
         let payload = payload.take();
         Box::pin(async move {
             let zipped = zipped?;
             typed?;
-            let body = match timeout(PATIENCE, read(payload)).await {
+            let body = match timeout(PATIENCE, read(payload, announced)).await {
                 Ok(body) => body?,
                 Err(_) => return Err(Problem::new(Code::Timeout)),
             };
@@ -57,8 +58,14 @@ fn zipped(headers: &HeaderMap) -> Result<bool, Problem> {
     }
 }
 
-async fn read(mut payload: Payload) -> Result<Vec<u8>, Problem> {
-    let mut body = Vec::new();
+/// How long the body says it is, as far as that is believed.
+fn announced(headers: &HeaderMap) -> usize {
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    length.unwrap_or(0).min(MAX_BYTES / 8)
+}
+
+async fn read(mut payload: Payload, announced: usize) -> Result<Vec<u8>, Problem> {
+    let mut body = Vec::with_capacity(announced);
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| Problem::new(Code::BadRequest).because(error))?;
         if body.len() + chunk.len() > MAX_BYTES {

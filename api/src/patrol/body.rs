@@ -3,6 +3,7 @@
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
+    arrival::{Skew, Typed},
     coordinate::{Point, RawPoint},
     id::{AreaId, PatrolId},
     patrol::{Checkpoint, Itinerary, New, Purpose, Window},
@@ -31,6 +32,14 @@ pub struct WindowBody {
     from: DateTime<FixedOffset>,
     /// Until when, at most 16 hours later. 结束时间。
     until: DateTime<FixedOffset>,
+}
+
+impl WindowBody {
+    /// The same by our clock.
+    pub(super) fn corrected(self, skew: Skew) -> Window {
+        let Window { from, until } = self.into();
+        Window { from: skew.correct(from), until: skew.correct(until) }
+    }
 }
 
 impl From<WindowBody> for Window {
@@ -136,6 +145,7 @@ impl ItineraryBody {
 #[serde(deny_unknown_fields)]
 pub struct PlanPatrolBody {
     /// The identity it will have; else it is made of the `Idempotency-Key`.
+    #[serde(default, deserialize_with = "crate::body::own_id")]
     pub(super) id: Option<Uuid>,
     /// Where: a grid, or a larger area. 巡查区域。
     area_id: Uuid,
@@ -167,6 +177,7 @@ impl PlanPatrolBody {
 pub struct BeginBody {
     /// The identity it will have, when the phone made one; else it is made of the
     /// `Idempotency-Key`.
+    #[serde(default, deserialize_with = "crate::body::own_id")]
     pub(super) id: Option<Uuid>,
     /// Where: a grid, or a larger area. 巡查区域。
     area_id: Uuid,
@@ -183,9 +194,12 @@ pub struct BeginBody {
 }
 
 impl BeginBody {
-    pub(super) fn draft(&self, id: PatrolId, now: Instant) -> New {
-        let from = utc(self.client_time).unwrap_or(now);
-        let until = self.until.with_timezone(&Utc);
+    /// Times are the phone's: they are corrected by how wrong its clock is known to be.
+    pub(super) fn draft(&self, id: PatrolId, kept: Option<Typed>, now: Instant) -> New {
+        let skew = kept.map(|kept| kept.skew).unwrap_or_default();
+        let told = utc(self.client_time).or(kept.map(|kept| kept.client_at));
+        let from = told.map_or(now, |at| skew.correct(at));
+        let until = skew.correct(self.until.with_timezone(&Utc));
         New {
             id,
             area: AreaId(self.area_id),

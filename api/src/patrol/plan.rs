@@ -149,6 +149,7 @@ impl ContentBody {
 #[serde(deny_unknown_fields)]
 pub struct CreatePlanBody {
     /// The identity it will have; else it is made of the `Idempotency-Key`.
+    #[serde(default, deserialize_with = "crate::body::own_id")]
     id: Option<Uuid>,
     /// Where. 巡查区域。
     area_id: Uuid,

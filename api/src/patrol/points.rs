@@ -10,9 +10,10 @@ use std::{
 };
 
 use actix_web::{HttpResponse, post, web::Data};
-use chrono::{DateTime, Duration, FixedOffset, Utc};
+use chrono::{DateTime, Duration, Utc};
 use domain::{
     Instant,
+    arrival::Skew,
     change::Stored,
     coordinate::{CoordType, RawPoint},
     id::{PatrolId, PersonId, TenantId},
@@ -61,7 +62,8 @@ pub struct FixBody {
     #[schema(minimum = 0, example = 17)]
     seq: u32,
     /// When, by the phone's clock. 手机时间。
-    time: DateTime<FixedOffset>,
+    #[serde(deserialize_with = "crate::body::time::instant")]
+    time: DateTime<Utc>,
     /// Degrees east. 经度。
     #[schema(minimum = -180.0, maximum = 180.0, example = 115.0584)]
     lng: Option<f64>,
@@ -368,7 +370,7 @@ impl Sending<'_> {
             points: i64::try_from(fixes.len()).unwrap_or(i64::MAX),
             known: stored.iter().filter(overlaps).map(|(first, _)| *first).collect(),
             received_at,
-            position: position(&fixes, self.world, received_at),
+            position: position(&fixes, patrol.state.skew(), self.world, received_at),
             blob: codec::encode(&fixes),
         }
     }
@@ -388,7 +390,7 @@ fn sent(point: &FixBody, coord_type: CoordType) -> Result<Sent, Refused> {
     let coord_type = point.coord_type.map_or(coord_type, Into::into);
     Ok(Sent {
         seq: point.seq,
-        at: point.time.with_timezone(&Utc),
+        at: point.time,
         raw: RawPoint { lng, lat, coord_type },
         accuracy_m: point.accuracy,
         speed_mps: point.speed,
@@ -431,16 +433,17 @@ pub(super) fn taken_apart(batch: &Batch) -> Result<Vec<Fix>, StoreError> {
 }
 
 /// Where whoever walks is now: the last point that is neither odd by itself nor old.
-fn position(fixes: &[Fix], world: &World, now: Instant) -> Option<Position> {
+fn position(fixes: &[Fix], skew: Skew, world: &World, now: Instant) -> Option<Position> {
     /// A position that is older is no longer where somebody is.
     const FRESH_S: i64 = 600;
     let tracking = &world.rules.conduct.tracking;
-    let good = |fix: &&Fix| {
+    let fixes = fixes.iter().map(|fix| fix.corrected(skew));
+    let good = |fix: &Fix| {
         let accurate =
             fix.accuracy_m().is_none_or(|metres| metres <= f64::from(tracking.accuracy_m));
         !fix.mocked && accurate && fix.at() <= now
     };
-    let newest = fixes.iter().filter(good).max_by_key(|fix| fix.at_ms)?;
+    let newest = fixes.filter(good).max_by_key(|fix| fix.at_ms)?;
     if (now - newest.at()).num_seconds() > FRESH_S {
         return None;
     }

@@ -92,9 +92,9 @@ impl Track {
         let of = patrol.state.id;
         let found = app.store.read(move |db| batches(db, tenant, of, None)).await?;
         let judge = move || -> Result<Self, StoreError> {
-            let mut fixes: Vec<Fix> = Vec::new();
+            let (mut fixes, skew): (Vec<Fix>, _) = (Vec::new(), patrol.state.skew());
             for batch in &found {
-                fixes.extend(taken_apart(batch)?);
+                fixes.extend(taken_apart(batch)?.into_iter().map(|fix| fix.corrected(skew)));
             }
             let boundary = world.boundaries.get(&patrol.state.area.id);
             let frame = Frame { boundary, under_way: patrol.state.under_way() };

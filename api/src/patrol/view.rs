@@ -71,18 +71,21 @@ impl From<&patrol::Itinerary> for ItineraryView {
 /// A moment as the phone told it.
 #[derive(Serialize, ToSchema)]
 pub struct MomentView {
-    /// When it was, by the phone's clock where it says so. 手机时间。
+    /// When it was, by the phone's clock where it says so, corrected where that is known to be
+    /// wrong. 手机时间（已校正）。
     at: DateTime<Utc>,
     /// When it reached us. 收到时间。
     received_at: DateTime<Utc>,
     /// Whether the phone's clock was ahead of ours.
     clock_ahead: bool,
+    /// So many milliseconds were added to the phone's time. 时钟校正毫秒数。
+    skew_ms: i64,
 }
 
 impl From<patrol::Moment> for MomentView {
     fn from(moment: patrol::Moment) -> Self {
-        let patrol::Moment { at, received_at, clock_ahead } = moment;
-        Self { at, received_at, clock_ahead }
+        let patrol::Moment { at, received_at, clock_ahead, skew } = moment;
+        Self { at, received_at, clock_ahead, skew_ms: skew.ms() }
     }
 }
 

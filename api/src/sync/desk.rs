@@ -243,7 +243,7 @@ fn held(waits: Option<&Vec<usize>>, views: &[Option<ItemView>]) -> Option<Vec<Uu
 
 /// What a list needs of a view.
 fn brief(view: Value) -> Value {
-    const KEPT: [&str; 12] = [
+    const KEPT: [&str; 15] = [
         "id",
         "number",
         "seq",
@@ -256,6 +256,10 @@ fn brief(view: Value) -> Value {
         "owed",
         "possible",
         "on_duty",
+        // Of points.
+        "stored",
+        "already",
+        "refused",
     ];
     let Value::Object(members) = view else { return view };
     let kept = members.into_iter().filter(|(name, _)| KEPT.contains(&name.as_str()));

@@ -79,6 +79,7 @@ pub struct VisitFormBody {
 pub struct VisitBody {
     /// The identity it will have; else it is made of the `Idempotency-Key`. Of a campaign it is
     /// made of the campaign and the household, which is visited once.
+    #[serde(default, deserialize_with = "crate::body::own_id")]
     id: Option<Uuid>,
     /// To which household. 家庭。
     household_id: Uuid,

@@ -10,6 +10,7 @@ use crate::{
     Instant,
     actor::Permission,
     area::{Area, AreaKind},
+    arrival::Skew,
     flow::{Context, Flow as _},
     id::number,
     limit::Limit,
@@ -115,7 +116,7 @@ fn run(
     late: Option<&Prose>,
     cx: &Context<'_>,
 ) -> Result<Run, Refusal> {
-    let started = moment(time, cx)?;
+    let started = moment(time, cx.skew(), cx)?;
     if !window.holds(started.at) {
         return Err(Refusal::OutsideWindow { earliest: window.from, latest: window.until });
     }
@@ -130,33 +131,36 @@ fn run(
     })
 }
 
-/// A moment by the phone's clock, within the bounds of what a clock shows that is merely wrong
-/// (as for reports).
-fn moment(time: Option<Instant>, cx: &Context<'_>) -> Result<Moment, Refusal> {
+/// A moment by the phone's clock, corrected by how wrong that is, within the bounds of what a
+/// clock shows that is merely wrong (as for reports).
+fn moment(time: Option<Instant>, skew: Skew, cx: &Context<'_>) -> Result<Moment, Refusal> {
     const SLACK_S: i64 = 120;
     let received_at = cx.at;
-    let Some(given) = time else {
-        return Ok(Moment { at: received_at, received_at, clock_ahead: false });
+    let Some(given) = cx.told(time) else {
+        return Ok(Moment { at: received_at, received_at, clock_ahead: false, skew });
     };
+    let at = skew.correct(given);
     let latest = later(cx.at, Duration::hours(i64::from(cx.rules.conduct.clock_ahead_hours)));
     let earliest = earlier(cx.at, Duration::days(i64::from(cx.rules.conduct.report_age_days)));
-    if given > latest || given < earliest {
+    if at > latest || at < earliest {
         return Err(Refusal::ClientTime { given, earliest, latest });
     }
     let clock_ahead = given > later(cx.at, Duration::seconds(SLACK_S));
-    Ok(Moment { at: given, received_at, clock_ahead })
+    Ok(Moment { at, received_at, clock_ahead, skew })
 }
 
-/// Refuses what is told long afterwards without a reason.
+/// Refuses what is told long afterwards without a reason. What was typed at the time and only
+/// arrives late was not told late.
 fn explained(moment: Moment, late: Option<&Prose>, cx: &Context<'_>) -> Result<(), Refusal> {
     let hours = cx.rules.conduct.tracking.late_hours;
-    let long = moment.received_at - moment.at > Duration::hours(i64::from(hours));
+    let long = cx.typed_at() - moment.at > Duration::hours(i64::from(hours));
     if long && late.is_none() { Err(Refusal::LateUnexplained { hours }) } else { Ok(()) }
 }
 
 /// The next moment on the way: not before what happened before it.
 fn next(run: &Run, time: Option<Instant>, cx: &Context<'_>) -> Result<Moment, Refusal> {
-    let moment = moment(time, cx)?;
+    // By the clock it began by: two measures of one clock never agree to the millisecond.
+    let moment = moment(time, run.started.skew, cx)?;
     let earliest = run.last();
     if moment.at < earliest {
         return Err(Refusal::OutsideWindow { earliest, latest: cx.at });

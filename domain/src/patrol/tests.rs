@@ -18,7 +18,12 @@ fn at(minutes: i64) -> Instant {
 }
 
 fn moment(minutes: i64) -> Moment {
-    Moment { at: at(minutes), received_at: at(minutes + 300), clock_ahead: false }
+    Moment {
+        at: at(minutes),
+        received_at: at(minutes + 300),
+        clock_ahead: false,
+        skew: Skew::default(),
+    }
 }
 
 fn patrol() -> Patrol {

@@ -106,7 +106,8 @@ pub(crate) fn clock(client_at: Option<Instant>, cx: &Context<'_>) -> Result<bool
     let Some(given) = client_at else { return Ok(false) };
     let latest = later(cx.at, Duration::hours(i64::from(cx.rules.conduct.clock_ahead_hours)));
     let earliest = earlier(cx.at, Duration::days(i64::from(cx.rules.conduct.report_age_days)));
-    if given > latest || given < earliest {
+    let at = cx.skew().correct(given);
+    if at > latest || at < earliest {
         return Err(Refusal::ClientTime { given, earliest, latest });
     }
     Ok(given > cx.at + Duration::seconds(SLACK_S))

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Fix, NotAFix, Sent};
 use crate::{
     Instant,
+    arrival::Skew,
     named::named,
     patrol::{Outside, Patrol},
 };
@@ -71,7 +72,7 @@ pub struct Gate<'a> {
 impl Gate<'_> {
     /// The gate, ready for many points.
     pub fn open(&self) -> Open<'_> {
-        Open { gate: self, times: self.patrol.under_way() }
+        Open { gate: self, times: self.patrol.under_way(), skew: self.patrol.skew() }
     }
 }
 
@@ -80,10 +81,12 @@ impl Gate<'_> {
 pub struct Open<'a> {
     gate: &'a Gate<'a>,
     times: Vec<(Instant, Instant)>,
+    skew: Skew,
 }
 
 impl Open<'_> {
-    /// The point as it is kept, or why it is not.
+    /// The point as it is kept, or why it is not. It is kept with the time the phone gave it, and
+    /// judged by the time that was.
     pub fn admit(&self, sent: &Sent) -> Result<Fix, Refused> {
         let Gate { patrol, answers, earliest, latest } = self.gate;
         let fix = Fix::new(sent).map_err(|wrong| match wrong {
@@ -92,17 +95,18 @@ impl Open<'_> {
             NotAFix::Measure(_) => Refused::BadAccuracy,
             NotAFix::Time => Refused::BadTime,
         })?;
-        if sent.at > *latest {
+        let at = self.skew.correct(sent.at);
+        if at > *latest {
             return Err(Refused::BadTime);
         }
-        if sent.at < *earliest {
+        if at < *earliest {
             return Err(Refused::Expired);
         }
-        patrol.takes(&self.times, sent.at).map_err(|outside| match outside {
+        patrol.takes(&self.times, at).map_err(|outside| match outside {
             Outside::Window => Refused::OutsideWindow,
             Outside::Paused => Refused::Paused,
         })?;
-        answers.stand(sent.at)?;
+        answers.stand(at)?;
         Ok(fix)
     }
 }

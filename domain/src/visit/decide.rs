@@ -109,8 +109,8 @@ pub(super) fn about(
 
 /// What came of going, after what came of going before.
 fn done(record: &Record, before: Option<&Done>, cx: &Context<'_>) -> Result<Done, Refusal> {
-    let told = record.opinions.is_some() || record.form.is_some();
-    if record.outcome != Outcome::Met && told {
+    let heard = record.opinions.is_some() || record.form.is_some();
+    if record.outcome != Outcome::Met && heard {
         return Err(Refusal::NobodyMet);
     }
     if record.needs.len() > Visit::MAX_NEEDS {
@@ -121,8 +121,9 @@ fn done(record: &Record, before: Option<&Done>, cx: &Context<'_>) -> Result<Done
     if needs.len() > Visit::MAX_REPORTS {
         return Err(Refusal::TooMany { what: "needs", max: Visit::MAX_REPORTS });
     }
-    let clock_ahead = report::clock(record.visited_at, cx)?;
-    let visited_at = record.visited_at.unwrap_or(cx.at);
+    let told = cx.told(record.visited_at);
+    let clock_ahead = report::clock(told, cx)?;
+    let visited_at = told.map_or(cx.at, |at| cx.skew().correct(at));
     let opinions = || before.and_then(|before| before.opinions.clone());
     Ok(Done {
         outcome: record.outcome,
@@ -130,7 +131,7 @@ fn done(record: &Record, before: Option<&Done>, cx: &Context<'_>) -> Result<Done
         visited_at,
         recorded_at: cx.at,
         clock_ahead,
-        late_entry: local_day(visited_at) < local_day(cx.at),
+        late_entry: local_day(visited_at) < local_day(cx.typed_at()),
         by: cx.by.person,
         by_name: cx.by.name.clone(),
         form: record.form.or(before.and_then(|before| before.form)),

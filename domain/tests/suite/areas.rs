@@ -80,7 +80,8 @@ fn actor(role: Role, over: Unit) -> Actor {
 fn with<T>(registry: &Registry, by: &Actor, seq: i64, look: impl FnOnce(&Context<'_>) -> T) -> T {
     let (rules, catalogue) = (Rules::shipped(), Catalogue::default());
     let areas = registry.tree(today());
-    look(&Context { by, at: at(), seq, rules: &rules, areas: &areas, catalogue: &catalogue })
+    let (rules, areas, catalogue) = (&rules, &areas, &catalogue);
+    look(&Context { by, at: at(), seq, rules, areas, catalogue, kept: None })
 }
 
 impl Town {

@@ -1,0 +1,1 @@
+drop index form_answers_at;

@@ -1,0 +1,58 @@
+//! Chance that can be had again.
+
+use uuid::Uuid;
+
+/// A sequence of numbers made of one.
+#[derive(Clone, Debug)]
+pub struct Chance(u64);
+
+impl Chance {
+    /// The sequence of this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    fn next(&mut self) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Less than `most`.
+    pub fn below(&mut self, most: usize) -> usize {
+        let most = u64::try_from(most).unwrap_or(u64::MAX).max(1);
+        usize::try_from(self.next() % most).unwrap_or(0)
+    }
+
+    /// Less than `most`, as a number of something.
+    pub fn upto(&mut self, most: u32) -> u32 {
+        u32::try_from(self.next() % u64::from(most.max(1))).unwrap_or(0)
+    }
+
+    /// Whether something happens that does so many times in a hundred.
+    pub fn percent(&mut self, percent: u64) -> bool {
+        self.next() % 100 < percent
+    }
+
+    /// One of several; none of none.
+    pub fn one_of<'a, T>(&mut self, among: &'a [T]) -> Option<&'a T> {
+        among.get(self.below(among.len()))
+    }
+
+    /// Puts things into any order.
+    pub fn shuffle<T>(&mut self, things: &mut [T]) {
+        for last in (1..things.len()).rev() {
+            things.swap(last, self.below(last + 1));
+        }
+    }
+
+    /// An identity.
+    pub fn id(&mut self) -> Uuid {
+        let (high, low) = (self.next(), self.next());
+        let random = ((u128::from(high) << 64) | u128::from(low)).to_be_bytes();
+        uuid::Builder::from_random_bytes(random).into_uuid()
+    }
+}

@@ -1,0 +1,38 @@
+//! What a phone sends at once: a part of its queue, or a batch of points.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A request.
+#[derive(Clone, Debug)]
+pub(crate) enum Parcel {
+    /// Items of the queue, in their order, and points of a walk that go with them.
+    Queue {
+        /// Commands.
+        items: Vec<Value>,
+        /// Of which walk, under which command, which points.
+        points: Option<(usize, Uuid, Vec<usize>)>,
+    },
+    /// Points of a walk.
+    Points {
+        /// Which walk.
+        walk: usize,
+        /// Which points, in the order they are sent.
+        batch: Vec<usize>,
+        /// Whether they are packed.
+        zipped: bool,
+    },
+}
+
+/// The identity of an item.
+pub(crate) fn id(item: &Value) -> Option<Uuid> {
+    item.get("id")?.as_str()?.parse().ok()
+}
+
+/// Points as an item of a queue.
+pub(crate) fn item(command: Uuid, patrol: Uuid, typed: String, body: Value) -> Value {
+    json!({
+        "id": command, "operation": "upload_points", "path": { "id": patrol },
+        "client_time": typed, "body": body,
+    })
+}

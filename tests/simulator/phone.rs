@@ -1,0 +1,463 @@
+//! A phone: what was typed on it, what of it is known to be through, and how wrong its clock is.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Duration, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    Ask, Chance, Done, Line, Tally, Walk,
+    parcel::{Parcel, id, item},
+    walk::stamp,
+};
+
+/// Who carries a phone, and where.
+#[derive(Clone, Debug)]
+pub struct Carrier {
+    /// The account.
+    pub account: String,
+    /// The grid of what is reported and walked.
+    pub grid: Uuid,
+    /// Where walks begin, in degrees east.
+    pub lng: f64,
+    /// In degrees north.
+    pub lat: f64,
+    /// Whether this is a desk: it files its reports and does not walk.
+    pub files: bool,
+}
+
+/// What a command was meant to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Meant {
+    /// When it was typed, by the phone's clock: no other has the same.
+    pub(crate) typed: DateTime<Utc>,
+    /// What it moves, as in the address.
+    pub(crate) kind: &'static str,
+    /// Which of them.
+    pub(crate) flow: Uuid,
+}
+
+/// A phone.
+#[derive(Debug)]
+pub struct Phone<'c> {
+    /// Whose.
+    pub carrier: &'c Carrier,
+    skew: Duration,
+    /// When something was typed last, by its clock.
+    last: DateTime<Utc>,
+    /// In the order it was typed, kept on the phone's disk.
+    pub(crate) queue: Vec<Value>,
+    /// What it believes is through; lost when the app is killed before it is written down.
+    through: BTreeSet<Uuid>,
+    written: BTreeSet<Uuid>,
+    pub(crate) meant: Vec<Meant>,
+    /// Reports and the cases they become.
+    reports: Vec<(Uuid, Uuid)>,
+    household: Option<Uuid>,
+    walks: Vec<Walk>,
+}
+
+/// Somebody agrees to tracks.
+pub(crate) fn consents(line: &impl Line, carrier: &Carrier) -> Done {
+    let body = json!({ "purpose": "track", "given": true, "version": "1" }).to_string();
+    let (by, path) = (carrier.account.as_str(), "/api/v1/me/consents");
+    let own = by.bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(257) ^ u64::from(byte));
+    let writes = Some((Chance::new(own).id(), body.as_bytes()));
+    let (status, answer) = line.ask(&Ask { by, path, writes, zipped: false })?;
+    if status < 300 { Ok(()) } else { Err(format!("{by} consents: {status} {answer}")) }
+}
+
+impl<'c> Phone<'c> {
+    pub(crate) fn new(carrier: &'c Carrier, now: DateTime<Utc>, chance: &mut Chance) -> Self {
+        let skew = Duration::minutes(i64::from(chance.upto(2000)) - 1000);
+        let skew = if chance.percent(50) { Duration::zero() } else { skew };
+        Self {
+            carrier,
+            skew,
+            last: now + skew,
+            queue: Vec::new(),
+            through: BTreeSet::new(),
+            written: BTreeSet::new(),
+            meant: Vec::new(),
+            reports: Vec::new(),
+            household: None,
+            walks: Vec::new(),
+        }
+    }
+
+    /// The patrols that were walked with it.
+    pub fn walks(&self) -> &[Walk] {
+        &self.walks
+    }
+
+    pub(crate) fn commands(&self) -> u64 {
+        u64::try_from(self.queue.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Somebody types something, or walks, with or without a signal.
+    pub(crate) fn types(&mut self, line: &impl Line, chance: &mut Chance) {
+        let typed = (line.now() + self.skew).max(self.last + Duration::milliseconds(1));
+        self.last = typed;
+        if self.carrier.files {
+            self.at_a_desk(typed, chance);
+        } else if self.walks.last().is_some_and(|walk| !walk.over) {
+            self.on_the_way(typed, chance);
+        } else if chance.percent(35) {
+            self.begins(typed, chance);
+        } else if self.reports.is_empty() || chance.percent(40) {
+            let handled = json!({ "result": "当场清理" });
+            self.reports(typed, Some(handled), chance);
+        } else if let Some((_, case)) = chance.one_of(&self.reports).copied() {
+            self.comments(typed, case, chance);
+        }
+    }
+
+    fn at_a_desk(&mut self, typed: DateTime<Utc>, chance: &mut Chance) {
+        let Some((report, case)) = self.reports.last().copied().filter(|_| chance.percent(60))
+        else {
+            return self.reports(typed, None, chance);
+        };
+        let files = |item: &Value| {
+            item["operation"] == "file_report" && item["path"]["id"] == json!(report)
+        };
+        if self.queue.iter().any(files) {
+            self.comments(typed, case, chance);
+        } else {
+            let body = json!({ "case_id": case });
+            let path = json!({ "id": report });
+            self.puts((typed, "reports", report), ("file_report", path, body), chance.id());
+        }
+    }
+
+    fn on_the_way(&mut self, typed: DateTime<Utc>, chance: &mut Chance) {
+        let Some(walk) = self.walks.last_mut() else { return };
+        // Who forgot to end it does so when the phone is looked at again, for the time it was.
+        let forgotten = typed > walk.begun + Duration::hours(7);
+        if !forgotten {
+            walk.goes_on(20 + chance.below(120), chance);
+        }
+        match chance.below(10) {
+            _ if forgotten || walk.is_at_its_end() => self.ends(typed, forgotten, chance),
+            0 => self.ends(typed, false, chance),
+            1..=3 => self.visits(typed, chance),
+            4..=6 => self.reports(typed, None, chance),
+            7 => self.rests(typed, chance),
+            _ => {}
+        }
+    }
+
+    fn begins(&mut self, typed: DateTime<Utc>, chance: &mut Chance) {
+        // One walk at a time: a walk may run ahead of the clock here.
+        let over = self.walks.last().map(|walk| walk.at + Duration::seconds(2));
+        let begun = over.map_or(typed, |over| over.max(typed));
+        let patrol = chance.id();
+        let walk = Walk::new(patrol, self.carrier, begun, chance);
+        self.walks.push(walk);
+        let body = json!({
+            "id": patrol, "area_id": self.carrier.grid, "purpose": "routine",
+            "client_time": stamp(begun), "until": stamp(begun + Duration::hours(8)),
+        });
+        self.puts((typed, "patrols", patrol), ("begin_patrol", json!({}), body), chance.id());
+    }
+
+    fn ends(&mut self, typed: DateTime<Utc>, forgotten: bool, chance: &mut Chance) {
+        let Some(walk) = self.walks.last_mut() else { return };
+        walk.over = true;
+        walk.rests(Duration::seconds(1));
+        let patrol = walk.patrol;
+        let mut body = json!({ "client_time": stamp(walk.at) });
+        if forgotten {
+            body["late_reason"] = json!("忘记结束巡查");
+        }
+        let path = json!({ "id": patrol });
+        self.puts((typed, "patrols", patrol), ("finish_patrol", path, body), chance.id());
+    }
+
+    fn rests(&mut self, typed: DateTime<Utc>, chance: &mut Chance) {
+        let Some(walk) = self.walks.last_mut() else { return };
+        let (patrol, from) = (walk.patrol, walk.at);
+        walk.rests(Duration::seconds(i64::from(60 + chance.upto(1200))));
+        let until = walk.at;
+        let resumed = typed + Duration::milliseconds(1);
+        self.last = resumed;
+        let (path, then) = (json!({ "id": patrol }), json!({ "client_time": stamp(from) }));
+        self.puts((typed, "patrols", patrol), ("pause_patrol", path.clone(), then), chance.id());
+        let then = json!({ "client_time": stamp(until) });
+        self.puts((resumed, "patrols", patrol), ("resume_patrol", path, then), chance.id());
+    }
+
+    /// To the one household it knows; which it registers first.
+    fn visits(&mut self, typed: DateTime<Utc>, chance: &mut Chance) {
+        let Some(household) = self.household else {
+            let household = chance.id();
+            self.household = Some(household);
+            let body = json!({
+                "id": household, "area_id": self.carrier.grid, "building": "3栋", "size": 2,
+                "room": { "room": "2单元501" },
+            });
+            let of = (typed, "households", household);
+            return self.puts(of, ("register_household", json!({}), body), chance.id());
+        };
+        let Some(walk) = self.walks.last_mut() else { return };
+        walk.rests(Duration::seconds(30));
+        let visit = chance.id();
+        walk.visits.insert(visit);
+        let body = json!({
+            "id": visit, "household_id": household, "purposes": ["opinions"], "outcome": "met",
+            "opinions": "希望加装电梯", "visited_at": stamp(walk.at),
+        });
+        self.puts((typed, "visits", visit), ("submit_visit", json!({}), body), chance.id());
+    }
+
+    fn reports(&mut self, typed: DateTime<Utc>, handled: Option<Value>, chance: &mut Chance) {
+        let (command, report) = (chance.id(), chance.id());
+        // What was handled there and then has a case made of the command.
+        let case =
+            if handled.is_some() { api::clock::derived_id(command, "case") } else { chance.id() };
+        let mut body = json!({
+            "id": report, "text": format!("{} {}", self.carrier.account, stamp(typed)),
+            "place": { "area_id": self.carrier.grid },
+        });
+        let by_the_way = handled.is_none() && !self.carrier.files;
+        if let Some(handled) = handled {
+            body["handled"] = handled;
+        }
+        match self.walks.last_mut().filter(|_| by_the_way) {
+            Some(walk) => {
+                walk.reports.insert(report);
+                body["patrol_id"] = json!(walk.patrol);
+                body["client_time"] = json!(stamp(walk.at));
+            }
+            None => self.reports.push((report, case)),
+        }
+        self.puts((typed, "reports", report), ("submit_report", json!({}), body), command);
+    }
+
+    fn comments(&mut self, typed: DateTime<Utc>, case: Uuid, chance: &mut Chance) {
+        let body = json!({ "text": format!("{} {}", self.carrier.account, stamp(typed)) });
+        let path = json!({ "id": case });
+        self.puts((typed, "cases", case), ("comment_case", path, body), chance.id());
+    }
+
+    fn puts(
+        &mut self,
+        (typed, kind, flow): (DateTime<Utc>, &'static str, Uuid),
+        (operation, path, body): (&str, Value, Value),
+        command: Uuid,
+    ) {
+        self.meant.push(Meant { typed, kind, flow });
+        self.queue.push(json!({
+            "id": command, "operation": operation, "path": path, "body": body,
+            "client_time": stamp(typed),
+        }));
+    }
+
+    fn waiting(&self) -> Vec<Value> {
+        let waits = |item: &&Value| id(item).is_some_and(|id| !self.through.contains(&id));
+        self.queue.iter().filter(waits).cloned().collect()
+    }
+
+    /// What it sends next, in any order.
+    fn packs(&self, chance: &mut Chance) -> Vec<Parcel> {
+        let mut parcels = Vec::new();
+        let mut items = self.waiting();
+        items.truncate(1 + chance.below(8));
+        for (walk, one) in self.walks.iter().enumerate() {
+            for _ in 0..chance.below(4) {
+                if let Some(batch) = one.packs(chance) {
+                    parcels.push(Parcel::Points { walk, batch, zipped: chance.percent(30) });
+                }
+            }
+        }
+        let with = chance.percent(30).then(|| parcels.pop()).flatten();
+        let points = match with {
+            Some(Parcel::Points { walk, batch, .. }) => Some((walk, chance.id(), batch)),
+            _ => None,
+        };
+        if !items.is_empty() || points.is_some() {
+            parcels.push(Parcel::Queue { items, points });
+        }
+        chance.shuffle(&mut parcels);
+        parcels
+    }
+
+    /// Sends a part of what is not through; the line does with it what it wants. Answers what was
+    /// under way.
+    pub(crate) fn sends(
+        &mut self,
+        line: &impl Line,
+        chance: &mut Chance,
+        tally: &mut Tally,
+    ) -> Done<Vec<Parcel>> {
+        let parcels = self.packs(chance);
+        for parcel in &parcels {
+            if chance.percent(15) {
+                // Lost before it arrived.
+                tally.lost += 1;
+                continue;
+            }
+            tally.arrived += 1;
+            let mut answer = if chance.percent(8) {
+                tally.again += 1;
+                self.races(line, parcel, chance)?
+            } else {
+                self.arrives(line, parcel, chance)?
+            };
+            if chance.percent(20) {
+                // The network repeats it.
+                tally.again += 1;
+                answer = self.arrives(line, parcel, chance)?;
+            }
+            if chance.percent(25) {
+                // The answer is lost: the phone knows nothing of it.
+                tally.lost += 1;
+                continue;
+            }
+            self.learns(parcel, &answer);
+            if chance.percent(70) {
+                self.written = self.through.clone();
+                self.walks.iter_mut().for_each(Walk::writes_down);
+            }
+        }
+        Ok(parcels)
+    }
+
+    /// The same request twice at the same moment.
+    fn races(&self, line: &impl Line, parcel: &Parcel, chance: &mut Chance) -> Done<Vec<Uuid>> {
+        let mut other = chance.clone();
+        let (first, second) = std::thread::scope(|scope| {
+            let beside = scope.spawn(|| self.arrives(line, parcel, &mut other));
+            let first = self.arrives(line, parcel, chance);
+            (first, beside.join())
+        });
+        second.map_err(|_panic| "a phone broke".to_owned())??;
+        first
+    }
+
+    /// A parcel reaches the server; answers the commands that are through by it.
+    pub(crate) fn arrives(
+        &self,
+        line: &impl Line,
+        parcel: &Parcel,
+        chance: &mut Chance,
+    ) -> Done<Vec<Uuid>> {
+        match parcel {
+            Parcel::Queue { items, points } => {
+                let mut items = items.clone();
+                let sent = line.now() + self.skew;
+                let of = |(walk, command, batch): &(usize, Uuid, Vec<usize>)| {
+                    let walk = self.walks.get(*walk)?;
+                    Some(item(*command, walk.patrol, stamp(sent), walk.body(batch)))
+                };
+                items.extend(points.as_ref().and_then(of));
+                let body = json!({ "sent_at": stamp(sent), "items": items });
+                let answer = self.asks(line, "/api/v1/sync", &body, (chance.id(), false))?;
+                answer.as_ref().map_or(Ok(Vec::new()), through)
+            }
+            Parcel::Points { walk, batch, zipped } => {
+                let Some(walk) = self.walks.get(*walk) else { return Ok(Vec::new()) };
+                let path = format!("/api/v1/patrols/{}/points", walk.patrol);
+                let key = chance.id();
+                let answer = self.asks(line, &path, &walk.body(batch), (key, *zipped))?;
+                let stored = answer.as_ref().map(|answer| none_refused(answer).map(|()| key));
+                Ok(stored.transpose()?.into_iter().collect())
+            }
+        }
+    }
+
+    /// Asks; none when the server would rather not now, or has not heard of the patrol yet.
+    fn asks(
+        &self,
+        line: &impl Line,
+        path: &str,
+        body: &Value,
+        (key, zipped): (Uuid, bool),
+    ) -> Done<Option<Value>> {
+        let text = body.to_string();
+        let by = self.carrier.account.as_str();
+        let ask = Ask { by, path, writes: Some((key, text.as_bytes())), zipped };
+        match line.ask(&ask)? {
+            (200, answer) => Ok(Some(answer)),
+            (404, _) if path.ends_with("/points") => Ok(None),
+            (409, answer) if answer["code"] == "lost_race" => Ok(None),
+            (429 | 503, _) => Ok(None),
+            (status, answer) => Err(format!("{by} {path}: {status} {answer}\n{text}")),
+        }
+    }
+
+    fn learns(&mut self, parcel: &Parcel, through: &[Uuid]) {
+        match parcel {
+            Parcel::Queue { items, points } => {
+                let commands = items.iter().filter_map(id).filter(|id| through.contains(id));
+                self.through.extend(commands);
+                if let Some((walk, command, batch)) = points
+                    && through.contains(command)
+                    && let Some(walk) = self.walks.get_mut(*walk)
+                {
+                    walk.learns(batch);
+                }
+            }
+            Parcel::Points { walk, batch, .. } => {
+                if !through.is_empty()
+                    && let Some(walk) = self.walks.get_mut(*walk)
+                {
+                    walk.learns(batch);
+                }
+            }
+        }
+    }
+
+    /// The app is killed: what it had not written down it forgets.
+    pub(crate) fn is_killed(&mut self) {
+        self.through = self.written.clone();
+        self.walks.iter_mut().for_each(Walk::forgets);
+    }
+
+    /// There is a signal at last, though a bad one: everything goes through in the end.
+    pub(crate) fn settles(
+        &mut self,
+        line: &impl Line,
+        chance: &mut Chance,
+        tally: &mut Tally,
+    ) -> Done {
+        if self.walks.last().is_some_and(|walk| !walk.over) {
+            let typed = (line.now() + self.skew).max(self.last + Duration::milliseconds(1));
+            self.last = typed;
+            let begun = self.walks.last().map_or(typed, |walk| walk.begun);
+            self.ends(typed, typed > begun + Duration::hours(7), chance);
+        }
+        for _ in 0..1000 {
+            if self.waiting().is_empty() && self.walks.iter().all(Walk::is_through) {
+                return Ok(());
+            }
+            self.sends(line, chance, tally)?;
+        }
+        let left = self.waiting();
+        Err(format!("{} is not through: {left:?}", self.carrier.account))
+    }
+}
+
+/// The commands of a queue that are through; nothing that is sent may be refused.
+fn through(answer: &Value) -> Done<Vec<Uuid>> {
+    let mut done = Vec::new();
+    for one in answer["items"].as_array().into_iter().flatten() {
+        match one["outcome"].as_str().unwrap_or_default() {
+            "done" | "already" => {
+                none_refused(&one["answer"])?;
+                done.extend(id(one));
+            }
+            "later" | "held" => {}
+            _ => return Err(format!("refused: {one:#}")),
+        }
+    }
+    Ok(done)
+}
+
+/// No point may be refused.
+fn none_refused(answer: &Value) -> Done {
+    match answer["refused"].as_u64() {
+        None | Some(0) => Ok(()),
+        Some(_) => Err(format!("points are refused: {answer}")),
+    }
+}
