@@ -88,7 +88,9 @@ fn what_phones_meant_is_what_the_server_has(city: &City) {
             .unwrap_or_else(|wrong| panic!("run {number}: {wrong}"));
         for phone in &phones {
             simulator::settled(city, phone).unwrap_or_else(|wrong| panic!("run {number}: {wrong}"));
-            phone.walks().iter().for_each(|walk| is_kept(city, number, walk, phone));
+            for walk in phone.walks() {
+                is_kept(city, number, walk, phone);
+            }
         }
     }
     let findings = city.verify();

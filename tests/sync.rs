@@ -372,16 +372,16 @@ fn a_walk_by_a_wrong_clock_is_told_whole(city: &City) {
         let shown = city.by("worker").get(&path).done();
         assert_eq!(shown["reports"][0]["id"], json!(report), "{off}");
         assert_eq!(each(&json!({ "items": shown["visits"] }), "/id"), [visit], "{off}");
-        let begun: domain::Instant = text(&shown, "/started/at").parse().unwrap();
+        let started: domain::Instant = text(&shown, "/started/at").parse().unwrap();
         let hour_ago = now - Duration::hours(1);
-        assert!((begun - hour_ago).num_seconds().abs() < 60, "{off}: by our clock: {begun}");
+        assert!((started - hour_ago).num_seconds().abs() < 60, "{off}: by our clock: {started}");
         let skew = shown["started"]["skew_ms"].as_i64().unwrap();
         assert!((skew + off.num_milliseconds()).abs() < 60_000, "{off}: {skew}");
         let track = city.by("worker").get(&format!("{path}/track")).done();
         let about = &track["features"][0]["properties"];
         assert_eq!(json!([about["points"], about["marked"]]), json!([60, 0]), "{off}: {track}");
         let first: domain::Instant = text(about, "/times/0/0").parse().unwrap();
-        assert!((first - begun - Duration::minutes(10)).num_seconds().abs() < 60, "{first}");
+        assert!((first - started - Duration::minutes(10)).num_seconds().abs() < 60, "{first}");
         city.advance(Duration::hours(2));
     }
     assert_eq!(city.verify().broken, Vec::<String>::new());

@@ -129,6 +129,9 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
 async fn on(stand: &Stand, (engine, at): (&str, &Open), results: &mut Results) -> Done {
     let (time, clients) = (stand.options.time() / 4, stand.options.clients);
     let running = Running::begin(at).await?;
+    if engine == "PostgreSQL" {
+        stand.settle(PLAIN)?;
+    }
     for (verb, ms) in &running.steps {
         let what = format!("a campaign of {HOUSEHOLDS} households: {verb}, {engine}");
         results.note(&what, *ms, " ms", String::new());

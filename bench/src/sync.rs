@@ -192,8 +192,8 @@ async fn line_of(
         }
         phone.borrow_mut().since = since;
         if due >= warm {
-            let taken = begun.elapsed().saturating_sub(due).as_micros();
-            latencies.borrow_mut().push(u32::try_from(taken).unwrap_or(u32::MAX));
+            let late = begun.elapsed().saturating_sub(due).as_micros();
+            latencies.borrow_mut().push(u32::try_from(late).unwrap_or(u32::MAX));
         }
     }
     Ok(())

@@ -65,12 +65,11 @@ impl DataClass {
                 (1096, 3660, "网络数据安全管理条例第十二条、个人信息保护法第五十六条：不少于三年")
             }
             Self::Consents => (1096, 3660, "个人信息保护法第五十六条：处理情况记录不少于三年"),
-            Self::ReporterContacts => {
+            Self::ReporterContacts | Self::FormAnswers => {
                 (30, 3660, "个人信息保护法第十九条：实现目的所必要的最短时间")
             }
             Self::Tracks => (1, 1096, "个人信息保护法第十九条、第二十八条：行踪轨迹属敏感信息"),
             Self::Uploads => (1, 90, "个人信息保护法第十九条：实现目的所必要的最短时间"),
-            Self::FormAnswers => (30, 3660, "个人信息保护法第十九条：实现目的所必要的最短时间"),
             Self::Positions => (1, 7, "个人信息保护法第十九条：仅用于就近派发"),
             Self::Deliveries | Self::Messages => {
                 (7, 1096, "个人信息保护法第十九条：实现目的所必要的最短时间")

@@ -234,7 +234,9 @@ impl Store {
     pub fn close(&self) {
         self.lanes.looks.close();
         self.lanes.reads.close();
-        self.lanes.tracks.iter().for_each(Lane::close);
+        if let Some(tracks) = &self.lanes.tracks {
+            tracks.close();
+        }
         self.lanes.writes.close();
     }
 }

@@ -297,7 +297,9 @@ const JOINED: &str = " join tracks as t on t.tenant_id = u.tenant_id and t.patro
 
 impl QueryFragment<Pg> for Walks {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        COLUMNS.iter().for_each(|part| out.push_sql(part));
+        for part in COLUMNS {
+            out.push_sql(part);
+        }
         out.push_sql("unnest(");
         out.push_bind_param::<Array<sql::Uid>, _>(&self.tenants)?;
         out.push_sql("::uuid[], ");
@@ -314,7 +316,9 @@ impl QueryFragment<Pg> for Walks {
 impl QueryFragment<Sqlite> for Walk {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         let (tenant, patrol, person) = &self.0;
-        COLUMNS.iter().for_each(|part| out.push_sql(part));
+        for part in COLUMNS {
+            out.push_sql(part);
+        }
         out.push_sql("(select ");
         out.push_bind_param::<sql::Uid, _>(tenant)?;
         out.push_sql(" as tenant_id, ");

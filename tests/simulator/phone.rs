@@ -258,6 +258,17 @@ impl<'c> Phone<'c> {
         self.queue.iter().filter(waits).cloned().collect()
     }
 
+    /// Whether the beginning of a walk is through, or goes before what is sent: a queue is sent in
+    /// its order.
+    fn has_begun(&self, walk: usize, items: &[Value]) -> bool {
+        let patrol = self.walks.get(walk).map(|walk| json!(walk.patrol));
+        let begins = |item: &&Value| {
+            item["operation"] == "begin_patrol" && Some(&item["body"]["id"]) == patrol.as_ref()
+        };
+        let known = |item: &Value| id(item).is_some_and(|id| self.through.contains(&id));
+        items.iter().any(|item| begins(&item)) || self.queue.iter().find(begins).is_some_and(known)
+    }
+
     /// What it sends next, in any order.
     fn packs(&self, chance: &mut Chance) -> Vec<Parcel> {
         let mut parcels = Vec::new();
@@ -272,7 +283,9 @@ impl<'c> Phone<'c> {
         }
         let with = chance.percent(30).then(|| parcels.pop()).flatten();
         let points = match with {
-            Some(Parcel::Points { walk, batch, .. }) => Some((walk, chance.id(), batch)),
+            Some(Parcel::Points { walk, batch, .. }) if self.has_begun(walk, &items) => {
+                Some((walk, chance.id(), batch))
+            }
             _ => None,
         };
         if !items.is_empty() || points.is_some() {

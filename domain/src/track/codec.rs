@@ -159,7 +159,12 @@ fn differences(values: &[i64]) -> Vec<i64> {
 
 /// Numbers in the largest unit all of them are multiples of.
 fn in_units(out: &mut Vec<u8>, values: &[i64]) {
-    let unit = values.iter().fold(0, |unit, value| common(unit, value.unsigned_abs())).max(1);
+    let unit = values.iter().try_fold(0, |unit, value| match common(unit, value.unsigned_abs()) {
+        // Nothing divides it any further.
+        1 => None,
+        unit => Some(unit),
+    });
+    let unit = unit.unwrap_or(1).max(1);
     unsigned(out, unit);
     let unit = i64::try_from(unit).unwrap_or(1);
     for value in values {
