@@ -40,7 +40,8 @@ pub(crate) async fn hold(stand: &Stand, seconds: f64) -> Done {
         | Part::Locate
         | Part::Deadlines
         | Part::Clockwork
-        | Part::Auth => report::submit(&at, clients, time).await?,
+        | Part::Auth
+        | Part::Media => report::submit(&at, clients, time).await?,
     };
     say(&format!(
         "{}/s, p99 {} ms, {} µs: {}",
