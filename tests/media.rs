@@ -207,7 +207,7 @@ fn a_photo_arrives_before_or_after_what_names_it(city: &City) {
     body["media"] = json!(many);
     let refused = city.by("resident").post("/api/v1/reports", &body).problem(422, "too_many");
     assert_eq!((&refused["what"], &refused["max"]), (&json!("media"), &json!(9)));
-    body["media"] = json!(vec![first.clone(); 9]);
+    body["media"] = json!(vec![first; 9]);
     let once = city.by("resident").post("/api/v1/reports", &body).done();
     let once = report(city, "resident", &text(&once, "/id"));
     assert_eq!(once["media"].as_array().unwrap().len(), 1);
@@ -519,8 +519,8 @@ fn an_identity_is_one_file(city: &City) {
 fn a_file_comes_in_pieces(city: &City) {
     let bytes = image("ok/street_pothole_example.jpg");
     let (id, sha256) = (key(), Hash::of(&bytes).hex());
-    let begin = json!({ "id": id, "bytes": bytes.len(), "sha256": sha256 });
-    let begun = city.by("worker").post("/api/v1/media/uploads", &begin).done();
+    let wanted = json!({ "id": id, "bytes": bytes.len(), "sha256": sha256 });
+    let begun = city.by("worker").post("/api/v1/media/uploads", &wanted).done();
     assert_eq!((&begun["offset"], &begun["complete"]), (&json!(0), &json!(false)));
     let path = format!("/api/v1/media/uploads/{id}");
     let append = |by: &str, from: usize, to: usize| {
@@ -538,7 +538,7 @@ fn a_file_comes_in_pieces(city: &City) {
     append("verifier", 100_000, 100_001).problem(404, "not_found");
     city.by("verifier").get(&path).problem(404, "not_found");
     // Beginning again changes nothing; as something else it is refused.
-    assert_eq!(city.by("worker").post("/api/v1/media/uploads", &begin).done()["offset"], 100_000);
+    assert_eq!(city.by("worker").post("/api/v1/media/uploads", &wanted).done()["offset"], 100_000);
     let other = json!({ "id": id, "bytes": 7 });
     let other = city.by("worker").post("/api/v1/media/uploads", &other);
     other.problem(422, "idempotency_key_reused");
@@ -553,8 +553,8 @@ fn a_file_comes_in_pieces(city: &City) {
     assert_eq!(city.by("worker").get(&path).done()["complete"], true);
     // Damaged on its way: refused and forgotten.
     let id = key();
-    let begin = json!({ "id": id, "bytes": bytes.len(), "sha256": Hash::of(b"x").hex() });
-    city.by("worker").post("/api/v1/media/uploads", &begin).done();
+    let wanted = json!({ "id": id, "bytes": bytes.len(), "sha256": Hash::of(b"x").hex() });
+    city.by("worker").post("/api/v1/media/uploads", &wanted).done();
     let path = format!("/api/v1/media/uploads/{id}");
     let call = city.by("worker").call("POST", &format!("{path}/append"));
     let all = call.header("Upload-Offset", "0").bytes(bytes.clone()).send();
@@ -564,8 +564,8 @@ fn a_file_comes_in_pieces(city: &City) {
     for (bytes, status, code) in
         [(0_u64, 422, "media_unacceptable"), (1 << 40, 413, "payload_too_large")]
     {
-        let begin = json!({ "bytes": bytes });
-        city.by("worker").post("/api/v1/media/uploads", &begin).problem(status, code);
+        let wanted = json!({ "bytes": bytes });
+        city.by("worker").post("/api/v1/media/uploads", &wanted).problem(status, code);
     }
     let call = city.by("worker").call("POST", &format!("{path}/append"));
     call.header("Upload-Offset", "many").bytes("x").send().problem(404, "not_found");

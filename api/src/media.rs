@@ -109,7 +109,7 @@ pub struct MediaView {
     /// What names it, as far as the caller may see that. 引用它的上报和案卷。
     named_by: Vec<NamedByView>,
     /// Photos the caller may see that look the same. 相似照片。
-    similar: Vec<SimilarView>,
+    similar: Vec<AlikeView>,
     /// Links to its bytes; none when they are gone, or not for the caller yet. 链接。
     links: Option<LinksView>,
 }
@@ -125,7 +125,7 @@ pub struct NamedByView {
 
 /// A photo that looks the same.
 #[derive(Serialize, ToSchema)]
-pub struct SimilarView {
+pub struct AlikeView {
     /// Which.
     id: Uuid,
     /// In how many of 64 features they differ; 0 to 5. 差异。
@@ -223,7 +223,7 @@ fn shown_as(
     world: &World,
     (media, known): (&Media, Known),
     (marks, review): (Option<Marks>, Option<Stored<Review>>),
-    similar: Vec<SimilarView>,
+    similar: Vec<AlikeView>,
 ) -> MediaView {
     let (kind, status) = (media.format.kind(), media.status());
     let verdict = review.as_ref().map(|review| review.state.status.name());
@@ -259,7 +259,7 @@ async fn similar(
     caller: &Caller,
     marks: Option<Marks>,
     alike: Vec<(Uuid, u64)>,
-) -> Reply<Vec<SimilarView>> {
+) -> Reply<Vec<AlikeView>> {
     const MOST_DIFFERENT: u32 = 5;
     const MOST: usize = 10;
     let Some(marks) = marks else { return Ok(Vec::new()) };
@@ -284,7 +284,7 @@ async fn similar(
         if similar.len() < MOST
             && let Some(known) = reader(app, caller, &other.state, &links).await?
         {
-            similar.push(SimilarView {
+            similar.push(AlikeView {
                 id,
                 difference,
                 uploaded_at: other.state.at,

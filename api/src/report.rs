@@ -205,7 +205,8 @@ pub struct ReportView {
     case: Option<CaseBrief>,
     /// What may be asked now.
     possible: Vec<&'static str>,
-    /// The files it names, with links; shown when one report is looked at. 照片等文件。
+    /// The files it names, with links; shown when one report is looked at, null elsewhere and
+    /// where there are none. 照片等文件。
     media: Option<Vec<AttachedView>>,
 }
 
@@ -483,7 +484,7 @@ async fn get_report(
     let stored = engine::look::<Report>(&app, &caller, id.0).await?;
     let known = Known::of(&app, &caller, &[&stored.state]).await?;
     let mut shown = ReportView::new(&stored, &caller, &app, &known);
-    shown.media = Some(media::of_report(&app, &caller, &stored.state).await?);
+    shown.media = media::of_report(&app, &caller, &stored.state).await?;
     let mut case_seq = 0;
     if let Some(case) = stored.state.status.case() {
         let tenant = caller.tenant;

@@ -104,8 +104,8 @@ pub struct CaseView {
     /// Whether title and text are not for the caller until somebody found them fit to be shown:
     /// of what another resident reported. 内容待审核，暂不可见。
     withheld: bool,
-    /// The files its reports and steps name, with links; shown when one case is looked at.
-    /// 照片等文件，含处置前后对比。
+    /// The files its reports and steps name, with links; shown when one case is looked at, null
+    /// elsewhere and where there are none. 照片等文件，含处置前后对比。
     media: Option<Vec<AttachedView>>,
 }
 
@@ -298,7 +298,7 @@ impl CaseView {
     /// Adds what has to be looked up: the files, and what was withheld and may be shown after
     /// all.
     pub async fn reveal(&mut self, app: &App, caller: &Caller, case: &Case) -> Reply<()> {
-        self.media = Some(media::of_case(app, caller, case).await?);
+        self.media = media::of_case(app, caller, case).await?;
         let Some(first) = case.reports.first().filter(|_| self.withheld) else { return Ok(()) };
         if content_review::shown(app, caller.tenant, first.report.0).await? {
             self.withheld = false;

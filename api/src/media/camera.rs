@@ -15,7 +15,10 @@ pub(super) struct Notes {
 
 /// Reads a block of Exif; what cannot be read is left out.
 pub(super) fn read(block: Vec<u8>) -> Notes {
-    let Ok(exif) = Reader::new().read_raw(block) else { return Notes::default() };
+    let read = Reader::new().continue_on_error(true).read_raw(block);
+    // One entry that makes no sense does not spoil the others.
+    let read = read.or_else(|error| error.distill_partial_result(drop));
+    let Ok(exif) = read else { return Notes::default() };
     Notes { taken_at: taken_at(&exif), place: place(&exif) }
 }
 
@@ -55,4 +58,21 @@ fn degrees(exif: &Exif, tag: Tag, side: Tag, negative: &[u8], most: f64) -> Opti
     }
     let sum = if ascii(exif, side) == Some(negative) { -sum } else { sum };
     (!parts.is_empty() && sum.is_finite() && sum.abs() <= most).then_some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_no_sense_spoils_nothing_else() {
+        let file = include_bytes!("../../../tests/data/images/ok/exif_gps.jpg");
+        let at = file.windows(6).position(|six| six == b"Exif\0\0").unwrap() + 6;
+        let notes = read(file[at..].to_vec());
+        assert_eq!(notes.taken_at.unwrap().to_rfc3339(), "2099-09-29T02:10:10+00:00");
+        assert_eq!(notes.place, None);
+        for length in 0..400 {
+            let _ = read(file[at..at + length].to_vec());
+        }
+    }
 }

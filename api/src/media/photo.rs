@@ -106,10 +106,8 @@ fn developed(bytes: Vec<u8>, format: Format, alone: &Mutex<()>) -> Result<Photo,
         return Err(Unfit::Truncated);
     }
     // Of other formats a decoder says first whether what is there can be read.
-    opened(bytes, known, alone).map_err(|why| match why {
-        Unfit::Broken if !whole => Unfit::Truncated,
-        why => why,
-    })
+    let torn = |why| if why == Unfit::Broken && !whole { Unfit::Truncated } else { why };
+    opened(bytes, known, alone).map_err(torn)
 }
 
 fn opened(bytes: Vec<u8>, known: ImageFormat, alone: &Mutex<()>) -> Result<Photo, Unfit> {

@@ -63,15 +63,18 @@ pub struct AttachedView {
 /// A file that is named, with the report it came with.
 type Named = (Attached, Option<Uuid>);
 
+/// The files of something; none where it names none.
+type Files = Option<Vec<AttachedView>>;
+
 /// The files of a report.
-pub async fn of_report(app: &App, caller: &Caller, report: &Report) -> Reply<Vec<AttachedView>> {
+pub async fn of_report(app: &App, caller: &Caller, report: &Report) -> Reply<Files> {
     let staff = report.read_in_office(caller, app.clock.now());
     let named = report.media.iter().map(|one| (*one, None)).collect();
     shown(app, caller, named, staff).await
 }
 
 /// The files of a case and of the reports it answers.
-pub async fn of_case(app: &App, caller: &Caller, case: &Case) -> Reply<Vec<AttachedView>> {
+pub async fn of_case(app: &App, caller: &Caller, case: &Case) -> Reply<Files> {
     /// Of a matter that hundreds reported, the photos of the first are enough.
     const MOST_REPORTS: usize = 20;
     let staff = case.read_in_office(caller, app.clock.now());
@@ -93,14 +96,9 @@ struct Found {
     reviews: HashMap<Uuid, Stored<Review>>,
 }
 
-async fn shown(
-    app: &App,
-    caller: &Caller,
-    named: Vec<Named>,
-    staff: bool,
-) -> Reply<Vec<AttachedView>> {
+async fn shown(app: &App, caller: &Caller, named: Vec<Named>, staff: bool) -> Reply<Files> {
     if named.is_empty() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let tenant = caller.tenant;
     let ids: Vec<Uuid> = named.iter().map(|(one, _)| one.media.0).collect();
@@ -114,7 +112,7 @@ async fn shown(
     };
     let world = app.world(tenant)?;
     let view = |(one, report): &Named| found.view(app, &world, caller, (one, *report), staff);
-    Ok(named.iter().map(view).collect())
+    Ok(Some(named.iter().map(view).collect()))
 }
 
 impl Found {

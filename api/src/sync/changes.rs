@@ -101,7 +101,8 @@ pub struct ChangedView {
     seq: i64,
     /// Whether it left the view of who asks: forget it. 已移出可见范围。
     gone: bool,
-    /// How it is now; as the operation that reads it answers.
+    /// How it is now; as the operation that reads it answers, without files: their links would be
+    /// over before somebody follows them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     state: Option<Value>,
