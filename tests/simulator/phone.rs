@@ -274,7 +274,16 @@ impl<'c> Phone<'c> {
         let mut parcels = Vec::new();
         let mut items = self.waiting();
         items.truncate(1 + chance.below(8));
+        let rests = self.waiting();
         for (walk, one) in self.walks.iter().enumerate() {
+            // While the server knows of a rest and not of its end, it takes no points after it.
+            let rest = |item: &Value| {
+                let of = item["path"]["id"] == json!(one.patrol);
+                of && (item["operation"] == "pause_patrol" || item["operation"] == "resume_patrol")
+            };
+            if rests.iter().any(rest) {
+                continue;
+            }
             for _ in 0..chance.below(4) {
                 if let Some(batch) = one.packs(chance) {
                     parcels.push(Parcel::Points { walk, batch, zipped: chance.percent(30) });
