@@ -203,6 +203,30 @@ codes! {
         "这里没有对应的账号" "There is no account for you here"
         "统一认证通过了，但本系统没有与之对应的账号；请联系管理员登记。"
         "The provider vouches for you, but no account here matches; ask an administrator to register one.";
+    MediaUnacceptable "media_unacceptable" UNPROCESSABLE_ENTITY
+        "不能接收这个文件" "The file is not taken"
+        "reason 说明原因，accepted 是可以接收的格式；iPhone 照片请选择“兼容性最佳”或转为 JPEG 后上传。"
+        "reason says why, accepted lists the formats that are taken; send photos of an iPhone as JPEG (Most Compatible).";
+    ChecksumMismatch "checksum_mismatch" UNPROCESSABLE_ENTITY
+        "文件与校验值不符" "The file differs from its digest"
+        "传输中可能出错：请重新计算 SHA-256 并用同一个编号重新上传。"
+        "It may have been damaged on its way: send it again under the same identity.";
+    UploadOffset "upload_offset" CONFLICT
+        "分段位置不对" "The piece is not the next one"
+        "offset 是服务器已收到的字节数，请从这个位置继续上传。"
+        "offset says how many bytes are here; go on from there.";
+    LinkInvalid "link_invalid" FORBIDDEN
+        "链接无效或已过期" "The link is not valid, or no longer"
+        "文件链接只在短时间内有效：请重新读取案卷、上报或文件，得到新的链接。"
+        "Links to files live for minutes; read the case, the report or the file again for a new one.";
+    StorageUnavailable "storage_unavailable" SERVICE_UNAVAILABLE
+        "文件存储暂时不可用" "The storage of files does not answer"
+        "请稍后用同一个编号重试；上报和办理不受影响。"
+        "Try again under the same identity in a moment; reports and cases are not affected.";
+    RangeInvalid "range_invalid" RANGE_NOT_SATISFIABLE
+        "请求的范围超出文件" "The range lies beyond the file"
+        "bytes 是文件的字节数；请在这个范围内读取，或去掉 Range 请求头。"
+        "bytes says how many the file has; ask within them, or leave Range out.";
     WrongState "wrong_state" UNPROCESSABLE_ENTITY "当前状态不能这样操作" "Not possible in this state"
         "possible 列出了现在可以做的操作。"
         "possible lists what can be done now.";
@@ -534,28 +558,4 @@ AreaRetired "area_retired" UNPROCESSABLE_ENTITY "区划已撤销" "The area is n
         "缺少处置后的照片" "A photo of how it is afterwards is missing"
         "这类事项的办理标准要求照片：请在 media 中附上 role 为 after 的照片；照片可以在反馈之后上传。"
         "The standard of this category demands one: name it in media with the role `after`; it may arrive later.";
-    MediaUnacceptable "media_unacceptable" UNPROCESSABLE_ENTITY
-        "不能接收这个文件" "The file is not taken"
-        "reason 说明原因，accepted 是可以接收的格式；iPhone 照片请选择“兼容性最佳”或转为 JPEG 后上传。"
-        "reason says why, accepted lists the formats that are taken; send photos of an iPhone as JPEG (Most Compatible).";
-    ChecksumMismatch "checksum_mismatch" UNPROCESSABLE_ENTITY
-        "文件与校验值不符" "The file differs from its digest"
-        "传输中可能出错：请重新计算 SHA-256 并用同一个编号重新上传。"
-        "It may have been damaged on its way: send it again under the same identity.";
-    UploadOffset "upload_offset" CONFLICT
-        "分段位置不对" "The piece is not the next one"
-        "offset 是服务器已收到的字节数，请从这个位置继续上传。"
-        "offset says how many bytes are here; go on from there.";
-    LinkInvalid "link_invalid" FORBIDDEN
-        "链接无效或已过期" "The link is not valid, or no longer"
-        "文件链接只在短时间内有效：请重新读取案卷、上报或文件，得到新的链接。"
-        "Links to files live for minutes; read the case, the report or the file again for a new one.";
-    StorageUnavailable "storage_unavailable" SERVICE_UNAVAILABLE
-        "文件存储暂时不可用" "The storage of files does not answer"
-        "请稍后用同一个编号重试；上报和办理不受影响。"
-        "Try again under the same identity in a moment; reports and cases are not affected.";
-    RangeInvalid "range_invalid" RANGE_NOT_SATISFIABLE
-        "请求的范围超出文件" "The range lies beyond the file"
-        "bytes 是文件的字节数；请在这个范围内读取，或去掉 Range 请求头。"
-        "bytes says how many the file has; ask within them, or leave Range out.";
 }
