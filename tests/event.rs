@@ -87,6 +87,10 @@ fn everybody_sees_the_events_of_what_they_may_see(city: &City) {
     assert_eq!(all(city, "neighbour", 100, ""), Vec::<Value>::new());
     let own = all(city, "resident", 100, "");
     assert!(!own.is_empty() && own.len() <= whole.len());
+    // Of the own report whatever is told; of the case that something happened.
+    for event in &own {
+        assert_eq!(event["data"] == json!({}), event["subject"]["kind"] == "case", "{event:#}");
+    }
     city.by("").get("/api/v1/events").problem(401, "unauthenticated");
 }
 

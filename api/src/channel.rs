@@ -189,7 +189,7 @@ async fn wechat(app: &App, world: &World, one: &Delivery) -> Reply<Sent> {
         let note = move |db: &mut Db| message::agree(db, tenant, person, (&id, more), now);
         app.store.run(note).await?;
     }
-    let sent = json!({ "template_id": template.template_id.as_str(), "data": body["data"] });
+    let sent = json!({ "template_id": template.template_id.as_str(), "data": body.get("data") });
     Ok(Sent::Tried(outcome, Some(200), sent.to_string(), format!("errcode {code}")))
 }
 

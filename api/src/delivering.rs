@@ -124,12 +124,11 @@ async fn take(app: &App) -> Result<u64, StoreError> {
     let mut read: HashMap<(TenantId, i64), Arc<event::Stretch>> = HashMap::new();
     for hook in app.store.read(hooks::active).await? {
         let place = (hook.tenant, hook.position);
-        let stretch = match read.get(&place) {
-            Some(stretch) => Arc::clone(stretch),
-            None => {
-                let stretch = event::after(app, hook.tenant, hook.position, WINDOW).await?;
-                Arc::clone(read.entry(place).or_insert(Arc::new(stretch)))
-            }
+        let stretch = if let Some(stretch) = read.get(&place) {
+            Arc::clone(stretch)
+        } else {
+            let stretch = event::after(app, hook.tenant, hook.position, WINDOW).await?;
+            Arc::clone(read.entry(place).or_insert(Arc::new(stretch)))
         };
         let Some(until) = stretch.until else { continue };
         let now = app.clock.now();
@@ -227,12 +226,11 @@ fn parcels(due: Vec<Delivery>) -> Vec<Vec<Delivery>> {
         let joins = matches!(one.channel, Channel::Wecom | Channel::Sms);
         let key = (one.tenant, one.target, one.channel);
         let place = known.get(&key).and_then(|place| parcels.get_mut(*place));
-        match place.filter(|_| joins) {
-            Some(parcel) => parcel.push(one),
-            None => {
-                known.insert(key, parcels.len());
-                parcels.push(vec![one]);
-            }
+        if let Some(parcel) = place.filter(|_| joins) {
+            parcel.push(one);
+        } else {
+            known.insert(key, parcels.len());
+            parcels.push(vec![one]);
         }
     }
     parcels
@@ -338,7 +336,7 @@ pub fn after(mut one: Delivery, attempt: &Attempt, asked: Option<Span>) -> Deliv
     one.why = match one.state {
         State::Failed => Some(match attempt.outcome {
             Outcome::Again => "given up after the last attempt".to_owned(),
-            _ => attempt.response.clone(),
+            Outcome::Taken | Outcome::Refused | Outcome::Gone => attempt.response.clone(),
         }),
         State::Waiting | State::Delivered | State::Skipped => None,
     };

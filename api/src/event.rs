@@ -15,7 +15,7 @@ use actix_web::{HttpResponse, get, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
-    actor::Actor,
+    actor::{Actor, Permission},
     area::{Path, Unit},
     case::Case,
     change::Stored,
@@ -27,7 +27,7 @@ use domain::{
 };
 use persistence::{StoreError, journal};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
@@ -83,7 +83,8 @@ pub struct EventView {
     subject: SubjectView,
     /// Where.
     area: UnitView,
-    /// What happened, in detail: the event as it stands in the timeline.
+    /// What happened, in detail: the event as it stands in the timeline; nothing for reporters of a
+    /// case, who read the case. 详情。
     #[schema(value_type = Object)]
     data: Value,
 }
@@ -137,6 +138,20 @@ impl About {
             Self::Report(report) => report.state.visible_to(actor, at),
             Self::Case(case) => case.state.visible_to(actor, at),
             Self::Patrol(patrol) => patrol.state.visible_to(actor, at),
+        }
+    }
+
+    /// Whether this actor is told what happened in detail: whoever works on it, and whoever said it. A
+    /// reporter of a case learns that something happened, and reads the case for what may be
+    /// shown: what others of the public wrote may not have passed yet.
+    pub fn whole_for(&self, actor: &Actor, at: Instant) -> bool {
+        let reads = |unit: &Unit| actor.may(Permission::ReadCases, &unit.path, at);
+        match self {
+            Self::Report(report) => {
+                report.state.reporter == actor.person || reads(&report.state.place.area)
+            }
+            Self::Case(case) => reads(&case.state.place.area) || case.state.units.iter().any(reads),
+            Self::Patrol(_) => true,
         }
     }
 
@@ -205,6 +220,25 @@ pub struct Event {
 }
 
 impl Event {
+    /// What this actor is told of it; none when it is not theirs to know.
+    pub fn told_to(&self, actor: &Actor, at: Instant) -> Option<EventView> {
+        if !self.about.visible_to(actor, at) {
+            return None;
+        }
+        let whole = self.about.whole_for(actor, at);
+        let data = if whole { self.view.data.clone() } else { json!({}) };
+        Some(EventView { data, ..self.view.clone() })
+    }
+
+    /// The same as JSON, which was made before for most.
+    pub fn json_to(&self, actor: &Actor, at: Instant) -> Option<Arc<str>> {
+        if self.about.visible_to(actor, at) && self.about.whole_for(actor, at) {
+            return Some(Arc::clone(&self.json));
+        }
+        let view = self.told_to(actor, at)?;
+        serde_json::to_string(&view).ok().map(Arc::from)
+    }
+
     /// Its identity.
     pub const fn id(&self) -> Uuid {
         self.view.id
@@ -234,13 +268,12 @@ pub async fn after(
     let mut known: HashMap<Uuid, Option<About>> = HashMap::new();
     let mut events = Vec::new();
     for (position, entry) in &entries {
-        let about = match known.get(&entry.flow_id) {
-            Some(about) => about.clone(),
-            None => {
-                let about = About::find(app, tenant, entry).await?;
-                known.insert(entry.flow_id, about.clone());
-                about
-            }
+        let about = if let Some(about) = known.get(&entry.flow_id) {
+            about.clone()
+        } else {
+            let about = About::find(app, tenant, entry).await?;
+            known.insert(entry.flow_id, about.clone());
+            about
         };
         if let Some(about) = about {
             events.extend(told(*position, entry, &about));
@@ -377,14 +410,15 @@ async fn list_events(
         let now = app.clock.now();
         let (mut full, from) = (false, position);
         for event in stretch.events.iter().filter(|event| from.is_before(event)) {
-            if !types.wants(event.kind) || !event.about.visible_to(&caller, now) {
+            if !types.wants(event.kind) {
                 continue;
             }
+            let Some(view) = event.told_to(&caller, now) else { continue };
             full = items.len() == limit;
             if full {
                 break;
             }
-            items.push(event.view.clone());
+            items.push(view);
             position = Position::at(event);
         }
         if full {

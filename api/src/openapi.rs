@@ -112,7 +112,7 @@ fn webhooks(examples: &Value) -> Value {
         let name = kind.name();
         let told = examples.pointer(&format!("/event {name}/response")).cloned();
         let data = told.unwrap_or_else(|| unseen(*kind));
-        let example = json!({ "type": name, "timestamp": data["at"], "data": data });
+        let example = json!({ "type": name, "timestamp": data.get("at"), "data": data });
         let header = |name: &str, text: &str, example: &str| {
             json!({
                 "name": name, "in": "header", "required": true, "description": text,

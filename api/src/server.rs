@@ -169,7 +169,7 @@ async fn end_streams(app: Data<App>) {
             Ok(mut terminate) => drop(terminate.recv().await),
             Err(error) => {
                 tracing::warn!(%error, "cannot listen for SIGTERM");
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     };

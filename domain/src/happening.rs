@@ -115,6 +115,8 @@ named! {
         CaseRecomputed = "case.recomputed", "重新计算时限";
         /// [`crate::case::Event::Commented`].
         CaseCommented = "case.commented", "批注";
+        /// [`crate::case::Event::Attached`].
+        CaseAttached = "case.attached", "附上照片或文件";
         /// [`crate::patrol::Event::Made`].
         PatrolMade = "patrol.made", "安排或临时巡查";
         /// [`crate::patrol::Event::Started`].

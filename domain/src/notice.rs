@@ -171,7 +171,42 @@ pub fn of_case(after: &Case, event: &case::Event) -> Vec<Notice> {
             let permission = Permission::AnswerSupervision;
             unit(&supervision.addressee, permission, NoticeKind::Supervised, text)
         }
-        _ => Vec::new(),
+        E::Opened { .. }
+        | E::HandledOnTheSpot { .. }
+        | E::Joined { .. }
+        | E::Escalated { .. }
+        | E::Signed { .. }
+        | E::Started { .. }
+        | E::Disputed { .. }
+        | E::FedBack { .. }
+        | E::Summoned { .. }
+        | E::WhistleOver { .. }
+        | E::Claimed { .. }
+        | E::VerificationFailed { .. }
+        | E::CallbackMissed { .. }
+        | E::Answered { .. }
+        | E::AnsweredInVain { .. }
+        | E::NotSampled { .. }
+        | E::RulingAsked { .. }
+        | E::RuledAgain { .. }
+        | E::Unjoined { .. }
+        | E::CalledOff { .. }
+        | E::Raised { .. }
+        | E::Coordinated { .. }
+        | E::Asked { .. }
+        | E::Agreed { .. }
+        | E::Denied { .. }
+        | E::Withdrawn { .. }
+        | E::Extended { .. }
+        | E::Suspended { .. }
+        | E::Resumed { .. }
+        | E::Exempted { .. }
+        | E::Breached { .. }
+        | E::ReportedUp { .. }
+        | E::SupervisionAnswered { .. }
+        | E::Recomputed { .. }
+        | E::Commented { .. }
+        | E::Attached { .. } => Vec::new(),
     }
 }
 
@@ -302,9 +337,8 @@ pub fn limit(name: &str) -> Option<usize> {
         "number" | "letter" | "character_string" => 32,
         "symbol" | "phrase" => 5,
         "time" | "date" => 24,
-        "name" => 10,
+        "name" | "amount" => 10,
         "car_number" => 8,
-        "amount" => 10,
         "phone_number" => 17,
         _ => return None,
     })

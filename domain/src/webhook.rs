@@ -31,20 +31,16 @@ pub fn is_public(address: IpAddr) -> bool {
 
 fn public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
-    !matches!(
-        (a, b, c),
-        (0 | 10 | 127 | 240..=255, ..)
-            | (100, 64..=127, _)
-            | (169, 254, _)
-            | (172, 16..=31, _)
-            | (192, 0, 0 | 2)
-            | (192, 88, 99)
-            | (192, 168, _)
-            | (198, 18..=19, _)
-            | (198, 51, 100)
-            | (203, 0, 113)
-            | (224..=239, ..)
-    )
+    match a {
+        0 | 10 | 127 | 224..=255 => false,
+        100 => !(64..=127).contains(&b),
+        169 => b != 254,
+        172 => !(16..=31).contains(&b),
+        192 => b != 168 && !matches!((b, c), (0, 0 | 2) | (88, 99)),
+        198 => !(18..=19).contains(&b) && (b, c) != (51, 100),
+        203 => (b, c) != (0, 113),
+        _ => true,
+    }
 }
 
 fn public_v6(address: Ipv6Addr) -> bool {
@@ -52,8 +48,7 @@ fn public_v6(address: Ipv6Addr) -> bool {
     // What carries an IPv4 address is judged by that one.
     let inner = match segments {
         [0, 0, 0, 0, 0, 0xffff, _, _] => address.to_ipv4_mapped(),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(joined(high, low)),
-        [0x2002, high, low, ..] => Some(joined(high, low)),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => Some(joined(high, low)),
         _ => None,
     };
     if let Some(inner) = inner {

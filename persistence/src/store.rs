@@ -124,7 +124,7 @@ impl Store {
             Some(lane.map_err(failed)?)
         };
         let stirred = watch::Sender::new(0);
-        Ok(Self { lanes: Arc::new(Lanes { reads, looks, writes, memory, tracks, stirred }) })
+        Ok(Self { lanes: Arc::new(Lanes { reads, looks, writes, tracks, memory, stirred }) })
     }
 
     /// Runs a query on a reading lane.

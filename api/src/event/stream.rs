@@ -5,7 +5,7 @@
 //! that falls back further than what is kept in memory is cut off, and goes on where it was when
 //! it comes back.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse,
@@ -36,7 +36,7 @@ use crate::{
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How long a stream lasts; its reader then comes back and goes on where it was.
-const LIFETIME: Duration = Duration::from_secs(3600);
+const LIFETIME: Duration = Duration::from_hours(1);
 
 /// How long it is believed who reads, before that is looked up anew.
 const BELIEVED: Duration = Duration::from_secs(2);
@@ -202,7 +202,6 @@ impl Reader {
     }
 
     /// The text of those events that are the reader's to see; none when the reader may not go on.
-    #[expect(clippy::option_option, reason = "nothing to tell is not the end")]
     async fn told(&mut self, events: &[std::sync::Arc<Event>]) -> Option<Option<Bytes>> {
         let wanted: Vec<_> = events.iter().filter(|event| self.types.wants(event.kind)).collect();
         if wanted.is_empty() {
@@ -211,11 +210,13 @@ impl Reader {
         self.known().await?;
         let now = self.app.clock.now();
         let mut text = String::new();
-        for event in wanted.into_iter().filter(|e| e.about.visible_to(&self.caller, now)) {
+        for event in wanted {
+            let Some(json) = event.json_to(&self.caller, now) else { continue };
             let tenant = self.caller.tenant;
             let id = Position::at(event).sealed(&self.app, tenant, event.hash).ok()?;
             let kind = event.kind.name();
-            text.push_str(&format!("id: {id}\nevent: {kind}\ndata: {}\n\n", event.json));
+            // Writing to a String cannot fail.
+            let _ = write!(text, "id: {id}\nevent: {kind}\ndata: {json}\n\n");
         }
         Some((!text.is_empty()).then(|| Bytes::from(text)))
     }

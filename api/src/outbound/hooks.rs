@@ -151,9 +151,13 @@ fn send(
         request = request.header(name, value);
     }
     let request = request.body(body).map_err(|_malformed| Failure("the address is not one"))?;
-    let mut response = agent.run(request).map_err(|error| match error {
-        ureq::Error::Other(inner) if inner.is::<Inside>() => REFUSED,
-        error => failure(&error),
+    let mut response = agent.run(request).map_err(|error| {
+        if let ureq::Error::Other(inner) = &error
+            && inner.is::<Inside>()
+        {
+            return REFUSED;
+        }
+        failure(&error)
     })?;
     let status = response.status().as_u16();
     let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok());

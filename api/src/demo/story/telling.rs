@@ -172,7 +172,7 @@ impl Story {
                 let kind = format!("event {}", text(event, "/type"));
                 self.driver.record(&kind, &Value::Null, event);
             }
-            if page["more"] == false {
+            if page.get("more") == Some(&Value::Bool(false)) {
                 return Ok(());
             }
             cursor = format!("&cursor={}", text(&page, "/next"));

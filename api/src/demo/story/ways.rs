@@ -75,7 +75,10 @@ impl Story {
         let path = "/api/v1/me/wechat/subscriptions".to_owned();
         let answer = json!({ "results": { "tmpl-accepted": "accept" } });
         let call = post("jumin", "answer_subscriptions", path.clone(), answer);
-        self.driver.step(call, |a| format!("剩余 {} 次", a["items"][0]["remaining"]))?;
+        self.driver.step(call, |a| {
+            let left = a.pointer("/items/0/remaining").and_then(Value::as_i64);
+            format!("剩余 {} 次", left.unwrap_or_default())
+        })?;
         self.driver.step(get("jumin", "list_subscriptions", path), |_| String::new())?;
         Ok(())
     }
