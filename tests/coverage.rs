@@ -558,7 +558,7 @@ fn right(city: &City, operation: &str) -> Option<Right> {
         }
         "close_campaign" => campaign(city, "/close", json!({})),
         "list_events" => list("events?limit=1"),
-        "stream_events" => list("events/stream?seconds=0"),
+        "get_event_stream" => list("events/stream?seconds=0"),
         "list_event_types" => list("event_types"),
         "create_webhook" => ("/api/v1/webhooks".to_owned(), hook(city)),
         "list_webhooks" => list("webhooks"),
@@ -578,7 +578,7 @@ fn right(city: &City, operation: &str) -> Option<Right> {
         "get_delivery" => list(&format!("deliveries/{}", delivered(city))),
         "replay_delivery" => (format!("/api/v1/deliveries/{}/replay", delivered(city)), json!({})),
         "list_messages" => list("me/messages"),
-        "count_messages" => list("me/messages/unread"),
+        "get_unread_count" => list("me/messages/unread"),
         "read_messages" => ("/api/v1/me/messages/read".to_owned(), json!({})),
         "get_message_preferences" => list("me/message_preferences"),
         "set_message_preferences" => ("/api/v1/me/message_preferences".to_owned(), json!({})),
@@ -866,6 +866,8 @@ fn every_operation_survives_everybody(city: &City) {
         let path =
             path.replace("{id}", id).replace("{unit_id}", &unit).replace("{secret_id}", &unit);
         let path = path.replace("{form_id}", &unit);
+        // A stream that ends when everything there is was told.
+        let path = path.replace("/stream", "/stream?seconds=0");
         let everybody = COLUMNS.iter().map(|(account, ..)| account);
         for account in everybody.chain(STRANGERS.iter().map(|(account, _)| account)) {
             for body in [json!({}), json!({ "id": 1, "reason": null, "text": [] })] {

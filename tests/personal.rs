@@ -281,6 +281,7 @@ fn crawl(city: &City, by: &str, report: &str, case: &str, secrets: &[&str]) -> u
         let path = path.replace("{kind}", "privacy").replace("{form_id}", &unit);
         let path = match operation["operationId"].as_str().unwrap() {
             "locate_area" => format!("{path}?lng=110.005&lat=30.005"),
+            "get_event_stream" => format!("{path}?seconds=0"),
             "get_privacy_notice" => format!("{path}?tenant=9901"),
             _ => path,
         };

@@ -69,6 +69,7 @@ fn spelt(kind: &str, engine: Engine) -> String {
         "Moment" => ("integer", "timestamptz"),
         "Doc" | "Text" => ("text", "text"),
         "BigInt" => ("integer", "int8"),
+        "Integer" => ("integer", "int4"),
         "SmallInt" => ("integer", "int2"),
         other => panic!("a type nobody spelt: {other}"),
     };

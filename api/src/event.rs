@@ -384,7 +384,7 @@ pub struct EventsView {
 const WINDOWS: usize = 4;
 const WINDOW: i64 = 500;
 
-/// Reads the feed of events: complete, without gaps, in the order of their commits.
+/// Reads the feed of events, complete and in the order of their commits.
 ///
 /// 事件拉取：按提交先后给出辖区内的全部事件，不重不漏；`next` 保存好，下次从那里继续，随时可重读。
 #[utoipa::path(tag = "events", params(ListEvents), responses((status = 200, body = EventsView)))]

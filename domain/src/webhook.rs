@@ -1,6 +1,7 @@
 //! Webhooks: whether a server of somebody else is sent events, and which addresses may be one.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+// Addresses as values: nothing is asked over them here.
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 

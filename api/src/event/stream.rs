@@ -49,7 +49,7 @@ const WINDOW: i64 = 200;
 
 /// Registers the operation of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(stream_events);
+    config.service(get_event_stream);
 }
 
 /// Which events to stream.
@@ -94,7 +94,7 @@ struct Reader {
     responses((status = 200, content_type = "text/event-stream", body = String))
 )]
 #[get("/events/stream")]
-async fn stream_events(
+async fn get_event_stream(
     app: Data<App>,
     request: HttpRequest,
     caller: Caller,

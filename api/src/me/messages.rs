@@ -33,7 +33,7 @@ use crate::{
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(list_messages)
-        .service(count_messages)
+        .service(get_unread_count)
         .service(read_messages)
         .service(get_message_preferences)
         .service(set_message_preferences)
@@ -131,7 +131,7 @@ const COUNTED: i64 = 100;
 /// 未读消息数（最多数到 100）。
 #[utoipa::path(tag = "me", responses((status = 200, body = UnreadView)))]
 #[get("/me/messages/unread")]
-async fn count_messages(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
+async fn get_unread_count(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
     let (tenant, person) = (caller.tenant, caller.person);
     let count = move |db: &mut Db| message::unread(db, tenant, person, COUNTED);
     let unread = app.store.read(count).await?;

@@ -146,7 +146,7 @@ impl Story {
                 .collect::<Vec<_>>()
                 .join("；")
         })?;
-        let count = get("chengguan", "count_messages", "/api/v1/me/messages/unread".to_owned());
+        let count = get("chengguan", "get_unread_count", "/api/v1/me/messages/unread".to_owned());
         self.driver.step(count, |a| format!("未读 {}", a["unread"]))?;
         let read = "/api/v1/me/messages/read".to_owned();
         self.driver.step(post("chengguan", "read_messages", read, json!({})), |_| String::new())?;
