@@ -143,7 +143,7 @@ impl Kept for Media {
     fn write(change: Change<Self>) -> Write {
         Write::Media(Box::new(change))
     }
-    /// Of others' files it is what names them that says who may know: [`crate::media::look`].
+    /// Of others' files it is what names them that says who may know (`media.rs`).
     fn visible(&self, actor: &Actor, _: Instant) -> bool {
         self.by == actor.person
     }
