@@ -502,11 +502,11 @@ fn right(city: &City, operation: &str) -> Option<Right> {
         "record_visit" => planned(city, "/record", json!({ "outcome": "met" })),
         "cancel_visit" => planned(city, "/cancel", reason()),
         "upload_media" => ("/api/v1/media".to_owned(), json!({ "photo": true })),
-        "begin_media_upload" => ("/api/v1/media/uploads".to_owned(), json!({ "bytes": 1097 })),
+        "begin_media_upload" => ("/api/v1/media_uploads".to_owned(), json!({ "bytes": 1097 })),
         "get_media_upload" | "append_media_upload" => {
             let begun = json!({ "bytes": 1097 });
-            let begun = city.by("worker").post("/api/v1/media/uploads", &begun).done();
-            let path = format!("/api/v1/media/uploads/{}", text(&begun, "/id"));
+            let begun = city.by("worker").post("/api/v1/media_uploads", &begun).done();
+            let path = format!("/api/v1/media_uploads/{}", text(&begun, "/id"));
             if operation == "get_media_upload" {
                 (path, Value::Null)
             } else {

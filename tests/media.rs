@@ -520,9 +520,9 @@ fn a_file_comes_in_pieces(city: &City) {
     let bytes = image("ok/street_pothole_example.jpg");
     let (id, sha256) = (key(), Hash::of(&bytes).hex());
     let wanted = json!({ "id": id, "bytes": bytes.len(), "sha256": sha256 });
-    let begun = city.by("worker").post("/api/v1/media/uploads", &wanted).done();
+    let begun = city.by("worker").post("/api/v1/media_uploads", &wanted).done();
     assert_eq!((&begun["offset"], &begun["complete"]), (&json!(0), &json!(false)));
-    let path = format!("/api/v1/media/uploads/{id}");
+    let path = format!("/api/v1/media_uploads/{id}");
     let append = |by: &str, from: usize, to: usize| {
         let call = city.by(by).call("POST", &format!("{path}/append"));
         call.header("Upload-Offset", &from.to_string()).bytes(bytes[from..to].to_vec()).send()
@@ -538,9 +538,9 @@ fn a_file_comes_in_pieces(city: &City) {
     append("verifier", 100_000, 100_001).problem(404, "not_found");
     city.by("verifier").get(&path).problem(404, "not_found");
     // Beginning again changes nothing; as something else it is refused.
-    assert_eq!(city.by("worker").post("/api/v1/media/uploads", &wanted).done()["offset"], 100_000);
+    assert_eq!(city.by("worker").post("/api/v1/media_uploads", &wanted).done()["offset"], 100_000);
     let other = json!({ "id": id, "bytes": 7 });
-    let other = city.by("worker").post("/api/v1/media/uploads", &other);
+    let other = city.by("worker").post("/api/v1/media_uploads", &other);
     other.problem(422, "idempotency_key_reused");
     assert_eq!(append("worker", 100_000, 200_000).done()["offset"], 200_000);
     let last = append("worker", 200_000, bytes.len()).done();
@@ -554,8 +554,8 @@ fn a_file_comes_in_pieces(city: &City) {
     // Damaged on its way: refused and forgotten.
     let id = key();
     let wanted = json!({ "id": id, "bytes": bytes.len(), "sha256": Hash::of(b"x").hex() });
-    city.by("worker").post("/api/v1/media/uploads", &wanted).done();
-    let path = format!("/api/v1/media/uploads/{id}");
+    city.by("worker").post("/api/v1/media_uploads", &wanted).done();
+    let path = format!("/api/v1/media_uploads/{id}");
     let call = city.by("worker").call("POST", &format!("{path}/append"));
     let all = call.header("Upload-Offset", "0").bytes(bytes.clone()).send();
     all.problem(422, "checksum_mismatch");
@@ -565,7 +565,7 @@ fn a_file_comes_in_pieces(city: &City) {
         [(0_u64, 422, "media_unacceptable"), (1 << 40, 413, "payload_too_large")]
     {
         let wanted = json!({ "bytes": bytes });
-        city.by("worker").post("/api/v1/media/uploads", &wanted).problem(status, code);
+        city.by("worker").post("/api/v1/media_uploads", &wanted).problem(status, code);
     }
     let call = city.by("worker").call("POST", &format!("{path}/append"));
     call.header("Upload-Offset", "many").bytes("x").send().problem(404, "not_found");
@@ -581,8 +581,8 @@ fn what_nothing_names_expires(city: &City) {
     let (_, named) = reported(city, "resident");
     let unused = photo(city, "resident", &fresh(11));
     let begun = json!({ "bytes": 1000 });
-    let begun = city.by("worker").post("/api/v1/media/uploads", &begun).done();
-    let upload = format!("/api/v1/media/uploads/{}", text(&begun, "/id"));
+    let begun = city.by("worker").post("/api/v1/media_uploads", &begun).done();
+    let upload = format!("/api/v1/media_uploads/{}", text(&begun, "/id"));
     let call = city.by("worker").call("POST", &format!("{upload}/append"));
     call.header("Upload-Offset", "0").bytes("ten bytes!").send().done();
     swept(city);

@@ -116,7 +116,7 @@ pub(super) fn cutoff(now: domain::Instant) -> domain::Instant {
 ///
 /// 分段上传（一）：先说明文件大小，再逐段上传；同一编号重复开始得到当前进度。一天内未完成的自动清除。
 #[utoipa::path(tag = "media", request_body = BeginUploadBody, responses((status = 201, body = UploadView)))]
-#[post("/media/uploads")]
+#[post("/media_uploads")]
 async fn begin_media_upload(
     app: Data<App>,
     caller: Caller,
@@ -162,7 +162,7 @@ async fn begin_media_upload(
     if upload.by != person || upload.bytes != wanted.bytes || upload.sha256 != wanted.sha256 {
         return Err(Problem::new(Code::IdempotencyKeyReused));
     }
-    let location = format!("/api/v1/media/uploads/{id}");
+    let location = format!("/api/v1/media_uploads/{id}");
     let mut answer = HttpResponse::Created();
     answer.insert_header(("Location", location));
     Ok(UploadView::of(&upload).answer(answer))
@@ -194,7 +194,7 @@ async fn under_way(app: &App, caller: &Caller, id: MediaId) -> Reply<Option<Uplo
 ///
 /// 分段上传（二）：查询进度，断网后从 `offset` 继续。
 #[utoipa::path(tag = "media", responses((status = 200, body = UploadView)))]
-#[get("/media/uploads/{id}")]
+#[get("/media_uploads/{id}")]
 async fn get_media_upload(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
     let id = MediaId(id.0);
     if let Some(upload) = under_way(&app, &caller, id).await? {
@@ -229,7 +229,7 @@ fn offset(headers: &HeaderMap) -> Reply<i64> {
 /// 分段上传（三）：正文为一段字节，`Upload-Offset` 为起点，每段不超过 8 MiB；起点不对时返回 409 和应从哪里继续。
 /// 最后一段到齐后校验并生成文件。
 #[utoipa::path(tag = "media", params(OffsetHeader), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = UploadView)))]
-#[post("/media/uploads/{id}/append")]
+#[post("/media_uploads/{id}/append")]
 async fn append_media_upload(
     app: Data<App>,
     request: HttpRequest,

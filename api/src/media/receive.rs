@@ -195,8 +195,8 @@ fn full(error: std::io::Error) -> Problem {
 pub(super) fn too_large(most: u64) -> Problem {
     Problem::new(Code::PayloadTooLarge)
         .detail(
-            format!("文件超过 {most} 字节；照片不超过 20 MB，更大的录音和视频请分段上传（POST /media/uploads）。"),
-            format!("The file exceeds {most} bytes; larger sounds and videos come in pieces (POST /media/uploads)."),
+            format!("文件超过 {most} 字节；照片不超过 20 MB，更大的录音和视频请分段上传（POST /media_uploads）。"),
+            format!("The file exceeds {most} bytes; larger sounds and videos come in pieces (POST /media_uploads)."),
         )
         .with("max_bytes", most)
 }

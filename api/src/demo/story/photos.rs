@@ -99,10 +99,10 @@ impl Story {
         let bytes = road(true)?;
         let (first, second) = bytes.split_at(bytes.len() / 2);
         let body = json!({ "id": new_id(), "bytes": bytes.len() });
-        let path = "/api/v1/media/uploads".to_owned();
+        let path = "/api/v1/media_uploads".to_owned();
         let call = Call { expect: 201, ..post("wangge-1", "begin_media_upload", path, body) };
         let begun = self.driver.step(call, |_| "大文件分段上传".to_owned())?;
-        let path = format!("/api/v1/media/uploads/{}", text(&begun, "/id"));
+        let path = format!("/api/v1/media_uploads/{}", text(&begun, "/id"));
         self.driver.append("wangge-1", &path, 0, first)?;
         self.driver.step(get("wangge-1", "get_media_upload", path.clone()), |a| {
             let offset = a.get("offset").unwrap_or(&Value::Null);
