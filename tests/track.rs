@@ -104,7 +104,13 @@ fn points_are_taken_with_consent_in_the_window_and_refused_one_by_one_otherwise(
     let paused = city.now();
     city.advance(Duration::minutes(1));
     let resting = send(city, &id, &[point(30, paused)]).done();
-    assert_eq!(reasons(&resting), ["paused"]);
+    assert_eq!((&resting["items"][0]["result"], &resting["later"]), (&json!("later"), &json!(1)));
+    assert_eq!(reasons(&resting), ["resting"], "what ended the rest may still be on its way");
+    city.advance(Duration::minutes(5));
+    city.by("worker").post(&format!("/api/v1/patrols/{id}/resume"), &json!({})).done();
+    let rested = send(city, &id, &[point(30, paused), point(31, city.now())]).done();
+    assert_eq!(each(&rested, "/result"), ["refused", "stored"]);
+    assert_eq!(reasons(&rested), ["paused"]);
     let path = format!("/api/v1/patrols/{id}/points");
     let body = json!({ "points": points(40..41, began) });
     city.by("verifier").post(&path, &body).problem(422, "not_your_patrol");

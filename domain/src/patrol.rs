@@ -365,6 +365,8 @@ pub enum Outside {
     Window,
     /// Whoever walks rested.
     Paused,
+    /// Whoever walks rests, as far as is known; what ended the rest may still be on its way.
+    Resting,
 }
 
 impl Patrol {
@@ -425,7 +427,7 @@ impl Patrol {
                 && self.window.holds(at)
                 && self.status.run().is_some_and(|run| run.last() <= at) =>
             {
-                Err(Outside::Paused)
+                Err(Outside::Resting)
             }
             _ => Err(Outside::Window),
         }

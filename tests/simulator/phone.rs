@@ -274,16 +274,7 @@ impl<'c> Phone<'c> {
         let mut parcels = Vec::new();
         let mut items = self.waiting();
         items.truncate(1 + chance.below(8));
-        let rests = self.waiting();
         for (walk, one) in self.walks.iter().enumerate() {
-            // While the server knows of a rest and not of its end, it takes no points after it.
-            let rest = |item: &Value| {
-                let of = item["path"]["id"] == json!(one.patrol);
-                of && (item["operation"] == "pause_patrol" || item["operation"] == "resume_patrol")
-            };
-            if rests.iter().any(rest) {
-                continue;
-            }
             for _ in 0..chance.below(4) {
                 if let Some(batch) = one.packs(chance) {
                     parcels.push(Parcel::Points { walk, batch, zipped: chance.percent(30) });
@@ -382,8 +373,8 @@ impl<'c> Phone<'c> {
                 let path = format!("/api/v1/patrols/{}/points", walk.patrol);
                 let key = chance.id();
                 let answer = self.asks(line, &path, &walk.body(batch), (key, *zipped))?;
-                let stored = answer.as_ref().map(|answer| none_refused(answer).map(|()| key));
-                Ok(stored.transpose()?.into_iter().collect())
+                let stored = answer.as_ref().map(none_refused).transpose()?.unwrap_or_default();
+                Ok(stored.then_some(key).into_iter().collect())
             }
         }
     }
@@ -466,8 +457,9 @@ fn through(answer: &Value) -> Done<Vec<Uuid>> {
     for one in answer["items"].as_array().into_iter().flatten() {
         match one["outcome"].as_str().unwrap_or_default() {
             "done" | "already" => {
-                none_refused(&one["answer"])?;
-                done.extend(id(one));
+                if none_refused(&one["answer"])? {
+                    done.extend(id(one));
+                }
             }
             "later" | "held" => {}
             _ => return Err(format!("refused: {one:#}")),
@@ -476,10 +468,10 @@ fn through(answer: &Value) -> Done<Vec<Uuid>> {
     Ok(done)
 }
 
-/// No point may be refused.
-fn none_refused(answer: &Value) -> Done {
+/// No point may be refused; answers whether none has to come again, after the end of a rest.
+fn none_refused(answer: &Value) -> Done<bool> {
     match answer["refused"].as_u64() {
-        None | Some(0) => Ok(()),
+        None | Some(0) => Ok(answer["later"].as_u64().unwrap_or_default() == 0),
         Some(_) => Err(format!("points are refused: {answer}")),
     }
 }

@@ -102,10 +102,11 @@ pub struct PointsBody {
 pub struct PointResult {
     /// Its number.
     seq: u32,
-    /// `stored`, `already` when it was known, or `refused`.
+    /// `stored`, `already` when it was known, `refused`, or `later`: the same point may be taken
+    /// once what ended a rest has arrived.
     #[schema(example = "stored")]
     result: &'static str,
-    /// Why it was refused.
+    /// Why it was not taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = view::point_refusal_or_null)]
     reason: Option<&'static str>,
@@ -123,6 +124,8 @@ pub struct PointsView {
     already: usize,
     /// How many were refused; they need not be sent again.
     refused: usize,
+    /// How many are to be sent again, after the command that ended the rest.
+    later: usize,
     /// Each point, in the order it was sent.
     items: Vec<PointResult>,
 }
@@ -139,7 +142,7 @@ impl Fate {
     /// Whether it could be another by a patrol or a consent that changed since.
     fn rests_on_state(self) -> bool {
         use Refused as R;
-        let moving = [R::OutsideWindow, R::Paused, R::NoConsent, R::ConsentWithdrawn];
+        let moving = [R::OutsideWindow, R::Paused, R::Resting, R::NoConsent, R::ConsentWithdrawn];
         matches!(self, Self::Refused(why) if moving.contains(&why))
     }
 }
@@ -150,15 +153,21 @@ impl PointsView {
             let (result, reason) = match fate {
                 Fate::Stored => ("stored", None),
                 Fate::Already => ("already", None),
-                Fate::Refused(why) => ("refused", Some(*why)),
+                Fate::Refused(why) if why.is_final() => ("refused", Some(*why)),
+                Fate::Refused(why) => ("later", Some(*why)),
             };
             let (reason, reason_label) = (reason.map(Refused::name), reason.map(Refused::label));
             PointResult { seq: fix.seq, result, reason, reason_label }
         };
         let items: Vec<PointResult> = sent.iter().zip(fates).map(result).collect();
         let count = |result| items.iter().filter(|item| item.result == result).count();
-        let (stored, already, refused) = (count("stored"), count("already"), count("refused"));
-        Self { stored, already, refused, items }
+        Self {
+            stored: count("stored"),
+            already: count("already"),
+            refused: count("refused"),
+            later: count("later"),
+            items,
+        }
     }
 }
 
@@ -203,7 +212,7 @@ impl Walkers {
 /// Takes points of one's own patrol.
 ///
 /// 上传轨迹点：每批最多 2000 点，可以迟到、乱序、重复，可用 gzip 压缩；按序号去重，逐点回答
-/// stored / already / refused。只接受声明时段内、本人同意期间的点；异常点照存，读取时标记原因。
+/// stored / already / refused / later（暂停尚未结束，继续后再传）。只接受声明时段内、本人同意期间的点；异常点照存，读取时标记原因。
 #[utoipa::path(
     tag = "patrols",
     request_body(content = PointsBody, content_type = "application/json"),

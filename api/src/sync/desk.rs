@@ -243,7 +243,7 @@ fn held(waits: Option<&Vec<usize>>, views: &[Option<ItemView>]) -> Option<Vec<Uu
 
 /// What a list needs of a view.
 fn brief(view: Value) -> Value {
-    const KEPT: [&str; 15] = [
+    const KEPT: [&str; 16] = [
         "id",
         "number",
         "seq",
@@ -260,6 +260,7 @@ fn brief(view: Value) -> Value {
         "stored",
         "already",
         "refused",
+        "later",
     ];
     let Value::Object(members) = view else { return view };
     let kept = members.into_iter().filter(|(name, _)| KEPT.contains(&name.as_str()));

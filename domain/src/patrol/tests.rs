@@ -64,7 +64,7 @@ fn after(patrol: Patrol, event: &Event) -> Patrol {
 fn points_are_taken_while_it_is_under_way_and_not_in_rests() {
     let paused = after(patrol(), &Event::Paused { at: moment(60) });
     assert_eq!(paused.takes_point(at(59)), Ok(()));
-    assert_eq!(paused.takes_point(at(61)), Err(Outside::Paused));
+    assert_eq!(paused.takes_point(at(61)), Err(Outside::Resting), "its end may be on its way");
     let resumed = after(paused, &Event::Resumed { at: moment(90) });
     assert_eq!(resumed.takes_point(at(75)), Err(Outside::Paused));
     assert_eq!(resumed.takes_point(at(91)), Ok(()));

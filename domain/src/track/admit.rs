@@ -28,6 +28,8 @@ named! {
         OutsideWindow = "outside_window", "不在巡查时段";
         /// While whoever walks rested.
         Paused = "paused", "暂停期间";
+        /// Whoever walks rests, as far as is known: not final, what ended the rest comes first.
+        Resting = "resting", "暂停尚未结束";
         /// Nobody agreed to it then.
         NoConsent = "no_consent", "未同意采集轨迹";
         /// The consent was taken back before.
@@ -38,6 +40,13 @@ named! {
         SeqReused = "seq_reused", "序号已被其他点使用";
         /// The patrol has as many points as it may have.
         TrackFull = "track_full", "轨迹点已满";
+    }
+}
+
+impl Refused {
+    /// Whether the same point will be refused whenever it is sent again.
+    pub fn is_final(self) -> bool {
+        self != Self::Resting
     }
 }
 
@@ -105,6 +114,7 @@ impl Open<'_> {
         patrol.takes(&self.times, at).map_err(|outside| match outside {
             Outside::Window => Refused::OutsideWindow,
             Outside::Paused => Refused::Paused,
+            Outside::Resting => Refused::Resting,
         })?;
         answers.stand(at)?;
         Ok(fix)
