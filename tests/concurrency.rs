@@ -14,6 +14,7 @@ on_both! {
     of_sixteen_who_decide_on_a_report_one_does,
     remarks_of_many_all_land,
     one_key_sent_sixteen_times_is_one_entry,
+    one_queue_sent_by_four_at_once_is_refused_to_none,
     one_new_report_sent_sixteen_times_is_one_report,
     one_account_registered_by_eight_is_one_person,
     a_stale_version_is_refused,
@@ -121,6 +122,32 @@ fn one_key_sent_sixteen_times_is_one_entry(city: &City) {
     assert_eq!(count(&answers), HashMap::from([(200, MANY)]));
     assert!(answers.iter().all(|answer| answer.text == answers[0].text));
     assert_eq!(city.case("leader", &case)["seq"], 3);
+}
+
+/// Steps that are possible by turns: no copy of one may hear that it is not possible any more.
+fn one_queue_sent_by_four_at_once_is_refused_to_none(city: &City) {
+    let patrol = key();
+    let item = |operation: &str, path: &Value, body: &Value| json!({ "id": key(), "operation": operation, "path": path, "body": body });
+    let body = json!({ "id": patrol, "area_id": city.area(seed::GRID), "purpose": "routine",
+        "until": city.now() + chrono::Duration::hours(2) });
+    let mut items = vec![item("begin_patrol", &json!({}), &body)];
+    for _ in 0..20 {
+        for turn in ["pause_patrol", "resume_patrol"] {
+            items.push(item(turn, &json!({ "id": patrol }), &json!({})));
+        }
+    }
+    let body = json!({ "sent_at": city.now(), "items": items });
+    let answers = at_once(4, |_| city.by("worker").post("/api/v1/sync", &body).done());
+    for answer in &answers {
+        for one in answer["items"].as_array().unwrap() {
+            let outcome = text(one, "/outcome");
+            assert!(["done", "already", "later", "held"].contains(&outcome.as_str()), "{one:#}");
+        }
+    }
+    let last = city.by("worker").post("/api/v1/sync", &body).done();
+    assert!(last["items"].as_array().unwrap().iter().all(|one| one["outcome"] == "already"));
+    let shown = city.by("worker").get(&format!("/api/v1/patrols/{patrol}")).done();
+    assert_eq!(shown["seq"], 41);
 }
 
 fn one_new_report_sent_sixteen_times_is_one_report(city: &City) {

@@ -1,7 +1,11 @@
 //! How every command runs, whatever its flow: look whether it was seen, load, decide, commit,
 //! and answer; or rebuild the answer that was given the first time.
 
-use std::{pin::Pin, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    pin::Pin,
+    sync::Arc,
+};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use domain::{
@@ -14,7 +18,8 @@ use domain::{
     flow::Context,
     form::Form,
     household::Household,
-    id::CommandId,
+    id::{CommandId, TenantId},
+    journal::Entry,
     media::Media,
     patrol::Patrol,
     patrol_plan::PatrolPlan,
@@ -231,13 +236,16 @@ pub async fn step_with<F: Kept, T: Send + 'static>(
     let world = app.world(tenant)?;
     for _ in 0..ATTEMPTS {
         let also = also.clone();
+        // The state before the answer: a twin of this command that is not seen now had not moved
+        // the state either, and what is refused is refused by a state without it.
+        let stored = app.store.look::<F>(tenant, id).await?;
         let load = move |db: &mut Db| Ok((journal::seen(db, tenant, request.command)?, also(db)?));
         let (seen, extra) = app.store.read(load).await?;
         if let Some(seen) = seen {
             return answer_again(app, caller, request, seen).await;
         }
         let now = app.clock.now();
-        let stored = seen_by(app.store.look::<F>(tenant, id).await?, caller, now)?;
+        let stored = seen_by(stored, caller, now)?;
         asked.if_match.check(stored.seq)?;
         let (change, more) = decide(&stored, &extra, world.context_of(caller, now))?;
         match commit(app, caller, change, more).await? {
@@ -383,4 +391,26 @@ async fn answer_again<F: Kept>(
     let stored =
         app.store.read(move |db| journal::at::<F>(db, tenant, seen.flow, seen.seq)).await?;
     stored.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// The flows of one kind some entries are about; what cannot be read is left out.
+pub async fn present<F: Tabled>(
+    app: &App,
+    tenant: TenantId,
+    entries: &[(i64, Entry)],
+) -> Result<HashMap<Uuid, Arc<Stored<F>>>, StoreError> {
+    let of_kind = entries.iter().filter(|(_, entry)| entry.flow == F::KIND);
+    let ids: BTreeSet<Uuid> = of_kind.map(|(_, entry)| entry.flow_id).collect();
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let mut present = HashMap::with_capacity(ids.len());
+    for (id, found) in ids.iter().zip(app.store.look_all::<F>(tenant, &ids).await) {
+        match found {
+            Ok(found) => present.extend(found.map(|found| (*id, found))),
+            Err(StoreError::Inconsistent(why)) => {
+                tracing::error!(flow = %id, why, "a flow cannot be read");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(present)
 }

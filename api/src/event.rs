@@ -21,7 +21,7 @@ use domain::{
     change::Stored,
     happening::{self, Happening},
     id::{PersonId, TenantId},
-    journal::{Entry, FlowKind, Hash},
+    journal::{Entry, Hash},
     patrol::Patrol,
     report::Report,
 };
@@ -35,6 +35,7 @@ use uuid::Uuid;
 use self::cursor::Position;
 use crate::{
     auth::Caller,
+    engine::present,
     page::Limit,
     params::Query,
     problem::{Code, Problem, Reply},
@@ -113,23 +114,20 @@ pub enum About {
 }
 
 impl About {
-    async fn find(app: &App, tenant: TenantId, entry: &Entry) -> Result<Option<Self>, StoreError> {
-        let (store, id) = (&app.store, entry.flow_id);
-        Ok(match entry.flow {
-            FlowKind::Report => store.look::<Report>(tenant, id).await?.map(Self::Report),
-            FlowKind::Case => store.look::<Case>(tenant, id).await?.map(Self::Case),
-            FlowKind::Patrol => store.look::<Patrol>(tenant, id).await?.map(Self::Patrol),
-            FlowKind::Person
-            | FlowKind::Areas
-            | FlowKind::Policy
-            | FlowKind::PatrolPlan
-            | FlowKind::Household
-            | FlowKind::Visit
-            | FlowKind::Campaign
-            | FlowKind::Form
-            | FlowKind::Media
-            | FlowKind::ContentReview => None,
-        })
+    /// What some entries are about.
+    async fn all(
+        app: &App,
+        tenant: TenantId,
+        entries: &[(i64, Entry)],
+    ) -> Result<HashMap<Uuid, Self>, StoreError> {
+        let mut all = HashMap::new();
+        let reports = present(app, tenant, entries).await?;
+        all.extend(reports.into_iter().map(|(id, report)| (id, Self::Report(report))));
+        let cases = present(app, tenant, entries).await?;
+        all.extend(cases.into_iter().map(|(id, case)| (id, Self::Case(case))));
+        let patrols = present(app, tenant, entries).await?;
+        all.extend(patrols.into_iter().map(|(id, patrol)| (id, Self::Patrol(patrol))));
+        Ok(all)
     }
 
     /// Whether this actor may know of it.
@@ -265,20 +263,13 @@ pub async fn after(
     let entries = app.store.read(move |db| journal::after(db, tenant, position, window)).await?;
     let until = entries.last().map(|(position, _)| *position);
     let more = i64::try_from(entries.len()) == Ok(window);
-    let mut known: HashMap<Uuid, Option<About>> = HashMap::new();
-    let mut events = Vec::new();
-    for (position, entry) in &entries {
-        let about = if let Some(about) = known.get(&entry.flow_id) {
-            about.clone()
-        } else {
-            let about = About::find(app, tenant, entry).await?;
-            known.insert(entry.flow_id, about.clone());
-            about
-        };
-        if let Some(about) = about {
-            events.extend(told(*position, entry, &about));
-        }
-    }
+    let known = About::all(app, tenant, &entries).await?;
+    let about = |(position, entry): &(i64, Entry)| Some((*position, known.get(&entry.flow_id)?));
+    let events = entries
+        .iter()
+        .filter_map(|one| about(one).map(|(position, about)| told(position, &one.1, about)))
+        .flatten()
+        .collect();
     Ok(Stretch { events, until, more })
 }
 
@@ -380,9 +371,9 @@ pub struct EventsView {
     more: bool,
 }
 
-/// How many entries of the feed are looked at for one answer at most, and at once.
-const WINDOWS: usize = 4;
-const WINDOW: i64 = 500;
+/// How many entries of the feed are looked at for one answer: first as many as events are wanted,
+/// and more each time, because whoever sees little has to read far.
+const WINDOWS: [i64; 4] = [1, 4, 5, 10];
 
 /// Reads the feed of events, complete and in the order of their commits.
 ///
@@ -396,7 +387,8 @@ async fn list_events(
 ) -> Reply<HttpResponse> {
     let ListEvents { cursor, from_now, limit, types } = params.0;
     let (tenant, types) = (caller.tenant, types.unwrap_or_default());
-    let limit = usize::from(limit.unwrap_or_default().get());
+    let wanted = limit.unwrap_or_default().get();
+    let (limit, wanted) = (usize::from(wanted), i64::from(wanted) + 1);
     let mut position = match cursor {
         Some(text) => Position::read(&app, tenant, &text).await?,
         None if from_now == Some(true) => Position::end(&app, tenant).await?,
@@ -404,9 +396,9 @@ async fn list_events(
     };
     let mut items: Vec<EventView> = Vec::new();
     let mut more = true;
-    for _ in 0..WINDOWS {
+    for window in WINDOWS {
         // The entry it stands in is looked at again: only a part of it may have been told.
-        let stretch = after(&app, tenant, position.whole_before(), WINDOW).await?;
+        let stretch = after(&app, tenant, position.whole_before(), window * wanted).await?;
         let now = app.clock.now();
         let (mut full, from) = (false, position);
         for event in stretch.events.iter().filter(|event| from.is_before(event)) {

@@ -2,14 +2,15 @@
 //! every event, whichever replica does it, because how far the feed was read is written down with
 //! what came of it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use domain::{
     Instant,
     actor::Permission,
     case::Case,
+    change::Stored,
     delivery::State,
-    id::{PersonId, TenantId},
+    id::{AreaId, PersonId, TenantId},
     journal::{Entry, FlowKind, Hash},
     notice::{self, Notice, NoticeKind, Preferences, To},
     person::Person,
@@ -22,9 +23,11 @@ use persistence::{
     message::{self, Made, Message},
     post,
 };
+use serde::de::DeserializeOwned;
 use serde_json::json;
+use uuid::Uuid;
 
-use crate::{channel, state::App, world::World};
+use crate::{channel, engine, state::App, world::World};
 
 /// How many entries are looked at once.
 const WINDOW: i64 = 200;
@@ -51,6 +54,7 @@ async fn stretch(app: &App, world: &World) -> Result<u64, StoreError> {
     let (from, entries) = app.store.read(look).await?;
     let Some((to, _)) = entries.last() else { return Ok(0) };
     let (to, mut making) = (*to, Making::new(app, world));
+    making.looks(tenant, &entries).await?;
     for (position, entry) in &entries {
         making.entry(*position, entry).await?;
     }
@@ -67,6 +71,10 @@ struct Making<'a> {
     now: Instant,
     made: Made,
     preferences: HashMap<PersonId, Preferences>,
+    reports: HashMap<Uuid, Arc<Stored<Report>>>,
+    cases: HashMap<Uuid, Arc<Stored<Case>>>,
+    /// Who answers for a unit with a permission.
+    staff: HashMap<(AreaId, Permission), Vec<Person>>,
 }
 
 impl<'a> Making<'a> {
@@ -77,12 +85,26 @@ impl<'a> Making<'a> {
             now: app.clock.now(),
             made: Made::default(),
             preferences: HashMap::new(),
+            reports: HashMap::new(),
+            cases: HashMap::new(),
+            staff: HashMap::new(),
         }
     }
 
+    /// Looks up what the entries are about, all at once. Of what cannot be read nobody is told; that
+    /// holds up no other message.
+    async fn looks(
+        &mut self,
+        tenant: TenantId,
+        entries: &[(i64, Entry)],
+    ) -> Result<(), StoreError> {
+        self.reports = engine::present(self.app, tenant, entries).await?;
+        self.cases = engine::present(self.app, tenant, entries).await?;
+        Ok(())
+    }
+
     async fn entry(&mut self, position: i64, entry: &Entry) -> Result<(), StoreError> {
-        let notices = self.notices(entry).await?;
-        for (no, notice) in notices.into_iter().enumerate() {
+        for (no, notice) in self.notices(entry).into_iter().enumerate() {
             for person in self.people(&notice.to).await? {
                 if person.id != entry.actor {
                     self.tell((position, no), entry, &notice, &person).await?;
@@ -92,32 +114,34 @@ impl<'a> Making<'a> {
         Ok(())
     }
 
-    async fn notices(&self, entry: &Entry) -> Result<Vec<Notice>, StoreError> {
-        let (store, tenant) = (&self.app.store, entry.tenant);
-        let wrong = |error: serde_json::Error| {
-            StoreError::Inconsistent(format!("journal {}/{}: {error}", entry.flow_id, entry.seq))
+    /// What is to be told of an entry; nothing of one that cannot be read.
+    fn notices(&self, entry: &Entry) -> Vec<Notice> {
+        let notices = match entry.flow {
+            FlowKind::Report => self
+                .reports
+                .get(&entry.flow_id)
+                .map(|report| notices(entry, |event| notice::of_report(&report.state, event))),
+            FlowKind::Case => self
+                .cases
+                .get(&entry.flow_id)
+                .map(|case| notices(entry, |event| notice::of_case(&case.state, event))),
+            FlowKind::Person
+            | FlowKind::Areas
+            | FlowKind::Policy
+            | FlowKind::Patrol
+            | FlowKind::PatrolPlan
+            | FlowKind::Household
+            | FlowKind::Visit
+            | FlowKind::Campaign
+            | FlowKind::Form
+            | FlowKind::Media
+            | FlowKind::ContentReview => None,
         };
-        if entry.flow == FlowKind::Report {
-            let Some(report) = store.look::<Report>(tenant, entry.flow_id).await? else {
-                return Ok(Vec::new());
-            };
-            let events: Vec<domain::report::Event> =
-                serde_json::from_str(&entry.events).map_err(wrong)?;
-            return Ok(events.iter().flat_map(|e| notice::of_report(&report.state, e)).collect());
-        }
-        if entry.flow == FlowKind::Case {
-            let Some(case) = store.look::<Case>(tenant, entry.flow_id).await? else {
-                return Ok(Vec::new());
-            };
-            let events: Vec<domain::case::Event> =
-                serde_json::from_str(&entry.events).map_err(wrong)?;
-            return Ok(events.iter().flat_map(|e| notice::of_case(&case.state, e)).collect());
-        }
-        Ok(Vec::new())
+        notices.unwrap_or_default()
     }
 
     /// Whom a notice is for.
-    async fn people(&self, to: &To) -> Result<Vec<Person>, StoreError> {
+    async fn people(&mut self, to: &To) -> Result<Vec<Person>, StoreError> {
         let tenant = self.world.tenant.id;
         match *to {
             To::Person(id) => {
@@ -128,6 +152,9 @@ impl<'a> Making<'a> {
                 Ok(active.map(|person| person.state.clone()).into_iter().collect())
             }
             To::Unit(unit, permission) => {
+                if let Some(known) = self.staff.get(&(unit, permission)) {
+                    return Ok(known.clone());
+                }
                 let Some(area) = self.world.areas.get(unit) else { return Ok(Vec::new()) };
                 let over = move |db: &mut Db| post::over(db, tenant, unit, MOST);
                 let mut people = self.app.store.read(over).await?;
@@ -137,6 +164,7 @@ impl<'a> Making<'a> {
                     let own = person.grants.iter().any(|g| g.over.id == unit && g.holds(self.now));
                     own && actor.is_some_and(|a| a.may(permission, &area.path, self.now))
                 });
+                self.staff.insert((unit, permission), people.clone());
                 Ok(people)
             }
         }
@@ -209,16 +237,28 @@ impl<'a> Making<'a> {
     }
 }
 
+/// What is to be told of each event of an entry.
+fn notices<E: DeserializeOwned>(entry: &Entry, of: impl Fn(&E) -> Vec<Notice>) -> Vec<Notice> {
+    match serde_json::from_str::<Vec<E>>(&entry.events) {
+        Ok(events) => events.iter().flat_map(of).collect(),
+        Err(error) => {
+            let (flow, seq) = (entry.flow_id, entry.seq);
+            tracing::error!(%flow, seq, %error, "an entry cannot be read; nobody is told of it");
+            Vec::new()
+        }
+    }
+}
+
 /// Tells whoever manages webhooks in the whole tenant that one was stopped.
 pub async fn stopped(
     app: &App,
     tenant: TenantId,
-    webhook: uuid::Uuid,
+    webhook: Uuid,
     (name, why): (&str, &str),
 ) -> Result<Vec<Message>, StoreError> {
     let Some(world) = app.worlds.get(tenant) else { return Ok(Vec::new()) };
     let Some(root) = world.areas.root() else { return Ok(Vec::new()) };
-    let making = Making::new(app, &world);
+    let mut making = Making::new(app, &world);
     let people = making.people(&To::Unit(root.id, Permission::ManageWebhooks)).await?;
     let message = |person: Person| Message {
         person: person.id,

@@ -184,11 +184,44 @@ impl Store {
         tenant: TenantId,
         id: Uuid,
     ) -> Result<Option<Arc<Stored<F>>>> {
+        self.seen(self.looks(tenant, id)?).await
+    }
+
+    /// The present states of flows, in the order asked for, by few queries. One that cannot be
+    /// read hides no other.
+    pub async fn look_all<F: Tabled>(
+        &self,
+        tenant: TenantId,
+        ids: &[Uuid],
+    ) -> Vec<Result<Option<Arc<Stored<F>>>>> {
+        /// How many wait at once: others wait there too.
+        const ABREAST: usize = 100;
+        let mut states = Vec::with_capacity(ids.len());
+        for some in ids.chunks(ABREAST) {
+            let asked: Vec<_> = some.iter().map(|id| self.looks::<F>(tenant, *id)).collect();
+            for looking in asked {
+                states.push(match looking {
+                    Ok(looking) => self.seen(looking).await,
+                    Err(error) => Err(error),
+                });
+            }
+        }
+        states
+    }
+
+    /// Asks for a state.
+    fn looks<F: Tabled>(&self, tenant: TenantId, id: Uuid) -> Result<Looking<F>> {
         let known = self.recall::<F>(tenant, id);
         let seq = known.as_ref().map_or(0, |known| known.seq);
         let (reply, answer) = oneshot::channel();
         let wanted = Wanted { tenant: Id(tenant.0), id: Id(id), seq };
         self.ask(Look { table: F::TABLE, query: query::<F>, wanted, reply })?;
+        Ok(Looking { tenant, id, known, answer })
+    }
+
+    /// Waits for a state that was asked for.
+    async fn seen<F: Tabled>(&self, looking: Looking<F>) -> Result<Option<Arc<Stored<F>>>> {
+        let Looking { tenant, id, known, answer } = looking;
         let Some(found) = answer.await.unwrap_or(Err(StoreError::Closed))? else {
             return Ok(None);
         };
@@ -202,6 +235,14 @@ impl Store {
     pub fn recall<F: Tabled>(&self, tenant: TenantId, id: Uuid) -> Option<Arc<Stored<F>>> {
         F::states(self.memory()).get(&(tenant, id))
     }
+}
+
+/// A state that was asked for.
+struct Looking<F> {
+    tenant: TenantId,
+    id: Uuid,
+    known: Option<Arc<Stored<F>>>,
+    answer: oneshot::Receiver<Result<Option<Found>>>,
 }
 
 /// Somebody who waits for a state.

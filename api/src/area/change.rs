@@ -265,9 +265,10 @@ impl Changing<'_> {
         let about = self.known.map(|(id, _)| id);
         for _ in 0..ATTEMPTS {
             let load = move |db: &mut Db| {
-                let seen = journal::seen(db, tenant, asked)?;
                 let last = journal::before(db, tenant, tenant.0, i64::MAX, 1)?.pop();
                 let owes = about.map(|id| obligation::owes(db, tenant, id, 1000)).transpose()?;
+                // Last: what is not seen now had no part in the state either.
+                let seen = journal::seen(db, tenant, asked)?;
                 Ok((seen, last, owes.unwrap_or(0)))
             };
             let (seen, last, owes) = app.store.read(load).await?;
