@@ -48,6 +48,7 @@ use crate::{
     seal::Seal,
     seed,
     session::CLIENT,
+    sync::recent::Recents,
     token::{Claims, Fault, ISSUER, Keys},
     vault::{Vault, cipher},
     world::{World, Worlds},
@@ -95,6 +96,8 @@ pub struct App {
     pub sweep: Sweep,
     /// The ends of the feeds somebody listens to.
     pub tails: Tails,
+    /// What moved lately, for phones that ask.
+    pub recents: Recents,
     /// Whether the server is about to end: streams end first.
     pub closing: watch::Sender<bool>,
     /// The bytes of files.
@@ -150,6 +153,7 @@ impl App {
             walkers: Walkers::default(),
             sweep: Sweep::default(),
             tails: Tails::default(),
+            recents: Recents::default(),
             closing: watch::Sender::new(false),
             depot,
             checks: Checks::default(),

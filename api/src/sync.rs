@@ -10,6 +10,7 @@ pub mod desk;
 pub mod inner;
 pub mod operations;
 pub mod queue;
+pub mod recent;
 
 use std::{
     collections::{HashMap, HashSet},

@@ -44,6 +44,7 @@ use crate::{
     problem::{Code, Problem, Reply},
     report::ReportView,
     state::App,
+    sync::recent::{Recent, Stretch},
     visit::VisitView,
 };
 
@@ -110,13 +111,13 @@ pub struct ChangedView {
 
 /// What somebody may see.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Default)]
-struct Sight {
+pub(super) struct Sight {
     /// Where cases, reports and patrols are seen.
-    paths: Vec<Path>,
+    pub(super) paths: Vec<Path>,
     /// For which units.
-    units: Vec<AreaId>,
+    pub(super) units: Vec<AreaId>,
     /// Where households are seen.
-    homes: Vec<Path>,
+    pub(super) homes: Vec<Path>,
 }
 
 impl Sight {
@@ -214,6 +215,13 @@ impl Position {
         self
     }
 
+    /// The feed was read up to this entry.
+    fn stands_at(&mut self, last: Option<(i64, Hash)>) {
+        if let Some((position, hash)) = last {
+            (self.read, self.hash) = (position, hash.hex());
+        }
+    }
+
     fn text(&self, app: &App) -> Reply<String> {
         let bytes =
             serde_json::to_vec(self).map_err(|e| Problem::new(Code::Internal).because(e))?;
@@ -246,6 +254,7 @@ async fn list_changes(
     let limit = usize::from(params.0.limit.unwrap_or_default().get());
     let now = app.clock.now();
     let (owner, sight) = ((caller.tenant, caller.person.0), Sight::of(&caller, now));
+    let recent = app.recents.of(&app.store, caller.tenant).await?;
     let position = match params.0.since {
         None => {
             let tenant = caller.tenant;
@@ -254,7 +263,7 @@ async fn list_changes(
         }
         Some(text) => {
             let position = Position::parse(&text, &app).ok_or_else(outdated)?;
-            if position.owner != owner || !still_there(&app, &position).await? {
+            if position.owner != owner || !still_there(&app, &recent, &position).await? {
                 return Err(outdated());
             }
             position.seeing(&sight)
@@ -262,7 +271,7 @@ async fn list_changes(
     };
     let page = match position.filling {
         Some(_) => fill(&app, &caller, position, limit).await?,
-        None => follow(&app, &caller, position, limit).await?,
+        None => follow(&app, &caller, &recent, (position, limit)).await?,
     };
     let mut position = page.position;
     let items = shown(&app, &caller, page.found, position.told).await?;
@@ -281,12 +290,15 @@ fn end(db: &mut Db, tenant: TenantId) -> Result<(i64, Hash), StoreError> {
 }
 
 /// Whether the entry a cursor stands at is the one it stood at.
-async fn still_there(app: &App, position: &Position) -> Reply<bool> {
+async fn still_there(app: &App, recent: &Recent, position: &Position) -> Reply<bool> {
     let (tenant, read) = (position.owner.0, position.read);
     if read == 0 {
         return Ok(true);
     }
-    let hash = app.store.read(move |db| feed::hash_at(db, tenant, read)).await?;
+    let hash = match recent.hash_at(read) {
+        Some(hash) => Some(hash),
+        None => app.store.read(move |db| feed::hash_at(db, tenant, read)).await?,
+    };
     Ok(hash.is_some_and(|hash| hash.hex() == position.hash))
 }
 
@@ -416,30 +428,68 @@ fn place(found: &Found) -> (Instant, Uuid) {
 }
 
 /// What moved after the position, as far as it is the caller's to see.
-async fn follow(app: &App, caller: &Caller, mut position: Position, limit: usize) -> Reply<Page> {
+async fn follow(
+    app: &App,
+    caller: &Caller,
+    recent: &Recent,
+    (mut position, limit): (Position, usize),
+) -> Reply<Page> {
+    let concerned = (&position.sight, caller.person);
+    let Some(stretch) = recent.after(position.read, concerned, limit) else {
+        return follow_far(app, caller, position, limit).await;
+    };
+    let Stretch { flows, last, more } = stretch;
+    let found = if flows.is_empty() {
+        Vec::new()
+    } else {
+        let scopes = position.sight.scopes(caller);
+        let office = in_office(caller, app.clock.now());
+        app.store.read(move |db| these(db, &scopes, office, &flows)).await?
+    };
+    position.stands_at(last);
+    Ok(Page { found, position, more })
+}
+
+/// The same of what lies further back than what is kept in memory.
+async fn follow_far(
+    app: &App,
+    caller: &Caller,
+    mut position: Position,
+    limit: usize,
+) -> Reply<Page> {
     let (tenant, read, scopes) = (caller.tenant, position.read, position.sight.scopes(caller));
     let office = in_office(caller, app.clock.now());
     let look = move |db: &mut Db| {
         let entries = feed::after(db, tenant, read, WINDOW)?;
         let full = i64::try_from(entries.len()) == Ok(WINDOW);
         let (taken, cut) = taken(&entries, limit);
-        let mut found = Vec::new();
-        for kind in Kind::ALL {
-            let of_kind = taken.iter().filter(|moved| moved.kind == kind.flow());
-            let ids: BTreeSet<Uuid> = of_kind.map(|moved| moved.flow).collect();
-            if !ids.is_empty() {
-                let limit = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-                let which = Which::These(ids.into_iter().collect(), office);
-                found.extend(list(db, &scopes, kind, which, Keyset { after: None, limit })?);
-            }
-        }
-        Ok((found, taken.last().copied(), full || cut))
+        let flows: Vec<_> = taken.iter().map(|moved| (moved.kind, moved.flow)).collect();
+        let last = taken.last().map(|moved| (moved.position, moved.hash));
+        Ok((these(db, &scopes, office, &flows)?, last, full || cut))
     };
     let (found, last, more) = app.store.read(look).await?;
-    if let Some(last) = last {
-        (position.read, position.hash) = (last.position, last.hash.hex());
-    }
+    position.stands_at(last);
     Ok(Page { found, position, more })
+}
+
+/// Those of these flows that are the caller's to see.
+fn these(
+    db: &mut Db,
+    scopes: &Scopes,
+    office: bool,
+    flows: &[(FlowKind, Uuid)],
+) -> Result<Vec<Found>, StoreError> {
+    let mut found = Vec::new();
+    for kind in Kind::ALL {
+        let of_kind = flows.iter().filter(|(flow, _)| *flow == kind.flow());
+        let ids: BTreeSet<Uuid> = of_kind.map(|(_, id)| *id).collect();
+        if !ids.is_empty() {
+            let limit = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+            let which = Which::These(ids.into_iter().collect(), office);
+            found.extend(list(db, scopes, kind, which, Keyset { after: None, limit })?);
+        }
+    }
+    Ok(found)
 }
 
 /// As many entries as make one page, and whether some were left.
