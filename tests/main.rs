@@ -13,6 +13,8 @@ mod audit;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod bucket;
+#[cfg(test)]
 mod burden;
 #[cfg(test)]
 mod campaign;

@@ -9,6 +9,7 @@ mod outside;
 use std::{
     path::{Path as FilePath, PathBuf},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use actix_web::web::Bytes;
@@ -17,8 +18,8 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use object_store::{
-    GetRange, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart, aws::AmazonS3Builder,
-    local::LocalFileSystem, path::Path,
+    GetRange, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, WriteMultipart,
+    aws::AmazonS3Builder, local::LocalFileSystem, path::Path,
 };
 use tokio::io::AsyncReadExt;
 
@@ -55,6 +56,11 @@ pub struct Found {
 const CHUNK: usize = 5 * 1024 * 1024;
 const CHUNK_U64: u64 = 5 * 1024 * 1024;
 
+/// How often a bucket is asked again, and for how long, while somebody waits for the answer: who
+/// sends a photo sends it again.
+const RETRIES: usize = 2;
+const PATIENCE: Duration = Duration::from_secs(20);
+
 fn unavailable(error: impl std::fmt::Display) -> Problem {
     Problem::new(Code::StorageUnavailable).because(error)
 }
@@ -69,6 +75,13 @@ impl Depot {
             MediaUrl::Bucket { bucket, endpoint, region } => {
                 let mut builder = AmazonS3Builder::new()
                     .with_bucket_name(bucket)
+                    .with_retry(RetryConfig {
+                        max_retries: RETRIES,
+                        retry_timeout: PATIENCE,
+                        ..RetryConfig::default()
+                    })
+                    // Few are removed at once, and not everything that speaks S3 removes several.
+                    .with_disable_bulk_delete(true)
                     .with_http_connector(outside::Connector);
                 if let Some(endpoint) = endpoint {
                     let plain = endpoint.starts_with("http://");

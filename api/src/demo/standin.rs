@@ -121,7 +121,7 @@ fn respond(mut stream: &TcpStream, answer: &dyn Fn(&Asked) -> Said) -> io::Resul
 }
 
 fn read(stream: &TcpStream) -> io::Result<Asked> {
-    const MAX_BYTES: usize = 1024 * 1024;
+    const MAX_BYTES: usize = 16 * 1024 * 1024;
     let mut reader = BufReader::new(stream);
     let mut asked = Asked::default();
     let mut line = String::new();
