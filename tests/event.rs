@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{City, Replica, each, on_both, report_at, settings, text};
+use crate::harness::{City, Replica, each, key, on_both, report_at, settings, text};
 
 on_both! {
     a_loop_is_told_in_order_and_page_by_page,
@@ -22,6 +22,8 @@ on_both! {
     a_stream_goes_on_where_it_was,
     a_stream_tells_what_another_replica_committed,
     a_stream_ends_with_the_rights_of_its_reader,
+    an_idle_stream_gives_signs_of_life,
+    a_slow_reader_is_cut_off_and_goes_on_where_it_was,
 }
 
 /// The feed to its end, in pages of so many.
@@ -257,4 +259,54 @@ fn a_stream_ends_with_the_rights_of_its_reader(city: &City) {
     std::thread::sleep(Duration::from_millis(2200));
     city.by("resident").post("/api/v1/reports", &report_at(110.005, 30.005)).done();
     assert_eq!(reader.event(), None);
+}
+
+fn an_idle_stream_gives_signs_of_life(city: &City) {
+    let path = format!("{STREAM}?heartbeat=1&seconds=3");
+    let mut reader = Reader::open(city, &city.base, "dispatcher", &path, None);
+    let lines: Vec<String> = std::iter::from_fn(|| reader.line()).collect();
+    let signs = lines.iter().filter(|line| line.trim() == ":").count();
+    assert!((2..=3).contains(&signs), "{lines:?}");
+    for wrong in ["heartbeat=0", "heartbeat=61", "seconds=3601", "seconds=-1", "heartbeat=often"] {
+        let path = format!("{STREAM}?{wrong}");
+        city.by("dispatcher").get(&path).problem(400, "invalid_query");
+    }
+}
+
+fn a_slow_reader_is_cut_off_and_goes_on_where_it_was(city: &City) {
+    const LONG: usize = 1000;
+    let path = format!("{STREAM}?seconds=1");
+    let mut reader = Reader::open(city, &city.base, "dispatcher", &path, None);
+    let before = all(city, "dispatcher", 100, "").len();
+    // It does not read while more happens than a connection and the server's memory hold.
+    for _ in 0..24 {
+        let items: Vec<Value> = (0..35)
+            .map(|_| {
+                let mut body = report_at(110.005, 30.005);
+                body["text"] = json!("长".repeat(LONG));
+                body["handled"] = json!({ "result": "当场清理".repeat(LONG / 4) });
+                json!({ "id": key(), "operation": "submit_report", "path": {}, "body": body })
+            })
+            .collect();
+        let body = json!({ "sent_at": city.now(), "items": items });
+        let answer = city.by("worker").post("/api/v1/sync", &body).done();
+        assert_eq!(each(&answer, "/outcome"), ["done"; 35]);
+    }
+    let mut told: Vec<(String, String)> = Vec::new();
+    let take = |reader: &mut Reader, told: &mut Vec<(String, String)>| {
+        while let Some((cursor, _, event)) = reader.event() {
+            told.push((cursor, text(&event, "/id")));
+        }
+    };
+    take(&mut reader, &mut told);
+    let wanted = ids(&all(city, "dispatcher", 100, ""))[before..].to_vec();
+    assert!(told.len() < wanted.len(), "it was never cut off: {}", wanted.len());
+    let cut = told.len();
+    let last = told.last().expect("something was told").0.clone();
+    let path = format!("{STREAM}?seconds=0");
+    let mut reader = Reader::open(city, &city.base, "dispatcher", &path, Some(&last));
+    take(&mut reader, &mut told);
+    let told: Vec<String> = told.into_iter().map(|(_, id)| id).collect();
+    assert_eq!(told.len(), wanted.len(), "cut off after {cut}");
+    assert_eq!(told, wanted);
 }

@@ -66,8 +66,29 @@ pub struct StreamEvents {
     types: Option<Types>,
     /// How long the stream lasts at most, in seconds, 0 to 3600; with 0 it ends when everything there
     /// is was sent. 最长秒数。
-    #[param(minimum = 0, maximum = 3600, example = 600)]
-    seconds: Option<u32>,
+    #[param(value_type = Option<u32>, minimum = 0, maximum = 3600, example = 600)]
+    seconds: Option<Seconds<0, 3600>>,
+    /// How often a line without an event is sent while nothing happens, in seconds, 1 to 60; 15 when
+    /// left out. 心跳间隔（秒）。
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 60, example = 15)]
+    heartbeat: Option<Seconds<1, 60>>,
+}
+
+/// A time within bounds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "u64")]
+struct Seconds<const LEAST: u64, const MOST: u64>(Duration);
+
+impl<const LEAST: u64, const MOST: u64> TryFrom<u64> for Seconds<LEAST, MOST> {
+    type Error = String;
+
+    fn try_from(seconds: u64) -> Result<Self, String> {
+        if (LEAST..=MOST).contains(&seconds) {
+            Ok(Self(Duration::from_secs(seconds)))
+        } else {
+            Err(format!("it is from {LEAST} to {MOST} seconds"))
+        }
+    }
 }
 
 /// One reader.
@@ -82,12 +103,13 @@ struct Reader {
     /// Whether it has read everything once: who falls back after that is cut off.
     caught_up: bool,
     until: Instant,
+    heartbeat: Duration,
     closing: watch::Receiver<bool>,
 }
 
 /// Streams events as they happen.
 ///
-/// 事件流（SSE）：实时推送辖区内的事件；断线后带上 `Last-Event-ID` 重连即可续传，不重不漏；每 15 秒一次心跳。
+/// 事件流（SSE）：实时推送辖区内的事件；断线后带上 `Last-Event-ID` 重连即可续传，不重不漏；每 15 秒（`heartbeat`）一次心跳；读得太慢的连接会被断开，重连即续传。
 #[utoipa::path(
     tag = "events",
     params(StreamEvents, ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event received. 上次收到的事件 id。")),
@@ -100,8 +122,9 @@ async fn get_event_stream(
     caller: Caller,
     params: Query<StreamEvents>,
 ) -> Reply<HttpResponse> {
-    let StreamEvents { cursor, types, seconds } = params.0;
-    let lifetime = seconds.map_or(LIFETIME, |given| Duration::from_secs(given.into()));
+    let StreamEvents { cursor, types, seconds, heartbeat } = params.0;
+    let lifetime = seconds.map_or(LIFETIME, |given| given.0);
+    let heartbeat = heartbeat.map_or(HEARTBEAT, |given| given.0);
     let tenant = caller.tenant;
     let last = request.headers().get("last-event-id").map(|value| value.to_str());
     let last = last.map(|text| text.map_err(|_opaque| Problem::new(Code::CursorOutdated)));
@@ -117,7 +140,8 @@ async fn get_event_stream(
         types: types.unwrap_or_default(),
         caught_up: false,
         believed: now,
-        until: now + lifetime.min(LIFETIME),
+        until: now + lifetime,
+        heartbeat,
         app,
         request,
         caller,
@@ -187,7 +211,7 @@ impl Reader {
         tokio::select! {
             () = self.listening.news() => true,
             _ = self.closing.changed() => true,
-            () = tokio::time::sleep(HEARTBEAT.min(self.until - Instant::now())) => false,
+            () = tokio::time::sleep(self.heartbeat.min(self.until - Instant::now())) => false,
         }
     }
 
