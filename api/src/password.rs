@@ -5,9 +5,12 @@
 //! nothing. Each verification takes 19 MiB and some 20 ms of a core; only a few run at once, a
 //! few more may wait, the rest are told to come back.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    cell::RefCell,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use argon2::{
@@ -43,6 +46,8 @@ const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$\
 pub struct Passwords {
     threads: Background,
     places: Arc<Semaphore>,
+    /// How many of them are for those who wait.
+    waiting: usize,
     computed: Arc<AtomicU64>,
 }
 
@@ -50,9 +55,11 @@ impl Passwords {
     /// A place where `at_once` passwords are worked on and eight times as many wait.
     pub fn new(at_once: usize) -> std::io::Result<Self> {
         let at_once = at_once.max(1);
+        let waiting = at_once.saturating_mul(8);
         Ok(Self {
             threads: Background::start("password", at_once)?,
-            places: Arc::new(Semaphore::new(at_once.saturating_mul(9))),
+            places: Arc::new(Semaphore::new(at_once.saturating_add(waiting))),
+            waiting,
             computed: Arc::default(),
         })
     }
@@ -94,10 +101,16 @@ impl Passwords {
                 return Err(Problem::new(Code::Overloaded));
             }
         };
+        let (places, waiting) = (Arc::clone(&self.places), self.waiting);
         let worked = self.threads.run(move || {
+            let worked = work();
             // Kept until the work is done, even if the caller has gone away.
-            let _place = place;
-            work()
+            drop(place);
+            // With more places free than those, nobody waits.
+            if places.available_permits() > waiting {
+                forget_memory();
+            }
+            worked
         });
         worked.await.ok_or_else(|| Problem::new(Code::Internal))?
     }
@@ -234,23 +247,38 @@ fn digest(
     let mut bytes = [0; Salt::MAX_LENGTH];
     let salt = salt.decode_b64(&mut bytes)?;
     let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
-    let mut memory = memory(params.block_count());
+    let blocks = params.block_count();
     let argon2 = Argon2::new(Algorithm::Argon2id, version, params);
-    Output::init_with(length, |out| {
-        Ok(argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, &mut memory)?)
+    MEMORY.with_borrow_mut(|memory| {
+        reserve(memory, blocks);
+        Output::init_with(length, |out| {
+            Ok(argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, memory)?)
+        })
     })
 }
 
-/// The memory for one password, given back to the system as soon as it is dropped.
+thread_local! {
+    /// The memory for a password, kept while others wait: taking 19 MiB from the system and giving
+    /// them back for each makes everybody wait who answers requests meanwhile.
+    static MEMORY: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Memory for one password, given back to the system as soon as it is dropped.
 ///
 /// glibc learns from freed blocks of up to 32 MiB to keep such blocks, for every thread: 350 MiB
 /// after twenty logins. What is larger it always gives back, and what is not touched costs
 /// nothing.
-fn memory(blocks: usize) -> Vec<Block> {
+fn reserve(memory: &mut Vec<Block>, blocks: usize) {
     const LARGER: usize = 33 * 1024;
-    let mut memory = Vec::with_capacity(blocks.max(LARGER));
+    if memory.len() < blocks {
+        *memory = Vec::with_capacity(blocks.max(LARGER));
+    }
     memory.resize(blocks, Block::new());
-    memory
+}
+
+/// Gives the memory of this thread back, once nobody waits.
+fn forget_memory() {
+    MEMORY.with_borrow_mut(|memory| *memory = Vec::new());
 }
 
 #[cfg(test)]

@@ -181,8 +181,8 @@ fn plain(picture: DynamicImage) -> RgbImage {
 
 fn encoded(picture: DynamicImage, quality: u8) -> Result<Vec<u8>, Unfit> {
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, quality)
-        .encode_image(&picture)
+    picture
+        .write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality))
         .map_err(|error| unfit(&error))?;
     Ok(bytes)
 }
