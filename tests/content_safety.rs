@@ -9,7 +9,7 @@ use api::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, City, Engine, key, report_at, seed, text};
+use crate::harness::{Answer, City, Engine, key, on_both_beside, report_at, seed, text};
 
 /// Where the server says it is: links for WeChat begin with it.
 const SERVER: &str = "https://grid.example";
@@ -33,26 +33,7 @@ fn open(engine: Engine) -> (City, Weixin) {
     (city, weixin)
 }
 
-macro_rules! on_both {
-    ($($story:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[test]
-            fn $story() {
-                let (city, weixin) = super::open(crate::harness::Engine::Sqlite);
-                super::$story(&city, &weixin);
-            })+
-        }
-        mod postgres {
-            $(#[test]
-            fn $story() {
-                let (city, weixin) = super::open(crate::harness::Engine::Postgres);
-                super::$story(&city, &weixin);
-            })+
-        }
-    };
-}
-
-on_both! {
+on_both_beside! {
     a_text_is_checked_and_a_risky_one_is_left_to_people,
     wechat_that_fails_never_fails_a_report,
     a_photo_is_judged_by_a_message_that_comes_later,

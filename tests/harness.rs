@@ -47,6 +47,28 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
+/// The same for stories that are also given what `open` of their file puts beside the city, such as
+/// somebody else's server.
+macro_rules! on_both_beside {
+    ($($story:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $story() {
+                let (city, beside) = super::open($crate::harness::Engine::Sqlite);
+                super::$story(&city, &beside);
+            })+
+        }
+        mod postgres {
+            $(#[test]
+            fn $story() {
+                let (city, beside) = super::open($crate::harness::Engine::Postgres);
+                super::$story(&city, &beside);
+            })+
+        }
+    };
+}
+pub(crate) use on_both_beside;
+
 /// Where a server with 测试市 in it answers, and the tokens of everybody.
 pub(crate) struct Site {
     /// The address.

@@ -13,7 +13,7 @@ use api::{
 use chrono::{Duration, Timelike};
 use serde_json::{Value, json};
 
-use crate::harness::{City, Engine, each, key, seed, solved, text};
+use crate::harness::{City, Engine, each, key, on_both_beside, seed, solved, text};
 
 /// A city with WeChat, WeCom and a sender of short messages beside it.
 struct Outside {
@@ -71,26 +71,7 @@ fn open(engine: Engine) -> (City, Outside) {
     (city, Outside { weixin, _sms: sms, sent })
 }
 
-macro_rules! on_both {
-    ($($story:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[test]
-            fn $story() {
-                let (city, outside) = super::open(crate::harness::Engine::Sqlite);
-                super::$story(&city, &outside);
-            })+
-        }
-        mod postgres {
-            $(#[test]
-            fn $story() {
-                let (city, outside) = super::open(crate::harness::Engine::Postgres);
-                super::$story(&city, &outside);
-            })+
-        }
-    };
-}
-
-on_both! {
+on_both_beside! {
     people_are_told_what_comes_up_for_them_once,
     a_subscribe_message_takes_one_of_what_was_agreed_to,
     what_wechat_refuses_for_good_is_not_tried_again,

@@ -19,7 +19,7 @@ use domain::journal::Hash;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, City, Engine as Database, seed, text};
+use crate::harness::{Answer, City, Engine as Database, on_both_beside, seed, text};
 
 const CLIENT: &str = "grid-client";
 const SECRET: &str = "client secret/&never shown";
@@ -232,26 +232,7 @@ fn open(engine: Database) -> (City, Id) {
     (city, id)
 }
 
-macro_rules! on_both {
-    ($($story:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[test]
-            fn $story() {
-                let (city, id) = super::open(crate::harness::Engine::Sqlite);
-                super::$story(&city, &id);
-            })+
-        }
-        mod postgres {
-            $(#[test]
-            fn $story() {
-                let (city, id) = super::open(crate::harness::Engine::Postgres);
-                super::$story(&city, &id);
-            })+
-        }
-    };
-}
-
-on_both! {
+on_both_beside! {
     a_provider_vouches_for_an_account,
     a_forged_identity_token_is_refused,
     a_login_belongs_to_the_browser_it_began_in,

@@ -14,7 +14,7 @@ use api::{
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, City, Engine, Site, key, report_at, seed, text};
+use crate::harness::{Answer, City, Engine, Site, key, on_both_beside, report_at, seed, text};
 
 /// A city with two mini-programs at the stand-in.
 fn open(engine: Engine) -> (City, Weixin) {
@@ -38,26 +38,7 @@ fn open(engine: Engine) -> (City, Weixin) {
     (city, weixin)
 }
 
-macro_rules! on_both {
-    ($($story:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[test]
-            fn $story() {
-                let (city, weixin) = super::open(crate::harness::Engine::Sqlite);
-                super::$story(&city, &weixin);
-            })+
-        }
-        mod postgres {
-            $(#[test]
-            fn $story() {
-                let (city, weixin) = super::open(crate::harness::Engine::Postgres);
-                super::$story(&city, &weixin);
-            })+
-        }
-    };
-}
-
-on_both! {
+on_both_beside! {
     the_first_login_makes_a_resident,
     one_person_has_several_openids,
     two_first_logins_at_once_are_one_person,
