@@ -4,7 +4,7 @@ use persistence::probe;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{City, on_both, report_at, text},
+    harness::{City, on_both, report_at, seed, text},
     personal::{everything, lacks},
 };
 
@@ -49,6 +49,11 @@ fn copy(city: &City, by: &str) -> Vec<Value> {
     panic!("a copy without an end");
 }
 
+/// Everybody is told what there is to be told.
+fn told(city: &City) {
+    actix_web::rt::System::new().block_on(api::delivering::pass(&city.app)).expect("it is told");
+}
+
 fn a_copy_holds_everything_and_nobody_elses(city: &City) {
     planted(city);
     let (first, second) = (reported(city), reported(city));
@@ -58,6 +63,19 @@ fn a_copy_holds_everything_and_nobody_elses(city: &City) {
     let body = json!({ "fields": ["phone"], "purpose": "callback", "reason": "回访" });
     let path = format!("/api/v1/reports/{first}/reporter/disclosures");
     city.by("hotline").post(&path, &body).done();
+    let (_, photo) = crate::media::reported(city, "neighbour");
+    city.filed_from(&first);
+    told(city);
+    // A worker walks, too.
+    let patrol = crate::patrol::begun(city);
+    let walked = copy(city, "worker");
+    let walked: Vec<&Value> = walked.iter().filter(|item| item["kind"] == "patrol").collect();
+    assert_eq!((walked.len(), &walked[0]["data"]["patrol"]["id"]), (1, &json!(patrol)));
+    city.by("worker").get(&text(walked[0], "/data/track")).done();
+    let sent = copy(city, "neighbour");
+    let sent: Vec<&Value> = sent.iter().filter(|item| item["kind"] == "file").collect();
+    assert_eq!((sent.len(), &sent[0]["data"]["id"]), (1, &json!(photo)));
+    city.by("neighbour").get(&text(sent[0], "/data/path")).done();
     let items = copy(city, "resident");
     let of = |kind: &str| -> Vec<&Value> {
         items.iter().filter(|item| item["kind"] == kind).map(|item| &item["data"]).collect()
@@ -69,6 +87,9 @@ fn a_copy_holds_everything_and_nobody_elses(city: &City) {
     let reports = of("report");
     assert_eq!((&reports[0]["id"], &reports[1]["id"]), (&json!(second), &json!(first)));
     assert_eq!((reports.len(), &reports[0]["contact"]["phone"]), (2, &json!(PHONE)));
+    assert_eq!((of("file").len(), of("patrol").len()), (0, 0), "nobody else's");
+    assert_eq!(of("message")[0]["kind"], "report_accepted");
+    assert!(profile["messages"].is_object());
     assert_eq!(of("consent")[0]["purpose"], "notification");
     assert_eq!(of("disclosure")[0]["by_name"], "热线何敏");
     let acts: Vec<&Value> = of("audit").iter().map(|one| &one["act"]).collect();
@@ -85,7 +106,7 @@ fn the_erased_are_gone_and_the_case_goes_on(city: &City) {
     assert_eq!(done["reports"], 1);
     // The login is over, and there is no other.
     city.by("resident").get("/api/v1/me").problem(401, "unauthenticated");
-    let login = json!({ "tenant": "9901", "account": "resident", "password": crate::harness::seed::PASSWORD });
+    let login = json!({ "tenant": "9901", "account": "resident", "password": seed::PASSWORD });
     city.by("").post("/api/v1/auth/login", &login).problem(401, "credentials_invalid");
     // No key is left that opens what was there, and nothing that it sealed.
     let left = "select count(*) || '' as line from personal_keys k join personal p \

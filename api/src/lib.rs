@@ -34,6 +34,7 @@ pub mod docs;
 pub mod engine;
 pub mod erasure;
 pub mod event;
+pub mod export;
 pub mod factor;
 pub mod form;
 pub mod headers;

@@ -16,8 +16,8 @@ use crate::{
     area, audit, auth, burden, campaign, case, client, clocks, clockwork, consent, contact,
     content_review, delivering, delivery, disclosure,
     docs::Docs,
-    erasure, event, factor, form, health, household, me, media, oauth, oidc, openapi, patrol,
-    person, policy, post,
+    erasure, event, export, factor, form, health, household, me, media, oauth, oidc, openapi,
+    patrol, person, policy, post,
     problem::{Code, Problem, Reply},
     report, request, retention, ring, session, shift,
     state::App,
@@ -65,6 +65,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(disclosure::routes)
             .configure(consent::routes)
             .configure(erasure::routes)
+            .configure(export::routes)
             .configure(audit::routes)
             .configure(retention::routes)
             .configure(patrol::routes)

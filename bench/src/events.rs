@@ -14,7 +14,7 @@ use crate::{
     cpu,
     http::{Client, get, post},
     load::{Load, Until, drive},
-    report::submit,
+    report::{parts, submit},
     results::{Budget, Results, shown},
     stand::{Open, PLAIN, Stand},
     trouble::{Done, float, median, say, trouble},
@@ -114,6 +114,20 @@ async fn beside_webhooks(at: &Open, stand: &Stand, results: &mut Results) -> Don
     Ok(())
 }
 
+/// Waits until nobody is told anything any more: what is told besides would be measured as well.
+async fn rested(at: &Open) -> Done {
+    const LOOK: Duration = Duration::from_millis(500);
+    for _ in 0..240 {
+        let before = at.server.cpu();
+        tokio::time::sleep(LOOK).await;
+        let used = at.server.cpu().since(before);
+        if (used.server + used.database) * 20 < LOOK {
+            return Ok(());
+        }
+    }
+    Err(trouble("people are told things for two minutes after the last report".to_owned()))
+}
+
 /// The feed from its beginning, by several who read at once.
 async fn feed(at: &Open, stand: &Stand, results: &mut Results) -> Done {
     let mut client = Client::connect(at.server.address).await?;
@@ -139,8 +153,9 @@ async fn feed(at: &Open, stand: &Stand, results: &mut Results) -> Done {
         load.rate() * 100.0,
         " events/s",
         format!(
-            "{} µs of the processor a page; p99 {} ms",
+            "{} µs of the processor a page: {}; p99 {} ms",
             shown(load.cost_us()),
+            parts(std::slice::from_ref(&load)),
             shown(load.latency_ms(99))
         ),
     );
@@ -182,6 +197,7 @@ async fn streams(at: &Open, results: &mut Results) -> Done {
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let at = stand.postgres(PLAIN).await?;
     submit(&at, stand.options.clients, Duration::from_secs(1)).await?;
+    rested(&at).await?;
     feed(&at, stand, results).await?;
     beside_webhooks(&at, stand, results).await?;
     streams(&at, results).await

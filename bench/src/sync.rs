@@ -244,7 +244,9 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
         (server + database) * 100.0,
         " % of the processors",
         format!(
-            "at {} a second for {} s after {} s; server {} %, database {} %; p50 {} ms, p99 {} ms from when each was due",
+            "in {} grids, so that most answers tell {} reports; at {} a second for {} s after {} s; server {} %, database {} %; p50 {} ms, p99 {} ms from when each was due",
+            at.desk.workers().len(),
+            u64::try_from(PHONES)? / TYPING / count(&at.desk.workers()).max(1),
             shown(float(count(&minute.latencies)) / minute.time.as_secs_f64()),
             shown(minute.time.as_secs_f64()),
             shown(warm.as_secs_f64()),

@@ -20,6 +20,7 @@ use crate::{
     case::stored,
     connection::Db,
     error::StoreError,
+    journal::Keyset,
     rows::rows,
     schema::{content_reviews, media, media_links, media_marks},
     types::{At, Doc, Id, sql},
@@ -329,14 +330,18 @@ pub fn of_person(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
-    limit: i64,
+    page: Keyset,
 ) -> Result<Vec<Stored<Media>>> {
-    let rows: Vec<(Id, i64, Vec<u8>, Doc)> = media::table
+    let mut query = media::table
         .filter(media::tenant_id.eq(Id(tenant.0)).and(media::by_id.eq(Id(person.0))))
-        .order((media::at.desc(), media::id.desc()))
         .select((media::id, media::seq, media::head, media::state))
-        .limit(limit)
-        .load(db)?;
+        .into_boxed();
+    if let Some((at, id)) = page.after {
+        let (at, id) = (At(at), Id(id));
+        query = query.filter(media::at.lt(at).or(media::at.eq(at).and(media::id.lt(id))));
+    }
+    let rows: Vec<(Id, i64, Vec<u8>, Doc)> =
+        query.order((media::at.desc(), media::id.desc())).limit(page.limit).load(db)?;
     rows.into_iter().map(|row| stored("media", row)).collect()
 }
 

@@ -79,10 +79,10 @@ pub async fn of_case(app: &App, caller: &Caller, case: &Case) -> Reply<Files> {
     const MOST_REPORTS: usize = 20;
     let staff = case.read_in_office(caller, app.clock.now());
     let mut named: Vec<Named> = Vec::new();
-    for reporter in case.reports.iter().take(MOST_REPORTS) {
-        let Some(report) = app.store.look::<Report>(caller.tenant, reporter.report.0).await? else {
-            continue;
-        };
+    let ids = case.reports.iter().take(MOST_REPORTS).map(|reporter| reporter.report.0);
+    let ids: Vec<Uuid> = ids.collect();
+    for report in app.store.look_all::<Report>(caller.tenant, &ids).await {
+        let Some(report) = report? else { continue };
         let id = Some(report.state.id.0);
         named.extend(report.state.media.iter().map(|one| (*one, id)));
     }
