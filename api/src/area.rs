@@ -18,7 +18,6 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -26,6 +25,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     view::{self, CoordTypeBody, PointBody, UnitView, tag, tagged},
     world::World,

@@ -15,7 +15,6 @@ use persistence::audit;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -24,6 +23,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::Query,
     problem::Reply,
+    register::ServiceConfig,
     state::App,
     view,
 };

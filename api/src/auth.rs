@@ -23,7 +23,6 @@ use domain::{
 use persistence::{Db, person as people, session as sessions};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -34,6 +33,7 @@ use crate::{
     factor::{self, Login},
     limits, names,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     scope::Scopes,
     session::{self, LoginView, Opening},
     state::{App, Known, Limits},

@@ -26,7 +26,6 @@ use persistence::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -40,6 +39,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     problem::Reply,
+    register::ServiceConfig,
     state::App,
     view::{self, OwedView, UnitView, tag, tagged},
 };

@@ -17,7 +17,6 @@ use domain::{
 use persistence::{case as cases, journal::Keyset, obligation};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -28,6 +27,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     problem::Reply,
+    register::ServiceConfig,
     report::{at_point, known, unknown_reporters},
     state::App,
     timeline::{self, TimelineParams, TimelineView},

@@ -19,7 +19,6 @@ use domain::{
 use persistence::obligation;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -29,6 +28,7 @@ use crate::{
     engine,
     params::IdPath,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     view::{self, TermView, UnitView},
     world::World,

@@ -17,7 +17,6 @@ use persistence::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -29,6 +28,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::Query,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     view,
 };

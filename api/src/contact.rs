@@ -15,7 +15,6 @@ use domain::{
 use persistence::{StoreError, Write, find, vault};
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -27,6 +26,7 @@ use crate::{
     names,
     params::IdPath,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     vault::Values,
     view,

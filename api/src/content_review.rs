@@ -26,7 +26,6 @@ use domain::{
 use persistence::{Write, content_review as reviews, journal::Keyset};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -37,6 +36,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::Query,
     problem::Reply,
+    register::ServiceConfig,
     state::App,
     view::{self, UnitView, tag, tagged},
     world::World,

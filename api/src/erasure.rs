@@ -12,12 +12,11 @@ use domain::{
 use persistence::{audit, household as households, message, privacy, vault};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
     audit::Noting, auth::Caller, body::Json, engine, headers::Key, media, params::IdPath,
-    problem::Reply, state::App,
+    problem::Reply, register::ServiceConfig, state::App,
 };
 
 /// Registers the operations of this file.

@@ -29,7 +29,6 @@ use persistence::{StoreError, journal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use self::cursor::Position;
@@ -39,6 +38,7 @@ use crate::{
     page::Limit,
     params::Query,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     timeline,
     view::{self, UnitView},

@@ -12,7 +12,6 @@ use persistence::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -29,6 +28,7 @@ use crate::{
     params::Query,
     patrol::view::PatrolView,
     problem::Reply,
+    register::ServiceConfig,
     state::App,
     view::GrantView,
 };

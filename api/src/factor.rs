@@ -19,7 +19,6 @@ use persistence::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -30,6 +29,7 @@ use crate::{
     headers::Key,
     params::IdPath,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     session::{self, LoginView, Opening},
     state::App,
     token::random,

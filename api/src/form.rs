@@ -20,7 +20,6 @@ use persistence::{Write, form as forms, journal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -31,6 +30,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     view::{self, tag, tagged},
 };

@@ -3,9 +3,11 @@
 use actix_web::{HttpResponse, get, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::{problem::Reply, state::App};
+use crate::{
+    register::ServiceConfig,
+    {problem::Reply, state::App},
+};
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {

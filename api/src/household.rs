@@ -26,7 +26,6 @@ use domain::{
 use persistence::{Db, Write, form as forms, household as households, journal::Keyset};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use self::kept::{MemberBody, MemberChange, MemberView, RoomBody, Shown};
@@ -41,6 +40,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     report::known,
     state::App,
     timeline::{self, TimelineParams, TimelineView},

@@ -61,6 +61,7 @@ pub mod policy;
 pub mod post;
 pub mod problem;
 pub mod quota;
+pub mod register;
 pub mod report;
 pub mod request;
 pub mod retention;

@@ -11,7 +11,6 @@ use domain::{actor::Actor, id::AreaId, obligation::Duty};
 use persistence::obligation::{self, Inbox, Owed, Position};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use self::looks::LookView;
@@ -20,6 +19,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::Query,
     problem::Reply,
+    register::ServiceConfig,
     state::App,
     view::{self, TermView},
 };

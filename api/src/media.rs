@@ -32,7 +32,6 @@ use persistence::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -40,6 +39,7 @@ use crate::{
     headers::Key,
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     view::{self, PointView, tagged},
     world::World,

@@ -22,7 +22,6 @@ use persistence::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -31,6 +30,7 @@ use crate::{
     clock::new_id,
     limits,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     scope::Scopes,
     session,
     state::App,

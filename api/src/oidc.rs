@@ -15,7 +15,6 @@ use persistence::person as people;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     audit,
@@ -27,6 +26,7 @@ use crate::{
     outbound::{Call, Content, Outbound, unavailable},
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     session::LoginView,
     shared,
     state::App,

@@ -29,7 +29,6 @@ use persistence::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use self::{
@@ -46,6 +45,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     problem::Reply,
+    register::ServiceConfig,
     report::known,
     state::App,
     timeline::{self, TimelineParams, TimelineView},

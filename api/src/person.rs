@@ -17,7 +17,6 @@ use domain::{
 use persistence::{Db, Write, person as people, post};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -32,6 +31,7 @@ use crate::{
     params::{IdPath, Query},
     password::Owner,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     view::{self, GrantView, UnitView, tag, tagged},
 };

@@ -22,7 +22,6 @@ use persistence::Write;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -31,6 +30,7 @@ use crate::{
     engine::{self, Asked},
     headers::{IfMatch, Key},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     view::{self, UnitView, tag, tagged},
 };

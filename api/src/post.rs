@@ -18,7 +18,6 @@ use domain::{
 use persistence::{Db, StoreError, Write, find, post as posts};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -26,6 +25,7 @@ use crate::{
     engine::{self, Asked, Step},
     person::{self, PersonView},
     problem::Reply,
+    register::ServiceConfig,
     view::{self, tag, tagged},
     world::World,
 };

@@ -16,7 +16,6 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -24,6 +23,7 @@ use crate::{
     case::{CaseView, ReasonBody, ask},
     engine::Step,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     view::{self, TermView, UnitView},
 };
 

@@ -19,9 +19,11 @@ use persistence::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::{auth::Caller, media, problem::Reply, state::App, view, world::World};
+use crate::{
+    register::ServiceConfig,
+    {auth::Caller, media, problem::Reply, state::App, view, world::World},
+};
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {

@@ -19,12 +19,12 @@ use persistence::{
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
     clock::new_id,
     problem::{Problem, Reply},
+    register::ServiceConfig,
     seal::Seal,
     state::App,
     token::{halves, random},

@@ -10,7 +10,6 @@ use actix_web::{
     web::{self, Data},
 };
 use utoipa::{OpenApi, openapi::OpenApi as Described};
-use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 use crate::{
     area, audit, auth, burden, campaign, case, client, clocks, clockwork, consent, contact,
@@ -19,6 +18,7 @@ use crate::{
     erasure, event, export, factor, form, health, household, me, media, oauth, oidc, openapi,
     patrol, person, policy, post,
     problem::{Code, Problem, Reply},
+    register::{self, ServiceConfig},
     report, request, retention, ring, session, shift,
     state::App,
     sync::{self, Inner},
@@ -28,24 +28,22 @@ use crate::{
 /// Every operation, once: what is not registered here does not exist, neither in the server nor
 /// in the document.
 fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(
-        // What hangs on one thing stands in a scope of its own: a request is compared with the
-        // few there are, and not with every address of the API. The busiest come first; an
-        // address spelt out (`/areas/table`) has to come before one with a parameter.
-        scope("/api/v1")
-            .service(
-                scope("/cases/{id}")
+    // What hangs on one thing stands in a scope of its own: a request is compared with the few
+    // there are, and not with every address of the API. The busiest come first; an address spelt
+    // out (`/areas/table`) has to come before one with a parameter.
+    config.scope("/api/v1", |config| {
+        config
+            .scope("/cases/{id}", |config| {
+                config
                     .configure(case::under_case)
                     .configure(whistle::under_case)
                     .configure(request::under_case)
                     .configure(clocks::under_case)
-                    .configure(verification::under_case),
-            )
-            .service(
-                scope("/reports/{id}")
-                    .configure(report::under_report)
-                    .configure(disclosure::under_report),
-            )
+                    .configure(verification::under_case);
+            })
+            .scope("/reports/{id}", |config| {
+                config.configure(report::under_report).configure(disclosure::under_report);
+            })
             .configure(auth::routes)
             .configure(session::routes)
             .configure(factor::routes)
@@ -77,21 +75,23 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(event::routes)
             .configure(webhook::routes)
             .configure(delivery::routes)
-            .service(scope("/webhooks/{id}").configure(webhook::under_webhook))
+            .scope("/webhooks/{id}", webhook::under_webhook)
             .configure(media::routes)
             .configure(content_review::routes)
-            .service(scope("/areas/{id}").configure(area::under_area).configure(shift::under_area))
-            .service(
-                scope("/people/{id}")
+            .scope("/areas/{id}", |config| {
+                config.configure(area::under_area).configure(shift::under_area);
+            })
+            .scope("/people/{id}", |config| {
+                config
                     .configure(person::under_person)
                     .configure(post::under_person)
                     .configure(session::under_person)
                     .configure(factor::under_person)
                     .configure(contact::under_person)
                     .configure(disclosure::under_person)
-                    .configure(erasure::under_person),
-            ),
-    );
+                    .configure(erasure::under_person);
+            });
+    });
     config.configure(ring::routes);
     config.configure(oauth::routes);
     config.configure(health::routes);
@@ -104,8 +104,7 @@ pub fn document() -> serde_json::Value {
 
 /// What the handlers say about themselves.
 fn described() -> Described {
-    let app = Actix::new().into_utoipa_app().openapi(openapi::Base::openapi()).configure(routes);
-    app.split_for_parts().1
+    register::describe(openapi::Base::openapi(), routes)
 }
 
 /// A server that listens already.
@@ -141,9 +140,7 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
             .app_data(app.clone())
             .app_data(known.clone())
             .app_data(Rc::new(Inner::new(app.clone(), routes)))
-            .into_utoipa_app()
-            .configure(routes)
-            .into_app()
+            .configure(|config| register::serve(config, routes))
             .configure(move |config| documents.routes(config))
             .default_service(web::to(nowhere))
             .wrap(from_fn(telemetry::observe))

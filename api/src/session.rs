@@ -32,7 +32,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::net::IpAddr;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -45,6 +44,7 @@ use crate::{
     limits,
     params::IdPath,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     token::{Claims, random},
 };

@@ -11,7 +11,6 @@ use domain::{
 use persistence::post as posts;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -23,6 +22,7 @@ use crate::{
     params::IdPath,
     person::{self, PersonView, ShiftView},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     view::{tag, tagged},
 };

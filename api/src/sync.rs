@@ -28,7 +28,6 @@ use persistence::{Db, journal, session};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -36,6 +35,7 @@ use crate::{
     body::Json,
     language::Language,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     telemetry::Trace,
     view,

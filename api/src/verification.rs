@@ -5,10 +5,12 @@ use actix_web::{HttpResponse, get, web::Data};
 use domain::{case::Case, journal::Break};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
-use crate::{auth::Caller, engine, params::IdPath, problem::Reply, state::App, verify};
+use crate::{
+    register::ServiceConfig,
+    {auth::Caller, engine, params::IdPath, problem::Reply, state::App, verify},
+};
 
 /// Registers what is asked of one case.
 pub fn under_case(config: &mut ServiceConfig<'_>) {

@@ -19,7 +19,6 @@ use domain::{
 use persistence::{Db, journal::Keyset, visit as visits};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -33,6 +32,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     report::known,
     state::App,
     timeline::{self, TimelineParams, TimelineView},

@@ -24,7 +24,6 @@ use persistence::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     audit::{self, Noting},
@@ -37,6 +36,7 @@ use crate::{
     limits,
     outbound::{Call, unavailable},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     session::LoginView,
     shared,
     state::App,

@@ -19,7 +19,6 @@ use domain::{
 use persistence::{Db, case as cases};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_actix_web::{scope, service_config::ServiceConfig};
 use uuid::Uuid;
 
 use crate::{
@@ -30,6 +29,7 @@ use crate::{
     },
     engine::{self, Step, segment},
     problem::Reply,
+    register::ServiceConfig,
     view::{PointBody, PointView, TermView, UnitView},
 };
 
@@ -40,8 +40,8 @@ pub fn under_case(config: &mut ServiceConfig<'_>) {
         .service(call_off_whistle)
         .service(raise_whistle)
         .service(coordinate_whistle)
-        .service(
-            scope("/summonses/{unit_id}")
+        .scope("/summonses/{unit_id}", |config| {
+            config
                 .service(sign_summons)
                 .service(contact_summons)
                 .service(arrive_summons)
@@ -51,8 +51,8 @@ pub fn under_case(config: &mut ServiceConfig<'_>) {
                 .service(rate_summons)
                 .service(contest_summons)
                 .service(rule_summons)
-                .service(rate_street),
-        );
+                .service(rate_street);
+        });
 }
 
 /// A whistle with everybody it summoned.

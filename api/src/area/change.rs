@@ -21,7 +21,6 @@ use domain::{
 use persistence::{Db, Outcome, Write, journal, obligation};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -33,6 +32,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::Query,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     view::{self, tag},
     world::{Geometry, World},

@@ -17,13 +17,13 @@ use domain::{
 use persistence::{StoreError, post};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
     auth::Caller,
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     view::{PointView, UnitView},
     world::World,

@@ -27,7 +27,6 @@ use persistence::{Db, Outcome, Write, area, journal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::change::{entry, require_somewhere};
@@ -37,6 +36,7 @@ use crate::{
     headers::Key,
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
 };
 

@@ -10,13 +10,13 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     auth::Caller,
     page::Limit,
     params::Query,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     view::{self, CoordTypeBody, PointBody, UnitView},
     world::{Geometry, World},

@@ -15,13 +15,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha1::{Digest, Sha1};
 use utoipa::IntoParams;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::check::{record, settle};
 use crate::{
     config::{MiniProgram, Secret},
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     wechat::{checked, is_trace},
 };

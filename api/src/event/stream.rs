@@ -18,7 +18,6 @@ use futures_util::stream;
 use serde::Deserialize;
 use tokio::{sync::watch, time::Instant};
 use utoipa::IntoParams;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     Event, Types, after,
@@ -29,6 +28,7 @@ use crate::{
     auth::Caller,
     params::Query,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
 };
 

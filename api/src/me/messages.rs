@@ -14,7 +14,6 @@ use persistence::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -25,6 +24,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::Query,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     view, wechat,
 };

@@ -22,13 +22,13 @@ use futures_util::TryStreamExt;
 use object_store::GetRange;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::keep::{Variant, place};
 use crate::{
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     world::World,
 };

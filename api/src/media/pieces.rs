@@ -16,7 +16,6 @@ use domain::{
 use persistence::media_upload::{self as uploads, Upload};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::{
@@ -29,6 +28,7 @@ use crate::{
     headers::Key,
     params::IdPath,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
 };
 

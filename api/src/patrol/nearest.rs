@@ -12,7 +12,6 @@ use persistence::track::{Standing, standing};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -22,6 +21,7 @@ use crate::{
     page::Limit,
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     view::CoordTypeBody,
 };

@@ -14,7 +14,6 @@ use domain::{
 use persistence::{Write, journal::Keyset, patrol_plan as plans};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::{body::ItineraryBody, view::ItineraryView};
@@ -27,6 +26,7 @@ use crate::{
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     report::known,
     state::App,
     view::{self, UnitView, tag, tagged},

@@ -34,7 +34,6 @@ use persistence::{
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -44,6 +43,7 @@ use crate::{
     headers::Key,
     params::IdPath,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     view::{self, CoordTypeBody},
     world::World,

@@ -27,7 +27,6 @@ use persistence::{StoreError, track::batches};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::points::taken_apart;
@@ -37,6 +36,7 @@ use crate::{
     engine,
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     state::App,
     world::World,
 };

@@ -30,7 +30,6 @@ use persistence::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -42,6 +41,7 @@ use crate::{
     params::Query,
     patrol::view::PatrolView,
     problem::{Code, Problem, Reply},
+    register::ServiceConfig,
     report::ReportView,
     state::App,
     sync::recent::{Recent, Stretch},

@@ -19,12 +19,12 @@ use actix_web::{
 use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::sync::OnceCell;
-use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
 use uuid::Uuid;
 
 use crate::{
     auth::{Caller, Proven},
     problem::{Code, Problem, Reply},
+    register::{self, ServiceConfig},
     state::App,
     telemetry,
 };
@@ -92,9 +92,7 @@ impl Inner {
     async fn begin(&self) -> Reply<Asking> {
         let app = Actix::new()
             .app_data(self.app.clone())
-            .into_utoipa_app()
-            .configure(self.routes)
-            .into_app()
+            .configure(|config| register::serve(config, self.routes))
             .wrap(from_fn(telemetry::observe));
         let service = app.into_factory().new_service(AppConfig::default()).await;
         let service = Rc::new(service.map_err(|()| Problem::new(Code::Internal))?);
