@@ -5,7 +5,7 @@ use chrono::{Duration, SecondsFormat};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{City, each, key, on_both, report_at, seed, text};
+use crate::harness::{City, Replica, each, key, on_both, report_at, seed, settings, text};
 
 on_both! {
     a_queue_is_done_in_its_order_and_once,
@@ -19,6 +19,7 @@ on_both! {
     the_first_picture_and_what_changes_after_it_make_what_is,
     what_leaves_the_view_is_told,
     a_cursor_that_does_not_fit_is_told_to_start_over,
+    a_phone_that_is_far_behind_misses_nothing,
     pages_lose_nothing_while_others_write,
     a_walk_without_signal_is_told_whole,
     a_walk_by_a_wrong_clock_is_told_whole,
@@ -572,4 +573,29 @@ fn pages_lose_nothing_while_others_write(city: &City) {
         assert_eq!(phone.seq(id), Some(1), "{id}");
         assert!(Uuid::try_parse(id).is_ok());
     }
+}
+
+/// A server that just began keeps the last entries of the feed in memory, and not all of them.
+fn a_phone_that_is_far_behind_misses_nothing(city: &City) {
+    let mut phone = Phone::default();
+    phone.read(city, "community", 10);
+    let first = city.filed();
+    // So much is taken to have happened since: positions grow without being dense.
+    let far = "update feeds set position = position + 100000";
+    persistence::probe::execute(&city.database.url, far).unwrap();
+    let second = city.filed();
+    let replica = Replica::open(city, settings(&city.database.url));
+    let mut told = Vec::new();
+    let mut since = phone.cursor.unwrap();
+    for _ in 0..20 {
+        let path = format!("/api/v1/sync?limit=1&since={since}");
+        let page = city.by("community").call("GET", &path).at(&replica.base).send().done();
+        told.extend(each(&page, "/id"));
+        since = text(&page, "/next");
+        if page["more"] == false {
+            break;
+        }
+    }
+    let cases: Vec<&String> = told.iter().filter(|id| [&first, &second].contains(id)).collect();
+    assert_eq!(cases, [&first, &second]);
 }
