@@ -265,6 +265,11 @@ impl Site {
         Self { base: base.to_owned(), engine, agent, tokens, refreshing: Mutex::new(()) }
     }
 
+    /// Which engine its database is on.
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine
+    }
+
     /// What there is.
     pub(crate) fn seeded(&self) -> &'static seed::Seeded {
         &template(self.engine).seeded

@@ -45,6 +45,8 @@ mod household;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod install;
 #[cfg(test)]
 mod layers;
@@ -58,6 +60,8 @@ mod message;
 mod oidc;
 #[cfg(test)]
 mod openapi;
+#[cfg(test)]
+mod ownership;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
@@ -77,9 +81,13 @@ mod problems;
 #[cfg(test)]
 mod report;
 #[cfg(test)]
+mod scheduler;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod session;
+#[cfg(test)]
+mod smuggling;
 #[cfg(test)]
 mod snapshot;
 #[cfg(test)]

@@ -67,6 +67,7 @@ fn runs() -> Range<u64> {
 fn carriers(city: &City) -> Vec<Carrier> {
     let carrier = |account: &str, grid: &str, lng: f64| Carrier {
         account: account.to_owned(),
+        person: simulator::person_of(city, account).unwrap(),
         grid: city.area(grid).parse().unwrap(),
         lng,
         lat: 30.005,

@@ -13,13 +13,15 @@ use domain::{
     flow::Context,
     id::{CaseId, CommandId, PersonId, ReportId, TenantId},
     intake::{self, Correction},
+    journal::FlowKind,
     person::{self, Person},
     report::{Channel, Draft, Report},
     rules::{Rules, Urgency},
     text::{Code, Line, Prose},
 };
 use persistence::{
-    Options, Outcome, Store, StoreError, Write, area, journal, probe, session as sessions, tenant,
+    Db, Options, Outcome, Store, StoreError, Write, area, journal, probe, session as sessions,
+    tenant,
 };
 use uuid::Uuid;
 
@@ -231,7 +233,8 @@ async fn a_change_is_found_as_it_was_committed(desk: Desk) {
     let case = desk.case().await;
     assert_eq!(desk.find_case(case.state.id).await, Some(case.clone()));
     let (tenant, id) = (desk.tenant.id, case.state.id.0);
-    let chain = desk.store.read(move |db| journal::chain(db, tenant, id, None)).await.unwrap();
+    let chain = move |db: &mut Db| journal::chain(db, tenant, (FlowKind::Case, id), None);
+    let chain = desk.store.read(chain).await.unwrap();
     assert_eq!(domain::journal::verify(&chain).unwrap(), case.head);
     let replayed = desk.store.read(move |db| journal::at::<Case>(db, tenant, id, 1)).await.unwrap();
     assert_eq!(replayed, Some(case));
@@ -268,14 +271,15 @@ async fn a_command_is_seen_once(desk: Desk) {
     let second = desk.comment(&first.stored(), asked);
     assert_eq!(desk.commit(of_case(&second)).await.unwrap(), Outcome::Seen);
     assert_eq!(desk.find_case(case.state.id).await.unwrap().seq, 2);
-    let tenant = desk.tenant.id;
-    let seen = desk.store.read(move |db| journal::seen(db, tenant, asked.command)).await.unwrap();
-    let seen = seen.unwrap();
+    let (tenant, actor) = (desk.tenant.id, first.entry.actor);
+    let store = &desk.store;
+    let look =
+        |tenant, actor| store.read(move |db| journal::seen(db, tenant, actor, asked.command));
+    let seen = look(tenant, actor).await.unwrap().unwrap();
     assert_eq!((seen.request, seen.seq, seen.flow), (asked, 2, case.state.id.0));
-    // To another tenant it is new.
-    let other = TenantId(new_id());
-    let elsewhere = desk.store.read(move |db| journal::seen(db, other, asked.command)).await;
-    assert_eq!(elsewhere.unwrap(), None);
+    // To another tenant, and of another caller, it is new.
+    assert_eq!(look(TenantId(new_id()), actor).await.unwrap(), None);
+    assert_eq!(look(tenant, PersonId(new_id())).await.unwrap(), None);
 }
 
 async fn two_flows_are_committed_together_or_not_at_all(desk: Desk) {

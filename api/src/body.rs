@@ -18,6 +18,7 @@ use actix_web::{
     rt::time::timeout,
     web::Bytes,
 };
+use domain::id::check_client_made;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error},
@@ -27,7 +28,7 @@ use uuid::Uuid;
 
 use crate::{
     problem::{Code, Problem},
-    wording::{Noun, RESERVED, wording},
+    wording::{Noun, unfit, wording},
 };
 
 /// The most bytes a JSON body has.
@@ -119,14 +120,17 @@ fn unread(error: &actix_web::Error) -> Problem {
     Problem::new(Code::BadRequest).because(error)
 }
 
-/// An identity that a client made. Those that are made of what they stand for (version 8: the visit
-/// of a campaign to a household, the patrol of a plan on a day) are nobody's to give: whoever had
-/// one first would stand in the way of what it is made for.
+/// An identity that a client made, if it did. Those that are made of what they stand for (version 8:
+/// the visit of a campaign to a household, the patrol of a plan on a day) are not for clients to
+/// give: it would stand in the way of what it is made for.
 pub(crate) fn own_id<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Uuid>, D::Error> {
-    match Option::<Uuid>::deserialize(given)? {
-        Some(id) if id.get_version_num() == 8 => Err(D::Error::custom(RESERVED)),
-        id => Ok(id),
-    }
+    let given = Option::<Uuid>::deserialize(given)?;
+    given.map(check_client_made).transpose().map_err(|id| D::Error::custom(unfit(id)))
+}
+
+/// The same, where there must be one.
+pub(crate) fn own_key<'de, D: Deserializer<'de>>(given: D) -> Result<Uuid, D::Error> {
+    check_client_made(Uuid::deserialize(given)?).map_err(|id| D::Error::custom(unfit(id)))
 }
 
 /// The value of a body. The place of a fault is only looked for when there is one: keeping

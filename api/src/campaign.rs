@@ -172,7 +172,7 @@ async fn begin_campaign(
     key: Key,
     body: Json<CampaignBody>,
 ) -> Reply<HttpResponse> {
-    let id = body.0.id.unwrap_or_else(|| derived_id(key.0.0, "campaign"));
+    let id = body.0.id.unwrap_or_else(|| derived_id(caller.person, key.0, "campaign"));
     let asked = Request::new(key.0, "begin_campaign", id, &body.0);
     let CampaignBody { name, purpose, text, area_id, form_id, from, until, .. } = body.0;
     if let Some(form) = form_id {

@@ -11,6 +11,7 @@ use domain::{
     change::Stored,
     coordinate::RawPoint,
     id::AreaId,
+    journal::FlowKind,
     media::{Attachment, MediaRole},
     text::Prose,
 };
@@ -149,7 +150,7 @@ async fn get_case_timeline(
     let reports = case.state.reports.iter().map(|reporter| reporter.report).collect();
     let unknown = unknown_reporters(&app, &caller, reports).await?;
     let hidden = timeline::Hidden::of_case(&app, &caller, &case.state).await?;
-    timeline::show_to(&app, &caller, id.0, &params.0, (&unknown, &hidden)).await
+    timeline::show_to(&app, &caller, (FlowKind::Case, id.0), &params.0, (&unknown, &hidden)).await
 }
 
 /// Everything that was ever owed about a case.
@@ -207,7 +208,8 @@ async fn list_case_obligations(
 ) -> Reply<HttpResponse> {
     engine::look::<Case>(&app, &caller, id.0).await?;
     let (tenant, id) = (caller.tenant, id.0);
-    let owed = app.store.read(move |db| obligation::of_flow(db, tenant, id)).await?;
+    let owed =
+        app.store.read(move |db| obligation::of_flow(db, tenant, (FlowKind::Case, id))).await?;
     let items = owed.into_iter().map(ObligationView::from).collect();
     Ok(HttpResponse::Ok().json(ObligationsView { items }))
 }

@@ -9,7 +9,7 @@ use domain::{
     id::PersonId,
     notice::{NoticeKind, Preferences, SlotValue, Template, fit, limit},
     person::Person,
-    personal::Field,
+    personal::{Field, SubjectKind},
 };
 use persistence::{Db, StoreError, delivery::Delivery, message, privacy};
 use serde_json::{Map, Value, json};
@@ -264,7 +264,10 @@ async fn sms(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
     };
     let Some(first) = due.first() else { return Ok(Sent::Skipped("there is nothing to send")) };
     let (tenant, person) = (world.tenant.id, first.target);
-    let kept = app.vault.read(&app.store, tenant, vec![person], &[Field::Phone]).await?;
+    let kept = app
+        .vault
+        .read(&app.store, tenant, (SubjectKind::Person, vec![person]), &[Field::Phone])
+        .await?;
     let phone = kept.get(&person).and_then(|values| values.get(&Field::Phone));
     let Some(phone) = phone else {
         return Ok(Sent::Skipped("the person left no telephone number"));

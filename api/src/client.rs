@@ -300,7 +300,7 @@ async fn register_client(
     body: Json<ClientBody>,
 ) -> Reply<HttpResponse> {
     require_manager(&caller, &app)?;
-    let id = PersonId(derived_id(key.0.0, "client"));
+    let id = PersonId(derived_id(caller.person, key.0, "client"));
     let asked = Request::new(key.0, "register_client", id.0, &body.0);
     let ClientBody { name, scopes, area_ids, per_minute, days } = body.0;
     if scopes.is_empty() {

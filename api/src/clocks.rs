@@ -8,6 +8,7 @@ use domain::{
     case::Case,
     flow::Flow,
     id::AreaId,
+    journal::FlowKind,
     obligation::{Duty, Move, Obligation},
     place::Matter,
     refusal::Refusal,
@@ -184,7 +185,8 @@ async fn get_case_clocks(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Re
     });
     let running = running.collect();
     let (tenant, id) = (caller.tenant, id.0);
-    let all = app.store.read(move |db| obligation::of_flow(db, tenant, id)).await?;
+    let all =
+        app.store.read(move |db| obligation::of_flow(db, tenant, (FlowKind::Case, id))).await?;
     let all = all.into_iter().map(ObligationView::from).collect();
     Ok(HttpResponse::Ok().json(CaseClocksView { running, all }))
 }

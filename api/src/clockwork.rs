@@ -18,10 +18,13 @@ use std::{
 
 use actix_web::web::Data;
 use domain::{
+    Instant,
     actor::Actor,
     case::{self, Case},
     change::{Request, act},
     id::{PlanId, TenantId},
+    journal::FlowKind,
+    obligation::Duty,
     patrol::{self, Patrol},
     patrol_plan::{self, PatrolPlan},
     refusal::Refusal,
@@ -30,6 +33,7 @@ use domain::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use persistence::{
     Outcome, StoreError,
+    deferral::{self, Due},
     obligation::{self, Lapsing},
     patrol_plan as plans,
 };
@@ -46,21 +50,61 @@ const PAGE: i64 = 200;
 /// How many of them move at the same time: they share commits, and leave room for callers.
 const ABREAST: usize = 16;
 
-/// What the clockwork did, for whoever watches it.
-#[derive(Debug, Default)]
+/// How late the oldest measure may be before the server says that it lags.
+const LAGGING: chrono::Duration = chrono::Duration::seconds(60);
+
+/// What the scheduler did, for whoever watches it.
+#[derive(Debug)]
 pub struct Pulse {
-    lag_ms: AtomicI64,
+    /// When it last looked for what is due, in milliseconds; before the first look the least.
+    looked_at: AtomicI64,
+    /// Since when the oldest measure was due that it found then, in milliseconds; the greatest
+    /// where none waited.
+    oldest: AtomicI64,
     taken: AtomicU64,
     failed: AtomicU64,
+    deferred: AtomicI64,
     /// The edition of the calendar each tenant's provisional deadlines were last computed by.
     calendars: Mutex<HashMap<TenantId, i64>>,
 }
 
+impl Default for Pulse {
+    fn default() -> Self {
+        Self {
+            looked_at: AtomicI64::new(i64::MIN),
+            oldest: AtomicI64::new(i64::MAX),
+            taken: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            deferred: AtomicI64::default(),
+            calendars: Mutex::default(),
+        }
+    }
+}
+
 impl Pulse {
-    /// How late, in milliseconds, the oldest measure was that was found at the last look; 0 when
-    /// none waited.
-    pub fn lag_ms(&self) -> i64 {
-        self.lag_ms.load(Ordering::Relaxed)
+    /// How late, in milliseconds, the oldest measure is that waits: since it was due, or since the
+    /// scheduler last looked where that is longer than it usually takes; 0 when none waits.
+    pub fn lag_ms(&self, now: Instant) -> i64 {
+        let looked_at = self.looked_at.load(Ordering::Relaxed);
+        if looked_at == i64::MIN {
+            return 0;
+        }
+        let now = now.timestamp_millis();
+        let silent = now.saturating_sub(looked_at);
+        let silent = if silent > 10_000 { silent } else { 0 };
+        let late = now.saturating_sub(self.oldest.load(Ordering::Relaxed));
+        silent.max(late).max(0)
+    }
+
+    /// Whether measures are later than they may be.
+    pub fn is_lagging(&self, now: Instant) -> bool {
+        self.lag_ms(now) > LAGGING.num_milliseconds()
+    }
+
+    fn look(&self, now: Instant, oldest: Option<Instant>) {
+        let oldest = oldest.map_or(i64::MAX, |at| at.timestamp_millis());
+        self.oldest.store(oldest, Ordering::Relaxed);
+        self.looked_at.store(now.timestamp_millis(), Ordering::Relaxed);
     }
 
     fn followed(&self, tenant: TenantId) -> i64 {
@@ -78,9 +122,14 @@ impl Pulse {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// Measures that could not be taken and will be tried again.
+    /// Measures that could not be taken and will be tried again, each time it was tried.
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Work of all replicas that failed and waits to be tried again.
+    pub fn deferred(&self) -> i64 {
+        self.deferred.load(Ordering::Relaxed)
     }
 }
 
@@ -109,13 +158,24 @@ pub async fn run(app: Data<App>) {
 }
 
 /// Takes every measure that is due now, by the newest calendars; answers how many flows it moved.
+/// What one part cannot do keeps none of the others from its work.
 pub async fn pass(app: &App) -> Result<u64, StoreError> {
-    let now = app.clock.now();
-    let mut sum = follow_calendars(app).await? + make_patrols(app).await?;
+    let parts = [
+        follow_calendars(app).await,
+        make_patrols(app).await,
+        take_measures(app).await,
+        count_deferred(app).await,
+    ];
+    parts.into_iter().sum()
+}
+
+/// Takes the measures that are due; answers how many flows it moved.
+async fn take_measures(app: &App) -> Result<u64, StoreError> {
+    let mut sum = 0;
     loop {
+        let now = app.clock.now();
         let due = app.store.read(move |db| obligation::lapsing(db, now, PAGE)).await?;
-        let oldest = due.first().map_or(now, |first| first.next_at);
-        app.pulse.lag_ms.store((now - oldest).num_milliseconds().max(0), Ordering::Relaxed);
+        app.pulse.look(now, due.first().map(|first| first.next_at));
         let full = i64::try_from(due.len()).unwrap_or(0) == PAGE;
         let count: u64 = stream::iter(by_flow(due))
             .map(|debts| measures(app, debts))
@@ -124,11 +184,36 @@ pub async fn pass(app: &App) -> Result<u64, StoreError> {
             .await;
         app.pulse.taken.fetch_add(count, Ordering::Relaxed);
         sum += count;
-        // A page of which nothing could be taken comes again; it must not keep the loop busy.
-        if !full || count == 0 {
+        // What could not be taken is deferred, so the next page has others.
+        if !full {
+            app.pulse.look(app.clock.now(), None);
             return Ok(sum);
         }
     }
+}
+
+/// Looks how much work is stepped over, and forgets what was settled since.
+async fn count_deferred(app: &App) -> Result<u64, StoreError> {
+    let mut left = app.store.read(deferral::count).await?;
+    if left.count > 0 {
+        app.store.run(deferral::forget_settled).await?;
+        left = app.store.read(deferral::count).await?;
+    }
+    app.pulse.deferred.store(left.count, Ordering::Relaxed);
+    Ok(0)
+}
+
+/// Steps over what failed until it is tried again.
+async fn defer(app: &App, due: Due, error: StoreError) -> Result<(), StoreError> {
+    app.pulse.failed.fetch_add(1, Ordering::Relaxed);
+    // Nothing is wrong with the work itself: the next pass tries it.
+    if error.is_passing() {
+        return Err(error);
+    }
+    let (now, why, flow) = (app.clock.now(), error.to_string(), due.flow_id);
+    let failures = app.store.run(move |db| deferral::defer(db, &due, &why, now)).await?;
+    tracing::error!(%error, %flow, failures, "the scheduler steps over what it cannot do");
+    Ok(())
 }
 
 /// Makes the patrols of today and tomorrow that are due by their plans; answers how many plans it
@@ -139,12 +224,12 @@ async fn make_patrols(app: &App) -> Result<u64, StoreError> {
         let now = app.clock.now();
         let due = app.store.read(move |db| plans::due(db, now, PAGE)).await?;
         let made: u64 = stream::iter(due)
-            .map(|(tenant, plan)| make_patrol(app, tenant, plan))
+            .map(|due| make_patrol(app, due))
             .buffer_unordered(ABREAST)
-            .fold(0, |sum, made| ready(sum + u64::from(made)))
-            .await;
+            .try_fold(0, |sum, made| ready(Ok(sum + u64::from(made))))
+            .await?;
         sum += made;
-        // A plan that made today's is due again for tomorrow; one of which nothing came waits.
+        // A plan that made today's is due again for tomorrow; one that failed is deferred.
         if made == 0 {
             return Ok(sum);
         }
@@ -152,13 +237,16 @@ async fn make_patrols(app: &App) -> Result<u64, StoreError> {
 }
 
 /// Makes the next patrol of one plan; false when it was made already, or cannot be now.
-async fn make_patrol(app: &App, tenant: TenantId, plan: PlanId) -> bool {
+async fn make_patrol(
+    app: &App,
+    (tenant, plan, next_at): (TenantId, PlanId, Instant),
+) -> Result<bool, StoreError> {
     match made(app, tenant, plan).await {
-        Ok(made) => made,
+        Ok(made) => Ok(made),
         Err(error) => {
-            app.pulse.failed.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(%error, plan = %plan, "a planned patrol could not be made");
-            false
+            defer(app, Due::of_plan(tenant, plan.0, next_at), error).await?;
+            // The page has room for others now.
+            Ok(true)
         }
     }
 }
@@ -198,7 +286,19 @@ async fn made(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreEr
         }
     }
     writes.insert(0, PatrolPlan::write(change));
-    Ok(app.store.commit(writes).await? == Outcome::Done)
+    match app.store.commit(writes).await? {
+        Outcome::Done => Ok(true),
+        Outcome::Stale => Ok(false),
+        // By a replica, which moved the plan with it; or there is something wrong.
+        Outcome::Seen => {
+            let now = app.store.look::<PatrolPlan>(tenant, plan.0).await?;
+            if now.is_none_or(|now| now.seq > stored.seq) {
+                return Ok(false);
+            }
+            let why = "its command was accepted before, and it is still due";
+            Err(StoreError::Inconsistent(format!("patrol plan {plan}: {why}")))
+        }
+    }
 }
 
 /// Debts of one flow next to each other: their measures are taken one after the other, as two at
@@ -226,19 +326,38 @@ async fn measures(app: &App, debts: Vec<Lapsing>) -> u64 {
 
 /// Takes one measure; false when it was taken already, or cannot be now.
 async fn measure(app: &App, debt: Lapsing) -> bool {
-    let Lapsing { duty, unit, no, .. } = debt;
-    let result = match debt.flow.as_str() {
-        "report" => command_of::<Report>(app, &debt, report::Command::Lapse { term: no }).await,
-        "patrol" => command_of::<Patrol>(app, &debt, patrol::Command::Lapse { term: no }).await,
-        _ => command_of::<Case>(app, &debt, case::Command::Lapse { duty, unit, term: no }).await,
-    };
-    match result {
+    match command_about(app, &debt).await {
         Ok(taken) => taken,
         Err(error) => {
-            app.pulse.failed.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(%error, flow = %debt.flow_id, "a measure could not be taken");
+            if let Err(error) = defer(app, Due::from(&debt), error).await {
+                tracing::warn!(%error, flow = %debt.flow_id, "a measure could not be taken");
+            }
             false
         }
+    }
+}
+
+/// Asks the command that a measure is, of the flow its debt belongs to.
+async fn command_about(app: &App, debt: &Lapsing) -> Result<bool, StoreError> {
+    let unknown = |what: &str| StoreError::Inconsistent(format!("{}: no {what}", debt.flow_id));
+    let (unit, term) = (debt.unit, debt.no);
+    let duty = Duty::parse(&debt.duty).ok_or_else(|| unknown("such duty"))?;
+    match FlowKind::parse(&debt.flow).ok_or_else(|| unknown("such kind of flow"))? {
+        FlowKind::Report => command_of::<Report>(app, debt, report::Command::Lapse { term }).await,
+        FlowKind::Patrol => command_of::<Patrol>(app, debt, patrol::Command::Lapse { term }).await,
+        FlowKind::Case => {
+            command_of::<Case>(app, debt, case::Command::Lapse { duty, unit, term }).await
+        }
+        FlowKind::Person
+        | FlowKind::Areas
+        | FlowKind::Policy
+        | FlowKind::PatrolPlan
+        | FlowKind::Household
+        | FlowKind::Visit
+        | FlowKind::Campaign
+        | FlowKind::Form
+        | FlowKind::Media
+        | FlowKind::ContentReview => Err(unknown("measures about its debts")),
     }
 }
 
@@ -247,11 +366,20 @@ async fn command_of<F: Kept>(
     debt: &Lapsing,
     command: F::Command,
 ) -> Result<bool, StoreError> {
+    /// A replica may be faster once; whoever is second finds nothing due.
+    const ATTEMPTS: usize = 3;
     let Lapsing { tenant, flow_id, duty, unit, no, next_at, .. } = debt;
-    let (duty, at) = (duty.name(), next_at.timestamp_millis());
+    let at = next_at.timestamp_millis();
     let what = format!("measure\n{tenant}\n{flow_id}\n{duty}\n{unit}\n{no}\n{at}");
-    let outcome = as_system::<F>(app, *tenant, *flow_id, &command, |_| what.clone()).await?;
-    Ok(outcome == Some(Outcome::Done))
+    for _ in 0..ATTEMPTS {
+        match as_system::<F>(app, *tenant, *flow_id, &command, |_| what.clone()).await? {
+            Some(Outcome::Done) => return Ok(true),
+            None => return Ok(false),
+            Some(Outcome::Stale | Outcome::Seen) => {}
+        }
+    }
+    let why = "its command was accepted before, and the measure is still due";
+    Err(StoreError::Inconsistent(format!("{} {flow_id}: {why}", F::KIND.name())))
 }
 
 /// Asks a command as the system; what became of it, or none when there is nothing to do. `what`
@@ -303,7 +431,7 @@ async fn recompute(app: &App, tenant: TenantId, edition: i64) -> Result<u64, Sto
         let page = move |db: &mut persistence::Db| obligation::provisional(db, tenant, from, PAGE);
         let page = app.store.read(page).await?;
         let moved = stream::iter(page.flows)
-            .map(|(flow, id)| anew(app, tenant, flow, id, edition))
+            .map(|(flow, id)| recompute_one(app, tenant, flow, id, edition))
             .buffer_unordered(ABREAST)
             .try_fold(0, |moved, one| ready(Ok(moved + u64::from(one))));
         sum += moved.await?;
@@ -311,6 +439,24 @@ async fn recompute(app: &App, tenant: TenantId, edition: i64) -> Result<u64, Sto
             Some(next) => after = next,
             None => return Ok(sum),
         }
+    }
+}
+
+/// The same for one flow; one that cannot be read is named and keeps none of the others.
+async fn recompute_one(
+    app: &App,
+    tenant: TenantId,
+    flow: String,
+    id: Uuid,
+    edition: i64,
+) -> Result<bool, StoreError> {
+    match anew(app, tenant, flow, id, edition).await {
+        Err(StoreError::Inconsistent(why)) => {
+            app.pulse.failed.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(why, flow = %id, "a provisional deadline cannot be computed");
+            Ok(false)
+        }
+        other => other,
     }
 }
 
@@ -325,14 +471,13 @@ async fn anew(
     const ATTEMPTS: usize = 4;
     let what = |seq| format!("recompute\n{tenant}\n{id}\n{edition}\n{seq}");
     for _ in 0..ATTEMPTS {
-        // Patrols have fixed ends: no calendar moves them.
-        if flow == "patrol" {
-            return Ok(false);
-        }
-        let outcome = if flow == "report" {
+        let outcome = if flow == FlowKind::Report.name() {
             as_system::<Report>(app, tenant, id, &report::Command::Recompute, what).await?
-        } else {
+        } else if flow == FlowKind::Case.name() {
             as_system::<Case>(app, tenant, id, &case::Command::Recompute, what).await?
+        } else {
+            // Other flows have fixed ends: no calendar moves them.
+            return Ok(false);
         };
         match outcome {
             Some(Outcome::Done) => return Ok(true),

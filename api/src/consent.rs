@@ -197,7 +197,7 @@ async fn answer_consent(
         return Err(Problem::new(Code::NoticeOutdated).with("version", current.as_str()));
     }
     let new = Consent {
-        id: derived_id(key.0.0, "consent"),
+        id: derived_id(caller.person, key.0, "consent"),
         person: caller.person,
         purpose: purpose.into(),
         given,

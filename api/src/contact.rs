@@ -7,12 +7,15 @@ use domain::{
     audit::Act,
     id::PersonId,
     person::{Person, require_managed},
-    personal::{Contact, Field, IdNumber, OfficePhone, Phone, SubjectKind},
+    personal::{Contact, DataSubject, Field, IdNumber, OfficePhone, Phone, SubjectKind},
     refusal::Refusal,
     report::Report,
     text::Line,
 };
-use persistence::{StoreError, Write, find, vault};
+use persistence::{
+    StoreError, Write, find,
+    vault::{self, KeyOwner},
+};
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -88,7 +91,7 @@ pub struct Sealed {
 pub async fn seal_new(
     app: &App,
     caller: &Caller,
-    subject: (Uuid, SubjectKind),
+    subject: DataSubject,
     contact: &Contact,
 ) -> Reply<Sealed> {
     let (tenant, now) = (caller.tenant, app.clock.now());
@@ -107,7 +110,7 @@ pub async fn fingerprint(app: &App, caller: &Caller, contact: &Contact) -> Reply
 pub async fn sealed(
     app: &App,
     caller: &Caller,
-    subject: (Uuid, SubjectKind),
+    subject: DataSubject,
     given: Option<&ReporterContact>,
 ) -> Reply<Option<Sealed>> {
     let Some(given) = given else { return Ok(None) };
@@ -173,8 +176,10 @@ impl ContactView {
 /// What is kept of a person, as the caller may see it.
 async fn shown(app: &App, caller: &Caller, person: &Person) -> Reply<ContactView> {
     let (tenant, id) = (caller.tenant, person.id.0);
-    let key = app.store.read(move |db| vault::key_of(db, tenant, id)).await?;
-    let kept = app.vault.read(&app.store, tenant, vec![id], Field::OF_PEOPLE).await?;
+    let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, id));
+    let key = app.store.read(move |db| vault::key_of(db, tenant, owner)).await?;
+    let ids = (SubjectKind::Person, vec![id]);
+    let kept = app.vault.read(&app.store, tenant, ids, Field::OF_PEOPLE).await?;
     let mut view = ContactView::new(kept.get(&id), person.id != caller.person);
     view.erased = key.is_some_and(|key| key.destroyed_at.is_some());
     Ok(view)
@@ -283,13 +288,14 @@ pub async fn keep(
     contact: Contact,
 ) -> Reply<()> {
     let (tenant, id, now) = (caller.tenant, person.0, app.clock.now());
-    let spare = app.vault.spare_key(tenant, id, SubjectKind::Person, now)?;
+    let subject = DataSubject::new(SubjectKind::Person, id);
+    let spare = app.vault.spare_key(tenant, subject, now)?;
     let key = app.store.run(move |db| vault::claim_key(db, tenant, &spare)).await?;
     if key.destroyed_at.is_some() {
         return Err(Refusal::Erased.into());
     }
     let look_up = app.vault.look_up(&app.store, tenant, now).await?;
-    let fields = app.vault.seal(tenant, &key, &contact, &look_up)?;
+    let fields = app.vault.seal(tenant, (subject, &key), &contact, &look_up)?;
     let kept: Vec<Field> = fields.iter().map(|field| field.field).collect();
     let names: Vec<&str> = kept.iter().map(|field| field.name()).collect();
     let detail = serde_json::json!({ "fields": names });
@@ -298,13 +304,13 @@ pub async fn keep(
         .store
         .run(move |db| {
             // Erased in this very moment: nothing may be kept after it.
-            let now_kept = vault::key_of(db, tenant, id)?;
+            let now_kept = vault::key_of(db, tenant, KeyOwner::Subject(subject))?;
             if now_kept.is_none_or(|key| key.destroyed_at.is_some()) {
                 return Ok(true);
             }
             let gone = |field: &&Field| !kept.contains(field) && extent.covers(**field);
             for field in Field::OF_PEOPLE.iter().filter(gone) {
-                vault::remove(db, tenant, id, *field)?;
+                vault::remove(db, tenant, subject, *field)?;
             }
             vault::put(db, tenant, &fields, now)?;
             persistence::audit::append(db, tenant, note)?;
@@ -381,13 +387,12 @@ async fn search_contacts(
     let note = Noting::of(&app, &caller, &request).note(Act::Search, None, &detail);
     app.store.run(move |db| persistence::audit::append(db, tenant, note)).await?;
     let found = app.store.read(move |db| vault::find(db, tenant, field, &blind, MOST)).await?;
-    let (persons, reports): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|(_, kind)| *kind == SubjectKind::Person);
-    let persons = persons.into_iter().filter(|_| people).map(|(id, _)| PersonId(id));
+    let of = |kind| found.iter().filter(move |one| one.kind == kind).map(|one| one.id);
+    let persons = of(SubjectKind::Person).filter(|_| people).map(PersonId);
     let names = names::shown(&app, tenant, persons).await?;
     let mut items: Vec<FoundView> =
         names.into_iter().map(|(id, name)| found_view(SubjectKind::Person, id.0, name)).collect();
-    let ids: Vec<Uuid> = reports.into_iter().map(|(id, _)| id).collect();
+    let ids: Vec<Uuid> = of(SubjectKind::Report).collect();
     let reports = app
         .store
         .read(move |db| {

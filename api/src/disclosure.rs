@@ -11,7 +11,7 @@ use domain::{
     flow::Context,
     id::{HouseholdId, PersonId, ReportId},
     person::Person,
-    personal::{Field, Purpose},
+    personal::{DataSubject, Field, Purpose, SubjectKind},
     refusal::Refusal,
     report::Report,
     text::Prose,
@@ -176,7 +176,8 @@ async fn disclose_person(
     }
     let subject = Subject { person: Some(stored.state.id), ..Subject::default() };
     let asking = Asking { operation: "disclose_person", key, subject, body: body.0 };
-    asking.ask(&app, &request, &caller, allowed, &[id.0]).await
+    let places = [DataSubject::new(SubjectKind::Person, id.0)];
+    asking.ask(&app, &request, &caller, allowed, &places).await
 }
 
 /// Discloses who reported, and whom to reach about it.
@@ -203,8 +204,9 @@ async fn disclose_reporter(
     let person = resident.then_some(report.reporter);
     let subject = Subject { person, report: Some(report.id), household: None };
     let asking = Asking { operation: "disclose_reporter", key, subject, body: body.0 };
-    let mut places = vec![report.id.0];
-    places.extend(person.map(|person| person.0));
+    let of_person = |person: PersonId| DataSubject::new(SubjectKind::Person, person.0);
+    let mut places = vec![DataSubject::new(SubjectKind::Report, report.id.0)];
+    places.extend(person.map(of_person));
     asking.ask(&app, &request, &caller, allowed, &places).await
 }
 
@@ -233,15 +235,20 @@ impl Asking {
         request: &HttpRequest,
         caller: &Caller,
         allowed: Result<(), Refusal>,
-        places: &[Uuid],
+        places: &[DataSubject],
     ) -> Reply<HttpResponse> {
         let fields = distinct(&self.body.fields, Field::OF_PEOPLE)?;
-        let target = places.first().copied().unwrap_or_default();
+        let target = places.first().map(|place| place.id).unwrap_or_default();
         let record = self.record(app, request, caller, allowed, (&fields, target)).await?;
         let tenant = caller.tenant;
-        let kept = app.vault.read(&app.store, tenant, places.to_vec(), Field::OF_PEOPLE).await?;
+        let mut kept: Vec<Values> = Vec::with_capacity(places.len());
+        for place in places {
+            let of = (place.kind, vec![place.id]);
+            let read = app.vault.read(&app.store, tenant, of, Field::OF_PEOPLE);
+            kept.extend(read.await?.into_values());
+        }
         let value = |field: &Field| {
-            let value = places.iter().find_map(|place| kept.get(place)?.get(field))?;
+            let value = kept.iter().find_map(|values| values.get(field))?;
             Some((*field, value.clone()))
         };
         let values: Values = fields.iter().filter_map(value).collect();
@@ -271,7 +278,7 @@ impl Asking {
         }
         let asked = Request::new(key.0, operation, target, &body);
         let new = Disclosure {
-            id: derived_id(key.0.0, "disclosure"),
+            id: derived_id(caller.person, key.0, "disclosure"),
             person: subject.person,
             report: subject.report,
             household: subject.household,

@@ -233,13 +233,15 @@ pub async fn step_with<F: Kept, T: Send + 'static>(
     decide: impl Fn(&Stored<F>, &T, Context<'_>) -> Reply<(Change<F>, Vec<Write>)>,
 ) -> Reply<Stored<F>> {
     let (tenant, id, request) = (caller.tenant, asked.id, asked.request);
+    let by = caller.person;
     let world = app.world(tenant)?;
     for _ in 0..ATTEMPTS {
         let also = also.clone();
         // The state before the answer: a twin of this command that is not seen now had not moved
         // the state either, and what is refused is refused by a state without it.
         let stored = app.store.look::<F>(tenant, id).await?;
-        let load = move |db: &mut Db| Ok((journal::seen(db, tenant, request.command)?, also(db)?));
+        let load =
+            move |db: &mut Db| Ok((journal::seen(db, tenant, by, request.command)?, also(db)?));
         let (seen, extra) = app.store.read(load).await?;
         if let Some(seen) = seen {
             return answer_again(app, caller, request, seen).await;
@@ -356,8 +358,8 @@ pub async fn begin<F: Kept>(
         },
         Err(refusal) => refusal.into(),
     };
-    let (tenant, command) = (caller.tenant, request.command);
-    match app.store.read(move |db| journal::seen(db, tenant, command)).await? {
+    let (tenant, by, command) = (caller.tenant, caller.person, request.command);
+    match app.store.read(move |db| journal::seen(db, tenant, by, command)).await? {
         Some(seen) => Ok((answer_again(app, caller, request, seen).await?, false)),
         None => Err(refused),
     }
@@ -370,8 +372,8 @@ pub async fn answered<F: Kept>(
     caller: &Caller,
     request: Request,
 ) -> Reply<Option<Stored<F>>> {
-    let (tenant, command) = (caller.tenant, request.command);
-    match app.store.read(move |db| journal::seen(db, tenant, command)).await? {
+    let (tenant, by, command) = (caller.tenant, caller.person, request.command);
+    match app.store.read(move |db| journal::seen(db, tenant, by, command)).await? {
         Some(seen) => answer_again(app, caller, request, seen).await.map(Some),
         None => Ok(None),
     }
@@ -384,7 +386,7 @@ async fn answer_again<F: Kept>(
     request: Request,
     seen: journal::Seen,
 ) -> Reply<Stored<F>> {
-    if seen.actor != caller.person || seen.request != request {
+    if seen.request != request {
         return Err(Problem::new(Code::IdempotencyKeyReused));
     }
     let tenant = caller.tenant;

@@ -6,10 +6,19 @@
 use actix_web::{HttpRequest, HttpResponse, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
-    actor::Permission, audit::Act, household::Household, id::PersonId, person::Person,
-    personal::SubjectKind, refusal::Refusal, text::Prose,
+    actor::Permission,
+    audit::Act,
+    household::Household,
+    id::PersonId,
+    person::Person,
+    personal::{DataSubject, SubjectKind},
+    refusal::Refusal,
+    text::Prose,
 };
-use persistence::{audit, household as households, message, privacy, vault};
+use persistence::{
+    audit, household as households, message, privacy,
+    vault::{self, KeyOwner},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -29,11 +38,11 @@ pub fn under_person(config: &mut ServiceConfig<'_>) {
     config.service(erase_person);
 }
 
-/// The members of households that are known to be this person: by the account, or by the same
-/// identification number. A phone may be shared, and is not enough.
-async fn memberships(app: &App, caller: &Caller, person: PersonId) -> Reply<Vec<Uuid>> {
+/// The members of households that are this person by the account that staff linked. An
+/// identification number or phone is what somebody typed: it links nobody to anything.
+async fn memberships(app: &App, caller: &Caller, person: PersonId) -> Reply<Vec<DataSubject>> {
     const MOST: i64 = 200;
-    let (tenant, now) = (caller.tenant, app.clock.now());
+    let tenant = caller.tenant;
     let look = move |db: &mut persistence::Db| {
         households::of_member(db, tenant, person, Uuid::nil(), MOST)
     };
@@ -41,18 +50,8 @@ async fn memberships(app: &App, caller: &Caller, person: PersonId) -> Reply<Vec<
     for id in app.store.read(look).await? {
         let stored = app.store.look::<Household>(tenant, id.0).await?;
         let members = stored.iter().flat_map(|stored| &stored.state.members);
-        found.extend(members.filter(|one| one.person == Some(person)).map(|one| one.id));
-    }
-    let id_number = domain::personal::Field::IdNumber;
-    let kept =
-        app.vault.read(&app.store, tenant, vec![person.0], &[domain::personal::Field::IdNumber]);
-    let kept = kept.await?.remove(&person.0).and_then(|values| values.get(&id_number).cloned());
-    if let Some(number) = kept {
-        let blind = app.vault.look_up(&app.store, tenant, now).await?.digest(id_number, &number);
-        let look = move |db: &mut persistence::Db| vault::find(db, tenant, id_number, &blind, MOST);
-        let same = app.store.read(look).await?;
-        let members = same.into_iter().filter(|(_, kind)| *kind == SubjectKind::Member);
-        found.extend(members.map(|(id, _)| id));
+        let linked = members.filter(|one| one.person == Some(person));
+        found.extend(linked.map(|one| DataSubject::new(SubjectKind::Member, one.id)));
     }
     found.sort_unstable();
     found.dedup();
@@ -77,8 +76,6 @@ pub struct ErasedView {
     erased_at: DateTime<Utc>,
     /// Contacts given with reports that were erased besides.
     reports: i64,
-    /// Entries as a member of a household that were erased besides. 家庭成员记录。
-    members: usize,
     /// Photos and other files that nothing named, removed besides. 未使用的文件。
     files: usize,
 }
@@ -147,7 +144,8 @@ async fn erase(
             .run(move |db| {
                 let page = vault::contacts_of(db, tenant, id, PAGE)?;
                 for report in &page {
-                    vault::destroy(db, tenant, *report, now, None)?;
+                    let report = DataSubject::new(SubjectKind::Report, *report);
+                    vault::destroy(db, tenant, report, now)?;
                 }
                 Ok(i64::try_from(page.len()).unwrap_or(PAGE))
             })
@@ -159,34 +157,28 @@ async fn erase(
     }
     let files = media::removal::erase(app, &*app.world(tenant)?, id).await?;
     let members = memberships(app, caller, id).await?;
-    let count = members.len();
-    let detail = serde_json::json!({ "reports": reports, "members": count, "files": files, "reason": body.reason.as_str() });
+    let whole = DataSubject::new(SubjectKind::Person, id.0);
+    let detail = serde_json::json!({ "reports": reports, "members": members.len(), "files": files, "reason": body.reason.as_str() });
     let note = Noting::of(app, caller, request).note(Act::Erase, Some(id.0), &detail);
     let erased_at = app
         .store
         .run(move |db| {
             for member in &members {
-                vault::destroy(db, tenant, *member, now, None)?;
+                vault::destroy(db, tenant, *member, now)?;
             }
-            let kind = Some(SubjectKind::Person);
-            let destroyed = vault::destroy(db, tenant, id.0, now, kind)?;
+            let destroyed = vault::destroy_for_good(db, tenant, whole, now)?;
             privacy::lock_out(db, tenant, id, now)?;
             message::forget(db, tenant, id, now)?;
             // Last, as in every commit: writers wait here for each other.
             if destroyed {
                 audit::append(db, tenant, note)?;
             }
-            Ok(vault::key_of(db, tenant, id.0)?.and_then(|key| key.destroyed_at).unwrap_or(now))
+            let key = vault::key_of(db, tenant, KeyOwner::Subject(whole))?;
+            Ok(key.and_then(|key| key.destroyed_at).unwrap_or(now))
         })
         .await?;
     forget(app, caller, id);
-    Ok(HttpResponse::Ok().json(ErasedView {
-        person_id: id.0,
-        erased_at,
-        reports,
-        members: count,
-        files,
-    }))
+    Ok(HttpResponse::Ok().json(ErasedView { person_id: id.0, erased_at, reports, files }))
 }
 
 fn forget(app: &App, caller: &Caller, person: PersonId) {

@@ -2,8 +2,17 @@
 
 use actix_web::{HttpRequest, get, web::Data};
 use domain::{
-    Instant, actor::Scope, audit::Act, change::Stored, household::Household, id::HouseholdId,
-    media::Media, patrol::Patrol, person::Person, personal::Field, report::Report,
+    Instant,
+    actor::Scope,
+    audit::Act,
+    change::Stored,
+    household::Household,
+    id::HouseholdId,
+    media::Media,
+    patrol::Patrol,
+    person::Person,
+    personal::{Field, SubjectKind},
+    report::Report,
 };
 use persistence::{
     Db, audit, household as households, journal::Keyset, media as files, message,
@@ -262,7 +271,10 @@ fn file(media: &Media, marks: &[files::Marks]) -> ExportItem {
 async fn profile(app: &App, caller: &Caller) -> Reply<Profile> {
     let stored = engine::look::<Person>(app, caller, caller.person.0).await?;
     let person = &stored.state;
-    let kept = app.vault.read(&app.store, caller.tenant, vec![person.id.0], Field::ALL).await?;
+    let kept = app
+        .vault
+        .read(&app.store, caller.tenant, (SubjectKind::Person, vec![person.id.0]), Field::ALL)
+        .await?;
     let (tenant, own) = (caller.tenant, person.id);
     let look = move |db: &mut Db| {
         Ok((message::preferences(db, tenant, own)?, message::quotas(db, tenant, own)?))
@@ -285,7 +297,10 @@ async fn export_reports(
     found: Vec<Stored<Report>>,
 ) -> Reply<Vec<ExportItem>> {
     let named = found.iter().filter(|one| one.state.contact).map(|one| one.state.id.0);
-    let contacts = app.vault.read(&app.store, caller.tenant, named.collect(), Field::ALL).await?;
+    let contacts = app
+        .vault
+        .read(&app.store, caller.tenant, (SubjectKind::Report, named.collect()), Field::ALL)
+        .await?;
     // Of a report that staff made for somebody else, the contact is that somebody's.
     let own = caller.grants.iter().all(|grant| !grant.role.is_office());
     let item = |stored: Stored<Report>| {

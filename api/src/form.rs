@@ -14,6 +14,7 @@ use domain::{
     form::{Command, Form, Known},
     household::{self, Household},
     id::FormId,
+    journal::FlowKind,
     text::{Code as Word, Prose},
 };
 use persistence::{Write, form as forms, journal};
@@ -417,7 +418,9 @@ async fn answer(
 /// What was answered at a place in the journal of a household, the first time and again.
 async fn told(step: &Step, form: Uuid, seq: i64) -> Reply<AnsweredView> {
     let (tenant, id) = (step.caller.tenant, step.id);
-    let look = move |db: &mut persistence::Db| journal::before(db, tenant, id, seq + 1, 1);
+    let look = move |db: &mut persistence::Db| {
+        journal::before(db, tenant, (FlowKind::Form, id), seq + 1, 1)
+    };
     let entry = step.app.store.read(look).await?.pop();
     let entry = entry.ok_or_else(|| Problem::new(Code::NotFound))?;
     let events: Vec<household::Event> =

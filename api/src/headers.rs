@@ -7,7 +7,7 @@ use actix_web::{
     dev::Payload,
     http::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH},
 };
-use domain::id::CommandId;
+use domain::id::{CommandId, check_client_made};
 use uuid::Uuid;
 
 use crate::problem::{Code, Problem};
@@ -35,8 +35,9 @@ fn single<'a>(
 
 /// The `Idempotency-Key`, which is the id of the command.
 ///
-/// A plain UUID, or one in quotes as the draft standard writes it. The nil UUID is refused: it
-/// is what a client sends that forgot to make one, and every write would replay the first.
+/// A plain UUID of version 4 or 7, or one in quotes as the draft standard writes it. The nil UUID is
+/// refused: it is what a client sends that forgot to make one, and every write would replay the
+/// first. So is version 8: the server makes those for its own commands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Key(pub CommandId);
 
@@ -52,7 +53,7 @@ impl Key {
             .ok_or_else(|| Problem::new(Code::IdempotencyKeyRequired))?;
         let id = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
         match Uuid::try_parse(id) {
-            Ok(id) if !id.is_nil() => Ok(Self(CommandId(id))),
+            Ok(id) if check_client_made(id).is_ok() => Ok(Self(CommandId(id))),
             _ => Err(invalid()),
         }
     }
@@ -191,6 +192,15 @@ mod tests {
         assert_eq!(key(&[]), Err(Code::IdempotencyKeyRequired));
         for bad in
             [&["7"][..], &[""], &["\"\""], &[ID, ID], &["00000000-0000-0000-0000-000000000000"]]
+                .into_iter()
+                .chain([
+                    &["ffffffff-ffff-ffff-ffff-ffffffffffff"][..],
+                    // Versions 1, 5 and 8, and version 7 of another variant.
+                    &["018f3f5e-9c4b-1d2a-8e21-5b0c6f1a2d3e"],
+                    &["018f3f5e-9c4b-5d2a-8e21-5b0c6f1a2d3e"],
+                    &["018f3f5e-9c4b-8d2a-8e21-5b0c6f1a2d3e"],
+                    &["018f3f5e-9c4b-7d2a-0e21-5b0c6f1a2d3e"],
+                ])
         {
             assert_eq!(key(bad), Err(Code::IdempotencyKeyInvalid), "{bad:?}");
         }

@@ -28,7 +28,9 @@ const OK: HealthView = HealthView { status: "ok", version: env!("CARGO_PKG_VERSI
 /// That it serves, and how its clockwork keeps up.
 #[derive(Serialize, ToSchema)]
 pub struct ReadinessView {
-    /// Always `ok`.
+    /// `ok`, or `lagging` when measures about deadlines are more than a minute late; requests are
+    /// served all the same. ok 正常；lagging 时限引擎滞后超过一分钟，请求仍照常受理。
+    #[schema(example = "ok")]
     status: &'static str,
     /// The version of the program.
     version: &'static str,
@@ -39,12 +41,15 @@ pub struct ReadinessView {
 /// What the clockwork of a replica does.
 #[derive(Serialize, ToSchema)]
 pub struct ClockworkView {
-    /// How late, in milliseconds, the oldest measure was that it found at its last look. 滞后毫秒。
+    /// How late, in milliseconds, the oldest measure is that waits. 滞后毫秒。
     lag_ms: i64,
     /// Measures it took since its start. 已执行次数。
     taken: u64,
     /// Measures it could not take and will try again. 失败次数。
     failed: u64,
+    /// Work of all replicas that failed and is stepped over until it is tried again; the log names
+    /// each. 暂缓重试的事项数。
+    deferred: i64,
 }
 
 /// Tells that the process runs.
@@ -63,9 +68,14 @@ async fn get_health() -> HttpResponse {
 #[get("/readyz")]
 async fn get_readiness(app: Data<App>) -> Reply<HttpResponse> {
     app.store.read(|db| persistence::tenant::all(db).map(|_| ())).await?;
-    let pulse = &app.pulse;
-    let clockwork =
-        ClockworkView { lag_ms: pulse.lag_ms(), taken: pulse.taken(), failed: pulse.failed() };
+    let (pulse, now) = (&app.pulse, app.clock.now());
+    let clockwork = ClockworkView {
+        lag_ms: pulse.lag_ms(now),
+        taken: pulse.taken(),
+        failed: pulse.failed(),
+        deferred: pulse.deferred(),
+    };
     let HealthView { status, version } = OK;
+    let status = if pulse.is_lagging(now) { "lagging" } else { status };
     Ok(HttpResponse::Ok().json(ReadinessView { status, version, clockwork }))
 }

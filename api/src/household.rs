@@ -19,7 +19,9 @@ use domain::{
         possible,
     },
     id::{AreaId, HouseholdId, PersonId},
+    journal::FlowKind,
     person::Person,
+    personal::{DataSubject, SubjectKind},
     refusal::Refusal,
     text::{Code as Word, Line, Prose},
 };
@@ -288,7 +290,7 @@ async fn prepare(
     (key, operation): (Key, &'static str),
     body: &HouseholdBody,
 ) -> Reply<Prepared> {
-    let id = body.id.unwrap_or_else(|| derived_id(key.0.0, "household"));
+    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "household"));
     let people = body.members.iter().filter_map(MemberBody::person);
     let paired = body.pairings.iter().map(|pairing| pairing.person_id);
     require_people(app, caller, people.chain(paired)).await?;
@@ -450,7 +452,7 @@ async fn get_household_timeline(
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
     engine::look::<Household>(&app, &caller, id.0).await?;
-    timeline::show(&app, &caller, id.0, &params.0, &[]).await
+    timeline::show(&app, &caller, (FlowKind::Household, id.0), &params.0, &[]).await
 }
 
 /// What changed; what is left out stays.
@@ -640,9 +642,12 @@ async fn erase_household(step: Step, body: Json<EraseHouseholdBody>) -> Reply<Ht
     let load = move |db: &mut Db| forms::answers(db, tenant, household, None, MOST);
     let decide =
         |stored: &Stored<Household>, answers: &Vec<forms::Answered>, context: Context<'_>| {
-            let members = stored.state.members.iter().map(|member| member.id);
-            let answers = answers.iter().map(|answered| answered.id);
-            let subjects = std::iter::once(stored.state.id.0).chain(members).chain(answers);
+            let whole = DataSubject::new(SubjectKind::Household, stored.state.id.0);
+            let members = stored.state.members.iter();
+            let members = members.map(|member| DataSubject::new(SubjectKind::Member, member.id));
+            let answers = answers.iter();
+            let answers = answers.map(|answered| DataSubject::new(SubjectKind::Form, answered.id));
+            let subjects = std::iter::once(whole).chain(members).chain(answers);
             let forgotten = Write::Forgotten(subjects.collect());
             let change = act(Some(stored), &command, asked.request, 0, context)?;
             Ok((change, vec![forgotten, Write::Noted(Box::new(note.clone()))]))

@@ -14,9 +14,9 @@ use domain::{
     change::{Request, act},
     flow::Context,
     id::{AreaId, CommandId, PersonId, TenantId},
-    journal::Hash,
+    journal::{FlowKind, Hash},
     person::{Command, NewGrant, Person},
-    personal::{Contact, SubjectKind},
+    personal::{Contact, DataSubject, SubjectKind},
     rules::{Rules, local_day},
     sheet::At,
     text::{Code, Line},
@@ -138,7 +138,9 @@ pub async fn take(
 ) -> Result<Imported, Failed> {
     let id = tenant.id;
     let (registry, chain) = store
-        .read(move |db| Ok((area::registry(db, id)?, journal::chain(db, id, id.0, None)?)))
+        .read(move |db| {
+            Ok((area::registry(db, id)?, journal::chain(db, id, (FlowKind::Areas, id.0), None)?))
+        })
         .await?;
     let (last, at) = (chain.last(), clock.now());
     let tree = registry.tree(local_day(at));
@@ -256,7 +258,7 @@ async fn sealed(
 ) -> Result<Write, Failed> {
     let look_up = vault.look_up(store, tenant, at).await?;
     let contact = Contact { name: Line::try_from(name).ok(), ..Contact::default() };
-    let subject = (person.0, SubjectKind::Person);
+    let subject = DataSubject::new(SubjectKind::Person, person.0);
     let new = vault.new_subject(tenant, subject, &contact, &look_up, at)?;
     Ok(Write::Personal(Box::new(new)))
 }

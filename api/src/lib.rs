@@ -21,6 +21,7 @@ pub mod clocks;
 pub mod clockwork;
 pub mod command;
 pub mod config;
+pub mod connection;
 pub mod consent;
 pub mod contact;
 pub mod content_review;

@@ -11,7 +11,7 @@ use domain::{
     actor::Actor,
     id::{PersonId, TenantId},
     person::Person,
-    personal::Field,
+    personal::{Field, SubjectKind},
     report::Report,
 };
 use futures_util::future::try_join_all;
@@ -77,7 +77,10 @@ pub async fn shown(
     let nameless = missing.iter().zip(&found).filter_map(|(id, person)| {
         person.as_ref().is_none_or(|person| person.state.is_nameless()).then_some(id.0)
     });
-    let kept = app.vault.read(&app.store, tenant, nameless.collect(), &[Field::Name]).await?;
+    let kept = app
+        .vault
+        .read(&app.store, tenant, (SubjectKind::Person, nameless.collect()), &[Field::Name])
+        .await?;
     for (id, person) in missing.into_iter().zip(found) {
         let name = match (person, kept.get(&id.0).and_then(|values| values.get(&Field::Name))) {
             (_, Some(name)) => Field::Name.mask(name),
@@ -95,7 +98,10 @@ pub async fn own(app: &App, tenant: TenantId, person: &Person) -> Reply<String> 
     if !person.is_nameless() {
         return Ok(person.name.as_str().to_owned());
     }
-    let kept = app.vault.read(&app.store, tenant, vec![person.id.0], &[Field::Name]).await?;
+    let kept = app
+        .vault
+        .read(&app.store, tenant, (SubjectKind::Person, vec![person.id.0]), &[Field::Name])
+        .await?;
     let name = kept.into_values().next().and_then(|values| values.get(&Field::Name).cloned());
     Ok(name.unwrap_or_else(|| NAMELESS.to_owned()))
 }
@@ -116,8 +122,10 @@ impl Known {
         let others = told.iter().map(|report| report.reporter).filter(|id| *id != caller.person);
         let names = shown(app, caller.tenant, others).await?;
         let reachable = told.iter().filter(|report| report.contact).map(|report| report.id.0);
-        let contacts =
-            app.vault.read(&app.store, caller.tenant, reachable.collect(), Field::ALL).await?;
+        let contacts = app
+            .vault
+            .read(&app.store, caller.tenant, (SubjectKind::Report, reachable.collect()), Field::ALL)
+            .await?;
         Ok(Self { names, contacts })
     }
 

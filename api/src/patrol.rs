@@ -17,6 +17,7 @@ use domain::{
     actor::Permission,
     change::{Request, Stored, act},
     id::{PatrolId, PersonId, PlanId},
+    journal::FlowKind,
     patrol::{Command, Patrol, StatusName},
     text::Prose,
     visit::{self, Visit},
@@ -212,7 +213,7 @@ async fn get_patrol_timeline(
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
     engine::look::<Patrol>(&app, &caller, id.0).await?;
-    timeline::show(&app, &caller, id.0, &params.0, &[]).await
+    timeline::show(&app, &caller, (FlowKind::Patrol, id.0), &params.0, &[]).await
 }
 
 /// Shows what a phone is to do on a patrol.
@@ -237,7 +238,7 @@ async fn plan_patrol(
     key: Key,
     body: Json<PlanPatrolBody>,
 ) -> Reply<HttpResponse> {
-    let id = body.0.id.unwrap_or_else(|| derived_id(key.0.0, "patrol"));
+    let id = body.0.id.unwrap_or_else(|| derived_id(caller.person, key.0, "patrol"));
     let asked = Request::new(key.0, "plan_patrol", id, &body.0);
     let new = Box::new(body.0.draft(PatrolId(id))?);
     make(&app, &request, &caller, asked, Command::Plan { new, occasion: None }).await
@@ -255,7 +256,7 @@ async fn begin_patrol(
     key: Key,
     body: Json<BeginBody>,
 ) -> Reply<HttpResponse> {
-    let id = body.0.id.unwrap_or_else(|| derived_id(key.0.0, "patrol"));
+    let id = body.0.id.unwrap_or_else(|| derived_id(caller.person, key.0, "patrol"));
     let asked = Request::new(key.0, "begin_patrol", id, &body.0);
     let (time, late) = (body::utc(body.0.client_time), body.0.late_reason.clone());
     let new = Box::new(body.0.draft(PatrolId(id), caller.typed(), app.clock.now()));

@@ -10,7 +10,7 @@ use domain::{
     change::{Request, Stored, act},
     id::{AreaId, PersonId},
     person::{Command, NewGrant, Person, Shift, Standing},
-    personal::{Contact, Field, SubjectKind},
+    personal::{Contact, DataSubject, Field, SubjectKind},
     refusal::Refusal,
     text::{Code as Word, Line},
 };
@@ -171,10 +171,11 @@ async fn register_person(
 ) -> Reply<HttpResponse> {
     require_manager(&caller, &app)?;
     let body = body.0;
-    let id = body.id.unwrap_or_else(|| derived_id(key.0.0, "person"));
+    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "person"));
     contact::check_account(body.account.as_str())?;
     let known = Contact { name: Some(body.name.clone()), ..Contact::default() };
-    let sealed = contact::seal_new(&app, &caller, (id, SubjectKind::Person), &known).await?;
+    let sealed =
+        contact::seal_new(&app, &caller, DataSubject::new(SubjectKind::Person, id), &known).await?;
     let asked = Request::new(key.0, "register_person", id, &(&body, &sealed.fingerprint));
     let RegisterBody { account, name, password, grants, .. } = body;
     let owner = Owner {

@@ -15,8 +15,9 @@ use domain::{
     duplicate::Sighting,
     id::{AreaId, CaseId, CommandId, PatrolId, PersonId, ReportId},
     intake,
+    journal::FlowKind,
     media::MediaRole,
-    personal::SubjectKind,
+    personal::{DataSubject, SubjectKind},
     refusal::Refusal,
     report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
     rules::Urgency,
@@ -318,8 +319,8 @@ async fn submit_report(
 ) -> Reply<HttpResponse> {
     let body = body.0;
     let world = app.world(caller.tenant)?;
-    let id = body.id.unwrap_or_else(|| derived_id(key.0.0, "report"));
-    let subject = (id, SubjectKind::Report);
+    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "report"));
+    let subject = DataSubject::new(SubjectKind::Report, id);
     let sealed = contact::sealed(&app, &caller, subject, body.contact.as_ref()).await?;
     let asked = match &sealed {
         Some(sealed) => Request::new(key.0, "submit_report", id, &(&body, &sealed.fingerprint)),
@@ -389,7 +390,7 @@ fn draft(
     app: &App,
 ) -> Reply<Draft> {
     let (area, point) = locate(&body.place, world)?;
-    let case = CaseId(derived_id(key.0, "case"));
+    let case = CaseId(derived_id(caller.person, key, "case"));
     Ok(Draft {
         id: ReportId(id),
         channel: body.channel.unwrap_or_else(|| channel_of(caller, app.clock.now())),
@@ -566,7 +567,7 @@ async fn get_report_timeline(
 ) -> Reply<HttpResponse> {
     let report = engine::look::<Report>(&app, &caller, id.0).await?;
     let unknown = unknown_reporters(&app, &caller, vec![report.state.id]).await?;
-    timeline::show(&app, &caller, id.0, &params.0, &unknown).await
+    timeline::show(&app, &caller, (FlowKind::Report, id.0), &params.0, &unknown).await
 }
 
 /// Those who made these reports and whom the caller may not know.

@@ -65,14 +65,15 @@ pub async fn pass(app: &App) -> Result<i64, StoreError> {
     }
     let mut sum = 0;
     for world in app.worlds.all() {
-        sum += tenant(app, &world).await?;
+        sum += remove_expired(app, &world).await?;
     }
     Ok(sum)
 }
 
-async fn tenant(app: &App, world: &World) -> Result<i64, StoreError> {
-    let (tenant, kept) = (world.tenant.id, world.rules.privacy.value.retention);
-    let now = app.clock.now();
+/// Removes what is over of a tenant, class by class; what is wrong with one class keeps none of
+/// the others.
+async fn remove_expired(app: &App, world: &World) -> Result<i64, StoreError> {
+    let (tenant, now) = (world.tenant.id, app.clock.now());
     let runs = app.store.read(move |db| privacy::runs(db, tenant)).await?;
     let mut sum = 0;
     for class in DataClass::ALL.iter().copied() {
@@ -80,38 +81,55 @@ async fn tenant(app: &App, world: &World) -> Result<i64, StoreError> {
         if last.is_some_and(|run| now < run.at + often()) {
             continue;
         }
-        let cutoff = kept.cutoff(class, now);
-        let (mut removed, mut done) = (0, false);
-        for _ in 0..PAGES {
-            let page = if class == DataClass::Uploads {
-                media::removal::expire(app, world, cutoff, PAGE).await?
-            } else {
-                let purge = move |db: &mut persistence::Db| {
-                    privacy::purge(db, tenant, class, cutoff, now, PAGE)
-                };
-                app.store.run(purge).await?
-            };
-            removed += page;
-            done = page < PAGE;
-            if done {
-                break;
+        match remove_class(app, world, class, now).await {
+            Ok(removed) => sum += removed,
+            Err(error) if error.is_passing() => return Err(error),
+            Err(error) => {
+                let (class, tenant) = (class.name(), &world.tenant.code);
+                tracing::error!(%error, class, tenant, "what is over cannot be removed");
             }
         }
-        // A class that is not done is looked at again at the next pass.
-        let at = if done { now } else { now - often() };
-        let run = Run { class, at, cutoff, removed, total: removed };
-        app.store
-            .run(move |db| {
-                privacy::ran(db, tenant, &run)?;
-                if run.removed > 0 {
-                    audit::append(db, tenant, note(&run, now))?;
-                }
-                Ok(())
-            })
-            .await?;
-        sum += removed;
     }
     Ok(sum)
+}
+
+async fn remove_class(
+    app: &App,
+    world: &World,
+    class: DataClass,
+    now: DateTime<Utc>,
+) -> Result<i64, StoreError> {
+    let tenant = world.tenant.id;
+    let cutoff = world.rules.privacy.value.retention.cutoff(class, now);
+    let (mut removed, mut done) = (0, false);
+    for _ in 0..PAGES {
+        let page = if class == DataClass::Uploads {
+            media::removal::expire(app, world, cutoff, PAGE).await?
+        } else {
+            let purge = move |db: &mut persistence::Db| {
+                privacy::purge(db, tenant, class, cutoff, now, PAGE)
+            };
+            app.store.run(purge).await?
+        };
+        removed += page;
+        done = page < PAGE;
+        if done {
+            break;
+        }
+    }
+    // A class that is not done is looked at again at the next pass.
+    let at = if done { now } else { now - often() };
+    let run = Run { class, at, cutoff, removed, total: removed };
+    app.store
+        .run(move |db| {
+            privacy::ran(db, tenant, &run)?;
+            if run.removed > 0 {
+                audit::append(db, tenant, note(&run, now))?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(removed)
 }
 
 fn note(run: &Run, at: DateTime<Utc>) -> Note {

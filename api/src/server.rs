@@ -12,8 +12,8 @@ use actix_web::{
 use utoipa::{OpenApi, openapi::OpenApi as Described};
 
 use crate::{
-    area, audit, auth, burden, campaign, case, client, clocks, clockwork, consent, contact,
-    content_review, delivering, delivery, disclosure,
+    area, audit, auth, burden, campaign, case, client, clocks, clockwork, connection, consent,
+    contact, content_review, delivering, delivery, disclosure,
     docs::Docs,
     erasure, event, export, factor, form, health, household, me, media, oauth, oidc, openapi,
     patrol, person, policy, post,
@@ -143,10 +143,12 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
             .configure(|config| register::serve(config, routes))
             .configure(move |config| documents.routes(config))
             .default_service(web::to(nowhere))
+            .wrap(from_fn(connection::guard))
             .wrap(from_fn(telemetry::observe))
     };
     let mut server = HttpServer::new(factory)
         .workers(workers)
+        .on_connect(connection::remember)
         .keep_alive(Duration::from_secs(75))
         .client_request_timeout(Duration::from_secs(15))
         .shutdown_timeout(20)

@@ -85,6 +85,7 @@ pub enum Answers {
 #[serde(deny_unknown_fields)]
 pub struct ItemBody {
     /// The id of the command: what would be its `Idempotency-Key`. 指令编号。
+    #[serde(deserialize_with = "crate::body::own_key")]
     id: Uuid,
     /// Which operation, by its id in this document. 操作。
     #[schema(max_length = 60, example = "submit_report")]
@@ -237,10 +238,11 @@ async fn known(
     caller: &Caller,
     commands: Vec<CommandId>,
 ) -> Reply<(Option<Instant>, HashSet<Uuid>)> {
-    let (tenant, login, now) = (caller.tenant, caller.session, app.clock.now());
+    let (tenant, by, login) = (caller.tenant, caller.person, caller.session);
+    let now = app.clock.now();
     let look = move |db: &mut Db| {
         let login = session::find(db, tenant, login, now)?.map(|(login, _)| login.created_at);
-        Ok((login, journal::accepted(db, tenant, &commands)?))
+        Ok((login, journal::accepted(db, tenant, by, &commands)?))
     };
     let (login, seen) = app.store.read(look).await?;
     Ok((login, seen.into_iter().map(|command| command.0).collect()))

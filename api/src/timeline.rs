@@ -77,7 +77,7 @@ const MOST: usize = 500;
 pub async fn show(
     app: &App,
     caller: &Caller,
-    flow: Uuid,
+    flow: (FlowKind, Uuid),
     params: &TimelineParams,
     unknown: &[PersonId],
 ) -> Reply<HttpResponse> {
@@ -139,7 +139,7 @@ impl Hidden {
 pub async fn show_to(
     app: &App,
     caller: &Caller,
-    flow: Uuid,
+    flow: (FlowKind, Uuid),
     params: &TimelineParams,
     (unknown, hidden): (&[PersonId], &Hidden),
 ) -> Reply<HttpResponse> {
@@ -168,7 +168,9 @@ pub async fn show_to(
         opinions.hide(&mut events);
         hidden.hide(entry.actor, &mut events);
         if entry.seq > after && items.len() < MOST {
-            let kept = arrivals.iter().find(|arrival| arrival.command == entry.command);
+            let kept = arrivals
+                .iter()
+                .find(|arrival| arrival.command == entry.command && arrival.actor == entry.actor);
             items.push(view(entry, events, kept, unknown));
         }
     }

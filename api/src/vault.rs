@@ -18,12 +18,13 @@ use std::{
 use domain::{
     Instant,
     id::TenantId,
-    personal::{Contact, Field, SubjectKind},
+    personal::{Contact, DataSubject, Field, SubjectKind},
 };
 use persistence::{
-    Store, StoreError,
+    Db, Store, StoreError,
     key::{self, Purpose},
-    vault::{self, DataKey, NewSubject, SealedField},
+    tenant::Tenant,
+    vault::{self, DataKey, KeyOwner, NewSubject, SealedField},
 };
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -104,11 +105,13 @@ impl Vault {
     /// Reads the master keys and checks that they open what the database holds.
     pub async fn open(settings: &Settings, store: &Store) -> Result<Self> {
         let tenants = store.read(persistence::tenant::all).await?;
-        let ids: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
         let keys = store
             .read(move |db| {
-                let key = |tenant| Ok((tenant, vault::key_of(db, tenant, Uuid::nil())?));
-                ids.into_iter().map(key).collect::<Result<Vec<_>>>()
+                let key = |tenant: Tenant| {
+                    let key = vault::key_of(db, tenant.id, KeyOwner::LookUp)?;
+                    Ok((tenant, key))
+                };
+                tenants.into_iter().map(key).collect::<Result<Vec<_>>>()
             })
             .await?;
         let source = Source::of(settings)?;
@@ -122,18 +125,43 @@ impl Vault {
             looked: Mutex::new(Ticks::now()),
             look_ups: RwLock::default(),
         };
-        for (tenant, key) in keys {
-            if let Some(key) = key {
-                vault.unwrap(tenant, &key).map_err(|_unopened| {
-                    StoreError::Unusable(format!(
-                        "people's data was encrypted under the master key {}, which is not among \
-                         the keys given; put it back, the current one first",
-                        key.key_id
-                    ))
-                })?;
-            }
-        }
+        vault.check_keys(keys)?;
         Ok(vault)
+    }
+
+    /// Says what is wrong with the keys of tenants. A tenant whose key is damaged is named, and the
+    /// others are served; where no key can be opened because its master key is not given, nothing is.
+    fn check_keys(&self, keys: Vec<(Tenant, Option<DataKey>)>) -> Result<()> {
+        let (mut opened, mut missing) = (false, None);
+        for (tenant, key) in keys {
+            let Some(key) = key else { continue };
+            let named = key.wrapped.as_deref().and_then(cipher::named);
+            if self.unwrap(tenant.id, &key).is_ok() {
+                opened = true;
+                continue;
+            }
+            let why = match named {
+                None => "it was destroyed or overwritten: restore it from a backup".to_owned(),
+                Some((_, master)) if self.master(master).is_ok() => {
+                    format!(
+                        "it was altered: the master key {master}, which wraps it, does not open it"
+                    )
+                }
+                Some((_, master)) => {
+                    missing = Some(master);
+                    format!("it is wrapped by the master key {master}, which is not given")
+                }
+            };
+            let code = &tenant.code;
+            tracing::error!(tenant = code, why, "the key that people are looked up with is lost");
+        }
+        match missing.filter(|_| !opened) {
+            Some(master) => Err(StoreError::Unusable(format!(
+                "people's data was encrypted under the master key {master}, which is not among \
+                 the keys given; put it back, the current one first"
+            ))),
+            None => Ok(()),
+        }
     }
 
     fn ring(&self) -> Arc<Keyring> {
@@ -163,11 +191,11 @@ impl Vault {
     fn wrap(
         &self,
         tenant: TenantId,
-        subject: Uuid,
+        owner: KeyOwner,
         secret: &Secret,
     ) -> Result<(String, Option<Vec<u8>>)> {
         let ring = self.ring();
-        let place = place_of_key(tenant, subject);
+        let place = place_of_key(tenant, owner.id());
         let wrapped = cipher::seal(self.suite, &ring.current, &place, &secret.0[..])?;
         Ok((ring.current.id().to_string(), Some(wrapped)))
     }
@@ -188,26 +216,21 @@ impl Vault {
         Secret::from_slice(&secret).ok_or_else(|| wrong("it has not 32 bytes"))
     }
 
-    /// A new key of a subject.
-    fn new_key(
-        &self,
-        tenant: TenantId,
-        subject: Uuid,
-        kind: Option<SubjectKind>,
-        at: Instant,
-    ) -> Result<(Secret, DataKey)> {
+    /// A new key of an owner.
+    fn new_key(&self, tenant: TenantId, owner: KeyOwner, at: Instant) -> Result<(Secret, DataKey)> {
         let secret = Secret::generate()?;
-        let (key_id, wrapped) = self.wrap(tenant, subject, &secret)?;
-        let key = DataKey { subject, kind, key_id, wrapped, created_at: at, destroyed_at: None };
+        let (key_id, wrapped) = self.wrap(tenant, owner, &secret)?;
+        let key = DataKey { owner, key_id, wrapped, created_at: at, destroyed_at: None };
         Ok((secret, key))
     }
 
     /// The key of a subject as it is used.
     fn unwrap(&self, tenant: TenantId, key: &DataKey) -> Result<Secret> {
-        let wrong = |why: &str| StoreError::Inconsistent(format!("key {}: {why}", key.subject));
+        let id = key.owner.id();
+        let wrong = |why: &str| StoreError::Inconsistent(format!("key {id}: {why}"));
         let wrapped = key.wrapped.as_deref().ok_or_else(|| wrong("it was destroyed"))?;
-        let (_, id) = cipher::named(wrapped).ok_or_else(|| wrong("it is not one"))?;
-        let secret = cipher::open(&self.master(id)?, &place_of_key(tenant, key.subject), wrapped)?;
+        let (_, master) = cipher::named(wrapped).ok_or_else(|| wrong("it is not one"))?;
+        let secret = cipher::open(&self.master(master)?, &place_of_key(tenant, id), wrapped)?;
         Secret::from_slice(&secret).ok_or_else(|| wrong("it has not 32 bytes"))
     }
 
@@ -225,11 +248,11 @@ impl Vault {
         if let Some(known) = known() {
             return Ok(known);
         }
-        let kept = store.read(move |db| vault::key_of(db, tenant, Uuid::nil())).await?;
+        let kept = store.read(move |db| vault::key_of(db, tenant, KeyOwner::LookUp)).await?;
         let kept = if let Some(kept) = kept {
             kept
         } else {
-            let (_, new) = self.new_key(tenant, Uuid::nil(), None, at)?;
+            let (_, new) = self.new_key(tenant, KeyOwner::LookUp, at)?;
             store.run(move |db| vault::claim_key(db, tenant, &new)).await?
         };
         // It is looked up with what its wrapping names, so that a change of the cipher does not
@@ -245,14 +268,14 @@ impl Vault {
     fn sealed(
         &self,
         tenant: TenantId,
-        subject: Uuid,
+        subject: DataSubject,
         secret: &Secret,
         values: &[(Field, &str)],
         look_up: &LookUp,
     ) -> Result<Vec<SealedField>> {
         let seal = |(field, value): &(Field, &str)| {
             let (field, value) = (*field, *value);
-            let place = place_of(tenant, subject, field);
+            let place = place_of(tenant, subject.id, field);
             let sealed = cipher::seal(self.suite, secret, &place, value.as_bytes())?;
             let blind = field.is_looked_up().then(|| look_up.digest(field, value));
             Ok(SealedField { subject, field, sealed, blind })
@@ -264,7 +287,7 @@ impl Vault {
     pub fn new_subject(
         &self,
         tenant: TenantId,
-        subject: (Uuid, SubjectKind),
+        subject: DataSubject,
         contact: &Contact,
         look_up: &LookUp,
         at: Instant,
@@ -276,12 +299,12 @@ impl Vault {
     pub fn new_subject_of(
         &self,
         tenant: TenantId,
-        (subject, kind): (Uuid, SubjectKind),
+        subject: DataSubject,
         values: &[(Field, &str)],
         look_up: &LookUp,
         at: Instant,
     ) -> Result<NewSubject> {
-        let (secret, key) = self.new_key(tenant, subject, Some(kind), at)?;
+        let (secret, key) = self.new_key(tenant, KeyOwner::Subject(subject), at)?;
         Ok(NewSubject { fields: self.sealed(tenant, subject, &secret, values, look_up)?, key })
     }
 
@@ -289,34 +312,33 @@ impl Vault {
     pub fn spare_key(
         &self,
         tenant: TenantId,
-        subject: Uuid,
-        kind: SubjectKind,
+        subject: DataSubject,
         at: Instant,
     ) -> Result<DataKey> {
-        self.new_key(tenant, subject, Some(kind), at).map(|(_, key)| key)
+        self.new_key(tenant, KeyOwner::Subject(subject), at).map(|(_, key)| key)
     }
 
     /// Values of a subject whose key is kept already.
     pub fn seal(
         &self,
         tenant: TenantId,
-        key: &DataKey,
+        of: (DataSubject, &DataKey),
         contact: &Contact,
         look_up: &LookUp,
     ) -> Result<Vec<SealedField>> {
-        self.seal_values(tenant, key, &contact.values(), look_up)
+        self.seal_values(tenant, of, &contact.values(), look_up)
     }
 
     /// The same, whatever is kept of it.
     pub fn seal_values(
         &self,
         tenant: TenantId,
-        key: &DataKey,
+        (subject, key): (DataSubject, &DataKey),
         values: &[(Field, &str)],
         look_up: &LookUp,
     ) -> Result<Vec<SealedField>> {
         let secret = self.unwrap(tenant, key)?;
-        self.sealed(tenant, key.subject, &secret, values, look_up)
+        self.sealed(tenant, subject, &secret, values, look_up)
     }
 
     /// Opens the values of a subject.
@@ -328,7 +350,7 @@ impl Vault {
     ) -> Result<Values> {
         let secret = self.unwrap(tenant, key)?;
         let open = |one: &SealedField| {
-            let place = place_of(tenant, one.subject, one.field);
+            let place = place_of(tenant, one.subject.id, one.field);
             let text = cipher::open(&secret, &place, &one.sealed)?;
             let text = Zeroizing::new(String::from_utf8_lossy(&text).into_owned());
             Ok((one.field, text.to_string()))
@@ -336,19 +358,20 @@ impl Vault {
         fields.iter().map(open).collect()
     }
 
-    /// Reads and opens values of some subjects; those without any, and those that were erased,
-    /// are not among them.
+    /// Reads and opens values of some subjects of a kind; those without any, and those that were
+    /// erased, are not among them.
     pub async fn read(
         &self,
         store: &Store,
         tenant: TenantId,
-        subjects: Vec<Uuid>,
+        (kind, subjects): (SubjectKind, Vec<Uuid>),
         fields: &'static [Field],
     ) -> Result<HashMap<Uuid, Values>> {
         if subjects.is_empty() {
             return Ok(HashMap::new());
         }
-        let sealed = store.read(move |db| vault::sealed(db, tenant, &subjects, fields)).await?;
+        let look = move |db: &mut Db| vault::sealed(db, tenant, (kind, &subjects), fields);
+        let sealed = store.read(look).await?;
         let open = |(subject, (key, fields)): (Uuid, (DataKey, Vec<SealedField>))| {
             Ok((subject, self.reveal(tenant, &key, &fields)?))
         };

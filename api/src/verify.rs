@@ -21,7 +21,10 @@ use domain::{
     report::Report,
     visit::Visit,
 };
-use persistence::{Db, Store, StoreError, area, audit, journal, tenant};
+use persistence::{
+    Db, Store, StoreError, area, audit, journal, tenant,
+    vault::{self, KeyOwner},
+};
 use uuid::Uuid;
 
 use crate::engine::Kept;
@@ -61,9 +64,10 @@ pub async fn all(store: &Store, only: Option<&str>) -> Result<Findings, StoreErr
             findings.chains += found.chains;
             findings.entries += found.entries;
             findings.broken.extend(found.broken);
-            let Some((last, _)) = flows.last() else { break };
+            let Some(last) = flows.last() else { break };
             after = Some(*last);
         }
+        look_up_key(store, &tenant, &mut findings).await?;
         audit_log(store, tenant.id, &mut findings).await?;
     }
     Ok(findings)
@@ -113,13 +117,13 @@ fn areas(db: &mut Db, tenant: TenantId, flow: Uuid) -> Result<Checked, StoreErro
     if checked.wrong.is_some() {
         return Ok(checked);
     }
-    let entries = journal::chain(db, tenant, flow, None)?;
+    let entries = journal::chain(db, tenant, (FlowKind::Areas, flow), None)?;
     let wrong = areas_differ(db, tenant, &entries)?.map(Wrong::State);
     Ok(Checked { wrong, ..checked })
 }
 
 fn links(db: &mut Db, tenant: TenantId, flow: Uuid, kind: FlowKind) -> Result<Checked, StoreError> {
-    let entries = journal::chain(db, tenant, flow, None)?;
+    let entries = journal::chain(db, tenant, (kind, flow), None)?;
     let (head, wrong) = match chain::verify(&entries) {
         Ok(head) => (head, None),
         Err(broken) => (Hash::default(), Some(Wrong::Chain(broken))),
@@ -156,6 +160,21 @@ fn one(
         Wrong::State(why) => why,
     });
     found.broken.extend(why.map(|why| format!("{} {flow}: {why}", kind.name())));
+    Ok(())
+}
+
+/// Checks that the key which people are looked up with is there.
+async fn look_up_key(
+    store: &Store,
+    tenant: &tenant::Tenant,
+    found: &mut Findings,
+) -> Result<(), StoreError> {
+    let id = tenant.id;
+    let key = store.read(move |db| vault::key_of(db, id, KeyOwner::LookUp)).await?;
+    if key.is_some_and(|key| key.wrapped.is_none() || key.destroyed_at.is_some()) {
+        let code = &tenant.code;
+        found.broken.push(format!("keys {code}: the key that people are looked up with is gone"));
+    }
     Ok(())
 }
 

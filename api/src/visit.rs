@@ -12,6 +12,7 @@ use domain::{
     flow::Flow as _,
     household::Household,
     id::{CampaignId, HouseholdId, PersonId, VisitId},
+    journal::FlowKind,
     text::Prose,
     visit::{Command, Correction, Outcome, Plan, Purpose, Status, StatusName, Visit},
     visiting,
@@ -223,7 +224,7 @@ async fn plan_visit(
     key: Key,
     body: Json<PlanBody>,
 ) -> Reply<HttpResponse> {
-    let id = body.0.id.unwrap_or_else(|| derived_id(key.0.0, "visit"));
+    let id = body.0.id.unwrap_or_else(|| derived_id(caller.person, key.0, "visit"));
     let asked = Request::new(key.0, "plan_visit", id, &body.0);
     let household = engine::look::<Household>(&app, &caller, body.0.household_id).await;
     let household = household.map_err(|_hidden| unknown_household())?;
@@ -325,7 +326,7 @@ async fn get_visit_timeline(
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
     engine::look::<Visit>(&app, &caller, id.0).await?;
-    timeline::show(&app, &caller, id.0, &params.0, &[]).await
+    timeline::show(&app, &caller, (FlowKind::Visit, id.0), &params.0, &[]).await
 }
 
 /// What was otherwise.

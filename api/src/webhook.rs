@@ -125,7 +125,8 @@ async fn create_webhook(
     body: Json<WebhookBody>,
 ) -> Reply<HttpResponse> {
     let given = Given::read(&app, &caller, body.0)?;
-    let (tenant, id, now) = (caller.tenant, derived_id(key.0.0, "webhook"), app.clock.now());
+    let (tenant, id, now) =
+        (caller.tenant, derived_id(caller.person, key.0, "webhook"), app.clock.now());
     let position = app.store.read(move |db| feed::end(db, tenant)).await?;
     let hook = Webhook {
         tenant,
@@ -369,7 +370,7 @@ async fn test_webhook(
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let hook = managed(&app, &caller, id.0).await?;
-    let (now, delivery_id) = (app.clock.now(), derived_id(key.0.0, "webhook test"));
+    let (now, delivery_id) = (app.clock.now(), derived_id(caller.person, key.0, "webhook test"));
     let content = json!({
         "id": delivery_id, "type": TEST, "label": "测试事件", "at": now, "by": caller.name,
         "subject": { "kind": "webhook", "id": hook.id, "path": format!("/api/v1/webhooks/{}", hook.id) },

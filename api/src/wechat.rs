@@ -13,7 +13,7 @@ use domain::{
     content_review::{Cause, Suggestion},
     id::{CommandId, PersonId, TenantId},
     person::{Command, NewGrant, Person},
-    personal::{Contact, Field, Phone},
+    personal::{Contact, Field, Phone, SubjectKind},
     text::{Code as Word, Line},
 };
 use persistence::{
@@ -418,7 +418,10 @@ async fn bind_phone(
 #[get("/me/phone")]
 async fn get_phone(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
     let (tenant, person) = (caller.tenant, caller.person);
-    let kept = app.vault.read(&app.store, tenant, vec![person.0], &[Field::Phone]).await?;
+    let kept = app
+        .vault
+        .read(&app.store, tenant, (SubjectKind::Person, vec![person.0]), &[Field::Phone])
+        .await?;
     let phone = kept.get(&person.0).and_then(|values| values.get(&Field::Phone));
     Ok(HttpResponse::Ok().json(PhoneView { phone: phone.map(|phone| Field::Phone.mask(phone)) }))
 }

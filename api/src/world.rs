@@ -15,6 +15,7 @@ use domain::{
     coordinate::Point,
     flow::Context,
     id::{AreaId, TenantId},
+    journal::FlowKind,
     locate::{Locator, MultiPolygon, Rings, Shape, from_rings, to_rings},
     rules::{Rules, local_day},
     sla,
@@ -98,7 +99,7 @@ impl Version {
     }
 
     fn of(db: &mut persistence::Db, tenant: TenantId) -> Result<Self, StoreError> {
-        let areas = journal::last_seq(db, tenant, tenant.0)?;
+        let areas = journal::last_seq(db, tenant, (FlowKind::Areas, tenant.0))?;
         Ok(Self { areas, rules: policy::editions(db, tenant)? })
     }
 }

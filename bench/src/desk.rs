@@ -1,6 +1,6 @@
 //! Everybody logged in to one server, and what they ask of it.
 
-use api::clock::{derived_id, new_id};
+use api::clock::new_id;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -34,26 +34,22 @@ struct Post {
 pub(crate) const LOOP: [&str; 9] =
     ["report", "file", "dispatch", "sign", "start", "feedback", "verify", "callback", "close"];
 
-/// A case to come: the keys of the two commands that make its identities.
+/// A case to come, with the identities it is given.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Coming {
     number: u64,
-    report_key: Uuid,
-    file_key: Uuid,
+    report: Uuid,
+    case: Uuid,
 }
 
 impl Coming {
     pub(crate) fn new(number: u64) -> Self {
-        Self { number, report_key: new_id(), file_key: new_id() }
-    }
-
-    fn report(self) -> Uuid {
-        derived_id(self.report_key, "report")
+        Self { number, report: new_id(), case: new_id() }
     }
 
     /// The case it will be.
-    pub(crate) fn case(self) -> Uuid {
-        derived_id(self.file_key, "case")
+    pub(crate) const fn case(self) -> Uuid {
+        self.case
     }
 }
 
@@ -120,10 +116,14 @@ impl Desk {
             post(&path, token, new_id(), &body.to_string())
         };
         Some(match step {
-            "report" => post("/api/v1/reports", &at.worker, coming.report_key, &at.place.report),
+            "report" => {
+                let rest = at.place.report.strip_prefix('{').unwrap_or_default();
+                let body = format!("{{\"id\":\"{}\",{rest}", coming.report);
+                post("/api/v1/reports", &at.worker, new_id(), &body)
+            }
             "file" => {
-                let path = format!("/api/v1/reports/{}/file", coming.report());
-                post(&path, &at.officer, coming.file_key, "{}")
+                let path = format!("/api/v1/reports/{}/file", coming.report);
+                post(&path, &at.officer, new_id(), &json!({ "case_id": coming.case }).to_string())
             }
             "dispatch" => {
                 let unit = at.place.grid.id.0;

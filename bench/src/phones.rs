@@ -91,21 +91,25 @@ impl Line for Wire {
 }
 
 /// Two workers and a desk of each place.
-fn carriers(at: &Open) -> Vec<Vec<Carrier>> {
+fn carriers(at: &Open, wire: &Wire) -> simulator::Done<Vec<Vec<Carrier>>> {
     let all = at.desk.everybody();
-    let carrier = |(account, _, grid): &(String, String, uuid::Uuid)| Carrier {
-        account: account.clone(),
-        grid: *grid,
-        lng: 115.05,
-        lat: 30.21,
-        files: account.ends_with("-c"),
+    let carrier = |(account, _, grid): &(String, String, uuid::Uuid)| {
+        Ok(Carrier {
+            account: account.clone(),
+            person: simulator::person_of(wire, account)?,
+            grid: *grid,
+            lng: 115.05,
+            lat: 30.21,
+            files: account.ends_with("-c"),
+        })
     };
     all.chunks(3).map(|place| place.iter().map(carrier).collect()).collect()
 }
 
 /// Every place runs for some time; answers what that amounted to, and how many runs it was.
 fn runs(at: &Open, time: Duration) -> Done<(Tally, u64)> {
-    let (wire, carriers) = (Wire::to(at), carriers(at));
+    let wire = Wire::to(at);
+    let carriers = carriers(at, &wire).map_err(trouble)?;
     let (begun, places) = (Instant::now(), count(&carriers));
     let place = |(first, carriers): (u64, &Vec<Carrier>)| -> simulator::Done<(Tally, u64)> {
         simulator::prepare(&wire, carriers)?;

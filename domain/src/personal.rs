@@ -4,6 +4,7 @@
 //! left of it under a mask, and for which purposes somebody may see it whole.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{named::named, text::Line};
 
@@ -80,6 +81,23 @@ named! {
         Member = "member", "家庭成员";
         /// What a household said in a form.
         Form = "form", "表单";
+    }
+}
+
+/// Whose data is kept: what the subject is, and which. The same identity as a person and as a
+/// report are two subjects with a key each.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DataSubject {
+    /// What it is.
+    pub kind: SubjectKind,
+    /// Which of them.
+    pub id: Uuid,
+}
+
+impl DataSubject {
+    /// The subject `id` of a kind.
+    pub const fn new(kind: SubjectKind, id: Uuid) -> Self {
+        Self { kind, id }
     }
 }
 

@@ -6,7 +6,8 @@ use diesel::{
 };
 use domain::{
     arrival::{Arrival, Oddity},
-    id::{CommandId, TenantId},
+    id::{CommandId, PersonId, TenantId},
+    journal::Entry,
 };
 
 use crate::{
@@ -28,6 +29,7 @@ pub(crate) struct ArrivalRow {
     skew_ms: i64,
     received_at: At,
     flags: String,
+    actor_id: Id,
 }
 
 rows! {
@@ -39,21 +41,23 @@ rows! {
         skew_ms: i64 => BigInt, "bigint";
         received_at: At => sql::Moment, "timestamptz";
         flags: String => Text, "text";
+        actor_id: Id => sql::Uid, "uuid";
     }
-    key (tenant_id, command_id) changes ()
+    key (tenant_id, command_id, actor_id) changes ()
 }
 
 impl ArrivalRow {
-    pub(crate) fn new(tenant: TenantId, arrival: &Arrival) -> Self {
+    pub(crate) fn new(entry: &Entry, arrival: &Arrival) -> Self {
         let flags: Vec<&str> = arrival.oddities.iter().map(|oddity| oddity.name()).collect();
         Self {
-            tenant_id: Id(tenant.0),
+            tenant_id: Id(entry.tenant.0),
             command_id: Id(arrival.command.0),
             client_at: At(arrival.client_at),
             happened_at: At(arrival.happened_at),
             skew_ms: arrival.skew.ms(),
             received_at: At(arrival.received_at),
             flags: flags.join(" "),
+            actor_id: Id(entry.actor.0),
         }
     }
 }
@@ -63,6 +67,8 @@ impl ArrivalRow {
 pub struct Kept {
     /// The command.
     pub command: CommandId,
+    /// Whose.
+    pub actor: PersonId,
     /// When it was typed, by the phone's clock.
     pub client_at: domain::Instant,
     /// The same, by ours.
@@ -73,14 +79,21 @@ pub struct Kept {
 
 /// What is known of these commands; those that were not kept by a phone are left out.
 pub fn of(db: &mut Db, tenant: TenantId, commands: &[CommandId]) -> Result<Vec<Kept>> {
-    type Row = (Id, At, At, String);
+    type Row = (Id, Id, At, At, String);
     let rows: Vec<Row> = arrivals::table
         .filter(arrivals::tenant_id.eq(Id(tenant.0)))
         .filter(arrivals::command_id.eq_any(commands.iter().map(|command| Id(command.0))))
-        .select((arrivals::command_id, arrivals::client_at, arrivals::happened_at, arrivals::flags))
+        .select((
+            arrivals::command_id,
+            arrivals::actor_id,
+            arrivals::client_at,
+            arrivals::happened_at,
+            arrivals::flags,
+        ))
         .load(db)?;
-    let kept = |(command, client, happened, flags): Row| Kept {
+    let kept = |(command, actor, client, happened, flags): Row| Kept {
         command: CommandId(command.0),
+        actor: PersonId(actor.0),
         client_at: client.0,
         happened_at: happened.0,
         oddities: flags.split_whitespace().filter_map(Oddity::parse).collect(),

@@ -27,12 +27,12 @@ use domain::{
     patrol::Patrol,
     patrol_plan::PatrolPlan,
     person::Person,
+    personal::DataSubject,
     policy::Policy,
     report::Report,
     visit::Visit,
 };
 use serde::Serialize;
-use uuid::Uuid;
 
 use crate::{
     area::{AreaRow, BoundaryRow},
@@ -114,7 +114,7 @@ pub enum Write {
     /// Values of subjects whose keys are kept already, sealed by them.
     Sealed(Vec<SealedField>),
     /// Subjects whose keys are destroyed, and what they sealed with them.
-    Forgotten(Vec<Uuid>),
+    Forgotten(Vec<DataSubject>),
     /// A household answered a form.
     Answered(Box<Answered>),
     /// What the first of these writes demanded of whoever made it.
@@ -171,7 +171,7 @@ pub(crate) struct Commit {
     gone: Vec<GoneRow>,
     forms: Vec<FormRow>,
     sealed: Vec<FieldRow>,
-    forgotten: Vec<(TenantId, Uuid, At)>,
+    forgotten: Vec<(TenantId, DataSubject, At)>,
     answers: Vec<AnswerRow>,
     burden: Vec<BurdenRow>,
     media: Vec<MediaRow>,
@@ -246,7 +246,7 @@ impl Commit {
                 }
                 Write::Arrived(arrival) => {
                     let entry = first.ok_or_else(orphan)?;
-                    commit.arrivals.push(ArrivalRow::new(entry.tenant, arrival));
+                    commit.arrivals.push(ArrivalRow::new(entry, arrival));
                 }
                 Write::Areas { entry, areas, drawn } => {
                     first.get_or_insert(entry);
@@ -306,7 +306,7 @@ impl Commit {
                 }
                 Write::Forgotten(subjects) => {
                     let entry = first.ok_or_else(orphan)?;
-                    let gone = |subject: &Uuid| (entry.tenant, *subject, At(entry.at));
+                    let gone = |subject: &DataSubject| (entry.tenant, *subject, At(entry.at));
                     commit.forgotten.extend(subjects.iter().map(gone));
                 }
                 Write::Answered(answered) => {
@@ -425,6 +425,7 @@ fn lost(db: &mut Db, commit: &Commit) -> Result<Outcome> {
     for entry in &commit.entries {
         let seen: i64 = j::journal
             .filter(j::tenant_id.eq(entry.tenant_id).and(j::command_id.eq(entry.command_id)))
+            .filter(j::actor_id.eq(entry.actor_id))
             .count()
             .get_result(db)?;
         if seen > 0 {
@@ -447,8 +448,12 @@ fn numbered(db: &mut Db, commits: &[&Commit]) -> Result<Vec<EntryRow>> {
 /// same place the one whose commit came first stays first: it is the one that is told it won.
 fn sorted(entries: &[EntryRow]) -> Vec<&EntryRow> {
     let mut entries: Vec<&EntryRow> = entries.iter().collect();
-    entries.sort_by_key(|entry| (entry.tenant_id, entry.flow_id, entry.seq));
+    entries.sort_by(|one, other| place(one).cmp(&place(other)));
     entries
+}
+
+fn place(entry: &EntryRow) -> (Id, Id, &str, i64) {
+    (entry.tenant_id, entry.flow_id, &entry.flow, entry.seq)
 }
 
 /// The rows of a table in several commits.
@@ -509,7 +514,7 @@ fn save_visits(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     rows::insert(db, &answers)?;
     let forgotten: Vec<_> = all(commits, |commit| &commit.forgotten).into_iter().copied().collect();
     for (tenant, subject, at) in &forgotten {
-        vault::destroy(db, *tenant, *subject, at.0, None)?;
+        vault::destroy(db, *tenant, *subject, at.0)?;
     }
     form::forget(db, &forgotten, &answers)?;
     Ok(rows::insert(db, &all(commits, |commit| &commit.burden))?)

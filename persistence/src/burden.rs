@@ -41,6 +41,7 @@ pub(crate) struct BurdenRow {
     reused: i16,
     repeated: i16,
     photos: i16,
+    flow: String,
 }
 
 rows! {
@@ -57,8 +58,9 @@ rows! {
         reused: i16 => SmallInt, "smallint";
         repeated: i16 => SmallInt, "smallint";
         photos: i16 => SmallInt, "smallint";
+        flow: String => Text, "text";
     }
-    key (tenant_id, flow_id, seq) changes ()
+    key (tenant_id, flow_id, flow, seq) changes ()
 }
 
 impl BurdenRow {
@@ -78,6 +80,7 @@ impl BurdenRow {
             reused: small(reused),
             repeated: small(repeated),
             photos: small(photos),
+            flow: entry.flow.name().to_owned(),
         }
     }
 }

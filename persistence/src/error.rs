@@ -22,6 +22,13 @@ pub enum StoreError {
     Database(Error),
 }
 
+impl StoreError {
+    /// Whether nothing is wrong with what was asked: the same may succeed in a moment.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Overloaded | Self::Closed | Self::Unavailable(_))
+    }
+}
+
 impl std::fmt::Display for StoreError {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

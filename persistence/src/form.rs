@@ -10,6 +10,7 @@ use domain::{
     form::Form,
     household::Standing,
     id::{FormId, HouseholdId, PersonId, TenantId, VisitId},
+    personal::{DataSubject, SubjectKind},
 };
 use uuid::Uuid;
 
@@ -131,6 +132,11 @@ impl AnswerRow {
     }
 }
 
+/// What the answers of one form are sealed for.
+const fn answers_of(id: Uuid) -> DataSubject {
+    DataSubject::new(SubjectKind::Form, id)
+}
+
 /// Removes what households answered before `cutoff`, at most `limit`, with the keys it is sealed by;
 /// answers how many went. The journal of the visit still says that a form was filled in.
 pub(crate) fn purge(
@@ -147,7 +153,7 @@ pub(crate) fn purge(
         .select(a::id)
         .load(db)?;
     for id in &old {
-        vault::destroy(db, tenant, id.0, at, None)?;
+        vault::destroy(db, tenant, answers_of(id.0), at)?;
     }
     let gone = diesel::delete(form_answers::table)
         .filter(a::tenant_id.eq(Id(tenant.0)).and(a::id.eq_any(old)))
@@ -160,22 +166,23 @@ pub(crate) fn purge(
 /// the rows of the households, so that nothing is kept of who was erased.
 pub(crate) fn forget(
     db: &mut Db,
-    forgotten: &[(TenantId, Uuid, At)],
+    forgotten: &[(TenantId, DataSubject, At)],
     answers: &[&AnswerRow],
 ) -> Result<()> {
     use form_answers::dsl as a;
-    for (tenant, subject, at) in forgotten {
+    let households = |one: &&(TenantId, DataSubject, At)| one.1.kind == SubjectKind::Household;
+    for (tenant, subject, at) in forgotten.iter().filter(households) {
         let theirs: Vec<Id> = form_answers::table
-            .filter(a::tenant_id.eq(Id(tenant.0)).and(a::household_id.eq(Id(*subject))))
+            .filter(a::tenant_id.eq(Id(tenant.0)).and(a::household_id.eq(Id(subject.id))))
             .select(a::id)
             .load(db)?;
         for id in theirs {
-            vault::destroy(db, *tenant, id.0, at.0, None)?;
+            vault::destroy(db, *tenant, answers_of(id.0), at.0)?;
         }
     }
     for one in answers {
         if erased(db, one)? {
-            vault::destroy(db, TenantId(one.tenant_id.0), one.id.0, one.at.0, None)?;
+            vault::destroy(db, TenantId(one.tenant_id.0), answers_of(one.id.0), one.at.0)?;
         }
     }
     Ok(())

@@ -28,12 +28,12 @@ pub(crate) struct EntryRow {
     pub(crate) tenant_id: Id,
     pub(crate) flow_id: Id,
     pub(crate) seq: i64,
-    flow: String,
+    pub(crate) flow: String,
     pub(crate) command_id: Id,
     part: i16,
     name: String,
     digest: Vec<u8>,
-    actor_id: Id,
+    pub(crate) actor_id: Id,
     actor_name: String,
     at: At,
     events: String,
@@ -59,20 +59,21 @@ rows! {
         hash: Vec<u8> => Binary, "bytea";
         position: i64 => BigInt, "bigint";
     }
-    key (tenant_id, flow_id, seq) changes ()
+    key (tenant_id, flow_id, flow, seq) changes ()
 }
 
 impl Keyed for EntryRow {
-    type KeyType = (sql::Uid, sql::Uid, sql::Uid, BigInt);
+    type KeyType = (sql::Uid, sql::Uid, sql::Uid, sql::Uid, Text, BigInt);
     type Key = EntryKey;
 
     fn key(&self) -> EntryKey {
-        (self.tenant_id, self.command_id, self.flow_id, self.seq)
+        let (flow, id) = (self.flow.clone(), self.flow_id);
+        (self.tenant_id, self.command_id, self.actor_id, id, flow, self.seq)
     }
 }
 
-/// What tells one entry from every other: tenant, command, flow, place.
-pub(crate) type EntryKey = (Id, Id, Id, i64);
+/// What tells one entry from every other: tenant, command, actor, flow with its kind, place.
+pub(crate) type EntryKey = (Id, Id, Id, Id, String, i64);
 
 impl EntryRow {
     pub(crate) fn new(entry: &Entry) -> Self {
@@ -119,9 +120,15 @@ impl EntryRow {
 }
 
 /// The whole chain of one flow, or its beginning up to `last`, in order.
-pub fn chain(db: &mut Db, tenant: TenantId, flow: Uuid, last: Option<i64>) -> Result<Vec<Entry>> {
+pub fn chain(
+    db: &mut Db,
+    tenant: TenantId,
+    (kind, flow): (FlowKind, Uuid),
+    last: Option<i64>,
+) -> Result<Vec<Entry>> {
     let rows: Vec<EntryRow> = journal::table
         .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::flow_id.eq(Id(flow))))
+        .filter(journal::flow.eq(kind.name()))
         .filter(journal::seq.le(last.unwrap_or(i64::MAX)))
         .order(journal::seq.asc())
         .load(db)?;
@@ -140,12 +147,13 @@ pub fn chain(db: &mut Db, tenant: TenantId, flow: Uuid, last: Option<i64>) -> Re
 pub fn before(
     db: &mut Db,
     tenant: TenantId,
-    flow: Uuid,
+    (kind, flow): (FlowKind, Uuid),
     below: i64,
     limit: i64,
 ) -> Result<Vec<Entry>> {
     let rows: Vec<EntryRow> = journal::table
         .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::flow_id.eq(Id(flow))))
+        .filter(journal::flow.eq(kind.name()))
         .filter(journal::seq.lt(below))
         .order(journal::seq.desc())
         .limit(limit)
@@ -174,36 +182,46 @@ pub fn after(
 pub struct Seen {
     /// What was asked then.
     pub request: Request,
-    /// Who asked.
-    pub actor: PersonId,
     /// Which flow it moved.
     pub flow: Uuid,
     /// To which place in its journal.
     pub seq: i64,
 }
 
-/// Finds a command of this tenant; for a command that moved several flows, the one asked.
-pub fn seen(db: &mut Db, tenant: TenantId, command: CommandId) -> Result<Option<Seen>> {
-    type Row = (Vec<u8>, Id, Id, i64);
+/// Finds a command of an actor; for a command that moved several flows, the one asked. The same
+/// key of another actor is another command.
+pub fn seen(
+    db: &mut Db,
+    tenant: TenantId,
+    actor: PersonId,
+    command: CommandId,
+) -> Result<Option<Seen>> {
+    type Row = (Vec<u8>, Id, i64);
     let row: Option<Row> = journal::table
         .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::command_id.eq(Id(command.0))))
+        .filter(journal::actor_id.eq(Id(actor.0)))
         .order(journal::part.asc())
-        .select((journal::digest, journal::actor_id, journal::flow_id, journal::seq))
+        .select((journal::digest, journal::flow_id, journal::seq))
         .first(db)
         .optional()?;
-    row.map(|(digest, actor, flow, seq)| {
+    row.map(|(digest, flow, seq)| {
         let digest = Hash::from_bytes(&digest)
             .ok_or_else(|| StoreError::Inconsistent(format!("journal {}: digest", flow.0)))?;
         let request = Request { command, digest };
-        Ok(Seen { request, actor: PersonId(actor.0), flow: flow.0, seq })
+        Ok(Seen { request, flow: flow.0, seq })
     })
     .transpose()
 }
 
-/// Which of these commands were accepted before.
-pub fn accepted(db: &mut Db, tenant: TenantId, commands: &[CommandId]) -> Result<Vec<CommandId>> {
+/// Which of these commands of an actor were accepted before.
+pub fn accepted(
+    db: &mut Db,
+    tenant: TenantId,
+    actor: PersonId,
+    commands: &[CommandId],
+) -> Result<Vec<CommandId>> {
     let ids: Vec<Id> = journal::table
-        .filter(journal::tenant_id.eq(Id(tenant.0)))
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::actor_id.eq(Id(actor.0))))
         .filter(journal::command_id.eq_any(commands.iter().map(|command| Id(command.0))))
         .select(journal::command_id)
         .load(db)?;
@@ -217,7 +235,7 @@ pub fn at<F: Flow>(
     flow: Uuid,
     seq: i64,
 ) -> Result<Option<Stored<F>>> {
-    let entries = chain(db, tenant, flow, Some(seq))?;
+    let entries = chain(db, tenant, (F::KIND, flow), Some(seq))?;
     let Some(last) = entries.last() else { return Ok(None) };
     let (seq, head) = (last.seq, last.hash);
     let wrong = |why: &str| StoreError::Inconsistent(format!("journal {flow}: {why}"));
@@ -233,17 +251,19 @@ pub fn at<F: Flow>(
     Ok(Some(Stored { state, seq, head }))
 }
 
-/// The flows of a tenant after `after`, by id: for checking every chain, a page at a time.
+/// The flows of a tenant after `after`, by id and the name of their kind: for checking every chain, a page at a time.
 pub fn flows(
     db: &mut Db,
     tenant: TenantId,
-    after: Option<Uuid>,
+    after: Option<(Uuid, FlowKind)>,
     limit: i64,
 ) -> Result<Vec<(Uuid, FlowKind)>> {
+    let (id, kind) = after.map_or((Uuid::nil(), ""), |(id, kind)| (id, kind.name()));
     let rows: Vec<(Id, String)> = journal::table
         .filter(journal::tenant_id.eq(Id(tenant.0)))
-        .filter(journal::flow_id.gt(Id(after.unwrap_or(Uuid::nil()))))
-        .order(journal::flow_id.asc())
+        .filter(journal::flow_id.ge(Id(id)))
+        .filter(journal::flow_id.gt(Id(id)).or(journal::flow.gt(kind)))
+        .order((journal::flow_id.asc(), journal::flow.asc()))
         .select((journal::flow_id, journal::flow))
         // Not the first entries: a chain that lost its first is one to be found.
         .distinct()
@@ -258,9 +278,10 @@ pub fn flows(
 }
 
 /// The last place in a flow's journal; 0 when it has none.
-pub fn last_seq(db: &mut Db, tenant: TenantId, flow: Uuid) -> Result<i64> {
+pub fn last_seq(db: &mut Db, tenant: TenantId, (kind, flow): (FlowKind, Uuid)) -> Result<i64> {
     let last: Option<i64> = journal::table
         .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::flow_id.eq(Id(flow))))
+        .filter(journal::flow.eq(kind.name()))
         .select(diesel::dsl::max(journal::seq))
         .first(db)?;
     Ok(last.unwrap_or(0))

@@ -15,6 +15,7 @@ pub mod case;
 pub mod client;
 mod connection;
 pub mod content_review;
+pub mod deferral;
 pub mod delivery;
 mod error;
 pub mod factor;

@@ -99,7 +99,7 @@ rows! {
         by_id: Id => sql::Uid, "uuid";
         at: At => sql::Moment, "timestamptz";
     }
-    key (tenant_id, media_id, flow_id) changes ()
+    key (tenant_id, media_id, flow_id, kind) changes ()
 }
 
 impl LinkRow {

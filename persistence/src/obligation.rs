@@ -7,7 +7,7 @@ use diesel::{
 use domain::{
     Instant,
     id::{AreaId, TenantId},
-    journal::Entry,
+    journal::{Entry, FlowKind},
     obligation::{Duty, Obligation, Settled, Term},
 };
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,7 @@ rows! {
         outcome: Option<String> => Nullable<Text>, "text";
         next_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
     }
-    key (tenant_id, flow_id, no, duty, unit_id)
+    key (tenant_id, flow_id, flow, no, duty, unit_id)
     changes (due_at, term, settled_at, outcome, next_at)
 }
 
@@ -228,12 +228,12 @@ pub fn owes(db: &mut Db, tenant: TenantId, unit: AreaId, most: i64) -> Result<i6
 pub struct Lapsing {
     /// Of which tenant.
     pub tenant: TenantId,
-    /// `report` or `case`.
+    /// The kind of its flow, as it is stored.
     pub flow: String,
     /// Which.
     pub flow_id: Uuid,
-    /// What is owed.
-    pub duty: Duty,
+    /// The name of what is owed, as it is stored.
+    pub duty: String,
     /// By whom.
     pub unit: AreaId,
     /// The number of its clock.
@@ -242,29 +242,34 @@ pub struct Lapsing {
     pub next_at: Instant,
 }
 
-/// The debts of all tenants about which a measure is to be taken now, the longest waiting first.
+/// The debts of all tenants about which a measure is to be taken now, the longest waiting first;
+/// those whose measure failed are left out until it is to be tried again.
 pub fn lapsing(db: &mut Db, now: Instant, limit: i64) -> Result<Vec<Lapsing>> {
+    use crate::schema::deferred_debts as d;
     use obligations as o;
     type Row = (Id, String, Id, String, Id, i64, Option<At>);
+    let deferred = d::table
+        .filter(d::tenant_id.eq(o::tenant_id).and(d::flow_id.eq(o::flow_id)))
+        .filter(d::flow.eq(o::flow).and(d::no.eq(o::no)).and(d::duty.eq(o::duty)))
+        .filter(d::unit_id.eq(o::unit_id).and(d::next_at.nullable().eq(o::next_at)))
+        .filter(d::retry_at.gt(At(now)));
     let rows: Vec<Row> = o::table
         .filter(o::settled_at.is_null().and(o::next_at.le(Some(At(now)))))
+        .filter(diesel::dsl::not(diesel::dsl::exists(deferred)))
         .order((o::next_at.asc(), o::tenant_id.asc(), o::flow_id.asc()))
         .limit(limit)
         .select((o::tenant_id, o::flow, o::flow_id, o::duty, o::unit_id, o::no, o::next_at))
         .load(db)?;
-    let lapsing = |(tenant, flow, flow_id, duty, unit, no, next_at): Row| {
-        let wrong = || StoreError::Inconsistent(format!("obligations {}/{no}: duty", flow_id.0));
-        Ok(Lapsing {
-            tenant: TenantId(tenant.0),
-            flow,
-            flow_id: flow_id.0,
-            duty: Duty::parse(&duty).ok_or_else(wrong)?,
-            unit: AreaId(unit.0),
-            no,
-            next_at: next_at.map_or(now, |at| at.0),
-        })
+    let lapsing = |(tenant, flow, flow_id, duty, unit, no, next_at): Row| Lapsing {
+        tenant: TenantId(tenant.0),
+        flow,
+        flow_id: flow_id.0,
+        duty,
+        unit: AreaId(unit.0),
+        no,
+        next_at: next_at.map_or(now, |at| at.0),
     };
-    rows.into_iter().map(lapsing).collect()
+    Ok(rows.into_iter().map(lapsing).collect())
 }
 
 /// One page of the open debts of a tenant.
@@ -298,10 +303,11 @@ pub fn provisional(db: &mut Db, tenant: TenantId, after: Uuid, limit: i64) -> Re
 }
 
 /// Everything that was ever owed about one flow, in the order it began.
-pub fn of_flow(db: &mut Db, tenant: TenantId, flow: Uuid) -> Result<Vec<Owed>> {
+pub fn of_flow(db: &mut Db, tenant: TenantId, (kind, flow): (FlowKind, Uuid)) -> Result<Vec<Owed>> {
     use obligations as o;
     let rows: Vec<ObligationRow> = o::table
         .filter(o::tenant_id.eq(Id(tenant.0)).and(o::flow_id.eq(Id(flow))))
+        .filter(o::flow.eq(kind.name()))
         .order((o::no.asc(), o::due_at.asc(), o::duty.asc(), o::unit_id.asc()))
         .limit(1000)
         .load(db)?;

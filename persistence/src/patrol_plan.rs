@@ -10,6 +10,7 @@ use domain::{
     area::Path,
     change::{Change, Stored},
     id::{PlanId, TenantId},
+    journal::FlowKind,
     patrol_plan::{PatrolPlan, Standing},
 };
 
@@ -121,14 +122,24 @@ pub fn list(
     rows.into_iter().map(|row| stored("patrol_plans", row)).collect()
 }
 
-/// The plans of all tenants by which a patrol is to be made now, the longest waiting first.
-pub fn due(db: &mut Db, now: Instant, limit: i64) -> Result<Vec<(TenantId, PlanId)>> {
+/// The plans of all tenants whose next patrol is to be made now, with when it was due; those that
+/// failed are left out until they are to be tried again.
+pub fn due(db: &mut Db, now: Instant, limit: i64) -> Result<Vec<(TenantId, PlanId, Instant)>> {
+    use crate::schema::deferred_debts as d;
     use patrol_plans as p;
-    let rows: Vec<(Id, Id)> = p::table
+    let deferred = d::table
+        .filter(d::tenant_id.eq(p::tenant_id).and(d::flow_id.eq(p::id)))
+        .filter(d::flow.eq(FlowKind::PatrolPlan.name()))
+        .filter(d::next_at.nullable().eq(p::next_at).and(d::retry_at.gt(At(now))));
+    let rows: Vec<(Id, Id, Option<At>)> = p::table
         .filter(p::next_at.le(Some(At(now))))
+        .filter(diesel::dsl::not(diesel::dsl::exists(deferred)))
         .order((p::next_at.asc(), p::tenant_id.asc(), p::id.asc()))
         .limit(limit)
-        .select((p::tenant_id, p::id))
+        .select((p::tenant_id, p::id, p::next_at))
         .load(db)?;
-    Ok(rows.into_iter().map(|(tenant, plan)| (TenantId(tenant.0), PlanId(plan.0))).collect())
+    let due = |(tenant, plan, at): (Id, Id, Option<At>)| {
+        (TenantId(tenant.0), PlanId(plan.0), at.map_or(now, |at| at.0))
+    };
+    Ok(rows.into_iter().map(due).collect())
 }

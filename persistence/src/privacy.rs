@@ -5,7 +5,7 @@ use domain::{
     Instant,
     id::{HouseholdId, PersonId, ReportId, TenantId},
     journal::Hash,
-    personal::{Field, Purpose},
+    personal::{DataSubject, Field, Purpose, SubjectKind},
     privacy::DataClass,
 };
 use uuid::Uuid;
@@ -302,7 +302,8 @@ pub fn purge(
         DataClass::ReporterContacts => {
             let old = contacts_over(db, tenant, cutoff, limit)?;
             for report in &old {
-                crate::vault::destroy(db, tenant, report.0, at, None)?;
+                let report = DataSubject::new(SubjectKind::Report, report.0);
+                crate::vault::destroy(db, tenant, report, at)?;
             }
             count(old.len())
         }
@@ -358,7 +359,7 @@ fn contacts_over(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> 
                 cases::tenant_id.eq(k::tenant_id).and(cases::id.nullable().eq(reports::case_id)),
             ))
             .filter(k::tenant_id.eq(Id(tenant.0)).and(k::destroyed_at.is_null()))
-            .filter(k::kind.eq(domain::personal::SubjectKind::Report.name()));
+            .filter(k::kind.eq(SubjectKind::Report.name()));
     let refused = reports::status
         .eq(domain::report::StatusName::Refused.name())
         .and(reports::received_at.lt(before));

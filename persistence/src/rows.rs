@@ -190,7 +190,7 @@ impl<R: Row, const HOW: u8> QueryFragment<Pg> for Many<'_, R, HOW> {
         }
         after::<R, HOW>(&mut |text| out.push_sql(text));
         if HOW == CLAIM {
-            out.push_sql(" returning tenant_id, command_id, flow_id, seq");
+            out.push_sql(" returning tenant_id, command_id, actor_id, flow_id, flow, seq");
         }
         Ok(())
     }

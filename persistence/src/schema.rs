@@ -60,7 +60,7 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
-    journal (tenant_id, flow_id, seq) {
+    journal (tenant_id, flow_id, flow, seq) {
         tenant_id -> Uid, flow_id -> Uid, seq -> BigInt, flow -> Text, command_id -> Uid,
         part -> SmallInt, name -> Text, digest -> Binary, actor_id -> Uid, actor_name -> Text,
         at -> Moment, events -> Text, hash -> Binary, position -> BigInt,
@@ -78,9 +78,9 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
-    arrivals (tenant_id, command_id) {
+    arrivals (tenant_id, command_id, actor_id) {
         tenant_id -> Uid, command_id -> Uid, client_at -> Moment, happened_at -> Moment,
-        skew_ms -> BigInt, received_at -> Moment, flags -> Text,
+        skew_ms -> BigInt, received_at -> Moment, flags -> Text, actor_id -> Uid,
     }
 }
 
@@ -114,11 +114,20 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
-    obligations (tenant_id, flow_id, no, duty, unit_id) {
+    obligations (tenant_id, flow_id, flow, no, duty, unit_id) {
         tenant_id -> Uid, flow_id -> Uid, no -> BigInt, duty -> Text, unit_id -> Uid,
         flow -> Text, number -> Text, title -> Text, unit_name -> Text, started_at -> Moment,
         due_at -> Moment, term -> Doc, settled_at -> Nullable<Moment>, outcome -> Nullable<Text>,
         next_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    deferred_debts (tenant_id, flow_id, flow, no, duty, unit_id) {
+        tenant_id -> Uid, flow_id -> Uid, flow -> Text, no -> BigInt, duty -> Text, unit_id -> Uid,
+        next_at -> Moment, failures -> BigInt, retry_at -> Moment, why -> Text,
     }
 }
 
@@ -217,7 +226,7 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
-    personal_keys (tenant_id, subject_id) {
+    personal_keys (tenant_id, subject_id, kind) {
         tenant_id -> Uid, subject_id -> Uid, kind -> Text, key_id -> Text,
         wrapped -> Nullable<Binary>, created_at -> Moment, destroyed_at -> Nullable<Moment>,
     }
@@ -226,9 +235,9 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
-    personal (tenant_id, subject_id, field) {
+    personal (tenant_id, subject_id, kind, field) {
         tenant_id -> Uid, subject_id -> Uid, field -> Text, sealed -> Binary,
-        blind -> Nullable<Binary>, updated_at -> Moment,
+        blind -> Nullable<Binary>, updated_at -> Moment, kind -> Text,
     }
 }
 
@@ -392,10 +401,10 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
-    burden (tenant_id, flow_id, seq) {
+    burden (tenant_id, flow_id, flow, seq) {
         tenant_id -> Uid, flow_id -> Uid, seq -> BigInt, person_id -> Uid, path -> Text,
         what -> Text, at -> Moment, required -> SmallInt, typed -> SmallInt, reused -> SmallInt,
-        repeated -> SmallInt, photos -> SmallInt,
+        repeated -> SmallInt, photos -> SmallInt, flow -> Text,
     }
 }
 
@@ -496,7 +505,7 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
-    media_links (tenant_id, media_id, flow_id) {
+    media_links (tenant_id, media_id, flow_id, kind) {
         tenant_id -> Uid, media_id -> Uid, flow_id -> Uid, kind -> Text, by_id -> Uid, at -> Moment,
     }
 }
@@ -542,6 +551,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     case_units,
     reports,
     obligations,
+    deferred_debts,
+    patrol_plans,
     people,
     grants,
     passwords,

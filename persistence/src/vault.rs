@@ -11,7 +11,7 @@ use diesel::{
 use domain::{
     Instant,
     id::{PersonId, TenantId},
-    personal::{Field, SubjectKind},
+    personal::{DataSubject, Field, SubjectKind},
 };
 use uuid::Uuid;
 
@@ -25,16 +25,50 @@ use crate::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// The kind of the key that values are looked up with; its subject is the nil identity.
+/// The kind of the key that values are looked up with; its identity is nil.
 const LOOK_UP: &str = "look_up";
 
-/// The key of one subject.
+/// What a key belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyOwner {
+    /// The tenant: values are looked up with it. Nothing destroys it.
+    LookUp,
+    /// One subject, whose erasure destroys it.
+    Subject(DataSubject),
+}
+
+impl KeyOwner {
+    /// The identity in its row.
+    pub const fn id(self) -> Uuid {
+        match self {
+            Self::LookUp => Uuid::nil(),
+            Self::Subject(subject) => subject.id,
+        }
+    }
+
+    /// The kind in its row.
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::LookUp => LOOK_UP,
+            Self::Subject(subject) => subject.kind.name(),
+        }
+    }
+
+    fn parse(kind: &str, id: Uuid) -> Result<Self> {
+        if kind == LOOK_UP && id.is_nil() {
+            return Ok(Self::LookUp);
+        }
+        let wrong = || StoreError::Inconsistent(format!("personal_keys {id}: kind"));
+        let kind = SubjectKind::parse(kind).ok_or_else(wrong)?;
+        Ok(Self::Subject(DataSubject { kind, id }))
+    }
+}
+
+/// The key of one subject, or of the tenant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DataKey {
     /// Whose.
-    pub subject: Uuid,
-    /// What the subject is; none for the key that values are looked up with.
-    pub kind: Option<SubjectKind>,
+    pub owner: KeyOwner,
     /// Which master key wraps it.
     pub key_id: String,
     /// The key, wrapped; none once it was destroyed.
@@ -49,7 +83,7 @@ pub struct DataKey {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SealedField {
     /// Whose.
-    pub subject: Uuid,
+    pub subject: DataSubject,
     /// Which.
     pub field: Field,
     /// The value, sealed by the subject's key.
@@ -88,7 +122,7 @@ rows! {
         created_at: At => sql::Moment, "timestamptz";
         destroyed_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
     }
-    key (tenant_id, subject_id) changes (key_id, wrapped, destroyed_at)
+    key (tenant_id, subject_id, kind) changes (key_id, wrapped, destroyed_at)
 }
 
 #[derive(Debug, Clone)]
@@ -99,6 +133,7 @@ pub(crate) struct FieldRow {
     sealed: Vec<u8>,
     blind: Option<Vec<u8>>,
     updated_at: At,
+    kind: String,
 }
 
 rows! {
@@ -109,16 +144,17 @@ rows! {
         sealed: Vec<u8> => Binary, "bytea";
         blind: Option<Vec<u8>> => Nullable<Binary>, "bytea";
         updated_at: At => sql::Moment, "timestamptz";
+        kind: String => Text, "text";
     }
-    key (tenant_id, subject_id, field) changes (sealed, blind, updated_at)
+    key (tenant_id, subject_id, kind, field) changes (sealed, blind, updated_at)
 }
 
 impl KeyRow {
     pub(crate) fn new(tenant: TenantId, key: &DataKey) -> Self {
         Self {
             tenant_id: Id(tenant.0),
-            subject_id: Id(key.subject),
-            kind: key.kind.map_or(LOOK_UP, SubjectKind::name).to_owned(),
+            subject_id: Id(key.owner.id()),
+            kind: key.owner.kind().to_owned(),
             key_id: key.key_id.clone(),
             wrapped: key.wrapped.clone(),
             created_at: At(key.created_at),
@@ -131,11 +167,12 @@ impl FieldRow {
     pub(crate) fn new(tenant: TenantId, field: &SealedField, at: Instant) -> Self {
         Self {
             tenant_id: Id(tenant.0),
-            subject_id: Id(field.subject),
+            subject_id: Id(field.subject.id),
             field: field.field.name().to_owned(),
             sealed: field.sealed.clone(),
             blind: field.blind.clone(),
             updated_at: At(at),
+            kind: field.subject.kind.name().to_owned(),
         }
     }
 }
@@ -144,38 +181,53 @@ type FieldColumns = (Id, String, Vec<u8>, Option<Vec<u8>>);
 
 type KeyColumns = (Id, String, String, Option<Vec<u8>>, At, Option<At>);
 
-fn key((subject, kind, key_id, wrapped, created, destroyed): KeyColumns) -> DataKey {
-    DataKey {
-        subject: subject.0,
-        kind: SubjectKind::parse(&kind),
+fn key((id, kind, key_id, wrapped, created, destroyed): KeyColumns) -> Result<DataKey> {
+    Ok(DataKey {
+        owner: KeyOwner::parse(&kind, id.0)?,
         key_id,
         wrapped,
         created_at: created.0,
         destroyed_at: destroyed.map(|at| at.0),
-    }
+    })
 }
 
-/// The key of a subject.
-pub fn key_of(db: &mut Db, tenant: TenantId, subject: Uuid) -> Result<Option<DataKey>> {
+/// The key of an owner.
+pub fn key_of(db: &mut Db, tenant: TenantId, owner: KeyOwner) -> Result<Option<DataKey>> {
     use personal_keys::dsl as k;
     let row: Option<KeyColumns> = personal_keys::table
-        .find((Id(tenant.0), Id(subject)))
+        .find((Id(tenant.0), Id(owner.id()), owner.kind()))
         .select((k::subject_id, k::kind, k::key_id, k::wrapped, k::created_at, k::destroyed_at))
         .first(db)
         .optional()?;
-    Ok(row.map(key))
+    row.map(key).transpose()
 }
 
-/// The keys of a tenant after a subject: for giving each another master, a page at a time.
-pub fn keys_after(db: &mut Db, tenant: TenantId, after: Uuid, limit: i64) -> Result<Vec<DataKey>> {
+/// The keys of the subjects of a tenant after one of them: for giving each another master, a page
+/// at a time.
+pub fn keys_after(
+    db: &mut Db,
+    tenant: TenantId,
+    after: Option<DataSubject>,
+    limit: i64,
+) -> Result<Vec<(DataSubject, DataKey)>> {
     use personal_keys::dsl as k;
+    let (id, kind) = after.map_or((Uuid::nil(), ""), |last| (last.id, last.kind.name()));
     let rows: Vec<KeyColumns> = personal_keys::table
-        .filter(k::tenant_id.eq(Id(tenant.0)).and(k::subject_id.gt(Id(after))))
-        .order(k::subject_id.asc())
+        .filter(k::tenant_id.eq(Id(tenant.0)).and(k::kind.ne(LOOK_UP)))
+        .filter(k::subject_id.ge(Id(id)))
+        .filter(k::subject_id.gt(Id(id)).or(k::kind.gt(kind)))
+        .order((k::subject_id.asc(), k::kind.asc()))
         .select((k::subject_id, k::kind, k::key_id, k::wrapped, k::created_at, k::destroyed_at))
         .limit(limit)
         .load(db)?;
-    Ok(rows.into_iter().map(key).collect())
+    let mut keys = Vec::with_capacity(rows.len());
+    for row in rows {
+        let key = key(row)?;
+        if let KeyOwner::Subject(subject) = key.owner {
+            keys.push((subject, key));
+        }
+    }
+    Ok(keys)
 }
 
 /// How many keys of a tenant each master key wraps.
@@ -189,13 +241,13 @@ pub fn masters(db: &mut Db, tenant: TenantId) -> Result<Vec<(String, i64)>> {
         .load(db)?)
 }
 
-/// Keeps a key unless the subject has one; answers the one it has then.
+/// Keeps a key unless its owner has one; answers the one it has then.
 pub fn claim_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<DataKey> {
     use personal_keys::dsl as k;
     let values = (
         k::tenant_id.eq(Id(tenant.0)),
-        k::subject_id.eq(Id(new.subject)),
-        k::kind.eq(new.kind.map_or(LOOK_UP, SubjectKind::name)),
+        k::subject_id.eq(Id(new.owner.id())),
+        k::kind.eq(new.owner.kind()),
         k::key_id.eq(new.key_id.clone()),
         k::wrapped.eq(new.wrapped.clone()),
         k::created_at.eq(At(new.created_at)),
@@ -203,13 +255,14 @@ pub fn claim_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<DataKey
     let insert = diesel::insert_into(personal_keys::table).values(values).on_conflict_do_nothing();
     each!(db, c => insert.execute(c))?;
     let gone = || StoreError::Inconsistent("a key that was just kept".to_owned());
-    key_of(db, tenant, new.subject)?.ok_or_else(gone)
+    key_of(db, tenant, new.owner)?.ok_or_else(gone)
 }
 
 /// Puts a key under another master, unless it was destroyed meanwhile.
 pub fn rewrap(db: &mut Db, tenant: TenantId, key: &DataKey) -> Result<()> {
     use personal_keys::dsl as k;
-    diesel::update(personal_keys::table.find((Id(tenant.0), Id(key.subject))))
+    let row = (Id(tenant.0), Id(key.owner.id()), key.owner.kind());
+    diesel::update(personal_keys::table.find(row))
         .filter(k::destroyed_at.is_null())
         .set((k::key_id.eq(key.key_id.clone()), k::wrapped.eq(key.wrapped.clone())))
         .execute(db)?;
@@ -224,16 +277,17 @@ pub fn put(db: &mut Db, tenant: TenantId, fields: &[SealedField], at: Instant) -
 }
 
 /// Forgets one value of a subject.
-pub fn remove(db: &mut Db, tenant: TenantId, subject: Uuid, field: Field) -> Result<()> {
-    diesel::delete(personal::table.find((Id(tenant.0), Id(subject), field.name()))).execute(db)?;
+pub fn remove(db: &mut Db, tenant: TenantId, subject: DataSubject, field: Field) -> Result<()> {
+    let row = (Id(tenant.0), Id(subject.id), subject.kind.name(), field.name());
+    diesel::delete(personal::table.find(row)).execute(db)?;
     Ok(())
 }
 
-/// The values of some subjects with their keys; those whose key was destroyed have none.
+/// The values of some subjects of a kind with their keys; those whose key was destroyed have none.
 pub fn sealed(
     db: &mut Db,
     tenant: TenantId,
-    subjects: &[Uuid],
+    (kind, subjects): (SubjectKind, &[Uuid]),
     fields: &[Field],
 ) -> Result<HashMap<Uuid, (DataKey, Vec<SealedField>)>> {
     use personal::dsl as p;
@@ -244,78 +298,89 @@ pub fn sealed(
     let keys: Vec<KeyColumns> = personal_keys::table
         .filter(k::tenant_id.eq(Id(tenant.0)))
         .filter(k::subject_id.eq_any(subjects.iter().map(|id| Id(*id))))
+        .filter(k::kind.eq(kind.name()))
         .filter(k::wrapped.is_not_null())
         .select((k::subject_id, k::kind, k::key_id, k::wrapped, k::created_at, k::destroyed_at))
         .load(db)?;
     let rows: Vec<FieldColumns> = personal::table
         .filter(p::tenant_id.eq(Id(tenant.0)))
         .filter(p::subject_id.eq_any(subjects.iter().map(|id| Id(*id))))
+        .filter(p::kind.eq(kind.name()))
         .filter(p::field.eq_any(fields.iter().map(|field| field.name())))
         .order((p::subject_id.asc(), p::field.asc()))
         .select((p::subject_id, p::field, p::sealed, p::blind))
         .load(db)?;
-    let mut found: HashMap<Uuid, (DataKey, Vec<SealedField>)> =
-        keys.into_iter().map(key).map(|key| (key.subject, (key, Vec::new()))).collect();
+    let mut found: HashMap<Uuid, (DataKey, Vec<SealedField>)> = HashMap::with_capacity(keys.len());
+    for row in keys {
+        found.insert(row.0.0, (key(row)?, Vec::new()));
+    }
     for (subject, name, sealed, blind) in rows {
         let wrong = || StoreError::Inconsistent(format!("personal {}: field", subject.0));
         let field = Field::parse(&name).ok_or_else(wrong)?;
         if let Some((_, fields)) = found.get_mut(&subject.0) {
-            fields.push(SealedField { subject: subject.0, field, sealed, blind });
+            let subject = DataSubject::new(kind, subject.0);
+            fields.push(SealedField { subject, field, sealed, blind });
         }
     }
     Ok(found)
 }
 
-/// The subjects that have a value with this digest.
+/// The subjects that have a value with this digest, the newest first.
 pub fn find(
     db: &mut Db,
     tenant: TenantId,
     field: Field,
     blind: &[u8],
     limit: i64,
-) -> Result<Vec<(Uuid, SubjectKind)>> {
+) -> Result<Vec<DataSubject>> {
     use personal::dsl as p;
-    let ids: Vec<Id> = personal::table
+    let rows: Vec<(Id, String)> = personal::table
         .filter(p::tenant_id.eq(Id(tenant.0)).and(p::field.eq(field.name())))
         .filter(p::blind.eq(Some(blind.to_vec())))
-        .order(p::subject_id.desc())
-        .select(p::subject_id)
+        .order((p::subject_id.desc(), p::kind.desc()))
+        .select((p::subject_id, p::kind))
         .limit(limit)
         .load(db)?;
-    let mut found = Vec::with_capacity(ids.len());
-    for id in ids {
-        let kind = key_of(db, tenant, id.0)?.and_then(|key| key.kind);
-        found.extend(kind.map(|kind| (id.0, kind)));
-    }
-    Ok(found)
+    let subject = |(id, kind): (Id, String)| {
+        let wrong = || StoreError::Inconsistent(format!("personal {}: kind", id.0));
+        Ok(DataSubject::new(SubjectKind::parse(&kind).ok_or_else(wrong)?, id.0))
+    };
+    rows.into_iter().map(subject).collect()
 }
 
 /// Destroys the key of a subject and removes what it sealed; false when there was none, or it
-/// was destroyed already. A subject without a key gets a destroyed one where `anyway`, so that
-/// nothing is kept about it later.
-pub fn destroy(
-    db: &mut Db,
-    tenant: TenantId,
-    subject: Uuid,
-    at: Instant,
-    anyway: Option<SubjectKind>,
-) -> Result<bool> {
+/// was destroyed already. Keys of a tenant have no subject: nothing destroys them.
+pub fn destroy(db: &mut Db, tenant: TenantId, subject: DataSubject, at: Instant) -> Result<bool> {
     use personal_keys::dsl as k;
-    if let Some(kind) = anyway {
-        let key_id = String::new();
-        let (kind, wrapped, destroyed_at) = (Some(kind), None, None);
-        let none = DataKey { subject, kind, key_id, wrapped, created_at: at, destroyed_at };
-        claim_key(db, tenant, &none)?;
-    }
-    let destroyed = diesel::update(personal_keys::table.find((Id(tenant.0), Id(subject))))
+    let (id, kind) = (Id(subject.id), subject.kind.name());
+    let destroyed = diesel::update(personal_keys::table.find((Id(tenant.0), id, kind)))
         .filter(k::destroyed_at.is_null())
         .set((k::wrapped.eq(None::<Vec<u8>>), k::destroyed_at.eq(Some(At(at)))))
         .execute(db)?;
     diesel::delete(personal::table)
         .filter(personal::tenant_id.eq(Id(tenant.0)))
-        .filter(personal::subject_id.eq(Id(subject)))
+        .filter(personal::subject_id.eq(id).and(personal::kind.eq(kind)))
         .execute(db)?;
     Ok(destroyed > 0)
+}
+
+/// The same, also of a subject without a key: it gets a destroyed one, so that nothing is kept
+/// about it later.
+pub fn destroy_for_good(
+    db: &mut Db,
+    tenant: TenantId,
+    subject: DataSubject,
+    at: Instant,
+) -> Result<bool> {
+    let none = DataKey {
+        owner: KeyOwner::Subject(subject),
+        key_id: String::new(),
+        wrapped: None,
+        created_at: at,
+        destroyed_at: None,
+    };
+    claim_key(db, tenant, &none)?;
+    destroy(db, tenant, subject, at)
 }
 
 /// The reports of a person whose contact is still kept: at most `limit`.
@@ -331,6 +396,7 @@ pub fn contacts_of(
             personal_keys::table
                 .on(k::tenant_id.eq(reports::tenant_id).and(k::subject_id.eq(reports::id))),
         )
+        .filter(k::kind.eq(SubjectKind::Report.name()))
         .filter(reports::tenant_id.eq(Id(tenant.0)).and(reports::reporter_id.eq(Id(person.0))))
         .filter(k::destroyed_at.is_null())
         .select(reports::id)

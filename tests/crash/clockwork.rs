@@ -51,12 +51,13 @@ async fn measures(desk: &Desk) -> BTreeMap<(Uuid, String), Vec<String>> {
     loop {
         let page = move |db: &mut Db| {
             let flows = journal::flows(db, tenant, after, 100)?;
-            let chain = |(flow, _): &(Uuid, FlowKind)| journal::chain(db, tenant, *flow, None);
+            let chain =
+                |&(flow, kind): &(Uuid, FlowKind)| journal::chain(db, tenant, (kind, flow), None);
             flows.iter().map(chain).collect::<Result<Vec<Vec<Entry>>, _>>()
         };
         let chains = desk.store.read(page).await.expect("the journal can be read");
         let Some(last) = chains.last().and_then(|chain| chain.first()) else { return found };
-        after = Some(last.flow_id);
+        after = Some((last.flow_id, last.flow));
         for entry in chains.iter().flatten().filter(|entry| entry.name == "lapse") {
             let events: Vec<Value> = serde_json::from_str(&entry.events).expect("it is JSON");
             for event in events.iter().filter(|event| event["event"] == "measured") {

@@ -21,7 +21,7 @@ use chrono::Duration;
 pub use chance::Chance;
 pub use check::settled;
 pub use line::{Ask, Line};
-pub use phone::{Carrier, Phone};
+pub use phone::{Carrier, Phone, person_of};
 pub use walk::Walk;
 
 /// What went wrong, in words.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Duration, Utc};
+use domain::id::{CommandId, PersonId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -17,6 +18,8 @@ use crate::{
 pub struct Carrier {
     /// The account.
     pub account: String,
+    /// Whose account: part of the identities made of commands.
+    pub person: PersonId,
     /// The grid of what is reported and walked.
     pub grid: Uuid,
     /// Where walks begin, in degrees east.
@@ -56,6 +59,14 @@ pub struct Phone<'c> {
     reports: Vec<(Uuid, Uuid)>,
     household: Option<Uuid>,
     walks: Vec<Walk>,
+}
+
+/// Whose account this is.
+pub fn person_of(line: &impl Line, account: &str) -> Done<PersonId> {
+    let (status, answer) =
+        line.ask(&Ask { by: account, path: "/api/v1/me", writes: None, zipped: false })?;
+    let id = answer.get("id").and_then(Value::as_str).and_then(|id| Uuid::parse_str(id).ok());
+    id.map(PersonId).ok_or_else(|| format!("{account}: {status} {answer}"))
 }
 
 /// Somebody agrees to tracks.
@@ -213,8 +224,7 @@ impl<'c> Phone<'c> {
     fn reports(&mut self, typed: DateTime<Utc>, handled: Option<Value>, chance: &mut Chance) {
         let (command, report) = (chance.id(), chance.id());
         // What was handled there and then has a case made of the command.
-        let case =
-            if handled.is_some() { api::clock::derived_id(command, "case") } else { chance.id() };
+        let case = if handled.is_some() { self.derives(command, "case") } else { chance.id() };
         let mut body = json!({
             "id": report, "text": format!("{} {}", self.carrier.account, stamp(typed)),
             "place": { "area_id": self.carrier.grid },
@@ -232,6 +242,10 @@ impl<'c> Phone<'c> {
             None => self.reports.push((report, case)),
         }
         self.puts((typed, "reports", report), ("submit_report", json!({}), body), command);
+    }
+
+    fn derives(&self, command: Uuid, purpose: &str) -> Uuid {
+        api::clock::derived_id(self.carrier.person, CommandId(command), purpose)
     }
 
     fn comments(&mut self, typed: DateTime<Utc>, case: Uuid, chance: &mut Chance) {

@@ -12,7 +12,7 @@ use domain::{
     boundary,
     change::Request,
     flow::Context,
-    id::AreaId,
+    id::{AreaId, CommandId, PersonId},
     journal::{Entry, FlowKind, Hash},
     locate::to_rings,
     rules::local_day,
@@ -228,8 +228,10 @@ async fn list_area_changes(
     let limit = params.0.limit.unwrap_or_default();
     let below = params.0.cursor.map_or(i64::MAX, |cursor| cursor.0);
     let most = i64::from(limit.get()) + 1;
-    let entries =
-        app.store.read(move |db| journal::before(db, tenant, tenant.0, below, most)).await?;
+    let entries = app
+        .store
+        .read(move |db| journal::before(db, tenant, (FlowKind::Areas, tenant.0), below, most))
+        .await?;
     let shown = entries.iter().map(AreaChangeView::new).collect::<Reply<Vec<_>>>()?;
     Ok(Page::cut(shown, limit, |view| view.no, |view| view))
 }
@@ -261,24 +263,26 @@ impl Changing<'_> {
         command: impl Fn(&Basis<'_>) -> Reply<Command>,
     ) -> Reply<(i64, AreaChangeView)> {
         let (app, caller, request) = (self.app, self.caller, self.request);
-        let (tenant, asked) = (caller.tenant, request.command);
+        let (tenant, by, asked) = (caller.tenant, caller.person, request.command);
         let about = self.known.map(|(id, _)| id);
         for _ in 0..ATTEMPTS {
             let load = move |db: &mut Db| {
-                let last = journal::before(db, tenant, tenant.0, i64::MAX, 1)?.pop();
+                let last =
+                    journal::before(db, tenant, (FlowKind::Areas, tenant.0), i64::MAX, 1)?.pop();
                 let owes = about.map(|id| obligation::owes(db, tenant, id, 1000)).transpose()?;
                 // Last: what is not seen now had no part in the state either.
-                let seen = journal::seen(db, tenant, asked)?;
+                let seen = journal::seen(db, tenant, by, asked)?;
                 Ok((seen, last, owes.unwrap_or(0)))
             };
             let (seen, last, owes) = app.store.read(load).await?;
             if let Some(seen) = seen {
-                if seen.actor != caller.person || seen.request != request {
+                if seen.request != request {
                     return Err(Problem::new(Code::IdempotencyKeyReused));
                 }
                 let next = seen.seq + 1;
-                let entry =
-                    app.store.read(move |db| journal::before(db, tenant, seen.flow, next, 1));
+                let entry = app.store.read(move |db| {
+                    journal::before(db, tenant, (FlowKind::Areas, seen.flow), next, 1)
+                });
                 let entry = entry.await?.pop().ok_or_else(|| Problem::new(Code::NotFound))?;
                 return Ok((entry.seq, AreaChangeView::new(&entry)?));
             }
@@ -360,9 +364,9 @@ pub struct NewAreaBody {
 
 impl NewAreaBody {
     /// The area, with an identity made of the command's own when none is given.
-    fn area(&self, kind: AreaKind, key: Uuid, purpose: &str) -> NewArea {
+    fn area(&self, kind: AreaKind, (by, key): (PersonId, CommandId), purpose: &str) -> NewArea {
         NewArea {
-            id: AreaId(self.id.unwrap_or_else(|| derived_id(key, purpose))),
+            id: AreaId(self.id.unwrap_or_else(|| derived_id(by, key, purpose))),
             kind,
             code: self.code.clone(),
             name: self.name.clone(),
@@ -406,7 +410,7 @@ async fn create_area(
     let key = Key::of(request.headers())?;
     let body = body.0;
     let asked = Request::new(key.0, "create_area", caller.tenant.0, &body);
-    let area = body.area.area(body.kind, key.0.0, "area");
+    let area = body.area.area(body.kind, (caller.person, key.0), "area");
     let (id, parent) = (area.id, AreaId(body.parent_id));
     let changing = Changing {
         app: &app,
@@ -538,7 +542,7 @@ async fn split_area(at: Step, body: Json<SplitAreaBody>) -> Reply<HttpResponse> 
     if children > 1000 {
         return Err(too_many("/parts", 0, 1000));
     }
-    let key = at.asked("split_area", body).request.command.0;
+    let key = (at.caller.person, at.key());
     step(at, "split", ("split_area", body), from, |id, basis| {
         // Areas of one kind: what the whole is, its parts are.
         let kind = basis.world.registry.get(id).map_or(AreaKind::Grid, |record| record.kind);
@@ -589,7 +593,7 @@ pub struct MergeAreasBody {
 async fn merge_areas(at: Step, body: Json<MergeAreasBody>) -> Reply<HttpResponse> {
     let (body, from) = (&body.0, body.0.effective_on);
     bounded("/with", body.with.len() + 1, 2)?;
-    let key = at.asked("merge_areas", body).request.command.0;
+    let key = (at.caller.person, at.key());
     step(at, "merge", ("merge_areas", body), from, |id, basis| {
         let ids: Vec<AreaId> =
             std::iter::once(id).chain(body.with.iter().copied().map(AreaId)).collect();

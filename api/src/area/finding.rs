@@ -11,7 +11,7 @@ use domain::{
     id::{AreaId, TenantId},
     locate::MultiPolygon,
     person::Person,
-    personal::Field,
+    personal::{Field, SubjectKind},
     refusal::Refusal,
 };
 use persistence::{StoreError, post};
@@ -286,7 +286,10 @@ async fn get_grid_notice(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Re
     let (tenant, now) = (caller.tenant, app.clock.now());
     let named = app.store.read(move |db| post::over(db, tenant, id, 50)).await?;
     let people = named.iter().map(|person| person.id.0).collect();
-    let kept = app.vault.read(&app.store, tenant, people, &[Field::OfficePhone]).await?;
+    let kept = app
+        .vault
+        .read(&app.store, tenant, (SubjectKind::Person, people), &[Field::OfficePhone])
+        .await?;
     let phone = |person: &Person| kept.get(&person.id.0)?.get(&Field::OfficePhone).cloned();
     let holds = |grant: &Grant, role| grant.is(role, id) && grant.holds(now);
     let phone = &phone;

@@ -17,7 +17,7 @@ use domain::{
     },
     change::Request,
     id::AreaId,
-    journal::Hash,
+    journal::{FlowKind, Hash},
     rules::local_day,
     sheet::{At, Fault, guarded},
 };
@@ -210,7 +210,7 @@ async fn import_areas(
         Hash::of(&bytes).hex()
     );
     let job = Job {
-        id: derived_id(key.0.0, "import"),
+        id: derived_id(caller.person, key.0, "import"),
         request: Request::new(key.0, "import_areas", caller.person.0, &asked),
         what: params.what,
         dry: params.dry_run.unwrap_or(false),
@@ -288,12 +288,13 @@ impl Job {
         charset: Option<String>,
     ) -> Reply<String> {
         let (tenant, id, command) = (caller.tenant, self.id, self.request.command);
+        let by = caller.person;
         let load = move |db: &mut Db| {
-            Ok((area::find_import(db, tenant, id)?, journal::seen(db, tenant, command)?))
+            Ok((area::find_import(db, tenant, id)?, journal::seen(db, tenant, by, command)?))
         };
         let (known, seen) = app.store.read(load).await?;
         let same = known.as_ref().is_none_or(|known| known.digest == self.request.digest)
-            && seen.is_none_or(|seen| seen.request == self.request && seen.actor == caller.person);
+            && seen.is_none_or(|seen| seen.request == self.request);
         if !same {
             return Err(Problem::new(Code::IdempotencyKeyReused));
         }
@@ -307,8 +308,9 @@ impl Job {
             Err(faults) => return self.keep(app, caller, Err(faults)).await,
         };
         for _ in 0..ATTEMPTS {
-            let last =
-                move |db: &mut Db| Ok(journal::before(db, tenant, tenant.0, i64::MAX, 1)?.pop());
+            let last = move |db: &mut Db| {
+                Ok(journal::before(db, tenant, (FlowKind::Areas, tenant.0), i64::MAX, 1)?.pop())
+            };
             let last = app.store.read(last).await?;
             let (seq, before) = last.map_or((0, Hash::default()), |last| (last.seq, last.hash));
             if app.world(tenant)?.areas_seq() != seq {

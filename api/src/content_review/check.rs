@@ -13,6 +13,7 @@ use std::sync::{
 use actix_web::web::Data;
 use chrono::Duration;
 use domain::{
+    Instant,
     actor::Actor,
     area::Unit,
     case::Case,
@@ -101,20 +102,35 @@ pub async fn pass(app: &App) -> Result<(), StoreError> {
         return Ok(());
     }
     for world in app.worlds.all() {
-        let tenant = world.tenant.id;
-        open_all(app, &world, None).await?;
-        let before = (now - SLACK, now - PATIENCE);
-        let waiting = app.store.read(move |db| reviews::waiting(db, tenant, before, PAGE)).await?;
-        for stored in waiting {
-            let review = &stored.state;
-            if review.asked_at.is_none() {
-                app.checks.soon(tenant, review.id);
-            } else {
-                settle(app, &world, review.id, Command::Queue { cause: Cause::Late }).await?;
-            }
-        }
+        pass_tenant(app, &world, now).await.or_else(step_over)?;
     }
     app.store.run(move |db| reviews::forget_checks(db, now - KEPT)).await?;
+    Ok(())
+}
+
+async fn pass_tenant(app: &App, world: &World, now: Instant) -> Result<(), StoreError> {
+    let tenant = world.tenant.id;
+    open_all(app, world, None).await?;
+    let before = (now - SLACK, now - PATIENCE);
+    let waiting = app.store.read(move |db| reviews::waiting(db, tenant, before, PAGE)).await?;
+    for stored in waiting {
+        let review = &stored.state;
+        if review.asked_at.is_none() {
+            app.checks.soon(tenant, review.id);
+        } else {
+            let late = Command::Queue { cause: Cause::Late };
+            settle(app, world, review.id, late).await.map(drop).or_else(step_over)?;
+        }
+    }
+    Ok(())
+}
+
+/// Goes on after what is wrong with one thing alone; the database itself being away ends the pass.
+fn step_over(error: StoreError) -> Result<(), StoreError> {
+    if error.is_passing() {
+        return Err(error);
+    }
+    tracing::error!(%error, "a content review is stepped over");
     Ok(())
 }
 
@@ -130,7 +146,7 @@ async fn open_all(app: &App, world: &World, only: Option<Vec<Uuid>>) -> Result<(
     let tenant = world.tenant.id;
     let look = move |db: &mut persistence::Db| kept::unreviewed(db, tenant, only.as_deref(), PAGE);
     for link in app.store.read(look).await? {
-        open_one(app, world, &link).await?;
+        open_one(app, world, &link).await.or_else(step_over)?;
     }
     Ok(())
 }

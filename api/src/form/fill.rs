@@ -7,7 +7,7 @@ use domain::{
     form::{Form, How, Known, Source, answer::Facts},
     household::Household,
     id::{CommandId, FormId, TenantId, VisitId},
-    personal::{Field, SubjectKind},
+    personal::{DataSubject, Field, SubjectKind},
     refusal::Refusal,
     visit::Filled,
 };
@@ -50,7 +50,8 @@ pub async fn kept(
 
 /// Documents by the identities under which they are sealed.
 pub async fn read(app: &App, tenant: TenantId, ids: Vec<Uuid>) -> Reply<HashMap<Uuid, Document>> {
-    let values = app.vault.read(&app.store, tenant, ids, &[Field::Answers]).await?;
+    let values =
+        app.vault.read(&app.store, tenant, (SubjectKind::Form, ids), &[Field::Answers]).await?;
     let document = |(id, values): (Uuid, crate::vault::Values)| {
         Some((id, serde_json::from_str(values.get(&Field::Answers)?).ok()?))
     };
@@ -190,11 +191,11 @@ pub async fn fill(
         cleared: cleared.map(|(name, _)| name.clone()).collect(),
     };
     let text = serde_json::to_string(&document).unwrap_or_default();
-    let id = derived_id(key.0, "answers");
+    let id = derived_id(caller.person, key, "answers");
     let look_up = app.vault.look_up(&app.store, tenant, now).await?;
-    let kind = (id, SubjectKind::Form);
+    let sealed_for = DataSubject::new(SubjectKind::Form, id);
     let sealed =
-        app.vault.new_subject_of(tenant, kind, &[(Field::Answers, &text)], &look_up, now)?;
+        app.vault.new_subject_of(tenant, sealed_for, &[(Field::Answers, &text)], &look_up, now)?;
     let (edition, counts) = (form.seq, answered.counts);
     let row = forms::Answered {
         id,

@@ -108,7 +108,7 @@ async fn one(
         };
         Problem::new(Code::InvalidBody).error(pointer, wording.code, wording.zh, wording.en)
     })?;
-    let key = Key(CommandId(derived_id(key.0.0, &format!("household {index}"))));
+    let key = Key(CommandId(derived_id(caller.person, key.0, &format!("household {index}"))));
     let prepared = prepare(app, caller, (key, "import_households"), &body).await?;
     let (stored, new) = register(app, caller, prepared, false).await?;
     Ok((stored.state.id.0, stored.state.number, new))

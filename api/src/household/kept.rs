@@ -7,12 +7,15 @@ use chrono::NaiveDate;
 use domain::{
     household::{Household, Member, SpecialGroup, is_child},
     id::{CommandId, PersonId, TenantId},
-    personal::{Field, IdNumber, Phone, SubjectKind},
+    personal::{DataSubject, Field, IdNumber, Phone, SubjectKind},
     refusal::Refusal,
     rules::local_day,
     text::Line,
 };
-use persistence::{Write, vault};
+use persistence::{
+    Write,
+    vault::{self, KeyOwner},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -217,7 +220,7 @@ pub async fn register(
     let look_up = app.vault.look_up(&app.store, tenant, now).await?;
     let room = room_values(room);
     let mut said: Vec<String> = room.iter().map(|(_, value)| value.clone()).collect();
-    let subject = (household, SubjectKind::Household);
+    let subject = DataSubject::new(SubjectKind::Household, household);
     let new = app.vault.new_subject_of(tenant, subject, &borrowed(&room), &look_up, now)?;
     let mut sealed = Sealed {
         writes: vec![Write::Personal(Box::new(new))],
@@ -227,7 +230,7 @@ pub async fn register(
         given: u16::try_from(room.len()).unwrap_or_default(),
     };
     for (index, member) in members.iter().enumerate() {
-        let added = add(app, tenant, (key, index), member, &look_up)?;
+        let added = add(app, caller, (key, index), member, &look_up)?;
         said.extend(added.said);
         sealed.writes.push(added.write);
         sealed.members.push(added.member);
@@ -247,7 +250,7 @@ struct Added {
 
 fn add(
     app: &App,
-    tenant: TenantId,
+    caller: &Caller,
     (key, index): (CommandId, usize),
     body: &MemberBody,
     look_up: &LookUp,
@@ -255,11 +258,12 @@ fn add(
     let values = body.values();
     require_known(&values, index)?;
     require_consent(app, &values)?;
-    let id = derived_id(key.0, &format!("member {index}"));
+    let (tenant, by) = (caller.tenant, caller.person);
+    let id = derived_id(by, key, &format!("member {index}"));
     let given = u16::try_from(values.len()).unwrap_or(u16::MAX);
     let said = of_member(index, &values);
     let values: Vec<(Field, String)> = values.into_iter().collect();
-    let subject = (id, SubjectKind::Member);
+    let subject = DataSubject::new(SubjectKind::Member, id);
     let now = app.clock.now();
     let new = app.vault.new_subject_of(tenant, subject, &borrowed(&values), look_up, now)?;
     let person = body.person_id.map(PersonId);
@@ -329,7 +333,10 @@ pub async fn change(
     let (tenant, now) = (caller.tenant, app.clock.now());
     let look_up = app.vault.look_up(&app.store, tenant, now).await?;
     let ids: Vec<Uuid> = household.members.iter().map(|member| member.id).collect();
-    let known = app.vault.read(&app.store, tenant, ids.clone(), Field::OF_MEMBERS).await?;
+    let known = app
+        .vault
+        .read(&app.store, tenant, (SubjectKind::Member, ids.clone()), Field::OF_MEMBERS)
+        .await?;
     let mut sealed = Sealed {
         writes: Vec::new(),
         members: Vec::new(),
@@ -341,7 +348,7 @@ pub async fn change(
     let room = room_values(changes.room);
     if !room.is_empty() {
         sealed.given += 1;
-        upserts.push((household.id.0, room));
+        upserts.push((DataSubject::new(SubjectKind::Household, household.id.0), room));
     }
     let mut cared: HashMap<Uuid, bool> =
         ids.iter().map(|id| (*id, !groups(known.get(id)).is_empty())).collect();
@@ -352,25 +359,26 @@ pub async fn change(
         require_consent(app, &after)?;
         cared.insert(one.id, !groups(Some(&after)).is_empty());
         sealed.given = sealed.given.saturating_add(u16::try_from(values.len()).unwrap_or(u16::MAX));
-        upserts.push((one.id, values));
+        upserts.push((DataSubject::new(SubjectKind::Member, one.id), values));
     }
     for (subject, values) in upserts {
-        let of = app.store.read(move |db| vault::key_of(db, tenant, subject)).await?;
+        let owner = KeyOwner::Subject(subject);
+        let of = app.store.read(move |db| vault::key_of(db, tenant, owner)).await?;
         let of = of.filter(|key| key.wrapped.is_some()).ok_or(Refusal::Erased)?;
-        let fields = app.vault.seal_values(tenant, &of, &borrowed(&values), &look_up)?;
+        let fields = app.vault.seal_values(tenant, (subject, &of), &borrowed(&values), &look_up)?;
         sealed.writes.push(Write::Sealed(fields));
     }
     for (index, member) in changes.added.iter().enumerate() {
-        let added = add(app, tenant, (key, index), member, &look_up)?;
+        let added = add(app, caller, (key, index), member, &look_up)?;
         cared.insert(added.member.id, !member.groups.is_empty());
         sealed.writes.push(added.write);
         sealed.members.push(added.member);
         sealed.given = sealed.given.saturating_add(added.given);
     }
     if !changes.removed.is_empty() {
-        sealed.writes.push(Write::Forgotten(
-            changes.removed.iter().copied().filter(|id| ids.contains(id)).collect(),
-        ));
+        let known = changes.removed.iter().filter(|id| ids.contains(id));
+        let members = known.map(|id| DataSubject::new(SubjectKind::Member, *id));
+        sealed.writes.push(Write::Forgotten(members.collect()));
         cared.retain(|id, _| !changes.removed.contains(id));
     }
     let special = cared.values().any(|cared| *cared);
@@ -429,32 +437,37 @@ pub struct SpecialView {
 
 /// What is kept of one household.
 pub struct Shown {
-    household: Uuid,
-    values: HashMap<Uuid, Values>,
+    household: Option<Values>,
+    members: HashMap<Uuid, Values>,
 }
 
 impl Shown {
     /// Reads what is kept.
     pub async fn of(app: &App, tenant: TenantId, household: &Household) -> Reply<Self> {
+        let (vault, fields) = (&app.vault, Field::OF_HOUSEHOLDS);
+        let whole = (SubjectKind::Household, vec![household.id.0]);
         let members = household.members.iter().map(|member| member.id);
-        let subjects = std::iter::once(household.id.0).chain(members).collect();
-        let values = app.vault.read(&app.store, tenant, subjects, Field::OF_HOUSEHOLDS).await?;
-        Ok(Self { household: household.id.0, values })
+        let members = (SubjectKind::Member, members.collect());
+        let (mut whole, members) = futures_util::try_join!(
+            vault.read(&app.store, tenant, whole, fields),
+            vault.read(&app.store, tenant, members, fields),
+        )?;
+        Ok(Self { household: whole.remove(&household.id.0), members })
     }
 
     /// Of one member; none when it was erased.
     pub fn member(&self, id: Uuid) -> Option<&Values> {
-        self.values.get(&id)
+        self.members.get(&id)
     }
 
     /// The room, whole.
     pub fn room(&self) -> Option<RoomBody> {
-        document(self.values.get(&self.household), Field::Room)
+        document(self.household.as_ref(), Field::Room)
     }
 
     /// That there is a room, and no more.
     pub fn room_masked(&self) -> Option<String> {
-        self.values.get(&self.household)?.get(&Field::Room).map(|room| Field::Room.mask(room))
+        self.household.as_ref()?.get(&Field::Room).map(|room| Field::Room.mask(room))
     }
 
     /// A member, masked.

@@ -296,7 +296,7 @@ async fn create_patrol_plan(
     key: Key,
     body: Json<CreatePlanBody>,
 ) -> Reply<HttpResponse> {
-    let id = body.0.id.unwrap_or_else(|| derived_id(key.0.0, "patrol_plan"));
+    let id = body.0.id.unwrap_or_else(|| derived_id(caller.person, key.0, "patrol_plan"));
     let asked = Request::new(key.0, "create_patrol_plan", id, &body.0);
     let (area, content) = (AreaId(body.0.area_id), body.0.content.read("/content")?);
     let command = Command::Create { id: PlanId(id), area, content };

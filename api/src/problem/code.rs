@@ -81,9 +81,9 @@ codes! {
         "每次写操作都要带一个新的 UUID；网络中断后用同一个 UUID 重发，不会重复办理。"
         "Every write carries a new UUID; sent again under the same UUID it is not done twice.";
     IdempotencyKeyInvalid "idempotency_key_invalid" BAD_REQUEST
-        "Idempotency-Key 请求头不是 UUID" "The Idempotency-Key header is not a UUID"
-        "请使用 UUID，例如 018f3f5e-9c4b-7d2a-8e21-5b0c6f1a2d3e，每次新操作换一个。"
-        "Use a UUID such as 018f3f5e-9c4b-7d2a-8e21-5b0c6f1a2d3e, a new one for each new action.";
+        "Idempotency-Key 请求头不是可用的 UUID" "The Idempotency-Key header is not a UUID that can be used"
+        "请使用版本 4 或 7 的 UUID，例如 018f3f5e-9c4b-7d2a-8e21-5b0c6f1a2d3e，每次新操作换一个。"
+        "Use a UUID of version 4 or 7 such as 018f3f5e-9c4b-7d2a-8e21-5b0c6f1a2d3e, a new one for each new action.";
     Unauthenticated "unauthenticated" UNAUTHORIZED "请先登录" "Log in first"
         "没有登录，或登录已失效。请用刷新令牌换取新的访问令牌，或重新登录。"
         "There is no valid access token. Use the refresh token to get a new one, or log in again.";

@@ -59,7 +59,8 @@ pub(super) struct FileBody {
 pub(super) async fn file_report(step: Step, body: Json<FileBody>) -> Reply<HttpResponse> {
     let asked = step.asked("file_report", &body.0);
     let FileBody { case_id, category, title, urgency, demand, complexity } = body.0;
-    let case = CaseId(case_id.unwrap_or_else(|| derived_id(asked.request.command.0, "case")));
+    let case =
+        CaseId(case_id.unwrap_or_else(|| derived_id(step.caller.person, step.key(), "case")));
     let correction = Correction { category, title, urgency, demand, complexity };
     let decide = |report: &Stored<Report>, context: Context<'_>| {
         let (change, opened) =

@@ -1,5 +1,6 @@
 //! One item of a queue: which operation it asks, where, and what it has to do with.
 
+use domain::{id::CommandId, id::PersonId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -50,7 +51,7 @@ impl Asked {
     /// What it has to do with.
     pub fn touches(&self, caller: &Caller) -> Touches {
         let own = self.operation.is_about_the_caller().then_some(caller.person.0);
-        let moved = moved(self.item.id, self.item.path.get("id"), &self.item.body);
+        let moved = moved((caller.person, self.item.id), self.item.path.get("id"), &self.item.body);
         let moved: Vec<Uuid> = moved.into_iter().chain(own).collect();
         Touches::new(self.item.id, &moved, &self.item.body, &self.item.after)
     }
@@ -81,17 +82,22 @@ fn beside(operation: Operation, name: &str) -> Problem {
 
 /// What a command makes or moves: what stands in its path, what its body gives an identity, and
 /// what gets one made of the command's own.
-fn moved(command: Uuid, path: Option<&Value>, body: &Value) -> Vec<Uuid> {
+fn moved((by, command): (PersonId, Uuid), path: Option<&Value>, body: &Value) -> Vec<Uuid> {
     let id = |value: Option<&Value>| value?.as_str().and_then(|id| Uuid::try_parse(id).ok());
     let named = [id(path), id(body.get("id")), id(body.get("case_id"))];
-    let derived = MADE.map(|what| Some(derived_id(command, what)));
+    let derived = MADE.map(|what| Some(derived_id(by, CommandId(command), what)));
     named.into_iter().chain(derived).flatten().collect()
 }
 
 /// An item that cannot be asked still holds back what names what it would have made or moved.
-pub fn untried(item: &Value) -> Touches {
+pub fn untried(item: &Value, caller: &Caller) -> Touches {
     let command = item.get("id").and_then(Value::as_str);
     let command = command.and_then(|id| Uuid::try_parse(id).ok()).unwrap_or_default();
     let body = item.get("body").unwrap_or(&Value::Null);
-    Touches::new(command, &moved(command, item.pointer("/path/id"), body), &Value::Null, &[])
+    Touches::new(
+        command,
+        &moved((caller.person, command), item.pointer("/path/id"), body),
+        &Value::Null,
+        &[],
+    )
 }

@@ -73,7 +73,7 @@ impl Desk {
         let touches: Vec<Touches> = (asked.iter().zip(items))
             .map(|(asked, item)| match asked {
                 Ok(asked) => asked.touches(&self.caller),
-                Err(_) => untried(item),
+                Err(_) => untried(item, &self.caller),
             })
             .collect();
         let waits = queue::waits(&touches);

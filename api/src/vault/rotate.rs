@@ -1,20 +1,18 @@
 //! Rotating the master key: every subject's key is wrapped anew, a page at a time, while the
 //! service runs. The values themselves stay as they are, unless the cipher changed.
 
+use super::{LookUp, Result, Vault, cipher, keyring};
 use domain::{
     Instant,
     audit::{Act, Note, Verdict},
     id::TenantId,
-    personal::Field,
+    personal::{DataSubject, Field},
 };
 use persistence::{
-    Store, StoreError, audit,
+    Db, Store, StoreError, audit,
     key::{self, Purpose},
-    vault::{self, DataKey, SealedField},
+    vault::{self, DataKey, KeyOwner, SealedField},
 };
-use uuid::Uuid;
-
-use super::{LookUp, Result, Vault, cipher, keyring};
 
 /// What a rotation did in one tenant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -64,20 +62,20 @@ impl Vault {
         let new = LookUp { secret: old.secret.clone(), suite: self.suite };
         // Values are found by the tenant's own cipher: when that changes, all are sealed anew.
         let all = old.suite != self.suite;
-        let (mut done, mut after) = (Rewrapped::default(), Uuid::nil());
+        let (mut done, mut after) = (Rewrapped::default(), None);
         loop {
             let from = after;
             let keys = store.read(move |db| vault::keys_after(db, tenant, from, PAGE)).await?;
-            let Some(last) = keys.last() else { break };
-            after = last.subject;
-            for key in keys.into_iter().filter(|key| key.wrapped.is_some()) {
+            let Some((last, _)) = keys.last() else { break };
+            after = Some(*last);
+            for key in keys.into_iter().filter(|(_, key)| key.wrapped.is_some()) {
                 let one = self.rewrap_one(store, tenant, key, (&new, all), at).await?;
                 done.keys += one.keys;
                 done.values += one.values;
             }
         }
         self.rewrap_own(store).await?;
-        let own = store.read(move |db| vault::key_of(db, tenant, Uuid::nil())).await?;
+        let own = store.read(move |db| vault::key_of(db, tenant, KeyOwner::LookUp)).await?;
         if let Some(own) = own
             && let Some(own) = self.under_current(tenant, &own)?
         {
@@ -112,7 +110,7 @@ impl Vault {
             return Ok(None);
         }
         let secret = self.unwrap(tenant, key)?;
-        let (key_id, wrapped) = self.wrap(tenant, key.subject, &secret)?;
+        let (key_id, wrapped) = self.wrap(tenant, key.owner, &secret)?;
         Ok(Some(DataKey { key_id, wrapped, ..key.clone() }))
     }
 
@@ -120,12 +118,13 @@ impl Vault {
         &self,
         store: &Store,
         tenant: TenantId,
-        key: DataKey,
+        (subject, key): (DataSubject, DataKey),
         (look_up, all): (&LookUp, bool),
         at: Instant,
     ) -> Result<Rewrapped> {
-        let subject = key.subject;
-        let found = store.read(move |db| vault::sealed(db, tenant, &[subject], Field::ALL)).await?;
+        let of =
+            move |db: &mut Db| vault::sealed(db, tenant, (subject.kind, &[subject.id]), Field::ALL);
+        let found = store.read(of).await?;
         let fields = found.into_values().next().map(|(_, fields)| fields).unwrap_or_default();
         let stale: Vec<SealedField> = fields
             .into_iter()
@@ -133,7 +132,7 @@ impl Vault {
                 all || cipher::named(&one.sealed).is_none_or(|(suite, _)| suite != self.suite)
             })
             .collect();
-        let fresh = self.anew(tenant, &key, &stale, look_up)?;
+        let fresh = self.anew(tenant, (subject, &key), &stale, look_up)?;
         let moved = self.under_current(tenant, &key)?;
         let done = Rewrapped {
             keys: u64::from(moved.is_some()),
@@ -145,8 +144,8 @@ impl Vault {
         store
             .run(move |db| {
                 // What somebody erased or changed meanwhile stays as they left it.
-                let now = vault::sealed(db, tenant, &[subject], Field::ALL)?;
-                let now = now.get(&subject).map(|(_, fields)| fields.as_slice());
+                let now = of(db)?;
+                let now = now.get(&subject.id).map(|(_, fields)| fields.as_slice());
                 let same = |one: &SealedField| {
                     now.is_some_and(|now| {
                         stale.iter().any(|old| old.field == one.field && now.contains(old))
@@ -164,7 +163,7 @@ impl Vault {
     fn anew(
         &self,
         tenant: TenantId,
-        key: &DataKey,
+        (subject, key): (DataSubject, &DataKey),
         stale: &[SealedField],
         look_up: &LookUp,
     ) -> Result<Vec<SealedField>> {
@@ -175,7 +174,7 @@ impl Vault {
         let secret = self.unwrap(tenant, key)?;
         let values: Vec<(Field, &str)> =
             values.iter().map(|(field, value)| (*field, value.as_str())).collect();
-        self.sealed(tenant, key.subject, &secret, &values, look_up)
+        self.sealed(tenant, subject, &secret, &values, look_up)
     }
 }
 

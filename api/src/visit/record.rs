@@ -12,7 +12,7 @@ use domain::{
     change::{Change, Request, Stored},
     flow::Context,
     household::Household,
-    id::{CampaignId, FormId, HouseholdId, ReportId, VisitId},
+    id::{CampaignId, FormId, HouseholdId, PersonId, ReportId, VisitId},
     refusal::Refusal,
     report::{Channel, Draft, Report},
     rules::Urgency,
@@ -164,7 +164,7 @@ pub(super) async fn submit_visit(
     let body = body.0;
     let household = HouseholdId(body.household_id);
     let campaign = body.campaign_id.map(CampaignId);
-    let own = || VisitId(body.id.unwrap_or_else(|| derived_id(key.0.0, "visit")));
+    let own = || VisitId(body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "visit")));
     let id = campaign.map_or_else(own, |campaign| Visit::id_of(campaign, household));
     let digest = Request::new(key.0, "submit_visit", id.0, &body);
     let VisitBody { purposes, outcome, opinions, visited_at, form, needs, .. } = body;
@@ -293,7 +293,9 @@ async fn going(
         counts = counts.and(done.filled.counts);
         (writes, filled) = (done.writes, Some(done.filled));
     }
-    let draft = |(index, need): (usize, &NeedBody)| draft(need, (key, index), &household.state);
+    let draft = |(index, need): (usize, &NeedBody)| {
+        draft(need, (caller.person, key, index), &household.state)
+    };
     let drafts = went.needs.iter().enumerate().map(draft).collect();
     let record = Record {
         id,
@@ -344,9 +346,13 @@ fn basics(went: &Went) -> Counts {
     Counts { required: 2 + of_needs, typed, ..Counts::default() }
 }
 
-fn draft(need: &NeedBody, (key, index): (Key, usize), household: &Household) -> Draft {
+fn draft(
+    need: &NeedBody,
+    (by, key, index): (PersonId, Key, usize),
+    household: &Household,
+) -> Draft {
     Draft {
-        id: ReportId(derived_id(key.0.0, &format!("need {index}"))),
+        id: ReportId(derived_id(by, key.0, &format!("need {index}"))),
         channel: Channel::Worker,
         title: need.title.clone(),
         text: need.text.clone(),

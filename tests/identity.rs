@@ -1,0 +1,157 @@
+//! Identities and keys that clients make: which are taken, and that one is one however it is written.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    harness::{City, key, on_both, report_at, text},
+    idempotency::UNFIT,
+    openapi::operations,
+};
+
+on_both! {
+    no_operation_takes_an_unfit_identity,
+    no_operation_takes_an_unfit_key,
+    an_unfit_identity_in_a_path_finds_nothing,
+    an_identity_is_one_however_it_is_written,
+}
+
+/// The properties of the JSON body of an operation.
+fn properties<'a>(document: &'a Value, operation: &'a Value) -> &'a Value {
+    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let named = schema["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
+    let schema = named.and_then(|path| document.pointer(path)).unwrap_or(schema);
+    &schema["properties"]
+}
+
+/// An address with something in the place of every parameter.
+fn filled(path: &str, id: &str) -> String {
+    let mut parts = path.split('/').map(|part| if part.starts_with('{') { id } else { part });
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |path, part| format!("{path}/{part}"))
+}
+
+/// Whether an operation is one that a caller asks under a key.
+fn takes_a_key(method: &str, path: &str) -> bool {
+    let outside = ["/auth/", "/oauth/", "/wechat/{"].iter().any(|part| path.contains(part));
+    method == "POST" && !outside && !path.ends_with("/sync")
+}
+
+fn no_operation_takes_an_unfit_identity(city: &City) {
+    let document = api::server::document();
+    let mut tried = 0;
+    for (method, path, operation) in operations(&document) {
+        let made = properties(&document, &operation);
+        for name in ["id", "case_id"].into_iter().filter(|name| made.get(*name).is_some()) {
+            // Which case a report joins, or a file belongs to, is not made by the client.
+            if name == "case_id" && !path.ends_with("/file") {
+                continue;
+            }
+            tried += 1;
+            for id in UNFIT {
+                let body = json!({ name: id });
+                let answer = city.by("worker").post(&filled(&path, &key()), &body);
+                let fault = answer.fault_at(&format!("/{name}"));
+                assert!(
+                    ["reserved_id", "uuid_version"].contains(&fault.as_str()),
+                    "{path}: {fault}"
+                );
+            }
+            let refused = city.by("worker").post(&filled(&path, &key()), &json!({ name: key() }));
+            assert_ne!(refused.body["errors"][0]["pointer"], format!("/{name}"), "{method} {path}");
+        }
+    }
+    assert!(tried >= 10, "{tried}");
+}
+
+fn no_operation_takes_an_unfit_key(city: &City) {
+    let mut tried = 0;
+    for (method, path, _) in operations(&api::server::document()) {
+        if !takes_a_key(&method, &path) {
+            continue;
+        }
+        tried += 1;
+        for unfit in UNFIT {
+            // Queries are read first.
+            let query = if path.ends_with("/area_imports") { "?what=grids" } else { "" };
+            let path = format!("{}{query}", filled(&path, &key()));
+            let answer = city.by("worker").post_as(unfit, &path, &json!({}));
+            answer.problem(400, "idempotency_key_invalid");
+        }
+    }
+    assert!(tried > 80, "{tried}");
+}
+
+fn an_unfit_identity_in_a_path_finds_nothing(city: &City) {
+    for (method, path, operation) in operations(&api::server::document()) {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let uuid = |one: &&Value| one["in"] == "path" && one["schema"]["format"] == "uuid";
+        if parameters.filter(uuid).count() == 0 {
+            continue;
+        }
+        for id in UNFIT {
+            for by in ["resident", "worker", "admin"] {
+                let client = city.by(by);
+                let path = filled(&path, id);
+                let answer = if method == "GET" {
+                    client.get(&path)
+                } else {
+                    client.post(&path, &json!({}))
+                };
+                assert!((400..500).contains(&answer.status), "{path}: {}", answer.text);
+                answer.well_told();
+            }
+        }
+    }
+}
+
+fn an_identity_is_one_however_it_is_written(city: &City) {
+    let id: Uuid = key().parse().unwrap();
+    let spellings = [
+        id.to_string(),
+        id.to_string().to_uppercase(),
+        id.simple().to_string(),
+        id.braced().to_string(),
+        id.urn().to_string(),
+    ];
+    let body = |id: &str| {
+        let mut body = report_at(110.005, 30.005);
+        body["id"] = json!(id);
+        body
+    };
+    let command = key();
+    let command: Uuid = command.parse().unwrap();
+    let keys = [
+        command.to_string(),
+        command.to_string().to_uppercase(),
+        command.simple().to_string(),
+        command.braced().to_string(),
+        command.urn().to_string(),
+    ];
+    for (spelling, key) in spellings.iter().zip(&keys) {
+        let made = city.by("resident").post_as(key, "/api/v1/reports", &body(spelling)).done();
+        assert_eq!(text(&made, "/id"), id.to_string());
+    }
+    for spelling in &spellings {
+        let again = city.by("neighbour").post("/api/v1/reports", &body(spelling));
+        again.problem(409, "already_exists");
+        let shown = city.by("resident").get(&format!("/api/v1/reports/{spelling}"));
+        if shown.status == 200 {
+            assert_eq!(text(&shown.body, "/id"), id.to_string());
+        }
+    }
+    let mine = city.by("resident").get("/api/v1/reports?mine=true").done();
+    assert_eq!(mine["items"].as_array().unwrap().len(), 1);
+    // What a queue names in another spelling waits for what makes it all the same.
+    let made = key();
+    let first = json!({
+        "id": key(), "operation": "submit_report", "body": { "id": made, "text": "", "place": {} },
+    });
+    let second = json!({
+        "id": key(), "operation": "file_report", "path": { "id": made.to_uppercase() }, "body": {},
+    });
+    let queue = json!({ "items": [first, second] });
+    let answer = city.by("community").post("/api/v1/sync", &queue).done();
+    assert_eq!(answer["items"][0]["outcome"], "refused", "{answer}");
+    assert_eq!(answer["items"][1]["outcome"], "held", "{answer}");
+}

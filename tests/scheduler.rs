@@ -1,0 +1,112 @@
+//! The scheduler goes on whatever single things are wrong, says what it steps over, and that it is
+//! late.
+
+use chrono::Duration;
+use persistence::probe;
+use serde_json::Value;
+
+use crate::{
+    harness::{City, on_both},
+    ownership::reopened,
+};
+
+on_both! {
+    debts_that_cannot_be_processed_stop_no_clock,
+    what_was_stepped_over_is_tried_again_later_each_time,
+    readiness_says_that_measures_are_late,
+}
+
+/// Takes what is due, as the server does every second; the city's own server says what it saw.
+fn pass(city: &City) {
+    let app = city.app.clone();
+    actix_web::rt::System::new().block_on(async move {
+        api::clockwork::pass(&app).await.expect("the pass goes through");
+    });
+}
+
+fn readiness(city: &City) -> Value {
+    city.by("").get("/readyz").done()
+}
+
+/// Gives every open debt of reports a flow that no measure is known of.
+fn break_debts(city: &City) {
+    let sql = "update obligations set flow = 'no_such_flow' where flow = 'report'";
+    probe::execute(&city.database.url, sql).unwrap();
+}
+
+fn mend_debts(city: &City) {
+    let sql = "update obligations set flow = 'report' where flow = 'no_such_flow'";
+    probe::execute(&city.database.url, sql).unwrap();
+}
+
+fn measures(city: &City, report: &str) -> Vec<String> {
+    let path = format!("/api/v1/reports/{report}/timeline");
+    let shown = city.by("community").get(&path).done();
+    let commands = shown["items"].as_array().unwrap().iter().map(|item| item["command"].as_str());
+    commands.flatten().filter(|command| *command == "lapse").map(str::to_owned).collect()
+}
+
+fn debts_that_cannot_be_processed_stop_no_clock(city: &City) {
+    // More than a page of them, all due before the one that can be processed.
+    for _ in 0..205 {
+        city.received();
+    }
+    break_debts(city);
+    city.advance(Duration::minutes(1));
+    let report = city.received();
+    city.advance(Duration::days(10));
+    pass(city);
+    assert!(!measures(city, &report).is_empty(), "its measure was taken");
+    let ready = readiness(city);
+    assert_eq!(ready["clockwork"]["deferred"], 205, "{ready}");
+    assert!(ready["clockwork"]["failed"].as_u64().unwrap() >= 205, "{ready}");
+    assert_eq!(ready["status"], "ok", "nothing that can be processed waits: {ready}");
+}
+
+fn what_was_stepped_over_is_tried_again_later_each_time(city: &City) {
+    let report = city.received();
+    break_debts(city);
+    city.advance(Duration::days(10));
+    pass(city);
+    let tried = || readiness(city)["clockwork"]["failed"].as_u64().unwrap();
+    let first = tried();
+    pass(city);
+    assert_eq!(tried(), first, "not before a minute has passed");
+    city.advance(Duration::seconds(61));
+    pass(city);
+    assert_eq!(tried(), first + 1);
+    city.advance(Duration::seconds(61));
+    pass(city);
+    assert_eq!(tried(), first + 1, "two minutes the second time");
+    city.advance(Duration::seconds(61));
+    pass(city);
+    assert_eq!(tried(), first + 2);
+    // Once it can be processed it is, and forgotten.
+    mend_debts(city);
+    city.advance(Duration::hours(1));
+    pass(city);
+    assert!(!measures(city, &report).is_empty());
+    assert_eq!(readiness(city)["clockwork"]["deferred"], 0);
+    let left = "select count(*) || '' as line from deferred_debts";
+    assert_eq!(probe::lines(&city.database.url, left).unwrap(), ["0"]);
+}
+
+fn readiness_says_that_measures_are_late(city: &City) {
+    city.received();
+    assert_eq!(readiness(city)["status"], "ok", "before the first look");
+    pass(city);
+    assert_eq!(readiness(city)["status"], "ok");
+    city.advance(Duration::seconds(30));
+    let ready = readiness(city);
+    assert_eq!(ready["status"], "ok", "{ready}");
+    // A scheduler that no longer looks is late, whatever it found the last time.
+    city.advance(Duration::seconds(40));
+    let ready = readiness(city);
+    assert_eq!(ready["status"], "lagging", "{ready}");
+    assert!(ready["clockwork"]["lag_ms"].as_i64().unwrap() >= 70_000, "{ready}");
+    pass(city);
+    assert_eq!(readiness(city)["status"], "ok");
+    // Another replica takes measures of its own: this one says what it saw.
+    let taken = reopened(city, async |app| api::clockwork::pass(app).await.unwrap());
+    assert_eq!(taken, 0);
+}

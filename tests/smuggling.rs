@@ -1,0 +1,142 @@
+//! Requests hidden behind a body: whatever a proxy and this server read differently about where a
+//! body ends, nothing after it is executed.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
+
+use serde_json::json;
+
+use crate::harness::{City, key, on_both, report_at};
+
+on_both! {
+    nothing_is_executed_after_a_body_in_chunks,
+    a_body_of_two_lengths_is_refused,
+    what_follows_a_length_is_a_request_of_its_own,
+    a_client_that_sends_chunks_is_served,
+}
+
+/// Sends bytes as they are over one connection; everything that is answered until it is closed.
+fn converse(city: &City, bytes: &[u8]) -> String {
+    let address = city.base.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+    // What is refused may be closed before all of it was sent.
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let mut part = [0; 4096];
+    while let Ok(read) = stream.read(&mut part) {
+        if read == 0 {
+            break;
+        }
+        answer.extend_from_slice(&part[..read]);
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// A report as a request: its body is framed by `headers`, and written by `frame`.
+fn request(city: &City, headers: &str, frame: impl Fn(&str) -> String) -> String {
+    let token = city.token("resident").unwrap();
+    let body = report_at(110.005, 30.005).to_string();
+    let headers = headers.replace("{length}", &body.len().to_string());
+    format!(
+        "POST /api/v1/reports HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nIdempotency-Key: {}\r\n{headers}\r\n{}",
+        key(),
+        frame(&body)
+    )
+}
+
+/// The same with a length.
+fn plain(city: &City) -> String {
+    request(city, "Content-Length: {length}\r\n", str::to_owned)
+}
+
+fn chunk(body: &str) -> String {
+    format!("{:x}\r\n{body}\r\n", body.len())
+}
+
+fn reports(city: &City) -> usize {
+    let mine = city.by("resident").get("/api/v1/reports?mine=true&limit=100").done();
+    mine["items"].as_array().unwrap().len()
+}
+
+fn statuses(answer: &str) -> Vec<&str> {
+    answer.lines().filter(|line| line.starts_with("HTTP/1.1 ")).collect()
+}
+
+fn nothing_is_executed_after_a_body_in_chunks(city: &City) {
+    let ends = [
+        "0\r\n\r\n",
+        "0\r\n\n",
+        "0\r\nX: 1\r\n\r\n",
+        "0\r\n\nX: 1\r\n\r\n",
+        "0\r\nX: 1\n\r\n\r\n",
+        "0;ext\r\n\r\n",
+        "0\n\r\n",
+        "0\n\n",
+        "00000\r\n\r\n",
+    ];
+    for end in ends {
+        let before = reports(city);
+        let first = request(city, "Transfer-Encoding: chunked\r\n", |body| chunk(body) + end);
+        let hidden = "GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let answer =
+            converse(city, format!("{first}{hidden}{}{}", plain(city), plain(city)).as_bytes());
+        assert!(reports(city) <= before + 1, "{end:?}: {answer}");
+        let taken = statuses(&answer).iter().filter(|status| status.contains(" 201")).count();
+        assert!(taken <= 1, "{end:?}: {answer}");
+        let after = statuses(&answer).into_iter().skip(1).filter(|status| !status.contains(" 400"));
+        assert_eq!(after.count(), 0, "{end:?}: {answer}");
+    }
+}
+
+fn a_body_of_two_lengths_is_refused(city: &City) {
+    let framings = [
+        "Content-Length: {length}\r\nContent-Length: 4\r\n",
+        "Content-Length: +{length}\r\n",
+        "Content-Length: {length}, 4\r\n",
+        "Content-Length: 0x10\r\n",
+        "Content-Length: -1\r\n",
+        "Transfer-Encoding: xchunked\r\nContent-Length: {length}\r\n",
+        "Transfer-Encoding : chunked\r\nContent-Length: {length}\r\n",
+        "Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        "Transfer-Encoding: chunked, identity\r\n",
+    ];
+    for framing in framings {
+        let before = reports(city);
+        let first = request(city, framing, str::to_owned);
+        let answer = converse(city, format!("{first}{}", plain(city)).as_bytes());
+        assert_eq!(reports(city), before, "{framing:?}: {answer}");
+        assert!(!answer.contains(" 201"), "{framing:?}: {answer}");
+    }
+}
+
+fn what_follows_a_length_is_a_request_of_its_own(city: &City) {
+    let closing = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let both = format!("{}{}{closing}", plain(city), plain(city));
+    let answer = converse(city, both.as_bytes());
+    let statuses = statuses(&answer);
+    assert_eq!(statuses.len(), 3, "{answer}");
+    assert!(statuses[0].contains("201") && statuses[1].contains("201"), "{answer}");
+    assert_eq!(reports(city), 2);
+}
+
+fn a_client_that_sends_chunks_is_served(city: &City) {
+    let framed = |body: &str| {
+        let (head, tail) = body.split_at(20);
+        format!("{}{}0\r\n\r\n", chunk(head), chunk(tail))
+    };
+    let answer = converse(city, request(city, "Transfer-Encoding: chunked\r\n", framed).as_bytes());
+    assert!(statuses(&answer)[0].contains("201"), "{answer}");
+    assert!(answer.to_ascii_lowercase().contains("connection: close"), "{answer}");
+    assert_eq!(reports(city), 1);
+    // On a new connection the next one is.
+    let answer = converse(city, request(city, "Transfer-Encoding: chunked\r\n", framed).as_bytes());
+    assert!(statuses(&answer)[0].contains("201"), "{answer}");
+    let refused = json!({ "text": "", "place": {} });
+    city.by("resident").post("/api/v1/reports", &refused).well_told();
+}
