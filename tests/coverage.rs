@@ -45,7 +45,7 @@ const STRANGERS: &[(&str, &str)] =
     &[("worker@9902", "外市"), ("auditor@9902", "外市"), ("", "未登录")];
 
 /// A request that is right: the path and the body.
-type Right = (String, Value);
+pub(crate) type Right = (String, Value);
 
 /// Somebody to be managed, without any role yet.
 fn newcomer(city: &City) -> String {
@@ -56,7 +56,7 @@ fn newcomer(city: &City) -> String {
 }
 
 /// Makes a flow the operation can be asked of, and asks it right.
-fn right(city: &City, operation: &str) -> Option<Right> {
+pub(crate) fn right(city: &City, operation: &str) -> Option<Right> {
     let area = |code: &str| city.area(code);
     let reason = || json!({ "reason": "理由" });
     let case = |id: String, verb: &str, body: Value| (format!("/api/v1/cases/{id}/{verb}"), body);

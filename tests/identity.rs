@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
+    coverage::right,
     harness::{City, key, on_both, report_at, text},
     idempotency::UNFIT,
     openapi::operations,
@@ -29,12 +30,6 @@ fn filled(path: &str, id: &str) -> String {
     let mut parts = path.split('/').map(|part| if part.starts_with('{') { id } else { part });
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |path, part| format!("{path}/{part}"))
-}
-
-/// Whether an operation is one that a caller asks under a key.
-fn takes_a_key(method: &str, path: &str) -> bool {
-    let outside = ["/auth/", "/oauth/", "/wechat/{"].iter().any(|part| path.contains(part));
-    method == "POST" && !outside && !path.ends_with("/sync")
 }
 
 fn no_operation_takes_an_unfit_identity(city: &City) {
@@ -66,16 +61,17 @@ fn no_operation_takes_an_unfit_identity(city: &City) {
 
 fn no_operation_takes_an_unfit_key(city: &City) {
     let mut tried = 0;
-    for (method, path, _) in operations(&api::server::document()) {
-        if !takes_a_key(&method, &path) {
+    for (method, path, operation) in operations(&api::server::document()) {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let keyed = parameters.filter(|one| one["name"] == "Idempotency-Key").count() > 0;
+        if method != "POST" || !keyed {
             continue;
         }
+        let name = operation["operationId"].as_str().unwrap_or_default();
+        let (path, body) = right(city, name).unwrap_or((path, json!({ "reason": "理由" })));
         tried += 1;
         for unfit in UNFIT {
-            // Queries are read first.
-            let query = if path.ends_with("/area_imports") { "?what=grids" } else { "" };
-            let path = format!("{}{query}", filled(&path, &key()));
-            let answer = city.by("worker").post_as(unfit, &path, &json!({}));
+            let answer = city.by("worker").post_as(unfit, &path, &body);
             answer.problem(400, "idempotency_key_invalid");
         }
     }

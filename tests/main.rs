@@ -33,6 +33,8 @@ mod coverage;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod dependencies;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod event;
