@@ -119,12 +119,13 @@ fn unread(error: &actix_web::Error) -> Problem {
     Problem::new(Code::BadRequest).because(error)
 }
 
-/// An identity that a client made. Those that are made of what they stand for (version 8: the visit
-/// of a campaign to a household, the patrol of a plan on a day) are nobody's to give: whoever had
-/// one first would stand in the way of what it is made for.
+/// An identity that a client made: a UUID of version 4 or 7. Those that are made of what they stand
+/// for (version 8: the visit of a campaign to a household, the patrol of a plan on a day) and those
+/// that stand for nothing are nobody's to give: whoever had one first would stand in the way of what
+/// it is made for.
 pub(crate) fn own_id<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Uuid>, D::Error> {
     match Option::<Uuid>::deserialize(given)? {
-        Some(id) if id.get_version_num() == 8 => Err(D::Error::custom(RESERVED)),
+        Some(id) if !matches!(id.get_version_num(), 4 | 7) => Err(D::Error::custom(RESERVED)),
         id => Ok(id),
     }
 }

@@ -49,12 +49,12 @@ pub fn wording(message: &str, noun: Noun) -> Wording {
 }
 
 /// Of an identity that is not for clients to make.
-pub const RESERVED: &str = "identities of version 8 are made by the server";
+pub const RESERVED: &str = "identities are UUIDs of version 4 or 7";
 
 fn reserved(message: &str) -> Option<Wording> {
     (message == RESERVED).then(|| {
-        let zh = "版本 8 的 UUID 由服务器生成；请用版本 4 或版本 7。".to_owned();
-        let en = "UUIDs of version 8 are made by the server; use version 4 or 7.".to_owned();
+        let zh = "编号应为版本 4 或版本 7 的 UUID；其他的由服务器保留。".to_owned();
+        let en = "Use a UUID of version 4 or 7; all others are the server's.".to_owned();
         Wording::new("reserved_id", zh, en)
     })
 }
