@@ -11,6 +11,8 @@ mod area_map;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod attacker;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod bucket;
@@ -49,9 +51,13 @@ mod install;
 #[cfg(test)]
 mod layers;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod me;
 #[cfg(test)]
 mod media;
+#[cfg(test)]
+mod media_identity;
 #[cfg(test)]
 mod message;
 #[cfg(test)]
@@ -80,6 +86,8 @@ mod report;
 mod schema;
 #[cfg(test)]
 mod session;
+#[cfg(test)]
+mod slow_photo;
 #[cfg(test)]
 mod snapshot;
 #[cfg(test)]
