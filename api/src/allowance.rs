@@ -149,8 +149,11 @@ impl Allowance {
         ]
     }
 
-    /// Announces it.
+    /// Announces it, unless a refusal announced another.
     pub fn announce(self, headers: &mut HeaderMap) {
+        if headers.contains_key("ratelimit") {
+            return;
+        }
         for (name, value) in self.headers() {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.insert(name, value);

@@ -246,6 +246,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_pass_over_a_photo_is_free() {
+        let work = |pixels, passes| Passes { pixels, passes }.work();
+        assert_eq!(work(12_000_000, 1), 12_000_000);
+        assert_eq!(work(12_000_000, 9), 36_000_000);
+        // The largest, packed as progressive as programs do.
+        assert!(work(Kind::MOST_PIXELS, 12) < Kind::MOST_WORK);
+        assert!(work(64, 20_000) > Kind::MOST_WORK);
+        assert_eq!(work(u64::MAX, u64::MAX), u64::MAX);
+    }
+
+    #[test]
     fn the_first_bytes_say_what_it_is() {
         let brand = |brand: &[u8]| [b"\0\0\0\x18ftyp", brand, b"\0\0\0\0mp42isom"].concat();
         for (head, expected) in [
