@@ -49,7 +49,7 @@ fn harms_nobody(engine: Engine) {
     });
     let attacker = Attacker {
         address: city.base.strip_prefix("http://").unwrap().parse().unwrap(),
-        token: city.token("resident").unwrap(),
+        token: city.token("neighbour").unwrap(),
         tenant: seed::CITY.to_owned(),
         guessed: "leader".to_owned(),
         place: json!({ "area_id": city.area(seed::GRID) }),
@@ -91,7 +91,7 @@ fn harms_nobody(engine: Engine) {
     assert!(haul.streams <= u64::from(limits.streams) + 1, "{haul:?}");
     let noted = city.by("auditor").get("/api/v1/audit?act=export&limit=100").done();
     assert!(noted["items"].as_array().unwrap().len() <= 11);
-    let told = city.by("neighbour").get("/api/v1/reports?limit=1");
+    let told = city.by("resident").get("/api/v1/reports?limit=1");
     assert_eq!(told.status, 200);
     // What others owed was done in time, and everything is as it was written.
     for case in &cases {
