@@ -15,7 +15,7 @@ use std::{
 use actix_web::{dev::ServerHandle, rt::System, web::Data};
 use api::{
     clock::Clock,
-    config::{LogFormat, LogLevel, MediaUrl, SecondFactor, Settings, VaultKeys},
+    config::{Limits, LogFormat, LogLevel, MediaUrl, SecondFactor, Settings, VaultKeys},
     server,
     state::App,
     vault::Suite,
@@ -149,6 +149,8 @@ pub(crate) fn settings(url: &str) -> Settings {
         media: Some(MediaUrl::Folder(concat!(env!("CARGO_TARGET_TMPDIR"), "/media").into())),
         media_access_key: None,
         media_secret_key: None,
+        spool: None,
+        limits: Limits::default(),
     }
 }
 

@@ -9,6 +9,8 @@ mod area_import;
 #[cfg(test)]
 mod area_map;
 #[cfg(test)]
+mod attacker;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod auth;
@@ -53,9 +55,13 @@ mod install;
 #[cfg(test)]
 mod layers;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod me;
 #[cfg(test)]
 mod media;
+#[cfg(test)]
+mod media_identity;
 #[cfg(test)]
 mod message;
 #[cfg(test)]
@@ -88,6 +94,8 @@ mod scheduler;
 mod schema;
 #[cfg(test)]
 mod session;
+#[cfg(test)]
+mod slow_photo;
 #[cfg(test)]
 mod smuggling;
 #[cfg(test)]

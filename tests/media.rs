@@ -182,10 +182,10 @@ fn a_photo_arrives_before_or_after_what_names_it(city: &City) {
     assert_eq!(states("resident"), ["present", "awaited"]);
     let before = city.by("community").get(&format!("/api/v1/reports/{id}"));
     media(city, "resident", &later).problem(404, "not_found");
-    // Somebody else who sends something under that identity sends something else.
+    // What somebody else sends under that identity is not taken for it.
     let taken = key();
     let other = naming(city, "resident", &[&taken]);
-    photo_as(city, "neighbour", &taken);
+    raw(city, "neighbour", &taken, &fresh(9)).problem(422, "idempotency_key_reused");
     assert_eq!(report(city, "community", &other)["media"][0]["state"], "awaited");
     media(city, "community", &taken).problem(404, "not_found");
     // By whoever named it, it is there at once, and the tag says so.
@@ -212,10 +212,6 @@ fn a_photo_arrives_before_or_after_what_names_it(city: &City) {
     let once = report(city, "resident", &text(&once, "/id"));
     assert_eq!(once["media"].as_array().unwrap().len(), 1);
     assert_eq!(city.verify().broken, Vec::<String>::new());
-}
-
-fn photo_as(city: &City, by: &str, id: &str) {
-    raw(city, by, id, &fresh(9)).done();
 }
 
 fn photos_are_turned_upright(city: &City) {

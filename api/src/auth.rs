@@ -154,18 +154,22 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
     let request = request.clone();
     async move {
         let known = request.extensions().get::<Proven>().cloned();
+        let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
         if let Some(Proven(caller)) = known {
+            app.rationed.count_kept(&request, &caller, app.clock.now())?;
             return Ok(Incomplete { caller, restriction: None });
         }
-        let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
         let token = token.ok_or(token::Fault::Missing)?;
         let (known, session, scope) = match Presented::parse(&token) {
             Some(key) => by_key(&app, &key).await?,
             None => by_token(&app, &token).await?,
         };
-        if let Some(client) = known.client {
-            let scope = scope.unwrap_or(client.scopes);
-            within(&app, &request, client, scope)?;
+        match known.client {
+            Some(client) => {
+                let scope = scope.unwrap_or(client.scopes);
+                within(&app, &request, client, scope)?;
+            }
+            None => app.rationed.count(&request, &known.actor, app.clock.now()).await?,
         }
         let caller = Caller { actor: Arc::clone(&known.actor), session, arrival: None };
         Ok(Incomplete { caller, restriction: known.restriction })

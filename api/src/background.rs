@@ -44,9 +44,14 @@ impl Background {
     ) -> Option<R> {
         let (reply, answer) = oneshot::channel();
         // Who asked may have gone away.
-        let job = Box::new(move || drop(reply.send(work())));
-        self.jobs.send(job).ok()?;
+        self.give(move || drop(reply.send(work())));
         answer.await.ok()
+    }
+
+    /// Has `work` done on one of the threads, some time.
+    pub fn give(&self, work: impl FnOnce() + Send + 'static) {
+        // The threads end after whoever gives them work.
+        let _ = self.jobs.send(Box::new(work));
     }
 }
 

@@ -6,6 +6,7 @@
 //! database. Passwords inside a database's address are never printed.
 
 mod address;
+pub mod limits;
 mod media;
 mod network;
 mod outside;
@@ -21,6 +22,7 @@ use std::{
 use serde::Deserialize;
 
 pub use address::DatabaseUrl;
+pub use limits::{Limits, Rate, Rations};
 pub use media::MediaUrl;
 pub use network::Networks;
 pub use outside::{Kind, MiniProgram, Provider, Sms};
@@ -99,6 +101,11 @@ pub struct Settings {
     pub media_access_key: Option<Secret>,
     /// Its secret: `GRIDWHISTLE_MEDIA_SECRET_KEY`.
     pub media_secret_key: Option<Secret>,
+    /// Where files lie while they arrive: `GRIDWHISTLE_SPOOL`, by default beside the files that are
+    /// kept; see [`Settings::spool`].
+    pub spool: Option<PathBuf>,
+    /// How much one person may ask: `GRIDWHISTLE_LIMITS`.
+    pub limits: Limits,
 }
 
 /// Who needs a second factor to log in with a password.
@@ -232,6 +239,12 @@ pub struct Partial {
     /// As above.
     #[arg(skip)]
     pub media_secret_key: Option<Secret>,
+    /// Where files lie while they arrive [default: beside the files that are kept]
+    #[arg(long, value_name = "FOLDER")]
+    pub spool: Option<PathBuf>,
+    /// How much one person may ask: a table, so it stands in the environment or the file.
+    #[arg(skip)]
+    pub limits: Option<limits::Given>,
 }
 
 /// Why the settings could not be read, as a sentence.
@@ -275,6 +288,18 @@ impl Settings {
         })
     }
 
+    /// Where files lie while they arrive: what was said, or else a folder among the files that are
+    /// kept. Before a bucket that is beside the SQLite file, or the folder for temporary files.
+    pub fn spool(&self) -> PathBuf {
+        self.spool.clone().unwrap_or_else(|| match self.media() {
+            MediaUrl::Folder(folder) => folder.join(".spool"),
+            MediaUrl::Bucket { .. } => match self.database.expose().strip_prefix("sqlite://") {
+                Some(path) => PathBuf::from(format!("{path}.spool")),
+                None => std::env::temp_dir(),
+            },
+        })
+    }
+
     /// The settings, with the defaults for what nobody said.
     fn from(given: Partial) -> Result<Self, Fault> {
         let settings = Self {
@@ -306,6 +331,8 @@ impl Settings {
             media: given.media,
             media_access_key: given.media_access_key,
             media_secret_key: given.media_secret_key,
+            spool: given.spool,
+            limits: given.limits.unwrap_or_default().complete(),
         };
         settings.check()
     }
@@ -344,6 +371,7 @@ impl Settings {
             return Err(Fault(why.to_owned()));
         }
         outside::check(&self.mini_programs, &self.providers)?;
+        self.limits.check().map_err(Fault)?;
         if let Some(sms) = &self.sms {
             outside::address("url of sms", &sms.url)?;
         }
@@ -384,6 +412,8 @@ impl Partial {
             media: self.media.or(other.media),
             media_access_key: self.media_access_key.or(other.media_access_key),
             media_secret_key: self.media_secret_key.or(other.media_secret_key),
+            spool: self.spool.or(other.spool),
+            limits: self.limits.or(other.limits),
         }
     }
 }

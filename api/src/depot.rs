@@ -31,6 +31,7 @@ use crate::{
 /// The storage of files.
 #[derive(Debug)]
 pub struct Depot {
+    spool: PathBuf,
     place: Place,
     store: OnceLock<Arc<dyn ObjectStore>>,
 }
@@ -68,9 +69,10 @@ fn unavailable(error: impl std::fmt::Display) -> Problem {
 impl Depot {
     /// As the settings say.
     pub fn open(settings: &Settings) -> Result<Self, String> {
+        let spool = settings.spool();
         match settings.media() {
             MediaUrl::Folder(folder) => {
-                Ok(Self { place: Place::Folder(folder), store: OnceLock::new() })
+                Ok(Self { spool, place: Place::Folder(folder), store: OnceLock::new() })
             }
             MediaUrl::Bucket { bucket, endpoint, region } => {
                 let mut builder = AmazonS3Builder::new()
@@ -98,7 +100,7 @@ impl Depot {
                 }
                 let built = builder.build().map_err(|error| format!("media: {error}"))?;
                 let store: Arc<dyn ObjectStore> = Arc::new(built);
-                Ok(Self { place: Place::Bucket, store: OnceLock::from(store) })
+                Ok(Self { spool, place: Place::Bucket, store: OnceLock::from(store) })
             }
         }
     }
@@ -112,6 +114,14 @@ impl Depot {
             .and_then(|()| LocalFileSystem::new_with_prefix(folder).map_err(std::io::Error::other));
         let made: Arc<dyn ObjectStore> = Arc::new(made.map_err(unavailable)?);
         Ok(Arc::clone(self.store.get_or_init(|| made)))
+    }
+
+    /// An empty file of this host that nobody else finds, for what is on its way; it is gone when it
+    /// is closed.
+    pub async fn temporary(&self) -> Reply<std::fs::File> {
+        let spool = self.spool.clone();
+        let made = move || private_folder(&spool).and_then(|()| tempfile::tempfile_in(&spool));
+        actix_web::web::block(made).await?.map_err(unavailable)
     }
 
     /// Keeps bytes under a name.

@@ -1,6 +1,6 @@
 //! The right to a copy of everything that is kept of oneself, over HTTP.
 
-use actix_web::{HttpRequest, get, web::Data};
+use actix_web::{HttpMessage, HttpRequest, get, web::Data};
 use domain::{
     Instant,
     actor::Scope,
@@ -37,6 +37,7 @@ use crate::{
     params::Query,
     patrol::view::PatrolView,
     problem::Reply,
+    ration::Good,
     register::ServiceConfig,
     state::App,
     view::GrantView,
@@ -145,6 +146,8 @@ async fn get_my_export(
     let own = Scope { tenant, person, paths: Vec::new(), units: Vec::new() };
     Ok(match section {
         Section::Profile => {
+            let allowance = app.rationed.take(&caller, Good::Exports, app.clock.now())?;
+            request.extensions_mut().insert(allowance);
             let note = Noting::of(&app, &caller, &request);
             let note = note.note(Act::Export, Some(person.0), &json!({}));
             app.store.run(move |db| audit::append(db, tenant, note)).await?;

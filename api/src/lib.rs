@@ -5,6 +5,7 @@
 //! with a view or a [`problem`]. Only [`problem`] knows status codes of failures; only [`config`]
 //! reads the environment; only [`clock`] reads the clock.
 
+pub mod allowance;
 pub mod area;
 pub mod audit;
 pub mod auth;
@@ -62,6 +63,7 @@ pub mod policy;
 pub mod post;
 pub mod problem;
 pub mod quota;
+pub mod ration;
 pub mod register;
 pub mod report;
 pub mod request;

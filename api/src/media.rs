@@ -13,6 +13,7 @@ mod pieces;
 mod receive;
 pub mod removal;
 mod shown;
+mod turns;
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
@@ -23,7 +24,7 @@ use domain::{
     content_review::{Review, StatusName as Verdict},
     id::MediaId,
     journal::FlowKind,
-    media::{Media, Reader},
+    media::{Kind, Media, Reader},
     report::Report,
 };
 use persistence::{
@@ -316,7 +317,8 @@ async fn upload_media(
         Err(problem) if problem.code() == Code::IdempotencyKeyRequired => None,
         Err(problem) => return Err(problem),
     };
-    let (received, said) = receive::receive(&request, payload, said.0).await?;
+    let way = receive::Way::open(&app, &caller, &request, Kind::AT_ONCE)?;
+    let (received, said) = receive::receive(&way, &request, payload, said.0).await?;
     let missing = || Problem::new(Code::IdempotencyKeyRequired);
     let command = key.or(said.id.map(domain::id::CommandId)).ok_or_else(missing)?;
     let id = MediaId(said.id.unwrap_or(command.0));

@@ -1,101 +1,40 @@
 //! How much a program may ask: one bucket a client, filled evenly, announced with every answer.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::sync::{Mutex, PoisonError};
 
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use domain::Instant;
 use uuid::Uuid;
 
-use crate::problem::{Code, Problem, Reply};
-
-/// What is left after a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Allowance {
-    /// Requests a minute.
-    limit: u32,
-    /// Requests that could follow at once.
-    remaining: u32,
-    /// Seconds until the bucket is full again.
-    reset: u32,
-}
+use crate::{
+    allowance::{Allowance, Buckets, THOUSAND},
+    config::Rate,
+    problem::Reply,
+};
 
 /// The buckets, by client.
-#[derive(Default)]
-pub struct Quotas(Mutex<HashMap<Uuid, Bucket>>);
-
-/// Thousandths of requests, so that filling it evenly needs no fractions.
-struct Bucket {
-    left: i64,
-    at: Instant,
-}
+pub struct Quotas(Mutex<Buckets<Uuid>>);
 
 /// The most buckets kept; each belongs to a registered client.
 const MOST: usize = 10_000;
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self(Mutex::new(Buckets::new(MOST)))
+    }
+}
 
 impl Quotas {
     /// Takes one request of this client's, or says when there is one again.
     pub fn take(&self, client: Uuid, per_minute: u32, now: Instant) -> Reply<Allowance> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = i64::from(per_minute.max(1)) * 1000;
-        if buckets.len() >= MOST && !buckets.contains_key(&client) {
-            buckets.clear();
-        }
-        let bucket = buckets.entry(client).or_insert(Bucket { left: full, at: now });
-        // A minute fills it; a clock that went back fills nothing.
-        let passed = (now - bucket.at).num_milliseconds().clamp(0, 60_000);
-        bucket.left = (bucket.left + full * passed / 60_000).min(full);
-        bucket.at = now;
-        let enough = bucket.left >= 1000;
-        if enough {
-            bucket.left -= 1000;
-        }
-        let seconds = |missing: i64| u32::try_from((missing * 60 + full - 1) / full).unwrap_or(60);
-        let allowance = Allowance {
-            limit: per_minute,
-            remaining: u32::try_from(bucket.left / 1000).unwrap_or_default(),
-            reset: seconds(full - bucket.left),
-        };
-        if enough {
-            return Ok(allowance);
-        }
-        let wait = seconds(1000 - bucket.left).max(1);
-        let mut problem = Problem::new(Code::TooManyRequests)
-            .detail(
-                format!("超过每分钟 {per_minute} 次的限额，请在 {wait} 秒后再试。"),
-                format!("More than {per_minute} requests a minute; try again in {wait} seconds."),
+        let taken = buckets.take(client, ("client", Rate::a_minute(per_minute)), THOUSAND, now);
+        taken.map_err(|(allowance, wait)| {
+            allowance.refusal(
+                wait,
+                format!("超过每分钟 {per_minute} 次的限额"),
+                format!("More than {per_minute} requests a minute"),
             )
-            .with("retry_after_s", wait)
-            .header(RETRY_AFTER, &wait.to_string());
-        for (name, value) in allowance.headers() {
-            problem = problem.header(name, &value);
-        }
-        Err(problem)
-    }
-}
-
-impl Allowance {
-    /// The draft standard's headers and those everybody knows.
-    fn headers(self) -> [(HeaderName, String); 5] {
-        let Self { limit, remaining, reset } = self;
-        [
-            (HeaderName::from_static("ratelimit-policy"), format!("\"client\";q={limit};w=60")),
-            (HeaderName::from_static("ratelimit"), format!("\"client\";r={remaining};t={reset}")),
-            (HeaderName::from_static("x-ratelimit-limit"), limit.to_string()),
-            (HeaderName::from_static("x-ratelimit-remaining"), remaining.to_string()),
-            (HeaderName::from_static("x-ratelimit-reset"), reset.to_string()),
-        ]
-    }
-
-    /// Announces it.
-    pub fn announce(self, headers: &mut HeaderMap) {
-        for (name, value) in self.headers() {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(name, value);
-            }
-        }
+        })
     }
 }
 
@@ -104,6 +43,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::problem::Code;
 
     #[test]
     fn a_bucket_empties_and_fills_evenly() {

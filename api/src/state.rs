@@ -42,6 +42,7 @@ use crate::{
     patrol::Walkers,
     problem::{Code, Problem, Reply},
     quota::Quotas,
+    ration::Rationed,
     retention::Sweep,
     ring::{self, Ring},
     scope::Scopes,
@@ -80,6 +81,8 @@ pub struct App {
     pub passwords: Passwords,
     /// How much programs asked lately.
     pub quotas: Quotas,
+    /// What people asked lately, and what they hold.
+    pub rationed: Rationed,
     /// Asks other services.
     pub outbound: Outbound,
     /// Tells servers that others chose.
@@ -142,6 +145,7 @@ impl App {
             logins: Attempts::new(),
             codes: Attempts::new(),
             quotas: Quotas::default(),
+            rationed: Rationed::new(settings.limits),
             outbound: Outbound::default(),
             hooks: Hooks::new(&settings.webhook_networks.0)
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?,

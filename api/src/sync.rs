@@ -35,6 +35,7 @@ use crate::{
     body::Json,
     language::Language,
     problem::{Code, Problem, Reply},
+    ration::Good,
     register::ServiceConfig,
     state::App,
     telemetry::Trace,
@@ -206,6 +207,9 @@ async fn send_queue(
     if items.len() > MOST {
         return Err(too_many(items.len()));
     }
+    // Its commands are counted one by one, when they are new; reading a long queue is work too.
+    let parts = i64::try_from(items.len()).unwrap_or_default() * 50;
+    app.rationed.take_parts(&caller, Good::Reads, parts, now)?;
     let skew = sent_at.map_or_else(Skew::default, |sent| Skew::measured(sent.to_utc(), now));
     let asked: Vec<Result<Asked, Problem>> = items.iter().map(Asked::read).collect();
     let commands = asked.iter().flatten().map(|asked| CommandId(asked.item.id)).collect();

@@ -26,10 +26,10 @@ use tracing_subscriber::{
 };
 
 use crate::{
+    allowance::Allowance,
     config::{LogFormat, LogLevel},
     language::Language,
     problem::{Problem, foreign, render},
-    quota::Allowance,
 };
 
 pub use trace::Trace;

@@ -8,7 +8,7 @@ use crate::{
     http::{Client, get, post},
     load::Turn,
     server::Server,
-    town::{Place, Town, Who},
+    town::{Place, RESIDENT, Town, Who},
     trouble::{Done, trouble},
 };
 
@@ -18,6 +18,7 @@ pub(crate) struct Desk {
     posts: Vec<Post>,
     hotline: String,
     admin: String,
+    resident: String,
     root: Uuid,
 }
 
@@ -59,6 +60,7 @@ impl Desk {
         let mut client = Client::connect(server.address).await?;
         let hotline = login(&mut client, "rexian", town).await?;
         let admin = login(&mut client, "admin", town).await?;
+        let resident = login(&mut client, RESIDENT, town).await?;
         client.send(&get("/api/v1/me", &admin)).await?;
         let me: Value = serde_json::from_slice(client.body())?;
         let root = me.pointer("/grants/0/area/id").and_then(Value::as_str);
@@ -74,7 +76,7 @@ impl Desk {
                 .map_err(|_tokens: Vec<String>| trouble("three people, three tokens"))?;
             posts.push(Post { place: place.clone(), worker, checker, officer });
         }
-        Ok(Self { posts, hotline, admin, root })
+        Ok(Self { posts, hotline, admin, resident, root })
     }
 
     fn post(&self, number: u64) -> Option<&Post> {
@@ -164,6 +166,11 @@ impl Desk {
     /// The token of an administrator of the whole town.
     pub(crate) fn admin(&self) -> &str {
         &self.admin
+    }
+
+    /// The token of a resident.
+    pub(crate) fn resident(&self) -> &str {
+        &self.resident
     }
 
     /// The token of somebody who reads every case.

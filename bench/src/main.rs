@@ -2,6 +2,7 @@
 //!
 //! README.md says what is measured and how; RESULTS.md is what it wrote last.
 
+mod attacker;
 mod auth;
 mod campaign;
 mod clockwork;
@@ -143,6 +144,9 @@ async fn on(stand: &Stand, results: &mut Results) -> Done {
     }
     if wants(Part::Phones) {
         phones::measure(stand, results).await?;
+    }
+    if wants(Part::Attacker) {
+        attacker::measure(stand, results).await?;
     }
     Ok(())
 }

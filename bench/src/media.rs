@@ -72,12 +72,12 @@ async fn send(at: &Open, bytes: &Rc<Vec<u8>>, clients: u32, until: Until) -> Don
 }
 
 /// Forgets the most memory a process took until now.
-fn forget_peak(pid: u32) -> Done {
+pub(crate) fn forget_peak(pid: u32) -> Done {
     Ok(std::fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
 }
 
 /// The memory a process took, in MiB: now, and at most since that was forgotten.
-fn memory(pid: u32, what: &str) -> Done<f64> {
+pub(crate) fn memory(pid: u32, what: &str) -> Done<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(what));
     let kib = line.and_then(|line| line.trim_start_matches(':').trim().strip_suffix(" kB"));

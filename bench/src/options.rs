@@ -77,6 +77,8 @@ pub(crate) enum Part {
     Campaign,
     /// The simulator of phones, over real connections
     Phones,
+    /// One resident who does everything a resident can, and what a worker notices
+    Attacker,
 }
 
 impl Options {

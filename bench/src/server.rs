@@ -8,11 +8,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::json;
+
 use crate::{
     cpu::{self, Cpu},
     quiet,
     trouble::{Done, trouble},
 };
+
+/// More than anybody asks here.
+const MANY: u32 = 1_000_000_000;
 
 /// A running server.
 pub(crate) struct Server {
@@ -35,8 +40,24 @@ pub(crate) fn binary() -> Done<PathBuf> {
 }
 
 impl Server {
-    /// Starts it on a database and waits until it is ready.
+    /// Starts it on a database and waits until it is ready. A few people ask here what thousands ask
+    /// elsewhere, so none is held to a share.
     pub(crate) fn start(database: &str, postmaster: Option<u32>) -> Done<Self> {
+        let rate = json!({ "at_once": MANY, "an_hour": MANY });
+        let all = json!({
+            "commands": rate, "reads": rate, "exports": rate, "uploads": rate, "megabytes": rate,
+            "megapixels": rate, "sending": MANY, "waiting_megabytes": MANY, "streams": MANY,
+        });
+        let limits = json!({ "residents": all, "staff": all }).to_string();
+        Self::start_with(database, postmaster, &[("GRIDWHISTLE_LIMITS", &limits)])
+    }
+
+    /// The same with these settings, and with the limits as shipped.
+    pub(crate) fn start_with(
+        database: &str,
+        postmaster: Option<u32>,
+        settings: &[(&str, &str)],
+    ) -> Done<Self> {
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let mut command = Command::new(binary()?);
         command
@@ -50,6 +71,7 @@ impl Server {
         // Receivers of webhooks are of this machine.
         command.env("GRIDWHISTLE_WEBHOOK_NETWORKS", "127.0.0.0/8");
         command.env("GRIDWHISTLE_VAULT_KEY", "62".repeat(32));
+        command.envs(settings.iter().copied());
         command.env_remove("GRIDWHISTLE_TEST_POSTGRES").env_remove("GRIDWHISTLE_PG_CONF");
         let begun = Instant::now();
         let child = command.spawn()?;

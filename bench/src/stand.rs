@@ -83,6 +83,22 @@ impl Stand {
         self.embedded(&format!("sqlite://{}", self.file().display()), &self.embedded).await
     }
 
+    /// Serves one of both with the limits as shipped, and a folder of its own for files.
+    pub(crate) async fn limited(&self, embedded: bool) -> Done<(Open, PathBuf)> {
+        let folder = self.dir.path().join(if embedded { "files-a" } else { "files-b" });
+        let media = folder.display().to_string();
+        let settings = [("GRIDWHISTLE_MEDIA", media.as_str())];
+        let (server, town) = if embedded {
+            let url = format!("sqlite://{}", self.file().display());
+            (Server::start_with(&url, None, &settings)?, &self.embedded)
+        } else {
+            let url = self.cluster.url(PLAIN);
+            (Server::start_with(&url, self.cluster.postmaster, &settings)?, &self.town)
+        };
+        let desk = Desk::open(&server, town).await?;
+        Ok((Open { server, desk }, folder))
+    }
+
     /// Makes the database of PostgreSQL that will have many debts.
     pub(crate) fn busy(&self) -> Done<String> {
         self.cluster.create(BUSY, Some(SEEDED))?;

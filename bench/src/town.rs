@@ -22,6 +22,9 @@ use crate::trouble::{Done, Trouble, trouble};
 /// How many communities have people who work.
 const PLACES: usize = 16;
 
+/// The account of somebody who lives there.
+pub(crate) const RESIDENT: &str = "bench-resident";
+
 /// A seeded database.
 #[derive(Clone, Debug)]
 pub(crate) struct Town {
@@ -95,7 +98,14 @@ pub(crate) async fn found(url: &str) -> Done<Town> {
             person(number, Who::Officer, Role::CommunityOfficer, &place.community),
         ]
     });
-    install::register(&store, &clock, None, &tenant, people.collect()).await.map_err(failed)?;
+    let resident = NewPerson {
+        account: RESIDENT.to_owned(),
+        name: Role::Resident.label().to_owned(),
+        password: password.clone(),
+        grants: vec![(Role::Resident, tenant.code.clone())],
+    };
+    let people = people.chain([resident]).collect();
+    install::register(&store, &clock, None, &tenant, people).await.map_err(failed)?;
     store.close();
     Ok(Town { tenant: id.0, password: city.password, places })
 }

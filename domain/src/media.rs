@@ -22,7 +22,7 @@ use crate::{
     refusal::Refusal,
 };
 pub use attach::{Attached, AttachedState, Attachment, MediaRole, evident};
-pub use format::{Format, Kind, Unfit, sniff};
+pub use format::{Format, Kind, Passes, Unfit, sniff};
 
 named! {
     /// How a file stands.
@@ -157,6 +157,12 @@ impl Media {
             Reader::Public => !self.public || passed,
         }
     }
+}
+
+/// Whether `person` may send a file under an identity that was named before: it belongs to whoever
+/// named it first, because others read it there.
+pub fn belongs_to(named_first: Option<PersonId>, person: PersonId) -> bool {
+    named_first.is_none_or(|first| first == person)
 }
 
 /// Whether an actor acts for no office: a resident, a volunteer.

@@ -271,14 +271,26 @@ pub fn alike(db: &mut Db, tenant: TenantId, look: u64, limit: i64) -> Result<Vec
     Ok(rows.into_iter().map(|(id, look)| (id.0, look.cast_unsigned())).collect())
 }
 
+/// Files of somebody that nothing names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unused {
+    /// How many.
+    pub count: i64,
+    /// The bytes that were sent of them.
+    pub bytes: u64,
+}
+
 /// How many files of somebody nothing names, counted to `most` and no further.
-pub fn unused(db: &mut Db, tenant: TenantId, person: PersonId, most: i64) -> Result<i64> {
-    let found: Vec<Id> = unnamed(tenant)
+pub fn unused(db: &mut Db, tenant: TenantId, person: PersonId, most: i64) -> Result<Unused> {
+    let rows: Vec<(Id, i64, Vec<u8>, Doc)> = unnamed(tenant)
         .filter(media::by_id.eq(Id(person.0)))
-        .select(media::id)
+        .select((media::id, media::seq, media::head, media::state))
         .limit(most)
         .load(db)?;
-    Ok(i64::try_from(found.len()).unwrap_or(most))
+    let count = i64::try_from(rows.len()).unwrap_or(most);
+    let found: Result<Vec<Stored<Media>>> =
+        rows.into_iter().map(|row| stored("media", row)).collect();
+    Ok(Unused { count, bytes: found?.iter().map(|one| one.state.bytes).sum() })
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]

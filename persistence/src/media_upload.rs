@@ -72,13 +72,14 @@ pub fn begin(db: &mut Db, tenant: TenantId, new: &Upload) -> Result<Upload> {
     find(db, tenant, new.id)?.ok_or_else(lost)
 }
 
-/// How many uploads of somebody are under way.
-pub fn under_way(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<i64> {
+/// The uploads of somebody that are under way: how many bytes each will have.
+pub fn under_way(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<i64>> {
     Ok(media_uploads::table
         .filter(media_uploads::tenant_id.eq(Id(tenant.0)))
         .filter(media_uploads::by_id.eq(Id(person.0)))
-        .count()
-        .get_result(db)?)
+        .select(media_uploads::bytes)
+        .limit(1000)
+        .load(db)?)
 }
 
 /// Writes down that a piece is here, if it is the next one; whether it was.

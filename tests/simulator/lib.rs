@@ -8,6 +8,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values, where nothing is null")]
 
+mod attacker;
 mod chance;
 mod check;
 mod line;
@@ -18,6 +19,7 @@ mod walk;
 
 use chrono::Duration;
 
+pub use attacker::{Attacker, Haul, attack};
 pub use chance::Chance;
 pub use check::settled;
 pub use line::{Ask, Line};

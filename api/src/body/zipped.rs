@@ -8,7 +8,7 @@ use actix_web::{
     http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap},
     rt::time::timeout,
 };
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
@@ -38,7 +38,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Zipped<T> {
                 Ok(body) => body?,
                 Err(_) => return Err(Problem::new(Code::Timeout)),
             };
-            let body = if zipped { unpacked(&body)? } else { body };
+            // It may be work for milliseconds, in which others want to be answered.
+            let body =
+                if zipped { actix_web::web::block(move || unpacked(&body)).await?? } else { body };
             parse(&body).map(Self)
         })
     }
@@ -76,16 +78,33 @@ async fn read(mut payload: Payload, announced: usize) -> Result<Vec<u8>, Problem
     Ok(body)
 }
 
+/// The most parts packed data has that were packed by themselves. One is usual; each costs some
+/// work, however short it is.
+const MOST_PARTS: usize = 64;
+
 /// What was packed; no more of it than a body may have, however small it arrived.
 fn unpacked(packed: &[u8]) -> Result<Vec<u8>, Problem> {
-    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
-    let mut plain = Vec::new();
-    let read = MultiGzDecoder::new(packed).take(most + 1).read_to_end(&mut plain);
-    read.map_err(|error| {
-        let (zh, en) = ("正文不是完整的 gzip 数据。", "The body is not complete gzip data.");
-        Problem::new(Code::InvalidBody).error("", "not_gzip", zh, en).because(error)
-    })?;
-    if plain.len() > MAX_BYTES { Err(too_large()) } else { Ok(plain) }
+    let (mut plain, mut rest) = (Vec::new(), packed);
+    for _ in 0..MOST_PARTS {
+        let left = u64::try_from(MAX_BYTES + 1 - plain.len()).unwrap_or_default();
+        let mut part = GzDecoder::new(rest).take(left);
+        part.read_to_end(&mut plain).map_err(|error| {
+            let (zh, en) = ("正文不是完整的 gzip 数据。", "The body is not complete gzip data.");
+            Problem::new(Code::InvalidBody).error("", "not_gzip", zh, en).because(error)
+        })?;
+        if plain.len() > MAX_BYTES {
+            return Err(too_large());
+        }
+        rest = part.into_inner().into_inner();
+        if rest.is_empty() {
+            return Ok(plain);
+        }
+    }
+    let (zh, en) = (
+        "gzip 数据最多分 64 段；请整体压缩为一段。",
+        "The gzip data has more than 64 members; pack all of it as one.",
+    );
+    Err(Problem::new(Code::InvalidBody).error("", "too_many_members", zh, en))
 }
 
 fn too_large() -> Problem {
@@ -95,4 +114,40 @@ fn too_large() -> Problem {
             "The body exceeds 1 MiB unpacked; send several requests.",
         )
         .with("max_bytes", MAX_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn packed(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn several_members_are_one_body_and_very_many_are_none() {
+        let two = [packed(b"{\"a\":"), packed(b"1}")].concat();
+        assert_eq!(unpacked(&two).unwrap(), b"{\"a\":1}");
+        assert_eq!(unpacked(&packed(b"").repeat(64)).unwrap(), b"");
+        assert_eq!(unpacked(&packed(b"").repeat(65)).unwrap_err().code(), Code::InvalidBody);
+        let cut = &two[..two.len() - 1];
+        assert_eq!(unpacked(cut).unwrap_err().code(), Code::InvalidBody);
+        assert_eq!(unpacked(b"").unwrap_err().code(), Code::InvalidBody);
+    }
+
+    #[test]
+    fn no_more_is_unpacked_than_a_body_may_have() {
+        let full = packed(&vec![b' '; MAX_BYTES]);
+        assert_eq!(unpacked(&full).unwrap().len(), MAX_BYTES);
+        let more = [full, packed(b"x")].concat();
+        assert_eq!(unpacked(&more).unwrap_err().code(), Code::PayloadTooLarge);
+        let bomb = packed(&vec![b' '; 64 * MAX_BYTES]);
+        assert_eq!(unpacked(&bomb).unwrap_err().code(), Code::PayloadTooLarge);
+    }
 }

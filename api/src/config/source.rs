@@ -38,6 +38,8 @@ const NAMES: &[&str] = &[
     "MEDIA",
     "MEDIA_ACCESS_KEY",
     "MEDIA_SECRET_KEY",
+    "SPOOL",
+    "LIMITS",
 ];
 
 /// What the variables `GRIDWHISTLE_…` say; an empty one says nothing.
@@ -95,6 +97,8 @@ fn set(given: &mut Partial, name: &str, value: &str) -> Result<(), Fault> {
         "MEDIA" => given.media = Some(parse(name, value)?),
         "MEDIA_ACCESS_KEY" => given.media_access_key = Some(Secret::from(value)),
         "MEDIA_SECRET_KEY" => given.media_secret_key = Some(Secret::from(value)),
+        "SPOOL" => given.spool = Some(parse(name, value)?),
+        "LIMITS" => given.limits = Some(json(name, value)?),
         _ => {
             return Err(Fault(format!(
                 "the environment variable {PREFIX}{name} is unknown; known are {}",
@@ -131,7 +135,7 @@ fn json<T: DeserializeOwned>(name: &str, value: &str) -> Result<T, Fault> {
         let (line, column) = (error.line(), error.column());
         Fault(format!(
             "the environment variable {PREFIX}{name} is not the JSON it should be (line {line}, \
-             column {column}); docs/logins.md has examples"
+             column {column}); docs/logins.md and docs/api.md have examples"
         ))
     })
 }

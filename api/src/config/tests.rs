@@ -101,7 +101,7 @@ fn every_setting_can_come_from_the_environment() {
     // The names of the environment are those of the file, but for the database's.
     let unknown = file("x = 1").unwrap_err().to_string();
     let names: Vec<_> = unknown.split('`').skip(3).step_by(2).collect();
-    assert_eq!(names.len(), 28);
+    assert_eq!(names.len(), 30);
     for name in names {
         let name = if name == "database" { "database_url" } else { name };
         let variable = format!("GRIDWHISTLE_{}", name.to_uppercase());

@@ -28,6 +28,7 @@ use crate::{
     auth::Caller,
     params::Query,
     problem::{Code, Problem, Reply},
+    ration::Streaming,
     register::ServiceConfig,
     state::App,
 };
@@ -105,11 +106,12 @@ struct Reader {
     until: Instant,
     heartbeat: Duration,
     closing: watch::Receiver<bool>,
+    seat: Streaming,
 }
 
 /// Streams events as they happen.
 ///
-/// 事件流（SSE）：实时推送辖区内的事件；断线后带上 `Last-Event-ID` 重连即可续传，不重不漏；每 15 秒（`heartbeat`）一次心跳；读得太慢的连接会被断开，重连即续传。
+/// 事件流（SSE）：实时推送辖区内的事件；断线后带上 `Last-Event-ID` 重连即可续传，不重不漏；同一个人的连接过多时最早的一条结束；每 15 秒（`heartbeat`）一次心跳；读得太慢的连接会被断开，重连即续传。
 #[utoipa::path(
     tag = "events",
     params(StreamEvents, ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event received. 上次收到的事件 id。")),
@@ -134,8 +136,10 @@ async fn get_event_stream(
         Some(text) => Position::read(&app, tenant, &text).await?,
         None => Position::end(&app, tenant).await?,
     };
+    let seat = app.rationed.streams(&caller, app.clock.now());
     let now = Instant::now();
     let reader = Reader {
+        seat,
         closing: app.closing.subscribe(),
         types: types.unwrap_or_default(),
         caught_up: false,
@@ -168,7 +172,7 @@ impl Reader {
     /// What is sent next; none when the stream ends.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if *self.closing.borrow() {
+            if *self.closing.borrow() || self.seat.is_over() {
                 return None;
             }
             match self.listening.behind(self.position, BATCH) {
@@ -211,6 +215,7 @@ impl Reader {
         tokio::select! {
             () = self.listening.news() => true,
             _ = self.closing.changed() => true,
+            () = self.seat.over() => true,
             () = tokio::time::sleep(self.heartbeat.min(self.until - Instant::now())) => false,
         }
     }

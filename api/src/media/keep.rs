@@ -6,7 +6,7 @@ use domain::{
     case::Case,
     change::{Request, Stored, act},
     coordinate::{CoordType, RawPoint},
-    id::{CommandId, MediaId},
+    id::{CommandId, MediaId, PersonId},
     media::{Command, Format, Kind, Media, Upload, evident},
     person::Person,
     privacy::Privacy,
@@ -26,6 +26,7 @@ use crate::{
     auth::Caller,
     content_review, engine,
     problem::{Code, Problem, Reply},
+    ration::Good,
     state::App,
 };
 
@@ -131,13 +132,17 @@ pub(super) async fn keep(app: &App, caller: &Caller, arrival: Arrival) -> Reply<
     if let Some(stored) = known(app, caller, id, &received.sha256).await? {
         return Ok(stored);
     }
-    sparing(app, caller).await?;
+    owned(app, caller, id).await?;
+    sparing(app, caller, received.bytes).await?;
     let original = evidence(app, caller, &said).await?;
     let Received { file, bytes, sha256, format } = received;
     let photo = match format.kind() {
         Kind::Photo => {
-            let copy = file.try_clone().map_err(storage)?;
-            Some(app.darkroom.develop(copy, format).await.map_err(unfit)?)
+            let copy = || file.try_clone().map_err(storage);
+            let work = app.darkroom.weigh(copy()?, format).await.map_err(unfit)?;
+            let thousandths = i64::try_from(work / 1000).unwrap_or(i64::MAX);
+            app.rationed.take_parts(caller, Good::Megapixels, thousandths, app.clock.now())?;
+            Some(app.darkroom.develop(caller.person, copy()?, format, work).await?)
         }
         Kind::Video | Kind::Audio => None,
     };
@@ -175,14 +180,43 @@ fn storage(error: std::io::Error) -> Problem {
     Problem::new(Code::StorageUnavailable).because(error)
 }
 
+/// Refuses an identity that somebody else named first; answers who did, if anybody.
+pub(super) async fn owned(app: &App, caller: &Caller, id: MediaId) -> Reply<Option<PersonId>> {
+    let tenant = caller.tenant;
+    let links = app.store.read(move |db| kept::links(db, tenant, &[id.0])).await?;
+    let first = links.first().map(|link| link.by);
+    if domain::media::belongs_to(first, caller.person) {
+        return Ok(first);
+    }
+    Err(Problem::new(Code::IdempotencyKeyReused).detail(
+        "这个编号的文件要由引用它的人上传；您的文件请换一个 UUID。",
+        "The file with this identity is sent by whoever named it; use a new UUID for yours.",
+    ))
+}
+
+/// How many bytes of somebody may wait to be named, or to be complete.
+pub(super) fn most_waiting(app: &App, caller: &Caller) -> u64 {
+    let megabytes = app.rationed.of(caller, app.clock.now()).waiting_megabytes;
+    u64::from(megabytes) * 1_000_000
+}
+
+pub(super) fn too_much_waiting(most: u64) -> Refusal {
+    let max = usize::try_from(most / 1_000_000).unwrap_or(usize::MAX);
+    Refusal::TooMany { what: "waiting_megabytes", max }
+}
+
 /// Refuses more files when somebody has many that nothing names.
-async fn sparing(app: &App, caller: &Caller) -> Reply<()> {
+async fn sparing(app: &App, caller: &Caller, bytes: u64) -> Reply<()> {
     let (tenant, person) = (caller.tenant, caller.person);
     let most = Media::MOST_UNUSED;
     let unused = app.store.read(move |db| kept::unused(db, tenant, person, most)).await?;
-    if unused >= most {
+    if unused.count >= most {
         let max = usize::try_from(most).unwrap_or_default();
         return Err(Refusal::TooMany { what: "unused", max }.into());
+    }
+    let most = most_waiting(app, caller);
+    if unused.bytes.saturating_add(bytes) > most {
+        return Err(too_much_waiting(most).into());
     }
     Ok(())
 }

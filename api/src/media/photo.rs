@@ -1,38 +1,52 @@
 //! Photos: decoded within limits, turned upright, made anew without what the camera wrote into
 //! them, in the sizes that are shown.
 //!
-//! Work is done on few threads of low priority, so that memory is bounded by their number: a
-//! photo of 50 million picture elements takes about 170 MB while it is decoded, a progressive one
-//! about 450 MB, and of such large ones only one is decoded at a time.
+//! What a photo costs is estimated first ([`Passes`]): one that would cost too much is refused
+//! before anything is unpacked. Work is done on few threads of low priority, everybody in turn, and
+//! large photos on a thread of their own: an ordinary one waits for no large one, and nobody for
+//! the many photos of somebody else. Memory is bounded by the number of threads: a photo of 50
+//! million picture elements takes about 170 MB while it is decoded, a progressive one about 450 MB,
+//! and of such large ones only one is decoded at a time.
 
 use std::{
     error::Error,
-    io::{self, Cursor, Read, Seek},
-    sync::{Arc, Mutex, PoisonError},
+    io::{self, BufRead, Cursor, Read, Seek, SeekFrom},
+    time::{Duration, Instant as Moment},
 };
 
+use actix_web::http::header::RETRY_AFTER;
 use domain::{
     Instant,
-    media::{Format, Kind, Unfit},
+    id::PersonId,
+    media::{Format, Kind, Passes, Unfit},
 };
 use image::{
     DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
     codecs::jpeg::JpegEncoder, imageops::FilterType, metadata::Orientation,
 };
 
-use super::camera;
-use crate::background::Background;
+use super::{camera, receive::unfit as refused, turns::Lane};
+use crate::{
+    background::Background,
+    problem::{Code, Problem, Reply},
+};
 
 /// The longest side of each size that is shown.
 const FULL: u32 = 4096;
 const LARGE: u32 = 1024;
 const SMALL: u32 = 240;
 
-/// Above so many picture elements a photo is decoded alone.
-const ALONE: u64 = 24_000_000;
+/// More work than this is done apart: telephones take photos of 12 million picture elements.
+const APART: u64 = 16_000_000;
 
 /// What a decoder may allocate besides the picture.
 const MOST_MEMORY: u64 = 512 * 1024 * 1024;
+
+/// How long is worked on one photo: many times of what the largest takes.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// How long somebody waits for the own turn before being told to come again.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is made of a photo.
 pub(super) struct Photo {
@@ -53,65 +67,189 @@ pub(super) struct Photo {
 }
 
 /// Where photos are looked at.
-#[derive(Clone, Debug)]
 pub struct Darkroom {
-    threads: Background,
-    alone: Arc<Mutex<()>>,
+    /// Estimates, which takes milliseconds, one at a time.
+    scales: Background,
+    /// Develops what is ordinary.
+    usual: Lane<PersonId>,
+    /// Develops what is large, one at a time.
+    apart: Lane<PersonId>,
 }
 
 impl Darkroom {
-    /// With as many threads as there are pairs of processors, at most four.
+    /// With as many threads as there are pairs of processors, at most four, and one for large photos.
     pub fn new() -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        let threads = Background::start("photo", (cores / 2).clamp(1, 4))?;
-        Ok(Self { threads, alone: Arc::default() })
+        Ok(Self {
+            scales: Background::start("weigh", 1)?,
+            usual: Lane::start("photo", (cores / 2).clamp(1, 4))?,
+            apart: Lane::start("large", 1)?,
+        })
     }
 
-    /// Makes of a photo what is shown of it.
-    pub(super) async fn develop(
+    /// How much work a photo is ([`Passes::work`]); refused when it is too much. Of what cannot be
+    /// read it is none: that is said when it is developed.
+    pub(super) async fn weigh(
         &self,
         mut file: std::fs::File,
         format: Format,
-    ) -> Result<Photo, Unfit> {
-        let alone = Arc::clone(&self.alone);
-        let work = move || {
-            let mut bytes = Vec::new();
-            file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(|error| {
-                tracing::warn!(%error, "cannot read a temporary file");
-                Unfit::Broken
-            })?;
-            developed(bytes, format, &alone)
-        };
-        // A decoder that panics found something nobody thought of.
-        self.threads.run(work).await.unwrap_or(Err(Unfit::Broken))
+    ) -> Result<u64, Unfit> {
+        let work = move || weighed(whole(&mut file)?, format);
+        self.scales.run(work).await.unwrap_or(Err(Unfit::Broken))
+    }
+
+    /// Makes of a photo what is shown of it; `work` says how much work it is.
+    pub(super) async fn develop(
+        &self,
+        by: PersonId,
+        mut file: std::fs::File,
+        format: Format,
+        work: u64,
+    ) -> Reply<Photo> {
+        let lane = if work > APART { &self.apart } else { &self.usual };
+        let job = move || developed(whole(&mut file)?, format, &Deadline::new());
+        match tokio::time::timeout(PATIENCE, lane.run(by, job)).await {
+            // A decoder that panics found something nobody thought of.
+            Ok(done) => done.unwrap_or(Err(Unfit::Broken)).map_err(refused),
+            Err(_) => Err(Problem::new(Code::Overloaded)
+                .detail(
+                    "等待处理的照片太多，请在 30 秒后用同一个编号重新上传。",
+                    "Many photos are waiting; send it again under the same identity in 30 seconds.",
+                )
+                .header(RETRY_AFTER, "30")),
+        }
     }
 }
 
-fn developed(bytes: Vec<u8>, format: Format, alone: &Mutex<()>) -> Result<Photo, Unfit> {
-    let known = match format {
-        Format::Jpeg => ImageFormat::Jpeg,
-        Format::Png => ImageFormat::Png,
-        Format::Webp => ImageFormat::WebP,
-        Format::Gif => ImageFormat::Gif,
+/// The bytes of a temporary file.
+fn whole(file: &mut std::fs::File) -> Result<Vec<u8>, Unfit> {
+    let mut bytes = Vec::new();
+    file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(|error| {
+        tracing::warn!(%error, "cannot read a temporary file");
+        Unfit::Broken
+    })?;
+    Ok(bytes)
+}
+
+/// When to stop working on a photo.
+#[derive(Clone, Copy)]
+struct Deadline(Moment);
+
+impl Deadline {
+    fn new() -> Self {
+        Self(Moment::now() + DEADLINE)
+    }
+
+    fn is_over(self) -> bool {
+        Moment::now() >= self.0
+    }
+
+    fn check(self) -> Result<(), Unfit> {
+        if self.is_over() { Err(Unfit::TooMuchWork) } else { Ok(()) }
+    }
+}
+
+/// A photo that can be read until the deadline: decoders that read as they go stop there.
+struct Timed<R>(R, Deadline);
+
+impl<R> Timed<R> {
+    fn check(&self) -> io::Result<()> {
+        if self.1.is_over() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+    }
+}
+
+impl<R: Read> Read for Timed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.check()?;
+        self.0.read(buffer)
+    }
+}
+
+impl<R: BufRead> BufRead for Timed<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.check()?;
+        self.0.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.0.consume(amount);
+    }
+}
+
+impl<R: Seek> Seek for Timed<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+fn decoder(format: Format) -> Result<ImageFormat, Unfit> {
+    match format {
+        Format::Jpeg => Ok(ImageFormat::Jpeg),
+        Format::Png => Ok(ImageFormat::Png),
+        Format::Webp => Ok(ImageFormat::WebP),
+        Format::Gif => Ok(ImageFormat::Gif),
         Format::Mp4
         | Format::Mov
         | Format::Mp3
         | Format::M4a
         | Format::Amr
         | Format::Aac
-        | Format::Wav => return Err(Unfit::Unknown),
-    };
+        | Format::Wav => Err(Unfit::Unknown),
+    }
+}
+
+fn weighed(bytes: Vec<u8>, format: Format) -> Result<u64, Unfit> {
+    let passes = passes(&bytes, format);
+    let sides = ImageReader::with_format(Cursor::new(bytes), decoder(format)?).into_dimensions();
+    let Ok((width, height)) = sides else { return Ok(0) };
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > Kind::MOST_PIXELS {
+        return Err(Unfit::TooManyPixels);
+    }
+    let work = Passes { pixels, passes }.work();
+    if work > Kind::MOST_WORK { Err(Unfit::TooMuchWork) } else { Ok(work) }
+}
+
+/// How often a decoder goes over the picture.
+fn passes(bytes: &[u8], format: Format) -> u64 {
+    match format {
+        // Interlaced, or with two bytes a colour: each costs about as much as the picture again.
+        Format::Png => {
+            let interlaced = bytes.get(28) == Some(&1);
+            let deep = bytes.get(24) == Some(&16);
+            1 + 4 * (u64::from(interlaced) + u64::from(deep))
+        }
+        // What is progressive comes in scans, each over the whole picture.
+        Format::Jpeg => {
+            let scans = scan_begins(bytes).and_then(|at| bytes.get(at..)).unwrap_or_default();
+            let scans = scans.windows(2).filter(|pair| pair == &[0xff, 0xda]).count();
+            u64::try_from(scans).unwrap_or(u64::MAX).max(1)
+        }
+        Format::Webp
+        | Format::Gif
+        | Format::Mp4
+        | Format::Mov
+        | Format::Mp3
+        | Format::M4a
+        | Format::Amr
+        | Format::Aac
+        | Format::Wav => 1,
+    }
+}
+
+fn developed(bytes: Vec<u8>, format: Format, deadline: &Deadline) -> Result<Photo, Unfit> {
+    let known = decoder(format)?;
     let whole = ends(&bytes, format);
     if format == Format::Jpeg && !whole {
         return Err(Unfit::Truncated);
     }
     // Of other formats a decoder says first whether what is there can be read.
     let torn = |why| if why == Unfit::Broken && !whole { Unfit::Truncated } else { why };
-    opened(bytes, known, alone).map_err(torn)
+    opened(bytes, known, *deadline).map_err(torn)
 }
 
-fn opened(bytes: Vec<u8>, known: ImageFormat, alone: &Mutex<()>) -> Result<Photo, Unfit> {
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), known);
+fn opened(bytes: Vec<u8>, known: ImageFormat, deadline: Deadline) -> Result<Photo, Unfit> {
+    let mut reader = ImageReader::with_format(Timed(Cursor::new(bytes), deadline), known);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_MEMORY);
     reader.limits(limits);
@@ -127,11 +265,11 @@ fn opened(bytes: Vec<u8>, known: ImageFormat, alone: &Mutex<()>) -> Result<Photo
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let notes = decoder.exif_metadata().ok().flatten();
     let notes = notes.map(camera::read).unwrap_or_default();
-    let guard = (pixels > ALONE).then(|| alone.lock().unwrap_or_else(PoisonError::into_inner));
     let picture = DynamicImage::from_decoder(decoder).map_err(|error| unfit(&error))?;
+    deadline.check()?;
     // Smaller first: turning takes a copy.
     let mut full = DynamicImage::ImageRgb8(plain(within(picture, FULL)));
-    drop(guard);
+    deadline.check()?;
     full.apply_orientation(orientation);
     let turned = matches!(
         orientation,
@@ -142,6 +280,7 @@ fn opened(bytes: Vec<u8>, known: ImageFormat, alone: &Mutex<()>) -> Result<Photo
     );
     let large = full.thumbnail(LARGE.min(full.width()), LARGE.min(full.height()));
     let small = large.thumbnail(SMALL.min(large.width()), SMALL.min(large.height()));
+    deadline.check()?;
     Ok(Photo {
         size: if turned { (height, width) } else { (width, height) },
         look: look(&small),
@@ -244,6 +383,9 @@ fn unfit(error: &ImageError) -> Unfit {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(one) = cause {
         let io = one.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut) {
+            return Unfit::TooMuchWork;
+        }
         if io.is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof) {
             return Unfit::Truncated;
         }
@@ -279,6 +421,38 @@ mod tests {
         let mut other = picture(0);
         other.invert();
         assert!((first ^ look(&other)).count_ones() > 10);
+    }
+
+    #[test]
+    fn work_is_known_before_it_is_done() {
+        let png = |width: u32, height: u32, depth: u8, interlaced: u8| {
+            let mut bytes = Vec::new();
+            let picture = DynamicImage::new_luma8(1, 1);
+            picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).unwrap();
+            bytes[16..20].copy_from_slice(&width.to_be_bytes());
+            bytes[20..24].copy_from_slice(&height.to_be_bytes());
+            (bytes[24], bytes[28]) = (depth, interlaced);
+            bytes
+        };
+        let passes_of = |bytes: &[u8]| passes(bytes, Format::Png);
+        assert_eq!(passes_of(&png(9, 9, 8, 0)), 1);
+        assert_eq!(passes_of(&png(9, 9, 8, 1)), 5);
+        assert_eq!(passes_of(&png(9, 9, 16, 1)), 9);
+        let jpeg = encoded(picture(3), 80).unwrap();
+        assert_eq!(weighed(jpeg.clone(), Format::Jpeg), Ok(640 * 480));
+        // As many scans as fit into a file.
+        let scans = [jpeg, [0xff, 0xda].repeat(20_000)].concat();
+        assert_eq!(weighed(scans, Format::Jpeg), Err(Unfit::TooMuchWork));
+        assert_eq!(weighed(b"no photo".to_vec(), Format::Jpeg), Ok(0));
+    }
+
+    #[test]
+    fn nobody_works_on_a_photo_for_ever() {
+        let over = Deadline(Moment::now());
+        let bytes = encoded(picture(3), 80).unwrap();
+        let refused = developed(bytes.clone(), Format::Jpeg, &over).err();
+        assert_eq!(refused, Some(Unfit::TooMuchWork));
+        assert!(developed(bytes, Format::Jpeg, &Deadline::new()).is_ok());
     }
 
     #[test]

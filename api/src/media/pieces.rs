@@ -13,14 +13,18 @@ use domain::{
     media::{Kind, Media, Unfit},
     refusal::Refusal,
 };
-use persistence::media_upload::{self as uploads, Upload};
+use futures_util::TryStreamExt;
+use persistence::{
+    media as kept,
+    media_upload::{self as uploads, Upload},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
     keep::{self, Arrival},
-    receive::{Received, Said, Sink, pour, too_large, unfit},
+    receive::{Received, Said, Sink, Way, pour, too_large, unfit},
 };
 use crate::{
     auth::Caller,
@@ -48,6 +52,7 @@ const PIECE: u64 = 8 * 1024 * 1024;
 #[serde(deny_unknown_fields)]
 pub(super) struct BeginUploadBody {
     /// The identity the file will have; left out, the `Idempotency-Key` is it. 文件编号。
+    #[serde(default, deserialize_with = "crate::body::own_id")]
     id: Option<Uuid>,
     /// How many bytes it has. 字节数。
     #[schema(minimum = 1, maximum = 209_715_200, example = 34_603_008)]
@@ -147,18 +152,32 @@ async fn begin_media_upload(
     if let Some(known) = finished(&app, &caller, id).await? {
         return Ok(UploadView::complete(&known).answer(HttpResponse::Created()));
     }
-    let wanted = new.clone();
-    let begin = move |db: &mut persistence::Db| {
-        let known = uploads::find(db, tenant, id)?;
-        if known.is_none() && uploads::under_way(db, tenant, person)? >= MOST_UNDER_WAY {
-            return Ok(None);
+    if let Some(first) = keep::owned(&app, &caller, id).await? {
+        // Somebody else began it before it was named: that is nothing of theirs.
+        let squatted = move |db: &mut persistence::Db| uploads::find(db, tenant, id);
+        let squatted = app.store.read(squatted).await?;
+        if squatted.is_some_and(|upload| upload.by != first) {
+            super::removal::forget_upload(&app, tenant, id).await?;
         }
-        uploads::begin(db, tenant, &new).map(Some)
+    }
+    let wanted = new.clone();
+    let most = keep::most_waiting(&app, &caller);
+    let begin = move |db: &mut persistence::Db| {
+        if uploads::find(db, tenant, id)?.is_none() {
+            let under_way = uploads::under_way(db, tenant, person)?;
+            if i64::try_from(under_way.len()).unwrap_or(i64::MAX) >= MOST_UNDER_WAY {
+                let max = usize::try_from(MOST_UNDER_WAY).unwrap_or_default();
+                return Ok(Err(Refusal::TooMany { what: "uploads", max }));
+            }
+            let unused = kept::unused(db, tenant, person, Media::MOST_UNUSED)?;
+            let all = under_way.iter().map(|bytes| u64::try_from(*bytes).unwrap_or_default());
+            if all.sum::<u64>() + unused.bytes + bytes > most {
+                return Ok(Err(keep::too_much_waiting(most)));
+            }
+        }
+        uploads::begin(db, tenant, &new).map(Ok)
     };
-    let upload = app.store.run(begin).await?.ok_or_else(|| {
-        let max = usize::try_from(MOST_UNDER_WAY).unwrap_or_default();
-        Problem::from(Refusal::TooMany { what: "uploads", max })
-    })?;
+    let upload = app.store.run(begin).await??;
     if upload.by != person || upload.bytes != wanted.bytes || upload.sha256 != wanted.sha256 {
         return Err(Problem::new(Code::IdempotencyKeyReused));
     }
@@ -245,12 +264,13 @@ async fn append_media_upload(
         let known = known.ok_or_else(|| Problem::new(Code::NotFound))?;
         return Ok(UploadView::complete(&known).answer(HttpResponse::Ok()));
     };
+    let way = Way::open(&app, &caller, &request, PIECE)?;
     let first = offset(request.headers())?;
     let left = upload.bytes - upload.received;
     if first != upload.received {
         return Err(elsewhere(upload.received));
     }
-    let received = if left > 0 { add(&app, &caller, &upload, payload).await? } else { first };
+    let received = if left > 0 { add(&app, &way, &caller, &upload, payload).await? } else { first };
     if received < upload.bytes {
         return Ok(UploadView::of(&Upload { received, ..upload }).answer(HttpResponse::Ok()));
     }
@@ -268,12 +288,18 @@ fn elsewhere(offset: i64) -> Problem {
 }
 
 /// Keeps a piece; how many bytes are here then.
-async fn add(app: &App, caller: &Caller, upload: &Upload, payload: Payload) -> Reply<i64> {
+async fn add(
+    app: &App,
+    way: &Way<'_>,
+    caller: &Caller,
+    upload: &Upload,
+    payload: Payload,
+) -> Reply<i64> {
     let (tenant, id, first) = (caller.tenant, upload.id, upload.received);
     let most = u64::try_from(upload.bytes - first).unwrap_or_default().min(PIECE);
-    let mut piece = Sink::piece(most).await?;
+    let mut piece = Sink::piece(app, most).await?;
     let broken = |error| Problem::new(Code::BadRequest).because(error);
-    pour(payload, &mut piece, broken).await?;
+    pour(way, payload, &mut piece, broken).await?;
     let (file, bytes) = piece.end().await?;
     if bytes == 0 {
         return Err(unfit(Unfit::Empty));
@@ -336,11 +362,14 @@ async fn given_up(app: &App, caller: &Caller, id: MediaId, problem: Problem) -> 
 }
 
 async fn joined(app: &App, caller: &Caller, id: MediaId, parts: &[i64]) -> Reply<Received> {
-    let mut sink = Sink::new(Kind::LARGEST).await?;
+    let mut sink = Sink::new(app, Kind::LARGEST).await?;
     for first in parts {
         let found = app.depot.get(&part(caller, id, *first), None).await?;
         let missing = || Problem::new(Code::StorageUnavailable).because("a piece is missing");
-        pour(found.ok_or_else(missing)?.bytes, &mut sink, |problem| problem).await?;
+        let mut bytes = found.ok_or_else(missing)?.bytes;
+        while let Some(piece) = bytes.try_next().await? {
+            sink.take(&piece).await?;
+        }
     }
     sink.finish().await
 }

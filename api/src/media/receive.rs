@@ -1,26 +1,41 @@
 //! Files on their way in: streamed to a temporary file, counted, hashed and looked at as they
-//! come, so that an upload takes no more memory than one piece of it.
+//! come, so that an upload takes no more memory than one piece of it. The temporary file lies on
+//! the volume of the files that are kept ([`crate::depot`]), and how much of it one person takes,
+//! and for how long, is bounded ([`Way`]).
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use actix_multipart::{Field, Multipart};
 use actix_web::{
-    HttpRequest,
-    http::header::{CONTENT_TYPE, HeaderMap},
-    rt::time::timeout,
+    HttpMessage, HttpRequest,
+    http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
     web::{Bytes, Payload},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, FixedOffset};
-use domain::media::{Format, Kind, Unfit, sniff};
+use domain::{
+    actor::Actor,
+    media::{Format, Kind, Unfit, sniff},
+};
 use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use tokio::{fs::File, io::AsyncWriteExt};
+use tokio::{
+    fs::File,
+    io::AsyncWriteExt,
+    time::{Instant, timeout_at},
+};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::problem::{Code, Problem, Reply};
+use crate::{
+    auth::Caller,
+    body::own_id,
+    problem::{Code, Problem, Reply},
+    ration::{Good, Sending},
+    state::App,
+    wording::{Noun, wording},
+};
 
 /// How long the next piece may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,6 +50,7 @@ const HEAD: usize = 64;
 #[into_params(parameter_in = Query)]
 pub(super) struct Said {
     /// The identity it will have; left out, the `Idempotency-Key` is it. 文件编号。
+    #[serde(default, deserialize_with = "own_id")]
     pub(super) id: Option<Uuid>,
     /// The case it is for: where the standard of its category demands evidence, the bytes are kept
     /// as they were sent. 所属案卷。
@@ -105,6 +121,10 @@ pub(super) fn unfit(why: Unfit) -> Problem {
             "照片超过 5000 万像素；请缩小后上传。",
             "The photo has more than 50 million picture elements; make it smaller.",
         ),
+        Unfit::TooMuchWork => (
+            "照片的编码过于复杂，处理时间过长；请另存为普通的 JPEG 后上传。",
+            "The photo is packed in a way that takes too long to unpack; save it as a plain JPEG.",
+        ),
         Unfit::TooLarge => (
             "文件太大：照片不超过 20 MB，录音 50 MB，视频 200 MB；超过 20 MB 的请分段上传。",
             "The file is too large: 20 MB for photos, 50 MB for sound, 200 MB for videos; above 20 MB in pieces.",
@@ -115,6 +135,79 @@ pub(super) fn unfit(why: Unfit) -> Problem {
         .with("reason", why.name())
         .with("reason_label", why.label())
         .with("accepted", ACCEPTED)
+}
+
+/// The way of one file, or of a piece of one, from somebody to here: it takes a seat, from the
+/// buckets of whoever sends it, and no longer than a time.
+pub(super) struct Way<'a> {
+    app: &'a App,
+    by: &'a Actor,
+    until: Instant,
+    /// Bytes that were taken from the bucket.
+    taken: Cell<u64>,
+    /// Bytes that came.
+    came: Cell<u64>,
+    _seat: Sending,
+}
+
+impl<'a> Way<'a> {
+    /// Opens it; what the request says of its length is taken at once, so that nobody sends for
+    /// nothing.
+    pub(super) fn open(
+        app: &'a App,
+        caller: &'a Caller,
+        request: &HttpRequest,
+        most: u64,
+    ) -> Reply<Self> {
+        let now = app.clock.now();
+        let seat = app.rationed.sends(caller, now)?;
+        let allowance = app.rationed.take(caller, Good::Uploads, now)?;
+        request.extensions_mut().insert(allowance);
+        let length = request.headers().get(CONTENT_LENGTH);
+        let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let length = length.unwrap_or(0).min(most);
+        app.rationed.take_parts(caller, Good::Megabytes, kilobytes(length), now)?;
+        let patience = Duration::from_secs(app.settings.limits.upload_seconds.into());
+        Ok(Self {
+            app,
+            by: caller,
+            until: Instant::now() + patience,
+            taken: Cell::new(length),
+            came: Cell::new(0),
+            _seat: seat,
+        })
+    }
+
+    /// What comes next: soon, and before the time is over.
+    async fn next<S: Stream + Unpin>(&self, from: &mut S) -> Reply<Option<S::Item>> {
+        let until = self.until.min(Instant::now() + PATIENCE);
+        timeout_at(until, from.next()).await.map_err(|_late| Problem::new(Code::Timeout))
+    }
+
+    /// Counts what came.
+    fn counts(&self, bytes: u64) -> Reply<()> {
+        const STEP: u64 = 1_000_000;
+        self.came.set(self.came.get() + bytes);
+        while self.came.get() > self.taken.get() {
+            let now = self.app.clock.now();
+            self.app.rationed.take_parts(self.by, Good::Megabytes, kilobytes(STEP), now)?;
+            self.taken.set(self.taken.get() + STEP);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Way<'_> {
+    /// What did not come is given back: who is cut off tries again.
+    fn drop(&mut self) {
+        let left = self.taken.get().saturating_sub(self.came.get());
+        let now = self.app.clock.now();
+        self.app.rationed.give_back(self.by, Good::Megabytes, kilobytes(left), now);
+    }
+}
+
+fn kilobytes(bytes: u64) -> i64 {
+    i64::try_from(bytes / 1000).unwrap_or(i64::MAX)
 }
 
 /// Where the bytes of one file go.
@@ -130,9 +223,8 @@ pub(super) struct Sink {
 
 impl Sink {
     /// An empty one that takes so many bytes at most.
-    pub(super) async fn new(most: u64) -> Reply<Self> {
-        let made = actix_web::web::block(tempfile::tempfile).await?;
-        let file = File::from_std(made.map_err(full)?);
+    pub(super) async fn new(app: &App, most: u64) -> Reply<Self> {
+        let file = File::from_std(app.depot.temporary().await?);
         Ok(Self {
             file,
             hash: Sha256::new(),
@@ -144,8 +236,8 @@ impl Sink {
     }
 
     /// An empty one for a piece of a file, which may be anything.
-    pub(super) async fn piece(most: u64) -> Reply<Self> {
-        let sink = Self::new(most).await?;
+    pub(super) async fn piece(app: &App, most: u64) -> Reply<Self> {
+        let sink = Self::new(app, most).await?;
         Ok(Self { whole: false, ..sink })
     }
 
@@ -203,6 +295,7 @@ pub(super) fn too_large(most: u64) -> Problem {
 
 /// Reads a request that is a file, or a form with one.
 pub(super) async fn receive(
+    way: &Way<'_>,
     request: &HttpRequest,
     payload: Payload,
     mut said: Said,
@@ -211,11 +304,11 @@ pub(super) async fn receive(
     let form = kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/"));
     if form {
         let form = Multipart::new(request.headers(), payload);
-        let received = from_form(form, &mut said).await?;
+        let received = from_form(way, form, &mut said).await?;
         return Ok((received, said));
     }
-    let mut sink = Sink::new(Kind::AT_ONCE).await?;
-    pour(payload, &mut sink, |error| Problem::new(Code::BadRequest).because(error)).await?;
+    let mut sink = Sink::new(way.app, Kind::AT_ONCE).await?;
+    pour(way, payload, &mut sink, |error| Problem::new(Code::BadRequest).because(error)).await?;
     let received = sink.finish().await?;
     agrees(&received, digest(request.headers())?.as_deref())?;
     Ok((received, said))
@@ -223,17 +316,17 @@ pub(super) async fn receive(
 
 /// Moves what arrives into a sink.
 pub(super) async fn pour<E>(
+    way: &Way<'_>,
     mut from: impl Stream<Item = Result<Bytes, E>> + Unpin,
     sink: &mut Sink,
     broken: impl Fn(E) -> Problem,
 ) -> Reply<()> {
-    loop {
-        let next = timeout(PATIENCE, from.next()).await;
-        let Some(piece) = next.map_err(|_late| Problem::new(Code::Timeout))? else {
-            return Ok(());
-        };
-        sink.take(&piece.map_err(&broken)?).await?;
+    while let Some(piece) = way.next(&mut from).await? {
+        let piece = piece.map_err(&broken)?;
+        way.counts(u64::try_from(piece.len()).unwrap_or(u64::MAX))?;
+        sink.take(&piece).await?;
     }
+    Ok(())
 }
 
 /// Refuses a file that is not what its digest says.
@@ -255,26 +348,25 @@ fn no_form(error: impl std::fmt::Display) -> Problem {
     )
 }
 
-async fn from_form(mut form: Multipart, said: &mut Said) -> Reply<Received> {
+async fn from_form(way: &Way<'_>, mut form: Multipart, said: &mut Said) -> Reply<Received> {
     /// What is said of a file is short, and little.
     const FIELDS: usize = 8;
     let mut received = None;
     for _ in 0..=FIELDS {
-        let next = timeout(PATIENCE, form.next()).await;
-        let Some(field) = next.map_err(|_late| Problem::new(Code::Timeout))? else { break };
+        let Some(field) = way.next(&mut form).await? else { break };
         let mut field = field.map_err(no_form)?;
         let name = field.name().unwrap_or_default().to_owned();
         let file = field.content_disposition().is_some_and(|one| one.get_filename().is_some());
         if !file {
-            said.set(&name, &short(&mut field).await?)?;
+            said.set(&name, &short(way, &mut field).await?)?;
             continue;
         }
         if received.is_some() {
             let (zh, en) = ("每次只上传一个文件。", "One file a request.");
             return Err(Problem::new(Code::InvalidBody).error(at(&name), "second_file", zh, en));
         }
-        let mut sink = Sink::new(Kind::AT_ONCE).await?;
-        pour(&mut field, &mut sink, no_form).await?;
+        let mut sink = Sink::new(way.app, Kind::AT_ONCE).await?;
+        pour(way, &mut field, &mut sink, no_form).await?;
         received = Some(sink.finish().await?);
     }
     let received = received.ok_or_else(|| {
@@ -291,12 +383,10 @@ fn at(name: &str) -> String {
 }
 
 /// The text of a field.
-async fn short(field: &mut Field) -> Reply<String> {
+async fn short(way: &Way<'_>, field: &mut Field) -> Reply<String> {
     const MOST: usize = 200;
     let mut text = Vec::new();
-    while let Some(piece) =
-        timeout(PATIENCE, field.next()).await.map_err(|_late| Problem::new(Code::Timeout))?
-    {
+    while let Some(piece) = way.next(field).await? {
         text.extend_from_slice(&piece.map_err(no_form)?);
         if text.len() > MOST {
             let name = at(field.name().unwrap_or_default());
@@ -322,7 +412,7 @@ impl Said {
             Uuid::try_parse(text).map(Some).map_err(wrong)
         };
         match name {
-            "id" => self.id = id()?,
+            "id" => self.id = made_by_client(text, id()?)?,
             "case_id" => self.case_id = id()?,
             "sha256" => self.sha256 = Some(text.to_owned()),
             "taken_at" => {
@@ -341,6 +431,14 @@ impl Said {
         }
         Ok(())
     }
+}
+
+/// The identity a form gives, if a client may make it.
+fn made_by_client(text: &str, id: Option<Uuid>) -> Reply<Option<Uuid>> {
+    own_id(serde_json::Value::from(text)).map(|_own| id).map_err(|error| {
+        let wording = wording(&error.to_string(), Noun::Field);
+        Problem::new(Code::InvalidBody).error("/id", wording.code, wording.zh, wording.en)
+    })
 }
 
 /// The SHA-256 that `Content-Digest` or `Repr-Digest` (RFC 9530) gives, in hexadecimal.

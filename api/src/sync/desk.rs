@@ -126,7 +126,7 @@ impl Desk {
             ),
             None => (None, Vec::new()),
         };
-        let view = match self.ask(asked, arrival).await {
+        let view = match self.ask(asked, arrival, progress).await {
             Ok(answered) => self.judge(asked, answered, progress).await,
             Err(problem) => self.refused(Some(asked.item.id), &problem),
         };
@@ -138,7 +138,12 @@ impl Desk {
         Some(Arrival::new(command, typed, self.skew, self.login, self.received_at))
     }
 
-    async fn ask(&self, asked: &Asked, arrival: Option<Arrival>) -> Reply<Answered> {
+    async fn ask(
+        &self,
+        asked: &Asked,
+        arrival: Option<Arrival>,
+        progress: &Progress,
+    ) -> Reply<Answered> {
         let caller = Caller { arrival: arrival.map(Arc::new), ..self.caller.clone() };
         let question = Question {
             method: Method::POST,
@@ -148,6 +153,7 @@ impl Desk {
             seq: asked.item.based_on.filter(|_| asked.item.only),
             language: self.language.clone(),
             body: Some(&asked.item.body),
+            counted: progress.seen.contains(&asked.item.id),
         };
         self.inner.ask(question).await
     }
@@ -185,6 +191,7 @@ impl Desk {
             seq: None,
             language: self.language.clone(),
             body: None,
+            counted: true,
         };
         let answered = self.inner.ask(question).await.ok()?;
         (answered.status == 200).then_some(answered.body)

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::{
     auth::{Caller, Proven},
     problem::{Code, Problem, Reply},
+    ration::Counted,
     register::{self, ServiceConfig},
     state::App,
     telemetry,
@@ -55,6 +56,8 @@ pub struct Question<'a> {
     pub language: Option<HeaderValue>,
     /// With what.
     pub body: Option<&'a Value>,
+    /// Whether it was counted before: what was accepted already is only answered again.
+    pub counted: bool,
 }
 
 /// What was answered.
@@ -101,7 +104,7 @@ impl Inner {
 }
 
 fn request(question: Question<'_>) -> Reply<Request> {
-    let Question { method, path, caller, key, seq, language, body } = question;
+    let Question { method, path, caller, key, seq, language, body, counted } = question;
     let bytes = body.map(Value::to_string).unwrap_or_default();
     let mut request = Request::with_payload(Payload::from(Bytes::from(bytes)));
     let head = request.head_mut();
@@ -125,5 +128,8 @@ fn request(question: Question<'_>) -> Reply<Request> {
         headers.insert(actix_web::http::header::ACCEPT_LANGUAGE, language);
     }
     request.extensions_mut().insert(Proven(caller));
+    if counted {
+        request.extensions_mut().insert(Counted);
+    }
     Ok(request)
 }

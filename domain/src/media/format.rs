@@ -61,6 +61,8 @@ named! {
         Broken = "broken", "文件已损坏";
         /// It has more picture elements than are taken.
         TooManyPixels = "too_many_pixels", "像素过多";
+        /// Looking at it would take too long for its size.
+        TooMuchWork = "too_much_work", "解码工作量过大";
         /// It has more bytes than are taken of its kind.
         TooLarge = "too_large", "文件过大";
     }
@@ -85,6 +87,30 @@ impl Kind {
 
     /// The most picture elements of a photo: 50 million.
     pub const MOST_PIXELS: u64 = 50_000_000;
+
+    /// The most work a photo may be ([`Passes::work`]): the largest that is taken, packed in as many
+    /// passes as cameras and programs do.
+    pub const MOST_WORK: u64 = 5 * Self::MOST_PIXELS;
+}
+
+/// How a photo is packed, as far as that says how much work it is to unpack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Passes {
+    /// Its picture elements.
+    pub pixels: u64,
+    /// How often a decoder goes over them.
+    pub passes: u64,
+}
+
+impl Passes {
+    /// The work, in picture elements that are looked at once and shown: each further pass is a
+    /// quarter of that, and none is free, however small the picture.
+    pub const fn work(self) -> u64 {
+        const LEAST: u64 = 65_536;
+        let more = self.passes.saturating_sub(1);
+        let pass = if self.pixels > LEAST { self.pixels } else { LEAST };
+        self.pixels.saturating_add(more.saturating_mul(pass) / 4)
+    }
 }
 
 impl Format {
@@ -218,6 +244,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn no_pass_over_a_photo_is_free() {
+        let work = |pixels, passes| Passes { pixels, passes }.work();
+        assert_eq!(work(12_000_000, 1), 12_000_000);
+        assert_eq!(work(12_000_000, 9), 36_000_000);
+        // The largest, packed as progressive as programs do.
+        assert!(work(Kind::MOST_PIXELS, 12) < Kind::MOST_WORK);
+        assert!(work(64, 20_000) > Kind::MOST_WORK);
+        assert_eq!(work(u64::MAX, u64::MAX), u64::MAX);
+    }
 
     #[test]
     fn the_first_bytes_say_what_it_is() {

@@ -23,6 +23,7 @@ pub(super) fn too_many(what: &'static str, max: usize) -> Problem {
         "media" => "一次最多附带的照片等文件数",
         "unused" => "已上传而没有使用的文件数",
         "uploads" => "同时进行的分段上传数",
+        "waiting_megabytes" => "尚未使用或尚未传完的文件兆字节数",
         other => other,
     };
     Problem::new(Code::TooMany)

@@ -1,0 +1,295 @@
+//! What one person may ask of a server that everybody shares: a bucket for each kind of thing, and
+//! seats for what lasts. Whoever took more than the share is told when there is more; nobody else
+//! notices.
+//!
+//! The numbers are settings ([`crate::config::Limits`]). What programs ask is counted by their own
+//! quota ([`crate::quota`]); what they send and hold is counted here as well.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use actix_web::{HttpMessage, HttpRequest, http::Method};
+use domain::{
+    Instant,
+    actor::Actor,
+    id::{PersonId, TenantId},
+    media::of_public,
+};
+use tokio::sync::watch;
+
+use crate::{
+    allowance::{Allowance, Buckets, THOUSAND, waiting},
+    config::{Limits, Rate, Rations},
+    problem::{Problem, Reply},
+};
+
+/// The kinds of things there are buckets for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Good {
+    /// What writes.
+    Commands,
+    /// What does not.
+    Reads,
+    /// Copies of the own data.
+    Exports,
+    /// Files and pieces of them.
+    Uploads,
+    /// Their bytes, in millions.
+    Megabytes,
+    /// Picture elements, in millions.
+    Megapixels,
+}
+
+impl Good {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Commands => "commands",
+            Self::Reads => "reads",
+            Self::Exports => "exports",
+            Self::Uploads => "uploads",
+            Self::Megabytes => "megabytes",
+            Self::Megapixels => "megapixels",
+        }
+    }
+
+    const fn rate(self, rations: &Rations) -> Rate {
+        match self {
+            Self::Commands => rations.commands,
+            Self::Reads => rations.reads,
+            Self::Exports => rations.exports,
+            Self::Uploads => rations.uploads,
+            Self::Megabytes => rations.megabytes,
+            Self::Megapixels => rations.megapixels,
+        }
+    }
+
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Commands => {
+                ("您短时间内提交的办理过多", "You sent many commands in a short time")
+            }
+            Self::Reads => ("您短时间内的请求过多", "You asked a lot in a short time"),
+            Self::Exports => ("您短时间内多次导出", "You began many copies in a short time"),
+            Self::Uploads => ("您短时间内上传的文件过多", "You sent many files in a short time"),
+            Self::Megabytes => ("您短时间内上传的数据过多", "You sent many bytes in a short time"),
+            Self::Megapixels => {
+                ("您短时间内上传的大幅照片过多", "You sent many large photos in a short time")
+            }
+        }
+    }
+}
+
+/// Who asks.
+type Who = (TenantId, PersonId);
+
+/// A stream that is open: its number, and how it is told to end.
+type Open = (u64, watch::Sender<bool>);
+
+/// The streams of everybody.
+type Streams = Arc<Mutex<(u64, HashMap<Who, Vec<Open>>)>>;
+
+/// What everybody took, and holds.
+pub struct Rationed {
+    limits: Limits,
+    buckets: Mutex<Buckets<(Who, Good)>>,
+    sending: Arc<Mutex<HashMap<Who, u32>>>,
+    streams: Streams,
+}
+
+/// A request that was counted: looking again who asks does not count it again.
+pub(crate) struct Counted;
+
+/// After how long somebody is refused who asks on although there is nothing left: who waits for
+/// answers before asking again cannot keep the server busy with refusals.
+const REFUSED_AFTER: Duration = Duration::from_millis(200);
+
+impl Rationed {
+    /// The most buckets kept: six for each of thirty thousand people.
+    const MOST: usize = 180_000;
+
+    /// Nobody took anything yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            buckets: Mutex::new(Buckets::new(Self::MOST)),
+            sending: Arc::default(),
+            streams: Arc::default(),
+        }
+    }
+
+    /// What somebody may ask.
+    pub fn of(&self, actor: &Actor, now: Instant) -> &Rations {
+        if of_public(actor, now) { &self.limits.residents } else { &self.limits.staff }
+    }
+
+    /// Takes one of a good.
+    pub fn take(&self, actor: &Actor, good: Good, now: Instant) -> Reply<Allowance> {
+        self.take_parts(actor, good, THOUSAND, now)
+    }
+
+    /// Takes so many thousandths of a good.
+    pub fn take_parts(
+        &self,
+        actor: &Actor,
+        good: Good,
+        thousandths: i64,
+        now: Instant,
+    ) -> Reply<Allowance> {
+        let (key, rate) = ((who(actor), good), good.rate(self.of(actor, now)));
+        let taken = locked(&self.buckets).take(key, (good.name(), rate), thousandths, now);
+        taken.map_err(|(allowance, wait)| {
+            let (zh, en) = good.words();
+            allowance.refusal(wait, zh, en)
+        })
+    }
+
+    /// Gives back what was taken and not needed.
+    pub fn give_back(&self, actor: &Actor, good: Good, thousandths: i64, now: Instant) {
+        let rate = good.rate(self.of(actor, now));
+        locked(&self.buckets).give_back(&(who(actor), good), rate, thousandths, now);
+    }
+
+    /// Counts a request of somebody, once. Refusals come a little late.
+    pub async fn count(&self, request: &HttpRequest, actor: &Actor, now: Instant) -> Reply<()> {
+        if request.extensions().contains::<Counted>() {
+            return Ok(());
+        }
+        let taken = self.take(actor, good_of(request), now);
+        request.extensions_mut().insert(Counted);
+        match taken {
+            Ok(allowance) => {
+                request.extensions_mut().insert(allowance);
+                Ok(())
+            }
+            Err(problem) => {
+                tokio::time::sleep(REFUSED_AFTER).await;
+                Err(problem)
+            }
+        }
+    }
+
+    /// Counts a command of a queue.
+    pub fn count_kept(&self, request: &HttpRequest, actor: &Actor, now: Instant) -> Reply<()> {
+        let counts =
+            request.method() == Method::POST && !request.extensions().contains::<Counted>();
+        if counts {
+            self.take(actor, Good::Commands, now)?;
+            request.extensions_mut().insert(Counted);
+        }
+        Ok(())
+    }
+
+    /// A seat for a file that is sent, for as long as that takes.
+    pub fn sends(&self, actor: &Actor, now: Instant) -> Reply<Sending> {
+        let (who, most) = (who(actor), self.of(actor, now).sending);
+        let mut sending = locked(&self.sending);
+        let count = sending.entry(who).or_insert(0);
+        if *count >= most {
+            return Err(busy(most));
+        }
+        *count += 1;
+        Ok(Sending { all: Arc::clone(&self.sending), who })
+    }
+
+    /// A seat for a stream. When somebody has as many as there may be, the oldest ends: often it is
+    /// a connection that broke without anybody noticing.
+    pub fn streams(&self, actor: &Actor, now: Instant) -> Streaming {
+        let (who, most) = (who(actor), self.of(actor, now).streams);
+        let most = usize::try_from(most).unwrap_or(1).max(1);
+        let mut streams = locked(&self.streams);
+        streams.0 += 1;
+        let number = streams.0;
+        let (end, ended) = watch::channel(false);
+        let own = streams.1.entry(who).or_default();
+        while own.len() >= most {
+            own.remove(0).1.send_replace(true);
+        }
+        own.push((number, end));
+        Streaming { all: Arc::clone(&self.streams), who, number, ended }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn who(actor: &Actor) -> Who {
+    (actor.tenant, actor.person)
+}
+
+/// From what a request is taken. Files and queues are counted where they are read: a queue by its
+/// commands.
+fn good_of(request: &HttpRequest) -> Good {
+    let path = request.path();
+    let elsewhere = path == "/api/v1/sync"
+        || path == "/api/v1/media"
+        || (path.starts_with("/api/v1/media_uploads/") && path.ends_with("/append"));
+    match request.method() {
+        &Method::POST if !elsewhere => Good::Commands,
+        _ => Good::Reads,
+    }
+}
+
+fn busy(most: u32) -> Problem {
+    const WAIT: u32 = 5;
+    waiting(
+        WAIT,
+        format!("您已有 {most} 个文件正在上传，请等其中一个传完后再试。"),
+        format!("{most} files of yours are on their way; wait until one of them is here."),
+    )
+    .with("limit", "sending")
+}
+
+/// A file that is on its way.
+pub struct Sending {
+    all: Arc<Mutex<HashMap<Who, u32>>>,
+    who: Who,
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        let mut all = locked(&self.all);
+        match all.get_mut(&self.who) {
+            Some(count) if *count > 1 => *count -= 1,
+            Some(_) | None => {
+                all.remove(&self.who);
+            }
+        }
+    }
+}
+
+/// A stream that is open.
+pub struct Streaming {
+    all: Streams,
+    who: Who,
+    number: u64,
+    ended: watch::Receiver<bool>,
+}
+
+impl Streaming {
+    /// Whether it gave way to a newer one.
+    pub fn is_over(&self) -> bool {
+        *self.ended.borrow()
+    }
+
+    /// Waits until it gives way to a newer one.
+    pub async fn over(&mut self) {
+        // It is told to end before whoever tells it goes away.
+        let _ = self.ended.wait_for(|ended| *ended).await;
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        let mut all = locked(&self.all);
+        if let Some(own) = all.1.get_mut(&self.who) {
+            own.retain(|(number, _)| *number != self.number);
+            if own.is_empty() {
+                all.1.remove(&self.who);
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! One resident who does everything a resident can, as fast as it goes (`tests/simulator`), for a
+//! minute against a released server with the limits as shipped: what a worker notices, and what the
+//! server takes and keeps.
+//!
+//! The attacker runs on the same machine, so some of what is noticed is its own work.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use simulator::{Attacker, Haul};
+
+use crate::{
+    http::Client,
+    media::{forget_peak, memory},
+    results::{Budget, Results, shown},
+    stand::{Open, Stand},
+    trouble::{Done, float, percentile, say, trouble},
+};
+
+/// How long a worker needs between two commands: all of them together, since there are several.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The bytes below a folder.
+fn kept(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let sizes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => kept(&entry.path()),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
+
+/// Workers report, one after the other; how long each waited, sorted, in microseconds. Whatever is
+/// not taken ends the measurement.
+async fn work(at: &Open, goes_on: impl Fn() -> bool) -> Done<Vec<u32>> {
+    let mut client = Client::connect(at.server.address).await?;
+    let mut waited = Vec::new();
+    let mut number = 0;
+    while goes_on() {
+        for request in at.desk.report(number) {
+            let sent = Instant::now();
+            let status = client.send(&request).await?;
+            waited.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
+            if status != 201 {
+                let body = String::from_utf8_lossy(client.body());
+                return Err(trouble(format!("a worker is not served: {status} {body}")));
+            }
+        }
+        number += 1;
+        tokio::time::sleep(PAUSE).await;
+    }
+    waited.sort_unstable();
+    Ok(waited)
+}
+
+/// A minute, or less to try.
+fn minute(stand: &Stand) -> Duration {
+    if stand.options.quick { Duration::from_secs(15) } else { Duration::from_mins(1) }
+}
+
+async fn one(
+    stand: &Stand,
+    engine: &str,
+    (at, folder): (&Open, &Path),
+    results: &mut Results,
+) -> Done {
+    let time = minute(stand);
+    let begun = Instant::now();
+    let quiet = work(at, || begun.elapsed() < time / 3).await?;
+    let place = at.desk.workers().first().map(|(_, grid)| serde_json::json!({ "area_id": grid }));
+    let attacker = Attacker {
+        address: at.server.address,
+        token: at.desk.resident().to_owned(),
+        tenant: "4202".to_owned(),
+        guessed: "admin".to_owned(),
+        place: place.unwrap_or_default(),
+    };
+    let before = memory(at.server.pid(), "VmRSS")?;
+    forget_peak(at.server.pid())?;
+    let attack = std::thread::spawn(move || simulator::attack(&attacker, time));
+    let busy = work(at, || !attack.is_finished()).await?;
+    let haul: Haul =
+        attack.join().map_err(|_panic| trouble("the attacker broke"))?.map_err(trouble)?;
+    if haul.broken > 0 {
+        return Err(trouble(format!("the server broke: {haul:?}")));
+    }
+    let peak = memory(at.server.pid(), "VmHWM")?;
+    let (alone, beside) = (percentile(&quiet, 99) / 1000.0, percentile(&busy, 99) / 1000.0);
+    let disk = float(kept(folder)) / float(1 << 20);
+    say(&format!(
+        "attacker, {engine}: p99 {} ms, before {} ms; {} MiB of memory, before {}; {} MiB of files; {haul:?}",
+        shown(beside),
+        shown(alone),
+        shown(peak),
+        shown(before),
+        shown(disk),
+    ));
+    let detail = format!(
+        "p99 of a worker's report {} ms beside {} ms; of the resident {} taken, {} put off, {} refused, {} not answered",
+        shown(beside),
+        shown(alone),
+        haul.taken,
+        haul.put_off,
+        haul.refused,
+        haul.unanswered,
+    );
+    results.against(
+        &format!("a worker beside one resident at full speed, by the same worker alone, {engine}"),
+        (Budget::AtMost, 2.0, " ×"),
+        beside / alone.max(1e-3),
+        detail,
+    );
+    results.against(
+        &format!("memory beside one resident at full speed, {engine}"),
+        (Budget::AtMost, 512.0, " MiB"),
+        peak,
+        format!("{} MiB before", shown(before)),
+    );
+    results.against(
+        &format!("files kept of one resident at full speed, {engine}"),
+        (Budget::AtMost, 600.0, " MiB"),
+        disk,
+        format!("{} streams at most", haul.streams),
+    );
+    Ok(())
+}
+
+/// On both engines.
+pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
+    for (engine, embedded) in [("PostgreSQL", false), ("SQLite", true)] {
+        let (at, folder) = stand.limited(embedded).await?;
+        one(stand, engine, (&at, &folder), results).await?;
+    }
+    Ok(())
+}

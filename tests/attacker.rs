@@ -1,0 +1,121 @@
+//! One resident who does everything a resident can, as fast as it goes (`simulator`): the others work
+//! on, and disk, deadlines and the journal stay as they should be.
+//!
+//! `bench --only attacker` does the same for a minute against a released server, and measures how
+//! much longer a worker waits meanwhile.
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use api::config::MediaUrl;
+use serde_json::{Value, json};
+use simulator::Attacker;
+
+use crate::harness::{City, Engine, report_at, seed};
+
+/// How long it goes on here.
+const TIME: Duration = Duration::from_secs(12);
+
+/// The bytes below a folder that are kept, and those of files that are on their way there.
+fn kept(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let sizes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => kept(&entry.path()),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
+
+fn under_way(folder: &Path) -> u64 {
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return 0 };
+    let of_folder = open
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| std::fs::read_link(path).is_ok_and(|link| link.starts_with(folder)));
+    of_folder.filter_map(|path| std::fs::metadata(path).ok()).map(|meta| meta.len()).sum()
+}
+
+fn harms_nobody(engine: Engine) {
+    let files = tempfile::tempdir().unwrap();
+    let folder = files.path().join("media");
+    let spool = folder.join(".spool");
+    let city = City::with(engine, |settings| {
+        settings.media = Some(MediaUrl::Folder(folder.clone()));
+        settings.clockwork = true;
+    });
+    let attacker = Attacker {
+        address: city.base.strip_prefix("http://").unwrap().parse().unwrap(),
+        token: city.token("neighbour").unwrap(),
+        tenant: seed::CITY.to_owned(),
+        guessed: "leader".to_owned(),
+        place: json!({ "area_id": city.area(seed::GRID) }),
+    };
+    let (over, most) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (haul, worked, cases) = std::thread::scope(|scope| {
+        let attack = scope.spawn(|| {
+            let haul = simulator::attack(&attacker, TIME);
+            over.store(true, Ordering::SeqCst);
+            haul.unwrap()
+        });
+        scope.spawn(|| {
+            while !over.load(Ordering::SeqCst) {
+                most.fetch_max(under_way(&spool), Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        // Meanwhile a worker reports and everybody brings cases to their end.
+        let (mut worked, mut cases) = (0, Vec::new());
+        while !over.load(Ordering::SeqCst) {
+            for _ in 0..5 {
+                city.by("worker").post("/api/v1/reports", &report_at(110.005, 30.005)).done();
+                worked += 1;
+            }
+            cases.push(city.closed());
+        }
+        (attack.join().unwrap(), worked, cases)
+    });
+    assert_eq!(haul.broken, 0, "{haul:?}");
+    assert!(haul.taken > 0 && haul.put_off > 100, "{haul:?}");
+    assert!(worked >= 5 && !cases.is_empty());
+    // No more is kept, on its way, open, or noted than one resident's share.
+    let limits = &city.app.settings.limits.residents;
+    let megabytes = |count: u32| u64::from(count) * 1_000_000;
+    let seats = u64::from(limits.sending) * 20 * 1024 * 1024;
+    let most = most.into_inner();
+    assert!(most <= seats, "{most} bytes were on their way");
+    assert!(kept(&folder) <= megabytes(limits.megabytes.at_once) * 5 / 4, "{}", kept(&folder));
+    assert!(haul.streams <= u64::from(limits.streams) + 1, "{haul:?}");
+    let noted = city.by("auditor").get("/api/v1/audit?act=export&limit=100").done();
+    assert!(noted["items"].as_array().unwrap().len() <= 11);
+    let told = city.by("resident").get("/api/v1/reports?limit=1");
+    assert_eq!(told.status, 200);
+    // What others owed was done in time, and everything is as it was written.
+    for case in &cases {
+        let path = format!("/api/v1/cases/{case}/obligations");
+        let owed = city.by("dispatcher").get(&path).done();
+        for one in owed["items"].as_array().unwrap() {
+            assert_ne!(one["outcome"], "late", "{one}");
+        }
+    }
+    let ready: Value = city.by("").get("/readyz").done();
+    assert_eq!(ready["status"], "ok", "{ready}");
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+mod one_resident_at_full_speed_harms_nobody {
+    use crate::harness::Engine;
+
+    #[test]
+    fn sqlite() {
+        super::harms_nobody(Engine::Sqlite);
+    }
+
+    #[test]
+    fn postgres() {
+        super::harms_nobody(Engine::Postgres);
+    }
+}

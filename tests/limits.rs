@@ -1,0 +1,403 @@
+//! What one person may ask of a server that everybody shares: a share, announced with every answer;
+//! whoever asks more waits, loses nothing, and holds up nobody.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::TcpStream,
+    path::Path,
+    time::{Duration as Time, Instant},
+};
+
+use api::config::{MediaUrl, Settings};
+use chrono::Duration;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{Answer, City, Engine, key, on_both, report_at};
+
+on_both! {
+    a_resident_who_reports_without_end_is_told_to_wait,
+    a_queue_that_is_too_long_goes_through_in_parts,
+    a_phone_of_staff_sends_what_a_day_left_at_once,
+    an_answer_once_given_is_given_again_for_nothing,
+    copies_of_ones_own_data_are_counted,
+    one_more_stream_ends_the_oldest,
+    thousands_of_packed_parts_are_refused,
+    a_resident_asks_no_more_than_a_share,
+}
+
+/// The same for stories with limits of their own, and a folder of their own for files.
+macro_rules! within {
+    ($($story:ident: $adjust:expr),+ $(,)?) => {
+        mod narrow {
+            mod sqlite {
+                $(#[test]
+                fn $story() {
+                    let (city, files) = crate::limits::open(crate::harness::Engine::Sqlite, $adjust);
+                    crate::limits::$story(&city, files.path());
+                })+
+            }
+            mod postgres {
+                $(#[test]
+                fn $story() {
+                    let (city, files) = crate::limits::open(crate::harness::Engine::Postgres, $adjust);
+                    crate::limits::$story(&city, files.path());
+                })+
+            }
+        }
+    };
+}
+
+within! {
+    files_that_drip_take_seats_and_end: |settings: &mut api::config::Settings| {
+        settings.limits.residents.sending = 3;
+        settings.limits.upload_seconds = 3;
+    },
+    bytes_are_counted_as_they_come: |settings: &mut api::config::Settings| {
+        settings.limits.residents.megabytes = api::config::Rate { at_once: 2, an_hour: 60 };
+        settings.limits.residents.uploads = api::config::Rate { at_once: 5, an_hour: 3600 };
+    },
+    what_waits_to_be_named_is_bounded: |settings: &mut api::config::Settings| {
+        settings.limits.residents.waiting_megabytes = 2;
+    },
+}
+
+fn open(engine: Engine, adjust: impl FnOnce(&mut Settings)) -> (City, TempDir) {
+    let files = tempfile::tempdir().unwrap();
+    let folder = files.path().join("media");
+    let city = City::with(engine, |settings| {
+        settings.media = Some(MediaUrl::Folder(folder));
+        adjust(settings);
+    });
+    (city, files)
+}
+
+fn reports(city: &City, by: &str) -> Answer {
+    city.by(by).post("/api/v1/reports", &report_at(110.005, 30.005))
+}
+
+/// How long a refusal says to wait.
+#[track_caller]
+fn told_to_wait(answer: Answer, limit: &str) -> i64 {
+    let wait = answer.header("retry-after").parse().expect("seconds");
+    assert_eq!(answer.header("x-ratelimit-remaining"), "0");
+    assert!(answer.header("ratelimit").starts_with(&format!("\"{limit}\";r=0;t=")));
+    let problem = answer.problem(429, "too_many_requests");
+    assert_eq!((&problem["limit"], &problem["retry_after_s"]), (&json!(limit), &json!(wait)));
+    wait
+}
+
+fn a_resident_who_reports_without_end_is_told_to_wait(city: &City) {
+    let first = reports(city, "resident");
+    assert_eq!(first.header("ratelimit-policy"), "\"commands\";q=100;w=1200");
+    assert_eq!(first.header("ratelimit"), "\"commands\";r=99;t=12");
+    assert_eq!(first.header("x-ratelimit-limit"), "100");
+    let mut taken = 1;
+    let refused = loop {
+        let answer = reports(city, "resident");
+        if answer.status == 429 {
+            break answer;
+        }
+        answer.done();
+        taken += 1;
+        assert!(taken < 150, "no end");
+    };
+    assert!((100..=103).contains(&taken), "{taken}");
+    let wait = told_to_wait(refused, "commands");
+    assert!((1..=12).contains(&wait), "{wait}");
+    // Whatever else writes is the same, what reads is not.
+    let read = json!({ "purpose": "track", "given": true, "version": "1" });
+    told_to_wait(city.by("resident").post("/api/v1/me/consents", &read), "commands");
+    city.by("resident").get("/api/v1/reports").done();
+    // Nobody else notices.
+    reports(city, "neighbour").done();
+    reports(city, "worker").done();
+    // And it is over when it was said to be.
+    city.advance(Duration::seconds(wait));
+    reports(city, "resident").done();
+}
+
+fn queue(city: &City, by: &str, items: &[Value]) -> Vec<Value> {
+    let answer = city.by(by).post("/api/v1/sync", &json!({ "items": items })).done();
+    answer["items"].as_array().unwrap().clone()
+}
+
+fn kept(count: usize) -> Vec<Value> {
+    let item = |number| {
+        let mut body = report_at(110.005, 30.005);
+        body["text"] = json!(format!("楼道堆放杂物（{number}）"));
+        json!({ "id": key(), "operation": "submit_report", "body": body })
+    };
+    (0..count).map(item).collect()
+}
+
+fn outcomes(views: &[Value], outcome: &str) -> usize {
+    views.iter().filter(|view| view["outcome"] == outcome).count()
+}
+
+fn a_queue_that_is_too_long_goes_through_in_parts(city: &City) {
+    let mut items = kept(200);
+    let views = queue(city, "resident", &items);
+    let done = outcomes(&views, "done");
+    assert!((100..=105).contains(&done), "{done}");
+    assert_eq!(done + outcomes(&views, "later"), 200);
+    let later = views.iter().find(|view| view["outcome"] == "later").unwrap();
+    assert_eq!(later["problem"]["code"], "too_many_requests");
+    let mut wait = later["retry_after"].as_i64().unwrap();
+    assert!((1..=12).contains(&wait), "{wait}");
+    // Sent again as they are, after the time that was told, they all go through.
+    for _ in 0..200 {
+        city.advance(Duration::seconds(wait.max(300)));
+        let views = queue(city, "resident", &items);
+        assert_eq!(outcomes(&views, "refused") + outcomes(&views, "conflict"), 0);
+        let later = |view: &Value| view["outcome"] == "later";
+        wait = views.iter().find_map(|view| view["retry_after"].as_i64()).unwrap_or(0);
+        let left = items.iter().zip(&views).filter(|(_, view)| later(view));
+        items = left.map(|(item, _)| item.clone()).collect();
+        if items.is_empty() {
+            return;
+        }
+    }
+    panic!("{} items never went through", items.len());
+}
+
+fn a_phone_of_staff_sends_what_a_day_left_at_once(city: &City) {
+    for _ in 0..3 {
+        let views = queue(city, "worker", &kept(200));
+        assert_eq!(outcomes(&views, "done"), 200);
+    }
+    let photo = crate::media::image("ok/hopper.jpg");
+    for _ in 0..27 {
+        let own = [photo.as_slice(), key().as_bytes()].concat();
+        let path = format!("/api/v1/media?id={}", key());
+        let sent = city.by("worker").call("POST", &path).header("Content-Type", "image/jpeg");
+        sent.bytes(own).send().done();
+    }
+    reports(city, "worker").done();
+}
+
+fn an_answer_once_given_is_given_again_for_nothing(city: &City) {
+    // The answer to a long queue got lost, twice.
+    let items = kept(90);
+    assert_eq!(outcomes(&queue(city, "resident", &items), "done"), 90);
+    for _ in 0..2 {
+        assert_eq!(outcomes(&queue(city, "resident", &items), "already"), 90);
+    }
+    reports(city, "resident").done();
+}
+
+fn copies_of_ones_own_data_are_counted(city: &City) {
+    let copy = || city.by("resident").get("/api/v1/me/export");
+    for _ in 0..10 {
+        copy().done();
+    }
+    let wait = told_to_wait(copy(), "exports");
+    // The pages of a copy that was begun are no copies.
+    let next = city.by("neighbour").get("/api/v1/me/export").done();
+    let next = next["next"].as_str().unwrap();
+    for _ in 0..20 {
+        city.by("neighbour").get(&format!("/api/v1/me/export?cursor={next}")).done();
+    }
+    let noted = city.by("auditor").get("/api/v1/audit?act=export&limit=100").done();
+    assert_eq!(noted["items"].as_array().unwrap().len(), 11);
+    city.advance(Duration::seconds(wait));
+    copy().done();
+}
+
+/// A connection on which somebody asked something.
+fn ask(city: &City, by: &str, head: &str) -> TcpStream {
+    let address = city.base.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Time::from_secs(10))).unwrap();
+    let token = city.token(by).unwrap();
+    let text = format!("{head} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\n");
+    stream.write_all(text.as_bytes()).unwrap();
+    stream
+}
+
+fn stream(city: &City, by: &str) -> TcpStream {
+    let mut stream = ask(city, by, "GET /api/v1/events/stream?heartbeat=1");
+    stream.write_all(b"\r\n").unwrap();
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"retry: 2000\n\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        seen.push(byte[0]);
+    }
+    assert!(seen.starts_with(b"HTTP/1.1 200"));
+    stream
+}
+
+/// Whether a stream ends; one that goes on gives a sign of life within a second.
+fn ends(stream: &mut TcpStream) -> bool {
+    let mut seen = Vec::new();
+    let mut buffer = [0; 256];
+    let begun = Instant::now();
+    while begun.elapsed() < Time::from_secs(4) {
+        match stream.read(&mut buffer) {
+            Ok(0) => return true,
+            Ok(read) => seen.extend_from_slice(&buffer[..read]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(error) => panic!("{error}"),
+        }
+        if seen.ends_with(b"0\r\n\r\n") {
+            return true;
+        }
+    }
+    false
+}
+
+fn one_more_stream_ends_the_oldest(city: &City) {
+    let mut neighbour = stream(city, "neighbour");
+    let mut open: Vec<TcpStream> = (0..8).map(|_| stream(city, "resident")).collect();
+    for old in &mut open[..3] {
+        assert!(ends(old));
+    }
+    for new in &mut open[3..] {
+        assert!(!ends(new));
+    }
+    assert!(!ends(&mut neighbour));
+    // Who closes one has room for another.
+    drop(open.remove(3));
+    std::thread::sleep(Time::from_secs(2));
+    open.push(stream(city, "resident"));
+    assert!(!ends(&mut open[3]));
+}
+
+fn thousands_of_packed_parts_are_refused(city: &City) {
+    let nothing = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let members = nothing.finish().unwrap().repeat(20_000);
+    let call = || {
+        let path = format!("/api/v1/patrols/{}/points", key());
+        let call = city.by("worker").call("POST", &path).header("Content-Encoding", "gzip");
+        call.header("Content-Type", "application/json").bytes(members.clone()).send()
+    };
+    let begun = Instant::now();
+    for _ in 0..5 {
+        assert_eq!(call().fault_at(""), "too_many_members");
+    }
+    assert!(begun.elapsed() < Time::from_secs(5), "{:?}", begun.elapsed());
+}
+
+fn a_resident_asks_no_more_than_a_share(city: &City) {
+    let ask = || city.by("resident").get("/api/v1/me");
+    let asked = (0..400).map(|_| ask()).take_while(|answer| answer.status == 200).count();
+    assert!((300..=330).contains(&asked), "{asked}");
+    let wait = told_to_wait(ask(), "reads");
+    // Who is refused can still report, and is answered when it was said.
+    reports(city, "resident").done();
+    city.by("neighbour").get("/api/v1/me").done();
+    city.advance(Duration::seconds(wait));
+    ask().done();
+}
+
+/// What is no photo and is taken as it is.
+fn sound(bytes: usize) -> Vec<u8> {
+    let mut sound = b"ID3\x04\0\0\0\0\0\0".to_vec();
+    sound.extend_from_slice(key().as_bytes());
+    sound.resize(bytes, 0);
+    sound
+}
+
+fn send(city: &City, by: &str, bytes: &[u8]) -> Answer {
+    let path = format!("/api/v1/media?id={}", key());
+    city.by(by).call("POST", &path).header("Content-Type", "audio/mpeg").bytes(bytes).send()
+}
+
+/// The files that are on their way, as far as this process has them open, below a folder.
+fn under_way(folder: &Path) -> usize {
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return 0 };
+    let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    links.filter(|link| link.starts_with(folder)).count()
+}
+
+fn files_that_drip_take_seats_and_end(city: &City, files: &Path) {
+    let drip = || {
+        let path = format!("POST /api/v1/media?id={}", key());
+        let mut stream = ask(city, "resident", &path);
+        stream.write_all(b"Content-Length: 1000000\r\n\r\n").unwrap();
+        stream.write_all(&sound(100_000)).unwrap();
+        stream
+    };
+    let mut dripping: Vec<TcpStream> = (0..3).map(|_| drip()).collect();
+    let spool = files.join("media/.spool");
+    for _ in 0..100 {
+        if under_way(&spool) == 3 {
+            break;
+        }
+        std::thread::sleep(Time::from_millis(20));
+    }
+    // They lie beside the files that are kept, where there is room.
+    assert_eq!(under_way(&spool), 3);
+    let refused = send(city, "resident", &sound(1000));
+    assert_eq!(refused.header("retry-after"), "5");
+    assert_eq!(refused.problem(429, "too_many_requests")["limit"], "sending");
+    send(city, "neighbour", &sound(1000)).done();
+    // However often a byte comes, there is an end.
+    let begun = Instant::now();
+    let mut answers = Vec::new();
+    while answers.len() < 3 {
+        assert!(begun.elapsed() < Time::from_secs(15), "it goes on for ever");
+        for stream in &mut dripping {
+            let _ = stream.write_all(b"x");
+        }
+        std::thread::sleep(Time::from_millis(300));
+        dripping.retain_mut(|stream| {
+            stream.set_read_timeout(Some(Time::from_millis(10))).unwrap();
+            let mut text = [0; 64];
+            let Ok(read) = stream.read(&mut text) else { return true };
+            answers.push(String::from_utf8_lossy(&text[..read]).into_owned());
+            false
+        });
+    }
+    assert!(answers.iter().all(|text| text.starts_with("HTTP/1.1 408")), "{answers:?}");
+    assert_eq!(under_way(&spool), 0);
+    send(city, "resident", &sound(1000)).done();
+}
+
+fn bytes_are_counted_as_they_come(city: &City, _: &Path) {
+    let first = send(city, "resident", &sound(900_000));
+    assert_eq!(first.header("ratelimit-policy"), "\"uploads\";q=5;w=5");
+    first.done();
+    send(city, "resident", &sound(900_000)).done();
+    let wait = told_to_wait(send(city, "resident", &sound(900_000)), "megabytes");
+    assert!((30..=42).contains(&wait), "{wait}");
+    send(city, "neighbour", &sound(900_000)).done();
+    // What was refused and what did not arrive costs nothing.
+    city.advance(Duration::seconds(wait));
+    let path = format!("POST /api/v1/media?id={}", key());
+    let mut broken = ask(city, "resident", &path);
+    broken.write_all(b"Content-Length: 900000\r\n\r\n").unwrap();
+    std::thread::sleep(Time::from_millis(300));
+    drop(broken);
+    std::thread::sleep(Time::from_millis(700));
+    send(city, "resident", &sound(900_000)).done();
+    // How many files there are counts as well.
+    let begin = json!({ "bytes": 100 });
+    let begun = city.by("resident").post("/api/v1/media_uploads", &begin).done();
+    let path = format!("/api/v1/media_uploads/{}/append", begun["id"].as_str().unwrap());
+    let piece = || city.by("resident").call("POST", &path).header("Upload-Offset", "7").bytes("x");
+    let refused = (0..8).map(|_| piece().send()).find(|answer| answer.status == 429);
+    told_to_wait(refused.expect("an end"), "uploads");
+}
+
+fn what_waits_to_be_named_is_bounded(city: &City, _: &Path) {
+    let begin = |bytes: u32| {
+        let path = "/api/v1/media_uploads";
+        city.by("resident").post(path, &json!({ "id": key(), "bytes": bytes }))
+    };
+    let id = key();
+    let path = format!("/api/v1/media?id={id}");
+    city.by("resident").call("POST", &path).bytes(sound(900_000)).send().done();
+    begin(900_000).done();
+    let refused = begin(900_000).problem(422, "too_many");
+    assert_eq!((&refused["what"], &refused["max"]), (&json!("waiting_megabytes"), &json!(2)));
+    send(city, "resident", &sound(900_000)).done();
+    send(city, "resident", &sound(900_000)).problem(422, "too_many");
+    // What is named waits no longer.
+    let mut body = report_at(110.005, 30.005);
+    body["media"] = json!([id]);
+    city.by("resident").post("/api/v1/reports", &body).done();
+    send(city, "resident", &sound(900_000)).done();
+    send(city, "neighbour", &sound(900_000)).done();
+}
