@@ -47,10 +47,7 @@ fn no_operation_takes_an_unfit_identity(city: &City) {
                 let body = json!({ name: id });
                 let answer = city.by("worker").post(&filled(&path, &key()), &body);
                 let fault = answer.fault_at(&format!("/{name}"));
-                assert!(
-                    ["reserved_id", "uuid_version"].contains(&fault.as_str()),
-                    "{path}: {fault}"
-                );
+                assert_eq!(fault, "reserved_id", "{path}");
             }
             let refused = city.by("worker").post(&filled(&path, &key()), &json!({ name: key() }));
             assert_ne!(refused.body["errors"][0]["pointer"], format!("/{name}"), "{method} {path}");
@@ -64,7 +61,8 @@ fn no_operation_takes_an_unfit_key(city: &City) {
     for (method, path, operation) in operations(&api::server::document()) {
         let parameters = operation["parameters"].as_array().into_iter().flatten();
         let keyed = parameters.filter(|one| one["name"] == "Idempotency-Key").count() > 0;
-        if method != "POST" || !keyed {
+        // A preview changes nothing: its key is not looked at.
+        if method != "POST" || !keyed || path.ends_with("/preview") {
             continue;
         }
         let name = operation["operationId"].as_str().unwrap_or_default();

@@ -27,6 +27,7 @@ on_both! {
 /// What a caller may type of somebody: name and identification number.
 const NAME: &str = "慕容秘密";
 const ID: &str = "11010519491231002X";
+const PHONE: &str = "13987654321";
 
 fn erase(city: &City, by: &str) -> Value {
     city.by(by).post("/api/v1/me/erasure", &json!({ "reason": "注销" })).done()
@@ -232,6 +233,8 @@ fn a_command_of_the_system_is_out_of_reach(city: &City) {
 fn a_lost_key_of_one_tenant_keeps_no_other_from_its_work(city: &City) {
     let (damaged, whole) = (seed::CITY, seed::OTHER);
     let (first, second) = (tenant(city, damaged), tenant(city, whole));
+    let path = format!("/api/v1/people/{}/contact", city.by("neighbour").id());
+    city.by("neighbour").post(&path, &json!({ "phone": PHONE })).done();
     reopened(city, async |app: &App| {
         for tenant in [first, second] {
             app.vault.look_up(&app.store, tenant, app.clock.now()).await.unwrap();
@@ -257,4 +260,18 @@ fn a_lost_key_of_one_tenant_keeps_no_other_from_its_work(city: &City) {
         "{broken:?}"
     );
     assert!(!broken.iter().any(|why| why.contains(whole)), "{broken:?}");
+    // It is mended by a command: what people are found by is made anew.
+    let mended = reopened(city, async |app: &App| {
+        let done = app.vault.rewrap(&app.store, first, app.clock.now()).await.unwrap();
+        assert!(done.keys > 0 && done.values > 0, "{done:?}");
+        let blind = app.vault.look_up(&app.store, first, app.clock.now()).await.unwrap();
+        let blind = blind.digest(domain::personal::Field::Phone, PHONE);
+        let look = move |db: &mut persistence::Db| {
+            persistence::vault::find(db, first, domain::personal::Field::Phone, &blind, 10)
+        };
+        app.store.read(look).await.unwrap()
+    });
+    let found: Vec<Uuid> = mended.iter().map(|subject| subject.id).collect();
+    assert_eq!(found, [city.by("neighbour").id()]);
+    assert_eq!(city.verify().broken, Vec::<String>::new());
 }

@@ -18,7 +18,7 @@ use actix_web::{
     rt::time::timeout,
     web::Bytes,
 };
-use domain::id::check_client_made;
+use domain::id::is_client_made;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error},
@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use crate::{
     problem::{Code, Problem},
-    wording::{Noun, unfit, wording},
+    wording::{Noun, RESERVED, wording},
 };
 
 /// The most bytes a JSON body has.
@@ -124,13 +124,16 @@ fn unread(error: &actix_web::Error) -> Problem {
 /// the visit of a campaign to a household, the patrol of a plan on a day) are not for clients to
 /// give: it would stand in the way of what it is made for.
 pub(crate) fn own_id<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Uuid>, D::Error> {
-    let given = Option::<Uuid>::deserialize(given)?;
-    given.map(check_client_made).transpose().map_err(|id| D::Error::custom(unfit(id)))
+    match Option::<Uuid>::deserialize(given)? {
+        Some(id) if !is_client_made(id) => Err(D::Error::custom(RESERVED)),
+        id => Ok(id),
+    }
 }
 
 /// The same, where there must be one.
 pub(crate) fn own_key<'de, D: Deserializer<'de>>(given: D) -> Result<Uuid, D::Error> {
-    check_client_made(Uuid::deserialize(given)?).map_err(|id| D::Error::custom(unfit(id)))
+    let id = Uuid::deserialize(given)?;
+    is_client_made(id).then_some(id).ok_or_else(|| D::Error::custom(RESERVED))
 }
 
 /// The value of a body. The place of a fault is only looked for when there is one: keeping

@@ -419,7 +419,7 @@ async fn answer(
 async fn told(step: &Step, form: Uuid, seq: i64) -> Reply<AnsweredView> {
     let (tenant, id) = (step.caller.tenant, step.id);
     let look = move |db: &mut persistence::Db| {
-        journal::before(db, tenant, (FlowKind::Form, id), seq + 1, 1)
+        journal::before(db, tenant, (FlowKind::Household, id), seq + 1, 1)
     };
     let entry = step.app.store.read(look).await?.pop();
     let entry = entry.ok_or_else(|| Problem::new(Code::NotFound))?;

@@ -7,7 +7,7 @@ use actix_web::{
     dev::Payload,
     http::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH},
 };
-use domain::id::{CommandId, check_client_made};
+use domain::id::{CommandId, is_client_made};
 use uuid::Uuid;
 
 use crate::problem::{Code, Problem};
@@ -53,7 +53,7 @@ impl Key {
             .ok_or_else(|| Problem::new(Code::IdempotencyKeyRequired))?;
         let id = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
         match Uuid::try_parse(id) {
-            Ok(id) if check_client_made(id).is_ok() => Ok(Self(CommandId(id))),
+            Ok(id) if is_client_made(id) => Ok(Self(CommandId(id))),
             _ => Err(invalid()),
         }
     }

@@ -141,7 +141,11 @@ impl Vault {
                 continue;
             }
             let why = match named {
-                None => "it was destroyed or overwritten: restore it from a backup".to_owned(),
+                None => {
+                    "it was destroyed: `gridwhistle vault rewrap` makes a new one and what people \
+                         are found by anew"
+                        .to_owned()
+                }
                 Some((_, master)) if self.master(master).is_ok() => {
                     format!(
                         "it was altered: the master key {master}, which wraps it, does not open it"

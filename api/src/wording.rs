@@ -4,8 +4,6 @@
 //! and missing fields, wrong types, texts that are too long) are told properly, the rest are
 //! quoted.
 
-use domain::id::UnfitId;
-
 /// One thing wrong with what was given.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wording {
@@ -50,34 +48,15 @@ pub fn wording(message: &str, noun: Noun) -> Wording {
         })
 }
 
-/// What serde carries of an identity that is not for clients to make.
-pub const fn unfit(id: UnfitId) -> &'static str {
-    match id {
-        UnfitId::Reserved => "a reserved identity",
-        UnfitId::Version => "an identity of another version",
-    }
-}
-
-/// The wording for such an identity.
-pub fn unfit_id(id: UnfitId) -> Wording {
-    let (code, zh, en) = match id {
-        UnfitId::Reserved => (
-            "reserved_id",
-            "全零、全 F 和版本 8 的 UUID 由服务器保留；请用版本 4 或版本 7。",
-            "The nil and max UUIDs and those of version 8 are the server's; use version 4 or 7.",
-        ),
-        UnfitId::Version => (
-            "uuid_version",
-            "这里的 UUID 应为版本 4（随机）或版本 7（时间有序）。",
-            "This UUID must be of version 4 (random) or 7 (ordered by time).",
-        ),
-    };
-    Wording::new(code, zh.to_owned(), en.to_owned())
-}
+/// Of an identity that is not for clients to make.
+pub const RESERVED: &str = "identities are UUIDs of version 4 or 7";
 
 fn reserved(message: &str) -> Option<Wording> {
-    let of = |id: &UnfitId| message == unfit(*id);
-    [UnfitId::Reserved, UnfitId::Version].into_iter().find(of).map(unfit_id)
+    (message == RESERVED).then(|| {
+        let zh = "编号应为版本 4 或版本 7 的 UUID；其他的由服务器保留。".to_owned();
+        let en = "Use a UUID of version 4 or 7; all others are the server's.".to_owned();
+        Wording::new("reserved_id", zh, en)
+    })
 }
 
 /// What the parts of the input are called.

@@ -52,24 +52,10 @@ ids! {
     ReviewId,
 }
 
-/// Why an identity or a key is not one that a client may make.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum UnfitId {
-    /// The nil or max UUID, or one of version 8: the server makes those of what they stand for.
-    Reserved,
-    /// Of another version: guessable, or the same on two devices.
-    Version,
-}
-
-/// Whether a client may make this identity or key: a UUID of version 4 or 7 (RFC 9562).
-pub fn check_client_made(id: Uuid) -> Result<Uuid, UnfitId> {
-    let standard = id.get_variant() == uuid::Variant::RFC4122;
-    match id.get_version_num() {
-        4 | 7 if standard => Ok(id),
-        8 => Err(UnfitId::Reserved),
-        _ if id.is_nil() || id.is_max() => Err(UnfitId::Reserved),
-        _ => Err(UnfitId::Version),
-    }
+/// Whether a client may make this identity or key: a UUID of version 4 or 7 (RFC 9562). The server
+/// makes those of version 8 of what they stand for; the others are guessable, or stand for nothing.
+pub fn is_client_made(id: Uuid) -> bool {
+    id.get_variant() == uuid::Variant::RFC4122 && matches!(id.get_version_num(), 4 | 7)
 }
 
 /// The human number of a report or case, read over the telephone: the local day it began and

@@ -258,6 +258,20 @@ pub fn claim_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<DataKey
     key_of(db, tenant, new.owner)?.ok_or_else(gone)
 }
 
+/// Puts a key in the place of one that values were looked up with and that is lost: every digest
+/// has to be made anew by it.
+pub fn replace_look_up(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<()> {
+    use personal_keys::dsl as k;
+    diesel::update(personal_keys::table.find((Id(tenant.0), Id(Uuid::nil()), LOOK_UP)))
+        .set((
+            k::key_id.eq(new.key_id.clone()),
+            k::wrapped.eq(new.wrapped.clone()),
+            k::destroyed_at.eq(None::<At>),
+        ))
+        .execute(db)?;
+    Ok(())
+}
+
 /// Puts a key under another master, unless it was destroyed meanwhile.
 pub fn rewrap(db: &mut Db, tenant: TenantId, key: &DataKey) -> Result<()> {
     use personal_keys::dsl as k;

@@ -58,10 +58,14 @@ impl Vault {
     /// comes last, so that it tells that all the others are done.
     pub async fn rewrap(&self, store: &Store, tenant: TenantId, at: Instant) -> Result<Rewrapped> {
         const PAGE: i64 = 200;
-        let old = self.look_up(store, tenant, at).await?;
-        let new = LookUp { secret: old.secret.clone(), suite: self.suite };
-        // Values are found by the tenant's own cipher: when that changes, all are sealed anew.
-        let all = old.suite != self.suite;
+        let lost = self.lost_look_up(store, tenant, at).await?;
+        let (new, all) = if let Some((secret, _)) = &lost {
+            (LookUp { secret: secret.clone(), suite: self.suite }, true)
+        } else {
+            let old = self.look_up(store, tenant, at).await?;
+            // Values are found by the tenant's own cipher: when that changes, all are sealed anew.
+            (LookUp { secret: old.secret.clone(), suite: self.suite }, old.suite != self.suite)
+        };
         let (mut done, mut after) = (Rewrapped::default(), None);
         loop {
             let from = after;
@@ -75,6 +79,10 @@ impl Vault {
             }
         }
         self.rewrap_own(store).await?;
+        if let Some((_, key)) = lost {
+            store.run(move |db| vault::replace_look_up(db, tenant, &key)).await?;
+            done.keys += 1;
+        }
         let own = store.read(move |db| vault::key_of(db, tenant, KeyOwner::LookUp)).await?;
         if let Some(own) = own
             && let Some(own) = self.under_current(tenant, &own)?
@@ -88,6 +96,20 @@ impl Vault {
             store.run(move |db| audit::append(db, tenant, note)).await?;
         }
         Ok(done)
+    }
+
+    /// A key in the place of the one that people are looked up with, where that was destroyed.
+    async fn lost_look_up(
+        &self,
+        store: &Store,
+        tenant: TenantId,
+        at: Instant,
+    ) -> Result<Option<(cipher::Secret, DataKey)>> {
+        let kept = store.read(move |db| vault::key_of(db, tenant, KeyOwner::LookUp)).await?;
+        if kept.is_none_or(|key| key.wrapped.is_some() && key.destroyed_at.is_none()) {
+            return Ok(None);
+        }
+        self.new_key(tenant, KeyOwner::LookUp, at).map(Some)
     }
 
     /// Brings the installation's own key under the current master key; whether it was not.
