@@ -180,6 +180,7 @@ async fn erase(
         })
         .await?;
     forget(app, caller, id);
+    app.store.scrub().await;
     Ok(HttpResponse::Ok().json(ErasedView {
         person_id: id.0,
         erased_at,

@@ -68,6 +68,9 @@ pub async fn pass(app: &App) -> Result<i64, StoreError> {
         sum += tenant(app, &world).await?;
     }
     Ok(sum)
+    if sum > 0 || app.store.has_remains() {
+        app.store.scrub().await;
+    }
 }
 
 async fn tenant(app: &App, world: &World) -> Result<i64, StoreError> {
