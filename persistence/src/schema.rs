@@ -10,7 +10,7 @@ diesel::table! {
     use crate::types::sql::*;
     signing_keys (id) {
         id -> Uid, purpose -> Text, secret -> Binary, created_at -> Moment,
-        activated_at -> Moment, retired_at -> Nullable<Moment>,
+        activated_at -> Moment, retired_at -> Nullable<Moment>, public -> Nullable<Binary>,
     }
 }
 
@@ -71,7 +71,7 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
     feeds (tenant_id) {
-        tenant_id -> Uid, position -> BigInt,
+        tenant_id -> Uid, position -> BigInt, dense_from -> BigInt, holes -> BigInt,
     }
 }
 
@@ -266,6 +266,15 @@ diesel::table! {
     use crate::types::sql::*;
     audit_heads (tenant_id) {
         tenant_id -> Uid, seq -> BigInt, head -> Binary, base_seq -> BigInt, base_head -> Binary,
+        unsaid_seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    tallies (tenant_id, class) {
+        tenant_id -> Uid, class -> Text, count -> BigInt, sum -> Binary,
     }
 }
 
