@@ -193,4 +193,5 @@ async fn erase(
 fn forget(app: &App, caller: &Caller, person: PersonId) {
     app.actors.forget_person(person);
     app.names.forget(caller.tenant, person);
+    app.walkers.keys.forget(caller.tenant, person);
 }

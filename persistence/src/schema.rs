@@ -319,7 +319,7 @@ diesel::table! {
     use crate::types::sql::*;
     track_batches (tenant_id, patrol_id, first_seq) {
         tenant_id -> Uid, patrol_id -> Uid, first_seq -> BigInt, last_seq -> BigInt,
-        points -> BigInt, received_at -> Moment, blob -> Binary,
+        points -> BigInt, received_at -> Moment, blob -> Binary, person_id -> Nullable<Uid>,
     }
 }
 
@@ -327,8 +327,7 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
     positions (tenant_id, person_id) {
-        tenant_id -> Uid, person_id -> Uid, patrol_id -> Uid, lng -> BigInt, lat -> BigInt,
-        accuracy -> Nullable<BigInt>, at -> Moment,
+        tenant_id -> Uid, person_id -> Uid, patrol_id -> Uid, at -> Moment, sealed -> Binary,
     }
 }
 
@@ -555,6 +554,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     grants,
     passwords,
     personal_keys,
+    patrols,
+    track_batches,
     positions,
     households,
     household_people,

@@ -166,6 +166,17 @@ pub fn key_of(db: &mut Db, tenant: TenantId, subject: Uuid) -> Result<Option<Dat
     Ok(row.map(key))
 }
 
+/// The keys of some subjects.
+pub fn keys_of(db: &mut Db, tenant: TenantId, subjects: &[Uuid]) -> Result<Vec<DataKey>> {
+    use personal_keys::dsl as k;
+    let rows: Vec<KeyColumns> = personal_keys::table
+        .filter(k::tenant_id.eq(Id(tenant.0)))
+        .filter(k::subject_id.eq_any(subjects.iter().map(|id| Id(*id))))
+        .select((k::subject_id, k::kind, k::key_id, k::wrapped, k::created_at, k::destroyed_at))
+        .load(db)?;
+    Ok(rows.into_iter().map(key).collect())
+}
+
 /// The keys of a tenant after a subject: for giving each another master, a page at a time.
 pub fn keys_after(db: &mut Db, tenant: TenantId, after: Uuid, limit: i64) -> Result<Vec<DataKey>> {
     use personal_keys::dsl as k;

@@ -20,3 +20,19 @@ create table tallies (
 );
 
 alter table signing_keys add column public bytea;
+
+-- Whose key seals the points of a batch; none where they stand as they came, until they are sealed.
+alter table track_batches add column person_id uuid;
+create index track_batches_open on track_batches (tenant_id, patrol_id) where person_id is null;
+
+-- Where somebody is is known for a shift at most: after this it is told anew, sealed.
+drop table positions;
+create table positions (
+    tenant_id uuid not null,
+    person_id uuid not null,
+    patrol_id uuid not null,
+    at timestamptz not null,
+    sealed bytea not null,
+    primary key (tenant_id, person_id)
+) with (fillfactor = 50);
+create index positions_at on positions (tenant_id, at);

@@ -20,3 +20,19 @@ create table tallies (
 ) strict, without rowid;
 
 alter table signing_keys add column public blob;
+
+-- Whose key seals the points of a batch; none where they stand as they came, until they are sealed.
+alter table track_batches add column person_id blob;
+create index track_batches_open on track_batches (tenant_id, patrol_id) where person_id is null;
+
+-- Where somebody is is known for a shift at most: after this it is told anew, sealed.
+drop table positions;
+create table positions (
+    tenant_id blob not null,
+    person_id blob not null,
+    patrol_id blob not null,
+    at integer not null,
+    sealed blob not null,
+    primary key (tenant_id, person_id)
+) strict, without rowid;
+create index positions_at on positions (tenant_id, at);
