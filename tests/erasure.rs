@@ -14,6 +14,8 @@ on_both! {
     an_administrator_erases_on_request,
     whoever_holds_an_office_is_not_erased,
     erasing_twice_is_erasing_once,
+    nothing_of_the_erased_stays_on_disk,
+    a_household_that_is_erased_leaves_nothing_on_disk,
 }
 
 const NAME: &str = "慕容秘密";
@@ -171,4 +173,114 @@ fn erasing_twice_is_erasing_once(city: &City) {
     assert_eq!(first["erased_at"], second["erased_at"]);
     let log = city.by("auditor").get("/api/v1/audit?act=erase").done();
     assert_eq!(log["items"].as_array().unwrap().len(), 1);
+}
+
+/// Everything personal that is kept, as bytes: sealed values, wrapped keys, digests.
+fn kept_bytes(city: &City) -> Vec<Vec<u8>> {
+    let sqlite = city.database.url.starts_with("sqlite");
+    let hex = |column: &str, table: &str| {
+        let text =
+            if sqlite { format!("hex({column})") } else { format!("encode({column}, 'hex')") };
+        format!("select {text} as line from {table} where {column} is not null")
+    };
+    let mut kept = Vec::new();
+    for (column, table) in
+        [("sealed", "personal"), ("blind", "personal"), ("wrapped", "personal_keys")]
+    {
+        for line in probe::lines(&city.database.url, &hex(column, table)).unwrap() {
+            let byte = |at: usize| u8::from_str_radix(&line[at..at + 2], 16).unwrap();
+            kept.push((0..line.len()).step_by(2).map(byte).collect::<Vec<u8>>());
+        }
+    }
+    kept
+}
+
+/// What stands in the files of a database; nothing where it has none here.
+fn files(city: &City) -> Vec<u8> {
+    let Some(path) = city.database.url.strip_prefix("sqlite://") else { return Vec::new() };
+    let read = |path: String| std::fs::read(path).unwrap_or_default();
+    [read(path.to_owned()), read(format!("{path}-wal")), read(format!("{path}-journal"))].concat()
+}
+
+fn contains(all: &[u8], part: &[u8]) -> bool {
+    all.windows(part.len()).any(|window| window == part)
+}
+
+/// How often PostgreSQL freed what was deleted from a table.
+fn vacuums(city: &City, table: &str) -> i64 {
+    let sql = format!(
+        "select vacuum_count::text as line from pg_stat_user_tables where relname = '{table}'"
+    );
+    probe::lines(&city.database.url, &sql).unwrap().remove(0).parse().unwrap()
+}
+
+/// Erases by `erase` and looks whether anything of what was kept since `before` is left on disk.
+fn leaves_nothing(city: &City, before: &[Vec<u8>], erase: impl FnOnce()) {
+    let planted: Vec<Vec<u8>> =
+        kept_bytes(city).into_iter().filter(|bytes| !before.contains(bytes)).collect();
+    assert!(planted.len() >= 4, "{}", planted.len());
+    let sqlite = city.database.url.starts_with("sqlite");
+    if sqlite {
+        let there = files(city);
+        assert!(planted.iter().all(|bytes| contains(&there, bytes)), "nothing to look for");
+    }
+    erase();
+    if !sqlite {
+        // Counted by another process, a moment later.
+        let mut freed = 0;
+        for _ in 0..100 {
+            freed = vacuums(city, "personal").min(vacuums(city, "personal_keys"));
+            if freed > 0 {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        assert!(freed > 0, "what was deleted was not freed");
+        return;
+    }
+    let there = files(city);
+    let left = planted.iter().filter(|bytes| contains(&there, bytes)).count();
+    assert_eq!(left, 0, "of {} things {left} are still on disk", planted.len());
+    for plain in [NAME, PHONE, HOME] {
+        assert!(!contains(&there, plain.as_bytes()), "{plain}");
+    }
+    assert!(!city.store.has_remains());
+}
+
+fn nothing_of_the_erased_stays_on_disk(city: &City) {
+    let before = kept_bytes(city);
+    planted(city);
+    for _ in 0..20 {
+        reported(city);
+    }
+    // Somebody reads all the while.
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let done = &stop;
+        for _ in 0..2 {
+            scope.spawn(move || {
+                for _ in 0..2000 {
+                    if done.load(std::sync::atomic::Ordering::Relaxed) {
+                        return;
+                    }
+                    city.by("worker").get("/api/v1/reports?limit=20").done();
+                }
+            });
+        }
+        leaves_nothing(city, &before, || {
+            let why = json!({ "reason": "本人申请注销账号" });
+            city.by("resident").post("/api/v1/me/erasure", &why).done();
+        });
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+fn a_household_that_is_erased_leaves_nothing_on_disk(city: &City) {
+    let before = kept_bytes(city);
+    let id = crate::household::registered(city);
+    leaves_nothing(city, &before, || {
+        let path = format!("/api/v1/households/{id}/erasure");
+        city.by("worker").post(&path, &json!({ "reason": "户主申请删除" })).done();
+    });
 }

@@ -113,6 +113,8 @@ mod totp;
 #[cfg(test)]
 mod track;
 #[cfg(test)]
+mod verify;
+#[cfg(test)]
 mod visit;
 #[cfg(test)]
 mod webhook;

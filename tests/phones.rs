@@ -9,7 +9,7 @@ use std::{io::Write as _, ops::Range};
 use chrono::{DateTime, Duration, Utc};
 use domain::{
     id::{PatrolId, TenantId},
-    track::{Fix, codec},
+    track::Fix,
 };
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
@@ -100,13 +100,9 @@ fn what_phones_meant_is_what_the_server_has(city: &City) {
 
 /// What is stored of a walk is what was walked, to the last digit, and nothing else.
 fn is_kept(city: &City, number: u64, walk: &Walk, phone: &Phone<'_>) {
-    let (tenant, patrol, store) = (tenant(city), PatrolId(walk.patrol), city.store.clone());
-    let found = actix_web::rt::System::new().block_on(async move {
-        store.read(move |db| persistence::track::batches(db, tenant, patrol, None)).await
-    });
-    let batches = found.unwrap();
-    let mut stored: Vec<Fix> =
-        batches.iter().flat_map(|batch| codec::decode(&batch.blob).unwrap()).collect();
+    let (tenant, patrol) = (tenant(city), PatrolId(walk.patrol));
+    let found = api::patrol::stored_fixes(&city.app, tenant, patrol);
+    let mut stored: Vec<Fix> = actix_web::rt::System::new().block_on(found).unwrap();
     stored.sort_unstable_by_key(|fix| fix.seq);
     assert_eq!(stored, walk.fixes().collect::<Vec<_>>(), "run {number}, {}", phone.carrier.account);
 }

@@ -4,7 +4,8 @@ use std::io::Write as _;
 
 use actix_web::rt::System;
 use chrono::Duration;
-use domain::Instant;
+use domain::{Instant, track::codec};
+use persistence::probe;
 use serde_json::{Value, json};
 
 use crate::{
@@ -24,6 +25,8 @@ on_both! {
     a_look_is_offered_to_the_nearest_on_duty,
     coverage_is_told_by_places_and_time,
     points_go_when_their_time_is_over,
+    points_and_positions_are_sealed_by_the_walkers_key,
+    points_from_before_they_were_sealed_are_sealed_later,
 }
 
 pub(crate) fn consent(city: &City, given: bool) {
@@ -422,4 +425,77 @@ fn points_go_when_their_time_is_over(city: &City) {
     let tracks = report["items"].as_array().unwrap().iter();
     let tracks = tracks.filter(|item| item["class"] == "tracks").map(|item| &item["removed"]);
     assert_eq!(tracks.collect::<Vec<_>>(), [&json!(1)]);
+}
+
+/// The stored bytes of all batches, as they stand in the database.
+fn blobs(city: &City) -> Vec<Vec<u8>> {
+    let sqlite = city.database.url.starts_with("sqlite");
+    let hex = if sqlite { "hex(blob)" } else { "encode(blob, 'hex')" };
+    let sql = format!("select {hex} as line from track_batches");
+    let byte = |line: &str, at: usize| u8::from_str_radix(&line[at..at + 2], 16).unwrap();
+    let lines = probe::lines(&city.database.url, &sql).unwrap();
+    lines.iter().map(|line| (0..line.len()).step_by(2).map(|at| byte(line, at)).collect()).collect()
+}
+
+fn tenant(city: &City) -> domain::id::TenantId {
+    let worlds = city.app.worlds.all();
+    worlds.iter().find(|world| world.tenant.code == "9901").unwrap().tenant.id
+}
+
+fn track_of(city: &City, id: &str) -> usize {
+    let track = city.by("grid_leader").get(&format!("/api/v1/patrols/{id}/track")).done();
+    track["features"].as_array().unwrap().len()
+}
+
+fn points_and_positions_are_sealed_by_the_walkers_key(city: &City) {
+    let (id, began) = on_the_way(city);
+    assert_eq!(counts(send(city, &id, &points(0..60, began))), (60, 0, 0));
+    assert!(blobs(city).iter().all(|blob| codec::decode(blob).is_none()), "readable points");
+    assert!(track_of(city, &id) > 0);
+    assert_eq!(counts(send(city, &id, &points(0..60, began))), (0, 60, 0), "known again");
+    // A batch does not open in the place of another.
+    let backup = "create table backup as select * from track_batches;";
+    probe::execute(&city.database.url, backup).unwrap();
+    // The walker leaves office and is erased; a backup of the tracks is put back.
+    city.by("worker").post(&format!("/api/v1/patrols/{id}/finish"), &json!({})).done();
+    let worker = city.by("worker").id();
+    let person = city.by("admin").get(&format!("/api/v1/people/{worker}")).done();
+    for grant in person["grants"].as_array().unwrap() {
+        let role = json!({ "role": grant["role"], "area_id": grant["area"]["id"] });
+        city.by("admin").post(&format!("/api/v1/people/{worker}/revoke"), &role).done();
+    }
+    let why = json!({ "reason": "离职后本人申请" });
+    city.by("admin").post(&format!("/api/v1/people/{worker}/erasure"), &why).done();
+    assert!(blobs(city).is_empty());
+    let restored = "insert into track_batches select * from backup;";
+    probe::execute(&city.database.url, restored).unwrap();
+    assert!(!blobs(city).is_empty());
+    assert_eq!(track_of(city, &id), 0, "what was restored tells nothing");
+    let tenant = tenant(city);
+    let patrol = domain::id::PatrolId(id.parse().unwrap());
+    let found = api::patrol::stored_fixes(&city.app, tenant, patrol);
+    assert_eq!(System::new().block_on(found).unwrap(), Vec::new());
+}
+
+fn points_from_before_they_were_sealed_are_sealed_later(city: &City) {
+    let (id, began) = on_the_way(city);
+    send(city, &id, &points(0..60, began)).done();
+    let shown = track_of(city, &id);
+    let tenant = tenant(city);
+    let patrol = domain::id::PatrolId(id.parse().unwrap());
+    let fixes = System::new().block_on(api::patrol::stored_fixes(&city.app, tenant, patrol));
+    let fixes = fixes.unwrap();
+    let plain: String = codec::encode(&fixes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sqlite = city.database.url.starts_with("sqlite");
+    let blob = if sqlite { format!("x'{plain}'") } else { format!("decode('{plain}', 'hex')") };
+    let before = format!("update track_batches set blob = {blob}, person_id = null");
+    probe::execute(&city.database.url, &before).unwrap();
+    assert_eq!(track_of(city, &id), shown, "they are read as they stand");
+    let seal = || {
+        let sealing = api::patrol::sealed::seal_open(&city.app, tenant, 100);
+        System::new().block_on(sealing).unwrap()
+    };
+    assert_eq!((seal(), seal()), (1, 0));
+    assert!(blobs(city).iter().all(|blob| codec::decode(blob).is_none()));
+    assert_eq!(track_of(city, &id), shown);
 }

@@ -39,6 +39,7 @@ Examples:
   gridwhistle import holidays 2027.json --tenant 320106 --dry-run
   gridwhistle keys rotate               sign with a new key from now on
   gridwhistle verify                    is every 案卷 exactly as it was written?
+  gridwhistle verify --checkpoint a.txt take a signed checkpoint, to be kept elsewhere
 
 Environment:
   Every setting of `serve` is also a variable: GRIDWHISTLE_DATABASE_URL, GRIDWHISTLE_LISTEN,
@@ -104,9 +105,14 @@ pub enum Command {
     /// Manage the keys that people's data is encrypted under
     #[command(subcommand)]
     Vault(Vault),
-    /// Verify that the journal is complete and unaltered
+    /// Verify that the records are complete and unaltered
     ///
-    /// Every entry of every chain is hashed again. Exit code 3 when one does not match.
+    /// Every entry of every chain is hashed again, and everything that follows from them compared:
+    /// states, lists, deadlines, the feed, the audit log, disclosures and consents. Exit code 3
+    /// when something does not match.
+    ///
+    /// Whoever can write to the database can make all of it fit together again. A checkpoint that
+    /// is kept elsewhere shows that too: take one now and then, and verify against it.
     Verify(Verify),
     /// Ask a running server whether it is well; for containers and load balancers
     Health(Health),
@@ -337,9 +343,15 @@ pub struct Verify {
     /// Only this tenant, by its code
     #[arg(long, value_name = "CODE")]
     pub tenant: Option<String>,
+    /// Write a signed checkpoint to this new file, when nothing is wrong; keep it elsewhere
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// Compare with a checkpoint that was kept elsewhere; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub against: Vec<PathBuf>,
     /// Where the database is.
     #[command(flatten)]
-    pub source: Source,
+    pub source: VaultSource,
 }
 
 /// `health`.
@@ -377,7 +389,7 @@ mod tests {
             parse(&format!("gridwhistle {line}")).unwrap();
             count += 1;
         }
-        assert_eq!(count, 9);
+        assert_eq!(count, 10);
     }
 
     #[test]

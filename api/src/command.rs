@@ -1,6 +1,7 @@
 //! What each command of the command line does.
 
 mod import;
+mod verifying;
 
 use std::{
     fs, io,
@@ -20,7 +21,7 @@ use persistence::{
 use crate::{
     cli::{
         Admin, Cli, Command, Demo, Health, Keys, NewAdmin, NewTenant, RootKind, Rotate, Serve,
-        Source, Tenant, Vault as VaultKeys, VaultSource, Verify,
+        Source, Tenant, Vault as VaultKeys, VaultSource,
     },
     clock::Clock,
     config::{DatabaseUrl, Partial, SecondFactor, Settings},
@@ -32,7 +33,6 @@ use crate::{
     state::{App, sealing},
     telemetry,
     vault::{Vault, rotate},
-    verify,
 };
 
 /// How a command ended: done, or what a caller should know by the exit code.
@@ -68,7 +68,7 @@ pub async fn run(cli: Cli) -> Done {
         Command::Keys(Keys::Rotate(rotate)) => rotate_keys(rotate).await,
         Command::Keys(Keys::List(source)) => list_keys(&source).await,
         Command::Vault(vault) => run_vault(vault).await,
-        Command::Verify(verify) => run_verify(verify).await,
+        Command::Verify(verify) => verifying::run(verify).await,
         Command::Health(health) => run_health(health).await,
     }
 }
@@ -227,20 +227,6 @@ async fn root_code(store: &Store, tenant: &persistence::tenant::Tenant) -> Resul
     tree.root().map(|area| area.code.clone()).ok_or_else(|| {
         Failed(format!("the tenant {} has no areas; import them first", tenant.code))
     })
-}
-
-async fn run_verify(verify: Verify) -> Done {
-    let store = open(&verify.source)?;
-    let findings = verify::all(&store, verify.tenant.as_deref()).await?;
-    print(&format!("{} chains, {} entries", findings.chains, findings.entries));
-    for broken in &findings.broken {
-        print(broken);
-    }
-    if findings.broken.is_empty() {
-        print("every record is as it was written");
-        return Ok(Ended::Well);
-    }
-    Ok(Ended::Badly)
 }
 
 async fn run_vault(command: VaultKeys) -> Done {

@@ -7,6 +7,7 @@ use domain::{
     Instant,
     audit::Act,
     change::Request,
+    evidence::Written,
     privacy::{Basis, DataClass, Privacy},
     refusal::Refusal,
     text::Code as Word,
@@ -207,7 +208,10 @@ async fn answer_consent(
         digest: asked.digest,
     };
     let act = if given { Act::Consent } else { Act::Withdraw };
-    let detail = serde_json::json!({ "purpose": new.purpose, "version": new.version });
+    let Written { record, digest } = new.written(tenant);
+    let detail = serde_json::json!({
+        "purpose": new.purpose, "version": new.version, "record": record, "digest": digest.hex(),
+    });
     let note = Noting::of(&app, &caller, &request).note(act, Some(caller.person.0), &detail);
     let stored = app
         .store

@@ -8,6 +8,7 @@ use domain::{
     actor::Permission,
     audit::Act,
     change::Request,
+    evidence::Written,
     flow::Context,
     id::{HouseholdId, PersonId, ReportId},
     person::Person,
@@ -290,6 +291,11 @@ impl Asking {
             at: app.clock.now(),
             digest: asked.digest,
         };
+        let Written { record, digest } = new.written(tenant);
+        let detail = serde_json::json!({
+            "fields": names, "purpose": new.purpose.name(), "record": record,
+            "digest": digest.hex(),
+        });
         let note = noting.note(Act::Disclose, Some(target), &detail);
         let (record, _) = app
             .store

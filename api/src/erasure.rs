@@ -178,10 +178,12 @@ async fn erase(
         })
         .await?;
     forget(app, caller, id);
+    app.store.scrub().await;
     Ok(HttpResponse::Ok().json(ErasedView { person_id: id.0, erased_at, reports, files }))
 }
 
 fn forget(app: &App, caller: &Caller, person: PersonId) {
     app.actors.forget_person(person);
     app.names.forget(caller.tenant, person);
+    app.walkers.keys.forget(caller.tenant, person);
 }

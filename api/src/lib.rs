@@ -15,6 +15,7 @@ pub mod burden;
 pub mod campaign;
 pub mod case;
 pub mod channel;
+pub mod checkpoint;
 pub mod cli;
 pub mod client;
 pub mod clock;

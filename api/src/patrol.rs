@@ -6,6 +6,7 @@ pub mod nearest;
 pub mod plan;
 pub mod points;
 pub mod read;
+pub mod sealed;
 pub mod view;
 
 use std::sync::Arc;
@@ -53,6 +54,7 @@ use crate::{
     view::{self as views, tag, tagged},
 };
 pub use points::Walkers;
+pub use sealed::stored_fixes;
 
 /// Registers the operations of this file and those below it.
 pub fn routes(config: &mut ServiceConfig<'_>) {

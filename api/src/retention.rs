@@ -10,6 +10,7 @@ use chrono::{DateTime, Duration, Utc};
 use domain::{
     actor::Permission,
     audit::{Act, Note, Verdict},
+    evidence::Tallies,
     privacy::DataClass,
     refusal::Refusal,
 };
@@ -22,7 +23,7 @@ use utoipa::ToSchema;
 
 use crate::{
     register::ServiceConfig,
-    {auth::Caller, media, problem::Reply, state::App, view, world::World},
+    {auth::Caller, media, patrol, problem::Reply, state::App, view, world::World},
 };
 
 /// Registers the operations of this file.
@@ -67,6 +68,9 @@ pub async fn pass(app: &App) -> Result<i64, StoreError> {
     for world in app.worlds.all() {
         sum += remove_expired(app, &world).await?;
     }
+    if sum > 0 || app.store.has_remains() {
+        app.store.scrub().await;
+    }
     Ok(sum)
 }
 
@@ -76,6 +80,13 @@ async fn remove_expired(app: &App, world: &World) -> Result<i64, StoreError> {
     let (tenant, now) = (world.tenant.id, app.clock.now());
     let runs = app.store.read(move |db| privacy::runs(db, tenant)).await?;
     let mut sum = 0;
+    for _ in 0..PAGES {
+        let page = patrol::sealed::seal_open(app, tenant, PAGE).await?;
+        sum += page;
+        if page < PAGE {
+            break;
+        }
+    }
     for class in DataClass::ALL.iter().copied() {
         let last = runs.iter().find(|run| run.class == class);
         if last.is_some_and(|run| now < run.at + often()) {
@@ -123,7 +134,9 @@ async fn remove_class(
     app.store
         .run(move |db| {
             privacy::ran(db, tenant, &run)?;
-            if run.removed > 0 {
+            // Of these every removal says by itself what is left.
+            let said = class == DataClass::Audit || Tallies::CLASSES.contains(&class);
+            if run.removed > 0 && !said {
                 audit::append(db, tenant, note(&run, now))?;
             }
             Ok(())

@@ -137,7 +137,52 @@ fn broken(problem: &Problem) -> StoreError {
 pub fn fresh(seal: &Seal, now: Instant, from: Instant) -> Result<StoredKey, StoreError> {
     let seed = random::<32>().map_err(|error| broken(&Problem::from(error)))?;
     let secret = seal.seal(SEALED_FOR, &seed).map_err(|problem| broken(&problem))?;
-    Ok(StoredKey { id: new_id(), secret, created_at: now, activated_at: from, retired_at: None })
+    let id = new_id();
+    let public = Some(sealed_public(seal, id, halves(&seed).2)?);
+    Ok(StoredKey { id, secret, created_at: now, activated_at: from, retired_at: None, public })
+}
+
+/// What a public half is sealed for: which key's it is.
+fn public_of(id: Uuid) -> String {
+    format!("public half of {id}")
+}
+
+fn sealed_public(seal: &Seal, id: Uuid, public: [u8; 32]) -> Result<Vec<u8>, StoreError> {
+    seal.seal(&public_of(id), &public).map_err(|problem| broken(&problem))
+}
+
+/// Keeps the public halves of keys that were made before these were kept: what such a key signed
+/// for years, as a checkpoint is, is checked with it when the secret is long wiped.
+pub async fn keep_public(store: &Store, seal: &Seal) -> Result<(), StoreError> {
+    let keys = store.read(|db| key::all(db, Purpose::Sign)).await?;
+    for key in keys.into_iter().filter(|key| key.public.is_none() && !key.secret.is_empty()) {
+        let seed = seal.open(SEALED_FOR, &key.secret).and_then(|seed| seed.try_into().ok());
+        let Some(seed): Option<[u8; 32]> = seed else { continue };
+        let public = sealed_public(seal, key.id, halves(&seed).2)?;
+        store.run(move |db| key::put_public(db, key.id, &public)).await?;
+    }
+    Ok(())
+}
+
+/// The public half of a key that signs or signed here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PublicKey {
+    /// Which key's.
+    pub id: Uuid,
+    /// Its 32 bytes.
+    pub bytes: [u8; 32],
+    /// From when on nothing it signed is accepted.
+    pub until: Option<Instant>,
+}
+
+/// The public halves of all keys that ever signed here, as far as they are kept.
+pub async fn public_keys(store: &Store, seal: &Seal) -> Result<Vec<PublicKey>, StoreError> {
+    let keys = store.read(|db| key::all(db, Purpose::Sign)).await?;
+    let public = |key: StoredKey| {
+        let bytes = seal.open(&public_of(key.id), &key.public?)?.try_into().ok()?;
+        Some(PublicKey { id: key.id, bytes, until: key.retired_at })
+    };
+    Ok(keys.into_iter().filter_map(public).collect())
 }
 
 /// Makes a new key and lets the old ones go: when their last token is over, or at once.

@@ -12,7 +12,7 @@ use actix_web::{
 use utoipa::{OpenApi, openapi::OpenApi as Described};
 
 use crate::{
-    area, audit, auth, burden, campaign, case, client, clocks, clockwork, connection, consent,
+    area, audit, auth, burden, campaign, case, checkpoint, client, clocks, clockwork, connection, consent,
     contact, content_review, delivering, delivery, disclosure,
     docs::Docs,
     erasure, event, export, factor, form, health, household, me, media, oauth, oidc, openapi,
@@ -65,6 +65,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(erasure::routes)
             .configure(export::routes)
             .configure(audit::routes)
+            .configure(checkpoint::routes)
             .configure(retention::routes)
             .configure(patrol::routes)
             .configure(household::routes)

@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use crate::{
     auth::Restriction,
+    checkpoint::Checkpoints,
     client::Presented,
     clock::Clock,
     clockwork::Pulse,
@@ -107,6 +108,8 @@ pub struct App {
     pub depot: Depot,
     /// Content reviews that wait to be asked about.
     pub checks: Checks,
+    /// How far the feeds were read for checkpoints.
+    pub checkpoints: Checkpoints,
     /// Looks at photos, a few at once.
     pub darkroom: Darkroom,
     /// How this server was started.
@@ -161,6 +164,7 @@ impl App {
             closing: watch::Sender::new(false),
             depot,
             checks: Checks::default(),
+            checkpoints: Checkpoints::default(),
             darkroom: Darkroom::new()
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?,
             settings,
@@ -330,7 +334,14 @@ pub async fn sealing(
     let secret = vault.wrap_own(&cipher::Secret::generate()?)?;
     // It has one identity, so that of two that start together one makes it and both take it.
     let id = Uuid::from_u128(1);
-    let fresh = StoredKey { id, secret, created_at: now, activated_at: now, retired_at: None };
+    let fresh = StoredKey {
+        id,
+        secret,
+        created_at: now,
+        activated_at: now,
+        retired_at: None,
+        public: None,
+    };
     let keys = match store.run(move |db| key::ensure(db, Purpose::Seal, &fresh)).await {
         Err(StoreError::Exists(_)) => store.read(|db| key::all(db, Purpose::Seal)).await?,
         made => made?,
@@ -350,6 +361,7 @@ async fn keys(
     store.run(move |db| key::ensure(db, Purpose::Sign, &fresh)).await?;
     let keys = Keys::new(Ring::default(), settings.public_url.as_deref().unwrap_or(ISSUER));
     keys.ring().refresh(store, seal).await?;
+    ring::keep_public(store, seal).await?;
     Ok(keys)
 }
 

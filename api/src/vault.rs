@@ -8,6 +8,7 @@
 pub mod cipher;
 pub mod keyring;
 pub mod rotate;
+pub mod walks;
 
 use std::{
     collections::{BTreeMap, HashMap},

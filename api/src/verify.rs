@@ -1,12 +1,21 @@
-//! Checking what is kept: every chain of the journal, and every stored state against the replay
-//! of its events.
+//! Checking what is kept: every chain of the journal, everything that follows from it, the feed
+//! without holes, the audit log, and what it says was written and removed; and all of it against
+//! checkpoints that were kept elsewhere.
+//!
+//! Everything is read at one moment, a page at a time, each row once.
+
+mod evidence;
+mod feed;
 
 use std::collections::HashMap;
 
 use domain::{
+    Instant,
     area::change::Event,
     campaign::Campaign,
     case::Case,
+    change::again,
+    checkpoint::{AuditMark, Checkpoint},
     content_review::Review,
     flow::Flow,
     form::Form,
@@ -22,12 +31,12 @@ use domain::{
     visit::Visit,
 };
 use persistence::{
-    Db, Store, StoreError, area, audit, journal, tenant,
+    Db, Store, StoreError, area, journal,
+    projection::{Place, Projected, Projection},
+    tenant,
     vault::{self, KeyOwner},
 };
 use uuid::Uuid;
-
-use crate::engine::Kept;
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,41 +45,165 @@ pub struct Findings {
     pub chains: usize,
     /// Entries that were checked.
     pub entries: usize,
-    /// What is wrong, in words.
+    /// What is wrong, in words; the first thousand.
     pub broken: Vec<String>,
+    /// How much more is.
+    pub more: usize,
+    /// Where the records of each tenant end.
+    pub heads: Vec<Head>,
 }
 
-/// Checks every tenant, or the one with this code, a page of flows at a time.
+/// Where the records of a tenant end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its code.
+    pub code: String,
+    /// The last position of the feed.
+    pub position: i64,
+    /// How many entries it has.
+    pub entries: i64,
+    /// The digest over them.
+    pub digest: Hash,
+    /// The end of the audit log.
+    pub audit: AuditMark,
+}
+
+impl Head {
+    /// A checkpoint of it.
+    pub fn checkpoint(&self, at: Instant) -> Checkpoint {
+        let Self { tenant, position, entries, digest, audit, .. } = self.clone();
+        Checkpoint { tenant, at, position, entries, digest, audit }
+    }
+}
+
+impl Findings {
+    const MOST: usize = 1000;
+
+    fn broke(&mut self, why: String) {
+        if self.broken.len() < Self::MOST {
+            self.broken.push(why);
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+/// Checks every tenant, or the one with this code.
 pub async fn all(store: &Store, only: Option<&str>) -> Result<Findings, StoreError> {
-    const PAGE: i64 = 200;
+    against(store, only, &[]).await
+}
+
+/// The same, and whether the records are still those that checkpoints saw.
+pub async fn against(
+    store: &Store,
+    only: Option<&str>,
+    seen: &[Checkpoint],
+) -> Result<Findings, StoreError> {
     let mut findings = Findings::default();
-    for tenant in store.read(tenant::all).await? {
-        if only.is_some_and(|code| code != tenant.code) {
-            continue;
-        }
-        let mut after = None;
-        loop {
-            let id = tenant.id;
-            let (flows, found) = store
-                .read(move |db| {
-                    let flows = journal::flows(db, id, after, PAGE)?;
-                    let mut found = Findings::default();
-                    for (flow, kind) in &flows {
-                        one(db, id, *flow, *kind, &mut found)?;
-                    }
-                    Ok((flows, found))
-                })
-                .await?;
-            findings.chains += found.chains;
-            findings.entries += found.entries;
-            findings.broken.extend(found.broken);
-            let Some(last) = flows.last() else { break };
-            after = Some(*last);
-        }
-        look_up_key(store, &tenant, &mut findings).await?;
-        audit_log(store, tenant.id, &mut findings).await?;
+    let tenants = store.read(tenant::all).await?;
+    for one in seen.iter().filter(|one| tenants.iter().all(|tenant| tenant.id != one.tenant)) {
+        findings.broke(format!("tenant {}: the checkpoint saw it, and it is missing", one.tenant));
+    }
+    for tenant in tenants.into_iter().filter(|one| only.is_none_or(|code| code == one.code)) {
+        let of_tenant = |one: &&Checkpoint| one.tenant == tenant.id;
+        let seen: Vec<Checkpoint> = seen.iter().filter(of_tenant).cloned().collect();
+        let (id, code) = (tenant.id, tenant.code);
+        let work = move |db: &mut Db| {
+            let mut found = Findings::default();
+            match self::tenant(db, (id, &code), &seen, &mut found) {
+                // What cannot even be read is broken too, and hides no other tenant.
+                Err(StoreError::Inconsistent(why)) => found.broke(format!("tenant {code}: {why}")),
+                checked => checked?,
+            }
+            Ok(found)
+        };
+        let found = store.snapshot(work).await?;
+        findings.chains += found.chains;
+        findings.entries += found.entries;
+        findings.more += found.more;
+        findings.heads.extend(found.heads);
+        found.broken.into_iter().for_each(|why| findings.broke(why));
     }
     Ok(findings)
+}
+
+fn tenant(
+    db: &mut Db,
+    (id, code): (TenantId, &str),
+    seen: &[Checkpoint],
+    found: &mut Findings,
+) -> Result<(), StoreError> {
+    flows(db, id, found)?;
+    look_up_key(db, (id, code), found)?;
+    let feed = feed::check(db, id, seen, found)?;
+    let audit = evidence::check(db, id, seen, found)?;
+    let feed::End { position, entries, digest } = feed;
+    let code = code.to_owned();
+    found.heads.push(Head { tenant: id, code, position, entries, digest, audit });
+    Ok(())
+}
+
+/// Checks that the key which people are looked up with is there.
+fn look_up_key(
+    db: &mut Db,
+    (id, code): (TenantId, &str),
+    found: &mut Findings,
+) -> Result<(), StoreError> {
+    let key = vault::key_of(db, id, KeyOwner::LookUp)?;
+    if key.is_some_and(|key| key.wrapped.is_none() || key.destroyed_at.is_some()) {
+        found.broke(format!("keys {code}: the key that people are looked up with is gone"));
+    }
+    Ok(())
+}
+
+/// Checks every journal of a tenant, and every row that follows from one.
+fn flows(db: &mut Db, tenant: TenantId, found: &mut Findings) -> Result<(), StoreError> {
+    const PAGE: i64 = 200;
+    /// So many bytes of events are taken apart before rows are compared: memory stays small.
+    const WEIGHT: usize = 8 << 20;
+    let (mut projection, mut after, mut readable) = (Projection::default(), None, true);
+    loop {
+        let flows = journal::flows(db, tenant, after, PAGE)?;
+        let mut weight = 0;
+        for (flow, kind) in &flows {
+            let checked = one(db, tenant, *flow, *kind, &mut projection)?;
+            found.chains += 1;
+            found.entries += checked.entries;
+            weight += checked.weight;
+            if let Some(wrong) = checked.wrong {
+                readable = false;
+                found.broke(format!("{} {flow}: {}", kind.name(), wrong.in_words()));
+            }
+            if weight > WEIGHT {
+                weight = 0;
+                compare(db, &mut projection, found)?;
+            }
+        }
+        compare(db, &mut projection, found)?;
+        let Some(last) = flows.last() else { break };
+        after = Some(*last);
+    }
+    for (area, column) in area::columns_differ(db, tenant)? {
+        found.broke(format!("area {area}: {column} is not what its record says"));
+    }
+    // Rows of a journal that cannot be read are not known, and would all be too many.
+    if readable {
+        projection.beyond(db, tenant)?.into_iter().for_each(|why| found.broke(why));
+    }
+    Ok(())
+}
+
+fn compare(
+    db: &mut Db,
+    projection: &mut Projection,
+    found: &mut Findings,
+) -> Result<(), StoreError> {
+    for odd in projection.compare(db)? {
+        found.broke(format!("{} {}: {}", odd.kind, odd.flow, odd.why));
+    }
+    Ok(())
 }
 
 /// What is wrong with one chain.
@@ -80,6 +213,15 @@ pub enum Wrong {
     Chain(chain::Break),
     /// It is whole, and the state is not what it says.
     State(String),
+}
+
+impl Wrong {
+    fn in_words(self) -> String {
+        match self {
+            Self::Chain(broken) => in_words(broken),
+            Self::State(why) => why,
+        }
+    }
 }
 
 /// What the check of one flow found.
@@ -95,40 +237,79 @@ pub struct Checked {
     pub head: Hash,
     /// The first thing that is wrong.
     pub wrong: Option<Wrong>,
+    /// The bytes of its events.
+    weight: usize,
 }
 
-/// Checks one flow: its chain, and its state against the replay of its events.
-pub fn flow<F: Kept + PartialEq>(
+/// Checks one flow by itself: its chain, and the rows that follow from it.
+pub fn flow<F: Projected>(
     db: &mut Db,
     tenant: TenantId,
     flow: Uuid,
 ) -> Result<Checked, StoreError> {
-    let checked = links(db, tenant, flow, <F as Flow>::KIND)?;
+    let mut projection = Projection::default();
+    let checked = replayed::<F>(db, tenant, flow, &mut projection)?;
     if checked.wrong.is_some() {
         return Ok(checked);
     }
-    let wrong = differs::<F>(db, tenant, flow)?.map(Wrong::State);
-    Ok(Checked { wrong, ..checked })
+    let odd = projection.compare(db)?.into_iter().next();
+    Ok(Checked { wrong: odd.map(|odd| Wrong::State(odd.why)), ..checked })
+}
+
+/// Checks the chain of a flow, and takes what follows from it.
+fn replayed<F: Projected>(
+    db: &mut Db,
+    tenant: TenantId,
+    flow: Uuid,
+    into: &mut Projection,
+) -> Result<Checked, StoreError> {
+    let (checked, entries) = links(db, tenant, flow, <F as Flow>::KIND)?;
+    if checked.wrong.is_some() {
+        return Ok(checked);
+    }
+    let (count, mut state, mut owed) = (entries.len(), None::<F>, Vec::new());
+    for (index, entry) in entries.into_iter().enumerate() {
+        let at = Place { first: index == 0, last: index + 1 == count };
+        let seq = entry.seq;
+        let Some(change) = again::<F>(state.take(), &owed, entry) else {
+            let why = format!("the events of entry {seq} contradict those before");
+            return Ok(Checked { wrong: Some(Wrong::State(why)), ..checked });
+        };
+        F::project(&change, at, into)?;
+        owed = change.state.obligations();
+        state = Some(change.state);
+    }
+    Ok(checked)
 }
 
 /// Checks the areas of a tenant: their chain, and what is kept against what it says.
 fn areas(db: &mut Db, tenant: TenantId, flow: Uuid) -> Result<Checked, StoreError> {
-    let checked = links(db, tenant, flow, FlowKind::Areas)?;
+    let (checked, entries) = links(db, tenant, flow, FlowKind::Areas)?;
     if checked.wrong.is_some() {
         return Ok(checked);
     }
-    let entries = journal::chain(db, tenant, (FlowKind::Areas, flow), None)?;
     let wrong = areas_differ(db, tenant, &entries)?.map(Wrong::State);
     Ok(Checked { wrong, ..checked })
 }
 
-fn links(db: &mut Db, tenant: TenantId, flow: Uuid, kind: FlowKind) -> Result<Checked, StoreError> {
-    let entries = journal::chain(db, tenant, (kind, flow), None)?;
+/// The entries of a flow, and whether each follows from the one before.
+fn links(
+    db: &mut Db,
+    tenant: TenantId,
+    flow: Uuid,
+    kind: FlowKind,
+) -> Result<(Checked, Vec<Entry>), StoreError> {
+    let (entries, unread) = match journal::chain(db, tenant, (kind, flow), None) {
+        Ok(entries) => (entries, None),
+        Err(StoreError::Inconsistent(why)) => (Vec::new(), Some(Wrong::State(why))),
+        Err(error) => return Err(error),
+    };
     let (head, wrong) = match chain::verify(&entries) {
-        Ok(head) => (head, None),
+        Ok(head) => (head, unread),
         Err(broken) => (Hash::default(), Some(Wrong::Chain(broken))),
     };
-    Ok(Checked { kind, flow, entries: entries.len(), head, wrong })
+    let weight = entries.iter().map(|entry| entry.events.len()).sum();
+    Ok((Checked { kind, flow, entries: entries.len(), head, wrong, weight }, entries))
 }
 
 fn one(
@@ -136,81 +317,23 @@ fn one(
     tenant: TenantId,
     flow: Uuid,
     kind: FlowKind,
-    found: &mut Findings,
-) -> Result<(), StoreError> {
-    let checked = match kind {
-        FlowKind::Case => self::flow::<Case>(db, tenant, flow)?,
-        FlowKind::Report => self::flow::<Report>(db, tenant, flow)?,
-        FlowKind::Person => self::flow::<Person>(db, tenant, flow)?,
-        FlowKind::Policy => self::flow::<Policy>(db, tenant, flow)?,
-        FlowKind::Areas => self::areas(db, tenant, flow)?,
-        FlowKind::Patrol => self::flow::<Patrol>(db, tenant, flow)?,
-        FlowKind::PatrolPlan => self::flow::<PatrolPlan>(db, tenant, flow)?,
-        FlowKind::Household => self::flow::<Household>(db, tenant, flow)?,
-        FlowKind::Visit => self::flow::<Visit>(db, tenant, flow)?,
-        FlowKind::Campaign => self::flow::<Campaign>(db, tenant, flow)?,
-        FlowKind::Form => self::flow::<Form>(db, tenant, flow)?,
-        FlowKind::Media => self::flow::<Media>(db, tenant, flow)?,
-        FlowKind::ContentReview => self::flow::<Review>(db, tenant, flow)?,
-    };
-    found.chains += 1;
-    found.entries += checked.entries;
-    let why = checked.wrong.map(|wrong| match wrong {
-        Wrong::Chain(broken) => in_words(broken),
-        Wrong::State(why) => why,
-    });
-    found.broken.extend(why.map(|why| format!("{} {flow}: {why}", kind.name())));
-    Ok(())
-}
-
-/// Checks that the key which people are looked up with is there.
-async fn look_up_key(
-    store: &Store,
-    tenant: &tenant::Tenant,
-    found: &mut Findings,
-) -> Result<(), StoreError> {
-    let id = tenant.id;
-    let key = store.read(move |db| vault::key_of(db, id, KeyOwner::LookUp)).await?;
-    if key.is_some_and(|key| key.wrapped.is_none() || key.destroyed_at.is_some()) {
-        let code = &tenant.code;
-        found.broken.push(format!("keys {code}: the key that people are looked up with is gone"));
+    into: &mut Projection,
+) -> Result<Checked, StoreError> {
+    match kind {
+        FlowKind::Case => replayed::<Case>(db, tenant, flow, into),
+        FlowKind::Report => replayed::<Report>(db, tenant, flow, into),
+        FlowKind::Person => replayed::<Person>(db, tenant, flow, into),
+        FlowKind::Policy => replayed::<Policy>(db, tenant, flow, into),
+        FlowKind::Patrol => replayed::<Patrol>(db, tenant, flow, into),
+        FlowKind::PatrolPlan => replayed::<PatrolPlan>(db, tenant, flow, into),
+        FlowKind::Household => replayed::<Household>(db, tenant, flow, into),
+        FlowKind::Visit => replayed::<Visit>(db, tenant, flow, into),
+        FlowKind::Campaign => replayed::<Campaign>(db, tenant, flow, into),
+        FlowKind::Form => replayed::<Form>(db, tenant, flow, into),
+        FlowKind::Media => replayed::<Media>(db, tenant, flow, into),
+        FlowKind::ContentReview => replayed::<Review>(db, tenant, flow, into),
+        FlowKind::Areas => areas(db, tenant, flow),
     }
-    Ok(())
-}
-
-/// Checks the audit log of a tenant, a page at a time.
-async fn audit_log(
-    store: &Store,
-    tenant: TenantId,
-    found: &mut Findings,
-) -> Result<(), StoreError> {
-    const PAGE: i64 = 1000;
-    let (mut mark, end) = store.read(move |db| audit::ends(db, tenant)).await?;
-    if end.seq > 0 {
-        found.chains += 1;
-    }
-    loop {
-        let from = mark;
-        // What was added since the end was looked at is checked the next time.
-        let page = store.read(move |db| audit::after(db, tenant, from.seq, PAGE)).await?;
-        let page: Vec<_> = page.into_iter().filter(|record| record.seq <= end.seq).collect();
-        found.entries += page.len();
-        match domain::audit::verify(mark, &page) {
-            Ok(next) => mark = next,
-            Err(broken) => {
-                found.broken.push(format!("audit {tenant}: {}", in_words(broken)));
-                return Ok(());
-            }
-        }
-        if page.is_empty() {
-            break;
-        }
-    }
-    if mark != end {
-        let why = format!("the log ends at {} and ought to end at {}", mark.seq, end.seq);
-        found.broken.push(format!("audit {tenant}: {why}"));
-    }
-    Ok(())
 }
 
 /// How areas differ from what was decided about them: boundaries from their digests, and what
@@ -258,23 +381,4 @@ fn in_words(broken: chain::Break) -> String {
         chain::Break::Link { seq } => format!("entry {seq} does not follow from the one before"),
         chain::Break::Content { seq } => format!("entry {seq} was changed after it was written"),
     }
-}
-
-/// How the stored state differs from the replay of its journal.
-fn differs<F: Kept + PartialEq>(
-    db: &mut Db,
-    tenant: TenantId,
-    flow: Uuid,
-) -> Result<Option<String>, StoreError> {
-    let stored = persistence::find::<F>(db, tenant, flow)?;
-    let replayed = match journal::at::<F>(db, tenant, flow, i64::MAX) {
-        Ok(replayed) => replayed,
-        Err(StoreError::Inconsistent(why)) => return Ok(Some(why)),
-        Err(error) => return Err(error),
-    };
-    Ok(match (stored, replayed) {
-        (Some(stored), Some(replayed)) if stored == replayed => None,
-        (None, _) => Some(format!("the {} itself is missing", <F as Flow>::KIND.name())),
-        (Some(_), _) => Some("the stored state is not what its journal says".to_owned()),
-    })
 }

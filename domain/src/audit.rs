@@ -143,11 +143,12 @@ impl Record {
 }
 
 /// Where a log, or what is left of it, begins or ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Mark {
     /// The place of a record; 0 before the first.
     pub seq: i64,
     /// Its hash.
+    #[serde(with = "crate::tally::hexadecimal")]
     pub hash: Hash,
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
+    Instant,
     flow::{Context, Flow},
     id::CommandId,
     journal::{Entry, Hash},
@@ -100,7 +101,6 @@ pub fn act<F: Flow>(
         possible: Vec::new(),
     };
     let state = after.ok_or_else(wrong)?;
-    let owing = state.obligations();
     let entry = Entry {
         tenant: context.by.tenant,
         flow: F::KIND,
@@ -122,20 +122,33 @@ pub fn act<F: Flow>(
         hash: Hash::default(),
     }
     .sealed();
-    Ok(Change {
-        opened: without(&owing, &owed),
+    Ok(made(entry, state, &events, &owed))
+}
+
+/// The change that an entry of the journal once was, from the state before it and what was owed
+/// then; none when its events cannot be read or do not follow that state.
+pub fn again<F: Flow>(before: Option<F>, owed: &[Obligation], entry: Entry) -> Option<Change<F>> {
+    let events: Vec<F::Event> = serde_json::from_str(&entry.events).ok()?;
+    let after = events.iter().fold(before, F::evolve);
+    Some(made(entry, after?, &events, owed))
+}
+
+fn made<F: Flow>(entry: Entry, state: F, events: &[F::Event], owed: &[Obligation]) -> Change<F> {
+    let owing = state.obligations();
+    Change {
+        opened: without(&owing, owed),
         moved: owing
             .iter()
             .filter(|now| owed.iter().any(|before| before.same(now) && before != *now))
             .cloned()
             .collect(),
-        settled: without(&owed, &owing)
+        settled: without(owed, &owing)
             .into_iter()
-            .map(|obligation| settle::<F>(&events, obligation, &context))
+            .map(|obligation| settle::<F>(events, obligation, entry.at))
             .collect(),
         entry,
         state,
-    })
+    }
 }
 
 /// Those of `some` that are not among `others`.
@@ -143,12 +156,12 @@ fn without(some: &[Obligation], others: &[Obligation]) -> Vec<Obligation> {
     some.iter().filter(|one| !others.iter().any(|other| one.same(other))).cloned().collect()
 }
 
-fn settle<F: Flow>(events: &[F::Event], obligation: Obligation, context: &Context<'_>) -> Settled {
+fn settle<F: Flow>(events: &[F::Event], obligation: Obligation, at: Instant) -> Settled {
     let done = events.iter().any(|event| F::fulfils(event, &obligation));
-    let outcome = match (done, context.at < obligation.term.due_at) {
+    let outcome = match (done, at < obligation.term.due_at) {
         (false, _) => Outcome::Lifted,
         (true, true) => Outcome::Met,
         (true, false) => Outcome::Late,
     };
-    Settled { obligation, outcome, at: context.at }
+    Settled { obligation, outcome, at }
 }

@@ -153,6 +153,47 @@ pub fn records(db: &mut Db, tenant: TenantId) -> Result<Vec<Record>> {
         .collect()
 }
 
+/// The areas whose columns are not what their record says.
+pub fn columns_differ(db: &mut Db, tenant: TenantId) -> Result<Vec<(AreaId, &'static str)>> {
+    type Row = (Id, Option<Id>, String, String, String, String, i64, Option<Doc>);
+    let rows: Vec<Row> = areas::table
+        .filter(areas::tenant_id.eq(Id(tenant.0)))
+        .order(areas::id.asc())
+        .select((
+            areas::id,
+            areas::parent_id,
+            areas::kind,
+            areas::code,
+            areas::name,
+            areas::path,
+            areas::seq,
+            areas::state,
+        ))
+        .load(db)?;
+    let mut differ = Vec::new();
+    for (id, parent, kind, code, name, path, seq, state) in rows {
+        let Some(state) = state else { continue };
+        let record: Option<Record> = serde_json::from_str(&state.0).ok();
+        let newest = record.as_ref().and_then(|record| record.newest().map(|one| (record, one)));
+        let Some((record, newest)) = newest else {
+            differ.push((AreaId(id.0), "state"));
+            continue;
+        };
+        let same = [
+            ("id", record.id.0 == id.0),
+            ("parent_id", newest.parent.map(|parent| Id(parent.0)) == parent),
+            ("kind", record.kind.name() == kind),
+            ("code", record.code == code),
+            ("name", newest.name == name),
+            ("path", newest.path.0 == path),
+            ("seq", record.seq == seq),
+        ];
+        let unlike = same.into_iter().filter(|(_, same)| !same);
+        differ.extend(unlike.map(|(column, _)| (AreaId(id.0), column)));
+    }
+    Ok(differ)
+}
+
 /// All areas of a tenant through time.
 pub fn registry(db: &mut Db, tenant: TenantId) -> Result<Registry> {
     Ok(Registry::new(records(db, tenant)?))

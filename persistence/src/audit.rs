@@ -4,8 +4,10 @@ use diesel::prelude::*;
 use domain::{
     Instant,
     audit::{Act, Mark, Note, Record, Verdict},
+    evidence::{Rebased, Said},
     id::{PersonId, TenantId},
     journal::Hash,
+    privacy::DataClass,
 };
 use uuid::Uuid;
 
@@ -13,6 +15,7 @@ use crate::{
     connection::{Db, each},
     error::StoreError,
     schema::{audit, audit_heads},
+    tally,
     types::{At, Id},
 };
 
@@ -94,6 +97,16 @@ pub fn ends(db: &mut Db, tenant: TenantId) -> Result<(Mark, Mark)> {
         return Ok((Mark::default(), Mark::default()));
     };
     Ok((Mark { seq: base, hash: hash(&base_head)? }, Mark { seq, hash: hash(&head)? }))
+}
+
+/// Where a tenant's log began when removals did not say so yet.
+pub fn unsaid(db: &mut Db, tenant: TenantId) -> Result<i64> {
+    let unsaid = audit_heads::table
+        .find(Id(tenant.0))
+        .select(audit_heads::unsaid_seq)
+        .first(db)
+        .optional()?;
+    Ok(unsaid.unwrap_or(0))
 }
 
 #[derive(Queryable)]
@@ -210,19 +223,35 @@ pub fn after(db: &mut Db, tenant: TenantId, after: i64, limit: i64) -> Result<Ve
 }
 
 /// Removes the oldest records up to those of `cutoff`, at most `limit`; the chain then begins
-/// after the last that went. Answers how many went.
-pub fn prune(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Result<i64> {
+/// after the last that went, and its newest record says so. Answers how many went.
+pub fn prune(
+    db: &mut Db,
+    tenant: TenantId,
+    (cutoff, at): (Instant, Instant),
+    limit: i64,
+) -> Result<i64> {
     use audit_heads::dsl as h;
+    let tallies = tally::hold_all(db, tenant, at)?;
     let (base, _) = ends(db, tenant)?;
     let oldest = after(db, tenant, base.seq, limit)?;
     let gone = oldest.iter().take_while(|record| record.note.at < cutoff);
     let (count, last) = gone.fold((0_i64, None), |(count, _), record| (count + 1, Some(record)));
     let Some(last) = last else { return Ok(0) };
+    let to = Mark { seq: last.seq, hash: last.hash };
     diesel::update(audit_heads::table.find(Id(tenant.0)))
-        .set((h::base_seq.eq(last.seq), h::base_head.eq(last.hash.0.to_vec())))
+        .set((h::base_seq.eq(to.seq), h::base_head.eq(to.hash.0.to_vec())))
         .execute(db)?;
     diesel::delete(audit::table)
-        .filter(audit::tenant_id.eq(Id(tenant.0)).and(audit::seq.le(last.seq)))
+        .filter(audit::tenant_id.eq(Id(tenant.0)).and(audit::seq.le(to.seq)))
         .execute(db)?;
+    let said = Said {
+        class: Some(DataClass::Audit),
+        removed: Some(count),
+        before: Some(cutoff),
+        base: Some(Rebased { from: base, to }),
+        tallies: Some(tallies),
+        ..Said::default()
+    };
+    append(db, tenant, said.note(at))?;
     Ok(count)
 }

@@ -403,6 +403,9 @@ pub(crate) fn apply_all(db: &mut Db, commits: &[&Commit]) -> Result<()> {
 pub(crate) fn apply(db: &mut Db, commits: &[&Commit]) -> Result<Vec<Outcome>> {
     let entries = numbered(db, commits)?;
     let mut won: HashSet<EntryKey> = rows::claim(db, &sorted(&entries))?.into_iter().collect();
+    if won.len() < entries.len() {
+        feed::close_holes(db, &entries, &won)?;
+    }
     let (mut outcomes, mut winners) = (Vec::with_capacity(commits.len()), Vec::new());
     for commit in commits {
         let taken = commit.entries.iter().filter(|e| won.remove(&e.key())).count();

@@ -31,13 +31,13 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub(crate) struct CampaignRow {
     tenant_id: Id,
-    id: Id,
+    pub(crate) id: Id,
     seq: i64,
     head: Vec<u8>,
     path: String,
     status: String,
     made_at: At,
-    state: Doc,
+    pub(crate) state: Doc,
 }
 
 rows! {
@@ -80,8 +80,8 @@ impl CampaignRow {
 #[derive(Debug, Clone)]
 pub(crate) struct TaskRow {
     tenant_id: Id,
-    campaign_id: Id,
-    household_id: Id,
+    pub(crate) campaign_id: Id,
+    pub(crate) household_id: Id,
     grid_id: Id,
     path: String,
     worker_id: Option<Id>,

@@ -30,7 +30,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub(crate) struct CaseRow {
     tenant_id: Id,
-    id: Id,
+    pub(crate) id: Id,
     seq: i64,
     head: Vec<u8>,
     number: String,
@@ -42,7 +42,7 @@ pub(crate) struct CaseRow {
     title: String,
     filed_at: At,
     closed_at: Option<At>,
-    state: Doc,
+    pub(crate) state: Doc,
 }
 
 rows! {
@@ -99,8 +99,8 @@ impl CaseRow {
 #[derive(Debug, Clone)]
 pub(crate) struct CaseUnitRow {
     tenant_id: Id,
-    unit_id: Id,
-    case_id: Id,
+    pub(crate) unit_id: Id,
+    pub(crate) case_id: Id,
 }
 
 rows! {

@@ -1,7 +1,7 @@
 //! One connection, to either engine; the URL decides which.
 
 use diesel::{
-    Connection, PgConnection, QueryResult, SqliteConnection,
+    Connection, PgConnection, QueryResult, RunQueryDsl, SqliteConnection,
     connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
 };
 
@@ -97,7 +97,7 @@ impl Url {
                 write_ahead(&mut connection)?;
                 connection.batch_execute(
                     "pragma synchronous = full; pragma foreign_keys = on; \
-                     pragma secure_delete = fast; pragma cache_size = -8000; pragma temp_store = memory;",
+                     pragma secure_delete = on; pragma cache_size = -8000; pragma temp_store = memory;",
                 )?;
                 if purpose != Use::Write {
                     connection.batch_execute("pragma query_only = on;")?;
@@ -179,6 +179,68 @@ pub(crate) fn transaction<R, E: From<diesel::result::Error>>(
             Err(error)
         }
     }
+}
+
+#[derive(diesel::QueryableByName)]
+struct Checkpointed {
+    #[diesel(sql_type = diesel::sql_types::Integer)]
+    busy: i32,
+}
+
+/// Leaves nothing on disk of what was deleted, as far as the engine can; whether it is done.
+///
+/// SQLite overwrites what it deletes in the file, and keeps older pages in its log: that is folded
+/// into the file and cut to nothing. While somebody reads what is older it cannot be, and nobody
+/// is kept waiting for that. PostgreSQL frees what no transaction sees any more.
+pub(crate) fn scrub(db: &mut Db) -> Result<bool, StoreError> {
+    /// What is personal, and what unlocks it.
+    const TABLES: [&str; 8] = [
+        "personal",
+        "personal_keys",
+        "track_batches",
+        "positions",
+        "passwords",
+        "second_factors",
+        "identities",
+        "media_marks",
+    ];
+    match db {
+        Db::Sqlite(c) => {
+            c.batch_execute("pragma busy_timeout = 25;")?;
+            let folded: QueryResult<Checkpointed> =
+                diesel::sql_query("pragma wal_checkpoint(truncate)").get_result(c);
+            c.batch_execute("pragma busy_timeout = 10000;")?;
+            Ok(folded?.busy == 0)
+        }
+        Db::Postgres(c) => {
+            // Each by itself, outside of any transaction; nobody who reads or writes waits for it.
+            for table in TABLES {
+                c.batch_execute(&format!("vacuum (truncate false) {table}"))?;
+            }
+            Ok(true)
+        }
+    }
+}
+
+/// Runs queries that all see the database as it is at the first of them.
+pub(crate) fn snapshot<R>(
+    db: &mut Db,
+    work: impl FnOnce(&mut Db) -> Result<R, StoreError>,
+) -> Result<R, StoreError> {
+    match db {
+        // By itself it keeps what the first query saw until the end.
+        Db::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN")?,
+        Db::Postgres(c) => {
+            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+            AnsiTransactionManager::begin_transaction_sql(c, begin)?;
+        }
+    }
+    let result = work(db);
+    // There is nothing to keep.
+    let ended: QueryResult<()> = <Db as Connection>::TransactionManager::rollback_transaction(db);
+    let result = result?;
+    ended?;
+    Ok(result)
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub(crate) struct ReviewRow {
     tenant_id: Id,
-    id: Id,
+    pub(crate) id: Id,
     seq: i64,
     head: Vec<u8>,
     subject: String,
@@ -38,7 +38,7 @@ pub(crate) struct ReviewRow {
     status: String,
     opened_at: At,
     asked_at: Option<At>,
-    state: Doc,
+    pub(crate) state: Doc,
 }
 
 rows! {

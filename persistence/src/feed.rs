@@ -4,9 +4,9 @@
 //! tenant's row, and holds that row until the commit: of two transactions the one with the lower
 //! positions becomes visible first. So whoever has read up to a position has missed nothing
 //! before it, which neither times nor sequences can promise. Positions of entries that lost a
-//! race are skipped: positions grow, without being dense.
+//! race are given to those behind them before the commit: an entry that is missing shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use diesel::{
     QueryResult, RunQueryDsl,
@@ -25,7 +25,8 @@ use uuid::Uuid;
 use crate::{
     connection::Db,
     error::StoreError,
-    journal::EntryRow,
+    journal::{EntryKey, EntryRow},
+    rows::Keyed,
     schema::{feeds, journal},
     types::{Id, sql},
 };
@@ -58,6 +59,79 @@ fn taken(db: &mut Db, tenant: Id, count: i64) -> Result<i64> {
         Db::Postgres(c) => take.get_result(c)?,
         Db::Sqlite(c) => take.get_result(c)?,
     })
+}
+
+/// Closes the holes that entries leave which were numbered and not written: those behind move up.
+/// The feeds are still held by this transaction, so that nobody saw the positions given before.
+pub(crate) fn close_holes(
+    db: &mut Db,
+    numbered: &[EntryRow],
+    written: &HashSet<EntryKey>,
+) -> Result<()> {
+    // Of one command that was asked twice at once, the first is the one that was written.
+    let mut written = written.clone();
+    let mut feeds: BTreeMap<Id, (i64, Vec<i64>)> = BTreeMap::new();
+    for entry in numbered {
+        let (base, kept) =
+            feeds.entry(entry.tenant_id).or_insert_with(|| (entry.position - 1, Vec::new()));
+        *base = (*base).min(entry.position - 1);
+        if written.remove(&entry.key()) {
+            kept.push(entry.position);
+        }
+    }
+    for (tenant, (base, mut kept)) in feeds {
+        kept.sort_unstable();
+        let mut end = base;
+        for position in kept {
+            end += 1;
+            if end == position {
+                continue;
+            }
+            diesel::update(journal::table)
+                .filter(journal::tenant_id.eq(tenant).and(journal::position.eq(position)))
+                .set(journal::position.eq(end))
+                .execute(db)?;
+        }
+        diesel::update(feeds::table.find(tenant)).set(feeds::position.eq(end)).execute(db)?;
+    }
+    Ok(())
+}
+
+/// How long a feed ought to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Extent {
+    /// Its last position.
+    pub end: i64,
+    /// Up to this position there are holes, left by entries that lost a race.
+    pub dense_from: i64,
+    /// How many.
+    pub holes: i64,
+}
+
+/// How long the feed of a tenant ought to be.
+pub fn extent(db: &mut Db, tenant: TenantId) -> Result<Extent> {
+    let found: Option<(i64, i64, i64)> = feeds::table
+        .find(Id(tenant.0))
+        .select((feeds::position, feeds::dense_from, feeds::holes))
+        .first(db)
+        .optional()?;
+    let (end, dense_from, holes) = found.unwrap_or_default();
+    Ok(Extent { end, dense_from, holes })
+}
+
+/// The hashes of the entries after a position, in the order of the feed, as they stand there.
+pub fn hashes(
+    db: &mut Db,
+    tenant: TenantId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<(i64, Vec<u8>)>> {
+    Ok(journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::position.gt(after)))
+        .order(journal::position.asc())
+        .select((journal::position, journal::hash))
+        .limit(limit)
+        .load(db)?)
 }
 
 /// Where the feed of a tenant ends: nothing before it will ever be added.

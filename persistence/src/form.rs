@@ -30,12 +30,12 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub(crate) struct FormRow {
     tenant_id: Id,
-    id: Id,
+    pub(crate) id: Id,
     seq: i64,
     head: Vec<u8>,
     code: String,
     withdrawn: i16,
-    state: Doc,
+    pub(crate) state: Doc,
 }
 
 rows! {

@@ -33,7 +33,7 @@ pub(crate) const MEMBER: &str = "member";
 #[derive(Debug, Clone)]
 pub(crate) struct HouseholdRow {
     tenant_id: Id,
-    id: Id,
+    pub(crate) id: Id,
     seq: i64,
     head: Vec<u8>,
     path: String,
@@ -42,7 +42,7 @@ pub(crate) struct HouseholdRow {
     special: i16,
     standing: String,
     registered_at: At,
-    state: Doc,
+    pub(crate) state: Doc,
 }
 
 rows! {
@@ -90,9 +90,9 @@ impl HouseholdRow {
 #[derive(Debug, Clone)]
 pub(crate) struct RelationRow {
     tenant_id: Id,
-    household_id: Id,
-    person_id: Id,
-    role: String,
+    pub(crate) household_id: Id,
+    pub(crate) person_id: Id,
+    pub(crate) role: String,
     from_at: At,
     until_at: Option<At>,
 }
@@ -114,7 +114,7 @@ rows! {
 pub(crate) struct Relations {
     tenant: Id,
     household: Id,
-    rows: Vec<RelationRow>,
+    pub(crate) rows: Vec<RelationRow>,
 }
 
 impl Relations {

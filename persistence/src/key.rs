@@ -45,11 +45,14 @@ pub struct StoredKey {
     pub activated_at: Instant,
     /// From when on nothing it signed is accepted.
     pub retired_at: Option<Instant>,
+    /// The public half of a signing key, sealed so that nobody puts another in its place; it
+    /// stays when the secret is wiped.
+    pub public: Option<Vec<u8>>,
 }
 
 /// The keys for a purpose, the newest first.
 pub fn all(db: &mut Db, purpose: Purpose) -> Result<Vec<StoredKey>> {
-    type Row = (Id, Vec<u8>, At, At, Option<At>);
+    type Row = (Id, Vec<u8>, At, At, Option<At>, Option<Vec<u8>>);
     let rows: Vec<Row> = signing_keys::table
         .filter(signing_keys::purpose.eq(purpose.name()))
         .order((signing_keys::activated_at.desc(), signing_keys::id.desc()))
@@ -59,14 +62,16 @@ pub fn all(db: &mut Db, purpose: Purpose) -> Result<Vec<StoredKey>> {
             signing_keys::created_at,
             signing_keys::activated_at,
             signing_keys::retired_at,
+            signing_keys::public,
         ))
         .load(db)?;
-    let key = |(id, secret, created, activated, retired): Row| StoredKey {
+    let key = |(id, secret, created, activated, retired, public): Row| StoredKey {
         id: id.0,
         secret,
         created_at: created.0,
         activated_at: activated.0,
         retired_at: retired.map(|at| at.0),
+        public,
     };
     Ok(rows.into_iter().map(key).collect())
 }
@@ -81,6 +86,7 @@ pub fn add(db: &mut Db, purpose: Purpose, key: &StoredKey) -> Result<()> {
             signing_keys::created_at.eq(At(key.created_at)),
             signing_keys::activated_at.eq(At(key.activated_at)),
             signing_keys::retired_at.eq(key.retired_at.map(At)),
+            signing_keys::public.eq(key.public.clone()),
         ))
         .execute(db)?;
     Ok(())
@@ -98,6 +104,15 @@ pub fn ensure(db: &mut Db, purpose: Purpose, fresh: &StoredKey) -> Result<Vec<St
 pub fn put(db: &mut Db, id: Uuid, secret: &[u8]) -> Result<()> {
     diesel::update(signing_keys::table.find(Id(id)))
         .set(signing_keys::secret.eq(secret.to_vec()))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Keeps the public half of a key, unless it is kept.
+pub fn put_public(db: &mut Db, id: Uuid, public: &[u8]) -> Result<()> {
+    diesel::update(signing_keys::table.find(Id(id)))
+        .filter(signing_keys::public.is_null())
+        .set(signing_keys::public.eq(Some(public.to_vec())))
         .execute(db)?;
     Ok(())
 }

@@ -40,11 +40,13 @@ pub mod post;
 pub mod privacy;
 #[doc(hidden)]
 pub mod probe;
+pub mod projection;
 pub mod report;
 mod rows;
 mod schema;
 pub mod session;
 mod store;
+pub mod tally;
 pub mod tenant;
 pub mod track;
 mod types;

@@ -31,14 +31,14 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub(crate) struct MediaRow {
     tenant_id: Id,
-    id: Id,
+    pub(crate) id: Id,
     seq: i64,
     head: Vec<u8>,
     by_id: Id,
     status: String,
     public: i16,
     at: At,
-    state: Doc,
+    pub(crate) state: Doc,
 }
 
 rows! {
@@ -83,9 +83,9 @@ impl MediaRow {
 #[derive(Debug, Clone)]
 pub(crate) struct LinkRow {
     tenant_id: Id,
-    media_id: Id,
-    flow_id: Id,
-    kind: String,
+    pub(crate) media_id: Id,
+    pub(crate) flow_id: Id,
+    pub(crate) kind: String,
     by_id: Id,
     at: At,
 }

@@ -31,7 +31,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub(crate) struct PatrolRow {
     tenant_id: Id,
-    id: Id,
+    pub(crate) id: Id,
     seq: i64,
     head: Vec<u8>,
     number: String,
@@ -40,7 +40,7 @@ pub(crate) struct PatrolRow {
     worker_id: Option<Id>,
     plan_id: Option<Id>,
     from_at: At,
-    state: Doc,
+    pub(crate) state: Doc,
 }
 
 rows! {

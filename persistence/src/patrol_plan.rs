@@ -30,14 +30,14 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub(crate) struct PlanRow {
     tenant_id: Id,
-    id: Id,
+    pub(crate) id: Id,
     seq: i64,
     head: Vec<u8>,
     standing: String,
     path: String,
     created_at: At,
     next_at: Option<At>,
-    state: Doc,
+    pub(crate) state: Doc,
 }
 
 rows! {

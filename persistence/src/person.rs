@@ -21,12 +21,12 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub(crate) struct PersonRow {
     tenant_id: Id,
-    id: Id,
+    pub(crate) id: Id,
     seq: i64,
     head: Vec<u8>,
     account: String,
     name: String,
-    state: Doc,
+    pub(crate) state: Doc,
     standing: String,
     shift_path: Option<String>,
     shift_until: Option<At>,

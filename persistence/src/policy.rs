@@ -26,12 +26,12 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub(crate) struct PolicyRow {
     tenant_id: Id,
-    id: Id,
+    pub(crate) id: Id,
     seq: i64,
     head: Vec<u8>,
     kind: String,
     published_at: At,
-    state: Doc,
+    pub(crate) state: Doc,
 }
 
 rows! {

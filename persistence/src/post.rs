@@ -31,10 +31,10 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub(crate) struct GrantRow {
     tenant_id: Id,
-    person_id: Id,
+    pub(crate) person_id: Id,
     no: i64,
-    role: String,
-    area_id: Id,
+    pub(crate) role: String,
+    pub(crate) area_id: Id,
     path: String,
     from_at: At,
     until_at: Option<At>,
@@ -61,7 +61,7 @@ pub(crate) struct Holding {
     person: Id,
     /// When the account was closed, if it is.
     closed_at: Option<At>,
-    grants: Vec<GrantRow>,
+    pub(crate) grants: Vec<GrantRow>,
 }
 
 impl Holding {

@@ -1,5 +1,7 @@
 //! Disclosures, consents and what goes when its time is over, as rows.
 
+mod evidence;
+
 use diesel::prelude::*;
 use domain::{
     Instant,
@@ -18,8 +20,13 @@ use crate::{
         cases, consents, disclosures, household_people, passwords, personal_keys, reports,
         retention_runs, sessions,
     },
+    tally,
     types::{At, Id},
 };
+
+pub use evidence::digests;
+pub(crate) use evidence::digests_after;
+use evidence::{consent_digest, disclosure_digest, subtract};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -79,6 +86,7 @@ fn disclosure(row: DisclosureColumns) -> Result<Disclosure> {
 /// Writes a disclosure down unless it was; answers what stands there, and whether it is new.
 pub fn disclose(db: &mut Db, tenant: TenantId, new: &Disclosure) -> Result<(Disclosure, bool)> {
     use disclosures::dsl as d;
+    let tally = tally::hold(db, tenant, DataClass::Disclosures, new.at)?;
     let fields: Vec<&str> = new.fields.iter().map(|field| field.name()).collect();
     let insert = diesel::insert_into(disclosures::table)
         .values((
@@ -99,6 +107,10 @@ pub fn disclose(db: &mut Db, tenant: TenantId, new: &Disclosure) -> Result<(Disc
     let added = each!(db, c => insert.execute(c))?;
     let row: DisclosureColumns =
         disclosures::table.find((Id(tenant.0), Id(new.id))).select(DISCLOSURE).first(db)?;
+    if added > 0 {
+        let tally = tally.with(new.written(tenant).digest);
+        tally::put(db, tenant, DataClass::Disclosures, tally)?;
+    }
     Ok((disclosure(row)?, added > 0))
 }
 
@@ -189,9 +201,32 @@ fn consent(row: ConsentColumns) -> Result<Consent> {
     Ok(Consent { id, person, purpose, given, version, edition, at: at.0, digest })
 }
 
+type ConsentSelection = (
+    consents::id,
+    consents::person_id,
+    consents::purpose,
+    consents::answer,
+    consents::version,
+    consents::edition,
+    consents::at,
+    consents::digest,
+);
+
+const CONSENT: ConsentSelection = (
+    consents::id,
+    consents::person_id,
+    consents::purpose,
+    consents::answer,
+    consents::version,
+    consents::edition,
+    consents::at,
+    consents::digest,
+);
+
 /// Writes a consent down unless it was; answers what stands there, and whether it is new.
 pub fn consent_to(db: &mut Db, tenant: TenantId, new: &Consent) -> Result<(Consent, bool)> {
     use consents::dsl as c;
+    let tally = tally::hold(db, tenant, DataClass::Consents, new.at)?;
     let insert = diesel::insert_into(consents::table)
         .values((
             c::tenant_id.eq(Id(tenant.0)),
@@ -206,19 +241,12 @@ pub fn consent_to(db: &mut Db, tenant: TenantId, new: &Consent) -> Result<(Conse
         ))
         .on_conflict_do_nothing();
     let added = each!(db, c => insert.execute(c))?;
-    let row: ConsentColumns = consents::table
-        .find((Id(tenant.0), Id(new.id)))
-        .select((
-            c::id,
-            c::person_id,
-            c::purpose,
-            c::answer,
-            c::version,
-            c::edition,
-            c::at,
-            c::digest,
-        ))
-        .first(db)?;
+    let row: ConsentColumns =
+        consents::table.find((Id(tenant.0), Id(new.id))).select(CONSENT).first(db)?;
+    if added > 0 {
+        let tally = tally.with(new.written(tenant).digest);
+        tally::put(db, tenant, DataClass::Consents, tally)?;
+    }
     Ok((consent(row)?, added > 0))
 }
 
@@ -237,20 +265,8 @@ pub fn consents(
         let (at, id) = (At(at), Id(id));
         query = query.filter(c::at.lt(at).or(c::at.eq(at).and(c::id.lt(id))));
     }
-    let rows: Vec<ConsentColumns> = query
-        .select((
-            c::id,
-            c::person_id,
-            c::purpose,
-            c::answer,
-            c::version,
-            c::edition,
-            c::at,
-            c::digest,
-        ))
-        .order((c::at.desc(), c::id.desc()))
-        .limit(page.limit)
-        .load(db)?;
+    let rows: Vec<ConsentColumns> =
+        query.select(CONSENT).order((c::at.desc(), c::id.desc())).limit(page.limit).load(db)?;
     rows.into_iter().map(consent).collect()
 }
 
@@ -277,21 +293,9 @@ pub fn purge(
     let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
     let (t, before) = (Id(tenant.0), At(cutoff));
     Ok(match class {
-        DataClass::Audit => crate::audit::prune(db, tenant, cutoff, limit)?,
-        DataClass::Disclosures => {
-            use disclosures::dsl as d;
-            let old: Vec<Id> = disclosures::table
-                .filter(d::tenant_id.eq(t).and(d::at.lt(before)))
-                .select(d::id)
-                .limit(limit)
-                .load(db)?;
-            count(
-                diesel::delete(disclosures::table)
-                    .filter(d::tenant_id.eq(t).and(d::id.eq_any(old)))
-                    .execute(db)?,
-            )
-        }
-        DataClass::Consents => purge_consents(db, tenant, cutoff, limit)?,
+        DataClass::Audit => crate::audit::prune(db, tenant, (cutoff, at), limit)?,
+        DataClass::Disclosures => purge_disclosures(db, tenant, (cutoff, at), limit)?,
+        DataClass::Consents => purge_consents(db, tenant, (cutoff, at), limit)?,
         DataClass::Tracks => crate::track::purge(db, tenant, cutoff, limit)?,
         DataClass::Positions => crate::track::purge_positions(db, tenant, (cutoff, at), limit)?,
         DataClass::Deliveries => crate::delivery::purge(db, tenant, cutoff, limit)?,
@@ -322,26 +326,55 @@ pub fn purge(
     })
 }
 
+fn purge_disclosures(
+    db: &mut Db,
+    tenant: TenantId,
+    (cutoff, at): (Instant, Instant),
+    limit: i64,
+) -> Result<i64> {
+    use disclosures::dsl as d;
+    let tally = tally::hold(db, tenant, DataClass::Disclosures, at)?;
+    let old: Vec<DisclosureColumns> = disclosures::table
+        .filter(d::tenant_id.eq(Id(tenant.0)).and(d::at.lt(At(cutoff))))
+        .select(DISCLOSURE)
+        .limit(limit)
+        .load(db)?;
+    let gone = diesel::delete(disclosures::table)
+        .filter(d::tenant_id.eq(Id(tenant.0)).and(d::id.eq_any(old.iter().map(|row| row.0))))
+        .execute(db)?;
+    let digests: Vec<Hash> = old.iter().map(|row| disclosure_digest(tenant, row)).collect();
+    subtract(db, tenant, (DataClass::Disclosures, tally), &digests, (cutoff, at))?;
+    Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+}
+
 /// A consent is needed as long as it holds: only what was answered again since goes.
-fn purge_consents(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Result<i64> {
+fn purge_consents(
+    db: &mut Db,
+    tenant: TenantId,
+    (cutoff, at): (Instant, Instant),
+    limit: i64,
+) -> Result<i64> {
     use consents::dsl as c;
+    let tally = tally::hold(db, tenant, DataClass::Consents, at)?;
     let later = diesel::alias!(consents as later);
     let newer = later
         .filter(later.field(c::tenant_id).eq(Id(tenant.0)))
         .filter(later.field(c::person_id).eq(c::person_id))
         .filter(later.field(c::purpose).eq(c::purpose))
         .filter(later.field(c::at).gt(c::at));
-    let old: Vec<Id> = consents::table
+    let old: Vec<ConsentColumns> = consents::table
         .filter(c::tenant_id.eq(Id(tenant.0)).and(c::at.lt(At(cutoff))))
         .filter(diesel::dsl::exists(newer).or(c::answer.eq(WITHDRAWN)))
         // The oldest first: no consent outlives the answer that took it back.
         .order((c::at.asc(), c::id.asc()))
-        .select(c::id)
+        .select(CONSENT)
         .limit(limit)
         .load(db)?;
     let gone = diesel::delete(consents::table)
-        .filter(c::tenant_id.eq(Id(tenant.0)).and(c::id.eq_any(old)))
+        .filter(c::tenant_id.eq(Id(tenant.0)).and(c::id.eq_any(old.iter().map(|row| row.0))))
         .execute(db)?;
+    let digests: Vec<Hash> = old.iter().map(|row| consent_digest(tenant, row)).collect();
+    subtract(db, tenant, (DataClass::Consents, tally), &digests, (cutoff, at))?;
     Ok(i64::try_from(gone).unwrap_or(i64::MAX))
 }
 

@@ -29,7 +29,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub(crate) struct ReportRow {
     tenant_id: Id,
-    id: Id,
+    pub(crate) id: Id,
     seq: i64,
     head: Vec<u8>,
     number: String,
@@ -38,7 +38,7 @@ pub(crate) struct ReportRow {
     reporter_id: Id,
     case_id: Option<Id>,
     received_at: At,
-    state: Doc,
+    pub(crate) state: Doc,
     patrol_id: Option<Id>,
 }
 

@@ -28,6 +28,12 @@ pub(crate) trait Row: Sized + 'static {
     /// References to the values of some rows, column by column.
     type Columns<'a>;
 
+    /// The values of the primary key, as text.
+    fn place(&self) -> String;
+
+    /// Takes those values of a later row that change when it is written again.
+    fn overwrite(&mut self, later: &Self);
+
     /// Turns rows into columns.
     fn columns<'a>(rows: &[&'a Self]) -> Self::Columns<'a>;
 
@@ -67,6 +73,15 @@ macro_rules! rows {
                 const KEY: &'static [&'static str] = &[$(stringify!($key),)+];
                 const CHANGES: &'static [&'static str] = &[$(stringify!($change),)*];
                 type Columns<'a> = Columns<'a>;
+
+                fn place(&self) -> String {
+                    format!("{:?}", ($(&self.$key,)+))
+                }
+
+                fn overwrite(&mut self, later: &Self) {
+                    let _ = later;
+                    $(Clone::clone_from(&mut self.$change, &later.$change);)*
+                }
 
                 fn columns<'a>(rows: &[&'a Self]) -> Columns<'a> {
                     let mut columns = Columns::default();
@@ -127,7 +142,12 @@ pub(crate) struct Many<'a, R: Row, const HOW: u8>(R::Columns<'a>);
 struct One<'a, R: Row, const HOW: u8>(&'a R);
 
 /// Writes names with something between and around them.
-fn list(push: &mut impl FnMut(&str), names: &[&str], between: &str, each: impl Fn(&str) -> String) {
+pub(crate) fn list(
+    push: &mut impl FnMut(&str),
+    names: &[&str],
+    between: &str,
+    each: impl Fn(&str) -> String,
+) {
     for (index, name) in names.iter().enumerate() {
         push(if index == 0 { "" } else { between });
         push(&each(name));

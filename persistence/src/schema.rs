@@ -10,7 +10,7 @@ diesel::table! {
     use crate::types::sql::*;
     signing_keys (id) {
         id -> Uid, purpose -> Text, secret -> Binary, created_at -> Moment,
-        activated_at -> Moment, retired_at -> Nullable<Moment>,
+        activated_at -> Moment, retired_at -> Nullable<Moment>, public -> Nullable<Binary>,
     }
 }
 
@@ -71,7 +71,7 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
     feeds (tenant_id) {
-        tenant_id -> Uid, position -> BigInt,
+        tenant_id -> Uid, position -> BigInt, dense_from -> BigInt, holes -> BigInt,
     }
 }
 
@@ -275,6 +275,15 @@ diesel::table! {
     use crate::types::sql::*;
     audit_heads (tenant_id) {
         tenant_id -> Uid, seq -> BigInt, head -> Binary, base_seq -> BigInt, base_head -> Binary,
+        unsaid_seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    tallies (tenant_id, class) {
+        tenant_id -> Uid, class -> Text, count -> BigInt, sum -> Binary,
     }
 }
 
@@ -319,7 +328,7 @@ diesel::table! {
     use crate::types::sql::*;
     track_batches (tenant_id, patrol_id, first_seq) {
         tenant_id -> Uid, patrol_id -> Uid, first_seq -> BigInt, last_seq -> BigInt,
-        points -> BigInt, received_at -> Moment, blob -> Binary,
+        points -> BigInt, received_at -> Moment, blob -> Binary, person_id -> Nullable<Uid>,
     }
 }
 
@@ -327,8 +336,7 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
     positions (tenant_id, person_id) {
-        tenant_id -> Uid, person_id -> Uid, patrol_id -> Uid, lng -> BigInt, lat -> BigInt,
-        accuracy -> Nullable<BigInt>, at -> Moment,
+        tenant_id -> Uid, person_id -> Uid, patrol_id -> Uid, at -> Moment, sealed -> Binary,
     }
 }
 
@@ -557,6 +565,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     grants,
     passwords,
     personal_keys,
+    patrols,
+    track_batches,
     positions,
     households,
     household_people,

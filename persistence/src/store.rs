@@ -3,15 +3,19 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use domain::change::{Change, Stored};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Mutex, oneshot, watch};
 
 use crate::{
     batch::{self, Commit, Outcome, Write},
-    connection::{Db, Url, Use, transaction},
+    connection::{self, Db, Url, Use, transaction},
     error::StoreError,
     lane::{Lane, Size},
     look::{self, Look, Memory, Tabled},
@@ -62,6 +66,20 @@ struct Lanes {
     memory: Memory,
     /// Told whenever something was committed here.
     stirred: watch::Sender<u64>,
+    remains: Remains,
+    /// Whether it is the embedded engine.
+    embedded: bool,
+}
+
+/// What was erased and may still stand somewhere on disk.
+#[derive(Default)]
+struct Remains {
+    /// How often something was erased.
+    erased: AtomicU64,
+    /// Up to which of these nothing is left.
+    scrubbed: AtomicU64,
+    /// One cleans up at a time.
+    one: Mutex<()>,
 }
 
 /// A worker's connection, opened anew when it broke.
@@ -124,7 +142,9 @@ impl Store {
             Some(lane.map_err(failed)?)
         };
         let stirred = watch::Sender::new(0);
-        Ok(Self { lanes: Arc::new(Lanes { reads, looks, writes, tracks, memory, stirred }) })
+        let (remains, embedded) = (Remains::default(), url.embedded());
+        let lanes = Lanes { reads, looks, writes, tracks, memory, stirred, remains, embedded };
+        Ok(Self { lanes: Arc::new(lanes) })
     }
 
     /// Runs a query on a reading lane.
@@ -137,18 +157,83 @@ impl Store {
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// Runs queries on a reading lane that all see the database as it is at the first of them,
+    /// whatever is written meanwhile.
+    pub async fn snapshot<R: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut Db) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        self.read(move |db| connection::snapshot(db, query)).await
+    }
+
     /// Makes changes durable together, or none of them; whoever waits at the same time shares
     /// the transaction.
     pub async fn commit(&self, writes: Vec<Write>) -> Result<Outcome> {
         let commit = Box::new(Commit::new(&writes)?);
+        let erases = |write: &Write| matches!(write, Write::Forgotten(gone) if !gone.is_empty());
+        let erases = writes.iter().any(erases);
         let (reply, answer) = oneshot::channel();
         self.lanes.writes.push(Task::Commit(commit, reply))?;
         let outcome = answer.await.unwrap_or(Err(StoreError::Closed))?;
         if outcome == Outcome::Done {
             self.remember(writes);
             self.lanes.stirred.send_modify(|count| *count += 1);
+            if erases {
+                self.scrub().await;
+            }
         }
         Ok(outcome)
+    }
+
+    /// Leaves nothing on disk of what was erased before: to be asked after every erasure. It takes
+    /// a moment, keeps no others waiting for longer than that, and gives up for now when somebody
+    /// still reads what was there before ([`Store::has_remains`]).
+    pub async fn scrub(&self) {
+        const TRIES: usize = 20;
+        const PAUSE: Duration = Duration::from_millis(50);
+        let remains = &self.lanes.remains;
+        let mine = remains.erased.fetch_add(1, Ordering::SeqCst) + 1;
+        let _one = remains.one.lock().await;
+        for _ in 0..TRIES {
+            if remains.scrubbed.load(Ordering::SeqCst) >= mine {
+                return;
+            }
+            let all = remains.erased.load(Ordering::SeqCst);
+            match self.outside(connection::scrub).await {
+                Ok(true) => {
+                    remains.scrubbed.store(all, Ordering::SeqCst);
+                    return;
+                }
+                Ok(false) => tokio::time::sleep(PAUSE).await,
+                Err(error) => {
+                    tracing::warn!(%error, "what was erased is still on disk, for now");
+                    return;
+                }
+            }
+        }
+        tracing::warn!("what was erased is still in the log of the database, for now: it is read");
+    }
+
+    /// Whether something was erased that may still stand somewhere on disk.
+    pub fn has_remains(&self) -> bool {
+        let remains = &self.lanes.remains;
+        remains.scrubbed.load(Ordering::SeqCst) < remains.erased.load(Ordering::SeqCst)
+    }
+
+    /// Runs `work` outside of any transaction: on the writing lane of SQLite, where nobody else
+    /// writes; on a reading lane of PostgreSQL, where nobody waits for it.
+    async fn outside<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Db) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        let (reply, answer) = oneshot::channel();
+        let work = job(work, reply);
+        if self.lanes.embedded {
+            self.lanes.writes.push(Task::Run(work))?;
+        } else {
+            self.lanes.reads.push(work)?;
+        }
+        answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Tells whenever flows moved through this store; what other replicas commit it does not tell.

@@ -6,6 +6,8 @@
 //! tracks in the order of their identities and looks whether all of that still holds; where it
 //! does not, the caller looks anew. It never takes a blob apart.
 
+mod open;
+
 use std::collections::{HashMap, HashSet};
 
 use diesel::{
@@ -32,6 +34,8 @@ use crate::{
     schema::{patrols, people, positions, track_batches, tracks},
     types::{At, Id, sql},
 };
+
+pub use open::{Open, close, open};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -69,6 +73,7 @@ pub(crate) struct BatchRow {
     points: i64,
     received_at: At,
     blob: Vec<u8>,
+    person_id: Option<Id>,
 }
 
 rows! {
@@ -80,6 +85,7 @@ rows! {
         points: i64 => BigInt, "bigint";
         received_at: At => sql::Moment, "timestamptz";
         blob: Vec<u8> => Binary, "bytea";
+        person_id: Option<Id> => Nullable<sql::Uid>, "uuid";
     }
     key (tenant_id, patrol_id, first_seq) changes ()
 }
@@ -89,10 +95,8 @@ pub(crate) struct PositionRow {
     tenant_id: Id,
     person_id: Id,
     patrol_id: Id,
-    lng: i64,
-    lat: i64,
-    accuracy: Option<i64>,
     at: At,
+    sealed: Vec<u8>,
 }
 
 rows! {
@@ -100,25 +104,19 @@ rows! {
         tenant_id: Id => sql::Uid, "uuid";
         person_id: Id => sql::Uid, "uuid";
         patrol_id: Id => sql::Uid, "uuid";
-        lng: i64 => BigInt, "bigint";
-        lat: i64 => BigInt, "bigint";
-        accuracy: Option<i64> => Nullable<BigInt>, "bigint";
         at: At => sql::Moment, "timestamptz";
+        sealed: Vec<u8> => Binary, "bytea";
     }
-    key (tenant_id, person_id) changes (patrol_id, lng, lat, accuracy, at)
+    key (tenant_id, person_id) changes (patrol_id, at, sealed)
 }
 
-/// Where somebody is, in WGS-84.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Where somebody is, sealed by the own key.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Position {
-    /// Longitude in ten millionths of a degree.
-    pub lng: i32,
-    /// Latitude likewise.
-    pub lat: i32,
-    /// How accurate, in tenths of a metre.
-    pub accuracy: Option<u32>,
     /// When.
     pub at: Instant,
+    /// Where.
+    pub sealed: Vec<u8>,
 }
 
 /// Points to store, and what was known when they were put together.
@@ -145,7 +143,7 @@ pub struct Upload {
     pub known: Vec<i64>,
     /// When they came.
     pub received_at: Instant,
-    /// The points.
+    /// The points, sealed by the key of whoever walks.
     pub blob: Vec<u8>,
     /// Where whoever walks is now, if the points tell.
     pub position: Option<Position>,
@@ -195,6 +193,7 @@ pub(crate) fn store(db: &mut Db, uploads: &[&Upload]) -> Result<Vec<Landed>> {
             points: upload.points,
             received_at: At(upload.received_at),
             blob: upload.blob.clone(),
+            person_id: Some(Id(upload.person.0)),
         });
     }
     rows::insert(db, &batches.iter().collect::<Vec<_>>())?;
@@ -369,8 +368,8 @@ fn overlapping(db: &mut Db, tenant: Id, patrol: Id, first: i64, last: i64) -> Re
 
 /// Writes where those are who are on duty, unless something newer is known.
 fn stand(db: &mut Db, uploads: &[&Upload]) -> Result<()> {
-    let told: Vec<(&Upload, Position)> =
-        uploads.iter().filter_map(|upload| Some((*upload, upload.position?))).collect();
+    let told: Vec<(&Upload, &Position)> =
+        uploads.iter().filter_map(|upload| Some((*upload, upload.position.as_ref()?))).collect();
     if told.is_empty() {
         return Ok(());
     }
@@ -398,10 +397,8 @@ fn stand(db: &mut Db, uploads: &[&Upload]) -> Result<()> {
             tenant_id: key.0,
             person_id: key.1,
             patrol_id: Id(upload.patrol.0),
-            lng: position.lng.into(),
-            lat: position.lat.into(),
-            accuracy: position.accuracy.map(i64::from),
             at: At(position.at),
+            sealed: position.sealed.clone(),
         };
         newest.insert(key, row);
     }
@@ -416,6 +413,8 @@ fn stand(db: &mut Db, uploads: &[&Upload]) -> Result<()> {
 pub struct Batch {
     /// The smallest number of its points.
     pub first_seq: i64,
+    /// Whose key seals them; none where they stand as they came.
+    pub person: Option<PersonId>,
     /// The points.
     pub blob: Vec<u8>,
 }
@@ -430,13 +429,18 @@ pub fn batches(
 ) -> Result<Vec<Batch>> {
     use track_batches as b;
     let (first, last) = numbers.unwrap_or((i64::MIN, i64::MAX));
-    let rows: Vec<(i64, Vec<u8>)> = b::table
+    let rows: Vec<(i64, Option<Id>, Vec<u8>)> = b::table
         .filter(b::tenant_id.eq(Id(tenant.0)).and(b::patrol_id.eq(Id(patrol.0))))
         .filter(b::first_seq.le(last).and(b::last_seq.ge(first)))
         .order(b::first_seq.asc())
-        .select((b::first_seq, b::blob))
+        .select((b::first_seq, b::person_id, b::blob))
         .load(db)?;
-    Ok(rows.into_iter().map(|(first_seq, blob)| Batch { first_seq, blob }).collect())
+    let batch = |(first_seq, person, blob): (i64, Option<Id>, Vec<u8>)| Batch {
+        first_seq,
+        person: person.map(|id| PersonId(id.0)),
+        blob,
+    };
+    Ok(rows.into_iter().map(batch).collect())
 }
 
 /// The largest number of a point of a patrol that was ever stored; −1 when there is none.
@@ -466,8 +470,7 @@ pub fn standing(
     (since, now): (Instant, Instant),
     limit: i64,
 ) -> Result<Vec<Standing>> {
-    type Row = (Id, i64, i64, Option<i64>, At);
-    let rows: Vec<Row> = positions::table
+    let rows: Vec<(Id, At, Vec<u8>)> = positions::table
         .inner_join(people::table.on(
             people::tenant_id.eq(positions::tenant_id).and(people::id.eq(positions::person_id)),
         ))
@@ -478,22 +481,13 @@ pub fn standing(
         .filter(people::shift_path.lt(end(within)))
         .order((positions::at.desc(), positions::person_id.asc()))
         .limit(limit)
-        .select((
-            positions::person_id,
-            positions::lng,
-            positions::lat,
-            positions::accuracy,
-            positions::at,
-        ))
+        .select((positions::person_id, positions::at, positions::sealed))
         .load(db)?;
-    let standing = |(person, lng, lat, accuracy, at): Row| {
-        let wrong = || StoreError::Inconsistent(format!("positions {}", person.0));
-        let small = |n: i64| i32::try_from(n).map_err(|_ignored| wrong());
-        let accuracy = accuracy.and_then(|tenths| u32::try_from(tenths).ok());
-        let position = Position { lng: small(lng)?, lat: small(lat)?, accuracy, at: at.0 };
-        Ok(Standing { person: PersonId(person.0), position })
+    let standing = |(person, at, sealed): (Id, At, Vec<u8>)| Standing {
+        person: PersonId(person.0),
+        position: Position { at: at.0, sealed },
     };
-    rows.into_iter().map(standing).collect()
+    Ok(rows.into_iter().map(standing).collect())
 }
 
 /// Forgets where somebody is: off duty, or without consent.

@@ -202,6 +202,21 @@ pub fn key_of(db: &mut Db, tenant: TenantId, owner: KeyOwner) -> Result<Option<D
     row.map(key).transpose()
 }
 
+/// The keys of some subjects of a kind.
+pub fn keys_of(
+    db: &mut Db,
+    tenant: TenantId,
+    (kind, subjects): (SubjectKind, &[Uuid]),
+) -> Result<Vec<(Uuid, DataKey)>> {
+    use personal_keys::dsl as k;
+    let rows: Vec<KeyColumns> = personal_keys::table
+        .filter(k::tenant_id.eq(Id(tenant.0)).and(k::kind.eq(kind.name())))
+        .filter(k::subject_id.eq_any(subjects.iter().map(|id| Id(*id))))
+        .select((k::subject_id, k::kind, k::key_id, k::wrapped, k::created_at, k::destroyed_at))
+        .load(db)?;
+    rows.into_iter().map(|row| Ok((row.0.0, key(row)?))).collect()
+}
+
 /// The keys of the subjects of a tenant after one of them: for giving each another master, a page
 /// at a time.
 pub fn keys_after(

@@ -30,7 +30,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub(crate) struct VisitRow {
     tenant_id: Id,
-    id: Id,
+    pub(crate) id: Id,
     seq: i64,
     head: Vec<u8>,
     household_id: Id,
@@ -40,7 +40,7 @@ pub(crate) struct VisitRow {
     status: String,
     outcome: Option<String>,
     made_at: At,
-    state: Doc,
+    pub(crate) state: Doc,
 }
 
 rows! {

@@ -16,16 +16,18 @@ use domain::{
     place::Place,
     report::Report,
 };
-use persistence::{
-    Db, StoreError,
-    obligation::Owed,
-    track::{Standing, standing},
-};
+use persistence::{Db, StoreError, obligation::Owed, track::standing};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{auth::Caller, problem::Reply, state::App, view::ClaimView};
+use crate::{
+    auth::Caller,
+    patrol::sealed::{Standing, opened},
+    problem::Reply,
+    state::App,
+    view::ClaimView,
+};
 
 /// How old a position may be.
 const FRESH_MINUTES: i64 = 30;
@@ -78,7 +80,11 @@ pub async fn of(app: &App, caller: &Caller, owed: &[Owed]) -> Reply<HashMap<Uuid
         let of = |path| Ok((standing(db, tenant, &path, (since, now), MOST)?, path));
         areas.into_iter().map(of).collect()
     };
-    let on_duty = if looks.is_empty() { Vec::new() } else { app.store.read(on_duty).await? };
+    let found = if looks.is_empty() { Vec::new() } else { app.store.read(on_duty).await? };
+    let mut on_duty = Vec::with_capacity(found.len());
+    for (there, path) in found {
+        on_duty.push((opened(app, tenant, there).await?, path));
+    }
     let nobody = Vec::new();
     let view = |(flow, look): (Uuid, Look)| {
         let there = on_duty.iter().find(|(_, path)| *path == look.place.area.path);

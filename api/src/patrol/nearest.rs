@@ -8,12 +8,13 @@ use domain::{
     coordinate::{Point, RawPoint, distance_m},
     id::AreaId,
 };
-use persistence::track::{Standing, standing};
+use persistence::track::standing;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::sealed::{Standing, opened};
 use crate::{
     audit::{self, Noting},
     auth::Caller,
@@ -101,8 +102,9 @@ async fn list_nearest_workers(
     audit::keep(&app, tenant, note).await?;
     let (path, since) = (area.path.clone(), now - Duration::minutes(30));
     let find = move |db: &mut _| standing(db, tenant, &path, (since, now), MOST);
+    let there = opened(&app, tenant, app.store.read(find).await?).await?;
     let mut near: Vec<(f64, Standing)> =
-        app.store.read(find).await?.into_iter().map(|one| (away(&one, from), one)).collect();
+        there.into_iter().map(|one| (away(&one, from), one)).collect();
     near.sort_by(|a, b| a.0.total_cmp(&b.0));
     near.truncate(limit.unwrap_or_default().get().into());
     let names = names::shown(&app, tenant, near.iter().map(|(_, one)| one.person)).await?;

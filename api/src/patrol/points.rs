@@ -29,13 +29,14 @@ use domain::{
 };
 use persistence::{
     StoreError, privacy,
-    track::{Batch, Landed, Position, Upload, batches},
+    track::{Landed, Upload, batches},
 };
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::sealed::{Here, keys_of, taken_apart};
 use crate::{
     auth::Caller,
     body::zipped::Zipped,
@@ -45,6 +46,7 @@ use crate::{
     problem::{Code, Problem, Reply},
     register::ServiceConfig,
     state::App,
+    vault::walks::{WalkKey, WalkKeys, Walked},
     view::{self, CoordTypeBody},
     world::World,
 };
@@ -173,7 +175,11 @@ impl PointsView {
 
 /// What those answered who walk, to whether tracks may be taken. The store looks at each upload
 /// whether the newest answer is still the one that is known here.
-pub struct Walkers(Cache<(TenantId, PersonId), Arc<Known>>);
+pub struct Walkers {
+    known: Cache<(TenantId, PersonId), Arc<Known>>,
+    /// What their points are sealed by.
+    pub keys: WalkKeys,
+}
 
 /// The answers of somebody, and the newest.
 #[derive(Debug, Default)]
@@ -184,7 +190,7 @@ struct Known {
 
 impl Default for Walkers {
     fn default() -> Self {
-        Self(Cache::new(20_000))
+        Self { known: Cache::new(20_000), keys: WalkKeys::default() }
     }
 }
 
@@ -196,7 +202,7 @@ impl Walkers {
         person: PersonId,
         fresh: bool,
     ) -> Reply<Arc<Known>> {
-        if let Some(known) = self.0.get(&(tenant, person)).filter(|_| !fresh) {
+        if let Some(known) = self.known.get(&(tenant, person)).filter(|_| !fresh) {
             return Ok(known);
         }
         let look = move |db: &mut _| privacy::answers(db, tenant, person, Privacy::TRACK);
@@ -204,7 +210,7 @@ impl Walkers {
         let newest = found.last().map_or(Uuid::nil(), |(id, ..)| *id);
         let answers = found.into_iter().map(|(_, at, given)| (at, given)).collect();
         let known = Arc::new(Known { answers: Answers(answers), newest });
-        self.0.insert((tenant, person), Arc::clone(&known));
+        self.known.insert((tenant, person), Arc::clone(&known));
         Ok(known)
     }
 }
@@ -252,6 +258,9 @@ impl Sending<'_> {
 
     async fn send(&self, points: &[FixBody], coord_type: CoordType) -> Reply<Vec<Fate>> {
         let (tenant, person) = (self.caller.tenant, self.caller.person);
+        let vault = (&self.app.vault, &self.app.store);
+        let key = self.app.walkers.keys.of(vault, tenant, person, self.app.clock.now()).await?;
+        let key = key.ok_or(Refusal::Erased)?;
         for attempt in 0..Self::ATTEMPTS {
             // The first time with what is known: mostly it still holds, and the store looks.
             let fresh = attempt > 0;
@@ -269,8 +278,8 @@ impl Sending<'_> {
                 without_known(&mut new, &stored, &mut fates);
             }
             let Some(numbers) = range(&new) else { return Ok(fates) };
-            match self.app.store.track(self.upload(&patrol, &known, &new, numbers, &stored)).await?
-            {
+            let upload = self.upload((&patrol, &known, &key), &new, numbers, &stored)?;
+            match self.app.store.track(upload).await? {
                 Landed::Stored => return Ok(fates),
                 // What is known already needs no room: it is told apart first.
                 Landed::Full if fresh => {
@@ -348,27 +357,30 @@ impl Sending<'_> {
         let tenant = self.caller.tenant;
         let find = move |db: &mut _| batches(db, tenant, patrol, Some(numbers));
         let found = self.app.store.read(find).await?;
+        let keys = keys_of(self.app, tenant, &found).await?;
         Ok(found
             .iter()
-            .map(|batch| Ok((batch.first_seq, taken_apart(batch)?)))
+            .map(|batch| Ok((batch.first_seq, taken_apart(patrol, batch, &keys)?)))
             .collect::<Result<_, StoreError>>()?)
     }
 
     fn upload(
         &self,
-        patrol: &Stored<Patrol>,
-        known: &Known,
+        (patrol, known, key): (&Stored<Patrol>, &Known, &WalkKey),
         new: &New,
         (first_seq, last_seq): (i64, i64),
         stored: &[(i64, Vec<Fix>)],
-    ) -> Upload {
+    ) -> Result<Upload, StoreError> {
         let fixes: Vec<Fix> = new.values().map(|(fix, _)| *fix).collect();
         let overlaps = |(first, fixes): &&(i64, Vec<Fix>)| {
             let last = fixes.iter().map(|fix| i64::from(fix.seq)).max().unwrap_or(*first);
             *first <= last_seq && last >= first_seq
         };
         let received_at = self.app.clock.now();
-        Upload {
+        let here = position(&fixes, patrol.state.skew(), self.world, received_at);
+        let vault = &self.app.vault;
+        let batch = Walked::Batch(patrol.state.id, first_seq);
+        Ok(Upload {
             tenant: self.caller.tenant,
             patrol: patrol.state.id,
             seq: patrol.seq,
@@ -379,9 +391,9 @@ impl Sending<'_> {
             points: i64::try_from(fixes.len()).unwrap_or(i64::MAX),
             known: stored.iter().filter(overlaps).map(|(first, _)| *first).collect(),
             received_at,
-            position: position(&fixes, patrol.state.skew(), self.world, received_at),
-            blob: codec::encode(&fixes),
-        }
+            position: here.map(|here| here.sealed(vault, key)).transpose()?,
+            blob: key.seal(vault, batch, &codec::encode(&fixes))?,
+        })
     }
 }
 
@@ -435,14 +447,8 @@ fn refuse(fates: &mut [Fate], places: &[usize], why: Refused) {
     }
 }
 
-/// The points of a batch as it is kept.
-pub(super) fn taken_apart(batch: &Batch) -> Result<Vec<Fix>, StoreError> {
-    let wrong = || StoreError::Inconsistent(format!("track_batches: batch {}", batch.first_seq));
-    codec::decode(&batch.blob).ok_or_else(wrong)
-}
-
 /// Where whoever walks is now: the last point that is neither odd by itself nor old.
-fn position(fixes: &[Fix], skew: Skew, world: &World, now: Instant) -> Option<Position> {
+fn position(fixes: &[Fix], skew: Skew, world: &World, now: Instant) -> Option<Here> {
     /// A position that is older is no longer where somebody is.
     const FRESH_S: i64 = 600;
     let tracking = &world.rules.conduct.tracking;
@@ -457,5 +463,5 @@ fn position(fixes: &[Fix], skew: Skew, world: &World, now: Instant) -> Option<Po
         return None;
     }
     let (lng, lat) = domain::track::fixed_point(newest.point()?);
-    Some(Position { lng, lat, accuracy: newest.accuracy, at: newest.at() })
+    Some(Here { lng, lat, accuracy: newest.accuracy, at: newest.at() })
 }

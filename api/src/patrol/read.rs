@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::points::taken_apart;
+use super::sealed::{keys_of, taken_apart};
 use crate::{
     audit::{self, Noting},
     auth::Caller,
@@ -91,10 +91,12 @@ impl Track {
         }
         let of = patrol.state.id;
         let found = app.store.read(move |db| batches(db, tenant, of, None)).await?;
+        let keys = keys_of(app, tenant, &found).await?;
         let judge = move || -> Result<Self, StoreError> {
             let (mut fixes, skew): (Vec<Fix>, _) = (Vec::new(), patrol.state.skew());
             for batch in &found {
-                fixes.extend(taken_apart(batch)?.into_iter().map(|fix| fix.corrected(skew)));
+                let stored = taken_apart(of, batch, &keys)?;
+                fixes.extend(stored.into_iter().map(|fix| fix.corrected(skew)));
             }
             let boundary = world.boundaries.get(&patrol.state.area.id);
             let frame = Frame { boundary, under_way: patrol.state.under_way() };

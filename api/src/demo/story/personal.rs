@@ -48,6 +48,7 @@ impl Story {
             ("shenji", "list_disclosures", "disclosures?limit=3"),
             ("shenji", "list_audit", "audit?limit=3"),
             ("shenji", "get_retention", "retention"),
+            ("shenji", "get_checkpoint", "checkpoint"),
         ] {
             self.driver.step(get(by, operation, format!("/api/v1/{path}")), quiet)?;
         }

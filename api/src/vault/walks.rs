@@ -1,0 +1,160 @@
+//! Tracks and positions, sealed by the key of whoever walks: erasing the walker makes them
+//! unreadable, in every copy of the database too.
+//!
+//! Points come every few seconds from everybody at once, so keys are kept in memory as they are
+//! used, for a minute: whoever was erased through another replica is forgotten here then, too.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant as Ticks},
+};
+
+use domain::{
+    Instant,
+    id::{PatrolId, PersonId, TenantId},
+    personal::{DataSubject, SubjectKind},
+};
+use persistence::{
+    Db, Store, StoreError,
+    vault::{self, KeyOwner},
+};
+use quick_cache::sync::Cache;
+use zeroize::Zeroizing;
+
+use super::{Result, Vault, cipher, cipher::Secret};
+
+/// What is sealed of somebody who walks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Walked {
+    /// The batch of points of a patrol that begins with this number.
+    Batch(PatrolId, i64),
+    /// Where somebody is.
+    Position,
+}
+
+/// The key of somebody who walks, as it is used.
+#[derive(Clone, Debug)]
+pub struct WalkKey {
+    tenant: TenantId,
+    person: PersonId,
+    secret: Secret,
+}
+
+impl WalkKey {
+    fn place(&self, what: Walked) -> Vec<u8> {
+        let (tenant, person) = (self.tenant.0.as_bytes(), self.person.0.as_bytes());
+        match what {
+            Walked::Batch(patrol, first) => {
+                let patrol = patrol.0.as_bytes().as_slice();
+                [tenant, person, b"track".as_slice(), patrol, &first.to_be_bytes()].concat()
+            }
+            Walked::Position => [tenant, person, b"position".as_slice()].concat(),
+        }
+    }
+
+    /// Seals something of the walker.
+    pub fn seal(&self, vault: &Vault, what: Walked, bytes: &[u8]) -> Result<Vec<u8>> {
+        cipher::seal(vault.suite, &self.secret, &self.place(what), bytes)
+    }
+
+    /// Opens it.
+    pub fn open(&self, what: Walked, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        cipher::open(&self.secret, &self.place(what), sealed)
+    }
+}
+
+/// The keys of those who walk.
+pub struct WalkKeys(Cache<(TenantId, PersonId), (Ticks, WalkKey)>);
+
+impl Default for WalkKeys {
+    fn default() -> Self {
+        Self(Cache::new(20_000))
+    }
+}
+
+impl std::fmt::Debug for WalkKeys {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "WalkKeys({})", self.0.len())
+    }
+}
+
+impl WalkKeys {
+    const FRESH: Duration = Duration::from_secs(60);
+
+    fn known(&self, tenant: TenantId, person: PersonId) -> Option<WalkKey> {
+        let (since, key) = self.0.get(&(tenant, person))?;
+        (since.elapsed() < Self::FRESH).then_some(key)
+    }
+
+    fn keep(&self, key: &WalkKey) {
+        self.0.insert((key.tenant, key.person), (Ticks::now(), key.clone()));
+    }
+
+    /// The key of somebody, made at the first use; none of somebody who was erased.
+    pub async fn of(
+        &self,
+        (vault, store): (&Vault, &Store),
+        tenant: TenantId,
+        person: PersonId,
+        at: Instant,
+    ) -> Result<Option<WalkKey>> {
+        if let Some(key) = self.known(tenant, person) {
+            return Ok(Some(key));
+        }
+        let subject = DataSubject::new(SubjectKind::Person, person.0);
+        let owner = KeyOwner::Subject(subject);
+        let kept = store.read(move |db| vault::key_of(db, tenant, owner)).await?;
+        let kept = if let Some(kept) = kept {
+            kept
+        } else {
+            let spare = vault.spare_key(tenant, subject, at)?;
+            store.run(move |db| vault::claim_key(db, tenant, &spare)).await?
+        };
+        if kept.wrapped.is_none() {
+            return Ok(None);
+        }
+        let key = WalkKey { tenant, person, secret: vault.unwrap(tenant, &kept)? };
+        self.keep(&key);
+        Ok(Some(key))
+    }
+
+    /// The keys of some people, as far as they have one.
+    pub async fn of_all(
+        &self,
+        (vault, store): (&Vault, &Store),
+        tenant: TenantId,
+        people: impl IntoIterator<Item = PersonId>,
+    ) -> Result<HashMap<PersonId, WalkKey>> {
+        let (mut keys, mut missing) = (HashMap::new(), Vec::new());
+        for person in people {
+            match self.known(tenant, person) {
+                Some(key) => _ = keys.insert(person, key),
+                None => missing.push(person.0),
+            }
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        if missing.is_empty() {
+            return Ok(keys);
+        }
+        let of = move |db: &mut Db| vault::keys_of(db, tenant, (SubjectKind::Person, &missing));
+        let found = store.read(of).await?;
+        for (person, kept) in found.iter().filter(|(_, kept)| kept.wrapped.is_some()) {
+            let person = PersonId(*person);
+            let key = WalkKey { tenant, person, secret: vault.unwrap(tenant, kept)? };
+            self.keep(&key);
+            keys.insert(person, key);
+        }
+        Ok(keys)
+    }
+
+    /// Forgets the key of somebody who was erased.
+    pub fn forget(&self, tenant: TenantId, person: PersonId) {
+        self.0.remove(&(tenant, person));
+    }
+}
+
+/// That something sealed cannot be what it ought to be.
+pub(crate) fn wrong(what: &str) -> StoreError {
+    StoreError::Inconsistent(format!("{what}: it is not what was sealed"))
+}

@@ -1,0 +1,400 @@
+//! Nothing changes behind the scenes unnoticed: whatever is taken away, altered or added in the
+//! database is named by `verify`; what fits together again is named by a checkpoint kept elsewhere.
+
+use actix_web::rt::System;
+use api::{checkpoint, ring, verify};
+use persistence::probe;
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{City, key, on_both, text},
+    household, patrol,
+};
+
+on_both! {
+    a_case_that_is_deleted_is_missed,
+    a_report_that_is_deleted_with_all_its_traces_leaves_a_hole,
+    a_row_that_no_journal_speaks_of_is_named,
+    every_column_that_follows_from_a_journal_is_compared,
+    what_follows_beside_a_flow_is_missed_and_counted,
+    disclosures_that_are_emptied_are_missed,
+    consents_that_are_changed_or_emptied_are_missed,
+    a_log_that_begins_later_says_why,
+    races_leave_no_holes_in_the_feed,
+    a_checkpoint_notices_what_fits_together_again,
+    a_checkpoint_notices_a_log_written_anew,
+    a_forged_checkpoint_is_refused_by_name,
+    only_auditors_take_checkpoints,
+}
+
+fn tamper(city: &City, sql: &str) {
+    probe::execute(&city.database.url, sql).unwrap();
+}
+
+fn one(city: &City, sql: &str) -> String {
+    probe::lines(&city.database.url, sql).unwrap().remove(0)
+}
+
+fn intact(city: &City) {
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+/// What `verify` finds; something does.
+#[track_caller]
+fn broken(city: &City, what: &[&str]) -> Vec<String> {
+    let found = city.verify().broken;
+    let named = found.iter().any(|why| what.iter().all(|part| why.contains(part)));
+    assert!(named, "{what:?} is not named: {found:#?}");
+    found
+}
+
+/// An identity, as the database of the city writes it.
+fn literal(city: &City, id: &str) -> String {
+    if city.database.url.starts_with("sqlite") {
+        format!("x'{}'", id.replace('-', ""))
+    } else {
+        format!("'{id}'")
+    }
+}
+
+fn a_case_that_is_deleted_is_missed(city: &City) {
+    let case = city.filed();
+    intact(city);
+    tamper(city, "create table saved as select * from cases; delete from cases;");
+    broken(city, &[&format!("case {case}"), "the case itself is missing"]);
+    tamper(city, "insert into cases select * from saved;");
+    intact(city);
+    tamper(city, "delete from journal where flow = 'case';");
+    broken(city, &["feed", "missing"]);
+    broken(city, &[&format!("cases of {case}"), "no journal speaks of it"]);
+}
+
+/// Deletes a report with everything that speaks of it.
+fn delete(city: &City, report: &str) {
+    let id = literal(city, report);
+    tamper(
+        city,
+        &format!(
+            "delete from journal where command_id in \
+             (select command_id from journal where flow_id = {id}); \
+             delete from content_reviews where about_id = {id}; \
+             delete from reports where id = {id}; \
+             delete from obligations where flow_id = {id}; \
+             delete from burden where flow_id = {id};"
+        ),
+    );
+}
+
+fn a_report_that_is_deleted_with_all_its_traces_leaves_a_hole(city: &City) {
+    let report = city.received();
+    city.received_from("neighbour");
+    intact(city);
+    delete(city, &report);
+    let found = broken(city, &["feed", "missing"]);
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
+fn a_row_that_no_journal_speaks_of_is_named(city: &City) {
+    let case = city.filed();
+    let stranger = key();
+    let copy = format!(
+        "create table more as select * from cases where id = {}; update more set id = {}; \
+         insert into cases select * from more;",
+        literal(city, &case),
+        literal(city, &stranger),
+    );
+    tamper(city, &copy);
+    broken(city, &[&format!("cases of {stranger}"), "no journal speaks of it"]);
+}
+
+/// Every kind of flow there is, with what hangs on it.
+fn everything_there_is(city: &City) {
+    city.whistled();
+    patrol::begun(city);
+    household::registered(city);
+    let document = json!({ "document": { "reopen_days": 20 }, "note": "调整" });
+    city.by("admin").post("/api/v1/policies/conduct", &document).done();
+}
+
+fn every_column_that_follows_from_a_journal_is_compared(city: &City) {
+    everything_there_is(city);
+    intact(city);
+    let sqlite = city.database.url.starts_with("sqlite");
+    let later = if sqlite { " + 1000000" } else { " + interval '1 second'" };
+    let id = literal(city, &key());
+    let texts = |text: &str| format!("{text} || 'x'");
+    let changes = [
+        ("reports", "reporter_id", id.clone()),
+        ("reports", "path", texts("path")),
+        ("reports", "status", texts("status")),
+        ("reports", "case_id", "null".to_owned()),
+        ("reports", "received_at", format!("received_at{later}")),
+        ("cases", "path", texts("path")),
+        ("cases", "holder_id", id.clone()),
+        ("cases", "stage", texts("stage")),
+        ("cases", "title", texts("title")),
+        ("cases", "closed_at", format!("filed_at{later}")),
+        ("obligations", "due_at", format!("due_at{later}")),
+        ("obligations", "next_at", "null".to_owned()),
+        ("obligations", "settled_at", "started_at".to_owned()),
+        ("obligations", "outcome", "'met!'".to_owned()),
+        ("obligations", "term", "replace(term, '\"limit\"', '\"limi\"')".to_owned()),
+        ("grants", "role", texts("role")),
+        ("grants", "path", texts("path")),
+        ("people", "name", texts("name")),
+        ("people", "standing", texts("standing")),
+        ("policies", "published_at", format!("published_at{later}")),
+        ("patrols", "worker_id", id.clone()),
+        ("patrols", "from_at", format!("from_at{later}")),
+        ("households", "path", texts("path")),
+        ("households", "special", "1 - special".to_owned()),
+        ("areas", "name", texts("name")),
+    ];
+    for (table, column, to) in changes {
+        tamper(city, &format!("create table saved as select * from {table};"));
+        tamper(city, &format!("update {table} set {column} = {to};"));
+        let kept = if table == "areas" { "area" } else { column };
+        broken(city, &[kept, column, "is not what"]);
+        let keys = match table {
+            "obligations" => {
+                "t.flow_id = saved.flow_id and t.no = saved.no and \
+                              t.duty = saved.duty and t.unit_id = saved.unit_id"
+            }
+            "grants" => "t.person_id = saved.person_id and t.no = saved.no",
+            _ => "t.id = saved.id",
+        };
+        let back = format!(
+            "update {table} as t set {column} = saved.{column} from saved \
+             where t.tenant_id = saved.tenant_id and {keys}; drop table saved;"
+        );
+        tamper(city, &back);
+    }
+    intact(city);
+}
+
+fn what_follows_beside_a_flow_is_missed_and_counted(city: &City) {
+    everything_there_is(city);
+    intact(city);
+    for table in ["obligations", "grants", "case_units", "household_people"] {
+        let there = one(city, &format!("select cast(count(*) as text) as line from {table}"));
+        assert_ne!((table, there.as_str()), ("obligations", "0"));
+        if there == "0" {
+            continue;
+        }
+        let take = format!("create table saved as select * from {table}; delete from {table};");
+        tamper(city, &take);
+        broken(city, &[table, "is missing"]);
+        tamper(city, &format!("insert into {table} select * from saved; drop table saved;"));
+        intact(city);
+    }
+    let more = "create table more as select * from obligations; update more set no = no + 1000; \
+                insert into obligations select * from more;";
+    tamper(city, more);
+    broken(city, &["obligations", "rows more than the journal says"]);
+}
+
+fn disclosed(city: &City) {
+    let contact = json!({ "name": "慕容秘密", "phone": "13987654321" });
+    let path = format!("/api/v1/people/{}/contact", city.by("resident").id());
+    city.by("resident").post(&path, &contact).done();
+    let report = city.received();
+    let seeing = json!({ "fields": ["phone"], "purpose": "callback", "reason": "回访" });
+    let path = format!("/api/v1/reports/{report}/reporter/disclosures");
+    city.by("hotline").post(&path, &seeing).done();
+    city.by("hotline").post(&path, &seeing).done();
+}
+
+fn disclosures_that_are_emptied_are_missed(city: &City) {
+    disclosed(city);
+    intact(city);
+    tamper(city, "create table saved as select * from disclosures;");
+    tamper(city, "update disclosures set reason = 'x';");
+    broken(city, &["disclosures", "was changed after it was written"]);
+    tamper(city, "delete from disclosures;");
+    broken(city, &["disclosures", "tells of it, and it is missing"]);
+    broken(city, &["disclosures", "0 are there as they were written, of 2"]);
+    // Who knows that they are counted does not get further.
+    tamper(city, "delete from tallies;");
+    broken(city, &["disclosures", "0 are counted, and the log tells of 2"]);
+    tamper(city, "insert into disclosures select * from saved;");
+    broken(city, &["disclosures", "0 are counted, and the log tells of 2"]);
+}
+
+fn consents_that_are_changed_or_emptied_are_missed(city: &City) {
+    for given in [true, false] {
+        let body = json!({ "purpose": "track", "given": given, "version": "1" });
+        city.by("worker").post("/api/v1/me/consents", &body).done();
+    }
+    intact(city);
+    tamper(city, "update consents set answer = 'given';");
+    broken(city, &["consents", "was changed after it was written"]);
+    tamper(city, "delete from consents;");
+    broken(city, &["consents", "tells of it, and it is missing"]);
+}
+
+fn a_log_that_begins_later_says_why(city: &City) {
+    for _ in 0..3 {
+        city.by("neighbour").get("/api/v1/me/export").done();
+    }
+    intact(city);
+    let last = one(city, "select cast(max(seq) as text) as line from audit where act = 'export'");
+    let to = last.parse::<i64>().unwrap() - 1;
+    tamper(
+        city,
+        &format!(
+            "update audit_heads set base_seq = {to}, \
+             base_head = (select hash from audit where seq = {to} limit 1) \
+             where tenant_id = (select tenant_id from audit where seq = {to} and act = 'export'); \
+             delete from audit where seq <= {to} and tenant_id in \
+             (select tenant_id from audit_heads where base_seq = {to});"
+        ),
+    );
+    let found = broken(city, &["audit", &format!("begins after entry {to}"), "no removal says so"]);
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
+fn races_leave_no_holes_in_the_feed(city: &City) {
+    let case = city.filed();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    let same = key();
+                    std::thread::scope(|twice| {
+                        for _ in 0..2 {
+                            twice.spawn(|| {
+                                let path = format!("/api/v1/cases/{case}/comment");
+                                let body = json!({ "text": "已到现场" });
+                                let _ = city.by("community").post_as(&same, &path, &body);
+                            });
+                        }
+                    });
+                }
+            });
+        }
+    });
+    let holes = "select cast(f.position - (select count(*) from journal as j \
+                 where j.tenant_id = f.tenant_id) as text) as line from feeds as f";
+    for line in probe::lines(&city.database.url, holes).unwrap() {
+        assert_eq!(line, "0");
+    }
+    intact(city);
+}
+
+/// A checkpoint by the endpoint, and the keys to read it.
+fn taken(city: &City) -> (Value, Vec<ring::PublicKey>) {
+    let taken = city.by("auditor").get("/api/v1/checkpoint").done();
+    let keys = System::new().block_on(ring::public_keys(&city.store, &city.app.seal)).unwrap();
+    (taken, keys)
+}
+
+fn compared(city: &City, taken: &Value, keys: &[ring::PublicKey]) -> Vec<String> {
+    let seen = checkpoint::read(&taken.to_string(), keys).unwrap();
+    let found = System::new().block_on(verify::against(&city.store, None, &seen)).unwrap();
+    found.broken
+}
+
+fn a_checkpoint_notices_what_fits_together_again(city: &City) {
+    city.received();
+    let report = city.received_from("neighbour");
+    let (seen, keys) = taken(city);
+    let found = city.verify();
+    let head = found.heads.iter().find(|head| head.code == "9901").unwrap();
+    assert_eq!(seen["digest"], json!(head.digest.hex()), "both take the same");
+    assert_eq!(compared(city, &seen, &keys), Vec::<String>::new());
+    // What comes later changes nothing about it.
+    let other = city.received();
+    let (later, _) = taken(city);
+    assert_eq!(compared(city, &seen, &keys), Vec::<String>::new());
+    assert_eq!(compared(city, &later, &keys), Vec::<String>::new());
+    // The end is cut off, and everything fits.
+    let cut = |id: &str| {
+        delete(city, id);
+        let end = "update feeds set position = \
+            (select max(j.position) from journal as j where j.tenant_id = feeds.tenant_id);";
+        tamper(city, end);
+    };
+    cut(&other);
+    intact(city);
+    let found = compared(city, &later, &keys);
+    assert!(found.iter().any(|why| why.contains("the checkpoint of")), "{found:?}");
+    assert_eq!(compared(city, &seen, &keys), Vec::<String>::new());
+    cut(&report);
+    intact(city);
+    // Something else is written in its place.
+    city.received();
+    intact(city);
+    let found = compared(city, &seen, &keys);
+    assert!(found.iter().any(|why| why.contains("is not what the checkpoint")), "{found:?}");
+}
+
+fn a_checkpoint_notices_a_log_written_anew(city: &City) {
+    city.by("neighbour").get("/api/v1/me/export").done();
+    let (seen, keys) = taken(city);
+    assert_eq!(compared(city, &seen, &keys), Vec::<String>::new());
+    // The whole log goes, and its head with it.
+    tamper(city, "delete from audit; delete from audit_heads;");
+    intact(city);
+    let found = compared(city, &seen, &keys);
+    assert!(found.iter().any(|why| why.contains("the log ends at 0")), "{found:?}");
+    city.by("neighbour").get("/api/v1/me/export").done();
+    city.by("neighbour").get("/api/v1/me/export").done();
+    city.by("neighbour").get("/api/v1/me/export").done();
+    intact(city);
+    let found = compared(city, &seen, &keys);
+    assert!(
+        found.iter().any(|why| why.contains("audit") && why.contains("checkpoint")),
+        "{found:?}"
+    );
+}
+
+fn a_forged_checkpoint_is_refused_by_name(city: &City) {
+    use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
+    let (seen, keys) = taken(city);
+    let read = |value: &Value| checkpoint::read(&value.to_string(), &keys);
+    assert_eq!(read(&seen).unwrap().len(), 1);
+    let signed = text(&seen, "/signed");
+    let parts: Vec<&str> = signed.split('.').collect();
+    let claims = BASE64.decode(parts[1]).unwrap();
+    let mut claims: Value = serde_json::from_slice(&claims).unwrap();
+    claims["position"] = json!(1);
+    let claims = BASE64.encode(claims.to_string());
+    let changed = json!({ "signed": format!("{}.{claims}.{}", parts[0], parts[2]) });
+    assert_eq!(read(&changed), Err(checkpoint::Fault::Signature));
+    // Nobody else's key counts, and neither does an access token.
+    assert!(matches!(checkpoint::read(&seen.to_string(), &[]), Err(checkpoint::Fault::Key(_))));
+    let token = city.token("auditor").unwrap();
+    assert_eq!(read(&json!({ "signed": token })), Err(checkpoint::Fault::Malformed));
+    for wrong in [json!({}), json!([]), json!({ "signed": "x" }), json!({ "checkpoints": [{}] })] {
+        assert_eq!(read(&wrong), Err(checkpoint::Fault::Malformed), "{wrong}");
+    }
+    // A checkpoint opens nothing.
+    let bearer = format!("Bearer {signed}");
+    let answer = city.by("").call("GET", "/api/v1/me").header("Authorization", &bearer).send();
+    answer.problem(401, "unauthenticated");
+    // It is read when its key is long retired and wiped, and not when it says to be newer.
+    let store = city.store.clone();
+    let rotate = ring::rotate(&store, &city.app.seal, city.now(), true);
+    System::new().block_on(rotate).unwrap();
+    let keys = System::new().block_on(ring::public_keys(&store, &city.app.seal)).unwrap();
+    assert_eq!(compared(city, &seen, &keys), Vec::<String>::new());
+    let backdated: Vec<ring::PublicKey> = keys
+        .iter()
+        .map(|one| ring::PublicKey { until: Some(domain::Instant::UNIX_EPOCH), ..*one })
+        .collect();
+    let refused = checkpoint::read(&seen.to_string(), &backdated);
+    assert!(matches!(refused, Err(checkpoint::Fault::Retired(_))), "{refused:?}");
+}
+
+fn only_auditors_take_checkpoints(city: &City) {
+    for by in ["admin", "district", "leader", "resident", "worker"] {
+        city.by(by).get("/api/v1/checkpoint").problem(403, "not_permitted");
+    }
+    city.by("").get("/api/v1/checkpoint").problem(401, "unauthenticated");
+    let one = city.by("auditor").get("/api/v1/checkpoint").done();
+    assert_eq!((&one["code"], one["digest"].as_str().unwrap().len()), (&json!("9901"), 64));
+    city.received();
+    let next = city.by("auditor").get("/api/v1/checkpoint").done();
+    assert!(next["position"].as_i64() > one["position"].as_i64(), "{one} {next}");
+    assert_ne!(next["digest"], one["digest"]);
+}
