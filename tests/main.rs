@@ -97,7 +97,11 @@ mod track;
 #[cfg(test)]
 mod visit;
 #[cfg(test)]
+mod voices;
+#[cfg(test)]
 mod webhook;
+#[cfg(test)]
+mod webhook_content;
 #[cfg(test)]
 mod wechat;
 #[cfg(test)]

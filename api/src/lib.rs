@@ -63,6 +63,7 @@ pub mod problem;
 pub mod quota;
 pub mod register;
 pub mod report;
+pub mod reporters;
 pub mod request;
 pub mod retention;
 pub mod ring;
