@@ -117,7 +117,11 @@ mod verify;
 #[cfg(test)]
 mod visit;
 #[cfg(test)]
+mod voices;
+#[cfg(test)]
 mod webhook;
+#[cfg(test)]
+mod webhook_content;
 #[cfg(test)]
 mod wechat;
 #[cfg(test)]

@@ -81,6 +81,10 @@ on_both_beside! {
     short_messages_need_a_switch_a_consent_and_a_number,
     what_is_wrong_with_wishes_is_told,
     whoever_is_erased_is_forgotten,
+    administrators_do_not_learn_who_reported,
+    staff_who_report_in_confidence_stay_unknown_outside,
+    no_short_message_goes_to_a_number_nobody_checked,
+    nothing_anybody_wrote_is_sent_as_a_short_message,
 }
 
 fn pass(city: &City) -> u64 {
@@ -122,10 +126,9 @@ fn left(city: &City) -> i64 {
     shown["items"][0]["remaining"].as_i64().unwrap()
 }
 
-/// The deliveries to somebody: their channels and how far they are.
-fn deliveries(city: &City, by: &str) -> Vec<(String, String)> {
-    let id = city.by(by).id();
-    let path = format!("/api/v1/deliveries?limit=100&target={id}");
+/// The deliveries by one way: that and how far they are.
+fn deliveries(city: &City, channel: &str) -> Vec<(String, String)> {
+    let path = format!("/api/v1/deliveries?limit=100&channel={channel}");
     let shown = city.by("admin").get(&path).done();
     let all = each(&shown, "/channel").into_iter().zip(each(&shown, "/state"));
     let mut all: Vec<_> = all.collect();
@@ -189,7 +192,7 @@ fn a_subscribe_message_takes_one_of_what_was_agreed_to(city: &City, outside: &Ou
         pass(city);
     }
     assert_eq!(outside.weixin.memory(|memory| memory.messages.len()), 2);
-    let told = deliveries(city, "resident");
+    let told = deliveries(city, "wechat");
     let wechat = |state: &str| ("wechat".to_owned(), state.to_owned());
     assert_eq!(told, [wechat("delivered"), wechat("delivered"), wechat("skipped")]);
 }
@@ -201,10 +204,9 @@ fn what_wechat_refuses_for_good_is_not_tried_again(city: &City, _: &Outside) {
     pass(city);
     city.advance(Duration::days(5));
     pass(city);
-    assert_eq!(deliveries(city, "resident"), [("wechat".to_owned(), "failed".to_owned())]);
+    assert_eq!(deliveries(city, "wechat"), [("wechat".to_owned(), "failed".to_owned())]);
     assert_eq!(left(city), 0, "whoever refuses has agreed to none");
-    let id = city.by("resident").id();
-    let listed = city.by("admin").get(&format!("/api/v1/deliveries?target={id}")).done();
+    let listed = city.by("admin").get("/api/v1/deliveries?channel=wechat").done();
     let path = format!("/api/v1/deliveries/{}", text(&listed, "/items/0/id"));
     let shown = city.by("admin").get(&path).done();
     assert_eq!(shown["attempts"].as_array().unwrap().len(), 1);
@@ -217,13 +219,13 @@ fn a_busy_wechat_is_asked_again(city: &City, _: &Outside) {
     subscribed(city, "tmpl-busy", 1);
     city.filed();
     pass(city);
-    assert_eq!(deliveries(city, "resident"), [("wechat".to_owned(), "waiting".to_owned())]);
+    assert_eq!(deliveries(city, "wechat"), [("wechat".to_owned(), "waiting".to_owned())]);
     publish(city, &json!({ "wechat": [template("report_accepted", "tmpl-1")] }));
     let answer = json!({ "results": { "tmpl-1": "accept" } });
     city.by("resident").post("/api/v1/me/wechat/subscriptions", &answer).done();
     city.advance(Duration::seconds(10));
     pass(city);
-    assert_eq!(deliveries(city, "resident"), [("wechat".to_owned(), "delivered".to_owned())]);
+    assert_eq!(deliveries(city, "wechat"), [("wechat".to_owned(), "delivered".to_owned())]);
 }
 
 /// Quiet hours that began an hour ago, by the clock on the wall, and end in two hours.
@@ -269,7 +271,7 @@ fn what_waited_goes_out_together(city: &City, outside: &Outside) {
     let sent = outside.weixin.memory(|memory| memory.messages.clone());
     assert_eq!(sent.len(), 1);
     assert_eq!(text(&sent[0], "/text/content").matches("派给本单位").count(), 3);
-    assert!(deliveries(city, "community").iter().all(|(_, state)| state == "delivered"));
+    assert!(deliveries(city, "wecom").iter().all(|(_, state)| state == "delivered"));
 }
 
 fn short_messages_need_a_switch_a_consent_and_a_number(city: &City, outside: &Outside) {
@@ -286,7 +288,7 @@ fn short_messages_need_a_switch_a_consent_and_a_number(city: &City, outside: &Ou
     city.by("resident").post("/api/v1/me/consents", &consent).done();
     city.filed();
     pass(city);
-    assert_eq!(deliveries(city, "resident"), [("sms".to_owned(), "skipped".to_owned())]);
+    assert_eq!(deliveries(city, "sms"), [("sms".to_owned(), "skipped".to_owned())]);
     let bind = json!({ "app_id": APP_ID, "code": "phone-13900001111" });
     city.by("resident").post("/api/v1/me/phone", &bind).done();
     city.filed();
@@ -302,7 +304,7 @@ fn short_messages_need_a_switch_a_consent_and_a_number(city: &City, outside: &Ou
     city.advance(Duration::days(1));
     pass(city);
     assert_eq!(sent().len(), 2);
-    let states: Vec<String> = deliveries(city, "resident").into_iter().map(|(_, s)| s).collect();
+    let states: Vec<String> = deliveries(city, "sms").into_iter().map(|(_, s)| s).collect();
     assert_eq!(states, ["skipped", "delivered", "failed"]);
 }
 
@@ -330,10 +332,135 @@ fn whoever_is_erased_is_forgotten(city: &City, _: &Outside) {
     subscribed(city, "tmpl-busy", 1);
     city.filed();
     pass(city);
-    let id = city.by("resident").id();
     let reason = json!({ "reason": "本人要求" });
     city.by("resident").post("/api/v1/me/erasure", &reason).done();
-    let listed = city.by("admin").get(&format!("/api/v1/deliveries?target={id}")).done();
+    let listed = city.by("admin").get("/api/v1/deliveries?channel=wechat").done();
     assert_eq!(each(&listed, "/state"), ["skipped"]);
     assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+/// A report of somebody with a title, as it is to be kept; the identity and the number.
+fn titled(city: &City, by: &str, title: &str, how: &str) -> (String, String) {
+    let mut body = crate::harness::report_at(110.005, 30.005);
+    body["title"] = json!(title);
+    if !how.is_empty() {
+        body[how] = json!(true);
+    }
+    let report = city.by(by).post("/api/v1/reports", &body).done();
+    (text(&report, "/id"), text(&report, "/number"))
+}
+
+fn administrators_do_not_learn_who_reported(city: &City, outside: &Outside) {
+    publish(city, &json!({ "wechat": [template("report_accepted", "tmpl-1")] }));
+    subscribed(city, "tmpl-1", 3);
+    let person = city.by("resident").id().to_string();
+    for how in ["confidential", "anonymous"] {
+        let (report, number) = titled(city, "resident", "楼上张三家漏水", how);
+        city.filed_from(&report);
+        pass(city);
+        // WeChat carries that there is news, and so does the list of messages.
+        let sent = outside.weixin.memory(|memory| memory.messages.last().cloned()).unwrap();
+        let shown = city.by("resident").get("/api/v1/me/messages?limit=1").done();
+        for told in [sent.to_string(), shown.to_string()] {
+            assert!(!told.contains("张三") && !told.contains(&number), "{how}: {told}");
+            assert!(told.contains("新进展"), "{how}: {told}");
+        }
+        assert_eq!(text(&shown, "/items/0/flow_id"), report, "the reporter finds it");
+        // The record of deliveries says that it was sent, neither to whom nor what.
+        let listed = city.by("admin").get("/api/v1/deliveries?limit=1&channel=wechat").done();
+        let path = format!("/api/v1/deliveries/{}", text(&listed, "/items/0/id"));
+        let one = city.by("admin").get(&path).done();
+        assert_eq!((&one["state"], &one["target_id"]), (&json!("delivered"), &Value::Null));
+        assert_eq!(one["attempts"][0]["request"], Value::Null);
+        assert_eq!(one["attempts"][0]["response"], "errcode 0");
+        for told in [listed.to_string(), one.to_string()] {
+            for secret in [&person, &report, &number, "张三"] {
+                assert!(!told.contains(secret), "{how}: {told}");
+            }
+        }
+    }
+    // Nor is it found by asking for a person.
+    let asked = city.by("admin").get(&format!("/api/v1/deliveries?target={person}")).done();
+    assert_eq!(asked["items"], json!([]));
+    let (report, number) = titled(city, "resident", "路灯不亮", "");
+    city.filed_from(&report);
+    pass(city);
+    let sent = outside.weixin.memory(|memory| memory.messages.last().cloned()).unwrap();
+    assert!(sent.to_string().contains(&number) && sent.to_string().contains("路灯不亮"));
+}
+
+fn staff_who_report_in_confidence_stay_unknown_outside(city: &City, outside: &Outside) {
+    let (report, number) = titled(city, "worker", "所长的亲戚占道经营", "anonymous");
+    let case = city.filed_from(&report);
+    city.on("community", &case, "escalate", &json!({ "reason": "社区没有执法权" }));
+    let unit = json!({ "unit_id": city.area(seed::COMMUNITY) });
+    city.on("dispatcher", &case, "dispatch", &unit);
+    pass(city);
+    let sent = outside.weixin.memory(|memory| memory.messages.clone());
+    let to: Vec<String> = sent.iter().map(|one| text(one, "/touser")).collect();
+    assert_eq!(to, ["worker", "community"]);
+    // Who works on it reads the title here, and nowhere else.
+    let told = Value::from(sent).to_string();
+    assert!(!told.contains("占道") && !told.contains(&number), "{told}");
+    let shown = city.by("community").get("/api/v1/me/messages?limit=1").done();
+    assert!(text(&shown, "/items/0/title").contains("占道"));
+}
+
+/// The resident agrees to short messages about reports that were accepted.
+fn agreed(city: &City) {
+    publish(city, &json!({ "sms": ["report_accepted", "report_refused"] }));
+    let wants = json!({ "sms": true });
+    city.by("resident").post("/api/v1/me/message_preferences", &wants).done();
+    let consent = json!({ "purpose": "notification", "given": true, "version": "1" });
+    city.by("resident").post("/api/v1/me/consents", &consent).done();
+}
+
+fn no_short_message_goes_to_a_number_nobody_checked(city: &City, outside: &Outside) {
+    let sent = || outside.sent.lock().unwrap().len();
+    agreed(city);
+    let contact = format!("/api/v1/people/{}/contact", city.by("resident").id());
+    let typed = |phone: &str| city.by("resident").post(&contact, &json!({ "phone": phone })).done();
+    let bound = |phone: &str| {
+        let bind = json!({ "app_id": APP_ID, "code": format!("phone-{phone}") });
+        city.by("resident").post("/api/v1/me/phone", &bind).done();
+    };
+    let told = |count: usize, why: &str| {
+        city.filed();
+        pass(city);
+        assert_eq!(sent(), count, "{why}");
+    };
+    typed("13700001111");
+    told(0, "it was only typed");
+    bound("13900001111");
+    told(1, "WeChat checked it");
+    typed("13700001111");
+    told(1, "another one was typed over it");
+    typed("13900001111");
+    told(2, "the one that was checked");
+    city.by("resident").post("/api/v1/me/phone/unbind", &json!({})).done();
+    typed("13900001111");
+    told(2, "it was given up meanwhile");
+    let states: Vec<String> = deliveries(city, "sms").into_iter().map(|(_, state)| state).collect();
+    assert_eq!(states, ["skipped", "delivered", "skipped", "delivered", "skipped"]);
+}
+
+fn nothing_anybody_wrote_is_sent_as_a_short_message(city: &City, outside: &Outside) {
+    agreed(city);
+    let bind = json!({ "app_id": APP_ID, "code": "phone-13900001111" });
+    city.by("resident").post("/api/v1/me/phone", &bind).done();
+    let (report, number) = titled(city, "resident", "中奖请点 evil.example", "");
+    city.filed_from(&report);
+    let (refused, _) = titled(city, "resident", "转账到 6222", "");
+    let why = json!({ "reason": "请登录 evil.example 申诉", "redirect": "petition" });
+    city.by("community").post(&format!("/api/v1/reports/{refused}/refuse"), &why).done();
+    pass(city);
+    let texts: Vec<String> =
+        outside.sent.lock().unwrap().iter().map(|one| text(one, "/text")).collect();
+    let told = texts.join("\n");
+    assert!(told.contains(&number) && told.contains("上报已受理"), "{told}");
+    assert!(!told.contains("evil") && !told.contains("6222"), "{told}");
+    // Nor does the record repeat whom it went to, though the sender may.
+    let listed = city.by("admin").get("/api/v1/deliveries?limit=1&channel=sms").done();
+    let path = format!("/api/v1/deliveries/{}", text(&listed, "/items/0/id"));
+    assert!(!city.by("admin").get(&path).text.contains("13900001111"));
 }

@@ -43,13 +43,13 @@ struct Kept {
 }
 
 /// A server that is told events.
-struct Receiver {
-    server: Standin,
+pub(crate) struct Receiver {
+    pub(crate) server: Standin,
     kept: Arc<Mutex<Kept>>,
 }
 
 impl Receiver {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let kept = Arc::new(Mutex::new(Kept { asked: Vec::new(), answer: 200 }));
         let ours = Arc::clone(&kept);
         let server = Standin::serve(move |asked| {
@@ -73,11 +73,11 @@ impl Receiver {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answers(&self, status: u16) {
+    pub(crate) fn answers(&self, status: u16) {
         self.lock().answer = status;
     }
 
-    fn told(&self) -> Vec<Asked> {
+    pub(crate) fn told(&self) -> Vec<Asked> {
         self.lock().asked.clone()
     }
 
@@ -91,17 +91,17 @@ impl Receiver {
 }
 
 /// One look of the engine; how many were tried.
-fn pass(city: &City) -> u64 {
+pub(crate) fn pass(city: &City) -> u64 {
     let app = city.app.clone();
     System::new().block_on(async move { delivering::pass(&app).await.expect("it can look") })
 }
 
-fn body(city: &City, url: &str, types: &[&str]) -> Value {
+pub(crate) fn body(city: &City, url: &str, types: &[&str]) -> Value {
     json!({ "name": "热线平台", "url": url, "area_id": city.area(seed::CITY), "types": types })
 }
 
 /// Registers a webhook; what was answered.
-fn registered(city: &City, receiver: &Receiver, types: &[&str]) -> Value {
+pub(crate) fn registered(city: &City, receiver: &Receiver, types: &[&str]) -> Value {
     let url = format!("{}/hook", receiver.server.base);
     city.by("admin").post("/api/v1/webhooks", &body(city, &url, types)).done()
 }
@@ -115,7 +115,7 @@ fn signed(asked: &Asked, secret: &str) -> bool {
     asked.headers["webhook-signature"].split(' ').any(|one| one == own)
 }
 
-fn deliveries(city: &City, hook: &Value) -> Value {
+pub(crate) fn deliveries(city: &City, hook: &Value) -> Value {
     let id = text(hook, "/id");
     city.by("admin").get(&format!("/api/v1/deliveries?limit=100&target={id}")).done()
 }

@@ -10,7 +10,7 @@ use domain::{
     case::{Callback, Case, Command, Satisfaction, lifecycle::StageName},
     change::Stored,
     coordinate::RawPoint,
-    id::AreaId,
+    id::{AreaId, ReportId},
     journal::FlowKind,
     media::{Attachment, MediaRole},
     text::Prose,
@@ -29,13 +29,15 @@ use crate::{
     params::{IdPath, Query},
     problem::Reply,
     register::ServiceConfig,
-    report::{at_point, known, unknown_reporters},
+    report::{at_point, known},
     state::App,
     timeline::{self, TimelineParams, TimelineView},
     view::{self, PointBody, PointView, TermView, tag, tagged},
 };
 
-pub use shown::{AnswerView, AssignmentView, CaseBrief, CaseView, ClosingView, TallyView};
+pub use shown::{
+    AnswerView, AssignmentView, CaseBrief, CaseView, ClosingView, ReporterAnswerView, TallyView,
+};
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -147,10 +149,8 @@ async fn get_case_timeline(
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
     let case = engine::look::<Case>(&app, &caller, id.0).await?;
-    let reports = case.state.reports.iter().map(|reporter| reporter.report).collect();
-    let unknown = unknown_reporters(&app, &caller, reports).await?;
     let hidden = timeline::Hidden::of_case(&app, &caller, &case.state).await?;
-    timeline::show_to(&app, &caller, (FlowKind::Case, id.0), &params.0, (&unknown, &hidden)).await
+    timeline::show_to(&app, &caller, (FlowKind::Case, id.0), &params.0, &hidden).await
 }
 
 /// Everything that was ever owed about a case.
@@ -433,20 +433,25 @@ pub struct CallbackBody {
     /// In words. 意见。
     #[schema(value_type = Option<String>, max_length = 4000)]
     comment: Option<Prose>,
+    /// Whose answer it is, of several reports: the first where whoever calls leaves it out; reporters
+    /// answer for their own. 哪个上报的回访，不填为首个上报。
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    report_id: Option<Uuid>,
 }
 
 /// Asks the resident, or lets the resident answer.
 ///
-/// 回访：是否接通、是否解决、是否满意三项分开记录；上报人也可自行评价。未解决的返工；已解决但不满意的，按办理规则返工或结案。
+/// 回访：是否接通、是否解决、是否满意三项分开记录；上报人也可自行评价。并案的，首个上报人的回访为准，其他上报人的评价一并记录，取其中最差的；未解决的返工；已解决但不满意的，按办理规则返工或结案。
 #[utoipa::path(tag = "cases", request_body = CallbackBody, responses((status = 200, body = CaseView)))]
 #[post("/callback")]
 async fn call_back_case(step: Step, body: Json<CallbackBody>) -> Reply<HttpResponse> {
-    let CallbackBody { reached, solved, satisfied, comment } = &body.0;
+    let CallbackBody { reached, solved, satisfied, comment, report_id } = &body.0;
     let callback = Callback {
         reached: *reached,
         solved: *solved,
         satisfied: *satisfied,
         comment: comment.clone(),
+        report: report_id.map(ReportId),
     };
     ask(step, "call_back_case", &body.0, Command::CallBack(callback)).await
 }

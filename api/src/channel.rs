@@ -29,8 +29,9 @@ const NOTIFICATION: &str = "notification";
 
 /// What came of sending something.
 pub enum Sent {
-    /// It was tried: what it came to, what was sent and what was answered.
-    Tried(Outcome, Option<u16>, String, String),
+    /// It was tried: what it came to, and what was answered. What was sent is not told: it is for
+    /// the person alone, and the record of attempts is for others.
+    Tried(Outcome, Option<u16>, String),
     /// It was not tried, because of this.
     Skipped(&'static str),
 }
@@ -125,7 +126,11 @@ fn said<'a>(item: &'a Value, name: &str) -> &'a str {
 /// What stands in a field of a template.
 fn slot(item: &Value, value: SlotValue) -> String {
     match value {
-        SlotValue::Number => said(item, "number").to_owned(),
+        // A field for numbers takes no Chinese, and is never empty.
+        SlotValue::Number => {
+            Some(said(item, "number")).filter(|no| !no.is_empty()).unwrap_or("-").to_owned()
+        }
+        SlotValue::Title if said(item, "title").is_empty() => said(item, "label").to_owned(),
         SlotValue::Title => said(item, "title").to_owned(),
         SlotValue::Kind => said(item, "label").to_owned(),
         SlotValue::Text => said(item, "text").to_owned(),
@@ -189,8 +194,7 @@ async fn wechat(app: &App, world: &World, one: &Delivery) -> Reply<Sent> {
         let note = move |db: &mut Db| message::agree(db, tenant, person, (&id, more), now);
         app.store.run(note).await?;
     }
-    let sent = json!({ "template_id": template.template_id.as_str(), "data": body.get("data") });
-    Ok(Sent::Tried(outcome, Some(200), sent.to_string(), format!("errcode {code}")))
+    Ok(Sent::Tried(outcome, Some(200), format!("errcode {code}")))
 }
 
 /// What an errcode of WeChat comes to, and what it changes of how many messages are left (F.4).
@@ -205,16 +209,11 @@ pub const fn subscribed(code: i64) -> (Outcome, i32) {
     }
 }
 
-/// Several notices as one text.
-fn together(due: &[Delivery], most: usize) -> String {
+/// Several notices as one text, each as `line` says it.
+fn together(due: &[Delivery], line: impl Fn(&Value) -> String, most: usize) -> String {
     /// So many are told in full.
     const SHOWN: usize = 10;
-    let line = |one: &Delivery| {
-        let item = content(one);
-        let (label, number) = (said(&item, "label"), said(&item, "number"));
-        format!("{label}：{number} {}\n{}", said(&item, "title"), said(&item, "text"))
-    };
-    let mut lines: Vec<String> = due.iter().take(SHOWN).map(line).collect();
+    let mut lines: Vec<String> = due.iter().take(SHOWN).map(|one| line(&content(one))).collect();
     if due.len() > SHOWN {
         lines.push(format!("另有 {} 条，请登录查看。", due.len() - SHOWN));
     }
@@ -223,6 +222,27 @@ fn together(due: &[Delivery], most: usize) -> String {
         return text;
     }
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// What a notice is about, and its number, as far as it is told.
+fn heading(item: &Value) -> String {
+    let (label, number) = (said(item, "label"), said(item, "number"));
+    if number.is_empty() { label.to_owned() } else { format!("{label}：{number}") }
+}
+
+/// A notice in full.
+fn in_full(item: &Value) -> String {
+    let (title, text) = (said(item, "title"), said(item, "text"));
+    if title.is_empty() {
+        return format!("{}\n{text}", heading(item));
+    }
+    format!("{} {title}\n{text}", heading(item))
+}
+
+/// A short message: nothing in it was written by anybody. Whoever could choose its words would send
+/// what they like under the name of the city.
+fn in_short(item: &Value) -> String {
+    format!("{}，有新进展。", heading(item))
 }
 
 async fn wecom(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
@@ -237,7 +257,7 @@ async fn wecom(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
     let agent: Value = application.agent_id.as_deref().map_or(Value::Null, |agent| {
         agent.parse::<i64>().map_or_else(|_| Value::from(agent), Value::from)
     });
-    let text = together(due, 600);
+    let text = together(due, in_full, 600);
     let body = json!({
         "touser": person.state.account.as_str(), "msgtype": "text", "agentid": agent,
         "text": { "content": text }, "enable_duplicate_check": 1, "duplicate_check_interval": 600,
@@ -255,7 +275,7 @@ async fn wecom(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
         0 | 40_003 | 60_111 | 81_013 => Outcome::Refused,
         _ => Outcome::Again,
     };
-    Ok(Sent::Tried(outcome, Some(200), text, format!("errcode {code}")))
+    Ok(Sent::Tried(outcome, Some(200), format!("errcode {code}")))
 }
 
 async fn sms(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
@@ -272,7 +292,14 @@ async fn sms(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
     let Some(phone) = phone else {
         return Ok(Sent::Skipped("the person left no telephone number"));
     };
-    let text = format!("{signature}{}", together(due, 300));
+    // A number that was only typed may be anybody's.
+    let blind = app.vault.look_up(&app.store, tenant, app.clock.now()).await?;
+    let blind = blind.digest(Field::Phone, phone);
+    let read = move |db: &mut Db| message::verified_phone(db, tenant, PersonId(person));
+    if app.store.read(read).await?.is_none_or(|verified| verified != blind) {
+        return Ok(Sent::Skipped("nobody checked that the telephone number is the person's"));
+    }
+    let text = format!("{signature}{}请登录查看。", together(due, in_short, 280));
     let call = Call {
         url: url.clone(),
         authorization: authorization.as_ref().map(|one| one.expose().to_owned()),
@@ -286,8 +313,10 @@ async fn sms(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
         400..=499 => Outcome::Refused,
         _ => Outcome::Again,
     };
-    let answered = answer.body.to_string().chars().take(300).collect();
-    Ok(Sent::Tried(outcome, Some(answer.status), text, answered))
+    // Some senders repeat whom they sent it to; that is no part of the record.
+    let answered = answer.body.to_string().replace(phone.as_str(), "***");
+    let answered = answered.chars().take(300).collect();
+    Ok(Sent::Tried(outcome, Some(answer.status), answered))
 }
 
 #[cfg(test)]

@@ -68,7 +68,8 @@ pub fn of_text(
         named_by: report.id.0,
         over: report.place.area.clone(),
         // Who is not to be known is named to nobody outside.
-        automatic: automatic && !report.confidential && !report.anonymous,
+        automatic: automatic && !report.is_hidden(),
+        address: true,
     };
     act::<Review>(None, &Command::Open(opening), asked, PART, context).map(Some)
 }
@@ -81,7 +82,7 @@ pub fn written(change: Change<Review>) -> Write {
 /// What is to be done once a report is there: its text is asked about, its files are put to
 /// review.
 pub async fn begun(app: &App, tenant: TenantId, report: &Report, automatic: bool) {
-    if automatic && !report.confidential && !report.anonymous {
+    if automatic && !report.is_hidden() {
         app.checks.soon(tenant, Review::id_of(report.id.0));
     }
     if !report.media.is_empty() {
@@ -99,11 +100,34 @@ pub async fn automatic(app: &App, caller: &Caller) -> Reply<bool> {
     Ok(crate::wechat::checker(app, &world, caller.person).await?.is_some())
 }
 
-/// Whether something of the public may be shown to others of it: it passed, or nobody has to look
-/// at it.
-pub async fn shown(app: &App, tenant: TenantId, about: Uuid) -> Reply<bool> {
-    let review = app.store.look::<Review>(tenant, Review::id_of(about).0).await?;
-    Ok(review.is_none_or(|review| review.state.passed()))
+/// What of a report may be shown to others of the public.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Passed {
+    /// Its title and text: they passed, or nobody has to look at them.
+    pub words: bool,
+    /// Its address and its exact point: likewise, and who reported is nobody's secret. Where somebody
+    /// stood says who it is.
+    pub place: bool,
+}
+
+/// What of a report may be shown to others of the public.
+pub async fn passed(app: &App, tenant: TenantId, report: Uuid) -> Reply<Passed> {
+    let review = app.store.look::<Review>(tenant, Review::id_of(report).0).await?;
+    let told = app.store.look::<Report>(tenant, report).await?;
+    let hidden = told.is_none_or(|report| report.state.is_hidden());
+    let (words, address) =
+        review.map_or((true, true), |review| (review.state.passed(), review.state.address));
+    Ok(Passed { words, place: words && address && !hidden })
+}
+
+/// What somebody wrote in a report, as it is looked at.
+pub fn words(report: &Report) -> String {
+    let matter = &report.matter;
+    let words = format!("{}\n\n{}", matter.title.as_str(), matter.text.as_str());
+    match &report.place.address {
+        Some(address) => format!("{words}\n\n{}", address.as_str()),
+        None => words,
+    }
 }
 
 /// Which reviews to list.
@@ -162,7 +186,7 @@ pub struct ReviewView {
     opened_at: DateTime<Utc>,
     /// Who decided; none when a program did, or nobody yet. 审核人。
     decided: Option<DecidedView>,
-    /// Of a text: what was written. 标题和内容。
+    /// Of a text: what was written. 标题、内容和地址。
     text: Option<String>,
     /// Of a file: links to its bytes. 链接。
     links: Option<LinksView>,
@@ -228,10 +252,7 @@ async fn told(app: &App, world: &World, stored: &Stored<Review>) -> Reply<Review
     Ok(match stored.state.subject {
         Subject::Text => {
             let report = app.store.look::<Report>(tenant, about).await?;
-            let text = report.map(|report| {
-                let matter = &report.state.matter;
-                format!("{}\n\n{}", matter.title.as_str(), matter.text.as_str())
-            });
+            let text = report.map(|report| words(&report.state));
             ReviewView::new(stored, text, None)
         }
         Subject::Media => {

@@ -42,6 +42,12 @@ use crate::{
     webhook::{self, sign},
 };
 
+/// Why something was not delivered that was tried for days.
+pub const GIVEN_UP: &str = "given up after the last attempt";
+
+/// Why something was not delivered to somebody who wants no more.
+pub const GONE: &str = "the receiver answered 410 Gone";
+
 /// How often it looks, when nothing tells it to.
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -138,8 +144,9 @@ async fn take(app: &App) -> Result<u64, StoreError> {
             (hook.types.is_empty() || hook.types.contains(&event.kind))
                 && event.about.within(&hook.path)
         };
-        let new: Vec<Delivery> =
-            stretch.events.iter().filter(wanted).map(|event| made(&hook, event, now)).collect();
+        let reader = webhook::reader(app, &hook).await?;
+        let made = |event: &Arc<Event>| made(&hook, event, event.posted(reader.as_ref(), now), now);
+        let new: Vec<Delivery> = stretch.events.iter().filter(wanted).map(made).collect();
         let take = move |db: &mut Db| {
             if delivery::waiting(db, hook.tenant, hook.id)? >= BACKLOG {
                 return Ok(false);
@@ -152,7 +159,7 @@ async fn take(app: &App) -> Result<u64, StoreError> {
 }
 
 /// The delivery of an event to a webhook; its identity is made of both.
-fn made(hook: &Webhook, event: &Event, now: domain::Instant) -> Delivery {
+fn made(hook: &Webhook, event: &Event, content: Arc<str>, now: domain::Instant) -> Delivery {
     let id = Hash::of(format!("delivery\n{}\n{}", hook.id, event.id()).as_bytes()).id();
     Delivery {
         tenant: hook.tenant,
@@ -164,7 +171,7 @@ fn made(hook: &Webhook, event: &Event, now: domain::Instant) -> Delivery {
         flow: event.flow,
         position: event.position,
         part: event.part,
-        content: event.json.to_string(),
+        content: content.to_string(),
         state: State::Waiting,
         attempts: 0,
         created_at: now,
@@ -199,8 +206,8 @@ async fn send(app: &App) -> Result<u64, StoreError> {
     Ok(sum)
 }
 
-/// A webhook with the secrets it signs with.
-type Receiver = Arc<(Webhook, Vec<Vec<u8>>)>;
+/// A webhook with the secrets it signs with, and whether it may be told what is said.
+type Receiver = Arc<(Webhook, Vec<Vec<u8>>, bool)>;
 type Receivers = HashMap<(TenantId, Uuid), Receiver>;
 
 async fn receivers(app: &App, due: &[Delivery]) -> Result<Receivers, StoreError> {
@@ -213,7 +220,8 @@ async fn receivers(app: &App, due: &[Delivery]) -> Result<Receivers, StoreError>
         if let Some(hook) = app.store.read(move |db| hooks::find(db, tenant, id)).await? {
             let failed = |problem| StoreError::Inconsistent(format!("webhook {id}: {problem:?}"));
             let secrets = webhook::secrets(app, &hook).await.map_err(failed)?;
-            known.insert((tenant, id), Arc::new((hook, secrets)));
+            let whole = webhook::reader(app, &hook).await?.is_some();
+            known.insert((tenant, id), Arc::new((hook, secrets, whole)));
         }
     }
     Ok(known)
@@ -257,8 +265,8 @@ async fn attempt(app: &App, parcel: Vec<Delivery>, receivers: &Receivers) -> Vec
                 tried.push(skipped(one, at, why));
                 continue;
             }
-            Ok(Sent::Tried(outcome, status, request, response)) => {
-                (*outcome, *status, cut(request), cut(response))
+            Ok(Sent::Tried(outcome, status, response)) => {
+                (*outcome, *status, String::new(), cut(response))
             }
             Err(problem) => {
                 let why = problem.code().name().to_owned();
@@ -279,10 +287,10 @@ async fn post(app: &App, one: Delivery, receiver: Option<Receiver>) -> Tried {
     let Some(receiver) = receiver else {
         return skipped(one, app.clock.now(), "there is nobody to tell any more");
     };
-    let (hook, secrets) = &*receiver;
+    let (hook, secrets, whole) = &*receiver;
     let (at, begun) = (app.clock.now(), Instant::now());
     let id = one.event.to_string();
-    let (kind, body) = wrapped(app, hook, &one, at);
+    let (kind, body) = wrapped(app, (hook, *whole), &one, at);
     let timestamp = at.timestamp();
     let headers = vec![
         ("content-type", kind.to_owned()),
@@ -337,8 +345,9 @@ pub fn after(mut one: Delivery, attempt: &Attempt, asked: Option<Span>) -> Deliv
     one.ended_at = next.is_none().then_some(attempt.at);
     one.why = match one.state {
         State::Failed => Some(match attempt.outcome {
-            Outcome::Again => "given up after the last attempt".to_owned(),
-            Outcome::Taken | Outcome::Refused | Outcome::Gone => attempt.response.clone(),
+            Outcome::Again => GIVEN_UP.to_owned(),
+            Outcome::Gone => GONE.to_owned(),
+            Outcome::Taken | Outcome::Refused => attempt.response.clone(),
         }),
         State::Waiting | State::Delivered | State::Skipped => None,
     };
@@ -359,11 +368,17 @@ fn cut(text: &str) -> String {
 /// What is posted: the media type and the body.
 fn wrapped(
     app: &App,
-    hook: &Webhook,
+    (hook, whole): (&Webhook, bool),
     one: &Delivery,
     at: domain::Instant,
 ) -> (&'static str, String) {
-    let content: Value = serde_json::from_str(&one.content).unwrap_or_default();
+    let mut content: Value = serde_json::from_str(&one.content).unwrap_or_default();
+    // It may be that nobody agrees any more by now.
+    if let Some(members) = content.as_object_mut().filter(|_| !whole && one.kind != webhook::TEST) {
+        members.insert("by".to_owned(), Value::from(""));
+        members.insert("data".to_owned(), json!({}));
+    }
+    let content = content;
     let happened = content.get("at").cloned().unwrap_or_else(|| json!(at));
     match hook.envelope {
         Envelope::Standard => {
@@ -393,7 +408,7 @@ async fn judge(app: &App, tried: &Tried, receivers: &Receivers) -> Result<(), St
     let Some(receiver) = receivers.get(&(tenant, target)) else { return Ok(()) };
     let failing = receiver.0.failing_since.filter(|_| attempt.outcome != Outcome::Taken);
     let (status, why) = if attempt.outcome == Outcome::Gone {
-        (Status::Disabled, "the receiver answered 410 Gone")
+        (Status::Disabled, GONE)
     } else if failing.is_some_and(|since| attempt.at - since >= rule::PATIENCE) {
         (Status::Paused, "every attempt has failed for a day")
     } else {

@@ -7,19 +7,22 @@ use domain::{
     actor::Permission,
     area::Path,
     delivery::{Channel, State},
+    id::TenantId,
     refusal::Refusal,
 };
 use persistence::{
     Db,
     delivery::{self, Attempt, Delivery, Filter},
-    webhook as hooks,
+    webhook::{self as hooks, Webhook},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
     auth::Caller,
+    delivering::{GIVEN_UP, GONE},
     headers::Key,
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
@@ -50,17 +53,56 @@ pub struct AttemptView {
     outcome: &'static str,
     /// In Chinese.
     outcome_label: &'static str,
-    /// What was sent, cut short. 请求摘要。
-    request: String,
-    /// What was answered, or what went wrong, cut short. 响应摘要。
-    response: String,
+    /// What was sent, cut short; of messages to people nothing, and without the body for who may not
+    /// read the cases it is about. 请求摘要。
+    request: Option<String>,
+    /// What was answered, or what went wrong, cut short; nothing for who may not read what was sent,
+    /// since a receiver may repeat it. 响应摘要。
+    response: Option<String>,
 }
 
-impl From<Attempt> for AttemptView {
-    fn from(one: Attempt) -> Self {
+impl AttemptView {
+    fn new(one: Attempt, extent: Extent) -> Self {
         let Attempt { no, at, took_ms, status, outcome, request, response } = one;
         let (outcome, outcome_label) = (outcome.name(), outcome.label());
+        let head = || request.split("\n\n").next().unwrap_or_default().to_owned();
+        let (request, response) = match extent {
+            Extent::Whole => (Some(request), Some(response)),
+            Extent::Head => (Some(head()), None),
+            // What was answered is a number, never what was said.
+            Extent::Outcome => (None, Some(response)),
+        };
         Self { no, at, took_ms, status, outcome, outcome_label, request, response }
+    }
+}
+
+/// How much of a delivery is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// All of it.
+    Whole,
+    /// To which address, and what became of it.
+    Head,
+    /// What became of it: it is for a person.
+    Outcome,
+}
+
+impl Extent {
+    /// What the caller is shown of a delivery to this webhook, if that is there. What carries
+    /// identities alone is shown whole.
+    fn of(one: &Delivery, hook: Option<&Webhook>, caller: &Caller, now: Instant) -> Self {
+        if one.channel != Channel::Webhook {
+            return Self::Outcome;
+        }
+        let reads = hook.is_some_and(|hook| caller.may(Permission::ReadCases, &hook.path, now));
+        let empty = |content: &Value| {
+            content.get("data").and_then(Value::as_object).is_some_and(Map::is_empty)
+        };
+        if reads || serde_json::from_str(&one.content).is_ok_and(|content| empty(&content)) {
+            Self::Whole
+        } else {
+            Self::Head
+        }
     }
 }
 
@@ -72,8 +114,8 @@ pub struct DeliveryView {
     /// By which way. 渠道。
     #[schema(schema_with = view::delivery_channel)]
     channel: &'static str,
-    /// To which webhook or person. 对象。
-    target_id: Uuid,
+    /// To which webhook; null of messages to people. 对象；发给个人的不显示。
+    target_id: Option<Uuid>,
     /// The identity of what is told; receivers see it as `webhook-id`. 事件标识。
     event_id: Uuid,
     /// What kind of thing. 类型。
@@ -99,11 +141,13 @@ pub struct DeliveryView {
 }
 
 impl DeliveryView {
-    fn new(one: Delivery, attempts: Option<Vec<Attempt>>) -> Self {
+    fn new(one: Delivery, extent: Extent, attempts: Option<Vec<Attempt>>) -> Self {
+        let attempts = attempts
+            .map(|all| all.into_iter().map(|attempt| AttemptView::new(attempt, extent)).collect());
         Self {
             id: one.id,
             channel: one.channel.name(),
-            target_id: one.target,
+            target_id: (extent != Extent::Outcome).then_some(one.target),
             event_id: one.event,
             kind: one.kind,
             state: one.state.name(),
@@ -113,7 +157,7 @@ impl DeliveryView {
             next_at: one.next_at,
             ended_at: one.ended_at,
             why: one.why,
-            attempts: attempts.map(|all| all.into_iter().map(AttemptView::from).collect()),
+            attempts,
         }
     }
 }
@@ -128,17 +172,18 @@ fn managed(app: &App, caller: &Caller, now: Instant) -> Reply<Vec<Path>> {
     Ok(paths)
 }
 
-/// Whether a delivery is one of those the caller manages: those of webhooks by their area, those
-/// to people by whoever manages the whole tenant.
-fn theirs(db: &mut Db, paths: &[Path], one: &Delivery) -> Result<bool, persistence::StoreError> {
-    if one.channel != Channel::Webhook {
-        return Ok(paths.iter().any(|path| path.lineage().len() == 1));
+/// The webhooks whose deliveries the caller sees; none where all of the tenant are, with the messages
+/// to people.
+fn theirs(
+    db: &mut Db,
+    tenant: TenantId,
+    paths: &[Path],
+) -> Result<Option<Vec<Uuid>>, persistence::StoreError> {
+    if paths.iter().any(|path| path.lineage().len() == 1) {
+        return Ok(None);
     }
-    let hook = hooks::find(db, one.tenant, one.target)?;
-    Ok(match hook {
-        Some(hook) => paths.iter().any(|path| path.contains(&hook.path)),
-        None => paths.iter().any(|path| path.lineage().len() == 1),
-    })
+    let hooks = hooks::list(db, tenant, paths, None, hooks::MOST)?;
+    Ok(Some(hooks.into_iter().map(|hook| hook.id).collect()))
 }
 
 /// Which deliveries to list.
@@ -152,7 +197,7 @@ pub struct ListDeliveries {
     /// Where the last page ended.
     #[param(value_type = Option<String>)]
     cursor: Option<Cursor<(Instant, Uuid)>>,
-    /// Only to this webhook or person. 对象。
+    /// Only to this webhook. 对象（事件推送）。
     target: Option<Uuid>,
     /// Only by this way. 渠道。
     #[param(value_type = Option<String>, example = "webhook")]
@@ -175,30 +220,42 @@ async fn list_deliveries(
     let paths = managed(&app, &caller, app.clock.now())?;
     let ListDeliveries { limit, cursor, target, channel, state } = params.0;
     let (tenant, limit) = (caller.tenant, limit.unwrap_or_default());
-    let filter = Filter { target, channel, state, kind: None };
     let before = cursor.map(|cursor| cursor.0);
     let look = move |db: &mut Db| {
-        let found = delivery::list(db, tenant, &filter, before, limit.probe())?;
-        let theirs =
-            found.iter().map(|one| theirs(db, &paths, one)).collect::<Result<Vec<_>, _>>()?;
-        Ok((found, theirs))
+        let webhooks = theirs(db, tenant, &paths)?;
+        let filter = Filter { target, channel, state, kind: None, webhooks };
+        delivery::list(db, tenant, &filter, before, limit.probe())
     };
-    let (found, theirs) = app.store.read(look).await?;
-    let most = usize::from(limit.get());
-    let next = found.get(most.saturating_sub(1)).filter(|_| found.len() > most);
-    let next = next.map(|one| (one.created_at, one.id));
-    let shown = found.into_iter().zip(theirs).take(most).filter(|(_, theirs)| *theirs);
-    Ok(Page::new(shown.map(|(one, _)| DeliveryView::new(one, None)).collect(), next))
+    let found = app.store.read(look).await?;
+    let view = |one: Delivery| {
+        let extent = if one.channel == Channel::Webhook { Extent::Head } else { Extent::Outcome };
+        DeliveryView::new(one, extent, None)
+    };
+    Ok(Page::cut(found, limit, |one| (one.created_at, one.id), view))
 }
 
-async fn look(app: &App, caller: &Caller, id: Uuid) -> Reply<(Delivery, Vec<Attempt>)> {
-    let paths = managed(app, caller, app.clock.now())?;
+async fn look(app: &App, caller: &Caller, id: Uuid) -> Reply<(Delivery, Extent, Vec<Attempt>)> {
+    let now = app.clock.now();
+    let paths = managed(app, caller, now)?;
     let tenant = caller.tenant;
     let look = move |db: &mut Db| {
         let Some((one, attempts)) = delivery::find(db, tenant, id)? else { return Ok(None) };
-        Ok(theirs(db, &paths, &one)?.then_some((one, attempts)))
+        let webhooks = theirs(db, tenant, &paths)?;
+        let of_webhook = one.channel == Channel::Webhook;
+        if webhooks.is_some_and(|known| !of_webhook || !known.contains(&one.target)) {
+            return Ok(None);
+        }
+        let hook = if of_webhook { hooks::find(db, tenant, one.target)? } else { None };
+        Ok(Some((one, hook, attempts)))
     };
-    app.store.read(look).await?.ok_or_else(|| Problem::new(Code::NotFound))
+    let found = app.store.read(look).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let (mut one, hook, attempts) = found;
+    let extent = Extent::of(&one, hook.as_ref(), caller, now);
+    if extent == Extent::Head && one.state == State::Failed {
+        // It may repeat what was answered.
+        one.why = one.why.filter(|why| why == GIVEN_UP || why == GONE);
+    }
+    Ok((one, extent, attempts))
 }
 
 /// Shows a delivery with every attempt.
@@ -207,8 +264,8 @@ async fn look(app: &App, caller: &Caller, id: Uuid) -> Reply<(Delivery, Vec<Atte
 #[utoipa::path(tag = "webhooks", responses((status = 200, body = DeliveryView)))]
 #[get("/deliveries/{id}")]
 async fn get_delivery(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
-    let (one, attempts) = look(&app, &caller, id.0).await?;
-    Ok(HttpResponse::Ok().json(DeliveryView::new(one, Some(attempts))))
+    let (one, extent, attempts) = look(&app, &caller, id.0).await?;
+    Ok(HttpResponse::Ok().json(DeliveryView::new(one, extent, Some(attempts))))
 }
 
 /// Tries a delivery anew that is final.
@@ -225,6 +282,6 @@ async fn replay_delivery(
     look(&app, &caller, id.0).await?;
     let (tenant, id, now) = (caller.tenant, id.0, app.clock.now());
     app.store.run(move |db| delivery::retry(db, tenant, id, now)).await?;
-    let (one, attempts) = look(&app, &caller, id).await?;
-    Ok(HttpResponse::Accepted().json(DeliveryView::new(one, Some(attempts))))
+    let (one, extent, attempts) = look(&app, &caller, id).await?;
+    Ok(HttpResponse::Accepted().json(DeliveryView::new(one, extent, Some(attempts))))
 }

@@ -379,7 +379,8 @@ pub async fn answered<F: Kept>(
     }
 }
 
-/// The answer a command was given the first time, rebuilt from the journal.
+/// The answer a command was given the first time, rebuilt from the journal, while the caller may
+/// know of it.
 async fn answer_again<F: Kept>(
     app: &App,
     caller: &Caller,
@@ -390,6 +391,8 @@ async fn answer_again<F: Kept>(
         return Err(Problem::new(Code::IdempotencyKeyReused));
     }
     let tenant = caller.tenant;
+    // What is not the caller's to know any more is not repeated either.
+    look::<F>(app, caller, seen.flow).await?;
     let stored =
         app.store.read(move |db| journal::at::<F>(db, tenant, seen.flow, seen.seq)).await?;
     stored.ok_or_else(|| Problem::new(Code::NotFound))

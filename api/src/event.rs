@@ -9,7 +9,10 @@ pub mod cursor;
 pub mod stream;
 pub mod tail;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use actix_web::{HttpResponse, get, web::Data};
 use chrono::{DateTime, Utc};
@@ -18,14 +21,14 @@ use domain::{
     actor::{Actor, Permission},
     area::{Path, Unit},
     case::Case,
-    change::Stored,
+    change::{HIDDEN, Stored},
     happening::{self, Happening},
-    id::{PersonId, TenantId},
-    journal::{Entry, Hash},
+    id::TenantId,
+    journal::{Entry, FlowKind, Hash},
     patrol::Patrol,
     report::Report,
 };
-use persistence::{StoreError, journal};
+use persistence::{Db, StoreError, journal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -39,6 +42,7 @@ use crate::{
     params::Query,
     problem::{Code, Problem, Reply},
     register::ServiceConfig,
+    reporters::{self, Reporters},
     state::App,
     timeline,
     view::{self, UnitView},
@@ -78,14 +82,14 @@ pub struct EventView {
     label: &'static str,
     /// When.
     at: DateTime<Utc>,
-    /// By whom; `上报人` where it is a reporter.
+    /// By whom; `上报人` where it is a reporter; empty where only identities are told.
     by: String,
     /// About what.
     subject: SubjectView,
     /// Where.
     area: UnitView,
     /// What happened, in detail: the event as it stands in the timeline; nothing for reporters of a
-    /// case, who read the case. 详情。
+    /// case, who read the case, and for webhooks whose content nobody approved. 详情。
     #[schema(value_type = Object)]
     data: Value,
 }
@@ -179,11 +183,15 @@ impl About {
         }
     }
 
-    fn reporters(&self) -> Vec<PersonId> {
+    /// Who reported it, as it is now.
+    fn reporters(&self) -> Reporters {
         match self {
-            Self::Report(report) => vec![report.state.reporter],
-            Self::Case(case) => case.state.reports.iter().map(|one| one.person).collect(),
-            Self::Patrol(_) => Vec::new(),
+            Self::Report(report) => Reporters::now([(report.state.id, report.state.reporter)]),
+            Self::Case(case) => {
+                let reports = case.state.reports.iter();
+                Reporters::now(reports.map(|one| (one.report, one.person)))
+            }
+            Self::Patrol(_) => Reporters::default(),
         }
     }
 
@@ -228,6 +236,18 @@ impl Event {
         Some(EventView { data, ..self.view.clone() })
     }
 
+    /// What a server of others is told of it: all that `reader` may read, who agreed to that;
+    /// otherwise what happened to which thing.
+    pub fn posted(&self, reader: Option<&Actor>, at: Instant) -> Arc<str> {
+        let reads =
+            |actor: &Actor| self.about.visible_to(actor, at) && self.about.whole_for(actor, at);
+        if reader.is_some_and(reads) {
+            return Arc::clone(&self.json);
+        }
+        let view = EventView { by: String::new(), data: json!({}), ..self.view.clone() };
+        serde_json::to_string(&view).unwrap_or_default().into()
+    }
+
     /// The same as JSON, which was made before for most.
     pub fn json_to(&self, actor: &Actor, at: Instant) -> Option<Arc<str>> {
         if self.about.visible_to(actor, at) && self.about.whole_for(actor, at) {
@@ -264,27 +284,52 @@ pub async fn after(
     let until = entries.last().map(|(position, _)| *position);
     let more = i64::try_from(entries.len()) == Ok(window);
     let known = About::all(app, tenant, &entries).await?;
-    let about = |(position, entry): &(i64, Entry)| Some((*position, known.get(&entry.flow_id)?));
-    let events = entries
-        .iter()
-        .filter_map(|one| about(one).map(|(position, about)| told(position, &one.1, about)))
-        .flatten()
-        .collect();
+    let mut reported = reported(app, tenant, &entries).await?;
+    for (id, about) in &known {
+        reported.entry(*id).or_insert_with(|| about.reporters());
+    }
+    let told = |(position, entry): &(i64, Entry)| {
+        let (about, reporters) = (known.get(&entry.flow_id)?, reported.get(&entry.flow_id)?);
+        Some(told(*position, entry, about, reporters))
+    };
+    let events = entries.iter().filter_map(told).flatten().collect();
     Ok(Stretch { events, until, more })
 }
 
+/// Who had reported the cases some entries are about, and when, where that makes a difference: where
+/// somebody could have said something as a reporter.
+async fn reported(
+    app: &App,
+    tenant: TenantId,
+    entries: &[(i64, Entry)],
+) -> Result<HashMap<Uuid, Reporters>, StoreError> {
+    let said = entries.iter().map(|(_, entry)| entry).filter(|entry| {
+        entry.flow == FlowKind::Case && entry.name != "open" && reporters::sayable(entry)
+    });
+    let cases: BTreeSet<Uuid> = said.map(|entry| entry.flow_id).collect();
+    if cases.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids: Vec<Uuid> = cases.iter().copied().collect();
+    let look = move |db: &mut Db| journal::named(db, tenant, &ids, &reporters::TELLING);
+    let telling = app.store.read(look).await?;
+    // Each flow's entries stand together.
+    let of = |part: &[Entry]| Some((part.first()?.flow_id, Reporters::of(part)));
+    Ok(telling.chunk_by(|a, b| a.flow_id == b.flow_id).filter_map(of).collect())
+}
+
 /// The events of one entry.
-fn told(position: i64, entry: &Entry, about: &About) -> Vec<Arc<Event>> {
+fn told(position: i64, entry: &Entry, about: &About, reporters: &Reporters) -> Vec<Arc<Event>> {
     let happened: Vec<Value> = serde_json::from_str(&entry.events).unwrap_or_default();
-    let reporters = about.reporters();
-    let strangers: Vec<String> = reporters.iter().map(ToString::to_string).collect();
-    let by = if reporters.contains(&entry.actor) { "上报人" } else { &entry.actor_name };
+    let strangers = timeline::strangers(reporters, entry);
+    let by = if reporters.said(entry) { HIDDEN } else { &entry.actor_name };
     let mut events = Vec::with_capacity(happened.len());
     for (part, mut data) in happened.into_iter().enumerate() {
         let name = data.get("event").and_then(Value::as_str);
         let kind = name.and_then(|name| Happening::of(entry.flow, name));
         let Some((kind, place)) = kind.zip(i16::try_from(part).ok()) else { continue };
         timeline::hide(&mut data, &strangers);
+        timeline::without_patrol(&mut data);
         if let Some(Value::Object(members)) = data.get_mut("happened") {
             members.remove("rating");
         }

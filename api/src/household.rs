@@ -452,7 +452,7 @@ async fn get_household_timeline(
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
     engine::look::<Household>(&app, &caller, id.0).await?;
-    timeline::show(&app, &caller, (FlowKind::Household, id.0), &params.0, &[]).await
+    timeline::show(&app, &caller, (FlowKind::Household, id.0), &params.0).await
 }
 
 /// What changed; what is left out stays.

@@ -67,6 +67,7 @@ pub mod quota;
 pub mod ration;
 pub mod register;
 pub mod report;
+pub mod reporters;
 pub mod request;
 pub mod retention;
 pub mod ring;

@@ -2,7 +2,10 @@
 //! every event, whichever replica does it, because how far the feed was read is written down with
 //! what came of it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use domain::{
     Instant,
@@ -12,7 +15,7 @@ use domain::{
     delivery::State,
     id::{AreaId, PersonId, TenantId},
     journal::{Entry, FlowKind, Hash},
-    notice::{self, Notice, NoticeKind, Preferences, To},
+    notice::{self, Notice, NoticeKind, Preferences, To, Words},
     person::Person,
     report::Report,
 };
@@ -27,7 +30,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{channel, engine, state::App, world::World};
+use crate::{channel, clock::new_id, engine, state::App, world::World};
 
 /// How many entries are looked at once.
 const WINDOW: i64 = 200;
@@ -104,14 +107,41 @@ impl<'a> Making<'a> {
     }
 
     async fn entry(&mut self, position: i64, entry: &Entry) -> Result<(), StoreError> {
-        for (no, notice) in self.notices(entry).into_iter().enumerate() {
+        let notices = self.notices(entry);
+        let reports = self.reports_of(&notices).await?;
+        for (no, notice) in notices.into_iter().enumerate() {
+            let found = notice.reports.iter().filter_map(|id| reports.get(&id.0));
+            let words = notice.words(&found.map(|report| &report.state).collect::<Vec<_>>());
             for person in self.people(&notice.to).await? {
                 if person.id != entry.actor {
-                    self.tell((position, no), entry, &notice, &person).await?;
+                    self.tell((position, no), entry, (&notice, &words), &person).await?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// The reports whose words notices repeat.
+    async fn reports_of(
+        &self,
+        notices: &[Notice],
+    ) -> Result<HashMap<Uuid, Arc<Stored<Report>>>, StoreError> {
+        let ids: BTreeSet<Uuid> =
+            notices.iter().flat_map(|notice| &notice.reports).map(|id| id.0).collect();
+        let ids: Vec<Uuid> = ids.into_iter().collect();
+        let mut known = HashMap::with_capacity(ids.len());
+        for (id, found) in ids.iter().zip(self.app.store.look_all(self.world.tenant.id, &ids).await)
+        {
+            match found {
+                Ok(found) => known.extend(found.map(|found| (*id, found))),
+                // Of what cannot be read nothing is repeated.
+                Err(StoreError::Inconsistent(why)) => {
+                    tracing::error!(report = %id, why, "a report cannot be read");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(known)
     }
 
     /// What is to be told of an entry; nothing of one that cannot be read.
@@ -175,17 +205,20 @@ impl<'a> Making<'a> {
         &mut self,
         (position, no): (i64, usize),
         entry: &Entry,
-        notice: &Notice,
+        (notice, words): (&Notice, &Words),
         person: &Person,
     ) -> Result<(), StoreError> {
-        let made_of = format!("message\n{}\n{no}\n{}", entry.hash.hex(), person.id);
-        let id = Hash::of(made_of.as_bytes()).id();
+        // Drawn, not made of the entry and the person: whoever guesses both must not be able to tell
+        // from an identity who was told. That it is made once is the feed's doing.
+        let id = new_id();
+        let inside = &words.inside;
+        let title = [inside.number.as_str(), inside.title.as_str()].join(" ").trim().to_owned();
         let message = Message {
             person: person.id,
             id,
             kind: notice.kind,
-            title: format!("{} {}", notice.number, notice.title),
-            body: notice.text.clone(),
+            title: if title.is_empty() { inside.label.clone() } else { title },
+            body: inside.text.clone(),
             flow: entry.flow.name().to_owned(),
             flow_id: entry.flow_id,
             at: entry.at,
@@ -196,15 +229,15 @@ impl<'a> Making<'a> {
         if !wants.wants(notice.kind) {
             return Ok(());
         }
+        let outside = &words.outside;
         let item = json!({
-            "kind": notice.kind, "label": notice.kind.label(), "number": notice.number,
-            "title": notice.title, "text": notice.text, "at": entry.at,
+            "kind": notice.kind, "label": outside.label, "number": outside.number,
+            "title": outside.title, "text": outside.text, "at": entry.at,
         });
         for channel in channel::reaching(self.app, self.world, person, notice.kind, &wants).await? {
-            let made_of = format!("delivery\n{id}\n{}", channel.name());
             self.made.deliveries.push(Delivery {
                 tenant: entry.tenant,
-                id: Hash::of(made_of.as_bytes()).id(),
+                id: new_id(),
                 channel,
                 target: person.id.0,
                 event: id,

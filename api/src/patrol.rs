@@ -145,14 +145,17 @@ async fn get_patrol(
     let (tenant, patrol, now) = (caller.tenant, stored.state.id, app.clock.now());
     let found = app.store.read(move |db| reports_of(db, tenant, patrol, view::MOST_REPORTS));
     let reports = found.await?;
-    let seen: Vec<_> =
-        reports.iter().filter(|report| report.state.visible_to(&caller, now)).collect();
+    let seen = |report: &&Stored<domain::report::Report>| {
+        let report = &report.state;
+        report.visible_to(&caller, now) && report.patrol_visible_to(&caller, now)
+    };
+    let seen: Vec<_> = reports.iter().filter(seen).collect();
     let visits = visits_during(&app, &caller, &stored.state).await?;
     let view = PatrolView::new(&stored, now).with(&seen, &visits);
     // What hangs on it changes without it: the tag says all three.
-    let newest = reports.first().map_or(0, |report| report.seq);
+    let newest = seen.first().map_or(0, |report| report.seq);
     let gone: i64 = visits.iter().map(|visit| visit.seq).sum();
-    let tag = format!("\"{}.{}.{newest}.{gone}\"", stored.seq, reports.len());
+    let tag = format!("\"{}.{}.{newest}.{gone}\"", stored.seq, seen.len());
     Ok(tagged(&request, HttpResponse::Ok(), &tag, &view))
 }
 
@@ -215,7 +218,7 @@ async fn get_patrol_timeline(
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
     engine::look::<Patrol>(&app, &caller, id.0).await?;
-    timeline::show(&app, &caller, (FlowKind::Patrol, id.0), &params.0, &[]).await
+    timeline::show(&app, &caller, (FlowKind::Patrol, id.0), &params.0).await
 }
 
 /// Shows what a phone is to do on a patrol.

@@ -6,14 +6,14 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
-    actor::{Actor, Permission, Role},
+    actor::{Actor, Permission},
     area::Area,
     burden::{Counts, Entered, What},
     case::Case,
     change::{Request, Stored},
     coordinate::{CoordinateError, RawPoint},
     duplicate::Sighting,
-    id::{AreaId, CaseId, CommandId, PatrolId, PersonId, ReportId},
+    id::{AreaId, CaseId, CommandId, PatrolId, ReportId},
     intake,
     journal::FlowKind,
     media::MediaRole,
@@ -24,7 +24,7 @@ use domain::{
     sla::Demand,
     text::{Code as Word, Line, Prose},
 };
-use persistence::{Db, Write, case as cases, find, journal::Keyset, report as reports};
+use persistence::{Write, case as cases, journal::Keyset, report as reports};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -90,7 +90,8 @@ pub struct SubmitBody {
     /// `Idempotency-Key`.
     #[serde(default, deserialize_with = "crate::body::own_id")]
     id: Option<Uuid>,
-    /// By which way; left out, it follows from who reports. 上报渠道。
+    /// By which way; left out, it follows from who reports. Only staff and systems name another than
+    /// their own. 上报渠道。
     #[schema(schema_with = view::channel)]
     channel: Option<Channel>,
     /// In a line; left out, the first words of the text. 标题。
@@ -198,7 +199,8 @@ pub struct ReportView {
     redirect: Option<&'static str>,
     /// In Chinese.
     redirect_label: Option<&'static str>,
-    /// On which patrol it was made. 所属巡查。
+    /// On which patrol it was made; none for those who may not know who reported in confidence.
+    /// 所属巡查。
     patrol_id: Option<Uuid>,
     /// The case it led to. 关联案卷。
     case_id: Option<Uuid>,
@@ -224,7 +226,9 @@ impl ReportView {
     pub(crate) fn new(stored: &Stored<Report>, by: &Actor, app: &App, known: &Known) -> Self {
         use domain::flow::Flow;
         let report = &stored.state;
-        let told = report.reporter_visible_to(by, app.clock.now());
+        let now = app.clock.now();
+        let told = report.reporter_visible_to(by, now);
+        let walked = report.patrol_visible_to(by, now);
         let (reason, redirect) = match &report.status {
             report::Status::Refused { reason, redirect } => {
                 (Some(reason.as_str().to_owned()), Some(*redirect))
@@ -263,7 +267,7 @@ impl ReportView {
             reason,
             redirect: redirect.map(Redirect::name),
             redirect_label: redirect.map(Redirect::label),
-            patrol_id: report.patrol.map(|patrol| patrol.0),
+            patrol_id: report.patrol.map(|patrol| patrol.0).filter(|_| walked),
             case_id: report.status.case().map(|case| case.0),
             case: None,
             possible: report::possible(status),
@@ -297,12 +301,6 @@ pub fn at_point(under: &str, error: &CoordinateError) -> Problem {
     let pointer = format!("{under}/{field}");
     let zh = format!("坐标 {field} 不正确，取值范围 ±{}", error.axis().limit());
     Problem::new(Code::InvalidBody).error(pointer, "out_of_range", zh, error.to_string())
-}
-
-/// Staff report as workers, others as residents.
-fn channel_of(caller: &Caller, now: domain::Instant) -> Channel {
-    let resident = caller.grants.iter().filter(|g| g.holds(now)).all(|g| g.role == Role::Resident);
-    if resident { Channel::Resident } else { Channel::Worker }
 }
 
 /// Submits a report.
@@ -375,7 +373,7 @@ fn counted(body: &SubmitBody) -> Counts {
 /// Counts it where somebody in office reported: residents are asked for nothing.
 fn burden(by: &Actor, report: &Report, counts: Counts, at: Instant) -> Option<Write> {
     let office = by.grants.iter().any(|grant| grant.holds(at) && !grant.role.is_outsider());
-    let hidden = report.confidential || report.anonymous;
+    let hidden = report.is_hidden();
     let (person, path) = (by.person, report.place.area.path.clone());
     let entered = || Entered { person, path, what: What::Report, at, counts };
     (office && !hidden).then(|| Write::Entered(Box::new(entered())))
@@ -393,7 +391,7 @@ fn draft(
     let case = CaseId(derived_id(caller.person, key, "case"));
     Ok(Draft {
         id: ReportId(id),
-        channel: body.channel.unwrap_or_else(|| channel_of(caller, app.clock.now())),
+        channel: body.channel.unwrap_or_else(|| Channel::of(caller, app.clock.now())),
         title: body.title,
         text: body.text,
         category: body.category,
@@ -565,22 +563,23 @@ async fn get_report_timeline(
     id: IdPath<Uuid>,
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
-    let report = engine::look::<Report>(&app, &caller, id.0).await?;
-    let unknown = unknown_reporters(&app, &caller, vec![report.state.id]).await?;
-    timeline::show(&app, &caller, (FlowKind::Report, id.0), &params.0, &unknown).await
+    engine::look::<Report>(&app, &caller, id.0).await?;
+    timeline::show(&app, &caller, (FlowKind::Report, id.0), &params.0).await
 }
 
-/// Those who made these reports and whom the caller may not know.
-pub async fn unknown_reporters(
+/// Those of some reports whose reporters the caller may not know.
+pub async fn unknown_reports(
     app: &App,
     caller: &Caller,
     ids: Vec<ReportId>,
-) -> Reply<Vec<PersonId>> {
+) -> Reply<Vec<ReportId>> {
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let find = move |db: &mut Db| -> Result<Vec<_>, _> {
-        ids.into_iter().map(|id| find::<Report>(db, tenant, id.0)).collect()
-    };
-    let found = app.store.read(find).await?.into_iter().flatten().map(|stored| stored.state);
-    let unknown = found.filter(|report: &Report| !report.reporter_visible_to(caller, now));
-    Ok(unknown.map(|report| report.reporter).collect())
+    let look = ids.iter().map(|id| id.0).collect::<Vec<_>>();
+    let mut unknown = Vec::new();
+    for (id, found) in ids.into_iter().zip(app.store.look_all::<Report>(tenant, &look).await) {
+        if !found?.is_some_and(|report| report.state.reporter_visible_to(caller, now)) {
+            unknown.push(id);
+        }
+    }
+    Ok(unknown)
 }

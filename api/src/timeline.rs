@@ -18,7 +18,14 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::{auth::Caller, content_review, problem::Reply, state::App};
+use crate::{
+    auth::Caller,
+    content_review::{self, Passed},
+    problem::Reply,
+    report::unknown_reports,
+    reporters::Reporters,
+    state::App,
+};
 
 /// Which part of a timeline to show.
 #[derive(Deserialize, IntoParams)]
@@ -72,16 +79,15 @@ pub struct TimelineView {
 /// The most entries one answer shows.
 const MOST: usize = 500;
 
-/// Reads the timeline of a flow, without telling who the people in `unknown` are, nor what street
+/// Reads the timeline of a flow, without telling who reported to whoever may not know, nor what street
 /// and departments think of each other to whoever works for neither.
 pub async fn show(
     app: &App,
     caller: &Caller,
     flow: (FlowKind, Uuid),
     params: &TimelineParams,
-    unknown: &[PersonId],
 ) -> Reply<HttpResponse> {
-    show_to(app, caller, flow, params, (unknown, &Hidden::default())).await
+    show_to(app, caller, flow, params, &Hidden::default()).await
 }
 
 /// What others of the public wrote and nobody found fit to be shown yet.
@@ -91,6 +97,10 @@ pub struct Hidden {
     of: Vec<PersonId>,
     /// Whether what the case is about is left out.
     matter: bool,
+    /// Whether the address and every point are left out.
+    place: bool,
+    /// Who reads; what somebody else noted of an answer is left out.
+    reader: Option<PersonId>,
 }
 
 impl Hidden {
@@ -101,20 +111,25 @@ impl Hidden {
             return Ok(Self::default());
         }
         let others = case.reports.iter().filter(|one| one.person != caller.person);
-        let of = others.map(|one| one.person).collect();
+        let of: Vec<PersonId> = others.map(|one| one.person).collect();
         let first = case.reports.first().filter(|first| first.person != caller.person);
-        let matter = match first {
-            Some(first) => !content_review::shown(app, caller.tenant, first.report.0).await?,
-            None => false,
+        let passed = match first {
+            Some(first) => content_review::passed(app, caller.tenant, first.report.0).await?,
+            None => Passed { words: true, place: true },
         };
-        Ok(Self { of, matter })
+        let reader = (!of.is_empty()).then_some(caller.person);
+        Ok(Self { of, matter: !passed.words, place: !passed.place, reader })
     }
 
     fn hide(&self, actor: PersonId, events: &mut [Value]) {
         let words = self.of.contains(&actor);
-        if words || self.matter {
+        let relayed = self.reader.is_some_and(|reader| reader != actor);
+        if words || relayed || self.matter || self.place {
             for event in events {
                 self.within(event, words);
+                if relayed {
+                    without_comments(event);
+                }
             }
         }
     }
@@ -123,9 +138,10 @@ impl Hidden {
         match value {
             Value::Object(members) => {
                 members.retain(|name, _| {
-                    let said =
-                        ["text", "comment", "reason", "note", "title"].contains(&name.as_str());
-                    !(words && said || self.matter && name == "matter")
+                    let name = name.as_str();
+                    let said = ["text", "comment", "reason", "note", "title"].contains(&name);
+                    let where_it_is = ["address", "point", "raw"].contains(&name);
+                    !(words && said || self.matter && name == "matter" || self.place && where_it_is)
                 });
                 members.values_mut().for_each(|value| self.within(value, words));
             }
@@ -135,13 +151,27 @@ impl Hidden {
     }
 }
 
+/// Takes out what a resident said when somebody asked: of several it is another one's.
+fn without_comments(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if let Some(Value::Object(answer)) = members.get_mut("answer") {
+                answer.remove("comment");
+            }
+            members.values_mut().for_each(without_comments);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_comments),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// The same, without what is hidden from the reader.
 pub async fn show_to(
     app: &App,
     caller: &Caller,
     flow: (FlowKind, Uuid),
     params: &TimelineParams,
-    (unknown, hidden): (&[PersonId], &Hidden),
+    hidden: &Hidden,
 ) -> Reply<HttpResponse> {
     let tenant = caller.tenant;
     let look = move |db: &mut Db| {
@@ -151,6 +181,9 @@ pub async fn show_to(
         Ok((entries, arrivals))
     };
     let (entries, arrivals) = app.store.read(look).await?;
+    let reporters = Reporters::of(&entries);
+    let unknown = unknown_reports(app, caller, reporters.reports()).await?;
+    let unknown = reporters.of_reports(&unknown);
     let head = chain::verify(&entries);
     let after = params.after.unwrap_or(0);
     let world = app.world(tenant)?;
@@ -171,7 +204,7 @@ pub async fn show_to(
             let kept = arrivals
                 .iter()
                 .find(|arrival| arrival.command == entry.command && arrival.actor == entry.actor);
-            items.push(view(entry, events, kept, unknown));
+            items.push(view(entry, events, kept, &unknown));
         }
     }
     Ok(HttpResponse::Ok().json(TimelineView {
@@ -216,13 +249,16 @@ fn view(
     entry: &Entry,
     mut events: Vec<Value>,
     kept: Option<&Kept>,
-    unknown: &[PersonId],
+    unknown: &Reporters,
 ) -> EntryView {
-    let ids: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+    let known = !unknown.said(entry);
+    let ids = strangers(unknown, entry);
     for event in &mut events {
         hide(event, &ids);
+        if !known {
+            without_patrol(event);
+        }
     }
-    let known = !unknown.contains(&entry.actor);
     EntryView {
         seq: entry.seq,
         command: entry.name.clone(),
@@ -234,6 +270,23 @@ fn view(
         oddities: kept.into_iter().flat_map(|kept| &kept.oddities).map(|one| one.name()).collect(),
         events,
         hash: entry.hash.hex(),
+    }
+}
+
+/// The reporters who are not named in an entry: none of those who may not be known, but whoever acts
+/// in office, whose identity is missed where it always stands.
+pub fn strangers(unknown: &Reporters, entry: &Entry) -> Vec<String> {
+    let people = unknown.people().into_iter();
+    let hidden = people.filter(|person| *person != entry.actor || unknown.said(entry));
+    hidden.map(|person| person.to_string()).collect()
+}
+
+/// Takes out on which patrol something was reported in confidence: that says who reported it.
+pub fn without_patrol(event: &mut Value) {
+    if let Some(Value::Object(report)) = event.get_mut("report")
+        && ["confidential", "anonymous"].iter().any(|how| report.get(*how) == Some(&true.into()))
+    {
+        report.remove("patrol");
     }
 }
 

@@ -326,7 +326,7 @@ async fn get_visit_timeline(
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
     engine::look::<Visit>(&app, &caller, id.0).await?;
-    timeline::show(&app, &caller, (FlowKind::Visit, id.0), &params.0, &[]).await
+    timeline::show(&app, &caller, (FlowKind::Visit, id.0), &params.0).await
 }
 
 /// What was otherwise.

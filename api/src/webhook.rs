@@ -3,6 +3,7 @@
 //! A webhook has its own place in the feed of its tenant. While it is paused it stays there, so
 //! that nothing is lost, and goes on from there later.
 
+mod approval;
 mod body;
 pub mod sign;
 
@@ -28,6 +29,7 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+pub use self::approval::reader;
 use self::body::{Given, WebhookBody, WebhookView, check_url};
 use crate::{
     audit::Noting,
@@ -52,6 +54,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 pub fn under_webhook(config: &mut ServiceConfig<'_>) {
     config
         .service(get_webhook)
+        .service(approval::approve_webhook)
         .service(update_webhook)
         .service(pause_webhook)
         .service(resume_webhook)
@@ -92,7 +95,8 @@ fn note(app: &App, caller: &Caller, request: &HttpRequest, hook: &Webhook, step:
 async fn shown(app: &App, hook: Webhook, secret: Option<String>) -> Reply<WebhookView> {
     let tenant = hook.tenant;
     let end = app.store.read(move |db| feed::end(db, tenant)).await?;
-    Ok(WebhookView::new(hook, end, secret))
+    let whole = reader(app, &hook).await?.is_some();
+    Ok(WebhookView::new(hook, end, whole, secret))
 }
 
 fn purpose(webhook: Uuid) -> String {
@@ -144,6 +148,7 @@ async fn create_webhook(
         created_at: now,
         created_by: caller.person,
         changed_at: now,
+        approval: None,
     };
     let (secret, text) = secret(&app, id, now)?;
     let note = note(&app, &caller, &request, &hook, "create");
@@ -205,16 +210,21 @@ async fn list_webhooks(
         Ok((feed::end(db, tenant)?, hooks::list(db, tenant, &paths, after, limit.probe())?))
     };
     let (end, found) = app.store.read(look).await?;
-    Ok(Page::cut(found, limit, |hook| hook.id, |hook| WebhookView::new(hook, end, None)))
+    let mut shown = Vec::with_capacity(found.len());
+    for hook in found {
+        let whole = reader(&app, &hook).await?.is_some();
+        shown.push((hook.id, WebhookView::new(hook, end, whole, None)));
+    }
+    Ok(Page::cut(shown, limit, |(id, _)| *id, |(_, view)| view))
 }
 
 /// Shows a webhook.
 ///
-/// 事件推送详情。
+/// 事件推送详情；有权阅读该辖区案卷的人也能看到，以便决定是否批准推送全文。
 #[utoipa::path(tag = "webhooks", responses((status = 200, body = WebhookView)))]
 #[get("")]
 async fn get_webhook(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
-    let hook = managed(&app, &caller, id.0).await?;
+    let hook = approval::seen(&app, &caller, id.0).await?;
     Ok(HttpResponse::Ok().json(shown(&app, hook, None).await?))
 }
 
@@ -230,6 +240,9 @@ async fn changed(
     let new = hook.clone();
     let change = move |db: &mut Db| {
         let changed = hooks::change(db, &new)?;
+        if changed && new.approval.is_none() {
+            hooks::approve(db, &new, None)?;
+        }
         if changed {
             audit::append(db, tenant, note)?;
         }
@@ -243,7 +256,7 @@ async fn changed(
 
 /// Changes a webhook.
 ///
-/// 修改事件推送：整体替换名称、地址、辖区、类型和格式；未送出的事件按新的设置继续。
+/// 修改事件推送：整体替换名称、地址、辖区、类型和格式；未送出的事件按新的设置继续。地址、辖区或类型变了，推送全文须重新批准。
 #[utoipa::path(tag = "webhooks", request_body = WebhookBody, responses((status = 200, body = WebhookView)))]
 #[post("/update")]
 async fn update_webhook(
@@ -257,7 +270,10 @@ async fn update_webhook(
     let hook = managed(&app, &caller, id.0).await?;
     let Given { name, url, area, path, types, envelope } = Given::read(&app, &caller, body.0)?;
     let changed_at = app.clock.now();
-    let hook = Webhook { name, url, area, path, types, envelope, changed_at, ..hook };
+    // What was agreed to was this, and nothing else.
+    let same = (&url, area, &types) == (&hook.url, hook.area, &hook.types);
+    let approval = hook.approval.filter(|_| same);
+    let hook = Webhook { name, url, area, path, types, envelope, changed_at, approval, ..hook };
     changed(&app, &request, &caller, hook, "update").await
 }
 

@@ -19,7 +19,7 @@ use domain::{
 use persistence::{
     Db, Outcome, StoreError, Write,
     identity::{self, Identity},
-    person as people,
+    message, person as people,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -406,8 +406,13 @@ async fn bind_phone(
     let foreign = |_fault| Problem::new(Code::OutsideRefused).with("reason", "foreign_phone");
     let phone = Phone::try_from(phone).map_err(foreign)?;
     let shown = Field::Phone.mask(phone.as_str());
+    let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
+    let look_up = app.vault.look_up(&app.store, tenant, now).await?;
+    let blind = look_up.digest(Field::Phone, phone.as_str());
     let known = Contact { phone: Some(phone), ..Contact::default() };
-    contact::keep(&app, &request, &caller, (caller.person, PHONE), known).await?;
+    contact::keep(&app, &request, &caller, (person, PHONE), known).await?;
+    let verify = move |db: &mut Db| message::verify_phone(db, tenant, person, &blind, now);
+    app.store.run(verify).await?;
     Ok(HttpResponse::Ok().json(PhoneView { phone: Some(shown) }))
 }
 
@@ -438,7 +443,9 @@ async fn unbind_phone(
     _key: Key,
 ) -> Reply<HttpResponse> {
     let none = Contact::default();
-    contact::keep(&app, &request, &caller, (caller.person, PHONE), none).await?;
+    let (tenant, person) = (caller.tenant, caller.person);
+    contact::keep(&app, &request, &caller, (person, PHONE), none).await?;
+    app.store.run(move |db: &mut Db| message::forget_phone(db, tenant, person)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -6,6 +6,7 @@
 //! stand small machines of their own: what is [asked](ask) of those above, a
 //! [standstill], [supervision] and breaches.
 
+mod answers;
 pub mod ask;
 mod decide;
 mod event;
@@ -32,6 +33,7 @@ use crate::{
     refusal::Refusal,
     report::Channel,
 };
+pub use answers::ReporterAnswer;
 use ask::Ask;
 pub use event::{Callback, Command, Event, Opening};
 use lifecycle::Verb;
@@ -87,6 +89,9 @@ pub struct Case {
     /// What was late; it stays a fact.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub breaches: Vec<Breach>,
+    /// What each of several reporters answered since it was verified last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<ReporterAnswer>,
 }
 
 /// Who reported it.

@@ -89,6 +89,9 @@ pub struct Review {
     pub named_by: Uuid,
     /// Where.
     pub over: Unit,
+    /// Whether the address was there to be looked at, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub address: bool,
     /// Since when.
     pub opened_at: Instant,
     /// When a program was asked.

@@ -65,6 +65,8 @@ named! {
         CaseCallbackMissed = "case.callback_missed", "回访未接通";
         /// [`crate::case::Event::Answered`].
         CaseAnswered = "case.answered", "居民已答复";
+        /// [`crate::case::Event::AnswerNoted`].
+        CaseAnswerNoted = "case.answer_noted", "并案上报人答复";
         /// [`crate::case::Event::AnsweredInVain`].
         CaseAnsweredInVain = "case.answered_in_vain", "居民未认可";
         /// [`crate::case::Event::Closed`].

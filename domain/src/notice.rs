@@ -12,7 +12,7 @@ use crate::{
     actor::Permission,
     area::Unit,
     case::{self, Case},
-    id::{AreaId, PersonId},
+    id::{AreaId, PersonId, ReportId},
     named::named,
     report::{self, Report},
     rules::MeasureKind,
@@ -84,10 +84,83 @@ pub struct Notice {
     pub title: String,
     /// What there is to say.
     pub text: String,
+    /// Whose words it repeats: to a reporter the own reports, to a unit the first of the case.
+    pub reports: Vec<ReportId>,
 }
 
-fn notice(to: To, kind: NoticeKind, (number, title): (&str, &str), text: String) -> Notice {
-    Notice { to, kind, number: number.to_owned(), title: title.to_owned(), text }
+fn notice(
+    to: To,
+    kind: NoticeKind,
+    (number, title): (&str, &str),
+    text: String,
+    reports: Vec<ReportId>,
+) -> Notice {
+    Notice { to, kind, number: number.to_owned(), title: title.to_owned(), text, reports }
+}
+
+/// What is said in a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Said {
+    /// What it is about.
+    pub label: String,
+    /// The number of the report or the case; empty where it is not told.
+    pub number: String,
+    /// A title; empty where it is not told.
+    pub title: String,
+    /// What there is to say.
+    pub text: String,
+}
+
+impl Said {
+    /// That there is news, and no more.
+    fn news(label: &str, number: &str) -> Self {
+        let text = "有新进展，请登录查看。".to_owned();
+        Self { label: label.to_owned(), number: number.to_owned(), title: String::new(), text }
+    }
+}
+
+/// What a message says in the list of messages, and what it says where others carry it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Words {
+    /// In the list, which its reader alone sees.
+    pub inside: Said,
+    /// Where others carry it: WeChat, WeCom.
+    pub outside: Said,
+}
+
+impl Notice {
+    /// The words of this notice; `reports` are those of [`Notice::reports`] that were found.
+    ///
+    /// A reporter is told in the own words: what others wrote may not have passed. About a report
+    /// whose reporter is not to be known there is news and no more, and nobody outside is told what
+    /// it says.
+    pub fn words(&self, reports: &[&Report]) -> Words {
+        let hidden =
+            reports.len() < self.reports.len() || reports.iter().any(|report| report.is_hidden());
+        let mut said = Said {
+            label: self.kind.label().to_owned(),
+            number: self.number.clone(),
+            title: self.title.clone(),
+            text: self.text.clone(),
+        };
+        match self.to {
+            To::Person(_) if hidden => {
+                let news = Said::news("您的上报", "");
+                Words { inside: news.clone(), outside: news }
+            }
+            To::Person(_) => {
+                if let Some(own) = reports.first() {
+                    own.matter.title.as_str().clone_into(&mut said.title);
+                }
+                Words { inside: said.clone(), outside: said }
+            }
+            To::Unit(..) if hidden => {
+                let outside = Said::news(self.kind.label(), &self.number);
+                Words { inside: said, outside }
+            }
+            To::Unit(..) => Words { inside: said.clone(), outside: said },
+        }
+    }
 }
 
 /// The notices about an event of a report; `after` is how it is now.
@@ -112,7 +185,7 @@ pub fn of_report(after: &Report, event: &report::Event) -> Vec<Notice> {
         | report::Event::Recomputed { .. }
         | report::Event::Measured { .. } => return Vec::new(),
     };
-    vec![notice(to(), kind, about, text)]
+    vec![notice(to(), kind, about, text, vec![after.id])]
 }
 
 /// The notices about an event of a case; `after` is how it is now.
@@ -123,11 +196,16 @@ pub fn of_case(after: &Case, event: &case::Event) -> Vec<Notice> {
         let mut people: Vec<PersonId> = after.reports.iter().map(|one| one.person).collect();
         people.sort_unstable();
         people.dedup();
-        let one = |person| notice(To::Person(person), kind, about, text.to_owned());
+        let one = |person| {
+            let own = after.reports.iter().filter(|one| one.person == person);
+            let own = own.map(|one| one.report).collect();
+            notice(To::Person(person), kind, about, text.to_owned(), own)
+        };
         people.into_iter().map(one).collect()
     };
+    let first: Vec<ReportId> = after.reports.first().map(|one| one.report).into_iter().collect();
     let unit = |unit: &Unit, permission, kind, text: String| {
-        vec![notice(To::Unit(unit.id, permission), kind, about, text)]
+        vec![notice(To::Unit(unit.id, permission), kind, about, text, first.clone())]
     };
     match event {
         E::VerificationPassed { .. } => {
@@ -148,7 +226,7 @@ pub fn of_case(after: &Case, event: &case::Event) -> Vec<Notice> {
                 let part = if summons.lead { "主办" } else { "协办" };
                 let text = format!("{}吹哨，请报到（{part}）。", whistle.street.name);
                 let to = To::Unit(summons.unit.id, Permission::AnswerWhistle);
-                notice(to, NoticeKind::Summoned, about, text)
+                notice(to, NoticeKind::Summoned, about, text, first.clone())
             };
             whistle.summonses.iter().map(one).collect()
         }
@@ -160,7 +238,8 @@ pub fn of_case(after: &Case, event: &case::Event) -> Vec<Notice> {
                 | MeasureKind::Report
                 | MeasureKind::List => format!("已超时限：{}（{}）。", duty.label(), what.label()),
             };
-            vec![notice(To::Unit(*unit, duty.permission()), NoticeKind::Late, about, text)]
+            let to = To::Unit(*unit, duty.permission());
+            vec![notice(to, NoticeKind::Late, about, text, first.clone())]
         }
         E::Supervised { supervision } => {
             let kind = supervision.kind.label();
@@ -184,6 +263,7 @@ pub fn of_case(after: &Case, event: &case::Event) -> Vec<Notice> {
         | E::Claimed { .. }
         | E::VerificationFailed { .. }
         | E::CallbackMissed { .. }
+        | E::AnswerNoted { .. }
         | E::Answered { .. }
         | E::AnsweredInVain { .. }
         | E::NotSampled { .. }

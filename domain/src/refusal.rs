@@ -9,6 +9,7 @@ use crate::{
     id::{AreaId, PatrolId, PersonId},
     limit::Limit,
     obligation::Duty,
+    report::Channel,
     sheet,
 };
 
@@ -17,6 +18,13 @@ use crate::{
 pub enum Refusal {
     /// Nobody may know who reported anonymously, and nobody is named with such a report.
     Anonymous,
+    /// A report does not come by this way from whoever makes it.
+    ForeignChannel {
+        /// The way that was named.
+        channel: Channel,
+        /// The way it comes by.
+        own: Channel,
+    },
     /// The personal data was erased, and with it the place where it was kept.
     Erased,
     /// Whoever holds an office stays in the record of it.
@@ -222,6 +230,8 @@ pub enum Refusal {
     },
     /// Who handled does not verify.
     HandlerVerifies,
+    /// This reporter answered already, since it was verified last.
+    AlreadyAnswered,
     /// The three answers of a callback contradict each other.
     AnswersContradict {
         /// How.
@@ -446,6 +456,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Anonymous => "anonymous",
+            Self::ForeignChannel { .. } => "foreign_channel",
             Self::Erased => "erased",
             Self::InOffice => "in_office",
             Self::NoSuchPurpose { .. } => "no_such_purpose",
@@ -464,6 +475,7 @@ impl Refusal {
             Self::FirstReceiver { .. } => "first_receiver",
             Self::HandlerVerifies => "handler_verifies",
             Self::AnswersContradict { .. } => "answers_contradict",
+            Self::AlreadyAnswered => "already_answered",
             Self::WindowOver { .. } => "window_over",
             Self::NotJoinable { .. } => "not_joinable",
             Self::TooManyReports { .. } => "too_many_reports",

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     Instant,
-    actor::{Actor, Permission},
+    actor::{Actor, Permission, Role},
     area::{Area, AreaKind, Unit},
     claim::Claim,
     coordinate::Point,
@@ -41,6 +41,36 @@ named! {
         Hotline = "hotline", "热线";
         /// Somebody came to the window.
         Window = "window", "窗口";
+        /// Somebody who lends a hand beside other work: a rider, a volunteer.
+        PartTime = "part_time", "兼职随手拍";
+    }
+}
+
+impl Channel {
+    /// By which way somebody reports who names none: it follows from what they are here.
+    pub fn of(actor: &Actor, at: Instant) -> Self {
+        let holds = |wanted: fn(Role) -> bool| {
+            actor.grants.iter().any(|grant| grant.holds(at) && wanted(grant.role))
+        };
+        if holds(Role::is_office) {
+            Self::Worker
+        } else if holds(|role| role == Role::Volunteer) {
+            Self::PartTime
+        } else {
+            Self::Resident
+        }
+    }
+
+    /// Refuses a way that is not open to this actor: deadlines and whether somebody looks first hang
+    /// on it. Who works here, and systems, write down what came by whichever way; the public come by
+    /// their own.
+    pub fn require_open(self, actor: &Actor, at: Instant) -> Result<(), Refusal> {
+        let own = Self::of(actor, at);
+        let resident = actor.grants.iter().any(|g| g.holds(at) && g.role == Role::Resident);
+        if own == Self::Worker || self == own || (self == Self::Resident && resident) {
+            return Ok(());
+        }
+        Err(Refusal::ForeignChannel { channel: self, own })
     }
 }
 
@@ -264,6 +294,11 @@ impl Report {
         actor.may(Permission::ReadCases, &self.place.area.path, at)
     }
 
+    /// Whether who reported is kept from handlers, or from everybody.
+    pub const fn is_hidden(&self) -> bool {
+        self.confidential || self.anonymous
+    }
+
     /// Whether this actor may know who reported (H.3.8: a confidential reporter is unknown to
     /// everybody but intake and callback, an anonymous one to everybody).
     pub fn reporter_visible_to(&self, actor: &Actor, at: Instant) -> bool {
@@ -271,6 +306,12 @@ impl Report {
         let needed =
             if self.confidential { Permission::ReadConfidential } else { Permission::ReadReporter };
         self.reporter == actor.person || (!self.anonymous && actor.may(needed, path, at))
+    }
+
+    /// Whether this actor may know on which patrol it was made: who walks one is no secret, and so
+    /// neither is who made a report on it, unless that is to be one.
+    pub fn patrol_visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        !self.is_hidden() || self.reporter_visible_to(actor, at)
     }
 
     /// Refuses unless this actor may see whole who reported.

@@ -375,8 +375,12 @@ pub const RESERVED: &[(Permission, Role)] = &[
 /// Roles that nobody holds at the same time, even over different areas.
 pub const APART: &[(Role, Role)] = &[(Role::Administrator, Role::Auditor)];
 
-/// What outsiders may be allowed.
-const OUTSIDE: &[Permission] =
+/// What the public may be allowed: to speak for themselves. What a right over an area opens is other
+/// people's; what is their own they see and answer without one.
+const PUBLIC: &[Permission] = &[Permission::ReportProblem, Permission::Comment];
+
+/// What systems of others may be allowed, over the areas they were agreed on.
+const SYSTEMS: &[Permission] =
     &[Permission::ReportProblem, Permission::ReadCases, Permission::Comment];
 
 /// What an administrator may be allowed: nothing that is done to cases. Data of the people they
@@ -410,7 +414,10 @@ impl Powers {
             POLICY.iter().map(|(role, allowed)| (*role, allowed.iter().copied().collect()));
         let mut allowed: BTreeMap<_, BTreeSet<_>> = shipped.collect();
         for entry in &roles.roles {
-            allowed.insert(entry.role, entry.permissions.iter().copied().collect());
+            // A bound holds whatever was published, also before it was one.
+            let within = entry.permissions.iter().copied();
+            let within = within.filter(|permission| barred(entry.role, *permission).is_none());
+            allowed.insert(entry.role, within.collect());
         }
         Self { allowed }
     }
@@ -493,8 +500,10 @@ fn barred(role: Role, permission: Permission) -> Option<(String, String)> {
         let zh = format!("只有{}可以有这项权限", holder.label());
         return Some((zh, format!("only {} may have it", holder.name())));
     }
-    let (allowed, zh, en): (&[Permission], _, _) = if role.is_outsider() {
-        (OUTSIDE, "本单位以外的角色只能有", "who is outside the administration may have only")
+    let (allowed, zh, en): (&[Permission], _, _) = if !role.is_office() {
+        (PUBLIC, "公众只为自己说话，只能有", "the public speak for themselves and may have only")
+    } else if role.is_outsider() {
+        (SYSTEMS, "本单位以外的系统只能有", "systems outside the administration may have only")
     } else if role == Role::Administrator {
         (
             ADMINISTRATION,

@@ -1,7 +1,19 @@
-//! Checked text: trimmed, not empty, bounded in characters, free of NUL and control characters.
+//! Checked text: trimmed, not empty, bounded in characters, free of NUL and control characters, and of
+//! what cannot be seen and changes what is read.
 //!
-//! Chinese, emoji, newlines and `<…>` survive unchanged. PostgreSQL refuses NUL and SQLite keeps
-//! it, so it ends here.
+//! Chinese, the scripts of all minorities, emoji, newlines and `<…>` survive unchanged. PostgreSQL
+//! refuses NUL and SQLite keeps it, so it ends here. The rule for what cannot be seen:
+//!
+//! - Control characters (C0, C1) are refused; line breaks and tabs belong to prose.
+//! - In one line (titles, names, addresses, codes) whatever only turns the direction of writing or
+//!   takes no room is taken out, not refused: telephones put it around what they copy, and nobody can
+//!   see what would be complained about. A separator of lines or paragraphs becomes a space.
+//! - A joiner (U+200C, U+200D) stays where it joins: between two characters of a script that joins, or
+//!   of an emoji. Variation selectors stay: they choose the form of Chinese and Mongolian characters.
+//! - In prose only overrides of direction (U+202D, U+202E) are taken out: they show a text as another
+//!   than it is, and no script needs them. Separators become line breaks. Isolates and marks stay:
+//!   Uyghur with Chinese or numbers in it needs them.
+//! - What has nothing in it that can be seen is no text; one that was stored before reads as `□`.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +50,10 @@ impl std::fmt::Display for Fault {
     }
 }
 
+/// What a text is in which nothing can be seen. Such texts were taken once and stand in the journal,
+/// so they are read, as something that is seen to be nothing.
+const UNSEEN: &str = "□";
+
 fn check(text: &str, max: usize, breaks: bool) -> Result<String, Fault> {
     let text = text.trim();
     if text.is_empty() {
@@ -51,7 +67,92 @@ fn check(text: &str, max: usize, breaks: bool) -> Result<String, Fault> {
     if length > max {
         return Err(Fault::TooLong { length, max });
     }
-    Ok(text.to_owned())
+    let plain = |c: char| c.is_ascii() || ('\u{3400}'..='\u{9fff}').contains(&c);
+    if text.chars().all(plain) {
+        return Ok(text.to_owned());
+    }
+    let seen = if breaks { seen_in_prose(text) } else { seen_in_line(text) };
+    let blank = |c: char| c.is_whitespace() || c == '\u{2800}' || is_unseen(c) || is_joiner(c);
+    if seen.chars().all(blank) {
+        return Ok(UNSEEN.to_owned());
+    }
+    Ok(seen.trim().to_owned())
+}
+
+/// A text without overrides of direction.
+fn seen_in_prose(text: &str) -> String {
+    let turned = |c: &char| matches!(*c, '\u{202d}' | '\u{202e}');
+    let broken = |c| if is_separator(c) { '\n' } else { c };
+    text.chars().filter(|c| !turned(c)).map(broken).collect()
+}
+
+/// A line without what cannot be seen.
+fn seen_in_line(text: &str) -> String {
+    let seen: Vec<char> = text
+        .chars()
+        .filter(|c| !is_unseen(*c))
+        .map(|c| if is_separator(c) { ' ' } else { c })
+        .collect();
+    let joins = |at: Option<usize>| at.and_then(|at| seen.get(at)).is_some_and(|c| is_joined(*c));
+    let stays = |(at, c): &(usize, char)| {
+        !is_joiner(*c) || (joins(at.checked_sub(1)) && joins(at.checked_add(1)))
+    };
+    seen.iter().copied().enumerate().filter(stays).map(|(_, c)| c).collect()
+}
+
+/// Separators of lines and paragraphs.
+const fn is_separator(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// What joins, or keeps from joining, the characters beside it.
+const fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+/// What takes no room and joins nothing: marks, embeddings, overrides and isolates of direction, soft
+/// hyphens, spaces and fillers without width, byte order marks, annotations, tags.
+const fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// What a joiner can stand beside: letters of scripts that join, pictures, and what chooses the form
+/// or colour of a picture. Latin and Chinese characters never join.
+const fn is_joined(c: char) -> bool {
+    matches!(
+        c,
+        // Arabic (Uyghur, Kazakh), Syriac, N'Ko, the scripts of India, Tibetan, Burmese (Dai).
+        '\u{600}'..='\u{109f}'
+            // Khmer, Mongolian with its selectors, Tai Le, New Tai Lue.
+            | '\u{1780}'..='\u{19ff}'
+            // Sundanese, Batak and others of South-east Asia.
+            | '\u{1a00}'..='\u{1cff}'
+            // Arrows, signs, dingbats and pictures.
+            | '\u{2190}'..='\u{2bff}'
+            // Phags-pa, Javanese, Cham, Meetei.
+            | '\u{a840}'..='\u{abff}'
+            | '\u{fb50}'..='\u{fdff}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{fe70}'..='\u{fefc}'
+            | '\u{10a00}'..='\u{11fff}'
+            | '\u{1f000}'..='\u{1faff}'
+    )
 }
 
 macro_rules! texts {
@@ -115,6 +216,69 @@ mod tests {
     fn text_is_trimmed_and_otherwise_unchanged() {
         let text = Prose::try_from("  油烟扰民😷\n<b>第三次</b> & 'x' \t ").unwrap();
         assert_eq!(text.as_str(), "油烟扰民😷\n<b>第三次</b> & 'x'");
+    }
+
+    fn line(text: &str) -> String {
+        Line::try_from(text).unwrap().into()
+    }
+
+    #[test]
+    fn a_line_is_what_is_seen_of_it() {
+        for (given, read) in [
+            ("张\u{202e}三\u{202c}", "张三"),
+            ("\u{202d}13812345678\u{202c}", "13812345678"),
+            ("\u{feff}路\u{200b}灯\u{2060}不亮\u{ad}", "路灯不亮"),
+            ("\u{2066}管\u{2069}\u{200e}理\u{200f}员\u{61c}", "管理员"),
+            ("上\u{2028}下\u{2029}", "上 下"),
+            // Joiners that join nothing, alone or in a row.
+            ("管\u{200d}理\u{200c}员", "管理员"),
+            ("ad\u{200d}min", "admin"),
+            ("😷\u{200d}", "😷"),
+            ("😷\u{200d}\u{200d}😷", "😷😷"),
+            ("张\u{3164}\u{e0041}三", "张三"),
+        ] {
+            assert_eq!(line(given), read, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn scripts_and_pictures_keep_what_they_need() {
+        for text in [
+            "一家人👨\u{200d}👩\u{200d}👧在楼道",
+            "🏳\u{fe0f}\u{200d}🌈",
+            "ئۇيغۇر\u{200c}چە",
+            "ᠮᠣᠩᠭᠣᠯ\u{180e}ᠠ\u{180b}",
+            "བོད་ཡིག",
+            "葛\u{e0100}城",
+            "ꆈꌠꁱꂷ",
+        ] {
+            assert_eq!(line(text), text);
+            assert_eq!(String::from(Prose::try_from(text).unwrap()), text);
+        }
+        let mixed = "بۇ \u{2066}12345\u{2069} نومۇر\u{200f}";
+        assert_eq!(String::from(Prose::try_from(mixed).unwrap()), mixed);
+    }
+
+    #[test]
+    fn prose_reads_in_the_order_it_is_written() {
+        let text = Prose::try_from("账单\u{202e}001\u{202c}元\u{2028}第二行").unwrap();
+        assert_eq!(text.as_str(), "账单001\u{202c}元\n第二行");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_shown_as_nothing() {
+        for text in ["\u{200b}", "\u{3164}\u{3164}", "\u{2800}", "\u{200d}", "\u{202e}\u{feff}"] {
+            assert_eq!(line(text), UNSEEN, "{text:?}");
+        }
+        assert_eq!(Prose::try_from("\u{202e}\u{200b}").unwrap().as_str(), UNSEEN);
+    }
+
+    #[test]
+    fn what_was_read_once_reads_the_same_again() {
+        for text in ["a\u{200d}\u{200d}b", "😷\u{200d}\u{200b}\u{200d}😷", " \u{2028}x\u{2029} "]
+        {
+            assert_eq!(line(&line(text)), line(text), "{text:?}");
+        }
     }
 
     #[test]

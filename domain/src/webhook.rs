@@ -5,7 +5,12 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::named::named;
+use crate::{
+    Instant,
+    actor::{Actor, Permission, Role},
+    area::Path,
+    named::named,
+};
 
 named! {
     /// Whether events are sent to a webhook.
@@ -17,6 +22,21 @@ named! {
         /// It said that it is gone (410); nothing waits for it.
         Disabled = "disabled", "停用";
     }
+}
+
+/// Whether somebody may agree that a server of others is told what is said over an area: who works
+/// there and reads it all. Whoever sets a webhook need not be able to read; without such an agreement
+/// it is told what happened to which thing, and whoever is told asks for the rest with the own
+/// rights.
+pub fn may_open(actor: &Actor, path: &Path, at: Instant) -> bool {
+    actor.grants.iter().any(|grant| {
+        grant.holds(at)
+            && !grant.role.is_outsider()
+            // Who audits decides nothing.
+            && grant.role != Role::Auditor
+            && actor.allows(grant, Permission::ReadCases)
+            && grant.over.path.contains(path)
+    })
 }
 
 /// Whether an address belongs to the public internet. Everything else, this machine, private

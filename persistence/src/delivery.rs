@@ -366,6 +366,8 @@ pub struct Filter {
     pub state: Option<State>,
     /// Only of this type.
     pub kind: Option<Happening>,
+    /// Only to these webhooks, and to no people.
+    pub webhooks: Option<Vec<Uuid>>,
 }
 
 /// The deliveries of a tenant, the newest first, before one.
@@ -379,7 +381,13 @@ pub fn list(
     use deliveries::dsl as d;
     let mut query = deliveries::table.filter(d::tenant_id.eq(Id(tenant.0))).into_boxed();
     if let Some(target) = filter.target {
+        // Who is told what cannot be asked by person.
         query = query.filter(d::target_id.eq(Id(target)));
+        query = query.filter(d::channel.eq(Channel::Webhook.name()));
+    }
+    if let Some(webhooks) = &filter.webhooks {
+        let ids: Vec<Id> = webhooks.iter().map(|id| Id(*id)).collect();
+        query = query.filter(d::channel.eq(Channel::Webhook.name()).and(d::target_id.eq_any(ids)));
     }
     if let Some(channel) = filter.channel {
         query = query.filter(d::channel.eq(channel.name()));

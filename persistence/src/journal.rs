@@ -142,6 +142,18 @@ pub fn chain(
         .collect()
 }
 
+/// The entries of some flows with these names, each flow's in order. What came before each of them
+/// is not read: its `before` is empty.
+pub fn named(db: &mut Db, tenant: TenantId, flows: &[Uuid], names: &[&str]) -> Result<Vec<Entry>> {
+    let rows: Vec<EntryRow> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)))
+        .filter(journal::flow_id.eq_any(flows.iter().map(|id| Id(*id)).collect::<Vec<_>>()))
+        .filter(journal::name.eq_any(names.iter().map(|name| (*name).to_owned())))
+        .order((journal::flow_id.asc(), journal::seq.asc()))
+        .load(db)?;
+    rows.into_iter().map(|row| row.entry(Hash::default())).collect()
+}
+
 /// The entries of one flow before the place `below`, the latest first. What came before each of
 /// them is not read: its `before` is empty.
 pub fn before(

@@ -13,7 +13,10 @@ use crate::{
     connection::{Db, each},
     delivery::{self, Delivery},
     error::StoreError,
-    schema::{deliveries, feed_readers, identities, message_preferences, messages, wechat_quotas},
+    schema::{
+        deliveries, feed_readers, identities, message_preferences, messages, verified_phones,
+        wechat_quotas,
+    },
     types::{At, Id},
 };
 
@@ -356,6 +359,43 @@ pub fn quotas(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<(St
         .load(db)?)
 }
 
+/// Notes that a telephone number is somebody's, because it was checked: by the digest it is looked up
+/// by. One number a person.
+pub fn verify_phone(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    blind: &[u8],
+    at: Instant,
+) -> Result<()> {
+    use verified_phones::dsl as v;
+    forget_phone(db, tenant, person)?;
+    diesel::insert_into(verified_phones::table)
+        .values((
+            v::tenant_id.eq(Id(tenant.0)),
+            v::person_id.eq(Id(person.0)),
+            v::blind.eq(blind.to_vec()),
+            v::at.eq(At(at)),
+        ))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Forgets that a number of somebody was checked.
+pub fn forget_phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+    diesel::delete(verified_phones::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
+    Ok(())
+}
+
+/// The digest of the number of somebody that was checked.
+pub fn verified_phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Option<Vec<u8>>> {
+    Ok(verified_phones::table
+        .find((Id(tenant.0), Id(person.0)))
+        .select(verified_phones::blind)
+        .first(db)
+        .optional()?)
+}
+
 /// Forgets the messages of a person, what they want of them, and what is waiting to be sent:
 /// part of erasing somebody.
 pub fn forget(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
@@ -372,6 +412,7 @@ pub fn forget(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> R
         .filter(deliveries::tenant_id.eq(t).and(deliveries::target_id.eq(p)))
         .set(deliveries::content.eq("{}"))
         .execute(db)?;
+    forget_phone(db, tenant, person)?;
     Ok(())
 }
 

@@ -423,7 +423,16 @@ diesel::table! {
         tenant_id -> Uid, id -> Uid, name -> Text, url -> Text, area_id -> Uid, path -> Text,
         types -> Text, envelope -> Text, status -> Text, why -> Nullable<Text>,
         position -> BigInt, failing_since -> Nullable<Moment>, created_at -> Moment,
-        created_by -> Uid, changed_at -> Moment,
+        created_by -> Uid, changed_at -> Moment, approved_by -> Nullable<Uid>,
+        approved_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::sql::*;
+    verified_phones (tenant_id, person_id) {
+        tenant_id -> Uid, person_id -> Uid, blind -> Binary, at -> Moment,
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Webhook {
     pub created_by: PersonId,
     /// When it was changed last.
     pub changed_at: Instant,
+    /// Who agreed that it is told what is said, and when.
+    pub approval: Option<(PersonId, Instant)>,
 }
 
 #[derive(Queryable, Insertable, AsChangeset)]
@@ -74,6 +76,8 @@ struct Row {
     created_at: At,
     created_by: Id,
     changed_at: At,
+    approved_by: Option<Id>,
+    approved_at: Option<At>,
 }
 
 impl From<&Webhook> for Row {
@@ -95,6 +99,8 @@ impl From<&Webhook> for Row {
             created_at: At(hook.created_at),
             created_by: Id(hook.created_by.0),
             changed_at: At(hook.changed_at),
+            approved_by: hook.approval.map(|(by, _)| Id(by.0)),
+            approved_at: hook.approval.map(|(_, at)| At(at)),
         }
     }
 }
@@ -121,6 +127,7 @@ impl TryFrom<Row> for Webhook {
             created_at: row.created_at.0,
             created_by: PersonId(row.created_by.0),
             changed_at: row.changed_at.0,
+            approval: row.approved_by.zip(row.approved_at).map(|(by, at)| (PersonId(by.0), at.0)),
         })
     }
 }
@@ -191,7 +198,7 @@ pub fn add(db: &mut Db, hook: &Webhook, secret: &Secret) -> Result<bool> {
     Ok(true)
 }
 
-/// Changes what a webhook is; how far it has read stays.
+/// Changes what a webhook is; how far it has read stays, and who agreed to what it is told.
 pub fn change(db: &mut Db, hook: &Webhook) -> Result<bool> {
     let Row {
         name,
@@ -218,6 +225,19 @@ pub fn change(db: &mut Db, hook: &Webhook) -> Result<bool> {
             webhooks::why.eq(why),
             webhooks::failing_since.eq(failing_since),
             webhooks::changed_at.eq(changed_at),
+        ))
+        .execute(db)?;
+    Ok(changed == 1)
+}
+
+/// Notes who agreed that a webhook is told what is said, or that nobody does; false where it is not
+/// at this address any more.
+pub fn approve(db: &mut Db, hook: &Webhook, approval: Option<(PersonId, Instant)>) -> Result<bool> {
+    let changed = diesel::update(webhooks::table.find((Id(hook.tenant.0), Id(hook.id))))
+        .filter(webhooks::url.eq(hook.url.clone()).and(webhooks::area_id.eq(Id(hook.area.0))))
+        .set((
+            webhooks::approved_by.eq(approval.map(|(by, _)| Id(by.0))),
+            webhooks::approved_at.eq(approval.map(|(_, at)| At(at))),
         ))
         .execute(db)?;
     Ok(changed == 1)

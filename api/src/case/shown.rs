@@ -6,7 +6,7 @@ use domain::{
     Instant,
     actor::{Actor, Permission},
     area::Unit,
-    case::{Answer, Case, Stage, Work},
+    case::{Answer, Case, ReporterAnswer, Stage, Work},
     change::Stored,
     content_review::HIDDEN_TITLE,
     flow::Flow,
@@ -52,7 +52,8 @@ pub struct CaseView {
     /// How pressing.
     #[schema(schema_with = view::urgency)]
     urgency: &'static str,
-    /// Where.
+    /// Where; of what another resident reported the area alone, until somebody found the address fit
+    /// to be shown, and never more where that resident is not to be known.
     place: PlaceView,
     /// When it was filed. 立案时间。
     filed_at: DateTime<Utc>,
@@ -66,6 +67,9 @@ pub struct CaseView {
     on_the_spot: Option<String>,
     /// What the resident said. 回访结果。
     answer: Option<AnswerView>,
+    /// What each of several reporters answered since it was verified last, as far as the caller may
+    /// know: staff all of it, a reporter the own. 各上报人的评价。
+    answers: Vec<ReporterAnswerView>,
     /// How it ended. 结案信息。
     closing: Option<ClosingView>,
     /// How many reports it answers.
@@ -161,6 +165,15 @@ pub struct AnswerView {
     comment: Option<String>,
 }
 
+/// What one of several reporters said.
+#[derive(Serialize, ToSchema)]
+pub struct ReporterAnswerView {
+    /// Whose: the report. 上报。
+    report_id: Uuid,
+    /// What.
+    answer: AnswerView,
+}
+
 impl From<&Answer> for AnswerView {
     fn from(answer: &Answer) -> Self {
         Self {
@@ -243,7 +256,11 @@ impl CaseView {
             category: category.map(|code| code.as_str().to_owned()),
             category_name: named.map(|category| category.name.clone()),
             urgency: case.matter.urgency.name(),
-            place: PlaceView::from(&case.place),
+            place: if withheld {
+                PlaceView { area: UnitView::from(&case.place.area), point: None, address: None }
+            } else {
+                PlaceView::from(&case.place)
+            },
             filed_at: case.filed_at,
             holder: UnitView::from(&case.holder),
             assignment: case.stage.assignment().map(|assignment| AssignmentView {
@@ -262,6 +279,7 @@ impl CaseView {
                 answer.comment = answer.comment.filter(|_| staff || case.reports.len() == 1);
                 answer
             }),
+            answers: answers_of(case, by, staff),
             closing: ClosingView::of(case),
             reports: case.reports.len(),
             tally: TallyView {
@@ -300,7 +318,11 @@ impl CaseView {
     pub async fn reveal(&mut self, app: &App, caller: &Caller, case: &Case) -> Reply<()> {
         self.media = media::of_case(app, caller, case).await?;
         let Some(first) = case.reports.first().filter(|_| self.withheld) else { return Ok(()) };
-        if content_review::shown(app, caller.tenant, first.report.0).await? {
+        let passed = content_review::passed(app, caller.tenant, first.report.0).await?;
+        if passed.place {
+            self.place = PlaceView::from(&case.place);
+        }
+        if passed.words {
             self.withheld = false;
             case.matter.title.as_str().clone_into(&mut self.title);
             case.matter.text.as_str().clone_into(&mut self.text);
@@ -312,6 +334,16 @@ impl CaseView {
     pub fn media(&self) -> Option<&[AttachedView]> {
         self.media.as_deref()
     }
+}
+
+fn answers_of(case: &Case, by: &Actor, staff: bool) -> Vec<ReporterAnswerView> {
+    let own = |report| case.reports.iter().any(|r| r.report == report && r.person == by.person);
+    let answers = case.answers.iter().filter(|one| staff || own(one.report));
+    let view = |one: &ReporterAnswer| ReporterAnswerView {
+        report_id: one.report.0,
+        answer: AnswerView::from(&one.answer),
+    };
+    answers.map(view).collect()
 }
 
 fn answer_of(stage: &Stage) -> Option<&Answer> {

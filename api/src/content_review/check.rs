@@ -180,6 +180,7 @@ async fn open_one(app: &App, world: &World, link: &Link) -> Result<(), StoreErro
         named_by: link.flow,
         over,
         automatic: heard && !hidden && app.settings.public_url.is_some(),
+        address: false,
     };
     let automatic = opening.automatic;
     let id = Review::id_of(link.media.0);
@@ -262,8 +263,7 @@ async fn text(app: &App, world: &World, review: &Stored<Review>) -> Reply<Asked>
     let Some((program, openid)) = wechat::checker(app, world, report.state.reporter).await? else {
         return Ok(Err(Cause::NotConfigured));
     };
-    let matter = &report.state.matter;
-    let text = format!("{}\n{}", matter.title.as_str(), matter.text.as_str());
+    let text = super::words(&report.state);
     Ok(wechat::check_text(app, program, &openid, &text).await.map(Some))
 }
 

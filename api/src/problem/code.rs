@@ -278,6 +278,10 @@ codes! {
         "回访的几个回答互相矛盾" "The answers contradict each other"
         "接通才填“是否解决”和“是否满意”，没有接通就都不填。"
         "Give solved and satisfied exactly when somebody was reached.";
+    AlreadyAnswered "already_answered" UNPROCESSABLE_ENTITY
+        "这个上报人已经评价过" "This reporter answered already"
+        "评价已经记录，与首个上报人的回访一并计算；不满意结案的，可以在期限内重开。"
+        "It is kept and counts when the first reporter is asked; a closed case can be reopened in time.";
     WindowOver "window_over" UNPROCESSABLE_ENTITY "重开期限已过" "The window for reopening is over"
         "请重新上报，新的上报可以引用原来的案卷编号。"
         "Report it anew; the text can name the old case.";
@@ -474,6 +478,10 @@ AreaRetired "area_retired" UNPROCESSABLE_ENTITY "区划已撤销" "The area is n
         "这件上报不在案卷中" "The report is not part of this case"
         "请核对编号；只能拆分已经并入这个案卷的上报。"
         "Check the identifier; only reports that were joined to this case are taken out.";
+    ForeignChannel "foreign_channel" UNPROCESSABLE_ENTITY
+        "这不是您的上报渠道" "Reports do not come by this way from you"
+        "请不填 channel，或填自己的渠道；只有工作人员和接入系统可以登记其他渠道的上报。"
+        "Leave channel out, or name your own; only staff and systems write down what came by another way.";
     Anonymous "anonymous" UNPROCESSABLE_ENTITY
         "匿名上报没有联系人" "Nobody is named with an anonymous report"
         "匿名上报不登记联系人，不能自行处置，也没有人能查看上报人；需要回音的请选择保密上报。"

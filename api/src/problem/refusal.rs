@@ -12,7 +12,7 @@ mod unsound;
 mod visiting;
 mod whistling;
 
-use domain::{Instant, actor::Permission, id::AreaId, refusal::Refusal, rules};
+use domain::{Instant, actor::Permission, id::AreaId, refusal::Refusal, report::Channel, rules};
 
 use super::{Code, Problem};
 
@@ -20,6 +20,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Anonymous => Self::new(Code::Anonymous),
+            Refusal::ForeignChannel { channel, own } => foreign_channel(channel, own),
             Refusal::Erased => Self::new(Code::Erased),
             Refusal::InOffice => Self::new(Code::InOffice),
             Refusal::NoSuchPurpose { code } => no_such_purpose(&code),
@@ -40,6 +41,7 @@ impl From<Refusal> for Problem {
             Refusal::FirstReceiver { unit, item } => first_receiver(&unit, item.as_deref()),
             Refusal::HandlerVerifies => Self::new(Code::HandlerVerifies),
             Refusal::AnswersContradict { problem } => contradiction(problem),
+            Refusal::AlreadyAnswered => Self::new(Code::AlreadyAnswered),
             Refusal::WindowOver { ended_at } => window_over(ended_at),
             Refusal::NotJoinable { state } => not_joinable(state),
             Refusal::TooManyReports { max } => too_many_reports(max),
@@ -219,6 +221,22 @@ fn cooperating_pending(units: &[String]) -> Problem {
             format!("Still at work: {}; the lead feeds back after them.", units.join(", ")),
         )
         .with("units", units)
+}
+
+fn foreign_channel(channel: Channel, own: Channel) -> Problem {
+    Problem::new(Code::ForeignChannel)
+        .error(
+            "/channel",
+            "foreign_channel",
+            format!("这里应为 {}（{}），或不填。", own.name(), own.label()),
+            format!("This is {} here, or left out.", own.name()),
+        )
+        .detail(
+            format!("“{}”渠道不是您的上报渠道；您的上报渠道是“{}”。", channel.label(), own.label()),
+            format!("Yours is {}, not {}.", own.name(), channel.name()),
+        )
+        .with("channel", channel.name())
+        .with("own", own.name())
 }
 
 fn contradiction(how: &'static str) -> Problem {

@@ -71,14 +71,42 @@ pub(super) struct WebhookView {
     created_at: DateTime<Utc>,
     /// When it was changed last.
     changed_at: DateTime<Utc>,
+    /// What it is told: `ids`, or `whole` while somebody who reads the cases of its area agrees to
+    /// that. 推送内容：仅标识，或全文（须有权阅读案卷的人批准）。
+    content: Content,
+    /// Who agreed. 批准人。
+    approved_by: Option<Uuid>,
+    /// When. 批准时间。
+    approved_at: Option<DateTime<Utc>>,
     /// The secret events are signed with, only in the answer that made it. 签名密钥，只显示一次。
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     secret: Option<String>,
 }
 
+/// What a webhook is told.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Content {
+    /// What happened to which thing.
+    Ids,
+    /// What was said, too.
+    Whole,
+}
+
+/// What is agreed on.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApproveBody {
+    /// Whether it may be told what is said. 是否批准推送全文。
+    pub(super) approved: bool,
+    /// The address that is agreed to, as it was read; another one by now is refused. 批准的接收地址。
+    #[schema(max_length = 2000, example = "https://hotline.example.gov.cn/gridwhistle")]
+    pub(super) url: String,
+}
+
 impl WebhookView {
-    pub(super) fn new(hook: Webhook, end: i64, secret: Option<String>) -> Self {
+    pub(super) fn new(hook: Webhook, end: i64, whole: bool, secret: Option<String>) -> Self {
         Self {
             id: hook.id,
             name: hook.name,
@@ -92,6 +120,9 @@ impl WebhookView {
             behind: (end - hook.position).max(0),
             created_at: hook.created_at,
             changed_at: hook.changed_at,
+            content: if whole { Content::Whole } else { Content::Ids },
+            approved_by: hook.approval.map(|(by, _)| by.0),
+            approved_at: hook.approval.map(|(_, at)| at),
             secret,
         }
     }

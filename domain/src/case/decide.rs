@@ -2,8 +2,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "most stages have nothing of it")]
 
 use super::{
-    Answer, Callback, Case, Closing, Command, Event, Opening, Outcome, Reporter, Satisfaction,
-    Stage, Work,
+    Answer, Case, Closing, Command, Event, Opening, Outcome, Reporter, Stage, Work,
     ask::WishKind,
     lifecycle::{self, StageName, SummonsVerb, Verb},
     whistle::{Act, Raised},
@@ -24,7 +23,7 @@ use crate::{
     text::{Code, Prose},
 };
 
-type Decision = Result<Vec<Event>, Refusal>;
+pub(super) type Decision = Result<Vec<Event>, Refusal>;
 
 impl Command {
     /// The verb of the table; none for the command that begins a case.
@@ -204,7 +203,7 @@ impl Case {
         }
     }
 
-    fn term(&self, duty: Duty, cx: &Context<'_>) -> Term {
+    pub(super) fn term(&self, duty: Duty, cx: &Context<'_>) -> Term {
         cx.term(duty, &self.subject())
     }
 
@@ -346,7 +345,7 @@ impl Case {
     }
 
     /// Handled again too often: whoever is above the holder rules.
-    fn ruling(&self, cx: &Context<'_>) -> Option<Event> {
+    pub(super) fn ruling(&self, cx: &Context<'_>) -> Option<Event> {
         let enough = self.tally.reworks >= cx.rules.conduct.reworks;
         let over = cx.arbiter(&self.holder);
         let rule = || self.term(Duty::Rule, cx);
@@ -486,44 +485,12 @@ impl Case {
     }
 
     /// The clock of whoever has to do it again.
-    fn redo(&self, cx: &Context<'_>) -> Term {
+    pub(super) fn redo(&self, cx: &Context<'_>) -> Term {
         let duty = match self.stage.work() {
             Some(Work::Whistle { .. }) => Duty::FeedBack,
             Some(Work::Unit { .. } | Work::OnTheSpot { .. }) | None => Duty::Handle,
         };
         cx.term(duty, &Subject { redo: true, ..self.subject() })
-    }
-
-    fn call_back(&self, callback: &Callback, cx: &Context<'_>) -> Decision {
-        if !self.reported_by(cx) {
-            let area = &self.place.area;
-            cx.require(Permission::CallBack, &area.path, &area.name)?;
-        }
-        let by = cx.by.person;
-        let contradicts = |problem| Err(Refusal::AnswersContradict { problem });
-        match (callback.reached, callback.solved, callback.satisfied) {
-            (false, None, None) => {
-                let enough = self.tally.missed_callbacks + 1 >= cx.rules.conduct.callback_attempts;
-                let close = enough.then(|| self.term(Duty::Close, cx));
-                Ok(vec![Event::CallbackMissed { by, close }])
-            }
-            (false, _, _) => contradicts("nobody_reached_but_answered"),
-            (true, Some(solved), Some(satisfied)) => {
-                let answer = Answer { solved, satisfied, comment: callback.comment.clone() };
-                let again =
-                    cx.rules.conduct.redo_dissatisfied && satisfied == Satisfaction::Dissatisfied;
-                if solved && !again {
-                    return Ok(vec![Event::Answered {
-                        by,
-                        answer,
-                        close: self.term(Duty::Close, cx),
-                    }]);
-                }
-                let in_vain = Event::AnsweredInVain { by, answer, redo: self.redo(cx) };
-                Ok([Some(in_vain), self.ruling(cx)].into_iter().flatten().collect())
-            }
-            (true, _, _) => contradicts("reached_but_not_answered"),
-        }
     }
 
     fn close(&self, note: Option<&Prose>, cx: &Context<'_>) -> Decision {

@@ -207,6 +207,9 @@ pub struct Callback {
     pub satisfied: Option<Satisfaction>,
     /// In words.
     pub comment: Option<Prose>,
+    /// Whose answer it is, of several reports: the first where it is left out, or the own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<ReportId>,
 }
 
 /// What a case begins with.
@@ -391,6 +394,15 @@ pub enum Event {
         answer: Answer,
         /// The holder's clock.
         close: Term,
+    },
+    /// One of several reporters answered; what counts is decided when the first one is asked.
+    AnswerNoted {
+        /// Who wrote it down.
+        by: PersonId,
+        /// Whose answer.
+        report: ReportId,
+        /// What.
+        answer: Answer,
     },
     /// The resident says it is not solved, or is dissatisfied where that counts.
     AnsweredInVain {

@@ -39,11 +39,16 @@ impl Case {
             supervisions: Vec::new(),
             media: Vec::new(),
             breaches: Vec::new(),
+            answers: Vec::new(),
         }
     }
 
     /// The case after one more event; none when the event cannot follow.
     pub(super) fn after(mut self, event: &Event) -> Option<Self> {
+        if matches!(event, Event::VerificationPassed { .. }) {
+            // Everybody is asked anew.
+            self.answers.clear();
+        }
         if !self.beside(event) {
             self = self.moved_on(event)?;
         }
@@ -96,7 +101,11 @@ impl Case {
             }
             Event::Attached { media } => self.media.extend(media),
             Event::Joined { reporter } => self.reports.push(*reporter),
-            Event::Unjoined { report } => self.reports.retain(|one| one.report != *report),
+            Event::Unjoined { report } => {
+                self.reports.retain(|one| one.report != *report);
+                self.answers.retain(|one| one.report != *report);
+            }
+            Event::AnswerNoted { report, answer, .. } => self.note_answer(*report, answer),
             Event::Asked { ask } => {
                 if let Wish::Appeal { breach } = ask.wish {
                     for known in self.breaches.iter_mut().filter(|known| known.no == breach) {

@@ -19,6 +19,9 @@ pub struct Opening {
     pub over: Unit,
     /// Whether a program will be asked first.
     pub automatic: bool,
+    /// Whether the address is there to be looked at, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub address: bool,
 }
 
 impl Opening {
@@ -30,6 +33,7 @@ impl Opening {
             about: self.about,
             named_by: self.named_by,
             over: self.over.clone(),
+            address: self.address,
             opened_at: cx.at,
             asked_at: None,
             heard: None,

@@ -23,6 +23,7 @@ pub(super) fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refu
     if draft.handled.is_some() {
         cx.require(Permission::HandleCase, &place.area.path, &place.area.name)?;
     }
+    draft.channel.require_open(cx.by, cx.at)?;
     // Whoever handled something or is to be reached is not anonymous.
     if draft.anonymous && (draft.handled.is_some() || draft.contact) {
         return Err(Refusal::Anonymous);

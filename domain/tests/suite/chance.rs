@@ -281,6 +281,7 @@ fn command(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Com
                 solved: answered.then(|| dice.maybe(60)),
                 satisfied: answered.then(|| dice.pick(Satisfaction::ALL)),
                 comment: note,
+                report: None,
             })
         }
         Verb::Close => Command::Close { note },

@@ -94,7 +94,7 @@ fn only_a_street_blows_the_whistle() {
 fn solved_and_satisfied_are_asked_of_whoever_was_reached() {
     let script = Script::verified();
     let ask = |reached, solved, satisfied| {
-        let answer = Callback { reached, solved, satisfied, comment: None };
+        let answer = Callback { reached, solved, satisfied, comment: None, report: None };
         let command = Command::CallBack(answer);
         script.chain.ask(&almighty(OTHER), script.at, &command).map(|_| ())
     };

@@ -13,7 +13,7 @@ use domain::{
     person::{self, Person},
     policy::{self, Document, Policy, PolicyKind},
     refusal::Refusal,
-    report::{self, Report},
+    report::{self, Channel, Report},
     role::POLICY,
 };
 
@@ -61,23 +61,25 @@ where
     Right { flow, command: name, label, needs, over, ask: Box::new(ask) }
 }
 
+/// Reporting, which everybody does by their own way.
+fn submitting(label: &'static str, needs: &'static [Permission], draft: report::Draft) -> Right {
+    let ask = move |by: &Actor| {
+        let draft = report::Draft { channel: Channel::of(by, morning()), ..draft.clone() };
+        let submit = report::Command::Submit(Box::new(draft));
+        Chain::<Report>::default().ask(by, morning(), &submit).map(|_| ())
+    };
+    let flow = Report::KIND.name();
+    Right { flow, command: "submit", label, needs, over: GRID, ask: Box::new(ask) }
+}
+
 fn report_rights() -> Vec<Right> {
     use Permission as P;
     let received = || reports::submitted(&almighty(WORKER), reports::draft(0));
-    let submit = |draft| report::Command::Submit(Box::new(draft));
     let accept: &[P] = &[P::AcceptReport];
     let both: &[P] = &[P::ReportProblem, P::HandleCase];
     vec![
-        right::<Report>(
-            ("submit", "上报", &[P::ReportProblem], GRID),
-            Chain::default(),
-            submit(reports::draft(0)),
-        ),
-        right::<Report>(
-            ("submit", "上报并自行处置", both, GRID),
-            Chain::default(),
-            submit(reports::handled(0)),
-        ),
+        submitting("上报", &[P::ReportProblem], reports::draft(0)),
+        submitting("上报并自行处置", both, reports::handled(0)),
         right(("file", "立案", accept, COMMUNITY), received(), reports::file()),
         right(("join", "并案", accept, COMMUNITY), received(), reports::join()),
         right(("refuse", "不予受理", accept, COMMUNITY), received(), reports::refuse()),

@@ -62,8 +62,10 @@ pub(crate) fn case_id(number: u128) -> CaseId {
     CaseId(Uuid::from_u128(0xCA00 + number))
 }
 
+/// Told by somebody, by their own way.
 pub(crate) fn submitted(by: &Actor, draft: Draft) -> Chain<Report> {
     let mut chain = Chain::default();
+    let draft = Draft { channel: Channel::of(by, morning()), ..draft };
     let submit = Command::Submit(Box::new(draft));
     chain.commit(&chain.ask(by, morning(), &submit).unwrap());
     chain

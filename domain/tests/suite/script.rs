@@ -527,17 +527,23 @@ pub(crate) fn answer(solved: bool) -> Command {
     let satisfied = if solved { Satisfaction::FairlySatisfied } else { Satisfaction::Dissatisfied };
     let comment = Some(prose("师傅很快就来了"));
     let (solved, satisfied) = (Some(solved), Some(satisfied));
-    Command::CallBack(Callback { reached: true, solved, satisfied, comment })
+    Command::CallBack(Callback { reached: true, solved, satisfied, comment, report: None })
 }
 
 /// Solved, and not content with how.
 pub(crate) fn dissatisfied() -> Command {
     let (solved, satisfied) = (Some(true), Some(Satisfaction::Dissatisfied));
-    Command::CallBack(Callback { reached: true, solved, satisfied, comment: None })
+    Command::CallBack(Callback { reached: true, solved, satisfied, comment: None, report: None })
 }
 
 pub(crate) fn unreached() -> Command {
-    Command::CallBack(Callback { reached: false, solved: None, satisfied: None, comment: None })
+    Command::CallBack(Callback {
+        reached: false,
+        solved: None,
+        satisfied: None,
+        comment: None,
+        report: None,
+    })
 }
 
 pub(crate) fn close() -> Command {

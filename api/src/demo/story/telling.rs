@@ -51,6 +51,11 @@ impl Story {
         call.expect = 201;
         let hook = self.driver.step(call, |_| "密钥只显示这一次".to_owned())?;
         receiver.trust(text(&hook, "/secret"));
+        let approve = format!("/api/v1/webhooks/{}/approve", text(&hook, "/id"));
+        let agreed = json!({ "approved": true, "url": receiver.url });
+        self.driver.step(post("rexian", "approve_webhook", approve, agreed), |a| {
+            format!("有权阅读案卷的人批准推送全文：{}", text(a, "/content"))
+        })?;
         let token = self.driver.token("jiedao")?.unwrap_or_default();
         let stream = Stream::open(base, &token).map_err(failed)?;
         Ok(Listeners { receiver, stream, webhook: text(&hook, "/id") })

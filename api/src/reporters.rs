@@ -1,0 +1,132 @@
+//! Who had reported a matter at each entry of its journal. Reports join cases and leave them again;
+//! what somebody said as a reporter stays said as a reporter, and what somebody did in office stays
+//! done in office, whatever was joined or taken out since.
+
+use domain::{
+    case::{self, lifecycle::Verb},
+    id::{PersonId, ReportId},
+    journal::{Entry, FlowKind},
+    report,
+};
+
+/// The commands that say which reports a case answers.
+pub const TELLING: [&str; 3] = ["open", "join", "unjoin"];
+
+/// A report of a matter, from which entry until before which.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Tenure {
+    report: ReportId,
+    person: PersonId,
+    from: i64,
+    until: Option<i64>,
+}
+
+/// Everybody who reported a matter, and when.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Reporters(Vec<Tenure>);
+
+impl Reporters {
+    /// Those of a report or a case, by entries that have all of [`TELLING`] among them; nobody of
+    /// anything else.
+    pub fn of(entries: &[Entry]) -> Self {
+        let mut all = Self::default();
+        for entry in entries {
+            match entry.flow {
+                FlowKind::Report if entry.name == "submit" => all.submitted(entry),
+                FlowKind::Case if TELLING.contains(&entry.name.as_str()) => all.moved(entry),
+                _ => {}
+            }
+        }
+        all
+    }
+
+    /// Those who are known to have reported something, since it began.
+    pub fn now(reports: impl IntoIterator<Item = (ReportId, PersonId)>) -> Self {
+        let mut all = Self::default();
+        for (report, person) in reports {
+            all.begin(report, person, 0);
+        }
+        all
+    }
+
+    fn submitted(&mut self, entry: &Entry) {
+        let events: Vec<report::Event> = serde_json::from_str(&entry.events).unwrap_or_default();
+        for event in events {
+            if let report::Event::Submitted { report } = event {
+                self.begin(report.id, report.reporter, entry.seq);
+            }
+        }
+    }
+
+    fn moved(&mut self, entry: &Entry) {
+        let events: Vec<case::Event> = serde_json::from_str(&entry.events).unwrap_or_default();
+        for event in &events {
+            if let case::Event::Opened { opening, .. } = event {
+                self.begin(opening.reporter.report, opening.reporter.person, entry.seq);
+            }
+            if let case::Event::Joined { reporter } = event {
+                self.begin(reporter.report, reporter.person, entry.seq);
+            }
+            if let case::Event::Unjoined { report } = event {
+                let ending = self.0.iter_mut().filter(|one| one.report == *report);
+                ending.for_each(|one| one.until = one.until.or(Some(entry.seq)));
+            }
+        }
+    }
+
+    fn begin(&mut self, report: ReportId, person: PersonId, from: i64) {
+        self.0.push(Tenure { report, person, from, until: None });
+    }
+
+    /// The reports, each once.
+    pub fn reports(&self) -> Vec<ReportId> {
+        let mut reports: Vec<ReportId> = self.0.iter().map(|one| one.report).collect();
+        reports.sort_unstable();
+        reports.dedup();
+        reports
+    }
+
+    /// The people who made them.
+    pub fn people(&self) -> Vec<PersonId> {
+        self.0.iter().map(|one| one.person).collect()
+    }
+
+    /// Only those who made these reports.
+    pub fn of_reports(mut self, reports: &[ReportId]) -> Self {
+        self.0.retain(|one| reports.contains(&one.report));
+        self
+    }
+
+    /// Whether an entry was said by one of them as a reporter.
+    pub fn said(&self, entry: &Entry) -> bool {
+        let reported = |one: &Tenure| {
+            one.person == entry.actor
+                && one.from <= entry.seq
+                && one.until.is_none_or(|until| entry.seq < until)
+        };
+        sayable(entry) && self.0.iter().any(reported)
+    }
+}
+
+/// Whether a reporter could have given this command as one; everything else is done in office alone.
+pub fn sayable(entry: &Entry) -> bool {
+    match entry.flow {
+        FlowKind::Report => entry.name == "submit",
+        // A case is opened by whoever accepts the report, or by a reporter who did all of it.
+        FlowKind::Case if entry.name == "open" => entry.events.contains("\"handled_on_the_spot\""),
+        FlowKind::Case => {
+            matches!(Verb::parse(&entry.name), Some(Verb::CallBack | Verb::Reopen | Verb::Comment))
+        }
+        FlowKind::Person
+        | FlowKind::Areas
+        | FlowKind::Policy
+        | FlowKind::Patrol
+        | FlowKind::PatrolPlan
+        | FlowKind::Household
+        | FlowKind::Visit
+        | FlowKind::Campaign
+        | FlowKind::Form
+        | FlowKind::Media
+        | FlowKind::ContentReview => false,
+    }
+}

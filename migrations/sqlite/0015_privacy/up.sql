@@ -1,0 +1,11 @@
+-- Who agreed that a webhook is told what is said, and which telephone numbers somebody checked: kept as the digests that numbers are looked up by.
+alter table webhooks add column approved_by blob;
+alter table webhooks add column approved_at integer;
+
+create table verified_phones (
+    tenant_id blob not null,
+    person_id blob not null,
+    blind blob not null,
+    at integer not null,
+    primary key (tenant_id, person_id)
+) strict, without rowid;
