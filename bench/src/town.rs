@@ -86,6 +86,7 @@ pub(crate) async fn found(url: &str) -> Done<Town> {
         account: Place::account(number, who),
         name: format!("{} {number}", role.label()),
         password: password.clone(),
+        chosen: true,
         grants: vec![(role, over.code.clone())],
     };
     let people = places.iter().enumerate().flat_map(|(number, place)| {
