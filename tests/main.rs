@@ -45,9 +45,13 @@ mod household;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod identities;
+#[cfg(test)]
 mod install;
 #[cfg(test)]
 mod layers;
+#[cfg(test)]
+mod logins;
 #[cfg(test)]
 mod me;
 #[cfg(test)]
