@@ -27,6 +27,8 @@ FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=builder /src/target/release/gridwhistle /usr/local/bin/gridwhistle
 # 65532 is this image's user nonroot; a fresh volume takes over the directory's owner.
 COPY --from=builder --chown=65532:65532 /data /data
+# What is named without a folder lies on the volume too.
+WORKDIR /data
 VOLUME /data
 EXPOSE 8080
 ENTRYPOINT ["/usr/local/bin/gridwhistle"]

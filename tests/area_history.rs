@@ -47,9 +47,7 @@ fn somebody(city: &City, role: &str, area: &str) -> Login {
         "grants": [{ "role": role, "area_id": area }],
     });
     city.by("admin").post("/api/v1/people", &body).done();
-    let body = json!({ "tenant": seed::CITY, "account": account, "password": seed::PASSWORD });
-    let token = text(&city.by("").post("/api/v1/auth/login", &body).done(), "/access_token");
-    Login { token }
+    Login { token: city.settled(&account) }
 }
 
 /// Somebody who logged in.

@@ -25,6 +25,8 @@ mod case;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod client_ids;
+#[cfg(test)]
 mod clockwork;
 #[cfg(test)]
 mod concurrency;
@@ -49,13 +51,15 @@ mod household;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
-mod identity;
+mod identities;
 #[cfg(test)]
 mod install;
 #[cfg(test)]
 mod layers;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod logins;
 #[cfg(test)]
 mod me;
 #[cfg(test)]

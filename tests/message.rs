@@ -113,7 +113,9 @@ fn template(kind: &str, id: &str) -> Value {
 
 /// The resident at WeChat, who agreed to messages of a template.
 fn subscribed(city: &City, id: &str, times: usize) {
-    let link = json!({ "app_id": APP_ID, "code": format!("code-{}", &key()[24..]) });
+    let code = format!("code-{}", &key()[24..]);
+    let proof = json!({ "password": seed::PASSWORD });
+    let link = json!({ "app_id": APP_ID, "code": code, "proof": proof });
     city.by("resident").post("/api/v1/me/wechat", &link).done();
     for _ in 0..times {
         let answer = json!({ "results": { id: "accept" } });

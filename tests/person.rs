@@ -47,7 +47,7 @@ fn somebody_new_is_registered_and_logs_in(city: &City) {
     let (place, person) = (answer.header("location").to_owned(), answer.done());
     assert_eq!(place, format!("/api/v1/people/{}", text(&person, "/id")));
     assert_eq!(city.by("admin").get(&place).done(), person);
-    let access = text(&token(city, "linshi", seed::PASSWORD).done(), "/access_token");
+    let access = city.settled("linshi");
     let call = city.by("").call("POST", "/api/v1/reports");
     let call = call.header("Authorization", &format!("Bearer {access}"));
     call.json(&report_at(110.005, 30.005)).send().done();

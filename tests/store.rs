@@ -448,7 +448,11 @@ async fn a_closed_store_takes_nothing(desk: Desk) {
 }
 
 async fn a_write_without_an_entry_is_refused(desk: Desk) {
-    let password = Write::Password { person: desk.by.person, hash: "x".to_owned() };
+    let password = Write::Password {
+        person: desk.by.person,
+        hash: "x".to_owned(),
+        origin: persistence::person::Origin::Owner,
+    };
     let refused = desk.commit(password).await;
     assert!(matches!(refused, Err(StoreError::Inconsistent(_))), "{refused:?}");
     assert!(matches!(desk.store.commit(Vec::new()).await, Err(StoreError::Inconsistent(_))));

@@ -247,7 +247,9 @@ fn an_access_token_that_ended_is_replaced(city: &City, weixin: &Weixin) {
 
 fn staff_link_their_account(city: &City, _: &Weixin) {
     let link = |by: &str, code: &str| {
-        city.by(by).post("/api/v1/me/wechat", &json!({ "app_id": APP_ID, "code": code }))
+        let proof = json!({ "password": seed::PASSWORD });
+        let body = json!({ "app_id": APP_ID, "code": code, "proof": proof });
+        city.by(by).post("/api/v1/me/wechat", &body)
     };
     link("worker", "code-wangfang").done();
     let who = me(city, &login(city, "code-wangfang-0-2").done());

@@ -16,11 +16,15 @@ use domain::{
     actor::{Actor, Grant},
     arrival::{Arrival, Typed},
     audit::Act,
+    change::Stored,
     id::TenantId,
     person::{Person, Standing},
     text::Code as Word,
 };
-use persistence::{Db, person as people, session as sessions};
+use persistence::{
+    Db, client as clients,
+    person::{self as people, Origin},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -31,6 +35,7 @@ use crate::{
     client::Presented,
     engine,
     factor::{self, Login},
+    gate::{self, Entering, Passed},
     limits, names,
     problem::{Code, Problem, Reply},
     register::ServiceConfig,
@@ -149,8 +154,10 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
         .headers()
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")))
-        .map(|token| token.trim().to_owned());
+        .and_then(|value| value.split_once(' '))
+        // The scheme is the same however it is written (RFC 9110, 11.1).
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim().to_owned());
     let request = request.clone();
     async move {
         let known = request.extensions().get::<Proven>().cloned();
@@ -216,6 +223,9 @@ pub struct LoginBody {
     /// 密码。
     #[schema(max_length = 128, format = Password)]
     password: String,
+    /// What this device was given at its last login. 上次登录返回的 device_token。
+    #[schema(max_length = 200)]
+    device_token: Option<String>,
 }
 
 /// Logs in with account and password.
@@ -224,13 +234,11 @@ pub struct LoginBody {
 #[utoipa::path(tag = "auth", security(()), request_body = LoginBody, responses((status = 200, body = LoginView)))]
 #[post("/auth/login")]
 async fn login(app: Data<App>, request: HttpRequest, body: Json<LoginBody>) -> Reply<HttpResponse> {
-    let LoginBody { tenant, account, password } = body.0;
+    let LoginBody { tenant, account, password, device_token } = body.0;
     let now = app.clock.now();
-    let address = limits::address(&request, app.settings.proxies);
     let world = app.worlds.by_code(tenant.as_ref().map(Word::as_str));
     let within = world.as_ref().map(|world| world.tenant.code.as_str()).unwrap_or_default();
     let tried = format!("{within}/{account}", account = account.as_str());
-    app.logins.attempt(address, &tried, now)?;
     let found = match &world {
         Some(world) => {
             let (tenant, name) = (world.tenant.id, account.as_str().to_owned());
@@ -239,36 +247,61 @@ async fn login(app: Data<App>, request: HttpRequest, body: Json<LoginBody>) -> R
         None => None,
     };
     let (person, stored) = found.map_or((None, None), |(person, hash)| (Some(person), hash));
-    if let Err(strained) = app.logins.spread(&tried, now) {
-        let known = match (&world, &person) {
-            (Some(world), Some(person)) => {
-                let (tenant, person) = (world.tenant.id, person.id);
-                let from = session::masked(address);
-                let known = move |db: &mut Db| sessions::knows_address(db, tenant, person, &from);
-                app.store.read(known).await?
-            }
-            _ => false,
-        };
-        if !known {
-            return Err(strained);
-        }
-    }
+    let owner = world.as_ref().zip(person.as_ref());
+    let passed = gate::enter(
+        &app,
+        Entering {
+            request: &request,
+            tried: &tried,
+            owner: owner.map(|(world, person)| (world.tenant.id, &person.state)),
+            device: device_token.as_deref(),
+        },
+    )
+    .await?;
     let hash = stored.as_ref().map(|stored| stored.hash.clone());
-    let right = app.passwords.verify(password, hash).await?;
+    let right = match &passed {
+        Passed::Stranger => app.passwords.verify_stranger(password, hash).await?,
+        Passed::Device(_) => app.passwords.verify(password, hash).await?,
+    };
     let wrong = || Problem::new(Code::CredentialsInvalid);
+    // A program proves who it is by its secrets, whatever was set for it.
+    let program = match owner.filter(|_| right) {
+        Some((world, person)) => is_program(&app, world.tenant.id, &person.state).await?,
+        None => false,
+    };
+    let right = right && !program;
     if !right && let Some(world) = &world {
+        let known = person.as_ref().map(|person| &person.state);
         let tried = audit::Tried { act: Act::Login, method: "password", reason: None };
-        audit::refused(&app, &request, (world.tenant.id, person.as_ref()), tried).await?;
+        audit::refused(&app, &request, (world.tenant.id, known), tried).await?;
     }
     let (Some(world), Some(person), Some(stored), true) = (world, person, stored, right) else {
         return Err(wrong());
     };
-    app.logins.succeeded(address, &tried);
+    app.logins.succeeded(limits::address(&request, app.settings.proxies), &tried);
+    if let Passed::Device(name) = &passed {
+        app.logins.succeeded_alone(name);
+    }
     let old = now - Duration::days(i64::from(app.settings.password_days));
-    let stale = app.settings.password_days > 0 && stored.changed_at < old;
+    let aged = app.settings.password_days > 0 && stored.changed_at < old;
+    let stale = aged || stored.origin != Origin::Owner;
     let tenant = world.tenant.id;
-    admit(&app, Admission { request: &request, tenant, person: &person, method: "password", stale })
-        .await
+    let admission = Admission {
+        request: &request,
+        tenant,
+        person: &person,
+        method: "password",
+        identity: None,
+        stale,
+    };
+    admit(&app, admission).await
+}
+
+/// Whether this is a program, by its record or because it was registered as one.
+pub async fn is_program(app: &App, tenant: TenantId, person: &Person) -> Reply<bool> {
+    let id = person.id;
+    let registered = move |db: &mut Db| Ok(clients::find(db, tenant, id)?.is_some());
+    Ok(person.is_program() || app.store.read(registered).await?)
 }
 
 /// Somebody whose first factor was right.
@@ -278,29 +311,32 @@ pub struct Admission<'a> {
     /// Into which tenant.
     pub tenant: TenantId,
     /// Who.
-    pub person: &'a Person,
+    pub person: &'a Stored<Person>,
     /// With what: `password`, `wechat`, or the name of a provider.
     pub method: &'a str,
+    /// By which identity elsewhere, where it is one that can be taken from the account.
+    pub identity: Option<Uuid>,
     /// Whether the password has to be changed.
     pub stale: bool,
 }
 
 /// Opens the session, asks for the second factor, or says what has to be done first.
 pub async fn admit(app: &App, admission: Admission<'_>) -> Reply<HttpResponse> {
-    let Admission { request, tenant, person, method, stale } = admission;
+    let Admission { request, tenant, person, method, identity, stale } = admission;
+    let (seq, person) = (person.seq, &person.state);
     if person.standing != Standing::Active {
         let reason = Some(person.standing.name());
         let tried = audit::Tried { act: Act::Login, method, reason };
         audit::refused(app, request, (tenant, Some(person)), tried).await?;
         return Err(Problem::new(Code::AccountClosed).with("standing", person.standing.name()));
     }
-    let shown = Login { tenant, person: person.id, stale };
+    let shown = Login { tenant, person: person.id, seq, identity, stale };
     let both = app.settings.providers.iter().any(|one| one.name == method && one.second_factor);
     if !both && factor::confirmed(app, tenant, person.id).await? {
         return Err(factor::challenge(app, &shown)?);
     }
     let (lacking, person) = (app.lacks_factor(person, method), person.id);
-    session::open(app, Opening { request, tenant, person, method, lacking, stale }).await
+    session::open(app, Opening { request, tenant, person, seq, method, lacking, stale }).await
 }
 
 /// Who is logged in.

@@ -48,6 +48,7 @@ type Done = Result<Ended, Failed>;
 
 /// Does what the command line asks.
 pub async fn run(cli: Cli) -> Done {
+    keep_private();
     match cli.command {
         Command::Serve(serve) => run_serve(*serve).await,
         Command::Demo(demo) => run_demo(demo).await,
@@ -71,6 +72,12 @@ pub async fn run(cli: Cli) -> Done {
         Command::Verify(verify) => verifying::run(verify).await,
         Command::Health(health) => run_health(health).await,
     }
+}
+
+/// What this program writes, only its user reads: the database with its log, files, keys.
+fn keep_private() {
+    #[cfg(target_os = "linux")]
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of a command goes to standard output")]
@@ -191,11 +198,12 @@ async fn create_admin(new: NewAdmin) -> Done {
         account: new.account.clone(),
         name: new.name,
         password: password.clone(),
+        chosen: false,
         grants: vec![(Role::Administrator, root_code(&store, &tenant).await?)],
     };
     install::register(&store, &Clock::default(), None, &tenant, vec![person]).await?;
     print(&format!("account  {}\npassword {password}", new.account));
-    print("The password is shown once; hand it over in person and change it.");
+    print("The password is shown once; hand it over in person. It is changed at the first login.");
     Ok(Ended::Well)
 }
 

@@ -8,13 +8,13 @@ use domain::{
     actor::{Actor, Permission},
     audit::{Act, Note},
     id::{PersonId, TenantId},
-    person::Person,
+    person::{Person, Standing},
     refusal::Refusal,
 };
 use persistence::{
     Db, audit as log,
     factor::{self as factors, Factor},
-    session as sessions,
+    identity as identities, session as sessions,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -25,8 +25,9 @@ use crate::{
     audit::{self, Noting},
     auth::{Caller, Incomplete},
     body::Json,
-    engine,
+    engine, gate,
     headers::Key,
+    identity::{self, EndedIdentities, IdentityView},
     params::IdPath,
     problem::{Code, Problem, Reply},
     register::ServiceConfig,
@@ -67,6 +68,10 @@ pub struct Login {
     pub tenant: TenantId,
     /// Whose.
     pub person: PersonId,
+    /// Where the record of the person was: what is changed there ends the challenge.
+    pub seq: i64,
+    /// The identity elsewhere that stood in for a password; it has to be linked still.
+    pub identity: Option<Uuid>,
     /// Whether it has to be changed.
     pub stale: bool,
 }
@@ -76,6 +81,8 @@ pub struct Login {
 struct Waiting {
     tenant: TenantId,
     person: PersonId,
+    seq: i64,
+    identity: Option<Uuid>,
     stale: bool,
     until: i64,
 }
@@ -88,9 +95,9 @@ pub async fn confirmed(app: &App, tenant: TenantId, person: PersonId) -> Reply<b
 
 /// The problem that asks for the second factor.
 pub fn challenge(app: &App, login: &Login) -> Reply<Problem> {
-    let Login { tenant, person, stale } = *login;
+    let Login { tenant, person, seq, identity, stale } = *login;
     let until = app.clock.now().timestamp() + CHALLENGE;
-    let waiting = serde_json::to_vec(&Waiting { tenant, person, stale, until });
+    let waiting = serde_json::to_vec(&Waiting { tenant, person, seq, identity, stale, until });
     let waiting = waiting.map_err(|error| Problem::new(Code::Internal).because(error))?;
     let challenge = BASE64_URL_SAFE_NO_PAD.encode(app.seal.seal("challenge", &waiting)?);
     let problem = Problem::new(Code::SecondFactorRequired);
@@ -114,29 +121,56 @@ fn recovery_digest(app: &App, person: PersonId, code: &str) -> Vec<u8> {
     app.seal.blind(&purpose(person), plain.to_ascii_lowercase().as_bytes())
 }
 
-/// Accepts a code of the app or a recovery code, once.
-async fn spend(
-    app: &App,
+/// What a code is given for.
+#[derive(Clone, Copy)]
+struct Spending<'a> {
+    request: &'a HttpRequest,
     tenant: TenantId,
     person: PersonId,
-    factor: &Factor,
-    code: &str,
-) -> Reply<()> {
-    let now = app.clock.now();
-    app.codes.attempt_alone(&purpose(person), now)?;
-    let code = code.trim();
-    let spent = match step(app, person, factor, code)? {
-        Some(step) => {
-            app.store.run(move |db| factors::spend_step(db, tenant, person, step)).await?
+    /// The login in which it is asked for; none while somebody logs in. Tries are counted apart, so
+    /// that somebody else who knows the password, or has a token, does not use up the owner's.
+    session: Option<Uuid>,
+    /// The device token that came with it.
+    device: Option<&'a str>,
+}
+
+impl Spending<'_> {
+    /// Under what tries are counted.
+    fn counted_as(&self) -> String {
+        let session = self.session.map(|session| session.to_string()).unwrap_or_default();
+        format!("{} {session}", purpose(self.person))
+    }
+}
+
+/// Accepts a code of the app or a recovery code, once.
+async fn spend(app: &App, spending: Spending<'_>, factor: &Factor, code: &str) -> Reply<()> {
+    let Spending { request, tenant, person, device, .. } = spending;
+    let (now, what, code) = (app.clock.now(), spending.counted_as(), code.trim());
+    let wrong = || Problem::new(Code::CodeInvalid);
+    if code.len() > 6 && code.len() <= 40 {
+        // Fifty bits of chance are not guessed, so that these work whoever tried before.
+        let digest = recovery_digest(app, person, code);
+        let look = {
+            let digest = digest.clone();
+            move |db: &mut Db| factors::knows_code(db, tenant, person, &digest)
+        };
+        let spend = move |db: &mut Db| factors::spend_code(db, tenant, person, &digest, now);
+        if app.store.read(look).await? && app.store.run(spend).await? {
+            return Ok(());
         }
-        None if code.len() > 6 && code.len() <= 40 => {
-            let digest = recovery_digest(app, person, code);
-            let spend = move |db: &mut Db| factors::spend_code(db, tenant, person, &digest, now);
-            app.store.run(spend).await?
-        }
-        None => false,
-    };
-    if spent { Ok(()) } else { Err(Problem::new(Code::CodeInvalid)) }
+        app.codes.attempt_alone(&what, now)?;
+        return Err(wrong());
+    }
+    // Judged as it came: waiting may take longer than a code lives.
+    let step = step(app, person, factor, code)?;
+    gate::enter_code(app, request, (&what, (tenant, person)), device).await?;
+    let Some(step) = step else { return Err(wrong()) };
+    let spent = app.store.run(move |db| factors::spend_step(db, tenant, person, step)).await?;
+    if !spent {
+        return Err(wrong());
+    }
+    app.codes.succeeded_alone(&what);
+    Ok(())
 }
 
 fn step(app: &App, person: PersonId, factor: &Factor, code: &str) -> Reply<Option<i64>> {
@@ -155,6 +189,24 @@ pub struct ChallengeBody {
     /// Six digits of the app, or a recovery code. 动态口令或恢复码。
     #[schema(max_length = 40, example = "123456")]
     code: String,
+    /// What this device was given at its last login. 上次登录返回的 device_token。
+    #[schema(max_length = 200)]
+    device_token: Option<String>,
+}
+
+/// Refuses a challenge when what it rests on is not what it was: the account was closed, the
+/// password set anew, or the identity taken from it.
+async fn require_unchanged(app: &App, waiting: &Waiting) -> Reply<()> {
+    let Waiting { tenant, person, seq, identity, .. } = *waiting;
+    let wrong = || Problem::new(Code::CredentialsInvalid);
+    let stored = app.store.look::<Person>(tenant, person.0).await?.ok_or_else(wrong)?;
+    if stored.seq != seq || stored.state.standing != Standing::Active {
+        return Err(wrong());
+    }
+    match identity {
+        Some(id) if !identity::is_linked(app, tenant, person, id).await? => Err(wrong()),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Completes a login with the second factor.
@@ -167,12 +219,16 @@ async fn answer_second_factor(
     request: HttpRequest,
     body: Json<ChallengeBody>,
 ) -> Reply<HttpResponse> {
-    let ChallengeBody { challenge, code } = body.0;
+    let ChallengeBody { challenge, code, device_token } = body.0;
     let wrong = || Problem::new(Code::CredentialsInvalid);
-    let Waiting { tenant, person, stale, .. } = opened(&app, &challenge).ok_or_else(wrong)?;
+    let waiting = opened(&app, &challenge).ok_or_else(wrong)?;
+    let Waiting { tenant, person, stale, .. } = waiting;
+    require_unchanged(&app, &waiting).await?;
     let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
     let found = found.filter(|factor| factor.confirmed_at.is_some()).ok_or_else(wrong)?;
-    if let Err(problem) = spend(&app, tenant, person, &found, &code).await {
+    let device = device_token.as_deref();
+    let spending = Spending { request: &request, tenant, person, session: None, device };
+    if let Err(problem) = spend(&app, spending, &found, &code).await {
         if problem.code() == Code::CodeInvalid {
             let stored = app.store.look::<Person>(tenant, person.0).await?;
             let known = stored.as_ref().map(|stored| &stored.state);
@@ -181,8 +237,17 @@ async fn answer_second_factor(
         }
         return Err(problem);
     }
-    let opening =
-        Opening { request: &request, tenant, person, method: "totp", lacking: false, stale };
+    // The code may have waited; meanwhile somebody may have closed the account.
+    require_unchanged(&app, &waiting).await?;
+    let opening = Opening {
+        request: &request,
+        tenant,
+        person,
+        seq: waiting.seq,
+        method: "totp",
+        lacking: false,
+        stale,
+    };
     session::open(&app, opening).await
 }
 
@@ -329,7 +394,7 @@ async fn confirm_second_factor(
 ) -> Reply<HttpResponse> {
     let (tenant, person, session) = (caller.tenant, caller.person, caller.session);
     let now = app.clock.now();
-    app.codes.attempt_alone(&purpose(person), now)?;
+    app.codes.attempt_alone(&format!("{} {session}", purpose(person)), now)?;
     let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
     let waiting = found.as_ref().filter(|factor| factor.confirmed_at.is_none());
     let waiting = waiting.ok_or_else(|| not_possible(state(found.as_ref())))?;
@@ -353,13 +418,15 @@ async fn confirm_second_factor(
     Ok(HttpResponse::Ok().json(RecoveryCodesView { recovery_codes: codes }))
 }
 
-/// The factor of the caller, who has just shown a code of it.
-async fn shown(app: &App, caller: &Caller, code: &str) -> Reply<()> {
+/// Lets the caller through who shows a code of the own second factor.
+pub async fn shown(app: &App, request: &HttpRequest, caller: &Caller, code: &str) -> Reply<()> {
     let (tenant, person) = (caller.tenant, caller.person);
     let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
     let counts = found.as_ref().filter(|factor| factor.confirmed_at.is_some());
     let counts = counts.ok_or_else(|| not_possible(state(found.as_ref())))?;
-    spend(app, tenant, person, counts, code).await
+    let session = Some(caller.session);
+    let spending = Spending { request, tenant, person, session, device: None };
+    spend(app, spending, counts, code).await
 }
 
 /// Makes new recovery codes; the old ones are void.
@@ -374,7 +441,7 @@ async fn renew_recovery_codes(
     _key: Key,
     body: Json<CodeBody>,
 ) -> Reply<HttpResponse> {
-    shown(&app, &caller, &body.0.code).await?;
+    shown(&app, &request, &caller, &body.0.code).await?;
     let (tenant, person) = (caller.tenant, caller.person);
     let codes = recovery_codes()?;
     let digests: Vec<_> = codes.iter().map(|code| recovery_digest(&app, person, code)).collect();
@@ -404,7 +471,7 @@ async fn remove_second_factor(
     if app.wants_factor(&known.state) {
         return Err(not_possible("required"));
     }
-    shown(&app, &caller, &body.0.code).await?;
+    shown(&app, &request, &caller, &body.0.code).await?;
     let note = changed(&app, &caller, &request, (person, "removed"));
     let remove = move |db: &mut Db| {
         factors::remove(db, tenant, person)?;
@@ -414,10 +481,10 @@ async fn remove_second_factor(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Removes the second factor of somebody who lost it, and ends every login.
+/// Removes the second factor of somebody who lost it, ends every login and unlinks identities.
 ///
-/// 管理员为丢失手机的人员清除动态口令；其登录全部结束，重新登录后再绑定。
-#[utoipa::path(tag = "people", responses((status = 204, description = "Reset 已清除")))]
+/// 管理员为丢失手机的人员清除动态口令；其登录全部结束，绑定的微信一并解除（返回解除了哪些），重新登录后再绑定。
+#[utoipa::path(tag = "people", responses((status = 200, body = EndedIdentities)))]
 #[post("/second_factor/reset")]
 async fn reset_second_factor(
     app: Data<App>,
@@ -438,10 +505,15 @@ async fn reset_second_factor(
     let note = changed(&app, &caller, &request, (person, "reset"));
     let reset = move |db: &mut Db| {
         factors::remove(db, tenant, person)?;
+        let ended = identities::linked(db, tenant, person)?;
+        identities::unlink(db, tenant, person)?;
         sessions::end_all(db, tenant, person, None, now)?;
-        log::append(db, tenant, note)
+        log::append(db, tenant, note)?;
+        Ok(ended)
     };
-    app.store.run(reset).await?;
+    let ended = app.store.run(reset).await?;
     app.actors.forget_person(person);
-    Ok(HttpResponse::NoContent().finish())
+    identity::tell_ended(&app, tenant, person, &ended).await?;
+    Ok(HttpResponse::Ok()
+        .json(EndedIdentities { ended_identities: IdentityView::of(person, &ended) }))
 }

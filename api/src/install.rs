@@ -22,7 +22,8 @@ use domain::{
     text::{Code, Line},
 };
 use persistence::{
-    Outcome, Store, StoreError, Write, area, journal, person,
+    Outcome, Store, StoreError, Write, area, journal,
+    person::{self, Origin},
     tenant::{self, Tenant},
 };
 
@@ -195,6 +196,8 @@ pub struct NewPerson {
     pub name: String,
     /// The password.
     pub password: String,
+    /// Whether it counts as the person's own choice; otherwise it is changed at the first login.
+    pub chosen: bool,
     /// Roles over the areas with these codes.
     pub grants: Vec<(Role, String)>,
 }
@@ -230,13 +233,21 @@ pub async fn register(
         let request = Request::new(CommandId(new_id()), "register", person.0, &command);
         let change = act::<Person>(None, &command, request, 0, context(clock.now()))
             .map_err(|refusal| Failed(format!("{}: {}", new.account, refusal.code())))?;
-        let hash = password::hash(&new.password).map_err(|problem| Failed(problem.to_string()))?;
+        let password = match change.state.require_password() {
+            Ok(()) => {
+                let hash = password::hash(&new.password);
+                let hash = hash.map_err(|problem| Failed(problem.to_string()))?;
+                let origin = if new.chosen { Origin::Owner } else { Origin::Other };
+                Some(Write::Password { person, hash, origin })
+            }
+            Err(_program) => None,
+        };
         let sealed = match vault.filter(|_| change.state.is_nameless()) {
             Some(vault) => Some(sealed(vault, store, id, (person, &new.name), clock.now()).await?),
             None => None,
         };
-        let writes = [Write::Person(Box::new(change)), Write::Password { person, hash }];
-        let writes = writes.into_iter().chain(sealed).collect();
+        let writes = [Write::Person(Box::new(change))];
+        let writes = writes.into_iter().chain(password).chain(sealed).collect();
         match store.commit(writes).await {
             Ok(_) => registered.push(person),
             Err(StoreError::Exists(_)) => {

@@ -2,15 +2,17 @@
 //!
 //! One bucket for an address and an account together stops guessing at one account; a larger one
 //! for the address stops guessing at many. A third, for an account from everywhere, slows down
-//! those who guess from many addresses; who comes from where the owner logged in before is not
-//! held up by it, so nobody is locked out by strangers. The table is bounded, and forgets those
+//! those who guess from many addresses. What finds a bucket empty is not refused, because it may
+//! be the owner after strangers tried: it waits in a lane, where tries are let through one after
+//! the other at a pace that makes guessing hopeless. A lane is as long as somebody may be made to
+//! wait; only who would wait longer is told to come back. The tables are bounded, and forget those
 //! first who have waited longest.
 
 use std::{
     collections::{HashMap, hash_map::RandomState},
     hash::BuildHasher,
     net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, Once, PoisonError},
     time::Duration,
 };
 
@@ -38,6 +40,23 @@ const ADDRESS: Rate = Rate { burst: 200.0, every: Duration::from_secs(1) };
 /// Thirty tries at an account from anywhere, then one every ten seconds for all strangers.
 const SPREAD: Rate = Rate { burst: 30.0, every: Duration::from_secs(10) };
 
+/// What a lane lets through, and how long somebody waits in it at most.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    every: Duration,
+    longest: Duration,
+}
+
+/// A password of one account, beyond the buckets.
+const SLOW_ACCOUNT: Pace = Pace { every: Duration::from_secs(5), longest: Duration::from_secs(30) };
+
+/// Whatever comes from one address, beyond its bucket.
+const SLOW_ADDRESS: Pace =
+    Pace { every: Duration::from_millis(200), longest: Duration::from_secs(10) };
+
+/// A code of a second factor, beyond the bucket: there are only a million.
+const SLOW_CODE: Pace = Pace { every: Duration::from_secs(30), longest: Duration::from_secs(30) };
+
 /// The most buckets kept.
 const MOST: usize = 20_000;
 
@@ -60,8 +79,15 @@ impl Bucket {
 /// The tries of everybody.
 #[derive(Debug, Default)]
 pub struct Attempts {
-    buckets: Mutex<HashMap<u64, Bucket>>,
+    tables: Mutex<Tables>,
     hasher: RandomState,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    buckets: HashMap<u64, Bucket>,
+    /// When the next try of a lane is let through.
+    lanes: HashMap<u64, Instant>,
 }
 
 impl Attempts {
@@ -70,29 +96,74 @@ impl Attempts {
         Self::default()
     }
 
-    /// Counts a try, or says how long to wait. Call it before the password is looked at.
-    pub fn attempt(&self, address: IpAddr, account: &str, now: Instant) -> Reply<()> {
+    /// Counts a try at an account, when nobody tried too often; whether it was counted. Call it
+    /// before the password is looked at.
+    pub fn attempt(&self, address: IpAddr, account: &str, now: Instant) -> bool {
         let (one, all) = self.keys(address, account);
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = wait(&buckets, one, ACCOUNT, now).max(wait(&buckets, all, ADDRESS, now));
-        if wait > Duration::ZERO {
-            return Err(too_many(wait));
-        }
-        for (key, rate) in [(one, ACCOUNT), (all, ADDRESS)] {
-            put(&mut buckets, key, rate, now);
-        }
-        Ok(())
+        let spread = self.spread(account);
+        self.take_all(&[(one, ACCOUNT), (all, ADDRESS), (spread, SPREAD)], now)
     }
 
-    /// Counts a try from an address, whoever it is for.
-    pub fn from_address(&self, address: IpAddr, now: Instant) -> Reply<()> {
+    /// The same for who comes from where the owner logged in before: what strangers try elsewhere
+    /// does not count.
+    pub fn attempt_nearby(&self, address: IpAddr, account: &str, now: Instant) -> bool {
+        let (one, all) = self.keys(address, account);
+        self.take_all(&[(one, ACCOUNT), (all, ADDRESS)], now)
+    }
+
+    /// Queues a try at an account that found a bucket empty: how long it waits before the password
+    /// is looked at. `nearby` as at [`Self::attempt_nearby`].
+    pub fn queue(
+        &self,
+        address: IpAddr,
+        account: &str,
+        nearby: bool,
+        now: Instant,
+    ) -> Reply<Duration> {
+        let (one, all) = self.keys(address, account);
+        let spread = self.spread(account);
+        // Who comes from where the owner was does not queue behind those from elsewhere.
+        let place = nearby.then(|| network(address));
+        let lane = self.hasher.hash_one(("account lane", folded(account), place));
+        let near = [(one, ACCOUNT), (all, ADDRESS)];
+        let everywhere = [(one, ACCOUNT), (spread, SPREAD), (all, ADDRESS)];
+        let buckets: &[(u64, Rate)] = if nearby { &near } else { &everywhere };
+        let mut tables = self.lock();
+        let empty = |tables: &Tables, key: u64, rate: Rate| {
+            wait(&tables.buckets, key, rate, now) > Duration::ZERO
+        };
+        let mut lanes = Vec::with_capacity(2);
+        if buckets.iter().any(|(key, rate)| *key != all && empty(&tables, *key, *rate)) {
+            lanes.push((lane, SLOW_ACCOUNT));
+        }
+        if empty(&tables, all, ADDRESS) {
+            lanes.push((self.address_lane(address), SLOW_ADDRESS));
+        }
+        let waited = tables.join(&lanes, now)?;
+        for (key, rate) in buckets {
+            if !empty(&tables, *key, *rate) {
+                put(&mut tables.buckets, *key, *rate, now);
+            }
+        }
+        Ok(waited)
+    }
+
+    /// Counts a try from an address, whoever it is for; whether there was one left.
+    pub fn attempt_from(&self, address: IpAddr, now: Instant) -> bool {
+        let (_, all) = self.keys(address, "");
+        self.take_all(&[(all, ADDRESS)], now)
+    }
+
+    /// Queues what came from an address that has no tries left: how long it waits.
+    pub fn queue_from(&self, address: IpAddr, now: Instant) -> Reply<Duration> {
+        self.lock().join(&[(self.address_lane(address), SLOW_ADDRESS)], now)
+    }
+
+    /// Counts a failure of something that nobody can guess, from an address, or says how long to
+    /// wait: only those who fail are counted.
+    pub fn failed_from(&self, address: IpAddr, now: Instant) -> Reply<()> {
         let (_, all) = self.keys(address, "");
         self.take(all, ADDRESS, now)
-    }
-
-    /// Counts a try at an account from wherever it comes, or says how long strangers wait.
-    pub fn spread(&self, account: &str, now: Instant) -> Reply<()> {
-        self.take(self.hasher.hash_one(("spread", folded(account))), SPREAD, now)
     }
 
     /// Counts a try at something that is guessed at from within, such as a code.
@@ -100,20 +171,62 @@ impl Attempts {
         self.take(self.hasher.hash_one(("alone", what)), ACCOUNT, now)
     }
 
+    /// Counts one of many, such as the tokens of a program.
+    pub fn attempt_often(&self, what: &str, now: Instant) -> Reply<()> {
+        self.take(self.hasher.hash_one(("often", what)), ADDRESS, now)
+    }
+
+    /// Queues a code beyond what [`Self::attempt_alone`] allows: how long it waits.
+    pub fn queue_code(&self, what: &str, now: Instant) -> Reply<Duration> {
+        self.lock().join(&[(self.hasher.hash_one(("code lane", what)), SLOW_CODE)], now)
+    }
+
     fn take(&self, key: u64, rate: Rate, now: Instant) -> Reply<()> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = wait(&buckets, key, rate, now);
+        let mut tables = self.lock();
+        let wait = wait(&tables.buckets, key, rate, now);
         if wait > Duration::ZERO {
             return Err(too_many(wait));
         }
-        put(&mut buckets, key, rate, now);
+        put(&mut tables.buckets, key, rate, now);
         Ok(())
+    }
+
+    /// Takes from all of these buckets, or from none when one is empty.
+    fn take_all(&self, buckets: &[(u64, Rate)], now: Instant) -> bool {
+        let mut tables = self.lock();
+        let left =
+            |(key, rate): &(u64, Rate)| wait(&tables.buckets, *key, *rate, now) == Duration::ZERO;
+        if !buckets.iter().all(left) {
+            return false;
+        }
+        for (key, rate) in buckets {
+            put(&mut tables.buckets, *key, *rate, now);
+        }
+        true
     }
 
     /// Forgets the tries at an account from an address: the password was right.
     pub fn succeeded(&self, address: IpAddr, account: &str) {
         let (one, _) = self.keys(address, account);
-        self.buckets.lock().unwrap_or_else(PoisonError::into_inner).remove(&one);
+        self.lock().buckets.remove(&one);
+    }
+
+    /// Forgets the tries at what is guessed at from within: it was right.
+    pub fn succeeded_alone(&self, what: &str) {
+        let key = self.hasher.hash_one(("alone", what));
+        self.lock().buckets.remove(&key);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spread(&self, account: &str) -> u64 {
+        self.hasher.hash_one(("spread", folded(account)))
+    }
+
+    fn address_lane(&self, address: IpAddr) -> u64 {
+        self.hasher.hash_one(("address lane", network(address)))
     }
 
     /// Accounts are not kept, only keyed digests of them.
@@ -125,6 +238,38 @@ impl Attempts {
             self.hasher.hash_one((network, None::<&str>)),
         )
     }
+}
+
+impl Tables {
+    /// Takes the next place of each of these lanes; how long until the last of them comes. One
+    /// that is full refuses, and no place is taken.
+    fn join(&mut self, lanes: &[(u64, Pace)], now: Instant) -> Reply<Duration> {
+        let mut longest = Duration::ZERO;
+        for (key, pace) in lanes {
+            let wait = self.lanes.get(key).map_or(Duration::ZERO, |next| until(now, *next));
+            if wait > pace.longest {
+                return Err(too_many(wait - pace.longest));
+            }
+            longest = longest.max(wait);
+        }
+        for (key, pace) in lanes {
+            let next = self.lanes.get(key).map_or(now, |next| *next).max(now) + pace.every;
+            if self.lanes.len() >= MOST && !self.lanes.contains_key(key) {
+                // A lane whose next place is free by now holds nobody up.
+                self.lanes.retain(|_, next| *next > now);
+                if self.lanes.len() >= MOST {
+                    return Err(too_many(pace.longest));
+                }
+            }
+            self.lanes.insert(*key, next);
+        }
+        Ok(longest)
+    }
+}
+
+/// How long until a moment; nothing when it is over.
+fn until(now: Instant, then: Instant) -> Duration {
+    (then - now).to_std().unwrap_or_default()
 }
 
 fn folded(account: &str) -> String {
@@ -186,11 +331,28 @@ fn network(address: IpAddr) -> IpAddr {
 pub fn address(request: &HttpRequest, proxies: u8) -> IpAddr {
     const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
     let peer = request.peer_addr().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
-    let Some(hops) = usize::from(proxies).checked_sub(1) else { return peer };
+    let Some(hops) = usize::from(proxies).checked_sub(1) else {
+        if request.headers().contains_key(&FORWARDED) {
+            complain();
+        }
+        return peer;
+    };
     let lists = request.headers().get_all(&FORWARDED).filter_map(|value| value.to_str().ok());
     let hosts: Vec<_> = lists.flat_map(|list| list.split(',')).map(str::trim).collect();
     let host = hosts.iter().rev().nth(hops).or(hosts.first());
     host.and_then(|host| host.parse().ok()).unwrap_or(peer)
+}
+
+/// Says once that there seems to be a proxy nobody told this server of: behind it everybody has
+/// one address.
+fn complain() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            "a request came with X-Forwarded-For, but GRIDWHISTLE_PROXIES is 0: behind a proxy \
+             everybody shares its address; set it to the number of proxies in front"
+        );
+    });
 }
 
 #[cfg(test)]
@@ -201,41 +363,79 @@ mod tests {
 
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
     #[test]
     fn guessing_is_slowed_down_and_forgiven() {
         let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
-        for _ in 0..10 {
-            attempts.attempt(HOME, "admin", start).unwrap();
-        }
-        assert_eq!(
-            attempts.attempt(HOME, "ADMIN ", start).unwrap_err().code(),
-            Code::TooManyRequests
-        );
-        attempts.attempt(HOME, "other", start).unwrap();
-        attempts.attempt("192.0.2.2".parse().unwrap(), "admin", start).unwrap();
-        let later = start + Duration::from_secs(30);
-        attempts.attempt(HOME, "admin", later).unwrap();
-        assert!(attempts.attempt(HOME, "admin", later).is_err());
+        assert!((0..10).all(|_| attempts.attempt(HOME, "admin", start)));
+        assert!(!attempts.attempt(HOME, "ADMIN ", start));
+        assert!(attempts.attempt(HOME, "other", start));
+        assert!(attempts.attempt("192.0.2.2".parse().unwrap(), "admin", start));
+        let later = start + seconds(30);
+        assert!(attempts.attempt(HOME, "admin", later));
+        assert!(!attempts.attempt(HOME, "admin", later));
         attempts.succeeded(HOME, "admin");
-        attempts.attempt(HOME, "admin", later).unwrap();
+        assert!(attempts.attempt(HOME, "admin", later));
+    }
+
+    #[test]
+    fn beyond_the_bucket_a_try_waits_its_turn() {
+        let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
+        while attempts.attempt(HOME, "admin", start) {}
+        let queue = |at| attempts.queue(HOME, "admin", false, at);
+        let waits: Vec<_> = (0..7).map(|_| queue(start).unwrap()).collect();
+        assert_eq!(waits, [0, 5, 10, 15, 20, 25, 30].map(seconds));
+        assert_eq!(queue(start).unwrap_err().code(), Code::TooManyRequests);
+        assert_eq!(queue(start + seconds(5)).unwrap(), seconds(30));
+        assert!(queue(start + seconds(5)).is_err());
+        // Others are not behind them, and after a while nobody is.
+        assert_eq!(attempts.queue(HOME, "other", false, start).unwrap(), Duration::ZERO);
+        assert_eq!(queue(start + seconds(60)).unwrap(), Duration::ZERO);
+    }
+
+    #[test]
+    fn who_comes_from_where_the_owner_was_is_not_behind_strangers() {
+        let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
+        let from = |n: u32| IpAddr::V4((0xCB00_7100 + n).into());
+        assert!((0..30).all(|n| attempts.attempt(from(n), "admin", start)));
+        assert!(!attempts.attempt(from(30), "admin", start));
+        for n in 0..100 {
+            drop(attempts.queue(from(n), "admin", false, start));
+        }
+        assert!(attempts.queue(from(31), "admin", false, start).is_err());
+        assert!(attempts.attempt_nearby(HOME, "admin", start));
+        while attempts.attempt_nearby(HOME, "admin", start) {}
+        assert_eq!(attempts.queue(HOME, "admin", true, start).unwrap(), Duration::ZERO);
     }
 
     #[test]
     fn an_address_has_a_bound_of_its_own() {
         let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
-        let tried = (0..300).filter(|n| attempts.attempt(HOME, &n.to_string(), start).is_ok());
+        let tried = (0..300).filter(|n| attempts.attempt(HOME, &n.to_string(), start));
         assert_eq!(tried.count(), 200);
+        let wait = |name: &str| attempts.queue(HOME, name, false, start);
+        assert_eq!(wait("a").unwrap(), Duration::ZERO);
+        assert_eq!(wait("b").unwrap(), Duration::from_millis(200));
+        let queued = (0..300).filter(|n| wait(&n.to_string()).is_ok());
+        assert_eq!(queued.count(), 49);
+        assert_eq!(attempts.queue_from(HOME, start).unwrap_err().code(), Code::TooManyRequests);
+        assert!(attempts.failed_from(HOME, start).is_err());
+        assert!(attempts.attempt_from(HOME, start + seconds(1)));
     }
 
     #[test]
-    fn guessing_from_everywhere_is_slowed_down_for_strangers() {
+    fn codes_wait_longer_than_passwords() {
         let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
-        let tried = (0..100).filter(|_| attempts.spread("admin", start).is_ok());
-        assert_eq!(tried.count(), 30);
-        assert!(attempts.spread("other", start).is_ok());
-        assert!(attempts.spread("ADMIN", start + Duration::from_secs(10)).is_ok());
         assert!((0..10).all(|_| attempts.attempt_alone("code", start).is_ok()));
         assert!(attempts.attempt_alone("code", start).is_err());
+        assert_eq!(attempts.queue_code("code", start).unwrap(), Duration::ZERO);
+        assert_eq!(attempts.queue_code("code", start).unwrap(), seconds(30));
+        assert!(attempts.queue_code("code", start).is_err());
+        attempts.succeeded_alone("code");
+        assert!(attempts.attempt_alone("code", start).is_ok());
     }
 
     #[test]
@@ -243,8 +443,10 @@ mod tests {
         let (attempts, mut now) = (Attempts::new(), Instant::UNIX_EPOCH);
         for n in 0..30_000_u32 {
             now += Duration::from_millis(1);
-            attempts.attempt(IpAddr::V4(n.into()), "x", now).unwrap();
-            assert!(attempts.buckets.lock().unwrap().len() <= MOST);
+            attempts.attempt(IpAddr::V4(n.into()), &n.to_string(), now);
+            drop(attempts.queue_from(IpAddr::V4(n.into()), now));
+            let tables = attempts.lock();
+            assert!(tables.buckets.len() <= MOST && tables.lanes.len() <= MOST);
         }
     }
 

@@ -61,16 +61,30 @@ pub struct ServerView {
     response_types_supported: [&'static str; 0],
 }
 
+/// The address of this server. What a request says of it (`Host`, `X-Forwarded-Host`) is its
+/// sender's invention, and a cache in between would tell others: where nobody configured the
+/// address, it is the one this server listens at, when only this machine can reach it.
+fn base(app: &App, request: &HttpRequest) -> Reply<String> {
+    if let Some(url) = &app.settings.public_url {
+        return Ok(url.clone());
+    }
+    let own = request.app_config().local_addr();
+    if own.ip().is_loopback() {
+        return Ok(format!("http://{own}"));
+    }
+    Err(Problem::new(Code::NotFound).detail(
+        "没有配置公开地址（GRIDWHISTLE_PUBLIC_URL），无法给出元数据；令牌在 /oauth/token 换取。",
+        "No public address is configured (GRIDWHISTLE_PUBLIC_URL), so there is no metadata; tokens are issued at /oauth/token.",
+    ))
+}
+
 /// Shows where programs get their tokens.
 ///
 /// OAuth 2.0 授权服务器元数据（RFC 8414）。
 #[utoipa::path(tag = "clients", security(()), responses((status = 200, body = ServerView)))]
 #[get("/.well-known/oauth-authorization-server")]
 async fn get_authorization_server(app: Data<App>, request: HttpRequest) -> Reply<HttpResponse> {
-    let base = app.settings.public_url.clone().unwrap_or_else(|| {
-        let connection = request.connection_info();
-        format!("{}://{}", connection.scheme(), connection.host())
-    });
+    let base = base(&app, &request)?;
     Ok(HttpResponse::Ok().json(ServerView {
         token_endpoint: format!("{base}/oauth/token"),
         jwks_uri: format!("{base}/.well-known/jwks.json"),
@@ -154,13 +168,21 @@ async fn proven(
     request: &HttpRequest,
     (id, secret): (String, String),
 ) -> Reply<(TenantId, Client, Uuid)> {
-    let given = Presented::parse(&secret).ok_or_else(unknown_client)?;
+    // A secret cannot be guessed, and whoever has it is never held up by those who have not.
+    let (now, address) = (app.clock.now(), limits::address(request, app.settings.proxies));
+    let counted = || app.logins.failed_from(address, now);
+    let Some(given) = Presented::parse(&secret) else {
+        counted()?;
+        return Err(unknown_client());
+    };
     let world = app.worlds.get(given.tenant).ok_or_else(unknown_client)?;
     let found = given.client(app, "secret").await?;
     let found = found.filter(|(client, _)| id == client_id(&world.tenant.code, client.id));
     if let Some((client, by)) = found {
+        app.logins.attempt_often(&format!("token {}", client.id.0), now)?;
         return Ok((given.tenant, client, by));
     }
+    counted()?;
     let tried = audit::Tried { act: Act::Token, method: session::CLIENT, reason: None };
     audit::refused(app, request, (given.tenant, None), tried).await?;
     Err(unknown_client())
@@ -177,9 +199,6 @@ async fn proven(
 )]
 #[post("/oauth/token")]
 async fn issue_token(app: Data<App>, request: HttpRequest, body: Bytes) -> Reply<HttpResponse> {
-    let now = app.clock.now();
-    let address = limits::address(&request, app.settings.proxies);
-    app.logins.from_address(address, now)?;
     let TokenForm { grant_type, scope, client_id, client_secret } = form(&request, &body)?;
     let in_header = request.headers().contains_key(AUTHORIZATION);
     let credentials = match (in_header, client_id.zip(client_secret.clone())) {

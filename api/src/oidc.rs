@@ -10,7 +10,9 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use domain::{audit::Act, id::TenantId, journal::Hash, person::Person, text::Code as Word};
+use domain::{
+    audit::Act, change::Stored, id::TenantId, journal::Hash, person::Person, text::Code as Word,
+};
 use persistence::person as people;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,7 +24,7 @@ use crate::{
     body::Json,
     config::{Kind, Provider},
     discovery::{self, Discovered},
-    identity_token, limits,
+    gate, identity_token,
     outbound::{Call, Content, Outbound, unavailable},
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
@@ -153,8 +155,7 @@ async fn get_authorization(
     name: IdPath<String>,
     params: Query<OfTenant>,
 ) -> Reply<HttpResponse> {
-    let address = limits::address(&request, app.settings.proxies);
-    app.logins.from_address(address, app.clock.now())?;
+    gate::enter_from(&app, &request, None).await?;
     let world = app.worlds.by_code(params.0.tenant.as_ref().map(Word::as_str));
     let world = world.ok_or_else(|| Problem::new(Code::NotFound))?;
     let provider = provider(&app, &name.0, &world.tenant.code)?;
@@ -259,8 +260,7 @@ async fn finish_authorization(
     body: Json<AuthorizedBody>,
 ) -> Reply<HttpResponse> {
     const MAX: usize = 2048;
-    let address = limits::address(&request, app.settings.proxies);
-    app.logins.from_address(address, app.clock.now())?;
+    gate::enter_from(&app, &request, None).await?;
     let AuthorizedBody { flow, code, state } = body.0;
     let flow = opened(&app, &flow).ok_or_else(|| refused("flow"))?;
     if flow.provider != name.0 || flow.state != state {
@@ -284,12 +284,22 @@ async fn finish_authorization(
             return Err(problem);
         }
     };
-    let admission = Admission { request: &request, tenant, person: &person, method, stale: false };
+    if auth::is_program(&app, tenant, &person.state).await? {
+        return Err(Problem::new(Code::NoSuchAccount));
+    }
+    let admission = Admission {
+        request: &request,
+        tenant,
+        person: &person,
+        method,
+        identity: None,
+        stale: false,
+    };
     auth::admit(&app, admission).await
 }
 
 /// Whom the provider vouches for.
-async fn vouched(app: &App, provider: &Provider, flow: &Flow, code: &str) -> Reply<Person> {
+async fn vouched(app: &App, provider: &Provider, flow: &Flow, code: &str) -> Reply<Stored<Person>> {
     let account = match provider.kind {
         Kind::Oidc => by_identity_token(app, provider, flow, code).await?,
         Kind::Oauth2 => by_userinfo(app, provider, flow, code).await?,

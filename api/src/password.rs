@@ -17,7 +17,7 @@ use argon2::{
     Algorithm, Argon2, Block, Params, PasswordHash, Version,
     password_hash::{self, Output, Salt, SaltString},
 };
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use crate::{
     background::Background,
@@ -46,6 +46,8 @@ const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$\
 pub struct Passwords {
     threads: Background,
     places: Arc<Semaphore>,
+    /// Those of the places that strangers may have: some are left for whoever is known.
+    for_strangers: Arc<Semaphore>,
     /// How many of them are for those who wait.
     waiting: usize,
     computed: Arc<AtomicU64>,
@@ -59,6 +61,7 @@ impl Passwords {
         Ok(Self {
             threads: Background::start("password", at_once)?,
             places: Arc::new(Semaphore::new(at_once.saturating_add(waiting))),
+            for_strangers: Arc::new(Semaphore::new(at_once.saturating_mul(6))),
             waiting,
             computed: Arc::default(),
         })
@@ -67,14 +70,33 @@ impl Passwords {
     /// Whether `given` is the password whose hash is `stored`. Without a stored hash the answer
     /// is no, at the same price.
     pub async fn verify(&self, given: String, stored: Option<String>) -> Reply<bool> {
+        self.compare(given, stored, None).await
+    }
+
+    async fn compare(
+        &self,
+        given: String,
+        stored: Option<String>,
+        kept: Option<OwnedSemaphorePermit>,
+    ) -> Reply<bool> {
         let computed = Arc::clone(&self.computed);
         self.run(move || {
             let known = stored.is_some();
             computed.fetch_add(1, Ordering::Relaxed);
-            let matches = verify(&given, stored.as_deref().unwrap_or(DECOY))?;
-            Ok(matches && known)
+            let matches = verify(&given, stored.as_deref().unwrap_or(DECOY));
+            // Until now, even if the caller has gone away.
+            drop(kept);
+            Ok(matches? && known)
         })
         .await
+    }
+
+    /// The same for somebody nobody knows yet: where many of those come, they leave places for
+    /// those who logged in before.
+    pub async fn verify_stranger(&self, given: String, stored: Option<String>) -> Reply<bool> {
+        let place = Arc::clone(&self.for_strangers).try_acquire_owned();
+        let place = place.map_err(|_crowd| Problem::new(Code::Overloaded))?;
+        self.compare(given, stored, Some(place)).await
     }
 
     /// The hash to store for a password that is acceptable for this owner.
@@ -178,10 +200,27 @@ pub fn check(password: &str, owner: &Owner) -> Reply<()> {
     let own: Vec<&str> =
         [owner.account.as_str(), owner.name.as_str()].into_iter().chain(COMMON_HERE).collect();
     let enough = if owner.administers { zxcvbn::Score::Three } else { zxcvbn::Score::Two };
-    if zxcvbn::zxcvbn(password, &own).score() < enough {
+    if strength(password, &own) < enough {
         return Err(refused("guessable"));
     }
     Ok(())
+}
+
+/// How hard a password is to guess, as far as it has to be known.
+///
+/// The time this takes grows with the third power of the length and more, so that a long one is
+/// judged by its beginning and its end: it is no easier to guess than either.
+fn strength(password: &str, own: &[&str]) -> zxcvbn::Score {
+    const JUDGED: usize = 24;
+    let judge = |part: &str| zxcvbn::zxcvbn(part, own).score();
+    let letters: Vec<char> = password.chars().collect();
+    let beyond = letters.len().saturating_sub(JUDGED);
+    let begin: String = letters.iter().take(JUDGED).collect();
+    if beyond == 0 {
+        return judge(&begin);
+    }
+    let end: String = letters.iter().skip(beyond).collect();
+    judge(&begin).max(judge(&end))
 }
 
 /// A new password that can be read over the telephone: four groups of four characters without
@@ -353,6 +392,51 @@ mod tests {
         for _ in 0..20 {
             assert!(check(&generate().unwrap(), &owner(true)).is_ok());
         }
+    }
+
+    #[test]
+    fn no_password_takes_long_to_judge() {
+        let owner =
+            Owner { account: "wangge-1".to_owned(), name: "王芳".to_owned(), administers: true };
+        for part in [
+            "1",
+            "a",
+            "@4",
+            "p@55w0rd",
+            "20240101",
+            "qwerty",
+            "abc",
+            "💥",
+            "長",
+            "!1|",
+            "4@8({[<369&0$5+7%2",
+            "il1!|o0",
+        ] {
+            let password: String = part.chars().cycle().take(MAX).collect();
+            let begun = std::time::Instant::now();
+            drop(check(&password, &owner));
+            let took = begun.elapsed();
+            assert!(took < std::time::Duration::from_secs(2), "{part}: {took:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_password_is_as_strong_as_its_stronger_end() {
+        let owner =
+            Owner { account: "wangge-1".to_owned(), name: "王芳".to_owned(), administers: false };
+        let weak = "a".repeat(40);
+        assert!(check(&weak, &owner).is_err());
+        assert!(check(&format!("{weak}shui-guan-lou-4-xia"), &owner).is_ok());
+        assert!(check(&format!("shui-guan-lou-4-xia{weak}"), &owner).is_ok());
+    }
+
+    #[actix_web::test]
+    async fn strangers_leave_places_for_those_who_are_known() {
+        let passwords = Passwords::new(1).unwrap();
+        let _all = passwords.for_strangers.clone().try_acquire_many_owned(6).unwrap();
+        let problem = passwords.verify_stranger("x".to_owned(), None).await.unwrap_err();
+        assert_eq!(problem.code(), Code::Overloaded);
+        assert!(!passwords.verify("x".to_owned(), None).await.unwrap());
     }
 
     #[actix_web::test]

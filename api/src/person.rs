@@ -14,18 +14,23 @@ use domain::{
     refusal::Refusal,
     text::{Code as Word, Line},
 };
-use persistence::{Db, Write, person as people, post};
+use persistence::{
+    Db, Write, identity as identities,
+    person::{self as people, Origin},
+    post,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    auth::{Caller, Incomplete},
+    auth::{self, Caller, Incomplete},
     body::Json,
     clock::derived_id,
     contact,
     engine::{self, Asked, Step},
     headers::{IfMatch, Key},
+    identity::{self, IdentityView},
     names,
     page::{Cursor, Limit, Page},
     params::{IdPath, Query},
@@ -159,7 +164,7 @@ fn hidden<S: serde::Serializer>(_: &str, serializer: S) -> Result<S::Ok, S::Erro
 
 /// Registers somebody.
 ///
-/// 登记人员：账号、姓名、初始密码和授权；只能在自己管理的区域内授权。
+/// 登记人员：账号、姓名、初始密码（本人首次登录须先修改）和授权；只能在自己管理的区域内授权。
 #[utoipa::path(tag = "people", request_body = RegisterBody, responses((status = 201, body = PersonView)))]
 #[post("/people")]
 async fn register_person(
@@ -192,7 +197,10 @@ async fn register_person(
     };
     let (stored, _) = engine::begin(&app, &caller, asked, |context| {
         let change = act::<Person>(None, &command, asked, 0, context)?;
-        let mut writes = vec![Write::Password { person: PersonId(id), hash }];
+        // Its owner chooses another at the first login.
+        change.state.require_password()?;
+        let origin = Origin::Other;
+        let mut writes = vec![Write::Password { person: PersonId(id), hash, origin }];
         // The names of staff stand in the journal, those of residents do not.
         if change.state.is_nameless() {
             writes.push(sealed.write);
@@ -413,6 +421,9 @@ pub struct OwnPasswordBody {
     #[schema(min_length = 10, max_length = 128, format = Password)]
     #[serde(serialize_with = "hidden")]
     password: String,
+    /// Whether identities elsewhere are unlinked too. 是否一并解除绑定的微信。
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    end_identities: bool,
 }
 
 async fn owner(app: &App, caller: &Caller, person: &Person) -> Reply<Owner> {
@@ -427,7 +438,9 @@ async fn reset(app: &App, caller: &Caller, asked: Asked, hash: String) -> Reply<
     let stored = engine::step::<Person>(app, caller, asked, |person, context| {
         let change =
             act::<Person>(Some(person), &Command::ResetPassword, asked.request, 0, context)?;
-        let write = Write::Password { person: person.state.id, hash: hash.clone() };
+        let whose = person.state.id;
+        let origin = if whose == caller.person { Origin::Owner } else { Origin::Other };
+        let write = Write::Password { person: whose, hash: hash.clone(), origin };
         Ok((change, vec![write]))
     })
     .await?;
@@ -435,10 +448,22 @@ async fn reset(app: &App, caller: &Caller, asked: Asked, hash: String) -> Reply<
     Ok(stored)
 }
 
-/// Sets a new password for somebody else and ends every login of the person.
+/// A person, with what a new password did to the identities elsewhere.
+#[derive(Serialize, ToSchema)]
+pub struct PasswordView {
+    /// The person.
+    #[serde(flatten)]
+    person: PersonView,
+    /// The identities that log in no more. 已解除的外部身份。
+    ended_identities: Vec<IdentityView>,
+    /// Those that log in still, and do until they are unlinked. 仍可登录的外部身份。
+    identities: Vec<IdentityView>,
+}
+
+/// Sets a new password for somebody else, ends every login and unlinks identities elsewhere.
 ///
-/// 管理员为他人重置密码；原有登录全部失效。修改自己的密码请用 `/me/password`。
-#[utoipa::path(tag = "people", request_body = PasswordBody, responses((status = 200, body = PersonView)))]
+/// 管理员为他人重置密码；原有登录全部失效，绑定的微信一并解除（返回解除了哪些），本人下次登录须先改密码。修改自己的密码请用 `/me/password`。
+#[utoipa::path(tag = "people", request_body = PasswordBody, responses((status = 200, body = PasswordView)))]
 #[post("/password")]
 async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<HttpResponse> {
     require_manager(&step.caller, &step.app)?;
@@ -446,18 +471,29 @@ async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<HttpRespons
         return Err(Problem::new(Code::OldPasswordWrong));
     }
     let asked = step.asked("set_password", &body.0);
-    let person = engine::look::<Person>(&step.app, &step.caller, step.id).await?;
-    let owner = owner(&step.app, &step.caller, &person.state).await?;
-    let hash = step.app.passwords.accept(body.0.password, owner).await?;
-    let stored = reset(&step.app, &step.caller, asked, hash).await?;
-    let view = view(&step.app, &step.caller, &stored).await?;
+    let (app, tenant) = (&step.app, step.caller.tenant);
+    let person = engine::look::<Person>(app, &step.caller, step.id).await?;
+    if auth::is_program(app, tenant, &person.state).await? {
+        return Err(Refusal::ProgramPassword.into());
+    }
+    let owner = owner(app, &step.caller, &person.state).await?;
+    let hash = app.passwords.accept(body.0.password, owner).await?;
+    let id = person.state.id;
+    let ended = app.store.read(move |db| identities::linked(db, tenant, id)).await?;
+    let stored = reset(app, &step.caller, asked, hash).await?;
+    identity::tell_ended(app, tenant, id, &ended).await?;
+    let view = PasswordView {
+        person: view(app, &step.caller, &stored).await?,
+        ended_identities: IdentityView::of(id, &ended),
+        identities: Vec::new(),
+    };
     Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 
 /// Changes the own password and ends every login, this one too.
 ///
-/// 修改自己的密码，须提供原密码；全部登录随即失效，请用新密码重新登录。
-#[utoipa::path(tag = "me", request_body = OwnPasswordBody, responses((status = 200, body = PersonView)))]
+/// 修改自己的密码，须提供原密码；全部登录随即失效，请用新密码重新登录。返回仍可登录的微信；怀疑被盗用时以 end_identities 一并解除。
+#[utoipa::path(tag = "me", request_body = OwnPasswordBody, responses((status = 200, body = PasswordView)))]
 #[post("/me/password")]
 async fn change_password(
     app: Data<App>,
@@ -468,14 +504,10 @@ async fn change_password(
 ) -> Reply<HttpResponse> {
     let id = caller.person.0;
     let asked = Request::new(key.0, "change_password", id, &body.0);
-    let OwnPasswordBody { old_password, password } = body.0;
-    app.codes.attempt_alone(&format!("password {id}"), app.clock.now())?;
+    let OwnPasswordBody { old_password, password, end_identities } = body.0;
     let tenant = caller.tenant;
     let person = engine::look::<Person>(&app, &caller, id).await?;
-    let account = person.state.account.as_str().to_owned();
-    let known = app.store.read(move |db| people::by_account(db, tenant, &account)).await?;
-    let known = known.and_then(|(_, password)| password).map(|password| password.hash);
-    if !app.passwords.verify(old_password.clone(), known).await? {
+    if !is_password(&app, &caller, &person.state, old_password.clone()).await? {
         return Err(Problem::new(Code::OldPasswordWrong));
     }
     let mut owner = owner(&app, &caller, &person.state).await?;
@@ -486,6 +518,32 @@ async fn change_password(
     let hash = app.passwords.accept(password, owner).await?;
     let asked = Asked { id, request: asked, if_match: IfMatch(None) };
     let stored = reset(&app, &caller, asked, hash).await?;
-    let view = view(&app, &caller, &stored).await?;
+    let person = stored.state.id;
+    let linked = app.store.read(move |db| identities::linked(db, tenant, person)).await?;
+    let (ended, left) = if end_identities { (linked, Vec::new()) } else { (Vec::new(), linked) };
+    if end_identities {
+        app.store.run(move |db| identities::unlink(db, tenant, person)).await?;
+        identity::tell_ended(&app, tenant, person, &ended).await?;
+    }
+    let view = PasswordView {
+        person: view(&app, &caller, &stored).await?,
+        ended_identities: IdentityView::of(person, &ended),
+        identities: IdentityView::of(person, &left),
+    };
     Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}
+
+/// Whether this is the password of the caller, who tries so often in one login and no more:
+/// whoever has another, even a stolen one, does not use up the owner's tries.
+pub async fn is_password(
+    app: &App,
+    caller: &Caller,
+    person: &Person,
+    given: String,
+) -> Reply<bool> {
+    app.codes.attempt_alone(&format!("password {}", caller.session), app.clock.now())?;
+    let (tenant, account) = (caller.tenant, person.account.as_str().to_owned());
+    let known = app.store.read(move |db| people::by_account(db, tenant, &account)).await?;
+    let known = known.and_then(|(_, password)| password).map(|password| password.hash);
+    app.passwords.verify(given, known).await
 }

@@ -15,8 +15,8 @@ use crate::{
     area, audit, auth, burden, campaign, case, checkpoint, client, clocks, clockwork, connection, consent,
     contact, content_review, delivering, delivery, disclosure,
     docs::Docs,
-    erasure, event, export, factor, form, health, household, me, media, oauth, oidc, openapi,
-    patrol, person, policy, post,
+    erasure, event, export, factor, form, health, household, identity, me, media, oauth, oidc,
+    openapi, patrol, person, policy, post,
     problem::{Code, Problem, Reply},
     register::{self, ServiceConfig},
     report, request, retention, ring, session, shift,
@@ -48,6 +48,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(session::routes)
             .configure(factor::routes)
             .configure(wechat::routes)
+            .configure(identity::routes)
             .configure(oidc::routes)
             .configure(client::routes)
             .configure(me::routes)
@@ -88,6 +89,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
                     .configure(post::under_person)
                     .configure(session::under_person)
                     .configure(factor::under_person)
+                    .configure(identity::under_person)
                     .configure(contact::under_person)
                     .configure(disclosure::under_person)
                     .configure(erasure::under_person);

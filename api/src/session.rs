@@ -1,14 +1,15 @@
 //! Sessions: opened by a login of any kind, refreshed, looked at, ended.
 //!
-//! A refresh token is the session's identity and 32 random bytes, kept here only as a digest.
-//! It works once. One that comes again after its successor was used, or from another device,
+//! A refresh token is the session's identity, 32 random bytes and a digest over both that only
+//! this server makes, kept here only as a digest. What was never issued is told from what was
+//! before anything is looked up, and ends nothing. A token works once. One that comes again after its successor was used, or from another device,
 //! has been copied: the session ends for whoever has it. Only for [`GRACE`] may the same device
 //! send its last token again, because the answer may have been lost on the way; it then gets
 //! another successor, and the one that was lost is worth nothing.
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
-    http::header::{HeaderValue, USER_AGENT},
+    http::header::{HeaderValue, SET_COOKIE, USER_AGENT},
     post,
     web::Data,
 };
@@ -24,8 +25,8 @@ use domain::{
     text::Code as Word,
 };
 use persistence::{
-    Db, audit,
-    session::{self, Exchange, Refreshed, Session},
+    Db, audit, person as people,
+    session::{self, Exchange, Refreshable, Refreshed, Session},
 };
 use rand::rngs::SysError;
 use serde::{Deserialize, Serialize};
@@ -39,12 +40,14 @@ use crate::{
     auth::{Caller, Incomplete, Restriction},
     body::Json,
     clock::new_id,
+    device::{self, Device},
     engine,
     headers::Key,
     limits,
     params::IdPath,
     problem::{Code, Problem, Reply},
     register::ServiceConfig,
+    seal::Seal,
     state::App,
     token::{Claims, random},
 };
@@ -73,22 +76,59 @@ pub const CLIENT: &str = "client";
 /// How many logins one person has at a time; the one unused for longest gives way.
 pub const MOST: usize = 10;
 
+/// How many bytes of a refresh token are identity and chance.
+const NAMED: usize = 48;
+
+/// The digest by which a refresh token is known as one of ours.
+fn proof(seal: &Seal, tenant: TenantId, named: &[u8]) -> Vec<u8> {
+    let mut proof = seal.blind(&format!("refresh token {}", tenant.0), named);
+    proof.truncate(16);
+    proof
+}
+
 /// A new refresh token of a session: the text for its owner, and the digest to store.
-pub fn refresh_token(session: Uuid) -> Result<(String, Hash), SysError> {
-    let bytes = [&session.as_bytes()[..], &random::<32>()?].concat();
+pub fn refresh_token(
+    seal: &Seal,
+    tenant: TenantId,
+    session: Uuid,
+) -> Result<(String, Hash), SysError> {
+    let mut bytes = [&session.as_bytes()[..], &random::<32>()?].concat();
+    bytes.extend(proof(seal, tenant, &bytes));
     Ok((BASE64_URL_SAFE_NO_PAD.encode(&bytes), Hash::of(&bytes)))
 }
 
-/// The session a refresh token names and the digest under which it is stored; none when it
-/// cannot be one.
-fn parse(text: &str) -> Option<(Uuid, Hash)> {
-    const LENGTH: usize = 64;
-    if text.len() != LENGTH {
-        return None;
+/// A text somebody sent as a refresh token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Presented {
+    /// The session it names.
+    session: Uuid,
+    /// The digest under which it is stored.
+    digest: Hash,
+    /// Whether this server made it. Tokens of before there was a proof are known by their digest.
+    issued: bool,
+}
+
+impl Presented {
+    /// Takes a text apart; none when it cannot be a refresh token of this tenant.
+    fn parse(seal: &Seal, tenant: TenantId, text: &str) -> Option<Self> {
+        /// With a proof, and as they were before.
+        const LENGTHS: [usize; 2] = [86, 64];
+        if !LENGTHS.contains(&text.len()) {
+            return None;
+        }
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (named, given) = bytes.split_at_checked(NAMED)?;
+        let session = Uuid::from_slice(named.get(..16)?).ok()?;
+        let issued = proof(seal, tenant, named) == given;
+        let known = issued || given.is_empty();
+        known.then(|| Self { session, digest: Hash::of(&bytes), issued })
     }
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-    let session = Uuid::from_slice(bytes.get(..16)?).ok()?;
-    Some((session, Hash::of(&bytes)))
+
+    /// Whether it is, or was, a token of the session it names.
+    fn belongs(&self, stored: &Refreshable) -> bool {
+        let digest = self.digest.0;
+        self.issued || stored.current == digest || stored.previous.as_deref() == Some(&digest)
+    }
 }
 
 /// A login.
@@ -106,6 +146,10 @@ pub struct LoginView {
     /// to choose a new one; null when nothing. 登录后必须先完成的事项。
     #[schema(example = json!(null))]
     restriction: Option<&'static str>,
+    /// To be kept by the device beyond logging out and sent with its next login: strangers who try
+    /// at the account then do not hold it up. It opens nothing. Pages need not keep it, they are
+    /// given a cookie. 设备凭证，下次登录时带上。
+    device_token: String,
 }
 
 /// A login to be opened.
@@ -116,6 +160,8 @@ pub struct Opening<'a> {
     pub tenant: TenantId,
     /// Who.
     pub person: PersonId,
+    /// Where the record of the person was when the proof was looked at.
+    pub seq: i64,
     /// How, as at [`Session::method`].
     pub method: &'a str,
     /// Whether a second factor has to be enrolled first.
@@ -126,11 +172,11 @@ pub struct Opening<'a> {
 
 /// Opens a session and answers its tokens.
 pub async fn open(app: &App, opening: Opening<'_>) -> Reply<HttpResponse> {
-    let Opening { request, tenant, person, method, lacking, stale } = opening;
+    let Opening { request, tenant, person, seq, method, lacking, stale } = opening;
     let stale = stale.then_some(Restriction::Password);
     let restriction = if lacking { Some(Restriction::SecondFactor) } else { stale };
     let (now, id) = (app.clock.now(), new_id());
-    let (refresh, digest) = refresh_token(id)?;
+    let (refresh, digest) = refresh_token(&app.seal, tenant, id)?;
     let session = Session {
         id,
         person,
@@ -148,15 +194,23 @@ pub async fn open(app: &App, opening: Opening<'_>) -> Reply<HttpResponse> {
     let detail = json!({ "method": method, "session": id });
     let note = noting.note(Act::Login, Some(person.0), &detail);
     let open = move |db: &mut Db| {
+        // A password that was set meanwhile ended every login, and an account that was closed
+        // has none: this one would have come too late to be ended.
+        if !people::is_unmoved(db, tenant, person, seq)? {
+            return Ok(None);
+        }
         let displaced = session::open(db, tenant, &session, MOST)?;
         audit::append(db, tenant, note)?;
-        Ok(displaced)
+        Ok(Some(displaced))
     };
     let displaced = app.store.run(open).await?;
+    let displaced = displaced.ok_or_else(|| Problem::new(Code::LostRace))?;
     for session in displaced {
         app.actors.forget_session(session);
     }
-    Ok(HttpResponse::Ok().json(view(app, (tenant, person, id), refresh, restriction)?))
+    let cookie = device::cookie(app, request, Device { tenant, session: id });
+    let view = view(app, (tenant, person, id), refresh, restriction)?;
+    Ok(HttpResponse::Ok().insert_header((SET_COOKIE, cookie)).json(view))
 }
 
 fn view(
@@ -170,7 +224,9 @@ fn view(
     let access_token =
         app.keys.issue(&Claims { sub, tid, sid, iat, exp: iat + expires_in, scope: None })?;
     let restriction = restriction.map(Restriction::name);
-    Ok(LoginView { access_token, token_type: "Bearer", expires_in, refresh_token, restriction })
+    let device_token = Device { tenant: tid, session: sid }.token(&app.seal);
+    let token_type = "Bearer";
+    Ok(LoginView { access_token, token_type, expires_in, refresh_token, restriction, device_token })
 }
 
 /// What a client calls itself, cut to what a list can show.
@@ -218,15 +274,22 @@ async fn refresh_login(
     let wrong = || Problem::new(Code::CredentialsInvalid);
     let world = app.worlds.by_code(body.0.tenant.as_ref().map(Word::as_str)).ok_or_else(wrong)?;
     let (tenant, now) = (world.tenant.id, app.clock.now());
-    let (session, old) = parse(&body.0.refresh_token).ok_or_else(wrong)?;
-    let (next, new) = refresh_token(session)?;
+    let given = Presented::parse(&app.seal, tenant, &body.0.refresh_token).ok_or_else(wrong)?;
+    let (session, idle_since) = (given.session, now - app.idle());
+    // Read first: whoever sends what was never issued makes nobody wait who writes.
+    let look = move |db: &mut Db| session::refreshable(db, tenant, session, (now, idle_since));
+    let stored = app.store.read(look).await?.filter(|stored| given.belongs(stored));
+    if stored.is_none() {
+        return Err(wrong());
+    }
+    let (next, new) = refresh_token(&app.seal, tenant, session)?;
     let asked = Exchange {
         session,
-        old: old.0.to_vec(),
+        old: given.digest.0.to_vec(),
         new: new.0.to_vec(),
         device: device(&request),
         address: masked(limits::address(&request, app.settings.proxies)),
-        idle_since: now - app.idle(),
+        idle_since,
         grace_since: now - GRACE,
         at: now,
     };
@@ -433,16 +496,41 @@ async fn revoke_person_sessions(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::cipher::{Secret, Suite};
 
     #[test]
     fn a_refresh_token_names_its_session() {
-        let id = Uuid::from_u128(7);
-        let (text, digest) = refresh_token(id).unwrap();
-        assert_eq!(parse(&text), Some((id, digest)));
+        let seal = Seal::new(Secret::from_slice(&[1; 32]).unwrap(), Suite::Aes);
+        let (tenant, other) = (TenantId(Uuid::from_u128(1)), TenantId(Uuid::from_u128(2)));
+        let session = Uuid::from_u128(7);
+        let (text, digest) = refresh_token(&seal, tenant, session).unwrap();
+        let parse = |text: &str| Presented::parse(&seal, tenant, text);
+        assert_eq!(parse(&text), Some(Presented { session, digest, issued: true }));
+        assert_eq!(Presented::parse(&seal, other, &text), None);
         let cut = text.get(1..).unwrap();
-        for wrong in ["", "x", cut, &format!("{cut}="), &"💥".repeat(16), &"A".repeat(10_000)] {
+        let long = "A".repeat(86);
+        for wrong in
+            ["", "x", cut, &format!("{cut}="), &"💥".repeat(16), &"A".repeat(10_000), &long]
+        {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_token_without_a_proof_is_known_by_its_digest_alone() {
+        let seal = Seal::new(Secret::from_slice(&[1; 32]).unwrap(), Suite::Aes);
+        let tenant = TenantId(Uuid::from_u128(1));
+        let old = [&Uuid::from_u128(7).as_bytes()[..], &[9; 32]].concat();
+        let text = BASE64_URL_SAFE_NO_PAD.encode(&old);
+        let given = Presented::parse(&seal, tenant, &text).unwrap();
+        assert!(!given.issued);
+        let stored = |current: &[u8], previous: Option<&[u8]>| Refreshable {
+            current: Hash::of(current).0.to_vec(),
+            previous: previous.map(|bytes| Hash::of(bytes).0.to_vec()),
+        };
+        assert!(given.belongs(&stored(&old, None)));
+        assert!(given.belongs(&stored(b"next", Some(&old))));
+        assert!(!given.belongs(&stored(b"next", Some(b"other"))));
     }
 
     #[test]

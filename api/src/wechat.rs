@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, get, http::header::RETRY_AFTER, post,
 use domain::{
     actor::{Actor, Role},
     audit::Act,
-    change::{Request, act},
+    change::{Request, Stored, act},
     content_review::{Cause, Suggestion},
     id::{CommandId, PersonId, TenantId},
     person::{Command, NewGrant, Person},
@@ -26,14 +26,15 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    audit::{self, Noting},
+    audit,
     auth::{self, Admission, Caller},
     body::Json,
     clock::new_id,
     config::MiniProgram,
     contact::{self, Extent},
+    gate,
     headers::Key,
-    limits,
+    identity::identity_id,
     outbound::{Call, unavailable},
     problem::{Code, Problem, Reply},
     register::ServiceConfig,
@@ -45,16 +46,11 @@ use crate::{
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config
-        .service(login_wechat)
-        .service(link_wechat)
-        .service(bind_phone)
-        .service(get_phone)
-        .service(unbind_phone);
+    config.service(login_wechat).service(bind_phone).service(get_phone).service(unbind_phone);
 }
 
 /// The identity of somebody across the mini-programs of one owner.
-const UNION: &str = "wechat";
+pub(crate) const UNION: &str = "wechat";
 
 /// A code of WeChat.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -69,6 +65,9 @@ pub struct WechatBody {
     /// What `wx.login` gave; works once, for five minutes. wx.login 的 code。
     #[schema(max_length = 512)]
     code: String,
+    /// What this device was given at its last login. 上次登录返回的 device_token。
+    #[schema(max_length = 200)]
+    device_token: Option<String>,
 }
 
 /// A code of WeChat, from somebody who is logged in.
@@ -148,13 +147,13 @@ pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
 }
 
 /// Who WeChat says it is.
-struct Vouched {
-    openid: String,
+pub(crate) struct Vouched {
+    pub(crate) openid: String,
     union: Option<String>,
     session_key: String,
 }
 
-async fn openid(app: &App, program: &MiniProgram, code: &str) -> Reply<Vouched> {
+pub(crate) async fn openid(app: &App, program: &MiniProgram, code: &str) -> Reply<Vouched> {
     let query = query(&[
         ("appid", &program.app_id),
         ("secret", program.secret.expose()),
@@ -176,7 +175,7 @@ pub(crate) fn provider(program: &MiniProgram) -> String {
 }
 
 /// Remembers that the person is this one at WeChat; whose the identity is.
-async fn remember(
+pub(crate) async fn remember(
     app: &App,
     tenant: TenantId,
     program: &MiniProgram,
@@ -217,9 +216,8 @@ async fn login_wechat(
     request: HttpRequest,
     body: Json<WechatBody>,
 ) -> Reply<HttpResponse> {
-    let WechatBody { tenant, app_id, code } = body.0;
-    let address = limits::address(&request, app.settings.proxies);
-    app.logins.from_address(address, app.clock.now())?;
+    let WechatBody { tenant, app_id, code, device_token } = body.0;
+    gate::enter_from(&app, &request, device_token.as_deref()).await?;
     let wrong = || Problem::new(Code::CredentialsInvalid);
     let world = app.worlds.by_code(tenant.as_ref().map(Word::as_str)).ok_or_else(wrong)?;
     let program = program(&app, &world, app_id.as_deref())?;
@@ -246,21 +244,22 @@ async fn login_wechat(
         Some(person) => person,
         None => resident(&app, &world, program, &found).await?,
     };
-    let whose = remember(&app, id, program, &found, person.id).await?;
-    if whose != person.id {
+    if auth::is_program(&app, id, &person.state).await? {
         return Err(wrong());
     }
-    auth::admit(
-        &app,
-        Admission {
-            request: &request,
-            tenant: id,
-            person: &person,
-            method: "wechat",
-            stale: false,
-        },
-    )
-    .await
+    let whose = remember(&app, id, program, &found, person.state.id).await?;
+    if whose != person.state.id {
+        return Err(wrong());
+    }
+    let admission = Admission {
+        request: &request,
+        tenant: id,
+        person: &person,
+        method: "wechat",
+        identity: Some(identity_id(whose, &provider(program), &found.openid)),
+        stale: false,
+    };
+    auth::admit(&app, admission).await
 }
 
 /// A new resident. The account is made of the openid, so that of two first logins at the same
@@ -270,7 +269,7 @@ async fn resident(
     world: &World,
     program: &MiniProgram,
     found: &Vouched,
-) -> Reply<Person> {
+) -> Reply<Stored<Person>> {
     let internal = |why: &str| Problem::new(Code::Internal).because(why);
     let subject = format!("{} {}", program.app_id, found.openid);
     let digest = app.seal.blind("wechat account", subject.as_bytes());
@@ -287,7 +286,8 @@ async fn resident(
     let asked = Request::new(CommandId(new_id()), "register", id.0, &command);
     let context = world.context(&system, app.clock.now());
     let change = act::<Person>(None, &command, asked, 0, context)?;
-    let made = change.state.clone();
+    let (seq, head) = (change.entry.seq, change.entry.hash);
+    let made = Stored { state: change.state.clone(), seq, head };
     match app.store.commit(vec![Write::Person(Box::new(change))]).await {
         Ok(Outcome::Done) => Ok(made),
         Ok(Outcome::Stale | Outcome::Seen) => Err(Problem::new(Code::LostRace)),
@@ -298,36 +298,6 @@ async fn resident(
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Links the caller to an identity at WeChat.
-///
-/// 把当前账号与微信绑定（wx.login 的 code），以后可用小程序登录这个账号；一个人可以绑定多个小程序。
-#[utoipa::path(tag = "me", request_body = WechatCodeBody, responses((status = 204, description = "Linked 已绑定")))]
-#[post("/me/wechat")]
-async fn link_wechat(
-    app: Data<App>,
-    request: HttpRequest,
-    caller: Caller,
-    _key: Key,
-    body: Json<WechatCodeBody>,
-) -> Reply<HttpResponse> {
-    let world = app.world(caller.tenant)?;
-    let program = program(&app, &world, body.0.app_id.as_deref())?;
-    app.codes.attempt_alone(&format!("wechat {}", caller.person.0), app.clock.now())?;
-    let found = openid(&app, program, &body.0.code).await?;
-    let whose = remember(&app, caller.tenant, program, &found, caller.person).await?;
-    if whose != caller.person {
-        return Err(Problem::new(Code::AlreadyExists).with("what", "identity").detail(
-            "这个微信已经绑定了另一个账号。",
-            "This WeChat identity belongs to another account.",
-        ));
-    }
-    let detail = json!({ "provider": provider(program) });
-    let note = Noting::of(&app, &caller, &request);
-    let note = note.note(Act::Link, Some(caller.person.0), &detail);
-    audit::keep(&app, caller.tenant, note).await?;
-    Ok(HttpResponse::NoContent().finish())
 }
 
 /// The access token of a mini-program; `stale` is one WeChat refused.
@@ -383,7 +353,7 @@ async fn bind_phone(
 ) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
     let program = program(&app, &world, body.0.app_id.as_deref())?;
-    app.codes.attempt_alone(&format!("phone {}", caller.person.0), app.clock.now())?;
+    app.codes.attempt_alone(&format!("phone {}", caller.session), app.clock.now())?;
     let code = plain(&body.0.code)?;
     let ask = async |token: &str| {
         let query = query(&[("access_token", token)]);

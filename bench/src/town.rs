@@ -89,6 +89,7 @@ pub(crate) async fn found(url: &str) -> Done<Town> {
         account: Place::account(number, who),
         name: format!("{} {number}", role.label()),
         password: password.clone(),
+        chosen: true,
         grants: vec![(role, over.code.clone())],
     };
     let people = places.iter().enumerate().flat_map(|(number, place)| {
@@ -102,6 +103,7 @@ pub(crate) async fn found(url: &str) -> Done<Town> {
         account: RESIDENT.to_owned(),
         name: Role::Resident.label().to_owned(),
         password: password.clone(),
+        chosen: true,
         grants: vec![(Role::Resident, tenant.code.clone())],
     };
     let people = people.chain([resident]).collect();

@@ -28,6 +28,8 @@ named! {
         SecondFactor = "second_factor", "变更动态口令";
         /// An account was linked to an identity elsewhere.
         Link = "link", "绑定外部身份";
+        /// An identity elsewhere was taken from an account.
+        Unlink = "unlink", "解除外部身份";
         /// A program asked for a token.
         Token = "token", "签发令牌";
         /// A program was registered, or shut out, or its secrets were changed.

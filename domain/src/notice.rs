@@ -45,6 +45,8 @@ named! {
         Supervised = "supervised", "督办";
         /// To administrators: a webhook was stopped.
         WebhookStopped = "webhook_stopped", "事件推送已停";
+        /// To a person: an identity elsewhere was linked to the account, or taken from it.
+        IdentityChanged = "identity_changed", "登录方式变更";
     }
 }
 

@@ -54,9 +54,17 @@ pub struct Person {
     pub standing: Standing,
     /// What was granted and not revoked.
     pub grants: Vec<Grant>,
+    /// Whether it is a program: it proves who it is by its secrets and has no password.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub program: bool,
     /// Since when the person is on duty, and where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shift: Option<Shift>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_false(given: &bool) -> bool {
+    !*given
 }
 
 const fn active() -> Standing {
@@ -283,6 +291,18 @@ impl Person {
         self.grants.iter().any(|grant| grant.role.is_office())
     }
 
+    /// Whether this is a program. One that was registered before programs were marked as such has
+    /// the role of one and no other.
+    pub fn is_program(&self) -> bool {
+        let of_program = |grant: &Grant| grant.role == Role::Integrator;
+        self.program || (!self.grants.is_empty() && self.grants.iter().all(of_program))
+    }
+
+    /// Refuses a password for a program: with one it would log in beside its scopes and quota.
+    pub fn require_password(&self) -> Result<(), Refusal> {
+        if self.is_program() { Err(Refusal::ProgramPassword) } else { Ok(()) }
+    }
+
     /// Whether an office is held at this moment, or will be.
     pub fn holds_office(&self, at: Instant) -> bool {
         let open = |grant: &&Grant| grant.until.is_none_or(|until| at < until);
@@ -431,6 +451,14 @@ impl Flow for Person {
 
 impl Person {
     const fn new(id: PersonId, account: Code, name: Line) -> Self {
-        Self { id, account, name, standing: Standing::Active, grants: Vec::new(), shift: None }
+        Self {
+            id,
+            account,
+            name,
+            standing: Standing::Active,
+            grants: Vec::new(),
+            program: false,
+            shift: None,
+        }
     }
 }

@@ -274,6 +274,10 @@ pub enum Refusal {
         /// Which.
         id: PersonId,
     },
+    /// A program proves who it is by its secrets, never by a password.
+    ProgramPassword,
+    /// A role of programs, asked for somebody who is none.
+    ProgramRole,
     /// Nobody gives or takes the own rights.
     OwnRights,
     /// Two roles that nobody holds at the same time.
@@ -484,6 +488,8 @@ impl Refusal {
             Self::TooManyGrants { .. } => "too_many_grants",
             Self::NoSuchGrant => "no_such_grant",
             Self::UnknownPerson { .. } => "unknown_person",
+            Self::ProgramPassword => "program_password",
+            Self::ProgramRole => "program_role",
             Self::OwnRights => "own_rights",
             Self::RolesApart { .. } => "roles_apart",
             Self::LastAdministrator { .. } => "last_administrator",

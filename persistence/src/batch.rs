@@ -47,12 +47,13 @@ use crate::{
     feed,
     form::{self, AnswerRow, Answered, FormRow},
     household::{self, HouseholdRow, Relations},
+    identity,
     journal::{EntryKey, EntryRow},
     media::{LinkRow, Marks, MarksRow, MediaRow},
     obligation::ObligationRow,
     patrol::PatrolRow,
     patrol_plan::PlanRow,
-    person::{self, PasswordRow, PersonRow},
+    person::{self, Origin, PasswordRow, PersonRow},
     policy::PolicyRow,
     post::{self, Holding},
     report::ReportRow,
@@ -83,6 +84,8 @@ pub enum Write {
         person: PersonId,
         /// The hash, with its parameters.
         hash: String,
+        /// Who set it.
+        origin: Origin,
     },
     /// People's data of a subject that is new, already sealed.
     Personal(Box<NewSubject>),
@@ -225,13 +228,14 @@ impl Commit {
                     commit.notes.push(noted(&change.entry, Act::Publish));
                     commit.flow(change, "", "")?;
                 }
-                Write::Password { person, hash } => {
+                Write::Password { person, hash, origin } => {
                     let entry = first.ok_or_else(orphan)?;
                     commit.passwords.push(PasswordRow {
                         tenant_id: Id(entry.tenant.0),
                         person_id: Id(person.0),
                         hash: hash.clone(),
                         changed_at: At(entry.at),
+                        origin: origin.name().to_owned(),
                     });
                 }
                 Write::Personal(subject) => {
@@ -485,6 +489,10 @@ fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     rows::upsert(db, &passwords)?;
     for row in passwords {
         person::end_sessions(db, row.tenant_id, row.person_id, row.changed_at, "password")?;
+        if row.origin == Origin::Other.name() {
+            // Whoever had got into the account may have linked an identity of their own.
+            identity::unlink(db, TenantId(row.tenant_id.0), PersonId(row.person_id.0))?;
+        }
     }
     rows::insert(db, &all(commits, |commit| &commit.personal_keys))?;
     rows::insert(db, &all(commits, |commit| &commit.personal))?;

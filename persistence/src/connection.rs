@@ -92,6 +92,7 @@ impl Url {
                 Ok(Db::Postgres(connection))
             }
             Self::Sqlite(path) => {
+                make_private(path);
                 let mut connection = SqliteConnection::establish(path).map_err(unavailable)?;
                 connection.batch_execute("pragma busy_timeout = 10000;")?;
                 write_ahead(&mut connection)?;
@@ -111,6 +112,16 @@ impl Url {
     pub(crate) const fn embedded(&self) -> bool {
         matches!(self, Self::Sqlite(_))
     }
+}
+
+/// Makes a database that is not there yet as a file only its owner reads; the files SQLite puts
+/// beside it get the same rights. What does not work here, SQLite complains about.
+fn make_private(path: &str) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    drop(options.open(path));
 }
 
 /// Lets readers read while somebody writes. While somebody else does this to a new file, SQLite

@@ -131,6 +131,16 @@ pub fn spend_step(db: &mut Db, tenant: TenantId, person: PersonId, step: i64) ->
     Ok(spent == 1)
 }
 
+/// Whether a recovery code is one that was not used.
+pub fn knows_code(db: &mut Db, tenant: TenantId, person: PersonId, digest: &[u8]) -> Result<bool> {
+    let known: i64 = recovery_codes::table
+        .find((Id(tenant.0), Id(person.0), digest.to_vec()))
+        .filter(recovery_codes::used_at.is_null())
+        .count()
+        .get_result(db)?;
+    Ok(known > 0)
+}
+
 /// Spends a recovery code; whether there was one.
 pub fn spend_code(
     db: &mut Db,

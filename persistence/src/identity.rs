@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use domain::{
     Instant,
+    change::Stored,
     id::{PersonId, TenantId},
     person::Person,
 };
@@ -35,14 +36,14 @@ pub fn find(
     tenant: TenantId,
     provider: &str,
     subject: &str,
-) -> Result<Option<Person>> {
+) -> Result<Option<Stored<Person>>> {
     let person: Option<Id> = identities::table
         .find((Id(tenant.0), provider.to_owned(), subject.to_owned()))
         .select(identities::person_id)
         .first(db)
         .optional()?;
     let Some(person) = person else { return Ok(None) };
-    Ok(crate::look::find::<Person>(db, tenant, person.0)?.map(|stored| stored.state))
+    crate::look::find::<Person>(db, tenant, person.0)
 }
 
 /// Links an identity to a person; whose it is then. The first link stays.
@@ -78,6 +79,55 @@ pub fn unlink(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
         .filter(identities::person_id.eq(Id(person.0)))
         .execute(db)?;
     Ok(())
+}
+
+/// An identity of somebody, with when it was linked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Linked {
+    /// Where.
+    pub provider: String,
+    /// Which, there.
+    pub subject: String,
+    /// Since when.
+    pub at: Instant,
+}
+
+/// The identities of a person, those linked first first; at most 100.
+pub fn linked(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<Linked>> {
+    let rows: Vec<(String, String, At)> = identities::table
+        .filter(identities::tenant_id.eq(Id(tenant.0)))
+        .filter(identities::person_id.eq(Id(person.0)))
+        .order((identities::linked_at.asc(), identities::provider.asc(), identities::subject.asc()))
+        .select((identities::provider, identities::subject, identities::linked_at))
+        .limit(100)
+        .load(db)?;
+    let linked =
+        |(provider, subject, at): (String, String, At)| Linked { provider, subject, at: at.0 };
+    Ok(rows.into_iter().map(linked).collect())
+}
+
+/// Forgets one identity of a person, and those at `common` with it: what several providers know
+/// somebody by would link the forgotten one again. Whether there was one.
+pub fn unlink_one(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    (provider, subject): (&str, &str),
+    common: &str,
+) -> Result<bool> {
+    let key = (Id(tenant.0), provider.to_owned(), subject.to_owned());
+    let gone = diesel::delete(identities::table.find(key))
+        .filter(identities::person_id.eq(Id(person.0)))
+        .execute(db)?;
+    if gone == 0 {
+        return Ok(false);
+    }
+    diesel::delete(identities::table)
+        .filter(identities::tenant_id.eq(Id(tenant.0)))
+        .filter(identities::person_id.eq(Id(person.0)))
+        .filter(identities::provider.eq(common.to_owned()))
+        .execute(db)?;
+    Ok(true)
 }
 
 /// A token that is shared.

@@ -4,7 +4,12 @@ use diesel::{
     prelude::*,
     sql_types::{BigInt, Binary, Nullable, Text},
 };
-use domain::{Instant, change::Change, id::TenantId, person::Person};
+use domain::{
+    Instant,
+    change::{Change, Stored},
+    id::{PersonId, TenantId},
+    person::Person,
+};
 
 use crate::{
     batch::{Moving, document},
@@ -78,6 +83,7 @@ pub(crate) struct PasswordRow {
     pub(crate) person_id: Id,
     pub(crate) hash: String,
     pub(crate) changed_at: At,
+    pub(crate) origin: String,
 }
 
 rows! {
@@ -86,8 +92,27 @@ rows! {
         person_id: Id => sql::Uid, "uuid";
         hash: String => Text, "text";
         changed_at: At => sql::Moment, "timestamptz";
+        origin: String => Text, "text";
     }
-    key (tenant_id, person_id) changes (hash, changed_at)
+    key (tenant_id, person_id) changes (hash, changed_at, origin)
+}
+
+/// Who set a password.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// Its owner.
+    Owner,
+    /// Somebody who hands it over: the owner has to change it.
+    Other,
+}
+
+impl Origin {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// Ends every session of a person: what a new password does, and a closed account.
@@ -107,6 +132,18 @@ pub(crate) fn end_sessions(
     Ok(())
 }
 
+/// Whether the record of a person is where it was. Until the end of the transaction nobody moves
+/// it: what was decided by it, such as that a password is right, still holds.
+pub fn is_unmoved(db: &mut Db, tenant: TenantId, person: PersonId, seq: i64) -> Result<bool> {
+    let query = people::table.find((Id(tenant.0), Id(person.0))).select(people::seq);
+    let found: Option<i64> = match db {
+        Db::Postgres(connection) => query.for_share().first(connection).optional()?,
+        // Whoever is in a transaction that writes is alone.
+        Db::Sqlite(connection) => query.first(connection).optional()?,
+    };
+    Ok(found == Some(seq))
+}
+
 /// The password of a person.
 #[derive(Clone, Debug)]
 pub struct Password {
@@ -114,6 +151,8 @@ pub struct Password {
     pub hash: String,
     /// Since when it is the password.
     pub changed_at: Instant,
+    /// Who set it.
+    pub origin: Origin,
 }
 
 /// A person with the password, for logging in.
@@ -121,8 +160,8 @@ pub fn by_account(
     db: &mut Db,
     tenant: TenantId,
     account: &str,
-) -> Result<Option<(Person, Option<Password>)>> {
-    type Row = ((Id, i64, Vec<u8>, Doc), Option<String>, Option<At>);
+) -> Result<Option<(Stored<Person>, Option<Password>)>> {
+    type Row = ((Id, i64, Vec<u8>, Doc), Option<String>, Option<At>, Option<String>);
     let row: Option<Row> = people::table
         .left_join(passwords::table.on(
             passwords::tenant_id.eq(people::tenant_id).and(passwords::person_id.eq(people::id)),
@@ -132,12 +171,15 @@ pub fn by_account(
             (people::id, people::seq, people::head, people::state),
             passwords::hash.nullable(),
             passwords::changed_at.nullable(),
+            passwords::origin.nullable(),
         ))
         .first(db)
         .optional()?;
-    row.map(|(row, hash, at)| {
-        let password = hash.zip(at).map(|(hash, at)| Password { hash, changed_at: at.0 });
-        Ok((stored("people", row)?.state, password))
+    row.map(|(row, hash, at, origin)| {
+        let own = origin.as_deref() == Some(Origin::Owner.name());
+        let origin = if own { Origin::Owner } else { Origin::Other };
+        let password = hash.zip(at).map(|(hash, at)| Password { hash, changed_at: at.0, origin });
+        Ok((stored("people", row)?, password))
     })
     .transpose()
 }

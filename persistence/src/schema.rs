@@ -154,7 +154,7 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::types::sql::*;
     passwords (tenant_id, person_id) {
-        tenant_id -> Uid, person_id -> Uid, hash -> Text, changed_at -> Moment,
+        tenant_id -> Uid, person_id -> Uid, hash -> Text, changed_at -> Moment, origin -> Text,
     }
 }
 

@@ -178,6 +178,47 @@ pub struct Exchange {
     pub at: Instant,
 }
 
+/// What stands in a session about its refresh token.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refreshable {
+    /// The digest of the token that works.
+    pub current: Vec<u8>,
+    /// The digest of the one before it.
+    pub previous: Option<Vec<u8>>,
+}
+
+/// What can be refreshed of a session: none when there is no such session, or it is over.
+pub fn refreshable(
+    db: &mut Db,
+    tenant: TenantId,
+    id: Uuid,
+    (at, idle_since): (Instant, Instant),
+) -> Result<Option<Refreshable>> {
+    let row: Option<(Vec<u8>, Option<Vec<u8>>)> = sessions::table
+        .find((Id(tenant.0), Id(id)))
+        .filter(sessions::revoked_at.is_null())
+        .filter(sessions::expires_at.gt(At(at)))
+        .filter(sessions::used_at.gt(At(idle_since)))
+        .select((sessions::refresh_hash, sessions::previous_hash))
+        .first(db)
+        .optional()?;
+    Ok(row.map(|(current, previous)| Refreshable { current, previous }))
+}
+
+/// Whose login this is or was; none of one that was ended because it may be in wrong hands.
+pub fn owner(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<PersonId>> {
+    /// Why a session was ended by somebody who does not trust it.
+    const DISTRUSTED: [&str; 4] = ["revoked", "reused", "closed", "erased"];
+    let row: Option<(Id, Option<String>)> = sessions::table
+        .find((Id(tenant.0), Id(id)))
+        .select((sessions::person_id, sessions::ended))
+        .first(db)
+        .optional()?;
+    let trusted =
+        row.filter(|(_, ended)| ended.as_deref().is_none_or(|why| !DISTRUSTED.contains(&why)));
+    Ok(trusted.map(|(person, _)| PersonId(person.0)))
+}
+
 /// Exchanges a refresh token for a new one.
 pub fn refresh(db: &mut Db, tenant: TenantId, asked: &Exchange) -> Result<Refreshed> {
     type Hashes = (Vec<u8>, Option<Vec<u8>>, Option<At>);

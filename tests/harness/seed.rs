@@ -113,7 +113,7 @@ const OTHER_AREAS: &[Place] = {
 /// Whether somebody of the other tenant holds it with all the others, over the whole of it:
 /// whatever its holder may not see here is hidden by the border alone.
 fn beside_others(role: Role) -> bool {
-    role != Role::Auditor
+    !matches!(role, Role::Auditor | Role::Integrator)
 }
 
 /// Account, name, and roles over areas.
@@ -212,6 +212,7 @@ fn person(account: &str, name: &str, grants: &[(Role, &str)]) -> NewPerson {
         account: account.to_owned(),
         name: name.to_owned(),
         password: PASSWORD.to_owned(),
+        chosen: true,
         grants: grants.iter().map(|(role, code)| (*role, (*code).to_owned())).collect(),
     }
 }
@@ -257,7 +258,7 @@ fn rectangle([west, south, east, north]: [f64; 4]) -> Geometry {
 async fn open(app: &App, tenant: &Tenant, code: &'static str, person: PersonId) -> Login {
     let now = app.clock.now();
     let sid = new_id();
-    let (refresh, digest) = session::refresh_token(sid).expect("chance");
+    let (refresh, digest) = session::refresh_token(&app.seal, tenant.id, sid).expect("chance");
     let session = Session {
         id: sid,
         person,

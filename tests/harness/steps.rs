@@ -14,6 +14,23 @@ pub(crate) fn report_at(lng: f64, lat: f64) -> Value {
 }
 
 impl Site {
+    /// Somebody who was just registered logs in and chooses a password of their own; the access
+    /// token they have then.
+    #[track_caller]
+    pub(crate) fn settled(&self, account: &str) -> String {
+        const OWN: &str = "a passphrase of my own";
+        let login = |password: &str| {
+            let body = json!({ "tenant": seed::CITY, "account": account, "password": password });
+            let tokens = self.by("").post("/api/v1/auth/login", &body).done();
+            text(&tokens, "/access_token")
+        };
+        let token = format!("Bearer {}", login(seed::PASSWORD));
+        let body = json!({ "old_password": seed::PASSWORD, "password": OWN });
+        let call = self.by("").call("POST", "/api/v1/me/password");
+        call.header("Authorization", &token).json(&body).send().done();
+        login(OWN)
+    }
+
     /// A step of a case.
     #[track_caller]
     pub(crate) fn ask(&self, by: &str, case: &str, verb: &str, body: &Value) -> Answer {

@@ -1,6 +1,6 @@
 //! Where settings come from besides the command line: the environment and a TOML file.
 
-use std::{ffi::OsString, fmt::Display, path::Path, str::FromStr};
+use std::{ffi::OsString, fmt::Display, fs, io, path::Path, str::FromStr};
 
 use serde::de::DeserializeOwned;
 
@@ -143,12 +143,53 @@ fn json<T: DeserializeOwned>(name: &str, value: &str) -> Result<T, Fault> {
 /// What a file says.
 pub(super) fn file(path: &Path) -> Result<Partial, Fault> {
     let path_text = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Fault(format!("cannot read the configuration {path_text}: {error}")))?;
-    toml::from_str(&text).map_err(|error| {
+    let failed =
+        |error: io::Error| Fault(format!("cannot read the configuration {path_text}: {error}"));
+    // Looked at as it was opened: what has this name now may be another file.
+    let opened = fs::File::open(path).map_err(failed)?;
+    let mode = mode(&opened).map_err(failed)?;
+    let text = io::read_to_string(&opened).map_err(failed)?;
+    let given: Partial = toml::from_str(&text).map_err(|error| {
         let line = error.span().and_then(|span| text.get(..span.start));
         let line = line.map_or(1, |before| before.matches('\n').count() + 1);
         // Only the message: the line itself may hold a password.
         Fault(format!("the configuration {path_text}, line {line}: {}", error.message()))
-    })
+    })?;
+    if mode & 0o007 != 0 && given.holds_secrets() {
+        return Err(Fault(format!(
+            "the configuration {path_text} holds secrets and can be read by everybody (mode \
+             {mode:03o}); run `chmod 600` on it"
+        )));
+    }
+    Ok(given)
+}
+
+/// Who may do what with a file; the group may read it, where the owner is another (a file
+/// mounted into a container).
+#[cfg(unix)]
+fn mode(opened: &fs::File) -> io::Result<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(opened.metadata()?.permissions().mode() & 0o777)
+}
+
+#[cfg(not(unix))]
+fn mode(_: &fs::File) -> io::Result<u32> {
+    Ok(0)
+}
+
+impl Partial {
+    /// Whether others must not read this.
+    fn holds_secrets(&self) -> bool {
+        let password = self.database.as_ref().is_some_and(|url| url.to_string() != url.expose());
+        let sms = self.sms.as_ref().is_some_and(|sms| sms.authorization.is_some());
+        let some = |list: Option<usize>| list.is_some_and(|count| count > 0);
+        password
+            || sms
+            || self.key.is_some()
+            || self.vault_key.is_some()
+            || self.media_access_key.is_some()
+            || self.media_secret_key.is_some()
+            || some(self.mini_programs.as_ref().map(Vec::len))
+            || some(self.providers.as_ref().map(Vec::len))
+    }
 }

@@ -10,11 +10,21 @@ fn environment(variables: &[(&str, &str)]) -> Result<Partial, Fault> {
 }
 
 fn file(text: &str) -> Result<Partial, Fault> {
+    file_of(0o600, text)
+}
+
+/// A file others may do this with.
+fn file_of(mode: u32, text: &str) -> Result<Partial, Fault> {
     static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let name = format!("gridwhistle-config-{}-{number}.toml", std::process::id());
     let path = std::env::temp_dir().join(name);
     std::fs::write(&path, text).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
     let read = source::file(&path);
     std::fs::remove_file(&path).unwrap();
     read
@@ -126,6 +136,34 @@ fn secrets_are_read_and_never_shown() {
     assert!(!fault.to_string().contains("hush"), "{fault}");
     let wrong = Partial { key: Some(Secret::from("short")), ..Partial::default() };
     assert!(Settings::from(wrong).unwrap_err().to_string().contains("32 bytes"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_with_secrets_is_for_its_owner_alone() {
+    let program = "[[mini_programs]]\napp_id = \"wx1\"\nsecret = \"hush\"\n";
+    let secret = [
+        program,
+        "database = \"postgres://grid:hush@db/city\"\n",
+        "key = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n",
+        "vault_key = \"hush\"\n",
+        "media_secret_key = \"hush\"\n",
+    ];
+    for text in secret {
+        for open in [0o644, 0o604, 0o666] {
+            let fault = file_of(open, text).unwrap_err().to_string();
+            assert!(
+                fault.contains(&format!("(mode {open:03o}); run `chmod 600` on it")),
+                "{fault}"
+            );
+            assert!(!fault.contains("hush"), "{fault}");
+        }
+        for kept in [0o600, 0o640] {
+            assert!(file_of(kept, text).is_ok(), "{text}");
+        }
+    }
+    // What holds no secrets, anybody may read.
+    assert!(file_of(0o644, "database = \"postgres://grid@db/city\"\nproxies = 1\n").is_ok());
 }
 
 #[test]

@@ -176,6 +176,7 @@ pub async fn seed(store: &Store, clock: &Clock, vault: Option<&Vault>) -> Result
         account: person.account.to_owned(),
         name: person.name.to_owned(),
         password: password.clone(),
+        chosen: true,
         grants: vec![(person.role, places.code(person.over).to_owned())],
     });
     install::register(store, clock, vault, &tenant, people.collect()).await?;

@@ -298,9 +298,10 @@ fn shortened(path: &str) -> String {
 
 /// What stands for secrets in examples: they worked in a demo that is over, and would look like
 /// something to copy.
-const HIDDEN: [(&str, &str); 9] = [
+const HIDDEN: [(&str, &str); 10] = [
     ("access_token", "eyJ…"),
     ("refresh_token", "AZ…"),
+    ("device_token", "AZ…"),
     ("password", "••••••••••••"),
     ("old_password", "••••••••••••"),
     ("challenge", "AX…"),

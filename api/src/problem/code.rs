@@ -144,6 +144,14 @@ codes! {
         "原密码不正确" "The old password is wrong"
         "修改自己的密码用 /me/password，并提供正确的原密码；忘记密码请联系管理员重置。"
         "Change your own password with /me/password and the old one; an administrator can reset a forgotten one.";
+    ProofRequired "proof_required" UNPROCESSABLE_ENTITY
+        "需要再次证明是本人" "Prove once more that it is you"
+        "请在 proof 中提供 accepted 所列的一种：密码、动态口令（或恢复码），或者已绑定微信的 wx.login code。"
+        "Give one of those in accepted as proof: the password, a code of the second factor, or a code of a WeChat identity that is linked.";
+    ProofWrong "proof_wrong" UNPROCESSABLE_ENTITY
+        "没有证明是本人" "The proof is wrong"
+        "密码不正确，或者所给的微信不是这个账号已经绑定的；请核对后重试。"
+        "The password is wrong, or that WeChat identity is not linked to this account; check it and try again.";
     SecondFactorRequired "second_factor_required" UNAUTHORIZED
         "还需要动态口令" "A second factor is needed"
         "密码正确。请在 expires_in 秒内把 challenge 和动态口令（或恢复码）提交到 /auth/second_factor。"
@@ -335,6 +343,14 @@ AreaRetired "area_retired" UNPROCESSABLE_ENTITY "区划已撤销" "The area is n
         "不能改变自己的权限" "Nobody changes the own rights"
         "授权、收回、移交和停用须由另一位管理员办理。"
         "Ask another administrator to grant, revoke, hand over or suspend.";
+    ProgramPassword "program_password" UNPROCESSABLE_ENTITY
+        "接入系统没有密码" "A program has no password"
+        "接入系统用密钥证明身份，不能设置密码，也不能登录；请在 /clients 管理它的密钥。"
+        "A program proves who it is by its secrets; manage them below /clients.";
+    ProgramRole "program_role" UNPROCESSABLE_ENTITY
+        "这个角色只能由接入系统担任" "The role is for programs"
+        "integrator 是接入系统的角色：请用 POST /clients 登记接入系统，人员请选择其他角色。"
+        "integrator is the role of programs: register one with POST /clients, or choose another role.";
     RolesApart "roles_apart" UNPROCESSABLE_ENTITY
         "两个角色不得由同一人担任" "Nobody holds both roles"
         "授权与审计须分开：请先收回原角色，或授予另一人。"

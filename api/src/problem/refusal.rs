@@ -50,6 +50,8 @@ impl From<Refusal> for Problem {
             Refusal::TooManyGrants { max } => too_many_grants(max),
             Refusal::NoSuchGrant => Self::new(Code::NoSuchGrant),
             Refusal::UnknownPerson { id } => people::unknown(id),
+            Refusal::ProgramPassword => Self::new(Code::ProgramPassword),
+            Refusal::ProgramRole => Self::new(Code::ProgramRole),
             Refusal::OwnRights => Self::new(Code::OwnRights),
             Refusal::RolesApart { held, asked } => people::apart(held, asked),
             Refusal::LastAdministrator { area } => people::last_administrator(&area),

@@ -24,6 +24,7 @@ pub(super) fn register(
         let area = cx.areas.root().map(|a| a.name.clone()).unwrap_or_default();
         return Err(Refusal::NotPermitted { permission: Permission::ManagePeople, area });
     }
+    person.program = grants.iter().any(|grant| grant.role == Role::Integrator);
     for grant in grants {
         let grant = granted(&person, grant, cx)?;
         person.give(&grant);
@@ -120,6 +121,7 @@ pub(super) fn about(
             }
         }
         Command::ResetPassword => {
+            person.require_password()?;
             if person.id != cx.by.person {
                 require_all_managed(person, cx)?;
             }
@@ -133,6 +135,10 @@ pub(super) fn about(
 fn granted(person: &Person, asked: &NewGrant, cx: &Context<'_>) -> Result<Grant, Refusal> {
     let area = cx.area(asked.area)?;
     cx.require(Permission::ManagePeople, &area.path, &area.name)?;
+    // Somebody with a password would have the rights of a program without its scopes and quota.
+    if asked.role == Role::Integrator && !person.is_program() {
+        return Err(Refusal::ProgramRole);
+    }
     let from = asked.from.map_or(cx.at, |from| from.max(cx.at));
     if asked.until.is_some_and(|until| until <= from) {
         return Err(Refusal::EmptyPeriod);

@@ -26,7 +26,7 @@ impl Story {
         })?;
         let call = get("", "list_signing_keys", "/.well-known/jwks.json".to_owned());
         self.driver.step(call, |a| format!("公钥 {} 个", list(a, "/keys").len()))?;
-        self.by_mini_program()?;
+        self.by_mini_program(city)?;
         self.by_wecom()?;
         self.with_second_factor(city)?;
         self.as_program()
@@ -37,7 +37,7 @@ impl Story {
         self.driver.step(call, |_| String::new()).map(|_| ())
     }
 
-    fn by_mini_program(&mut self) -> Done {
+    fn by_mini_program(&mut self, city: &City) -> Done {
         let body = json!({ "tenant": "4202", "app_id": weixin::APP_ID, "code": "code-demo" });
         let login = post("", "login_wechat", "/api/v1/auth/wechat".to_owned(), body);
         let tokens = self.driver.step(login, |_| "首次登录，已建立居民账号".to_owned())?;
@@ -54,8 +54,34 @@ impl Story {
         call.expect = 201;
         self.driver.step(call, |a| format!("{} 已上报", text(a, "/number")))?;
         self.done(RESIDENT, "unbind_phone", "/api/v1/me/phone/unbind", json!({}))?;
-        self.done("jumin", "link_wechat", "/api/v1/me/wechat", phone("code-jumin"))?;
+        self.unlinked("", RESIDENT)?;
+        self.link("jumin", city)?;
         self.subscribe()
+    }
+
+    /// Somebody links WeChat, which takes more than a token.
+    fn link(&mut self, by: &str, city: &City) -> Done {
+        let body = json!({
+            "app_id": weixin::APP_ID, "code": format!("code-{by}"),
+            "proof": { "password": city.password },
+        });
+        self.done(by, "link_wechat", "/api/v1/me/wechat", body)
+    }
+
+    /// Looks at the identities of somebody, and takes the first; without a person the own ones.
+    fn unlinked(&mut self, person: &str, by: &str) -> Done {
+        let (list_of, operations) = if person.is_empty() {
+            ("/api/v1/me".to_owned(), ["list_my_identities", "unlink_my_identity"])
+        } else {
+            let path = format!("/api/v1/people/{person}");
+            (path, ["list_person_identities", "unlink_person_identity"])
+        };
+        let [lists, unlinks] = operations;
+        let call = get(by, lists, format!("{list_of}/identities"));
+        let shown =
+            self.driver.step(call, |a| format!("绑定微信 {} 个", list(a, "/items").len()))?;
+        let id = text(&shown, "/items/0/id");
+        self.done(by, unlinks, &format!("{list_of}/identities/{id}/unlink"), json!({}))
     }
 
     /// The tenant says which template tells what, and a resident agrees to one message.
@@ -111,6 +137,13 @@ impl Story {
         call.expect = 201;
         let person = text(&self.driver.step(call, |a| text(a, "/account"))?, "/id");
         self.driver.login(CLERK, &city.password)?;
+        // What an administrator set is changed before anything else.
+        let failed = |error: rand::rngs::SysError| Failed(error.to_string());
+        let own = crate::password::generate().map_err(failed)?;
+        let body = json!({ "old_password": city.password, "password": own });
+        let call = post(CLERK, "change_password", "/api/v1/me/password".to_owned(), body);
+        self.driver.step(call, |_| "全部登录失效".to_owned())?;
+        self.driver.login(CLERK, &own)?;
         let mine = |verb: &str| format!("/api/v1/me/second_factor{verb}");
         let enrol = post(CLERK, "enrol_second_factor", mine("/enrol"), json!({}));
         let shown = self.driver.step(enrol, |_| "用验证器扫描二维码".to_owned())?;
@@ -119,7 +152,7 @@ impl Story {
         let body = json!({ "code": self.code(&secret)? });
         let call = post(CLERK, "confirm_second_factor", mine("/confirm"), body);
         self.driver.step(call, |a| format!("恢复码 {} 个", list(a, "/recovery_codes").len()))?;
-        let body = json!({ "tenant": "4202", "account": CLERK, "password": city.password });
+        let body = json!({ "tenant": "4202", "account": CLERK, "password": own });
         let mut login = post("", "", "/api/v1/auth/login".to_owned(), body);
         login.expect = 401;
         let asked = self.driver.step(login, refusal)?;
@@ -147,16 +180,16 @@ impl Story {
         let body = json!({ "code": self.code(&secret)? });
         self.done(CLERK, "remove_second_factor", &mine("/remove"), body)?;
         let body = json!({
-            "old_password": city.password, "password": crate::password::generate()
-                .map_err(|error| Failed(error.to_string()))?,
+            "app_id": weixin::APP_ID, "code": "code-clerk", "proof": { "password": own },
         });
-        let call = post(CLERK, "change_password", "/api/v1/me/password".to_owned(), body);
-        self.driver.step(call, |_| "全部登录失效".to_owned())?;
+        self.done(CLERK, "", "/api/v1/me/wechat", body)?;
+        self.unlinked(&person, "admin")?;
         let at = |verb: &str| format!("/api/v1/people/{person}/{verb}");
         let call = get("admin", "list_person_sessions", at("sessions"));
         self.driver.step(call, |a| format!("{} 个登录", list(a, "/items").len()))?;
         self.done("admin", "revoke_person_sessions", &at("sessions/revoke"), json!({}))?;
-        self.done("admin", "reset_second_factor", &at("second_factor/reset"), json!({}))
+        let call = post("admin", "reset_second_factor", at("second_factor/reset"), json!({}));
+        self.driver.step(call, |_| String::new()).map(|_| ())
     }
 
     fn as_program(&mut self) -> Done {

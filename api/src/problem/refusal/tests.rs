@@ -51,6 +51,8 @@ fn all() -> Vec<Refusal> {
         Refusal::TooManyGrants { max: 50 },
         Refusal::NoSuchGrant,
         Refusal::UnknownPerson { id: domain::id::PersonId(uuid::Uuid::nil()) },
+        Refusal::ProgramPassword,
+        Refusal::ProgramRole,
         Refusal::OwnRights,
         Refusal::RolesApart { held: Role::Administrator, asked: Role::Auditor },
         Refusal::LastAdministrator { area: text() },

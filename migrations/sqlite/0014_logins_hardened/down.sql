@@ -1,0 +1,1 @@
+alter table passwords drop column origin;

@@ -1,0 +1,493 @@
+//! What strangers who guess, copy or forge cannot do to those who log in.
+
+use std::time::{Duration as Span, Instant};
+
+use actix_web::rt::System;
+use api::totp;
+use chrono::Duration;
+use persistence::{Db, session::Session};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::harness::{Answer, City, Engine, key, on_both, seed, text};
+
+on_both! {
+    a_stranger_does_not_lock_the_owner_out,
+    a_device_that_logged_in_before_is_not_held_up,
+    a_lost_device_is_no_proof,
+    one_address_does_not_lock_all_logins,
+    a_new_account_is_not_used_up_by_strangers,
+    what_was_never_issued_ends_nothing,
+    tokens_of_before_there_was_a_proof_work_on,
+    a_program_has_no_password,
+    the_role_of_programs_is_for_programs,
+    a_challenge_ends_with_what_it_rests_on,
+    wrong_codes_of_others_do_not_use_up_the_owners,
+    metadata_names_no_host_of_the_caller,
+    a_password_somebody_else_set_is_changed_first,
+    the_scheme_is_known_however_it_is_written,
+    no_password_takes_long_to_judge,
+}
+
+const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+fn credentials(account: &str, password: &str) -> Value {
+    json!({ "tenant": seed::CITY, "account": account, "password": password })
+}
+
+fn login(city: &City, account: &str, password: &str) -> Answer {
+    city.by("").post("/api/v1/auth/login", &credentials(account, password))
+}
+
+fn with(city: &City, token: &str, method: &str, path: &str, body: &Value) -> Answer {
+    let call = city.by("").call(method, path).header("Authorization", &format!("Bearer {token}"));
+    call.json(body).send()
+}
+
+fn guess(city: &City, account: &str, times: usize) {
+    for _ in 0..times {
+        login(city, account, "wrong password").problem(401, "credentials_invalid");
+    }
+}
+
+fn a_stranger_does_not_lock_the_owner_out(city: &City) {
+    // Everybody has the same address here, as behind a proxy nobody configured.
+    guess(city, "leader", 11);
+    let begun = Instant::now();
+    login(city, "leader", seed::PASSWORD).done();
+    assert!(begun.elapsed() < Span::from_secs(30), "{:?}", begun.elapsed());
+    // Others were not slowed down.
+    login(city, "worker", seed::PASSWORD).done();
+}
+
+/// As many strangers at an account as wait at a time.
+fn crowd(city: &City, account: &str) {
+    let (tried, now) = (format!("{}/{account}", seed::CITY), city.now());
+    while city.app.logins.attempt_nearby(HERE, &tried, now) {}
+    while city.app.logins.queue(HERE, &tried, true, now).is_ok() {}
+}
+
+fn a_device_that_logged_in_before_is_not_held_up(city: &City) {
+    let first = login(city, "leader", seed::PASSWORD);
+    let cookie = first.header("set-cookie").to_owned();
+    for part in ["gridwhistle_device=", "HttpOnly", "SameSite=Strict", "Path=/api/v1/auth"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    let device = text(&first.done(), "/device_token");
+    let other = text(&login(city, "worker", seed::PASSWORD).done(), "/device_token");
+    crowd(city, "leader");
+    let refused = login(city, "leader", seed::PASSWORD);
+    let wait: i64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    refused.problem(429, "too_many_requests");
+    let from = |token: &str, password: &str| {
+        let mut body = credentials("leader", password);
+        body["device_token"] = json!(token);
+        city.by("").post("/api/v1/auth/login", &body)
+    };
+    from(&device, seed::PASSWORD).done();
+    // It is no password, has no tries without end, and is nobody else's.
+    for _ in 0..10 {
+        from(&device, "wrong password").problem(401, "credentials_invalid");
+    }
+    let shouted = device.to_uppercase();
+    for garbage in [device.as_str(), &other, "", "x", "💥", &"A".repeat(64), &shouted] {
+        crowd(city, "leader");
+        from(garbage, seed::PASSWORD).problem(429, "too_many_requests");
+    }
+    city.advance(Duration::seconds(60));
+    crowd(city, "leader");
+    // A page need not know: its browser keeps the cookie, together with those of others.
+    let kept = cookie.split(';').next().unwrap();
+    let call = city.by("").call("POST", "/api/v1/auth/login");
+    let call = call.header("Cookie", &format!("theme=dark; {kept}.{other}"));
+    let again = call.json(&credentials("leader", seed::PASSWORD)).send();
+    assert_eq!(again.header("set-cookie").split(';').next().unwrap().split('.').count(), 3);
+    again.done();
+}
+
+fn a_lost_device_is_no_proof(city: &City) {
+    let lost = login(city, "leader", seed::PASSWORD).done();
+    let path = format!("/api/v1/people/{}/sessions/revoke", city.by("leader").id());
+    city.by("admin").post(&path, &json!({})).done();
+    crowd(city, "leader");
+    let mut body = credentials("leader", seed::PASSWORD);
+    body["device_token"] = lost["device_token"].clone();
+    city.by("").post("/api/v1/auth/login", &body).problem(429, "too_many_requests");
+}
+
+fn one_address_does_not_lock_all_logins(city: &City) {
+    let area = json!([city.area(seed::CITY)]);
+    let client = json!({ "name": "热线", "scopes": "read", "area_ids": area });
+    let client = city.by("admin").post("/api/v1/clients", &client).done();
+    while city.app.logins.attempt_from(HERE, city.now()) {}
+    for account in ["worker", "leader", "admin"] {
+        login(city, account, seed::PASSWORD).done();
+    }
+    let (id, secret) = (text(&client, "/client_id"), text(&client, "/secrets/0/value"));
+    let ask = |secret: &str| {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("client_id", &id)
+            .append_pair("client_secret", secret)
+            .finish();
+        let call = city.by("").call("POST", "/oauth/token").without("Idempotency-Key");
+        call.header("Content-Type", "application/x-www-form-urlencoded").bytes(form).send()
+    };
+    // Whoever has the secret is not held up by those who have not, and those are.
+    while city.app.logins.attempt_from(HERE, city.now()) {}
+    ask(&secret).done();
+    ask(&secret.replace("gws_", "gws_A")).problem(429, "too_many_requests");
+    ask(&secret).done();
+}
+
+fn a_new_account_is_not_used_up_by_strangers(city: &City) {
+    guess(city, "linshi", 10);
+    let body = json!({ "account": "linshi", "name": "临时", "password": seed::PASSWORD });
+    city.by("admin").post("/api/v1/people", &body).done();
+    login(city, "linshi", seed::PASSWORD).done();
+}
+
+fn refresh(city: &City, token: &str) -> Answer {
+    let body = json!({ "tenant": seed::CITY, "refresh_token": token });
+    city.by("").post("/api/v1/auth/refresh", &body)
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn what_was_never_issued_ends_nothing(city: &City) {
+    let tokens = login(city, "worker", seed::PASSWORD).done();
+    let access = text(&tokens, "/access_token");
+    let sessions = with(city, &access, "GET", "/api/v1/me/sessions", &Value::Null).done();
+    let items = sessions["items"].as_array().unwrap();
+    let current = items.iter().find(|one| one["current"] == true).unwrap();
+    let session: Uuid = text(current, "/id").parse().unwrap();
+    let log = || {
+        let shown = city.by("auditor").get("/api/v1/audit?act=end_session&limit=100").done();
+        shown["items"].as_array().unwrap().len()
+    };
+    let before = log();
+    for length in [32, 48] {
+        for byte in [0, 255] {
+            let forged = [&session.as_bytes()[..], &vec![byte; length]].concat();
+            let refused = refresh(city, &base64(&forged)).problem(401, "credentials_invalid");
+            assert_eq!(refused["reason"], Value::Null, "it was never issued");
+        }
+    }
+    // Nor does a true one with another end.
+    let own = text(&tokens, "/refresh_token");
+    let cut = own.get(..60).unwrap();
+    refresh(city, &format!("{cut}{}", "A".repeat(own.len() - 60)))
+        .problem(401, "credentials_invalid");
+    assert_eq!(log(), before);
+    with(city, &access, "GET", "/api/v1/me", &Value::Null).done();
+    refresh(city, &own).done();
+}
+
+fn tokens_of_before_there_was_a_proof_work_on(city: &City) {
+    let (id, now) = (api::clock::new_id(), city.now());
+    let person = domain::id::PersonId(city.by("worker").id());
+    let old = [&id.as_bytes()[..], &[7; 32]].concat();
+    let session = Session {
+        id,
+        person,
+        refresh_hash: domain::journal::Hash::of(&old).0.to_vec(),
+        method: "password".to_owned(),
+        device: "phone".to_owned(),
+        address: "127.0.*.*".to_owned(),
+        created_at: now,
+        used_at: now,
+        expires_at: now + Duration::days(30),
+        restriction: None,
+    };
+    let store = city.store.clone();
+    System::new().block_on(async move {
+        let tenants = store.read(persistence::tenant::all).await.expect("tenants");
+        let here = tenants.into_iter().find(|one| one.code == seed::CITY).expect("the city").id;
+        let open = move |db: &mut Db| persistence::session::open(db, here, &session, 10);
+        store.run(open).await.expect("a session");
+    });
+    let new = text(&refresh(city, &base64(&old)).done(), "/refresh_token");
+    assert!(new.len() > base64(&old).len());
+    let newer = text(&refresh(city, &new).done(), "/refresh_token");
+    // It works once, like every other, and then tells that it was copied or is not known any more.
+    refresh(city, &base64(&old)).problem(401, "credentials_invalid");
+    refresh(city, &newer).done();
+}
+
+fn a_program_has_no_password(city: &City) {
+    let area = json!([city.area(seed::CITY)]);
+    let client = json!({ "name": "热线", "scopes": "read", "area_ids": area });
+    let made = city.by("admin").post("/api/v1/clients", &client).done();
+    let path = format!("/api/v1/people/{}", text(&made, "/id"));
+    let body = json!({ "password": "a brand new passphrase" });
+    let set = city.by("admin").post(&format!("{path}/password"), &body);
+    set.problem(422, "program_password");
+    // Nor does one that came to it in another way log it in.
+    let account = text(&city.by("admin").get(&path).done(), "/account");
+    let from = city.by("worker").id();
+    let bytes = |id: Uuid| match city.database.url.starts_with("sqlite") {
+        true => format!("x'{}'", id.simple()),
+        false => format!("'{id}'"),
+    };
+    let whose = bytes(text(&made, "/id").parse().unwrap());
+    let copy = format!(
+        "insert into passwords (tenant_id, person_id, hash, changed_at) \
+         select tenant_id, {whose}, hash, changed_at from passwords where person_id = {}",
+        bytes(from)
+    );
+    persistence::probe::execute(&city.database.url, &copy).unwrap();
+    login(city, &account, seed::PASSWORD).problem(401, "credentials_invalid");
+    login(city, "worker", seed::PASSWORD).done();
+}
+
+fn the_role_of_programs_is_for_programs(city: &City) {
+    let grant = json!({ "role": "integrator", "area_id": city.area(seed::CITY) });
+    let worker = format!("/api/v1/people/{}/grant", city.by("worker").id());
+    city.by("admin").post(&worker, &grant).problem(422, "program_role");
+    let body = json!({
+        "account": "xitong", "name": "系统", "password": seed::PASSWORD, "grants": [grant],
+    });
+    city.by("admin").post("/api/v1/people", &body).problem(422, "program_password");
+    let mut both = body.clone();
+    both["grants"] = json!([{ "role": "hotline", "area_id": city.area(seed::CITY) }, grant]);
+    city.by("admin").post("/api/v1/people", &both).problem(422, "program_password");
+    // A program is given further areas like anybody.
+    let area = json!([city.area(seed::DISTRICT)]);
+    let client = json!({ "name": "热线", "scopes": "read", "area_ids": area });
+    let made = city.by("admin").post("/api/v1/clients", &client).done();
+    let path = format!("/api/v1/people/{}/grant", text(&made, "/id"));
+    city.by("admin").post(&path, &grant).done();
+}
+
+fn enrol(city: &City, account: &str) -> (Vec<u8>, Vec<String>) {
+    let by = city.by(account);
+    let shown = by.post("/api/v1/me/second_factor/enrol", &json!({})).done();
+    let secret = totp::from_base32(&text(&shown, "/secret")).unwrap();
+    let code = json!({ "code": totp::shown(&secret, city.now()) });
+    let codes = by.post("/api/v1/me/second_factor/confirm", &code).done();
+    city.advance(Duration::seconds(30));
+    (secret, crate::harness::each(&json!({ "items": codes["recovery_codes"] }), ""))
+}
+
+fn challenge(city: &City, password: &str) -> String {
+    let asked = login(city, "worker", password).problem(401, "second_factor_required");
+    text(&asked, "/challenge")
+}
+
+fn answer(city: &City, challenge: &str, code: &str) -> Answer {
+    let body = json!({ "challenge": challenge, "code": code });
+    city.by("").post("/api/v1/auth/second_factor", &body)
+}
+
+fn a_challenge_ends_with_what_it_rests_on(city: &City) {
+    let (secret, _) = enrol(city, "worker");
+    let code = || totp::shown(&secret, city.now());
+    let ask = |verb: &str, body: &Value| {
+        let path = format!("/api/v1/people/{}/{verb}", city.by("worker").id());
+        city.by("admin").post(&path, body).done()
+    };
+    let old = challenge(city, seed::PASSWORD);
+    let new = "a brand new passphrase";
+    ask("password", &json!({ "password": new }));
+    answer(city, &old, &code()).problem(401, "credentials_invalid");
+    let closed = challenge(city, new);
+    ask("suspend", &json!({ "reason": "借调" }));
+    answer(city, &closed, &code()).problem(401, "credentials_invalid");
+    ask("reinstate", &json!({}));
+    answer(city, &closed, &code()).problem(401, "credentials_invalid");
+    let tokens = answer(city, &challenge(city, new), &code()).done();
+    assert_eq!(tokens["restriction"], "password");
+}
+
+fn wrong_codes_of_others_do_not_use_up_the_owners(city: &City) {
+    let (secret, recovery) = enrol(city, "worker");
+    let own = challenge(city, seed::PASSWORD);
+    let first = answer(city, &own, &totp::shown(&secret, city.now())).done();
+    city.advance(Duration::seconds(30));
+    // Somebody has the password, and no telephone.
+    let theirs = challenge(city, seed::PASSWORD);
+    for _ in 0..10 {
+        answer(city, &theirs, "12345x").problem(422, "code_invalid");
+    }
+    let own = challenge(city, seed::PASSWORD);
+    answer(city, &own, &totp::shown(&secret, city.now())).done();
+    city.advance(Duration::seconds(30));
+    // However many wait, the owner has a device, or a recovery code.
+    let what = format!("totp {} ", city.by("worker").id());
+    while city.app.codes.attempt_alone(&what, city.now()).is_ok() {}
+    while city.app.codes.queue_code(&what, city.now()).is_ok() {}
+    let code = totp::shown(&secret, city.now());
+    answer(city, &own, &code).problem(429, "too_many_requests");
+    let body = json!({
+        "challenge": own, "code": code, "device_token": first["device_token"],
+    });
+    city.by("").post("/api/v1/auth/second_factor", &body).done();
+    while city.app.codes.queue_code(&what, city.now()).is_ok() {}
+    answer(city, &own, recovery.first().unwrap()).done();
+    // And what somebody tries with a stolen token does not count for the owner's logins.
+    let token = text(&first, "/access_token");
+    for _ in 0..10 {
+        let wrong = json!({ "code": "12345x" });
+        let path = "/api/v1/me/second_factor/recovery_codes";
+        with(city, &token, "POST", path, &wrong).problem(422, "code_invalid");
+    }
+    city.advance(Duration::seconds(61));
+    let own = challenge(city, seed::PASSWORD);
+    answer(city, &own, &totp::shown(&secret, city.now())).done();
+}
+
+fn metadata_names_no_host_of_the_caller(city: &City) {
+    for (name, value) in [
+        ("Host", "evil.example"),
+        ("X-Forwarded-Host", "evil.example"),
+        ("X-Forwarded-Proto", "evil"),
+        ("Forwarded", "host=evil.example;proto=evil"),
+    ] {
+        let call = city.by("").call("GET", "/.well-known/oauth-authorization-server");
+        let shown = call.header(name, value).send().done();
+        assert!(!shown.to_string().contains("evil"), "{name}: {shown}");
+        assert_eq!(shown["issuer"], city.base);
+    }
+}
+
+fn a_password_somebody_else_set_is_changed_first(city: &City) {
+    let body = json!({
+        "account": "linshi", "name": "临时", "password": seed::PASSWORD,
+        "grants": [{ "role": "grid_worker", "area_id": city.area(seed::GRID) }],
+    });
+    let person = text(&city.by("admin").post("/api/v1/people", &body).done(), "/id");
+    let path = format!("/api/v1/people/{person}/password");
+    let given = "what the administrator chose";
+    for (old, new) in [(seed::PASSWORD, "my very own passphrase"), (given, "another one of my own")]
+    {
+        let tokens = login(city, "linshi", old).done();
+        assert_eq!(tokens["restriction"], "password");
+        let token = text(&tokens, "/access_token");
+        let held = with(city, &token, "GET", "/api/v1/me/todos", &Value::Null);
+        assert_eq!(held.problem(403, "login_incomplete")["required"], "password");
+        // Refreshing is no way around.
+        let fresh = refresh(city, &text(&tokens, "/refresh_token")).done();
+        assert_eq!(fresh["restriction"], "password");
+        let body = json!({ "old_password": old, "password": new });
+        with(city, &text(&fresh, "/access_token"), "POST", "/api/v1/me/password", &body).done();
+        let tokens = login(city, "linshi", new).done();
+        assert_eq!(tokens["restriction"], Value::Null);
+        let token = text(&tokens, "/access_token");
+        with(city, &token, "GET", "/api/v1/me/todos", &Value::Null).done();
+        city.by("admin").post(&path, &json!({ "password": given })).done();
+    }
+}
+
+fn the_scheme_is_known_however_it_is_written(city: &City) {
+    let token = city.token("worker").unwrap();
+    for scheme in ["BEARER", "bearer", "bEaReR"] {
+        let call = city.by("").call("GET", "/api/v1/me");
+        let me = call.header("Authorization", &format!("{scheme} {token}")).send().done();
+        assert_eq!(me["name"], "网格员王芳");
+    }
+    let call = city.by("").call("GET", "/api/v1/me");
+    let other = call.header("Authorization", &format!("Bearerx {token}")).send();
+    other.problem(401, "unauthenticated");
+}
+
+fn no_password_takes_long_to_judge(city: &City) {
+    for part in ["p@$5w0rd", "@4", "20240101"] {
+        let password: String = part.chars().cycle().take(128).collect();
+        let body = json!({ "account": key().get(24..), "name": "某人", "password": password });
+        let begun = Instant::now();
+        city.by("admin").post("/api/v1/people", &body);
+        assert!(begun.elapsed() < Span::from_secs(8), "{part}: {:?}", begun.elapsed());
+    }
+}
+
+fn an_address_that_is_configured(engine: Engine) {
+    let city = City::with(engine, |settings| {
+        settings.public_url = Some("https://grid.example".to_owned());
+    });
+    let call = city.by("").call("GET", "/.well-known/oauth-authorization-server");
+    let shown = call.header("X-Forwarded-Host", "evil.example").send().done();
+    assert_eq!(shown["token_endpoint"], "https://grid.example/oauth/token");
+    // Where the address is known to be over TLS, so is the cookie.
+    assert!(login(&city, "worker", seed::PASSWORD).header("set-cookie").ends_with("; Secure"));
+}
+
+#[test]
+fn an_address_that_is_configured_is_told_on_sqlite() {
+    an_address_that_is_configured(Engine::Sqlite);
+}
+
+#[test]
+fn an_address_that_is_configured_is_told_on_postgres() {
+    an_address_that_is_configured(Engine::Postgres);
+}
+
+fn no_address_anybody_can_reach(engine: Engine) {
+    let city = City::with(engine, |settings| settings.listen = ([0, 0, 0, 0], 0).into());
+    let port = city.base.rsplit(':').next().unwrap();
+    let call = city.by("").call("GET", "/.well-known/oauth-authorization-server");
+    let call = call.at(&format!("http://127.0.0.1:{port}"));
+    let refused = call.send().problem(404, "not_found");
+    assert!(text(&refused, "/detail").contains("GRIDWHISTLE_PUBLIC_URL"), "{refused}");
+}
+
+#[test]
+fn an_address_nobody_configured_is_not_made_up_on_sqlite() {
+    no_address_anybody_can_reach(Engine::Sqlite);
+}
+
+#[test]
+fn an_address_nobody_configured_is_not_made_up_on_postgres() {
+    no_address_anybody_can_reach(Engine::Postgres);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("city.db");
+    let url = format!("sqlite://{}", path.display());
+    let store = persistence::Store::open(&url, persistence::Options::default()).expect("it opens");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}: {mode:o}", entry.path().display());
+        seen += 1;
+    }
+    assert!(seen >= 2, "the database and its log");
+    store.close();
+}
+
+/// What the program itself writes while it serves, everything below its folder.
+#[cfg(unix)]
+#[test]
+fn whatever_the_program_writes_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("demo");
+    let output = crate::crash::command(&["demo", "--once", "--dir", inner.to_str().unwrap()])
+        .current_dir(folder.path())
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (mut waiting, mut files) = (vec![inner], 0);
+    while let Some(place) = waiting.pop() {
+        for entry in std::fs::read_dir(&place).unwrap() {
+            let entry = entry.unwrap();
+            let metadata = entry.metadata().unwrap();
+            let mode = metadata.permissions().mode() & 0o077;
+            assert_eq!(mode, 0, "{}", entry.path().display());
+            if metadata.is_dir() {
+                waiting.push(entry.path());
+            } else {
+                files += 1;
+            }
+        }
+    }
+    assert!(files >= 3, "the database, keys and photos: {files}");
+}
