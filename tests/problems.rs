@@ -144,7 +144,7 @@ fn a_text_survives_unchanged(city: &City) {
         "<script>alert('x')</script> & \"quoted\" \\ back",
         "'; drop table reports; --",
         "%s %00 {{7*7}} ${jndi:ldap://x}",
-        "\u{202e}反向\u{feff}",
+        "\u{2067}反向\u{2069}\u{feff}",
         &"长".repeat(4000),
     ] {
         let mut body = report_at(110.005, 30.005);

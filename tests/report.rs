@@ -166,8 +166,9 @@ fn both_reporters_hear_the_end_of_a_joined_case(city: &City) {
     city.on("worker", &case, "sign", &json!({}));
     city.on("worker", &case, "feedback", &json!({ "result": "已清理" }));
     city.on("verifier", &case, "verify", &json!({ "passed": true }));
-    // Either of them may answer.
+    // Each of them answers for the own report.
     city.on("neighbour", &case, "callback", &crate::harness::solved());
+    city.on("resident", &case, "callback", &crate::harness::solved());
     city.on("community", &case, "close", &json!({}));
     for (by, report) in [("resident", first), ("neighbour", second)] {
         let told = city.by(by).get(&format!("/api/v1/reports/{report}")).done();

@@ -219,7 +219,7 @@ fn a_joined_reporter_answers_for_nobody_else(city: &City) {
     assert_eq!(shown["stage"], "verified", "the first one is still to be asked");
     assert_eq!(shown["answers"][0]["report_id"], json!(second));
     city.ask("neighbour", &case, "callback", &good).problem(422, "already_answered");
-    let mut foreign = good.clone();
+    let mut foreign = good;
     foreign["report_id"] = json!(first);
     city.ask("neighbour", &case, "callback", &foreign).problem(403, "not_permitted");
     foreign["report_id"] = json!(key());

@@ -31,10 +31,11 @@ impl Reporters {
     pub fn of(entries: &[Entry]) -> Self {
         let mut all = Self::default();
         for entry in entries {
-            match entry.flow {
-                FlowKind::Report if entry.name == "submit" => all.submitted(entry),
-                FlowKind::Case if TELLING.contains(&entry.name.as_str()) => all.moved(entry),
-                _ => {}
+            if entry.flow == FlowKind::Report && entry.name == "submit" {
+                all.submitted(entry);
+            }
+            if entry.flow == FlowKind::Case && TELLING.contains(&entry.name.as_str()) {
+                all.moved(entry);
             }
         }
         all
@@ -92,6 +93,7 @@ impl Reporters {
     }
 
     /// Only those who made these reports.
+    #[must_use]
     pub fn of_reports(mut self, reports: &[ReportId]) -> Self {
         self.0.retain(|one| reports.contains(&one.report));
         self

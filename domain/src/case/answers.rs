@@ -48,12 +48,11 @@ impl Case {
     /// The report an answer is for: the own, or the one that whoever calls names, the first where
     /// none is named.
     fn answering(&self, named: Option<ReportId>, cx: &Context<'_>) -> Result<ReportId, Refusal> {
-        let found = match named {
-            Some(report) => self.reports.iter().find(|one| one.report == report),
-            None => {
-                let own = self.reports.iter().find(|one| one.person == cx.by.person);
-                own.or(self.reports.first())
-            }
+        let own = || self.reports.iter().find(|one| one.person == cx.by.person);
+        let found = if let Some(report) = named {
+            self.reports.iter().find(|one| one.report == report)
+        } else {
+            own().or(self.reports.first())
         };
         let reporter = found.ok_or(Refusal::NotJoined)?;
         if reporter.person != cx.by.person {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    actor::{Actor, Role},
+    actor::{Actor, Permission, Powers, Role},
     case::{
         Case, Command,
         lifecycle::{StageName, Verb, targets},
@@ -12,6 +12,7 @@ use domain::{
     flow::Flow as _,
     obligation::Obligation,
     refusal::Refusal,
+    role::{RoleEntry, Roles},
 };
 
 use super::{
@@ -156,4 +157,19 @@ fn printed(done: &Done) -> String {
     }
     text.push_str(&aligned(&grid));
     text
+}
+
+#[test]
+fn a_bound_holds_whatever_was_published() {
+    let every = || Permission::ALL.to_vec();
+    let outside = [Role::Resident, Role::Volunteer, Role::Integrator];
+    let entry = |role| RoleEntry { role, permissions: every() };
+    let powers = Powers::of(&Roles { roles: outside.map(entry).to_vec() });
+    for role in outside {
+        let allowed: Vec<Permission> = powers.of_role(role).collect();
+        assert!(allowed.contains(&Permission::ReportProblem), "{role:?}");
+        let reads = allowed.contains(&Permission::ReadCases);
+        assert_eq!(reads, role == Role::Integrator, "{role:?}: {allowed:?}");
+        assert!(allowed.len() <= 3, "{role:?}: {allowed:?}");
+    }
 }
