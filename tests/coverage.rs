@@ -140,6 +140,11 @@ pub(crate) fn right(city: &City, operation: &str) -> Option<Right> {
         "get_me" => list("me"),
         "list_todos" => list("me/todos"),
         "list_my_sessions" => list("me/sessions"),
+        "list_my_identities" => list("me/identities"),
+        "list_person_identities" => person("/identities", Value::Null),
+        // No mini-program is configured here: `identities.rs` has a stand-in.
+        "unlink_my_identity" => (format!("/api/v1/me/identities/{}/unlink", key()), json!({})),
+        "unlink_person_identity" => person(&format!("/identities/{}/unlink", key()), json!({})),
         "revoke_my_sessions" => ("/api/v1/me/sessions/revoke".to_owned(), json!({})),
         "revoke_my_session" => {
             // A second login, so that the one the others need goes on.
@@ -306,6 +311,7 @@ pub(crate) fn right(city: &City, operation: &str) -> Option<Right> {
         "get_my_export" => list("me/export"),
         "erase_person" => person("/erasure", reason()),
         "list_audit" => list("audit"),
+        "get_checkpoint" => list("checkpoint"),
         "get_retention" => list("retention"),
         "get_case_verification" => case(city.whistled(), "verification", Value::Null),
         "list_policies" => list("policies"),
@@ -564,6 +570,10 @@ pub(crate) fn right(city: &City, operation: &str) -> Option<Right> {
         "list_webhooks" => list("webhooks"),
         "get_webhook" => list(&format!("webhooks/{}", hooked(city))),
         "update_webhook" => (format!("/api/v1/webhooks/{}/update", hooked(city)), hook(city)),
+        "approve_webhook" => {
+            let body = json!({ "approved": true, "url": hook(city)["url"] });
+            (format!("/api/v1/webhooks/{}/approve", hooked(city)), body)
+        }
         "pause_webhook" | "resume_webhook" | "remove_webhook" | "test_webhook" => {
             let verb = operation.trim_end_matches("_webhook");
             (format!("/api/v1/webhooks/{}/{verb}", hooked(city)), json!({}))

@@ -101,6 +101,17 @@ pub struct Reporter {
     pub report: ReportId,
     /// The person.
     pub person: PersonId,
+    /// Whether somebody in office reported: the voice of the public comes before theirs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_office: bool,
+}
+
+impl Reporter {
+    /// Who made a report.
+    pub fn of(report: &crate::report::Report) -> Self {
+        let in_office = report.channel == Channel::Worker;
+        Self { report: report.id, person: report.reporter, in_office }
+    }
 }
 
 /// What happened how often.

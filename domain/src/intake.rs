@@ -84,7 +84,7 @@ pub fn join(
     // Whoever joins decides for both: the report's community and the place of the case.
     let place = &case.state.place.area;
     context.require(Permission::AcceptReport, &place.path, &place.name)?;
-    let reporter = Reporter { report: report.state.id, person: report.state.reporter };
+    let reporter = Reporter::of(&report.state);
     let join = case::Command::Join { reporter };
     let joined = act(Some(case), &join, request, 1, context).map_err(|refusal| {
         if let Refusal::WrongState { state, .. } = refusal {
@@ -115,7 +115,7 @@ fn opening(report: &Report, case: CaseId, holder: Unit) -> Opening {
         place: report.place.clone(),
         channel: report.channel,
         holder,
-        reporter: Reporter { report: report.id, person: report.reporter },
+        reporter: Reporter::of(report),
         handled: None,
     }
 }

@@ -1,9 +1,10 @@
-//! Answers of those who reported: the first of several is asked, and nobody answers for another. What
-//! the others answer is kept; when the first one is asked, the worst of all counts.
+//! Answers of those who reported: of several, the first of the public is asked, and nobody answers for
+//! another. What the others answer is kept; when the one who is asked answers, the worst of all
+//! counts.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Callback, Case, Event, Satisfaction, decide::Decision};
+use super::{Answer, Callback, Case, Event, Reporter, Satisfaction, decide::Decision};
 use crate::{actor::Permission, flow::Context, id::ReportId, obligation::Duty, refusal::Refusal};
 
 /// What one of several reporters answered.
@@ -16,6 +17,11 @@ pub struct ReporterAnswer {
 }
 
 impl Case {
+    /// Whose answer settles: the first of the public; the first of all where only staff reported.
+    fn asked(&self) -> Option<&Reporter> {
+        self.reports.iter().find(|one| !one.in_office).or(self.reports.first())
+    }
+
     pub(super) fn call_back(&self, callback: &Callback, cx: &Context<'_>) -> Decision {
         let contradicts = |problem| Err(Refusal::AnswersContradict { problem });
         match (callback.reached, callback.solved, callback.satisfied) {
@@ -45,14 +51,14 @@ impl Case {
         Ok(vec![Event::CallbackMissed { by, close }])
     }
 
-    /// The report an answer is for: the own, or the one that whoever calls names, the first where
-    /// none is named.
+    /// The report an answer is for: the own, or the one that the caller names; the one that is asked
+    /// where none is named.
     fn answering(&self, named: Option<ReportId>, cx: &Context<'_>) -> Result<ReportId, Refusal> {
         let own = || self.reports.iter().find(|one| one.person == cx.by.person);
         let found = if let Some(report) = named {
             self.reports.iter().find(|one| one.report == report)
         } else {
-            own().or(self.reports.first())
+            own().or(self.asked())
         };
         let reporter = found.ok_or(Refusal::NotJoined)?;
         if reporter.person != cx.by.person {
@@ -64,8 +70,7 @@ impl Case {
 
     fn answered(&self, report: ReportId, answer: Answer, cx: &Context<'_>) -> Decision {
         let by = cx.by.person;
-        let first = self.reports.first().is_none_or(|first| first.report == report);
-        if !first {
+        if self.asked().is_some_and(|asked| asked.report != report) {
             if self.answers.iter().any(|one| one.report == report) {
                 return Err(Refusal::AlreadyAnswered);
             }

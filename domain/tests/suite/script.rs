@@ -69,7 +69,11 @@ pub(crate) fn opening(holder: AreaId) -> Opening {
 
 /// Report number `n` of the resident who reported.
 pub(crate) fn reporter(n: u128) -> Reporter {
-    Reporter { report: ReportId(Uuid::from_u128(0x4E00 + n)), person: person(REPORTER) }
+    Reporter {
+        report: ReportId(Uuid::from_u128(0x4E00 + n)),
+        person: person(REPORTER),
+        in_office: false,
+    }
 }
 
 /// A case with its journal and its clock.
