@@ -131,19 +131,24 @@ impl Story {
         Ok(totp::shown(secret, self.time.now()))
     }
 
+    /// Somebody new logs in, and changes the password an administrator set before anything else;
+    /// the one of their own.
+    pub(super) fn settle(&mut self, account: &str, city: &City) -> Done<String> {
+        self.driver.login(account, &city.password)?;
+        let own = crate::password::generate().map_err(|error| Failed(error.to_string()))?;
+        let body = json!({ "old_password": city.password, "password": own });
+        let call = post(account, "change_password", "/api/v1/me/password".to_owned(), body);
+        self.driver.step(call, |_| "全部登录失效".to_owned())?;
+        self.driver.login(account, &own)?;
+        Ok(own)
+    }
+
     fn with_second_factor(&mut self, city: &City) -> Done {
         let body = json!({ "account": CLERK, "name": "演示员", "password": city.password });
         let mut call = post("admin", "", "/api/v1/people".to_owned(), body);
         call.expect = 201;
         let person = text(&self.driver.step(call, |a| text(a, "/account"))?, "/id");
-        self.driver.login(CLERK, &city.password)?;
-        // What an administrator set is changed before anything else.
-        let failed = |error: rand::rngs::SysError| Failed(error.to_string());
-        let own = crate::password::generate().map_err(failed)?;
-        let body = json!({ "old_password": city.password, "password": own });
-        let call = post(CLERK, "change_password", "/api/v1/me/password".to_owned(), body);
-        self.driver.step(call, |_| "全部登录失效".to_owned())?;
-        self.driver.login(CLERK, &own)?;
+        let own = self.settle(CLERK, city)?;
         let mine = |verb: &str| format!("/api/v1/me/second_factor{verb}");
         let enrol = post(CLERK, "enrol_second_factor", mine("/enrol"), json!({}));
         let shown = self.driver.step(enrol, |_| "用验证器扫描二维码".to_owned())?;
