@@ -233,10 +233,8 @@ fn a_program_has_no_password(city: &City) {
     // Nor does one that came to it in another way log it in.
     let account = text(&city.by("admin").get(&path).done(), "/account");
     let from = city.by("worker").id();
-    let bytes = |id: Uuid| match city.database.url.starts_with("sqlite") {
-        true => format!("x'{}'", id.simple()),
-        false => format!("'{id}'"),
-    };
+    let embedded = city.database.url.starts_with("sqlite");
+    let bytes = |id: Uuid| if embedded { format!("x'{}'", id.simple()) } else { format!("'{id}'") };
     let whose = bytes(text(&made, "/id").parse().unwrap());
     let copy = format!(
         "insert into passwords (tenant_id, person_id, hash, changed_at) \
