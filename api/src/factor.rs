@@ -481,7 +481,7 @@ async fn remove_second_factor(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Removes the second factor of somebody who lost it, ends every login and unlinks identities.
+/// Removes somebody's second factor, ends every login, unlinks identities.
 ///
 /// 管理员为丢失手机的人员清除动态口令；其登录全部结束，绑定的微信一并解除（返回解除了哪些），重新登录后再绑定。
 #[utoipa::path(tag = "people", responses((status = 200, body = EndedIdentities)))]

@@ -288,7 +288,7 @@ async fn list_my_identities(app: Data<App>, caller: Caller) -> Reply<HttpRespons
     list(&app, &caller, caller.person).await
 }
 
-/// Takes an identity elsewhere from the own account, and ends every other login.
+/// Takes an identity elsewhere from the own account; other logins end.
 ///
 /// 解除绑定到我的账号的某个微信；其他登录全部结束。
 #[utoipa::path(tag = "me", responses((status = 204, description = "Unlinked 已解除")))]
@@ -317,7 +317,7 @@ async fn list_person_identities(
     list(&app, &caller, person).await
 }
 
-/// Takes an identity elsewhere from the account of a person, and ends every login.
+/// Takes an identity elsewhere from the account of a person; logins end.
 ///
 /// 解除绑定到某人账号的某个微信，其登录全部结束；管理员或本人。
 #[utoipa::path(tag = "people", responses((status = 204, description = "Unlinked 已解除")))]

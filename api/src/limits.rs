@@ -253,7 +253,7 @@ impl Tables {
             longest = longest.max(wait);
         }
         for (key, pace) in lanes {
-            let next = self.lanes.get(key).map_or(now, |next| *next).max(now) + pace.every;
+            let next = self.lanes.get(key).copied().unwrap_or(now).max(now) + pace.every;
             if self.lanes.len() >= MOST && !self.lanes.contains_key(key) {
                 // A lane whose next place is free by now holds nobody up.
                 self.lanes.retain(|_, next| *next > now);

@@ -460,7 +460,7 @@ pub struct PasswordView {
     identities: Vec<IdentityView>,
 }
 
-/// Sets a new password for somebody else, ends every login and unlinks identities elsewhere.
+/// Sets somebody else's password, ends every login and unlinks identities.
 ///
 /// 管理员为他人重置密码；原有登录全部失效，绑定的微信一并解除（返回解除了哪些），本人下次登录须先改密码。修改自己的密码请用 `/me/password`。
 #[utoipa::path(tag = "people", request_body = PasswordBody, responses((status = 200, body = PasswordView)))]

@@ -55,16 +55,11 @@ pub struct Person {
     /// What was granted and not revoked.
     pub grants: Vec<Grant>,
     /// Whether it is a program: it proves who it is by its secrets and has no password.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub program: bool,
     /// Since when the person is on duty, and where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shift: Option<Shift>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
-const fn is_false(given: &bool) -> bool {
-    !*given
 }
 
 const fn active() -> Standing {

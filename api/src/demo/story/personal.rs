@@ -85,7 +85,7 @@ impl Story {
         let body = json!({ "reason": "本人书面申请" });
         self.driver.step(post("admin", "erase_person", path, body), |_| "密钥已销毁".to_owned())?;
         self.driver.step(register("jumin-3"), |_| String::new())?;
-        self.settle("jumin-3", &city.password)?;
+        self.settle("jumin-3", city)?;
         let body = json!({ "reason": "本人申请注销账号" });
         let erase = post("jumin-3", "erase_me", "/api/v1/me/erasure".to_owned(), body);
         self.driver.step(erase, |_| "密钥已销毁".to_owned())?;

@@ -131,13 +131,12 @@ impl Story {
         Ok(totp::shown(secret, self.time.now()))
     }
 
-    /// Logs somebody in and changes the password that an administrator set, as must be done before
-    /// anything else; the new one.
-    pub(super) fn settle(&mut self, account: &str, given: &str) -> Done<String> {
-        self.driver.login(account, given)?;
-        let failed = |error: rand::rngs::SysError| Failed(error.to_string());
-        let own = crate::password::generate().map_err(failed)?;
-        let body = json!({ "old_password": given, "password": own });
+    /// Somebody new logs in, and changes the password an administrator set before anything else;
+    /// the one of their own.
+    pub(super) fn settle(&mut self, account: &str, city: &City) -> Done<String> {
+        self.driver.login(account, &city.password)?;
+        let own = crate::password::generate().map_err(|error| Failed(error.to_string()))?;
+        let body = json!({ "old_password": city.password, "password": own });
         let call = post(account, "change_password", "/api/v1/me/password".to_owned(), body);
         self.driver.step(call, |_| "全部登录失效".to_owned())?;
         self.driver.login(account, &own)?;
@@ -149,7 +148,7 @@ impl Story {
         let mut call = post("admin", "", "/api/v1/people".to_owned(), body);
         call.expect = 201;
         let person = text(&self.driver.step(call, |a| text(a, "/account"))?, "/id");
-        let own = self.settle(CLERK, &city.password)?;
+        let own = self.settle(CLERK, city)?;
         let mine = |verb: &str| format!("/api/v1/me/second_factor{verb}");
         let enrol = post(CLERK, "enrol_second_factor", mine("/enrol"), json!({}));
         let shown = self.driver.step(enrol, |_| "用验证器扫描二维码".to_owned())?;
