@@ -44,7 +44,8 @@ pub(crate) async fn hold(stand: &Stand, seconds: f64) -> Done {
         | Part::Events
         | Part::Media
         | Part::Campaign
-        | Part::Phones => report::submit(&at, clients, time).await?,
+        | Part::Phones
+        | Part::Attacker => report::submit(&at, clients, time).await?,
     };
     say(&format!(
         "{}/s, p99 {} ms, {} µs: {}",
