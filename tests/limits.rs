@@ -8,14 +8,14 @@ use std::{
     time::{Duration as Time, Instant},
 };
 
-use api::config::{MediaUrl, Settings};
+use api::config::{Limits, MediaUrl, Settings};
 use chrono::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Answer, City, Engine, key, on_both, report_at};
+use crate::harness::{Answer, City, Engine, key, on_both_beside, report_at};
 
-on_both! {
+on_both_beside! {
     a_resident_who_reports_without_end_is_told_to_wait,
     a_queue_that_is_too_long_goes_through_in_parts,
     a_phone_of_staff_sends_what_a_day_left_at_once,
@@ -33,14 +33,14 @@ macro_rules! within {
             mod sqlite {
                 $(#[test]
                 fn $story() {
-                    let (city, files) = crate::limits::open(crate::harness::Engine::Sqlite, $adjust);
+                    let (city, files) = crate::limits::narrow(crate::harness::Engine::Sqlite, $adjust);
                     crate::limits::$story(&city, files.path());
                 })+
             }
             mod postgres {
                 $(#[test]
                 fn $story() {
-                    let (city, files) = crate::limits::open(crate::harness::Engine::Postgres, $adjust);
+                    let (city, files) = crate::limits::narrow(crate::harness::Engine::Postgres, $adjust);
                     crate::limits::$story(&city, files.path());
                 })+
             }
@@ -62,11 +62,18 @@ within! {
     },
 }
 
-fn open(engine: Engine, adjust: impl FnOnce(&mut Settings)) -> (City, TempDir) {
+/// With the limits as shipped.
+fn open(engine: Engine) -> (City, TempDir) {
+    narrow(engine, |_| ())
+}
+
+/// With narrower ones.
+fn narrow(engine: Engine, adjust: impl FnOnce(&mut Settings)) -> (City, TempDir) {
     let files = tempfile::tempdir().unwrap();
     let folder = files.path().join("media");
     let city = City::with(engine, |settings| {
         settings.media = Some(MediaUrl::Folder(folder));
+        settings.limits = Limits::default();
         adjust(settings);
     });
     (city, files)
@@ -87,7 +94,7 @@ fn told_to_wait(answer: Answer, limit: &str) -> i64 {
     wait
 }
 
-fn a_resident_who_reports_without_end_is_told_to_wait(city: &City) {
+fn a_resident_who_reports_without_end_is_told_to_wait(city: &City, _: &TempDir) {
     let first = reports(city, "resident");
     assert_eq!(first.header("ratelimit-policy"), "\"commands\";q=100;w=1200");
     assert_eq!(first.header("ratelimit"), "\"commands\";r=99;t=12");
@@ -135,7 +142,7 @@ fn outcomes(views: &[Value], outcome: &str) -> usize {
     views.iter().filter(|view| view["outcome"] == outcome).count()
 }
 
-fn a_queue_that_is_too_long_goes_through_in_parts(city: &City) {
+fn a_queue_that_is_too_long_goes_through_in_parts(city: &City, _: &TempDir) {
     let mut items = kept(200);
     let views = queue(city, "resident", &items);
     let done = outcomes(&views, "done");
@@ -161,7 +168,7 @@ fn a_queue_that_is_too_long_goes_through_in_parts(city: &City) {
     panic!("{} items never went through", items.len());
 }
 
-fn a_phone_of_staff_sends_what_a_day_left_at_once(city: &City) {
+fn a_phone_of_staff_sends_what_a_day_left_at_once(city: &City, _: &TempDir) {
     for _ in 0..3 {
         let views = queue(city, "worker", &kept(200));
         assert_eq!(outcomes(&views, "done"), 200);
@@ -176,7 +183,7 @@ fn a_phone_of_staff_sends_what_a_day_left_at_once(city: &City) {
     reports(city, "worker").done();
 }
 
-fn an_answer_once_given_is_given_again_for_nothing(city: &City) {
+fn an_answer_once_given_is_given_again_for_nothing(city: &City, _: &TempDir) {
     // The answer to a long queue got lost, twice.
     let items = kept(90);
     assert_eq!(outcomes(&queue(city, "resident", &items), "done"), 90);
@@ -186,7 +193,7 @@ fn an_answer_once_given_is_given_again_for_nothing(city: &City) {
     reports(city, "resident").done();
 }
 
-fn copies_of_ones_own_data_are_counted(city: &City) {
+fn copies_of_ones_own_data_are_counted(city: &City, _: &TempDir) {
     let copy = || city.by("resident").get("/api/v1/me/export");
     for _ in 0..10 {
         copy().done();
@@ -247,7 +254,7 @@ fn ends(stream: &mut TcpStream) -> bool {
     false
 }
 
-fn one_more_stream_ends_the_oldest(city: &City) {
+fn one_more_stream_ends_the_oldest(city: &City, _: &TempDir) {
     let mut neighbour = stream(city, "neighbour");
     let mut open: Vec<TcpStream> = (0..8).map(|_| stream(city, "resident")).collect();
     for old in &mut open[..3] {
@@ -264,7 +271,7 @@ fn one_more_stream_ends_the_oldest(city: &City) {
     assert!(!ends(&mut open[3]));
 }
 
-fn thousands_of_packed_parts_are_refused(city: &City) {
+fn thousands_of_packed_parts_are_refused(city: &City, _: &TempDir) {
     let nothing = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let members = nothing.finish().unwrap().repeat(20_000);
     let call = || {
@@ -279,7 +286,7 @@ fn thousands_of_packed_parts_are_refused(city: &City) {
     assert!(begun.elapsed() < Time::from_secs(5), "{:?}", begun.elapsed());
 }
 
-fn a_resident_asks_no_more_than_a_share(city: &City) {
+fn a_resident_asks_no_more_than_a_share(city: &City, _: &TempDir) {
     let ask = || city.by("resident").get("/api/v1/me");
     let asked = (0..400).map(|_| ask()).take_while(|answer| answer.status == 200).count();
     assert!((300..=330).contains(&asked), "{asked}");

@@ -162,12 +162,7 @@ impl Allowance {
     }
 
     /// The refusal when it is used up, for so many seconds; of what is said in Chinese and English.
-    pub fn refusal(
-        self,
-        wait: u32,
-        zh: impl std::fmt::Display,
-        en: impl std::fmt::Display,
-    ) -> Problem {
+    pub fn refusal(self, wait: u32, zh: &str, en: &str) -> Problem {
         let problem = waiting(
             wait,
             format!("{zh}，请在 {wait} 秒后再试。"),

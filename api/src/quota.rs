@@ -31,8 +31,8 @@ impl Quotas {
         taken.map_err(|(allowance, wait)| {
             allowance.refusal(
                 wait,
-                format!("超过每分钟 {per_minute} 次的限额"),
-                format!("More than {per_minute} requests a minute"),
+                &format!("超过每分钟 {per_minute} 次的限额"),
+                &format!("More than {per_minute} requests a minute"),
             )
         })
     }

@@ -227,10 +227,8 @@ fn good_of(request: &HttpRequest) -> Good {
     let elsewhere = path == "/api/v1/sync"
         || path == "/api/v1/media"
         || (path.starts_with("/api/v1/media_uploads/") && path.ends_with("/append"));
-    match request.method() {
-        &Method::POST if !elsewhere => Good::Commands,
-        _ => Good::Reads,
-    }
+    let writes = request.method() == Method::POST;
+    if writes && !elsewhere { Good::Commands } else { Good::Reads }
 }
 
 fn busy(most: u32) -> Problem {

@@ -278,9 +278,8 @@ fn photos(mut wire: Wire<'_>, files: &Files) {
     }
 }
 
-fn slow_photos(wire: Wire<'_>, files: &Files) {
+fn slow_photos(Wire { by, counts, until, .. }: Wire<'_>, files: &Files) {
     // Several at once: one alone would only keep itself waiting.
-    let (by, counts, until) = (wire.by, wire.counts, wire.until);
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(move || {

@@ -107,7 +107,7 @@ impl Darkroom {
         work: u64,
     ) -> Reply<Photo> {
         let lane = if work > APART { &self.apart } else { &self.usual };
-        let job = move || developed(whole(&mut file)?, format, &Deadline::new());
+        let job = move || developed(whole(&mut file)?, format, Deadline::new());
         match tokio::time::timeout(PATIENCE, lane.run(by, job)).await {
             // A decoder that panics found something nobody thought of.
             Ok(done) => done.unwrap_or(Err(Unfit::Broken)).map_err(refused),
@@ -237,7 +237,7 @@ fn passes(bytes: &[u8], format: Format) -> u64 {
     }
 }
 
-fn developed(bytes: Vec<u8>, format: Format, deadline: &Deadline) -> Result<Photo, Unfit> {
+fn developed(bytes: Vec<u8>, format: Format, deadline: Deadline) -> Result<Photo, Unfit> {
     let known = decoder(format)?;
     let whole = ends(&bytes, format);
     if format == Format::Jpeg && !whole {
@@ -245,7 +245,9 @@ fn developed(bytes: Vec<u8>, format: Format, deadline: &Deadline) -> Result<Phot
     }
     // Of other formats a decoder says first whether what is there can be read.
     let torn = |why| if why == Unfit::Broken && !whole { Unfit::Truncated } else { why };
-    opened(bytes, known, *deadline).map_err(torn)
+    // A decoder that cannot read on calls that by many names.
+    let over = |why| if deadline.is_over() { Unfit::TooMuchWork } else { torn(why) };
+    opened(bytes, known, deadline).map_err(over)
 }
 
 fn opened(bytes: Vec<u8>, known: ImageFormat, deadline: Deadline) -> Result<Photo, Unfit> {
@@ -383,9 +385,6 @@ fn unfit(error: &ImageError) -> Unfit {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(one) = cause {
         let io = one.downcast_ref::<io::Error>();
-        if io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut) {
-            return Unfit::TooMuchWork;
-        }
         if io.is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof) {
             return Unfit::Truncated;
         }
@@ -450,9 +449,9 @@ mod tests {
     fn nobody_works_on_a_photo_for_ever() {
         let over = Deadline(Moment::now());
         let bytes = encoded(picture(3), 80).unwrap();
-        let refused = developed(bytes.clone(), Format::Jpeg, &over).err();
+        let refused = developed(bytes.clone(), Format::Jpeg, over).err();
         assert_eq!(refused, Some(Unfit::TooMuchWork));
-        assert!(developed(bytes, Format::Jpeg, &Deadline::new()).is_ok());
+        assert!(developed(bytes, Format::Jpeg, Deadline::new()).is_ok());
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    hash::Hash,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -40,7 +39,7 @@ pub(super) struct Lane<K> {
     turns: Arc<Mutex<Turns<K>>>,
 }
 
-impl<K: Eq + Hash + Send + 'static> Lane<K> {
+impl<K: Eq + Send + 'static> Lane<K> {
     /// So many threads of this name.
     pub(super) fn start(name: &str, threads: usize) -> std::io::Result<Self> {
         let turns = Arc::new(Mutex::new(Turns(VecDeque::new())));
