@@ -7,6 +7,7 @@ use persistence::probe;
 use serde_json::{Value, json};
 
 use crate::{
+    crash,
     harness::{City, key, on_both, text},
     household, patrol,
 };
@@ -25,6 +26,7 @@ on_both! {
     a_checkpoint_notices_a_log_written_anew,
     a_forged_checkpoint_is_refused_by_name,
     only_auditors_take_checkpoints,
+    the_command_writes_checkpoints_and_compares_with_them,
 }
 
 fn tamper(city: &City, sql: &str) {
@@ -397,4 +399,39 @@ fn only_auditors_take_checkpoints(city: &City) {
     let next = city.by("auditor").get("/api/v1/checkpoint").done();
     assert!(next["position"].as_i64() > one["position"].as_i64(), "{one} {next}");
     assert_ne!(next["digest"], one["digest"]);
+}
+
+fn the_command_writes_checkpoints_and_compares_with_them(city: &City) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("checkpoint.txt");
+    let file = file.to_str().unwrap();
+    let asked = |more: &[&str]| {
+        let mut arguments = vec!["verify", "--database", city.database.url.as_str()];
+        arguments.extend(more);
+        let output = crash::command(&arguments).output().expect("it runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    };
+    city.received();
+    let (code, said) = asked(&["--checkpoint", file]);
+    assert!(code == Some(0) && said.contains("wrote"), "{code:?} {said}");
+    let (code, said) = asked(&["--checkpoint", file]);
+    assert!(code == Some(1) && said.contains("checkpoint.txt"), "one is not lost: {said}");
+    let report = city.received();
+    let (code, said) = asked(&["--against", file]);
+    assert!(code == Some(0) && said.contains("compared with"), "{code:?} {said}");
+    let forged = dir.path().join("forged.txt");
+    let text = std::fs::read_to_string(file).unwrap();
+    std::fs::write(&forged, text.replace("\"signed\": \"ey", "\"signed\": \"eX")).unwrap();
+    let (code, said) = asked(&["--against", forged.to_str().unwrap()]);
+    assert!(code == Some(1) && said.contains("it is not a checkpoint"), "{code:?} {said}");
+    // What came since is gone without a trace: nothing to compare with saw it.
+    delete(city, &report);
+    let end = "update feeds set position = \
+        (select max(j.position) from journal as j where j.tenant_id = feeds.tenant_id);";
+    tamper(city, end);
+    assert_eq!(asked(&["--against", file]).0, Some(0));
+    tamper(city, "update journal set position = -position where position in (1, 2);");
+    let (code, said) = asked(&["--against", file]);
+    assert!(code == Some(3) && said.contains("is not what the checkpoint of"), "{code:?} {said}");
 }

@@ -90,7 +90,7 @@ pub fn sign(
     ring: &Ring,
     issuer: &str,
     (code, checkpoint): (&str, &Checkpoint),
-) -> Reply<CheckpointView> {
+) -> Reply<SignedCheckpointView> {
     let none = || Problem::new(Code::Internal).because("no key signs");
     let iat = checkpoint.at.timestamp();
     let key = ring.signing(iat).ok_or_else(none)?;
@@ -106,7 +106,7 @@ pub fn sign(
     let signed = encode(&header, &claims, &key.sign);
     let signed = signed.map_err(|error| Problem::new(Code::Internal).because(error))?;
     let Checkpoint { tenant, at, position, entries, digest, audit } = checkpoint.clone();
-    Ok(CheckpointView {
+    Ok(SignedCheckpointView {
         tenant_id: tenant.0,
         code: code.to_owned(),
         at,
@@ -159,9 +159,9 @@ fn open(signed: &str, keys: &[PublicKey]) -> Result<Checkpoint, Fault> {
     validation.set_required_spec_claims(&["aud"]);
     validation.set_audience(&[AUDIENCE]);
     let decoded = decode::<Claims>(signed, &DecodingKey::from_ed_der(&key.bytes), &validation);
-    let claims = decoded.map_err(|error| match error.kind() {
-        ErrorKind::InvalidSignature => Fault::Signature,
-        _ => Fault::Malformed,
+    let claims = decoded.map_err(|error| {
+        let forged = matches!(error.kind(), ErrorKind::InvalidSignature);
+        if forged { Fault::Signature } else { Fault::Malformed }
     })?;
     let checkpoint = claims.claims.checkpoint;
     if key.until.is_some_and(|until| checkpoint.at >= until) {
@@ -211,8 +211,9 @@ impl Checkpoints {
             if read.position == before {
                 read.position = position;
             }
+            // Whoever asks again when this one has gone away goes on here.
+            all.insert(tenant, read);
         }
-        all.insert(tenant, read);
         let Read { entries, digest, .. } = read;
         Ok(Checkpoint { tenant, at, position, entries, digest, audit })
     }
@@ -220,7 +221,7 @@ impl Checkpoints {
 
 /// What the records of a tenant are, signed; to be kept elsewhere.
 #[derive(Serialize, ToSchema)]
-pub struct CheckpointView {
+pub struct SignedCheckpointView {
     /// Of which tenant.
     tenant_id: Uuid,
     /// Its code.
@@ -246,7 +247,7 @@ pub struct CheckpointView {
 ///
 /// 存证检查点：截至当前位置的全部过程记录的摘要与审计日志末端，带签名；存放到别处后，可用
 /// `gridwhistle verify --against` 核对此前的记录是否被改写或截断。仅审计员可读。
-#[utoipa::path(tag = "audit", responses((status = 200, body = CheckpointView)))]
+#[utoipa::path(tag = "audit", responses((status = 200, body = SignedCheckpointView)))]
 #[get("/checkpoint")]
 async fn get_checkpoint(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
     require_auditor(&app, &caller)?;
@@ -263,12 +264,12 @@ pub struct CheckpointFile {
     /// What it is, for people.
     pub format: &'static str,
     /// One a tenant.
-    pub checkpoints: Vec<CheckpointView>,
+    pub checkpoints: Vec<SignedCheckpointView>,
 }
 
 impl CheckpointFile {
     /// A file of these.
-    pub const fn new(checkpoints: Vec<CheckpointView>) -> Self {
+    pub const fn new(checkpoints: Vec<SignedCheckpointView>) -> Self {
         Self { format: "GridWhistle checkpoint; gridwhistle verify --against", checkpoints }
     }
 }

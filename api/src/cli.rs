@@ -39,7 +39,7 @@ Examples:
   gridwhistle import holidays 2027.json --tenant 320106 --dry-run
   gridwhistle keys rotate               sign with a new key from now on
   gridwhistle verify                    is every 案卷 exactly as it was written?
-  gridwhistle verify --checkpoint a.txt take a signed checkpoint, to be kept elsewhere
+  gridwhistle verify --checkpoint a.txt  a signed checkpoint of it, to be kept elsewhere
 
 Environment:
   Every setting of `serve` is also a variable: GRIDWHISTLE_DATABASE_URL, GRIDWHISTLE_LISTEN,

@@ -279,12 +279,12 @@ fn told<R: Derived>(row: &R, columns: &str, document: Option<&Doc>) -> Option<Od
         return None;
     }
     let names = columns.join(", ");
-    odd(match R::OWN {
-        true if columns.contains(&"state") => {
-            format!("the stored state is not what its journal says ({names})")
-        }
-        true => format!("{names} of its row is not what its journal says"),
-        false => format!("{} {}: {names} is not what the journal says", R::TABLE, row.named()),
+    odd(if R::OWN && columns.contains(&"state") {
+        format!("the stored state is not what its journal says ({names})")
+    } else if R::OWN {
+        format!("{names} of its row is not what its journal says")
+    } else {
+        format!("{} {}: {names} is not what the journal says", R::TABLE, row.named())
     })
 }
 
