@@ -391,8 +391,8 @@ fn bytes_are_counted_as_they_come(city: &City, _: &Path) {
     send(city, "resident", &sound(900_000)).done();
     // How many files there are counts as well.
     let begin = json!({ "bytes": 100 });
-    let begun = city.by("resident").post("/api/v1/media_uploads", &begin).done();
-    let path = format!("/api/v1/media_uploads/{}/append", begun["id"].as_str().unwrap());
+    let upload = city.by("resident").post("/api/v1/media_uploads", &begin).done();
+    let path = format!("/api/v1/media_uploads/{}/append", upload["id"].as_str().unwrap());
     let piece = || city.by("resident").call("POST", &path).header("Upload-Offset", "7").bytes("x");
     let refused = (0..8).map(|_| piece().send()).find(|answer| answer.status == 429);
     told_to_wait(refused.expect("an end"), "uploads");

@@ -254,7 +254,7 @@ fn the_role_of_programs_is_for_programs(city: &City) {
         "account": "xitong", "name": "系统", "password": seed::PASSWORD, "grants": [grant],
     });
     city.by("admin").post("/api/v1/people", &body).problem(422, "program_password");
-    let mut both = body.clone();
+    let mut both = body;
     both["grants"] = json!([{ "role": "hotline", "area_id": city.area(seed::CITY) }, grant]);
     city.by("admin").post("/api/v1/people", &both).problem(422, "program_password");
     // A program is given further areas like anybody.

@@ -1,6 +1,6 @@
 //! Tracks: taken with consent and on duty only, kept whole, marked and measured when read.
 
-use std::io::Write as _;
+use std::{fmt::Write as _, io::Write as _};
 
 use actix_web::rt::System;
 use chrono::Duration;
@@ -486,7 +486,10 @@ fn points_from_before_they_were_sealed_are_sealed_later(city: &City) {
     let patrol = domain::id::PatrolId(id.parse().unwrap());
     let fixes = System::new().block_on(api::patrol::stored_fixes(&city.app, tenant, patrol));
     let fixes = fixes.unwrap();
-    let plain: String = codec::encode(&fixes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let plain = codec::encode(&fixes).iter().fold(String::new(), |mut plain, byte| {
+        let _ = write!(plain, "{byte:02x}");
+        plain
+    });
     let sqlite = city.database.url.starts_with("sqlite");
     let blob = if sqlite { format!("x'{plain}'") } else { format!("decode('{plain}', 'hex')") };
     let before = format!("update track_batches set blob = {blob}, person_id = null");

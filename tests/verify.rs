@@ -146,7 +146,7 @@ fn every_column_that_follows_from_a_journal_is_compared(city: &City) {
         ("people", "name", texts("name")),
         ("people", "standing", texts("standing")),
         ("policies", "published_at", format!("published_at{later}")),
-        ("patrols", "worker_id", id.clone()),
+        ("patrols", "worker_id", id),
         ("patrols", "from_at", format!("from_at{later}")),
         ("households", "path", texts("path")),
         ("households", "special", "1 - special".to_owned()),

@@ -248,7 +248,7 @@ impl Tables {
         for (key, pace) in lanes {
             let wait = self.lanes.get(key).map_or(Duration::ZERO, |next| until(now, *next));
             if wait > pace.longest {
-                return Err(too_many(wait - pace.longest));
+                return Err(too_many(wait.saturating_sub(pace.longest)));
             }
             longest = longest.max(wait);
         }

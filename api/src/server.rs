@@ -12,8 +12,8 @@ use actix_web::{
 use utoipa::{OpenApi, openapi::OpenApi as Described};
 
 use crate::{
-    area, audit, auth, burden, campaign, case, checkpoint, client, clocks, clockwork, connection, consent,
-    contact, content_review, delivering, delivery, disclosure,
+    area, audit, auth, burden, campaign, case, checkpoint, client, clocks, clockwork, connection,
+    consent, contact, content_review, delivering, delivery, disclosure,
     docs::Docs,
     erasure, event, export, factor, form, health, household, identity, me, media, oauth, oidc,
     openapi, patrol, person, policy, post,

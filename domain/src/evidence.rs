@@ -281,7 +281,7 @@ mod tests {
                 let base = Some(Rebased { from, to });
                 let before = Some(at(900 - 183));
                 let class = Some(DataClass::Audit);
-                let said = Said { base, before, class, ..Said::default() };
+                let said = Said { class, before, base, ..Said::default() };
                 watch.see(&record(900, Act::Retention, said.detail()));
             }
             watch.end().1

@@ -235,6 +235,18 @@ impl<R: Derived> Table<R> {
         }
     }
 
+    fn put_all(&mut self, rows: impl IntoIterator<Item = R>) {
+        for row in rows {
+            self.put(row);
+        }
+    }
+
+    fn overwrite_all(&mut self, rows: impl IntoIterator<Item = R>) {
+        for row in rows {
+            self.overwrite(row);
+        }
+    }
+
     /// Takes a flow's own row: as it was at first, and what has changed at last.
     fn own(&mut self, at: Place, row: impl FnOnce() -> Result<R>) -> Result<()> {
         if at.first {
@@ -392,7 +404,7 @@ impl Projected for Report {
     fn project(change: &Change<Self>, at: Place, into: &mut Projection) -> Result<()> {
         let report = &change.state;
         into.reports.own(at, || ReportRow::new(change))?;
-        LinkRow::all(change, &report.media).into_iter().for_each(|row| into.links.overwrite(row));
+        into.links.overwrite_all(LinkRow::all(change, &report.media));
         into.owed(change, &report.number, report.matter.title.as_str())
     }
 }
@@ -401,8 +413,8 @@ impl Projected for Case {
     fn project(change: &Change<Self>, at: Place, into: &mut Projection) -> Result<()> {
         let case = &change.state;
         into.cases.own(at, || CaseRow::new(change))?;
-        LinkRow::all(change, &case.media).into_iter().for_each(|row| into.links.overwrite(row));
-        CaseUnitRow::all(change).into_iter().for_each(|row| into.case_units.overwrite(row));
+        into.links.overwrite_all(LinkRow::all(change, &case.media));
+        into.case_units.overwrite_all(CaseUnitRow::all(change));
         into.owed(change, &case.number, case.matter.title.as_str())
     }
 }
@@ -411,7 +423,7 @@ impl Projected for Person {
     fn project(change: &Change<Self>, at: Place, into: &mut Projection) -> Result<()> {
         into.people.own(at, || PersonRow::new(change))?;
         if at.last {
-            Holding::new(change).grants.into_iter().for_each(|row| into.grants.put(row));
+            into.grants.put_all(Holding::new(change).grants);
         }
         into.owed(change, "", "")
     }
@@ -442,7 +454,7 @@ impl Projected for Household {
     fn project(change: &Change<Self>, at: Place, into: &mut Projection) -> Result<()> {
         into.households.own(at, || HouseholdRow::new(change))?;
         if at.last {
-            Relations::new(change).rows.into_iter().for_each(|row| into.relations.put(row));
+            into.relations.put_all(Relations::new(change).rows);
         }
         into.owed(change, &change.state.number, "")
     }
@@ -460,7 +472,7 @@ impl Projected for Visit {
 impl Projected for Campaign {
     fn project(change: &Change<Self>, at: Place, into: &mut Projection) -> Result<()> {
         into.campaigns.own(at, || CampaignRow::new(change))?;
-        TaskRow::all(change)?.into_iter().for_each(|row| into.tasks.overwrite(row));
+        into.tasks.overwrite_all(TaskRow::all(change)?);
         into.owed(change, &change.state.number, change.state.name.as_str())
     }
 }

@@ -58,8 +58,8 @@ impl Vault {
     /// comes last, so that it tells that all the others are done.
     pub async fn rewrap(&self, store: &Store, tenant: TenantId, at: Instant) -> Result<Rewrapped> {
         const PAGE: i64 = 200;
-        let lost = self.lost_look_up(store, tenant, at).await?;
-        let (new, all) = if let Some((secret, _)) = &lost {
+        let renewed = self.renew_look_up(store, tenant, at).await?;
+        let (new, all) = if let Some((secret, _)) = &renewed {
             (LookUp { secret: secret.clone(), suite: self.suite }, true)
         } else {
             let old = self.look_up(store, tenant, at).await?;
@@ -79,7 +79,7 @@ impl Vault {
             }
         }
         self.rewrap_own(store).await?;
-        if let Some((_, key)) = lost {
+        if let Some((_, key)) = renewed {
             store.run(move |db| vault::replace_look_up(db, tenant, &key)).await?;
             done.keys += 1;
         }
@@ -99,7 +99,7 @@ impl Vault {
     }
 
     /// A key in the place of the one that people are looked up with, where that was destroyed.
-    async fn lost_look_up(
+    async fn renew_look_up(
         &self,
         store: &Store,
         tenant: TenantId,

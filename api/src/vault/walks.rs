@@ -79,7 +79,7 @@ impl std::fmt::Debug for WalkKeys {
 }
 
 impl WalkKeys {
-    const FRESH: Duration = Duration::from_secs(60);
+    const FRESH: Duration = Duration::from_mins(1);
 
     fn known(&self, tenant: TenantId, person: PersonId) -> Option<WalkKey> {
         let (since, key) = self.0.get(&(tenant, person))?;

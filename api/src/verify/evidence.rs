@@ -39,7 +39,9 @@ pub(super) fn check(
             }
         };
         for record in &page {
-            seen.iter().for_each(|one| compare(tenant, one, record, found));
+            for one in seen {
+                compare(tenant, one, record, found);
+            }
         }
         let told: Vec<_> = page
             .iter()
