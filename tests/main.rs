@@ -99,6 +99,7 @@ mod schema;
 #[cfg(test)]
 mod session;
 #[cfg(test)]
+mod slow_body;
 mod slow_photo;
 #[cfg(test)]
 mod smuggling;

@@ -61,6 +61,12 @@ fn a_body_that_is_no_json_is_refused(city: &City) {
     let huge = format!("{{\"text\":\"{}\"}}", "x".repeat(300 * 1024));
     let refused = raw(city, huge.as_bytes()).problem(413, "payload_too_large");
     assert_eq!(refused["max_bytes"], 256 * 1024);
+    // What a stranger may have the server keep is less.
+    for path in ["/api/v1/auth/login", "/api/v1/auth/refresh", "/oauth/token"] {
+        let call = city.by("").call("POST", path).header("Content-Type", "application/json");
+        let refused = call.bytes(vec![b' '; 17 * 1024]).send().problem(413, "payload_too_large");
+        assert_eq!(refused["max_bytes"], 16 * 1024, "{path}");
+    }
     let body = report_at(110.005, 30.005).to_string();
     for kind in [
         "text/plain",

@@ -33,7 +33,7 @@ use crate::{
     audit,
     body::Json,
     client::Presented,
-    engine,
+    engine, erasure,
     factor::{self, Login},
     gate::{self, Entering, Passed},
     limits, names,
@@ -150,14 +150,7 @@ impl FromRequest for Incomplete {
 /// Who sends this request.
 fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>> + use<> {
     let app = request.app_data::<Data<App>>().cloned();
-    let token = request
-        .headers()
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        // The scheme is the same however it is written (RFC 9110, 11.1).
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim().to_owned());
+    let token = bearer(request);
     let request = request.clone();
     async move {
         let known = request.extensions().get::<Proven>().cloned();
@@ -167,10 +160,8 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
             return Ok(Incomplete { caller, restriction: None });
         }
         let token = token.ok_or(token::Fault::Missing)?;
-        let (known, session, scope) = match Presented::parse(&token) {
-            Some(key) => by_key(&app, &key).await?,
-            None => by_token(&app, &token).await?,
-        };
+        let (known, session, scope) = identify(&app, &token).await?;
+        request.extensions_mut().insert(Asker(Arc::clone(&known.actor)));
         match known.client {
             Some(client) => {
                 let scope = scope.unwrap_or(client.scopes);
@@ -181,6 +172,39 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
         let caller = Caller { actor: Arc::clone(&known.actor), session, arrival: None };
         Ok(Incomplete { caller, restriction: known.restriction })
     }
+}
+
+/// Who asked when the request began.
+#[derive(Clone)]
+struct Asker(Arc<Actor>);
+
+/// What a request carries of who asks.
+fn bearer(request: &HttpRequest) -> Option<String> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    // The scheme is the same however it is written (RFC 9110, 11.1).
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+async fn identify(app: &App, token: &str) -> Reply<(Known, Uuid, Option<Scopes>)> {
+    match Presented::parse(token) {
+        Some(key) => by_key(app, &key).await,
+        None => by_token(app, token).await,
+    }
+}
+
+/// Refuses a request whose body took its time, when the login ended or the rights changed since it
+/// began: rights end at once, also for what was begun before.
+pub async fn require_unchanged(request: &HttpRequest) -> Reply<()> {
+    let asker = request.extensions().get::<Asker>().cloned();
+    let (Some(Asker(before)), Some(token)) = (asker, bearer(request)) else { return Ok(()) };
+    let app = request.app_data::<Data<App>>().cloned();
+    let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
+    let (now, ..) = identify(&app, &token).await?;
+    if Arc::ptr_eq(&now.actor, &before) || *now.actor == *before {
+        return Ok(());
+    }
+    Err(Problem::new(Code::LostRace))
 }
 
 async fn by_token(app: &App, token: &str) -> Reply<(Known, Uuid, Option<Scopes>)> {
@@ -329,6 +353,11 @@ pub async fn admit(app: &App, admission: Admission<'_>) -> Reply<HttpResponse> {
         let tried = audit::Tried { act: Act::Login, method, reason };
         audit::refused(app, request, (tenant, Some(person)), tried).await?;
         return Err(Problem::new(Code::AccountClosed).with("standing", person.standing.name()));
+    }
+    if erasure::is_erased(app, tenant, person.id).await? {
+        let tried = audit::Tried { act: Act::Login, method, reason: Some("erased") };
+        audit::refused(app, request, (tenant, Some(person)), tried).await?;
+        return Err(Problem::new(Code::AccountClosed).with("standing", "erased"));
     }
     let shown = Login { tenant, person: person.id, seq, identity, stale };
     let both = app.settings.providers.iter().any(|one| one.name == method && one.second_factor);

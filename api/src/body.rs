@@ -3,22 +3,26 @@
 //! `application/json` in UTF-8, at most 256 KiB, no field unknown (the types say
 //! `deny_unknown_fields`); what is wrong is told with the place where it is. An empty body is
 //! `{}`, because many steps need nothing but their address. Uploads of points may be larger, and
-//! compressed: [`zipped`].
+//! compressed: [`zipped`]. What anybody may send without a login is at most 16 KiB.
 
 pub(crate) mod time;
 pub mod zipped;
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    error::PayloadError,
-    http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap},
+    http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
     rt::time::timeout,
-    web::Bytes,
+    web::{Bytes, BytesMut},
 };
 use domain::id::is_client_made;
+use futures_util::StreamExt;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error},
@@ -27,17 +31,23 @@ use serde_path_to_error::{Path, Segment};
 use uuid::Uuid;
 
 use crate::{
+    auth::require_unchanged,
     problem::{Code, Problem},
     wording::{Noun, RESERVED, wording},
 };
 
 /// The most bytes a JSON body has.
-///
-/// It is actix's own default for bodies; `web::PayloadConfig` in the app's data would change it.
 pub const MAX_BYTES: usize = 256 * 1024;
+
+/// The most bytes a body has that needs no login: what a stranger sends is kept until it is all
+/// here.
+pub const MAX_STRANGER_BYTES: usize = 16 * 1024;
 
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a body may take before it is asked again whether its sender may still do this.
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// The body of a request, as JSON.
 ///
@@ -51,13 +61,15 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let typed = acceptable(request.headers());
-        let body = Bytes::from_request(request, payload);
+        let strange = request.path().starts_with("/api/v1/auth/");
+        let max = if strange { MAX_STRANGER_BYTES } else { MAX_BYTES };
+        let body = read(request, payload, max);
+        let (request, begun) = (request.clone(), Instant::now());
         Box::pin(async move {
-            let body = match timeout(PATIENCE, body).await {
-                Ok(Ok(body)) => body,
-                Ok(Err(error)) => return Err(unread(&error)),
-                Err(_) => return Err(Problem::new(Code::Timeout)),
-            };
+            let body = body.await?;
+            if begun.elapsed() > AT_ONCE {
+                require_unchanged(&request).await?;
+            }
             if body.is_empty() {
                 return parse(b"{}").map(Self);
             }
@@ -65,6 +77,46 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
             parse(&body).map(Self)
         })
     }
+}
+
+/// The body of a request that needs no login, as it was sent.
+#[derive(Debug)]
+pub struct StrangerBytes(pub Bytes);
+
+impl FromRequest for StrangerBytes {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = read(request, payload, MAX_STRANGER_BYTES);
+        Box::pin(async move { Ok(Self(body.await?)) })
+    }
+}
+
+/// Reads a body of at most `max` bytes; one that says it is longer is not waited for.
+fn read(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    max: usize,
+) -> impl Future<Output = Result<Bytes, Problem>> + use<> {
+    let length = request.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
+    let mut payload = payload.take();
+    let read = async move {
+        if usize::try_from(length).map_or(true, |length| length > max) {
+            return Err(too_large(max));
+        }
+        let mut body = BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|error| Problem::new(Code::BadRequest).because(error))?;
+            if body.len() + chunk.len() > max {
+                return Err(too_large(max));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    };
+    async move { timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(Problem::new(Code::Timeout))) }
 }
 
 /// Refuses what is not plain JSON.
@@ -107,17 +159,14 @@ fn json_in_utf8(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-/// Why a body could not be read at all.
-fn unread(error: &actix_web::Error) -> Problem {
-    if matches!(error.as_error(), Some(PayloadError::Overflow)) {
-        return Problem::new(Code::PayloadTooLarge)
-            .detail(
-                "正文超过 256 KiB；请缩短内容，或分批提交。",
-                "The body exceeds 256 KiB; shorten it, or send several requests.",
-            )
-            .with("max_bytes", MAX_BYTES);
-    }
-    Problem::new(Code::BadRequest).because(error)
+fn too_large(max: usize) -> Problem {
+    let kib = max / 1024;
+    Problem::new(Code::PayloadTooLarge)
+        .detail(
+            format!("正文超过 {kib} KiB；请缩短内容，或分批提交。"),
+            format!("The body exceeds {kib} KiB; shorten it, or send several requests."),
+        )
+        .with("max_bytes", max)
 }
 
 /// An identity that a client made, if it did. Those that are made of what they stand for (version 8:
@@ -128,6 +177,20 @@ pub(crate) fn own_id<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Uuid>
         Some(id) if !is_client_made(id) => Err(D::Error::custom(RESERVED)),
         id => Ok(id),
     }
+}
+
+/// The same of several, such as files that are named before they are sent.
+pub(crate) fn own_ids<'de, D: Deserializer<'de>>(given: D) -> Result<Vec<Uuid>, D::Error> {
+    /// One of them: its place in the list is told with what is wrong with it.
+    struct Own(Uuid);
+
+    impl<'de> Deserialize<'de> for Own {
+        fn deserialize<D: Deserializer<'de>>(given: D) -> Result<Self, D::Error> {
+            own_key(given).map(Self)
+        }
+    }
+
+    Ok(Vec::<Own>::deserialize(given)?.into_iter().map(|own| own.0).collect())
 }
 
 /// The same, where there must be one.

@@ -36,7 +36,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    auth::Caller,
+    auth::{self, Caller},
     headers::Key,
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
@@ -319,6 +319,7 @@ async fn upload_media(
     };
     let way = receive::Way::open(&app, &caller, &request, Kind::AT_ONCE)?;
     let (received, said) = receive::receive(&way, &request, payload, said.0).await?;
+    auth::require_unchanged(&request).await?;
     let missing = || Problem::new(Code::IdempotencyKeyRequired);
     let command = key.or(said.id.map(domain::id::CommandId)).ok_or_else(missing)?;
     let id = MediaId(said.id.unwrap_or(command.0));

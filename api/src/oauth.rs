@@ -6,7 +6,7 @@ use actix_web::{
     HttpRequest, HttpResponse, get,
     http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
     post,
-    web::{Bytes, Data},
+    web::Data,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::Duration;
@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use crate::{
     audit::{self, Noting},
+    body::StrangerBytes,
     client::{Presented, client_id},
     clock::new_id,
     limits,
@@ -198,8 +199,8 @@ async fn proven(
     responses((status = 200, body = TokenView)),
 )]
 #[post("/oauth/token")]
-async fn issue_token(app: Data<App>, request: HttpRequest, body: Bytes) -> Reply<HttpResponse> {
-    let TokenForm { grant_type, scope, client_id, client_secret } = form(&request, &body)?;
+async fn issue_token(app: Data<App>, request: HttpRequest, body: StrangerBytes) -> Reply<HttpResponse> {
+    let TokenForm { grant_type, scope, client_id, client_secret } = form(&request, &body.0)?;
     let in_header = request.headers().contains_key(AUTHORIZATION);
     let credentials = match (in_header, client_id.zip(client_secret.clone())) {
         (true, _) if client_secret.is_some() => {

@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 use super::change::{entry, require_somewhere};
 use crate::{
-    auth::Caller,
+    auth::{Caller, require_unchanged},
     clock::{derived_id, new_id},
     headers::Key,
     params::{IdPath, Query},
@@ -204,6 +204,7 @@ async fn import_areas(
     })?;
     let charset = typed(&request)?;
     let bytes = received(payload).await?;
+    require_unchanged(&request).await?;
     let asked = format!(
         "{}\n{}",
         serde_json::to_string(&params).unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! Bodies that may be compressed: uploads of points, which phones send over weak networks.
 
-use std::{future::Future, io::Read, pin::Pin};
+use std::{future::Future, io::Read, pin::Pin, time::Instant};
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -12,8 +12,11 @@ use flate2::bufread::GzDecoder;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
-use super::{PATIENCE, json_in_utf8, parse};
-use crate::problem::{Code, Problem};
+use super::{AT_ONCE, PATIENCE, json_in_utf8, parse};
+use crate::{
+    auth::require_unchanged,
+    problem::{Code, Problem},
+};
 
 /// The most bytes such a body has, unpacked.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -31,6 +34,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Zipped<T> {
         let zipped = zipped(request.headers());
         let announced = announced(request.headers());
         let payload = payload.take();
+        let (request, begun) = (request.clone(), Instant::now());
         Box::pin(async move {
             let zipped = zipped?;
             typed?;
@@ -38,6 +42,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Zipped<T> {
                 Ok(body) => body?,
                 Err(_) => return Err(Problem::new(Code::Timeout)),
             };
+            if begun.elapsed() > AT_ONCE {
+                require_unchanged(&request).await?;
+            }
             // It may be work for milliseconds, in which others want to be answered.
             let body =
                 if zipped { actix_web::web::block(move || unpacked(&body)).await?? } else { body };

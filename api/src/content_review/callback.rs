@@ -7,7 +7,7 @@ use actix_web::{
     HttpResponse, get,
     http::header::ContentType,
     post,
-    web::{Bytes, Data},
+    web::Data,
 };
 use domain::content_review::{Cause, Command, Suggestion};
 use persistence::content_review::Check;
@@ -18,6 +18,7 @@ use utoipa::IntoParams;
 
 use super::check::{record, settle};
 use crate::{
+    body::StrangerBytes,
     config::{MiniProgram, Secret},
     params::{IdPath, Query},
     problem::{Code, Problem, Reply},
@@ -111,14 +112,14 @@ async fn receive_wechat_event(
     app: Data<App>,
     app_id: IdPath<String>,
     params: Query<SignedParams>,
-    body: Bytes,
+    body: StrangerBytes,
 ) -> Reply<HttpResponse> {
     let program = signer(&app, &app_id.0, &params.0)?;
     if params.0.encrypt_type.as_deref() == Some("aes") {
         tracing::warn!("WeChat encrypts its messages: choose 明文模式 and JSON for them");
     }
     // What is not understood is answered too: else it comes again and again.
-    let message: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let message: Value = serde_json::from_slice(&body.0).unwrap_or_default();
     let text = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default();
     let trace = text("trace_id");
     if text("Event") == "wxa_media_check" && is_trace(trace) {
