@@ -9,6 +9,7 @@ on_both! {
     an_awaited_file_belongs_to_whoever_named_it,
     an_upload_begun_by_somebody_else_gives_way_to_whoever_named_it,
     identities_of_the_server_are_not_for_files,
+    a_report_names_no_file_that_can_never_arrive,
 }
 
 fn photo() -> Vec<u8> {
@@ -100,4 +101,13 @@ fn identities_of_the_server_are_not_for_files(city: &City) {
     let id = key();
     form(city, "worker", &id.to_uppercase()).done();
     city.by("worker").get(&format!("/api/v1/media/{id}")).done();
+}
+
+fn a_report_names_no_file_that_can_never_arrive(city: &City) {
+    for id in crate::idempotency::UNFIT {
+        let mut body = report_at(110.005, 30.005);
+        body["media"] = json!([key(), id]);
+        let refused = city.by("resident").post("/api/v1/reports", &body);
+        assert_eq!(refused.fault_at("/media/1"), "reserved_id", "{id}");
+    }
 }

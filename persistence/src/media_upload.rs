@@ -34,6 +34,15 @@ pub struct Upload {
     pub begun_at: Instant,
 }
 
+/// A piece that is here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// How many bytes are before it.
+    pub first: i64,
+    /// How many it has.
+    pub bytes: i64,
+}
+
 type Row = (Id, Id, i64, i64, Option<String>, Doc, At);
 
 fn upload((id, by, bytes, received, sha256, details, begun_at): Row) -> Upload {
@@ -102,14 +111,15 @@ pub fn arrived(db: &mut Db, tenant: TenantId, id: MediaId, first: i64, bytes: i6
     Ok(true)
 }
 
-/// The pieces that are here, in their order: where each begins.
-pub fn parts(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<Vec<i64>> {
-    Ok(media_parts::table
+/// The pieces that are here, in their order.
+pub fn parts(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<Vec<Part>> {
+    let rows: Vec<(i64, i64)> = media_parts::table
         .filter(media_parts::tenant_id.eq(Id(tenant.0)))
         .filter(media_parts::upload_id.eq(Id(id.0)))
         .order(media_parts::first.asc())
-        .select(media_parts::first)
-        .load(db)?)
+        .select((media_parts::first, media_parts::bytes))
+        .load(db)?;
+    Ok(rows.into_iter().map(|(first, bytes)| Part { first, bytes }).collect())
 }
 
 /// Forgets an upload: it is complete, or given up.

@@ -16,7 +16,7 @@ use domain::{
 use futures_util::TryStreamExt;
 use persistence::{
     media as kept,
-    media_upload::{self as uploads, Upload},
+    media_upload::{self as uploads, Part, Upload},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -27,7 +27,7 @@ use super::{
     receive::{Received, Said, Sink, Way, pour, too_large, unfit},
 };
 use crate::{
-    auth::Caller,
+    auth::{self, Caller},
     body::Json,
     headers::Key,
     params::IdPath,
@@ -270,7 +270,13 @@ async fn append_media_upload(
     if first != upload.received {
         return Err(elsewhere(upload.received));
     }
-    let received = if left > 0 { add(&app, &way, &caller, &upload, payload).await? } else { first };
+    let received = if left > 0 {
+        let piece = pour_piece(&app, &way, &upload, payload).await?;
+        auth::require_unchanged(&request).await?;
+        add(&app, &caller, &upload, piece).await?
+    } else {
+        first
+    };
     if received < upload.bytes {
         return Ok(UploadView::of(&Upload { received, ..upload }).answer(HttpResponse::Ok()));
     }
@@ -287,16 +293,14 @@ fn elsewhere(offset: i64) -> Problem {
         .with("offset", offset)
 }
 
-/// Keeps a piece; how many bytes are here then.
-async fn add(
+/// Receives the bytes of a piece, in a file of its own.
+async fn pour_piece(
     app: &App,
     way: &Way<'_>,
-    caller: &Caller,
     upload: &Upload,
     payload: Payload,
-) -> Reply<i64> {
-    let (tenant, id, first) = (caller.tenant, upload.id, upload.received);
-    let most = u64::try_from(upload.bytes - first).unwrap_or_default().min(PIECE);
+) -> Reply<(std::fs::File, i64)> {
+    let most = u64::try_from(upload.bytes - upload.received).unwrap_or_default().min(PIECE);
     let mut piece = Sink::piece(app, most).await?;
     let broken = |error| Problem::new(Code::BadRequest).because(error);
     pour(way, payload, &mut piece, broken).await?;
@@ -304,23 +308,39 @@ async fn add(
     if bytes == 0 {
         return Err(unfit(Unfit::Empty));
     }
-    let bytes = i64::try_from(bytes).unwrap_or_default();
-    app.depot.put_file(&part(caller, id, first), file).await?;
+    Ok((file, i64::try_from(bytes).unwrap_or_default()))
+}
+
+/// Keeps a piece; how many bytes are here then.
+///
+/// Two requests may bring pieces of different lengths from the same place, such as a phone that
+/// gave up waiting and begins again with a smaller one. The length is in the name of a piece, so
+/// that the slower one does not replace what was counted.
+async fn add(
+    app: &App,
+    caller: &Caller,
+    upload: &Upload,
+    (file, bytes): (std::fs::File, i64),
+) -> Reply<i64> {
+    let (tenant, id, first) = (caller.tenant, upload.id, upload.received);
+    let name = name_of(tenant, id, Part { first, bytes });
+    app.depot.put_file(&name, file).await?;
     let next = move |db: &mut persistence::Db| uploads::arrived(db, tenant, id, first, bytes);
     if !app.store.run(next).await? {
         // Another request was faster with the same piece.
+        let parts = app.store.read(move |db| uploads::parts(db, tenant, id)).await?;
+        if !parts.contains(&Part { first, bytes }) {
+            app.depot.remove(vec![name]).await?;
+        }
         let known = under_way(app, caller, id).await?;
         return Err(elsewhere(known.map_or(upload.bytes, |known| known.received)));
     }
     Ok(first + bytes)
 }
 
-fn part(caller: &Caller, id: MediaId, first: i64) -> String {
-    part_of(caller.tenant, id, first)
-}
-
-pub(super) fn part_of(tenant: domain::id::TenantId, id: MediaId, first: i64) -> String {
-    format!("{tenant}/uploads/{id}/{first}")
+pub(super) fn name_of(tenant: domain::id::TenantId, id: MediaId, part: Part) -> String {
+    let Part { first, bytes } = part;
+    format!("{tenant}/uploads/{id}/{first}-{bytes}")
 }
 
 /// Puts the pieces together and keeps the file.
@@ -328,7 +348,11 @@ async fn complete(app: &App, caller: &Caller, upload: &Upload) -> Reply<Media> {
     let (tenant, id) = (caller.tenant, upload.id);
     let parts = app.store.read(move |db| uploads::parts(db, tenant, id)).await?;
     let received = match joined(app, caller, id, &parts).await {
-        Ok(received) => received,
+        Ok(received) if i64::try_from(received.bytes) == Ok(upload.bytes) => received,
+        Ok(_) => {
+            let problem = Problem::new(Code::ChecksumMismatch).because("pieces of another length");
+            return Err(given_up(app, caller, id, problem).await);
+        }
         Err(problem) => return Err(given_up(app, caller, id, problem).await),
     };
     let details: Details = serde_json::from_str(&upload.details)
@@ -361,10 +385,10 @@ async fn given_up(app: &App, caller: &Caller, id: MediaId, problem: Problem) -> 
     problem
 }
 
-async fn joined(app: &App, caller: &Caller, id: MediaId, parts: &[i64]) -> Reply<Received> {
+async fn joined(app: &App, caller: &Caller, id: MediaId, parts: &[Part]) -> Reply<Received> {
     let mut sink = Sink::new(app, Kind::LARGEST).await?;
-    for first in parts {
-        let found = app.depot.get(&part(caller, id, *first), None).await?;
+    for part in parts {
+        let found = app.depot.get(&name_of(caller.tenant, id, *part), None).await?;
         let missing = || Problem::new(Code::StorageUnavailable).because("a piece is missing");
         let mut bytes = found.ok_or_else(missing)?.bytes;
         while let Some(piece) = bytes.try_next().await? {

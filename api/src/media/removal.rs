@@ -76,7 +76,7 @@ async fn sweep(app: &App, tenant: TenantId, page: i64) -> Result<(), StoreError>
 /// Removes the pieces of an upload, and what is known of it.
 pub(super) async fn forget_upload(app: &App, tenant: TenantId, id: MediaId) -> Reply<()> {
     let parts = app.store.read(move |db| uploads::parts(db, tenant, id)).await?;
-    let names = parts.into_iter().map(|first| pieces::part_of(tenant, id, first)).collect();
+    let names = parts.into_iter().map(|part| pieces::name_of(tenant, id, part)).collect();
     app.depot.remove(names).await?;
     Ok(app.store.run(move |db| uploads::forget(db, tenant, id)).await?)
 }
