@@ -262,6 +262,10 @@ fn a_replayed_disclosure_is_one_record(city: &City) {
     let second = city.by("community").post_as(&id, &path, &seeing(&["phone"])).done();
     assert_ne!(second["id"], first["id"]);
     assert_eq!(all()["items"].as_array().unwrap().len(), 2);
+    // A record does not open the data for ever.
+    city.advance(chrono::Duration::minutes(11));
+    let late = city.by("hotline").post_as(&id, &path, &seeing(&["phone"]));
+    late.problem(422, "idempotency_key_reused");
 }
 
 /// Reads whatever can be read about a report and its case, and everything else besides, and looks

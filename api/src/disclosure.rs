@@ -2,7 +2,7 @@
 //! written before anything is shown, and the subject can read it.
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use domain::{
     Instant,
     actor::Permission,
@@ -41,6 +41,10 @@ use crate::{
     vault::Values,
     view,
 };
+
+/// How long the same request is answered with the values again: a phone that did not get the
+/// answer asks within minutes, and what is kept by then may be another value.
+const SHOWN_AGAIN_MIN: i64 = 10;
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -297,6 +301,7 @@ impl Asking {
             "digest": digest.hex(),
         });
         let note = noting.note(Act::Disclose, Some(target), &detail);
+        let (now, limit) = (new.at, Duration::minutes(SHOWN_AGAIN_MIN));
         let (record, _) = app
             .store
             .run(move |db| {
@@ -309,6 +314,12 @@ impl Asking {
             .await?;
         if record.by != caller.person || record.digest != asked.digest {
             return Err(Problem::new(Code::IdempotencyKeyReused));
+        }
+        if now - record.at > limit {
+            return Err(Problem::new(Code::IdempotencyKeyReused).detail(
+                "这次查看早已完成并留痕；再次查看请换新的 Idempotency-Key。",
+                "This disclosure was answered and is on record; ask again under a new key.",
+            ));
         }
         Ok(record)
     }
