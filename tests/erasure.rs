@@ -14,6 +14,7 @@ on_both! {
     an_administrator_erases_on_request,
     whoever_holds_an_office_is_not_erased,
     erasing_twice_is_erasing_once,
+    what_is_said_while_an_erasure_runs_is_gone,
     nothing_of_the_erased_stays_on_disk,
     a_household_that_is_erased_leaves_nothing_on_disk,
 }
@@ -283,4 +284,26 @@ fn a_household_that_is_erased_leaves_nothing_on_disk(city: &City) {
         let path = format!("/api/v1/households/{id}/erasure");
         city.by("worker").post(&path, &json!({ "reason": "户主申请删除" })).done();
     });
+}
+
+fn what_is_said_while_an_erasure_runs_is_gone(city: &City) {
+    planted(city);
+    // Another replica knows the login for some seconds more.
+    let settings = crate::harness::settings(&city.database.url);
+    let replica = crate::harness::Replica::open(city, settings);
+    let mut body = report_at(110.005, 30.005);
+    body["contact"] = json!({ "phone": PHONE });
+    let report = |body: &Value| {
+        let call = city.by("resident").call("POST", "/api/v1/reports").at(&replica.base);
+        call.json(body).send()
+    };
+    report(&body).done();
+    city.by("resident").post("/api/v1/me/erasure", &json!({ "reason": "注销" })).done();
+    let late = text(&report(&body).done(), "/id");
+    let shown = city.by("dispatcher").get(&format!("/api/v1/reports/{late}")).done();
+    let contact = &shown["contact"];
+    assert_eq!(json!([contact["erased"], contact["phone"]]), json!([true, null]), "{shown}");
+    let found = city.by("admin").post("/api/v1/contacts/search", &json!({ "phone": PHONE })).done();
+    assert_eq!(found["items"], json!([]));
+    assert_eq!(city.verify().broken, Vec::<String>::new());
 }

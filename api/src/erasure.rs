@@ -9,7 +9,7 @@ use domain::{
     actor::Permission,
     audit::Act,
     household::Household,
-    id::PersonId,
+    id::{PersonId, TenantId},
     person::Person,
     personal::{DataSubject, SubjectKind},
     refusal::Refusal,
@@ -56,6 +56,34 @@ async fn memberships(app: &App, caller: &Caller, person: PersonId) -> Reply<Vec<
     found.sort_unstable();
     found.dedup();
     Ok(found)
+}
+
+/// Destroys the contacts given with the reports of a person; how many there were.
+async fn destroy_contacts(app: &App, tenant: TenantId, person: PersonId) -> Reply<i64> {
+    const PAGE: i64 = 200;
+    let now = app.clock.now();
+    let mut reports = 0;
+    loop {
+        let destroy = move |db: &mut persistence::Db| {
+            let page = vault::contacts_of(db, tenant, person, PAGE)?;
+            for report in &page {
+                vault::destroy(db, tenant, DataSubject::new(SubjectKind::Report, *report), now)?;
+            }
+            Ok(i64::try_from(page.len()).unwrap_or(PAGE))
+        };
+        let page = app.store.run(destroy).await?;
+        reports += page;
+        if page < PAGE {
+            return Ok(reports);
+        }
+    }
+}
+
+/// Whether a person was erased: nobody logs in as them any more.
+pub async fn is_erased(app: &App, tenant: TenantId, person: PersonId) -> Reply<bool> {
+    let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, person.0));
+    let key = app.store.read(move |db| vault::key_of(db, tenant, owner)).await?;
+    Ok(key.is_some_and(|key| key.destroyed_at.is_some()))
 }
 
 /// That it is meant.
@@ -132,33 +160,14 @@ async fn erase(
     person: &Person,
     body: &EraseBody,
 ) -> Reply<HttpResponse> {
-    const PAGE: i64 = 200;
     let (tenant, id, now) = (caller.tenant, person.id, app.clock.now());
     if person.holds_office(now) {
         return Err(Refusal::InOffice.into());
     }
-    let mut reports = 0;
-    loop {
-        let page = app
-            .store
-            .run(move |db| {
-                let page = vault::contacts_of(db, tenant, id, PAGE)?;
-                for report in &page {
-                    let report = DataSubject::new(SubjectKind::Report, *report);
-                    vault::destroy(db, tenant, report, now)?;
-                }
-                Ok(i64::try_from(page.len()).unwrap_or(PAGE))
-            })
-            .await?;
-        reports += page;
-        if page < PAGE {
-            break;
-        }
-    }
     let files = media::removal::erase(app, &*app.world(tenant)?, id).await?;
     let members = memberships(app, caller, id).await?;
     let whole = DataSubject::new(SubjectKind::Person, id.0);
-    let detail = serde_json::json!({ "reports": reports, "members": members.len(), "files": files, "reason": body.reason.as_str() });
+    let detail = serde_json::json!({ "members": members.len(), "files": files, "reason": body.reason.as_str() });
     let note = Noting::of(app, caller, request).note(Act::Erase, Some(id.0), &detail);
     let erased_at = app
         .store
@@ -178,6 +187,9 @@ async fn erase(
         })
         .await?;
     forget(app, caller, id);
+    // After the account is closed: what was said until then is gone, and what comes later is
+    // refused a key by the commit itself.
+    let reports = destroy_contacts(app, tenant, id).await?;
     app.store.scrub().await;
     Ok(HttpResponse::Ok().json(ErasedView { person_id: id.0, erased_at, reports, files }))
 }

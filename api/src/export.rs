@@ -289,7 +289,9 @@ async fn profile(app: &App, caller: &Caller) -> Reply<Profile> {
         id: person.id.0,
         account: person.account.as_str().to_owned(),
         name: names::own(app, caller.tenant, person).await?,
-        contact: ContactView::whole(kept.get(&person.id.0)),
+        contact: ContactView::whole(Some(
+            kept.get(&person.id.0).unwrap_or(&crate::vault::Values::new()),
+        )),
         grants: person.grants.iter().map(GrantView::from).collect(),
     })
 }

@@ -29,6 +29,7 @@ use crate::{
     clock::derived_id,
     contact,
     engine::{self, Asked, Step},
+    erasure,
     headers::{IfMatch, Key},
     identity::{self, IdentityView},
     names,
@@ -475,6 +476,9 @@ async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<HttpRespons
     let person = engine::look::<Person>(app, &step.caller, step.id).await?;
     if auth::is_program(app, tenant, &person.state).await? {
         return Err(Refusal::ProgramPassword.into());
+    }
+    if erasure::is_erased(app, tenant, person.state.id).await? {
+        return Err(Refusal::Erased.into());
     }
     let owner = owner(app, &step.caller, &person.state).await?;
     let hash = app.passwords.accept(body.0.password, owner).await?;

@@ -496,6 +496,9 @@ fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     }
     rows::insert(db, &all(commits, |commit| &commit.personal_keys))?;
     rows::insert(db, &all(commits, |commit| &commit.personal))?;
+    for commit in commits.iter().filter(|commit| !commit.personal_keys.is_empty()) {
+        vault::destroy_of_erased(db, &commit.reports)?;
+    }
     rows::insert(db, &all(commits, |commit| &commit.arrivals))?;
     rows::insert(db, &all(commits, |commit| &commit.opened))?;
     rows::update(db, &all(commits, |commit| &commit.changed))?;

@@ -28,14 +28,14 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 #[derive(Debug, Clone)]
 pub(crate) struct ReportRow {
-    tenant_id: Id,
+    pub(crate) tenant_id: Id,
     pub(crate) id: Id,
     seq: i64,
     head: Vec<u8>,
     number: String,
     status: String,
     path: String,
-    reporter_id: Id,
+    pub(crate) reporter_id: Id,
     case_id: Option<Id>,
     received_at: At,
     pub(crate) state: Doc,

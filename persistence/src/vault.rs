@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::{
     connection::{Db, each},
     error::StoreError,
+    report::ReportRow,
     rows::{self, rows},
     schema::{personal, personal_keys, reports},
     types::{At, Id, sql},
@@ -354,6 +355,17 @@ pub fn sealed(
     Ok(found)
 }
 
+/// Whether a tenant has values that are looked up, so that there has to be a key for it.
+pub fn is_looked_up(db: &mut Db, tenant: TenantId) -> Result<bool> {
+    use personal::dsl as p;
+    let some: Option<Id> = personal::table
+        .filter(p::tenant_id.eq(Id(tenant.0)).and(p::blind.is_not_null()))
+        .select(p::subject_id)
+        .first(db)
+        .optional()?;
+    Ok(some.is_some())
+}
+
 /// The subjects that have a value with this digest, the newest first.
 pub fn find(
     db: &mut Db,
@@ -410,6 +422,20 @@ pub fn destroy_for_good(
     };
     claim_key(db, tenant, &none)?;
     destroy(db, tenant, subject, at)
+}
+
+/// Destroys the contacts given with new reports of people who were erased meanwhile.
+pub(crate) fn destroy_of_erased(db: &mut Db, reports: &[ReportRow]) -> Result<()> {
+    for report in reports {
+        let (tenant, reporter) = (TenantId(report.tenant_id.0), report.reporter_id.0);
+        let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, reporter));
+        let erased = key_of(db, tenant, owner)?.and_then(|key| key.destroyed_at);
+        if let Some(at) = erased {
+            let contact = DataSubject::new(SubjectKind::Report, report.id.0);
+            destroy(db, tenant, contact, at)?;
+        }
+    }
+    Ok(())
 }
 
 /// The reports of a person whose contact is still kept: at most `limit`.
