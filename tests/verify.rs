@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use crate::{
     crash,
-    harness::{City, key, on_both, text},
+    harness::{City, key, on_both, seed, text},
     household, patrol,
 };
 
 on_both! {
+    a_tenant_that_is_missing_is_named,
     a_case_that_is_deleted_is_missed,
     a_report_that_is_deleted_with_all_its_traces_leaves_a_hole,
     a_row_that_no_journal_speaks_of_is_named,
@@ -370,6 +371,14 @@ fn a_forged_checkpoint_is_refused_by_name(city: &City) {
     for wrong in [json!({}), json!([]), json!({ "signed": "x" }), json!({ "checkpoints": [{}] })] {
         assert_eq!(read(&wrong), Err(checkpoint::Fault::Malformed), "{wrong}");
     }
+    // What people read in it is what was signed.
+    for (member, other) in
+        [("entries", json!(999_999)), ("digest", json!("00")), ("audit_seq", json!(0))]
+    {
+        let mut changed = seen.clone();
+        changed[member] = other;
+        assert_eq!(read(&changed), Err(checkpoint::Fault::Readable), "{member}");
+    }
     // A checkpoint opens nothing.
     let bearer = format!("Bearer {signed}");
     let answer = city.by("").call("GET", "/api/v1/me").header("Authorization", &bearer).send();
@@ -434,4 +443,22 @@ fn the_command_writes_checkpoints_and_compares_with_them(city: &City) {
     tamper(city, "update journal set position = -position where position in (1, 2);");
     let (code, said) = asked(&["--against", file]);
     assert!(code == Some(3) && said.contains("is not what the checkpoint of"), "{code:?} {said}");
+}
+
+fn a_tenant_that_is_missing_is_named(city: &City) {
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+    let other = city.app.worlds.by_code(Some(seed::OTHER)).unwrap().tenant.id;
+    let id = crate::ownership::literal(city, &other.to_string());
+    // Its row alone, as somebody would who wants its records not to be looked at.
+    let hide = match city.engine() {
+        crate::harness::Engine::Sqlite => {
+            format!("pragma foreign_keys = off; delete from tenants where tenant_id = {id}")
+        }
+        crate::harness::Engine::Postgres => format!(
+            "set session_replication_role = replica; delete from tenants where tenant_id = {id}"
+        ),
+    };
+    probe::execute(&city.database.url, &hide).unwrap();
+    let broken = city.verify().broken;
+    assert!(broken.iter().any(|why| why.contains(&other.to_string())), "{broken:?}");
 }

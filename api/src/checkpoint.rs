@@ -66,6 +66,8 @@ pub enum Fault {
     Key(String),
     /// Its signature is wrong: it was forged or changed.
     Signature,
+    /// What stands beside the signed part says something else.
+    Readable,
     /// It says that it was made when the key that signed it was retired already.
     Retired(String),
 }
@@ -78,6 +80,9 @@ impl std::fmt::Display for Fault {
                 write!(out, "the key {kid} that signed it is not one of this database")
             }
             Self::Signature => out.write_str("its signature is wrong: it was forged or changed"),
+            Self::Readable => {
+                out.write_str("what can be read in it is not what was signed: it was changed")
+            }
             Self::Retired(kid) => {
                 write!(out, "it was signed by the key {kid} after that key was retired")
             }
@@ -129,7 +134,7 @@ pub fn read(text: &str, keys: &[PublicKey]) -> Result<Vec<Checkpoint>, Fault> {
         File::All { checkpoints } => checkpoints,
         File::One(one) => vec![one],
     };
-    signed.iter().map(|one| open(&one.signed, keys)).collect()
+    signed.iter().map(|one| one.open(keys)).collect()
 }
 
 /// A file: all tenants, or what the endpoint answers.
@@ -140,10 +145,27 @@ enum File {
     One(Signed),
 }
 
-/// Only what is signed counts; what stands beside it is for people.
+/// What is signed counts; what stands beside it is for people, and has to say the same.
 #[derive(Deserialize)]
 struct Signed {
     signed: String,
+    position: Option<i64>,
+    entries: Option<i64>,
+    digest: Option<String>,
+    audit_seq: Option<i64>,
+    audit_hash: Option<String>,
+}
+
+impl Signed {
+    fn open(&self, keys: &[PublicKey]) -> Result<Checkpoint, Fault> {
+        let one = open(&self.signed, keys)?;
+        let same = self.position.is_none_or(|position| position == one.position)
+            && self.entries.is_none_or(|entries| entries == one.entries)
+            && self.digest.as_ref().is_none_or(|digest| *digest == one.digest.hex())
+            && self.audit_seq.is_none_or(|seq| seq == one.audit.seq)
+            && self.audit_hash.as_ref().is_none_or(|hash| *hash == one.audit.hash.hex());
+        if same { Ok(one) } else { Err(Fault::Readable) }
+    }
 }
 
 fn open(signed: &str, keys: &[PublicKey]) -> Result<Checkpoint, Fault> {

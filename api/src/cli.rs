@@ -47,10 +47,13 @@ Environment:
   GRIDWHISTLE_WRITERS, GRIDWHISTLE_WAITING, GRIDWHISTLE_ACCESS_MINUTES,
   GRIDWHISTLE_REFRESH_DAYS, GRIDWHISTLE_PROXIES, GRIDWHISTLE_CLOCKWORK,
   GRIDWHISTLE_IDLE_HOURS, GRIDWHISTLE_PASSWORD_DAYS, GRIDWHISTLE_SECOND_FACTOR,
-  GRIDWHISTLE_PUBLIC_URL, GRIDWHISTLE_VAULT_CIPHER, GRIDWHISTLE_VAULT_KEY_FILE,
-  GRIDWHISTLE_VAULT_KEY_COMMAND. Only in the environment or the file: GRIDWHISTLE_KEY,
-  GRIDWHISTLE_MINI_PROGRAMS, GRIDWHISTLE_PROVIDERS (docs/logins.md), and
-  GRIDWHISTLE_VAULT_KEY, the master keys themselves, the current one first.
+  GRIDWHISTLE_PUBLIC_URL, GRIDWHISTLE_WEBHOOK_NETWORKS, GRIDWHISTLE_VAULT_CIPHER,
+  GRIDWHISTLE_VAULT_KEY_FILE, GRIDWHISTLE_VAULT_KEY_COMMAND, GRIDWHISTLE_MEDIA,
+  GRIDWHISTLE_SPOOL. Only in the environment or the file: GRIDWHISTLE_KEY,
+  GRIDWHISTLE_MINI_PROGRAMS, GRIDWHISTLE_PROVIDERS (docs/logins.md), GRIDWHISTLE_SMS,
+  GRIDWHISTLE_LIMITS (docs/api.md), GRIDWHISTLE_MEDIA_ACCESS_KEY,
+  GRIDWHISTLE_MEDIA_SECRET_KEY, and GRIDWHISTLE_VAULT_KEY, the master keys themselves, the
+  current one first. Every command reads the same variables and the same file as `serve`.
   A flag stands above a variable, a variable above the file, the file above the default.
   A variable GRIDWHISTLE_… that is not in this list is refused.
 
@@ -68,6 +71,34 @@ Exit codes:
 
 Documentation: http://127.0.0.1:8080/docs of a running server; every problem it can answer is
 explained by `gridwhistle problems`.";
+
+const FORMATS: &str = "\
+Files:
+  CSV is UTF-8 or GBK, with a header; columns may stand in any order, under these names or, except
+  for deadlines, under their Chinese ones. Areas and units are named by their codes.
+
+  areas             code,name,level,parent_code, and if known grid_kind,households
+                    level: 2 city, 3 county or district, 4 street or town, 5 community or village,
+                    6 grid; grid_kind: comprehensive, dedicated or micro
+  units             code,name,parent_code
+  grids             GeoJSON: a FeatureCollection of polygons in WGS-84, longitudes first, each with
+                    the properties code, name, parent_code, and if known grid_kind, households
+  holidays          the JSON of a year as holiday-cn publishes it, or an array of several:
+                    {\"year\":2027,\"papers\":[],\"days\":[{\"name\":\"元旦\",\"date\":\"2027-01-01\",
+                    \"isOffDay\":true}]}; isOffDay is false where a weekend is worked
+  deadlines         id,duty,area,channel,demand,category,urgency,complexity,rank,redo,limit,
+                    valid_from,valid_until,owner,basis
+                    an empty condition holds for everything; limit: 30min, 2h, 15d, 4wh, 3wd or
+                    same_day (minutes, hours, natural days, working hours, working days)
+  responsibilities  code,category,lead,basis,owner,valid_from, and if wanted area,level,
+                    cooperating,valid_until
+                    lead: the code of a unit, its suffix (CG for 420202-CG) or territory; level:
+                    community, street, district or city; cooperating: several, with ; between
+  admissions        code,kind,category,basis,valid_from, and if wanted area,valid_until
+                    kind: statutory, assist, certificate or negative
+
+  Days are written 2027-01-01. Of areas and units api/data/huangshi of the source has examples, of
+  holidays and deadlines domain/data.";
 
 /// What can be asked of the program.
 #[derive(Subcommand, Clone, Debug)]
@@ -92,6 +123,7 @@ pub enum Command {
     ///
     /// Everything in the file is imported or, with one fault in it, nothing: faults are told with
     /// their lines and columns. Servers that run take up what was imported by themselves.
+    #[command(after_long_help = FORMATS)]
     Import(Import),
     /// Manage tenants: one city or county each
     #[command(subcommand)]
@@ -272,7 +304,8 @@ pub enum Keys {
     /// Make a new key; nobody is logged out
     ///
     /// It signs in two minutes, when every server and gateway has seen it; what the old one
-    /// signed is accepted until it is over.
+    /// signed is accepted until it is over. It is sealed under the master keys, so this needs the
+    /// ones of the servers.
     Rotate(Rotate),
     /// List the keys
     List(Source),
@@ -288,7 +321,7 @@ pub struct Rotate {
     pub at_once: bool,
     /// Where the database is.
     #[command(flatten)]
-    pub source: Source,
+    pub source: VaultSource,
 }
 
 /// `vault`.

@@ -208,7 +208,7 @@ async fn create_admin(new: NewAdmin) -> Done {
 }
 
 async fn rotate_keys(rotate: Rotate) -> Done {
-    let settings = settings(rotate.source.settings(), rotate.source.config.as_deref())?;
+    let settings = settings(rotate.source.settings(), rotate.source.source.config.as_deref())?;
     let store = Store::open(settings.database.expose(), settings.store_options())?;
     let now = Clock::default().now();
     let vault = Vault::open(&settings, &store).await?;

@@ -158,7 +158,11 @@ impl Vault {
                 }
             };
             let code = &tenant.code;
-            tracing::error!(tenant = code, why, "the key that people are looked up with is lost");
+            tracing::error!(
+                tenant = code,
+                why,
+                "the key that people are looked up with cannot be used"
+            );
         }
         match missing.filter(|_| !opened) {
             Some(master) => Err(StoreError::Unusable(format!(

@@ -106,6 +106,11 @@ pub async fn against(
     for one in seen.iter().filter(|one| tenants.iter().all(|tenant| tenant.id != one.tenant)) {
         findings.broke(format!("tenant {}: the checkpoint saw it, and it is missing", one.tenant));
     }
+    let known: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
+    let lost = store.read(move |db| persistence::feed::without_tenant(db, &known)).await?;
+    for tenant in lost {
+        findings.broke(format!("tenant {tenant}: there are records of it, and it is missing"));
+    }
     for tenant in tenants.into_iter().filter(|one| only.is_none_or(|code| code == one.code)) {
         let of_tenant = |one: &&Checkpoint| one.tenant == tenant.id;
         let seen: Vec<Checkpoint> = seen.iter().filter(of_tenant).cloned().collect();
@@ -152,7 +157,11 @@ fn look_up_key(
     found: &mut Findings,
 ) -> Result<(), StoreError> {
     let key = vault::key_of(db, id, KeyOwner::LookUp)?;
-    if key.is_some_and(|key| key.wrapped.is_none() || key.destroyed_at.is_some()) {
+    let lost = match key {
+        Some(key) => key.wrapped.is_none() || key.destroyed_at.is_some(),
+        None => vault::is_looked_up(db, id)?,
+    };
+    if lost {
         found.broke(format!("keys {code}: the key that people are looked up with is gone"));
     }
     Ok(())

@@ -33,6 +33,19 @@ use crate::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
+/// The tenants that records speak of and that are not among these.
+pub fn without_tenant(db: &mut Db, known: &[TenantId]) -> Result<Vec<TenantId>> {
+    use crate::schema::audit_heads;
+    let known: Vec<Id> = known.iter().map(|tenant| Id(tenant.0)).collect();
+    let mut found: Vec<Id> = feeds::table.select(feeds::tenant_id).load(db)?;
+    let audited: Vec<Id> = audit_heads::table.select(audit_heads::tenant_id).load(db)?;
+    found.extend(audited);
+    found.retain(|tenant| !known.contains(tenant));
+    found.sort_unstable();
+    found.dedup();
+    Ok(found.into_iter().map(|tenant| TenantId(tenant.0)).collect())
+}
+
 /// Gives entries the next positions of their tenants, in the order given.
 pub(crate) fn number(db: &mut Db, entries: &mut [EntryRow]) -> Result<()> {
     let mut next: BTreeMap<Id, i64> = BTreeMap::new();

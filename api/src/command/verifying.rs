@@ -73,6 +73,10 @@ async fn signing(store: &Store, settings: &Settings) -> Result<Signing, Failed> 
     ring::keep_public(store, &seal).await?;
     let ring = Ring::default();
     ring.refresh(store, &seal).await?;
+    if ring.signing(Clock::default().now().timestamp()).is_none() {
+        let why = "there is no signing key yet: start the server once, then take the checkpoint";
+        return Err(Failed(why.to_owned()));
+    }
     let public = ring::public_keys(store, &seal).await?;
     let issuer = settings.public_url.as_deref().unwrap_or(ISSUER).to_owned();
     Ok(Signing { ring, public, issuer })
