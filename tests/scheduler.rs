@@ -14,6 +14,7 @@ on_both! {
     debts_that_cannot_be_processed_stop_no_clock,
     what_was_stepped_over_is_tried_again_later_each_time,
     readiness_says_that_measures_are_late,
+    debts_due_by_their_row_alone_stop_no_clock,
 }
 
 /// Takes what is due, as the server does every second; the city's own server says what it saw.
@@ -109,4 +110,27 @@ fn readiness_says_that_measures_are_late(city: &City) {
     // Another replica takes measures of its own: this one says what it saw.
     let taken = reopened(city, async |app| api::clockwork::pass(app).await.unwrap());
     assert_eq!(taken, 0);
+}
+
+fn debts_due_by_their_row_alone_stop_no_clock(city: &City) {
+    for _ in 0..205 {
+        city.received();
+    }
+    let earlier = match city.engine() {
+        crate::harness::Engine::Sqlite => "update obligations set next_at = 1",
+        crate::harness::Engine::Postgres => {
+            "update obligations set next_at = timestamptz '1970-01-02'"
+        }
+    };
+    probe::execute(&city.database.url, earlier).unwrap();
+    let report = city.received();
+    // Late enough for a reminder of the newest, and of no other.
+    city.advance(Duration::minutes(1));
+    pass(city);
+    let ready = readiness(city);
+    assert_eq!(ready["clockwork"]["deferred"], 205, "{ready}");
+    assert_eq!(ready["status"], "ok", "{ready}");
+    city.advance(Duration::days(10));
+    pass(city);
+    assert!(!measures(city, &report).is_empty(), "its measure was taken");
 }

@@ -326,7 +326,12 @@ async fn measures(app: &App, debts: Vec<Lapsing>) -> u64 {
 
 /// Takes one measure; false when it was taken already, or cannot be now.
 async fn measure(app: &App, debt: Lapsing) -> bool {
-    match command_about(app, &debt).await {
+    let taken = match command_about(app, &debt).await {
+        // A replica was faster; or its row says that it is due, and its flow does not.
+        Ok(false) => settled_elsewhere(app, &debt).await,
+        taken => taken,
+    };
+    match taken {
         Ok(taken) => taken,
         Err(error) => {
             if let Err(error) = defer(app, Due::from(&debt), error).await {
@@ -335,6 +340,17 @@ async fn measure(app: &App, debt: Lapsing) -> bool {
             false
         }
     }
+}
+
+/// Whether a debt about which nothing was to be done is no longer due by its row: one that stays
+/// would come again at once, and keep others from their turn.
+async fn settled_elsewhere(app: &App, debt: &Lapsing) -> Result<bool, StoreError> {
+    let (now, one) = (app.clock.now(), debt.clone());
+    if app.store.read(move |db| obligation::is_lapsing(db, &one, now)).await? {
+        let why = "it is due by its row, and its flow knows of nothing that is due";
+        return Err(StoreError::Inconsistent(format!("{} {}: {why}", debt.flow, debt.flow_id)));
+    }
+    Ok(false)
 }
 
 /// Asks the command that a measure is, of the flow its debt belongs to.

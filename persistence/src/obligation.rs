@@ -272,6 +272,21 @@ pub fn lapsing(db: &mut Db, now: Instant, limit: i64) -> Result<Vec<Lapsing>> {
     Ok(rows.into_iter().map(lapsing).collect())
 }
 
+/// Whether a measure about this debt is still to be taken, by its row.
+pub fn is_lapsing(db: &mut Db, debt: &Lapsing, now: Instant) -> Result<bool> {
+    use obligations as o;
+    let found: Option<i64> = o::table
+        .filter(o::tenant_id.eq(Id(debt.tenant.0)).and(o::flow_id.eq(Id(debt.flow_id))))
+        .filter(o::flow.eq(debt.flow.clone()).and(o::duty.eq(debt.duty.clone())))
+        .filter(o::unit_id.eq(Id(debt.unit.0)).and(o::no.eq(debt.no)))
+        .filter(o::settled_at.is_null().and(o::next_at.eq(Some(At(debt.next_at)))))
+        .filter(o::next_at.le(Some(At(now))))
+        .select(o::no)
+        .first(db)
+        .optional()?;
+    Ok(found.is_some())
+}
+
 /// One page of the open debts of a tenant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Provisional {
