@@ -26,7 +26,7 @@ use serde_json::json;
 
 pub(crate) use client::{Answer, Client, each, key, text};
 pub(crate) use database::{Database, Engine, template};
-pub(crate) use steps::{report_at, solved};
+pub(crate) use steps::{proven, report_at, solved};
 
 /// Makes one test per engine of each story: a function that is given a city.
 macro_rules! on_both {

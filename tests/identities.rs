@@ -9,7 +9,7 @@ use api::{
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, City, Engine, each, on_both_beside, seed, text};
+use crate::harness::{Answer, City, Engine, each, on_both_beside, proven, seed, text};
 
 /// A city with two mini-programs at the stand-in.
 fn open(engine: Engine) -> (City, Weixin) {
@@ -37,6 +37,8 @@ on_both_beside! {
     a_reset_ends_identities_and_says_which,
     a_new_password_of_ones_own_says_what_is_left,
     a_challenge_ends_with_the_identity,
+    a_token_alone_enrols_no_second_factor,
+    who_was_erased_comes_back_as_somebody_new,
 }
 
 fn login_at(city: &City, app: &str, code: &str) -> Answer {
@@ -97,7 +99,7 @@ fn a_token_alone_links_nothing(city: &City, _: &Weixin) {
 }
 
 fn a_code_of_the_second_factor_links(city: &City, _: &Weixin) {
-    let enrolled = city.by("worker").post("/api/v1/me/second_factor/enrol", &json!({})).done();
+    let enrolled = city.by("worker").post("/api/v1/me/second_factor/enrol", &proven()).done();
     let secret = totp::from_base32(&text(&enrolled, "/secret")).unwrap();
     let code = || json!({ "code": totp::shown(&secret, city.now()) });
     city.by("worker").post("/api/v1/me/second_factor/confirm", &code()).done();
@@ -213,7 +215,7 @@ fn a_new_password_of_ones_own_says_what_is_left(city: &City, _: &Weixin) {
 
 fn a_challenge_ends_with_the_identity(city: &City, _: &Weixin) {
     link(city, "worker", "code-wangfang", &known()).done();
-    let enrolled = city.by("worker").post("/api/v1/me/second_factor/enrol", &json!({})).done();
+    let enrolled = city.by("worker").post("/api/v1/me/second_factor/enrol", &proven()).done();
     let secret = totp::from_base32(&text(&enrolled, "/secret")).unwrap();
     let code = json!({ "code": totp::shown(&secret, city.now()) });
     city.by("worker").post("/api/v1/me/second_factor/confirm", &code).done();
@@ -227,4 +229,42 @@ fn a_challenge_ends_with_the_identity(city: &City, _: &Weixin) {
     let body = json!({ "challenge": asked["challenge"], "code": code });
     let refused = city.by("").post("/api/v1/auth/second_factor", &body);
     refused.problem(401, "credentials_invalid");
+}
+
+fn a_token_alone_enrols_no_second_factor(city: &City, _: &Weixin) {
+    let enrol = |body: Value| city.by("worker").post("/api/v1/me/second_factor/enrol", &body);
+    enrol(json!({})).problem(422, "proof_required");
+    enrol(json!({ "proof": { "password": "not the password" } })).problem(422, "proof_wrong");
+    // A code proves nothing before there is a factor, nor one that waits to be confirmed.
+    enrol(json!({ "proof": { "second_factor": "123456" } })).problem(422, "proof_required");
+    assert_eq!(text(&city.by("worker").get("/api/v1/me/second_factor").done(), "/state"), "none");
+    enrol(proven()).done();
+    // Somebody without a password shows what is linked.
+    let tokens = login_at(city, APP_ID, "code-resident").done();
+    let ask = |body: &Value| with(city, &tokens, "POST", "/api/v1/me/second_factor/enrol", body);
+    ask(&json!({})).problem(422, "proof_required");
+    let linked = json!({ "wechat": { "app_id": APP_ID, "code": "code-resident-0-2" } });
+    ask(&json!({ "proof": linked })).done();
+}
+
+fn who_was_erased_comes_back_as_somebody_new(city: &City, _: &Weixin) {
+    let tokens = login_at(city, APP_ID, "code-back").done();
+    let body = crate::harness::report_at(110.005, 30.005);
+    let report = with(city, &tokens, "POST", "/api/v1/reports", &body).done();
+    let path = format!("/api/v1/reports/{}", text(&report, "/id"));
+    let first = text(&with(city, &tokens, "GET", "/api/v1/me", &Value::Null).done(), "/id");
+    let reason = json!({ "reason": "注销" });
+    with(city, &tokens, "POST", "/api/v1/me/erasure", &reason).done();
+    for round in ["code-back-0-2", "code-back-0-3"] {
+        let again = login_at(city, APP_ID, round).done();
+        let me = with(city, &again, "GET", "/api/v1/me", &Value::Null).done();
+        assert_ne!(text(&me, "/id"), first);
+        with(city, &again, "GET", &path, &Value::Null).problem(404, "not_found");
+        // Whoever comes back has an account that keeps things.
+        let contact = format!("/api/v1/people/{}/contact", text(&me, "/id"));
+        with(city, &again, "POST", &contact, &json!({ "phone": "13987654321" })).done();
+    }
+    let password = json!({ "password": "a brand new passphrase" });
+    let reset = city.by("admin").post(&format!("/api/v1/people/{first}/password"), &password);
+    reset.problem(422, "erased");
 }

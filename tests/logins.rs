@@ -13,7 +13,7 @@ use persistence::{Db, session::Session};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Answer, City, Database, Engine, Site, key, on_both, seed, text};
+use crate::harness::{Answer, City, Database, Engine, Site, key, on_both, proven, seed, text};
 
 on_both! {
     a_stranger_does_not_lock_the_owner_out,
@@ -124,7 +124,7 @@ fn one_address_does_not_lock_all_logins(city: &City) {
     let area = json!([city.area(seed::CITY)]);
     let client = json!({ "name": "热线", "scopes": "read", "area_ids": area });
     let client = city.by("admin").post("/api/v1/clients", &client).done();
-    while city.app.logins.attempt_from(HERE, city.now()) {}
+    while city.app.logins.failed_from(HERE, city.now()).is_ok() {}
     for account in ["worker", "leader", "admin"] {
         login(city, account, seed::PASSWORD).done();
     }
@@ -139,7 +139,7 @@ fn one_address_does_not_lock_all_logins(city: &City) {
         call.header("Content-Type", "application/x-www-form-urlencoded").bytes(form).send()
     };
     // Whoever has the secret is not held up by those who have not, and those are.
-    while city.app.logins.attempt_from(HERE, city.now()) {}
+    while city.app.logins.failed_from(HERE, city.now()).is_ok() {}
     ask(&secret).done();
     ask(&secret.replace("gws_", "gws_A")).problem(429, "too_many_requests");
     ask(&secret).done();
@@ -256,18 +256,29 @@ fn the_role_of_programs_is_for_programs(city: &City) {
     city.by("admin").post("/api/v1/people", &body).problem(422, "program_password");
     let mut both = body;
     both["grants"] = json!([{ "role": "hotline", "area_id": city.area(seed::CITY) }, grant]);
-    city.by("admin").post("/api/v1/people", &both).problem(422, "program_password");
+    city.by("admin").post("/api/v1/people", &both).problem(422, "program_role");
     // A program is given further areas like anybody.
     let area = json!([city.area(seed::DISTRICT)]);
     let client = json!({ "name": "热线", "scopes": "read", "area_ids": area });
     let made = city.by("admin").post("/api/v1/clients", &client).done();
     let path = format!("/api/v1/people/{}/grant", text(&made, "/id"));
     city.by("admin").post(&path, &grant).done();
+    // And no office, nor the post of somebody.
+    for role in ["street_dispatcher", "auditor", "resident"] {
+        let office = json!({ "role": role, "area_id": city.area(seed::STREET) });
+        city.by("admin").post(&path, &office).problem(422, "program_role");
+    }
+    let post = json!({
+        "role": "grid_worker", "area_id": city.area(seed::GRID), "to_person_id": made["id"],
+        "reason": "岗位调整",
+    });
+    let path = format!("/api/v1/people/{}/hand_over", city.by("verifier").id());
+    city.by("admin").post(&path, &post).problem(422, "program_role");
 }
 
 fn enrol(city: &City, account: &str) -> (Vec<u8>, Vec<String>) {
     let by = city.by(account);
-    let shown = by.post("/api/v1/me/second_factor/enrol", &json!({})).done();
+    let shown = by.post("/api/v1/me/second_factor/enrol", &proven()).done();
     let secret = totp::from_base32(&text(&shown, "/secret")).unwrap();
     let code = json!({ "code": totp::shown(&secret, city.now()) });
     let codes = by.post("/api/v1/me/second_factor/confirm", &code).done();

@@ -4,7 +4,7 @@ use api::{config::SecondFactor, totp};
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, City, Engine, on_both, seed, text};
+use crate::harness::{Answer, City, Engine, on_both, proven, seed, text};
 
 on_both! {
     a_second_factor_is_enrolled_and_asked_for,
@@ -40,7 +40,7 @@ fn as_whom(city: &City, tokens: &Value, method: &str, path: &str, body: &Value) 
 /// Enrols somebody: the secret, and the recovery codes.
 fn enrol(city: &City, account: &str) -> (Vec<u8>, Vec<String>) {
     let by = city.by(account);
-    let shown = by.post("/api/v1/me/second_factor/enrol", &json!({})).done();
+    let shown = by.post("/api/v1/me/second_factor/enrol", &proven()).done();
     let secret = text(&shown, "/secret");
     let uri = text(&shown, "/uri");
     assert!(uri.starts_with(&format!("otpauth://totp/GridWhistle:{account}?secret={secret}&")));
@@ -70,14 +70,14 @@ fn state(city: &City, account: &str) -> String {
 
 fn a_second_factor_is_enrolled_and_asked_for(city: &City) {
     assert_eq!(state(city, "worker"), "none");
-    let first = city.by("worker").post("/api/v1/me/second_factor/enrol", &json!({})).done();
+    let first = city.by("worker").post("/api/v1/me/second_factor/enrol", &proven()).done();
     assert_eq!(state(city, "worker"), "pending");
     login(city, "worker").done();
     // One that was not confirmed gives way to the next.
     let (secret, _) = enrol(city, "worker");
     assert_ne!(base32(&text(&first, "/secret")), secret);
     assert_eq!(state(city, "worker"), "confirmed");
-    let again = city.by("worker").post("/api/v1/me/second_factor/enrol", &json!({}));
+    let again = city.by("worker").post("/api/v1/me/second_factor/enrol", &proven());
     assert_eq!(again.problem(422, "second_factor_state")["state"], "confirmed");
     let waiting = challenge(city, "worker");
     let code = totp::shown(&secret, city.now());

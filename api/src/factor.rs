@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     audit::{self, Noting},
-    auth::{Caller, Incomplete},
+    auth::{Caller, Incomplete, Restriction},
     body::Json,
     engine, gate,
     headers::Key,
@@ -314,18 +314,32 @@ pub struct EnrolmentView {
     uri: String,
 }
 
+/// Who enrols a second factor.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolBody {
+    /// What proves once more who asks: the password, or a linked WeChat identity. 再次证明是本人。
+    proof: Option<identity::Proof>,
+}
+
 /// Enrols a second factor; it counts once a code confirmed it.
 ///
-/// 绑定动态口令：返回密钥（只显示一次）和二维码内容；用一个口令确认后生效。
-#[utoipa::path(tag = "me", responses((status = 200, body = EnrolmentView)))]
+/// 绑定动态口令：返回密钥（只显示一次）和二维码内容；用一个口令确认后生效。须以密码（没有密码的以已绑定的微信）再次证明是本人；登录时被要求绑定的除外。
+#[utoipa::path(tag = "me", request_body = EnrolBody, responses((status = 200, body = EnrolmentView)))]
 #[post("/me/second_factor/enrol")]
 async fn enrol_second_factor(
     app: Data<App>,
     request: HttpRequest,
     caller: Incomplete,
     _key: Key,
+    body: Json<EnrolBody>,
 ) -> Reply<HttpResponse> {
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
+    // A login that is held up until there is a factor was opened by the password just now.
+    if caller.restriction != Some(Restriction::SecondFactor) {
+        app.codes.attempt_alone(&format!("enrol {}", caller.session), now)?;
+        identity::prove_for_factor(&app, &request, &caller, body.0.proof).await?;
+    }
     let secret = random::<20>()?;
     let sealed = app.seal.seal(&purpose(person), &secret)?;
     let note = changed(&app, &caller, &request, (person, "enrolled"));

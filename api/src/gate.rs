@@ -66,12 +66,12 @@ pub async fn enter(app: &App, entering: Entering<'_>) -> Reply<Passed> {
 /// Lets what is no guess at one account through: a login that somebody else vouches for.
 pub async fn enter_from(app: &App, request: &HttpRequest, device: Option<&str>) -> Reply<()> {
     let (now, address) = (app.clock.now(), limits::address(request, app.settings.proxies));
-    if app.logins.attempt_from(address, now)
+    if app.logins.attempt_vouched(address, now)
         || device::attempt(app, request, device, None).await?.is_some()
     {
         return Ok(());
     }
-    wait(app.logins.queue_from(address, now)?).await;
+    wait(app.logins.queue_vouched(address, now)?).await;
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use persistence::{
     Db, audit as log,
     identity::{self as identities, Linked},
     message::{self, Message},
-    session as sessions,
+    person as people, session as sessions,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -171,6 +171,27 @@ async fn prove(
         }
     };
     if proven { Ok(()) } else { Err(wrong()) }
+}
+
+/// The same for a second factor that is to be enrolled: it is no proof of itself, and who has neither
+/// a password nor an identity has nothing to lose.
+pub async fn prove_for_factor(
+    app: &App,
+    request: &HttpRequest,
+    caller: &Caller,
+    proof: Option<Proof>,
+) -> Reply<()> {
+    let (tenant, person) = (caller.tenant, caller.person);
+    let look = move |db: &mut Db| {
+        let password = people::has_password(db, tenant, person)?;
+        Ok((password, !identities::linked(db, tenant, person)?.is_empty()))
+    };
+    let (password, linked) = app.store.read(look).await?;
+    let proof = proof.map(|proof| Proof { second_factor: None, ..proof });
+    if !password && !linked {
+        return Ok(());
+    }
+    prove(app, request, caller, proof).await
 }
 
 /// Links the caller to an identity at WeChat.

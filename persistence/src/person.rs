@@ -155,6 +155,13 @@ pub struct Password {
     pub origin: Origin,
 }
 
+/// Whether a person has a password.
+pub fn has_password(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<bool> {
+    let row = passwords::table.find((Id(tenant.0), Id(person.0)));
+    let found: Option<At> = row.select(passwords::changed_at).first(db).optional()?;
+    Ok(found.is_some())
+}
+
 /// A person with the password, for logging in.
 pub fn by_account(
     db: &mut Db,

@@ -180,6 +180,11 @@ impl Site {
     }
 }
 
+/// The password once more, as enrolling a second factor takes it.
+pub(crate) fn proven() -> Value {
+    json!({ "proof": { "password": super::seed::PASSWORD } })
+}
+
 /// The answer every case hopes for.
 pub(crate) fn solved() -> Value {
     json!({ "reached": true, "solved": true, "satisfied": "satisfied" })

@@ -150,7 +150,8 @@ impl Story {
         let person = text(&self.driver.step(call, |a| text(a, "/account"))?, "/id");
         let own = self.settle(CLERK, city)?;
         let mine = |verb: &str| format!("/api/v1/me/second_factor{verb}");
-        let enrol = post(CLERK, "enrol_second_factor", mine("/enrol"), json!({}));
+        let proof = json!({ "proof": { "password": own } });
+        let enrol = post(CLERK, "enrol_second_factor", mine("/enrol"), proof);
         let shown = self.driver.step(enrol, |_| "用验证器扫描二维码".to_owned())?;
         let secret = totp::from_base32(&text(&shown, "/secret"));
         let secret = secret.ok_or_else(|| Failed("the secret is no base32".to_owned()))?;
