@@ -114,7 +114,7 @@ pub struct Settings {
 pub enum SecondFactor {
     /// Nobody; who has one is still asked for it.
     Off,
-    /// Whoever administers.
+    /// Administrators and auditors.
     #[default]
     Administrators,
     /// Everybody with a password.

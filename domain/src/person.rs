@@ -321,11 +321,14 @@ impl Person {
     /// This person as an actor. Only authentication calls it. An account that is not active gives
     /// none.
     pub fn actor(&self, tenant: TenantId, powers: &Arc<Powers>) -> Option<Actor> {
+        // Whatever a program was given before it was refused, it acts as a program.
+        let program = self.is_program();
+        let held = |grant: &&Grant| !program || grant.role == Role::Integrator;
         (self.standing == Standing::Active).then(|| Actor {
             tenant,
             person: self.id,
             name: self.name.as_str().to_owned(),
-            grants: self.grants.clone(),
+            grants: self.grants.iter().filter(held).cloned().collect(),
             powers: Arc::clone(powers),
         })
     }

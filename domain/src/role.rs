@@ -394,6 +394,10 @@ const ADMINISTRATION: &[Permission] = &[
     Permission::ManageWebhooks,
 ];
 
+/// What an auditor may be allowed: to read what was done. Who audits decides nothing.
+const AUDITING: &[Permission] =
+    &[Permission::ReadCases, Permission::ReadPeople, Permission::ReadAudit, Permission::ReadBurden];
+
 /// What roles allow in a tenant: those it published, and [`POLICY`] for the others.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Powers {
@@ -504,6 +508,8 @@ fn barred(role: Role, permission: Permission) -> Option<(String, String)> {
         (PUBLIC, "公众只为自己说话，只能有", "the public speak for themselves and may have only")
     } else if role.is_outsider() {
         (SYSTEMS, "本单位以外的系统只能有", "systems outside the administration may have only")
+    } else if role == Role::Auditor {
+        (AUDITING, "审计的人不办理，只能有", "who audits decides nothing and may have only")
     } else if role == Role::Administrator {
         (
             ADMINISTRATION,

@@ -15,20 +15,21 @@ use super::Failed;
 use crate::{
     clock::{Clock, new_id},
     policy::import,
-    problem::Problem,
+    problem::{Code, Problem},
     seed,
     world::{World, Worlds},
 };
 
 impl From<Problem> for Failed {
-    /// Every fault on a line of its own.
+    /// Every fault on a line of its own; of faults in a file the advice about bodies helps nobody.
     fn from(problem: Problem) -> Self {
-        Self(
-            std::iter::once(problem.to_string())
-                .chain(problem.sentences())
-                .collect::<Vec<_>>()
-                .join("\n  "),
-        )
+        let faults = problem.sentences();
+        let head = if problem.code() == Code::InvalidBody && !faults.is_empty() {
+            "nothing was done; correct this and try again:".to_owned()
+        } else {
+            problem.to_string()
+        };
+        Self(std::iter::once(head).chain(faults).collect::<Vec<_>>().join("\n  "))
     }
 }
 

@@ -136,7 +136,8 @@ fn granted(person: &Person, asked: &NewGrant, cx: &Context<'_>) -> Result<Grant,
     let area = cx.area(asked.area)?;
     cx.require(Permission::ManagePeople, &area.path, &area.name)?;
     // Somebody with a password would have the rights of a program without its scopes and quota.
-    if asked.role == Role::Integrator && !person.is_program() {
+    // And a program with an office would have its rights without a second factor, by one key.
+    if (asked.role == Role::Integrator) != person.is_program() {
         return Err(Refusal::ProgramRole);
     }
     let from = asked.from.map_or(cx.at, |from| from.max(cx.at));
