@@ -24,6 +24,7 @@ on_both_beside! {
     one_more_stream_ends_the_oldest,
     thousands_of_packed_parts_are_refused,
     a_resident_asks_no_more_than_a_share,
+    a_share_that_is_used_up_keeps_nobody_from_ending_logins,
 }
 
 /// The same for stories with limits of their own, and a folder of their own for files.
@@ -417,4 +418,18 @@ fn what_waits_to_be_named_is_bounded(city: &City, _: &Path) {
     city.by("resident").post("/api/v1/reports", &body).done();
     send(city, "resident", &sound(900_000)).done();
     send(city, "neighbour", &sound(900_000)).done();
+}
+
+fn a_share_that_is_used_up_keeps_nobody_from_ending_logins<T>(city: &City, _: &T) {
+    let by = city.by("resident");
+    let body = report_at(110.005, 30.005);
+    let refused = (0..500).find(|_| by.post("/api/v1/reports", &body).status == 429);
+    assert!(refused.is_some(), "the share has an end");
+    let refused = (0..2000).find(|_| by.get("/api/v1/reports").status == 429);
+    assert!(refused.is_some(), "of what is read, too");
+    // Whoever used it up: the owner sees the logins, and ends all others.
+    by.get("/api/v1/me/sessions").done();
+    by.post("/api/v1/me/sessions/revoke", &json!({})).done();
+    by.get("/api/v1/me/identities").done();
+    by.post("/api/v1/me/erasure", &json!({ "reason": "注销" })).done();
 }

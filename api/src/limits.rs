@@ -11,7 +11,7 @@
 use std::{
     collections::{HashMap, hash_map::RandomState},
     hash::BuildHasher,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{Mutex, Once, PoisonError},
     time::Duration,
 };
@@ -53,6 +53,14 @@ const SLOW_ACCOUNT: Pace = Pace { every: Duration::from_secs(5), longest: Durati
 /// Whatever comes from one address, beyond its bucket.
 const SLOW_ADDRESS: Pace =
     Pace { every: Duration::from_millis(200), longest: Duration::from_secs(10) };
+
+/// Logins that somebody else vouches for, from one address: nothing is guessed there, and a whole
+/// city may come by one proxy.
+const VOUCHED: Rate = Rate { burst: 200.0, every: Duration::from_millis(100) };
+
+/// The same, beyond that bucket.
+const SLOW_VOUCHED: Pace =
+    Pace { every: Duration::from_millis(50), longest: Duration::from_secs(10) };
 
 /// A code of a second factor, beyond the bucket: there are only a million.
 const SLOW_CODE: Pace = Pace { every: Duration::from_secs(30), longest: Duration::from_secs(30) };
@@ -133,10 +141,13 @@ impl Attempts {
             wait(&tables.buckets, key, rate, now) > Duration::ZERO
         };
         let mut lanes = Vec::with_capacity(2);
-        if buckets.iter().any(|(key, rate)| *key != all && empty(&tables, *key, *rate)) {
+        let crowded = empty(&tables, all, ADDRESS);
+        let tried = buckets.iter().any(|(key, rate)| *key != all && empty(&tables, *key, *rate));
+        // Where the owner was before, the crowd at other accounts takes no place of the owner's.
+        if tried || (crowded && nearby) {
             lanes.push((lane, SLOW_ACCOUNT));
         }
-        if empty(&tables, all, ADDRESS) {
+        if crowded && !nearby {
             lanes.push((self.address_lane(address), SLOW_ADDRESS));
         }
         let waited = tables.join(&lanes, now)?;
@@ -148,15 +159,17 @@ impl Attempts {
         Ok(waited)
     }
 
-    /// Counts a try from an address, whoever it is for; whether there was one left.
-    pub fn attempt_from(&self, address: IpAddr, now: Instant) -> bool {
-        let (_, all) = self.keys(address, "");
-        self.take_all(&[(all, ADDRESS)], now)
+    /// Counts a login from an address that somebody else vouches for; whether there was one left.
+    /// Passwords are counted apart: neither takes the places of the other.
+    pub fn attempt_vouched(&self, address: IpAddr, now: Instant) -> bool {
+        let key = self.hasher.hash_one(("vouched", network(address)));
+        self.take_all(&[(key, VOUCHED)], now)
     }
 
-    /// Queues what came from an address that has no tries left: how long it waits.
-    pub fn queue_from(&self, address: IpAddr, now: Instant) -> Reply<Duration> {
-        self.lock().join(&[(self.address_lane(address), SLOW_ADDRESS)], now)
+    /// Queues such a login from an address that has none left: how long it waits.
+    pub fn queue_vouched(&self, address: IpAddr, now: Instant) -> Reply<Duration> {
+        let lane = self.hasher.hash_one(("vouched lane", network(address)));
+        self.lock().join(&[(lane, SLOW_VOUCHED)], now)
     }
 
     /// Counts a failure of something that nobody can guess, from an address, or says how long to
@@ -340,7 +353,14 @@ pub fn address(request: &HttpRequest, proxies: u8) -> IpAddr {
     let lists = request.headers().get_all(&FORWARDED).filter_map(|value| value.to_str().ok());
     let hosts: Vec<_> = lists.flat_map(|list| list.split(',')).map(str::trim).collect();
     let host = hosts.iter().rev().nth(hops).or(hosts.first());
-    host.and_then(|host| host.parse().ok()).unwrap_or(peer)
+    host.and_then(|host| without_port(host)).unwrap_or(peer)
+}
+
+/// An address as proxies write it: some put the port behind it, and brackets around one of IPv6.
+fn without_port(host: &str) -> Option<IpAddr> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let with_port = || host.parse::<SocketAddr>().ok().map(|address| address.ip());
+    bare.parse().ok().or_else(with_port)
 }
 
 /// Says once that there seems to be a proxy nobody told this server of: behind it everybody has
@@ -421,9 +441,32 @@ mod tests {
         assert_eq!(wait("b").unwrap(), Duration::from_millis(200));
         let queued = (0..300).filter(|n| wait(&n.to_string()).is_ok());
         assert_eq!(queued.count(), 49);
-        assert_eq!(attempts.queue_from(HOME, start).unwrap_err().code(), Code::TooManyRequests);
         assert!(attempts.failed_from(HOME, start).is_err());
-        assert!(attempts.attempt_from(HOME, start + seconds(1)));
+        // The owner of an account, known from there, waits behind no crowd at other accounts.
+        assert_eq!(attempts.queue(HOME, "mine", true, start).unwrap(), Duration::ZERO);
+        // Nor does a login that somebody else vouches for.
+        assert!(attempts.attempt_vouched(HOME, start));
+    }
+
+    #[test]
+    fn a_login_that_is_vouched_for_has_a_bound_of_its_own() {
+        let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
+        assert_eq!((0..300).filter(|_| attempts.attempt_vouched(HOME, start)).count(), 200);
+        let queued = (0..300).filter(|_| attempts.queue_vouched(HOME, start).is_ok());
+        assert_eq!(queued.count(), 201);
+        let refused = attempts.queue_vouched(HOME, start).unwrap_err();
+        assert_eq!(refused.code(), Code::TooManyRequests);
+        assert!(attempts.attempt(HOME, "mine", start), "passwords are counted apart");
+    }
+
+    #[test]
+    fn an_address_is_understood_with_its_port() {
+        let parse = |host: &str| without_port(host).map(|address| address.to_string());
+        assert_eq!(parse("8.8.4.4:555").as_deref(), Some("8.8.4.4"));
+        assert_eq!(parse("[2001:db8::1]:555").as_deref(), Some("2001:db8::1"));
+        assert_eq!(parse("[2001:db8::1]").as_deref(), Some("2001:db8::1"));
+        assert_eq!(parse("2001:db8::1").as_deref(), Some("2001:db8::1"));
+        assert_eq!((parse("x"), parse("8.8.4.4:x"), parse("")), (None, None, None));
     }
 
     #[test]
@@ -444,7 +487,7 @@ mod tests {
         for n in 0..30_000_u32 {
             now += Duration::from_millis(1);
             attempts.attempt(IpAddr::V4(n.into()), &n.to_string(), now);
-            drop(attempts.queue_from(IpAddr::V4(n.into()), now));
+            drop(attempts.queue_vouched(IpAddr::V4(n.into()), now));
             let tables = attempts.lock();
             assert!(tables.buckets.len() <= MOST && tables.lanes.len() <= MOST);
         }

@@ -33,6 +33,8 @@ pub enum Good {
     Commands,
     /// What does not.
     Reads,
+    /// What ends logins and identities, beyond the share of commands and reads.
+    Defences,
     /// Copies of the own data.
     Exports,
     /// Files and pieces of them.
@@ -48,6 +50,7 @@ impl Good {
         match self {
             Self::Commands => "commands",
             Self::Reads => "reads",
+            Self::Defences => "defences",
             Self::Exports => "exports",
             Self::Uploads => "uploads",
             Self::Megabytes => "megabytes",
@@ -59,6 +62,7 @@ impl Good {
         match self {
             Self::Commands => rations.commands,
             Self::Reads => rations.reads,
+            Self::Defences => DEFENCES,
             Self::Exports => rations.exports,
             Self::Uploads => rations.uploads,
             Self::Megabytes => rations.megabytes,
@@ -72,6 +76,7 @@ impl Good {
                 ("您短时间内提交的办理过多", "You sent many commands in a short time")
             }
             Self::Reads => ("您短时间内的请求过多", "You asked a lot in a short time"),
+            Self::Defences => ("您短时间内的操作过多", "You asked a lot in a short time"),
             Self::Exports => ("您短时间内多次导出", "You began many copies in a short time"),
             Self::Uploads => ("您短时间内上传的文件过多", "You sent many files in a short time"),
             Self::Megabytes => ("您短时间内上传的数据过多", "You sent many bytes in a short time"),
@@ -95,6 +100,8 @@ type Streams = Arc<Mutex<(u64, HashMap<Who, Vec<Open>>)>>;
 pub struct Rationed {
     limits: Limits,
     buckets: Mutex<Buckets<(Who, Good)>>,
+    /// Who was refused how often in a row.
+    refused: Mutex<HashMap<Who, u32>>,
     sending: Arc<Mutex<HashMap<Who, u32>>>,
     streams: Streams,
 }
@@ -102,9 +109,17 @@ pub struct Rationed {
 /// A request that was counted: looking again who asks does not count it again.
 pub(crate) struct Counted;
 
-/// After how long somebody is refused who asks on although there is nothing left: who waits for
-/// answers before asking again cannot keep the server busy with refusals.
+/// What shuts a thief out goes on when the share is used up: enough for somebody who does it by
+/// hand, whoever else holds a token.
+const DEFENCES: Rate = Rate { at_once: 60, an_hour: 3_600 };
+
+/// After how long somebody is refused who asks on although there is nothing left, times the
+/// refusals before it: a client that waits for answers before it asks again cannot keep the server
+/// busy with refusals, and one that heeds `Retry-After` hardly notices.
 const REFUSED_AFTER: Duration = Duration::from_millis(200);
+
+/// The most refusals in a row that make the next one later.
+const MOST_REFUSALS: u32 = 10;
 
 impl Rationed {
     /// The most buckets kept: six for each of thirty thousand people.
@@ -115,6 +130,7 @@ impl Rationed {
         Self {
             limits,
             buckets: Mutex::new(Buckets::new(Self::MOST)),
+            refused: Mutex::default(),
             sending: Arc::default(),
             streams: Arc::default(),
         }
@@ -158,17 +174,34 @@ impl Rationed {
             return Ok(());
         }
         let taken = self.take(actor, good_of(request), now);
+        // A thief who uses up the share keeps nobody from shutting the thief out.
+        let taken = taken.or_else(|refused| {
+            if shuts_out(request) { self.take(actor, Good::Defences, now) } else { Err(refused) }
+        });
         request.extensions_mut().insert(Counted);
         match taken {
             Ok(allowance) => {
+                locked(&self.refused).remove(&who(actor));
                 request.extensions_mut().insert(allowance);
                 Ok(())
             }
             Err(problem) => {
-                tokio::time::sleep(REFUSED_AFTER).await;
+                let times = self.refused_again(actor);
+                tokio::time::sleep(REFUSED_AFTER * times).await;
                 Err(problem)
             }
         }
+    }
+
+    /// Counts a refusal; how many there were in a row, up to a bound.
+    fn refused_again(&self, actor: &Actor) -> u32 {
+        let mut refused = locked(&self.refused);
+        if refused.len() >= Self::MOST {
+            refused.clear();
+        }
+        let times = refused.entry(who(actor)).or_default();
+        *times = times.saturating_add(1).min(MOST_REFUSALS);
+        *times
     }
 
     /// Counts a command of a queue.
@@ -229,6 +262,14 @@ fn good_of(request: &HttpRequest) -> Good {
         || (path.starts_with("/api/v1/media_uploads/") && path.ends_with("/append"));
     let writes = request.method() == Method::POST;
     if writes && !elsewhere { Good::Commands } else { Good::Reads }
+}
+
+/// Whether a request looks at the own logins, ends some, or closes the account.
+fn shuts_out(request: &HttpRequest) -> bool {
+    let path = request.path().strip_prefix("/api/v1").unwrap_or_default();
+    ["/auth/logout", "/me/sessions", "/me/identities", "/me/password", "/me/erasure"]
+        .iter()
+        .any(|begin| path.starts_with(begin))
 }
 
 fn busy(most: u32) -> Problem {
