@@ -13,6 +13,7 @@ on_both! {
     reporters_are_told_in_their_own_words,
     what_one_resident_answered_is_not_told_to_the_other,
     a_patrol_does_not_tell_who_reported,
+    a_clock_does_not_tell_who_reported,
     who_reported_in_confidence_stays_unknown_after_the_report_is_taken_out,
     a_joined_reporter_answers_for_nobody_else,
     the_worst_of_several_answers_counts,
@@ -132,7 +133,39 @@ fn what_one_resident_answered_is_not_told_to_the_other(city: &City) {
     city.on("dispatcher", &case, "close", &json!({}));
     let told = whole(city, "neighbour", &case);
     assert!(!told.contains("张三"), "{told}");
+    let path = format!("/api/v1/cases/{case}/timeline");
+    let timeline = city.by("neighbour").get(&path).done();
+    let events = timeline["items"].as_array().unwrap().iter();
+    let events = events.flat_map(|item| item["events"].as_array().unwrap());
+    let noted: Vec<&Value> = events.filter(|event| event["event"] == "answer_noted").collect();
+    assert!(!noted.is_empty() && noted.iter().all(|one| one.get("answer").is_none()), "{noted:?}");
     assert!(whole(city, "community", &case).contains("张三赔了钱"));
+}
+
+/// A phone whose clock is wrong sends what it kept.
+fn a_clock_does_not_tell_who_reported(city: &City) {
+    for how in ["confidential", "anonymous"] {
+        let mut body = report_at(110.005, 30.005);
+        body[how] = json!(true);
+        let client_time = "2026-01-01T03:05:00.123Z";
+        body["client_time"] = json!(client_time);
+        let item = json!({
+            "id": key(), "operation": "submit_report", "client_time": client_time, "body": body,
+        });
+        let queue = json!({ "sent_at": "2026-01-01T03:05:09.456Z", "items": [item] });
+        let sent = city.by("worker").post("/api/v1/sync", &queue).done();
+        let path = format!("/api/v1/reports/{}", text(&sent, "/items/0/answer/id"));
+        let own = city.by("worker").get(&path).done();
+        assert!(own["client_time"].is_string(), "{own}");
+        for by in ["verifier", "auditor"] {
+            let events = city.by(by).get("/api/v1/events?types=report.submitted").text;
+            let shown =
+                [city.by(by).get(&path).text, city.by(by).get(&format!("{path}/timeline")).text];
+            for told in shown.iter().chain([&events]) {
+                assert!(!told.contains("05:00.123"), "{by}, {how}: {told}");
+            }
+        }
+    }
 }
 
 fn a_patrol_does_not_tell_who_reported(city: &City) {
@@ -319,6 +352,11 @@ fn no_document_lets_the_public_read_others(city: &City) {
         }
         publish(role, json!(["report_problem", "comment"])).done();
     }
+    // Who audits decides nothing, either.
+    for permission in ["accept_report", "call_back", "disclose_personal", "manage_webhooks"] {
+        publish("auditor", json!(["read_audit", permission])).problem(422, "unsound");
+    }
+    publish("auditor", json!(["read_audit", "read_cases", "read_burden"])).done();
     let report = city.received();
     for by in ["neighbour", "volunteer"] {
         city.by(by).get(&format!("/api/v1/reports/{report}")).problem(404, "not_found");

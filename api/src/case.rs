@@ -265,11 +265,19 @@ pub struct ResultBody {
     pub result: Prose,
     /// Photos of how it is now, by the identities the phone made; they may arrive later. Where the
     /// standard of the category demands evidence, at least one. 处置后的照片。
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::body::own_ids"
+    )]
     #[schema(max_items = 9)]
     pub media: Vec<Uuid>,
     /// Photos of how it was. 处置前的照片。
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::body::own_ids"
+    )]
     #[schema(max_items = 9)]
     pub before_media: Vec<Uuid>,
 }
@@ -395,7 +403,11 @@ pub struct VerifyBody {
     /// Where the verifier stood; not demanded. 核查位置（不强制）。
     point: Option<PointBody>,
     /// Photos of what was seen. 核查照片。
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::body::own_ids"
+    )]
     #[schema(max_items = 9)]
     media: Vec<Uuid>,
 }
@@ -423,7 +435,7 @@ pub fn normalised(point: Option<PointBody>) -> Reply<Option<domain::coordinate::
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallbackBody {
-    /// Whether anybody was reached. 是否接通。
+    /// Whether anybody was reached; who answers for oneself was. 是否接通；上报人自行评价的填 true。
     reached: bool,
     /// Whether it is solved; only when reached. 是否解决。
     solved: Option<bool>,
@@ -433,15 +445,16 @@ pub struct CallbackBody {
     /// In words. 意见。
     #[schema(value_type = Option<String>, max_length = 4000)]
     comment: Option<Prose>,
-    /// Whose answer it is, of several reports: the first where whoever calls leaves it out; reporters
-    /// answer for their own. 哪个上报的回访，不填为首个上报。
+    /// Whose answer it is, of several reports: the first of the public where whoever calls leaves it
+    /// out, the first of all where only staff reported; reporters answer for their own.
+    /// 哪个上报的回访，不填为首个公众上报，全部由工作人员上报的为首个上报。
     #[serde(default, skip_serializing_if = "Option::is_none")]
     report_id: Option<Uuid>,
 }
 
 /// Asks the resident, or lets the resident answer.
 ///
-/// 回访：是否接通、是否解决、是否满意三项分开记录；上报人也可自行评价。并案的，首个上报人的回访为准，其他上报人的评价一并记录，取其中最差的；未解决的返工；已解决但不满意的，按办理规则返工或结案。
+/// 回访：是否接通、是否解决、是否满意三项分开记录；上报人也可自行评价。并案的，以首个公众上报人（全部由工作人员上报的为首个上报人）的回访为准，其他上报人在此之前的评价一并记录，取其中最差的；未解决的返工；已解决但不满意的，按办理规则返工或结案。
 #[utoipa::path(tag = "cases", request_body = CallbackBody, responses((status = 200, body = CaseView)))]
 #[post("/callback")]
 async fn call_back_case(step: Step, body: Json<CallbackBody>) -> Reply<HttpResponse> {
@@ -484,7 +497,11 @@ pub struct CommentBody {
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "已电话告知商户负责人")]
     text: Prose,
     /// Photos and other files. 照片等文件。
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::body::own_ids"
+    )]
     #[schema(max_items = 9)]
     media: Vec<Uuid>,
 }

@@ -329,7 +329,7 @@ fn told(position: i64, entry: &Entry, about: &About, reporters: &Reporters) -> V
         let kind = name.and_then(|name| Happening::of(entry.flow, name));
         let Some((kind, place)) = kind.zip(i16::try_from(part).ok()) else { continue };
         timeline::hide(&mut data, &strangers);
-        timeline::without_patrol(&mut data);
+        timeline::without_traces(&mut data);
         if let Some(Value::Object(members)) = data.get_mut("happened") {
             members.remove("rating");
         }

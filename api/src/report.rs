@@ -130,7 +130,11 @@ pub struct SubmitBody {
     patrol_id: Option<Uuid>,
     /// Photos, videos and sounds of how it is, by the identities the phone made; they may arrive
     /// before or after. 照片等文件的编号，可先上报、后上传。
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::body::own_ids"
+    )]
     #[schema(max_items = 9)]
     media: Vec<Uuid>,
 }
@@ -260,8 +264,9 @@ impl ReportView {
             confidential: report.confidential,
             anonymous: report.anonymous,
             received_at: report.received_at,
-            client_time: report.client_at,
-            clock_ahead: report.clock_ahead,
+            // How wrong a clock is tells one phone from every other.
+            client_time: report.client_at.filter(|_| told),
+            clock_ahead: report.clock_ahead && told,
             owed: report.obligations().iter().map(view::OwedView::from).collect(),
             claim: report.claim().map(view::ClaimView::from),
             reason,

@@ -151,10 +151,14 @@ impl Hidden {
     }
 }
 
-/// Takes out what a resident said when somebody asked: of several it is another one's.
+/// Takes out what a resident said when somebody asked: of several it is another one's. What one of
+/// several answered is for who handles the case.
 fn without_comments(value: &mut Value) {
     match value {
         Value::Object(members) => {
+            if members.get("event").and_then(Value::as_str) == Some("answer_noted") {
+                members.remove("answer");
+            }
             if let Some(Value::Object(answer)) = members.get_mut("answer") {
                 answer.remove("comment");
             }
@@ -256,7 +260,7 @@ fn view(
     for event in &mut events {
         hide(event, &ids);
         if !known {
-            without_patrol(event);
+            without_traces(event);
         }
     }
     EntryView {
@@ -266,8 +270,14 @@ fn view(
         by: if known { entry.actor_name.clone() } else { "上报人".to_owned() },
         at: entry.at,
         happened_at: kept.map(|kept| kept.happened_at),
-        client_time: kept.map(|kept| kept.client_at),
-        oddities: kept.into_iter().flat_map(|kept| &kept.oddities).map(|one| one.name()).collect(),
+        // How wrong a clock is tells one phone from every other.
+        client_time: kept.filter(|_| known).map(|kept| kept.client_at),
+        oddities: kept
+            .filter(|_| known)
+            .into_iter()
+            .flat_map(|kept| &kept.oddities)
+            .map(|one| one.name())
+            .collect(),
         events,
         hash: entry.hash.hex(),
     }
@@ -281,12 +291,15 @@ pub fn strangers(unknown: &Reporters, entry: &Entry) -> Vec<String> {
     hidden.map(|person| person.to_string()).collect()
 }
 
-/// Takes out on which patrol something was reported in confidence: that says who reported it.
-pub fn without_patrol(event: &mut Value) {
+/// Takes out on which patrol something was reported in confidence, and by which clock: both say who
+/// reported it.
+pub fn without_traces(event: &mut Value) {
     if let Some(Value::Object(report)) = event.get_mut("report")
         && ["confidential", "anonymous"].iter().any(|how| report.get(*how) == Some(&true.into()))
     {
-        report.remove("patrol");
+        for trace in ["patrol", "client_at", "clock_ahead"] {
+            report.remove(trace);
+        }
     }
 }
 

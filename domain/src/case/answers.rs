@@ -76,11 +76,12 @@ impl Case {
             }
             return Ok(vec![Event::AnswerNoted { by, report, answer }]);
         }
-        let others = self.answers.iter().filter(|one| one.report != report);
-        let Some(worst) = others.map(|one| &one.answer).max_by_key(|one| badness(one)) else {
+        if self.reports.len() < 2 {
             return Ok(self.outcome(answer, cx));
-        };
-        let worst = if badness(worst) > badness(&answer) { worst } else { &answer };
+        }
+        let others = self.answers.iter().filter(|one| one.report != report);
+        let others = others.map(|one| &one.answer).max_by_key(|one| badness(one));
+        let worst = others.filter(|other| badness(other) > badness(&answer)).unwrap_or(&answer);
         let outcome = self.outcome(worst.clone(), cx);
         Ok([vec![Event::AnswerNoted { by, report, answer }], outcome].concat())
     }

@@ -207,7 +207,7 @@ pub struct Callback {
     pub satisfied: Option<Satisfaction>,
     /// In words.
     pub comment: Option<Prose>,
-    /// Whose answer it is, of several reports: the first where it is left out, or the own.
+    /// Whose answer it is, of several reports: left out, the own, or the one that is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<ReportId>,
 }
