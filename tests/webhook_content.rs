@@ -100,6 +100,13 @@ fn an_agreement_ends_with_the_rights_of_who_gave_it(city: &City) {
     assert_eq!(bodies.len(), 2);
     assert!(bodies.iter().all(|body| !body.contains("张三")), "{bodies:?}");
     assert_eq!(city.by("admin").get(&path(&hook)).done()["content"], "ids");
+    // It does not come back with the right.
+    let grant = revoke.replace("/revoke", "/grant");
+    city.by("admin").post(&grant, &role).done();
+    reported(city);
+    pass(city);
+    assert!(told(&receiver, &mut seen).iter().all(|body| !body.contains("张三")));
+    assert_eq!(city.by("admin").get(&path(&hook)).done()["approved_by"], Value::Null);
 }
 
 fn an_agreement_is_about_this_address_and_area(city: &City) {

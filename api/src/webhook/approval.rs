@@ -34,10 +34,23 @@ pub async fn reader(app: &App, hook: &Webhook) -> Result<Option<Actor>, StoreErr
     let Some(world) = app.worlds.get(hook.tenant) else { return Ok(None) };
     let Some(person) = app.store.look::<Person>(hook.tenant, by.0).await? else { return Ok(None) };
     let Some(mut actor) = person.state.actor(hook.tenant, &world.rules.powers) else {
+        end(app, hook).await?;
         return Ok(None);
     };
     actor.grants = world.areas.reaching(&actor.grants);
-    Ok(Some(actor).filter(|actor| may_open(actor, &hook.path, app.clock.now())))
+    if may_open(&actor, &hook.path, app.clock.now()) {
+        return Ok(Some(actor));
+    }
+    end(app, hook).await?;
+    Ok(None)
+}
+
+/// Ends an agreement whose giver may not read any more: it does not come back with the right.
+async fn end(app: &App, hook: &Webhook) -> Result<(), StoreError> {
+    let ended = hook.clone();
+    app.store.run(move |db| hooks::approve(db, &ended, None)).await?;
+    tracing::info!(webhook = %hook.id, "who agreed may not read any more: identities only");
+    Ok(())
 }
 
 /// The webhook of this identity, if the caller manages it or may agree to what it is told.
