@@ -1,11 +1,19 @@
 //! Points of tracks in batches of sixty, on PostgreSQL and on SQLite; the bytes they are kept in;
 //! a track read back.
 
-use std::{fmt::Write, rc::Rc, time::Duration};
+use std::{
+    fmt::Write,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use api::{
     clock::{Clock, new_id},
     seed,
+    vault::{
+        Suite,
+        cipher::{self, Secret},
+    },
 };
 use chrono::SecondsFormat;
 use domain::{
@@ -106,8 +114,8 @@ fn bodies(began: domain::Instant) -> Done<Vec<String>> {
     Ok(bodies)
 }
 
-/// The shipped track as it is kept, in bytes a point.
-fn packed() -> Done<f64> {
+/// The batches of the shipped track as they are packed.
+fn batches() -> (Vec<Vec<u8>>, usize) {
     let fix = |(point, seq): (&seed::TrackPoint, u32)| {
         let raw = RawPoint { lng: point.lon, lat: point.lat, coord_type: CoordType::Wgs84 };
         let (at, source) = (point.t, Source::Gps);
@@ -116,8 +124,30 @@ fn packed() -> Done<f64> {
     };
     let track = seed::track();
     let fixes: Vec<Fix> = track.iter().zip(0..).filter_map(fix).collect();
-    let bytes: usize = fixes.chunks(BATCH).map(|batch| codec::encode(batch).len()).sum();
-    Ok(float(u64::try_from(bytes)?) / float(u64::try_from(fixes.len())?))
+    (fixes.chunks(BATCH).map(codec::encode).collect(), fixes.len())
+}
+
+/// The shipped track as it is kept, in bytes a point.
+fn packed() -> Done<f64> {
+    let (batches, points) = batches();
+    let bytes: usize = batches.iter().map(Vec::len).sum();
+    Ok(float(u64::try_from(bytes)?) / float(u64::try_from(points)?))
+}
+
+/// What sealing costs for one batch, with the position that comes with it, in microseconds.
+fn sealing() -> Done<f64> {
+    const TIMES: u32 = 200;
+    let (batches, key) = (batches().0, Secret::generate()?);
+    let place = [0; 64];
+    let begun = Instant::now();
+    for _ in 0..TIMES {
+        for batch in &batches {
+            std::hint::black_box(cipher::seal(Suite::Aes, &key, &place, batch)?);
+            std::hint::black_box(cipher::seal(Suite::Aes, &key, &place, &[0; 12])?);
+        }
+    }
+    let count = u64::from(TIMES) * u64::try_from(batches.len())?;
+    Ok(begun.elapsed().as_secs_f64() * 1e6 / float(count))
 }
 
 pub(crate) async fn send(at: &Open, clients: u32, time: Duration) -> Done<(Load, Rc<Walks>)> {
@@ -189,6 +219,13 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
         (Budget::AtMost, 6.0, " bytes"),
         packed()?,
         detail,
+    );
+    let (seal, cost) = (sealing()?, of(&ours, Load::cost_us));
+    results.against(
+        "sealing a batch of points, by what a batch costs",
+        (Budget::AtMost, 0.1, " ×"),
+        seal / cost,
+        format!("{} µs of {} µs of processor", shown(seal), shown(cost)),
     );
     let detail =
         format!("{points} points decoded, marked, measured and simplified to 5 m, one client");
