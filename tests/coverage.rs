@@ -825,7 +825,10 @@ fn rendered(table: &Table) -> String {
          401 log in first · 422 a rule says no\n\n\
          The columns of roles: somebody with that role over the place itself. 居民 is who reported it. \
          他处: the same roles over another place (for 居民 another resident): what most are answered, \
-         then those who are answered otherwise. 外市: somebody with every role in another city.\n",
+         then those who are answered otherwise. 外市: somebody with every role in another city.\n\n\
+         Left out are the operations below `/auth` and `/oauth`, whose answers depend on credentials \
+         and not on roles, and `erase_me`, open to everybody without an office, after which there is \
+         nobody left to ask.\n",
     );
     let mut last = "";
     for ((tag, path, method), row) in table {

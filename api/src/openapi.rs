@@ -21,9 +21,10 @@ GridWhistle is the backend of grid management: a report becomes a case, a street
 blows the whistle, departments report in, a grid worker verifies on the spot, the resident answers, \
 the case closes.\n\n\
 **约定 Conventions**\n\n\
-- 每次写操作带 `Idempotency-Key`（UUID，建议 v7）；断网后用同一个键重发，不会重复办理，得到原来的回答。\n\
+- 每次写操作带 `Idempotency-Key`（版本 4 或 7 的 UUID，建议 7）；断网后用同一个键重发，不会重复办理，得到原来的回答。\n\
 - 读取得到 `ETag`；写入时带 `If-Match` 可确保没有别人先改动；`If-None-Match` 未变返回 304。\n\
 - 列表用 `limit` 和 `cursor` 翻页，下一页见 `next` 和 `Link`。\n\
+- 登录后的请求按人限量，余量见 `RateLimit` 和 `X-RateLimit-*` 响应头；用完返回 429，见 `Retry-After`。\n\
 - 错误一律是 `application/problem+json`（RFC 9457），`code` 稳定，`errors` 指出位置；`Accept-Language` 选择中文或英文。\n\
 - 时间为 RFC 3339（UTC），坐标输出为 WGS-84。";
 
@@ -267,10 +268,11 @@ fn parameters(path: &str, writes: bool, operation: &mut Map<String, Value>) {
         };
         list.push(json!({ "name": name, "in": "path", "required": true, "description": description, "schema": schema }));
     }
-    if writes {
+    // The items of a queue have keys of their own.
+    if writes && path != "/api/v1/sync" {
         list.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": true,
-            "description": "本次操作的 UUID（建议 v7）；重发同一请求用同一个 · a UUID for this action, the same for every retry",
+            "description": "本次操作的 UUID（版本 4 或 7，建议 7）；重发同一请求用同一个 · a UUID of version 4 or 7 for this action, the same for every retry",
             "schema": { "type": "string", "format": "uuid" },
             "example": "018f3f5e-9c4b-7d2a-8e21-5b0c6f1a2d3e",
         }));

@@ -71,8 +71,8 @@ codes! {
         "请按 errors 中的参数名修改查询参数；不认识的参数不会被忽略。"
         "Correct the parameters named in errors; unknown parameters are not ignored.";
     InvalidPath "invalid_path" BAD_REQUEST "网址中的编号不符合要求" "A part of the path is not valid"
-        "请检查网址中的编号：应当是服务器返回过的 UUID。"
-        "Check the identifier in the path: it is a UUID this server once returned.";
+        "请检查网址中的编号：应当是 UUID，由服务器返回，或由客户端建立时自行生成。"
+        "Check the identifier in the path: it is a UUID, as this server returned it or a client made it.";
     InvalidHeader "invalid_header" BAD_REQUEST "请求头不符合要求" "A request header is not valid"
         "请按 errors 中的请求头名称修改后重发。"
         "Correct the header named in errors and send it again.";
@@ -288,8 +288,8 @@ codes! {
         "Give solved and satisfied exactly when somebody was reached.";
     AlreadyAnswered "already_answered" UNPROCESSABLE_ENTITY
         "这个上报人已经评价过" "This reporter answered already"
-        "评价已经记录，与首个上报人的回访一并计算；不满意结案的，可以在期限内重开。"
-        "It is kept and counts when the first reporter is asked; a closed case can be reopened in time.";
+        "评价已经记录，与首个公众上报人（全部由工作人员上报的为首个上报人）的回访一并计算；不满意结案的，可以在期限内重开。"
+        "It is kept and counts when the first reporter of the public is asked, the first of all where only staff reported; a closed case can be reopened in time.";
     WindowOver "window_over" UNPROCESSABLE_ENTITY "重开期限已过" "The window for reopening is over"
         "请重新上报，新的上报可以引用原来的案卷编号。"
         "Report it anew; the text can name the old case.";
@@ -348,9 +348,9 @@ AreaRetired "area_retired" UNPROCESSABLE_ENTITY "区划已撤销" "The area is n
         "接入系统用密钥证明身份，不能设置密码，也不能登录；请在 /clients 管理它的密钥。"
         "A program proves who it is by its secrets; manage them below /clients.";
     ProgramRole "program_role" UNPROCESSABLE_ENTITY
-        "这个角色只能由接入系统担任" "The role is for programs"
-        "integrator 是接入系统的角色：请用 POST /clients 登记接入系统，人员请选择其他角色。"
-        "integrator is the role of programs: register one with POST /clients, or choose another role.";
+        "接入系统只能担任 integrator，人员不能" "Programs have the role integrator, and people have not"
+        "请用 POST /clients 登记接入系统，它只能是 integrator；人员请选择其他角色。"
+        "Register a program with POST /clients: it has the role integrator and no other. Choose another role for a person.";
     RolesApart "roles_apart" UNPROCESSABLE_ENTITY
         "两个角色不得由同一人担任" "Nobody holds both roles"
         "授权与审计须分开：请先收回原角色，或授予另一人。"
