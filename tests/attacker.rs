@@ -79,7 +79,10 @@ fn harms_nobody(engine: Engine) {
         let mut cases = Vec::new();
         while !over.load(Ordering::SeqCst) {
             beside.extend((0..5).map(|_| work()));
-            cases.push(city.closed());
+            // No faster than people do: this resident has a share, too.
+            if cases.len() < 12 {
+                cases.push(city.closed());
+            }
         }
         (attack.join().unwrap(), cases)
     });

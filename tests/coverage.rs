@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Answer, City, key, on_both, report_at, seed, solved, text},
+    harness::{Answer, City, key, on_both, proven, report_at, seed, solved, text},
     openapi::{OPEN, operations},
     snapshot::committed,
 };
@@ -165,7 +165,7 @@ pub(crate) fn right(city: &City, operation: &str) -> Option<Right> {
             ("/api/v1/me/password".to_owned(), json!({ "old_password": old, "password": new }))
         }
         "get_second_factor" => list("me/second_factor"),
-        "enrol_second_factor" => ("/api/v1/me/second_factor/enrol".to_owned(), json!({})),
+        "enrol_second_factor" => ("/api/v1/me/second_factor/enrol".to_owned(), proven()),
         "confirm_second_factor" | "renew_recovery_codes" | "remove_second_factor" => {
             let verb = match operation {
                 "confirm_second_factor" => "confirm",

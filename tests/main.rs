@@ -100,6 +100,7 @@ mod schema;
 mod session;
 #[cfg(test)]
 mod slow_body;
+#[cfg(test)]
 mod slow_photo;
 #[cfg(test)]
 mod smuggling;

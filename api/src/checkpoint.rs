@@ -141,13 +141,13 @@ pub fn read(text: &str, keys: &[PublicKey]) -> Result<Vec<Checkpoint>, Fault> {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum File {
-    All { checkpoints: Vec<Signed> },
-    One(Signed),
+    All { checkpoints: Vec<Entry> },
+    One(Entry),
 }
 
 /// What is signed counts; what stands beside it is for people, and has to say the same.
 #[derive(Deserialize)]
-struct Signed {
+struct Entry {
     signed: String,
     position: Option<i64>,
     entries: Option<i64>,
@@ -156,7 +156,7 @@ struct Signed {
     audit_hash: Option<String>,
 }
 
-impl Signed {
+impl Entry {
     fn open(&self, keys: &[PublicKey]) -> Result<Checkpoint, Fault> {
         let one = open(&self.signed, keys)?;
         let same = self.position.is_none_or(|position| position == one.position)

@@ -199,7 +199,11 @@ async fn proven(
     responses((status = 200, body = TokenView)),
 )]
 #[post("/oauth/token")]
-async fn issue_token(app: Data<App>, request: HttpRequest, body: StrangerBytes) -> Reply<HttpResponse> {
+async fn issue_token(
+    app: Data<App>,
+    request: HttpRequest,
+    body: StrangerBytes,
+) -> Reply<HttpResponse> {
     let TokenForm { grant_type, scope, client_id, client_secret } = form(&request, &body.0)?;
     let in_header = request.headers().contains_key(AUTHORIZATION);
     let credentials = match (in_header, client_id.zip(client_secret.clone())) {

@@ -3,12 +3,7 @@
 //! Each message is signed with a token both know (明文模式, JSON). It may come before our own
 //! record of the question, twice, or never.
 
-use actix_web::{
-    HttpResponse, get,
-    http::header::ContentType,
-    post,
-    web::Data,
-};
+use actix_web::{HttpResponse, get, http::header::ContentType, post, web::Data};
 use domain::content_review::{Cause, Command, Suggestion};
 use persistence::content_review::Check;
 use serde::Deserialize;
