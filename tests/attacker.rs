@@ -79,7 +79,8 @@ fn harms_nobody(engine: Engine) {
         let mut cases = Vec::new();
         while !over.load(Ordering::SeqCst) {
             beside.extend((0..5).map(|_| work()));
-            // No faster than people do: this resident has a share, too.
+            // These people have shares, too: they do not ask as fast as it goes.
+            std::thread::sleep(Duration::from_millis(100));
             if cases.len() < 12 {
                 cases.push(city.closed());
             }
