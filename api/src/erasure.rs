@@ -16,7 +16,7 @@ use domain::{
     text::Prose,
 };
 use persistence::{
-    audit, household as households, message, privacy,
+    audit, feed, household as households, message, privacy,
     vault::{self, KeyOwner},
 };
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,7 @@ async fn destroy_contacts(app: &App, tenant: TenantId, person: PersonId) -> Repl
     let mut reports = 0;
     loop {
         let destroy = move |db: &mut persistence::Db| {
+            feed::await_commands(db, tenant)?;
             let page = vault::contacts_of(db, tenant, person, PAGE)?;
             for report in &page {
                 vault::destroy(db, tenant, DataSubject::new(SubjectKind::Report, *report), now)?;
@@ -166,8 +167,10 @@ async fn erase(
     }
     let files = media::removal::erase(app, &*app.world(tenant)?, id).await?;
     let members = memberships(app, caller, id).await?;
+    // Before the account is closed, so that whoever is interrupted can ask again.
+    let before = destroy_contacts(app, tenant, id).await?;
     let whole = DataSubject::new(SubjectKind::Person, id.0);
-    let detail = serde_json::json!({ "members": members.len(), "files": files, "reason": body.reason.as_str() });
+    let detail = serde_json::json!({ "members": members.len(), "reports": before, "files": files, "reason": body.reason.as_str() });
     let note = Noting::of(app, caller, request).note(Act::Erase, Some(id.0), &detail);
     let erased_at = app
         .store
@@ -187,9 +190,9 @@ async fn erase(
         })
         .await?;
     forget(app, caller, id);
-    // After the account is closed: what was said until then is gone, and what comes later is
-    // refused a key by the commit itself.
-    let reports = destroy_contacts(app, tenant, id).await?;
+    // And after it: what was reported meanwhile. The key of what comes later is destroyed by the
+    // commit itself.
+    let reports = before + destroy_contacts(app, tenant, id).await?;
     app.store.scrub().await;
     Ok(HttpResponse::Ok().json(ErasedView { person_id: id.0, erased_at, reports, files }))
 }

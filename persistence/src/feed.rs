@@ -65,6 +65,14 @@ pub(crate) fn number(db: &mut Db, entries: &mut [EntryRow]) -> Result<()> {
     Ok(())
 }
 
+/// Waits for the commands of a tenant that are being written: what this transaction reads next has
+/// them.
+pub fn await_commands(db: &mut Db, tenant: TenantId) -> Result<()> {
+    let row = feeds::table.find(Id(tenant.0));
+    diesel::update(row).set(feeds::position.eq(feeds::position)).execute(db)?;
+    Ok(())
+}
+
 /// Takes the next positions of a tenant; the last of them.
 fn taken(db: &mut Db, tenant: Id, count: i64) -> Result<i64> {
     let take = Take { tenant, count };
