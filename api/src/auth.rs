@@ -13,6 +13,7 @@ use actix_web::{
 };
 use chrono::Duration;
 use domain::{
+    Instant,
     actor::{Actor, Grant},
     arrival::{Arrival, Typed},
     audit::Act,
@@ -160,23 +161,28 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
             return Ok(Incomplete { caller, restriction: None });
         }
         let token = token.ok_or(token::Fault::Missing)?;
-        let (known, session, scope) = identify(&app, &token).await?;
-        request.extensions_mut().insert(Asker(Arc::clone(&known.actor)));
+        let now = app.clock.now();
+        let (known, session, scope) = identify(&app, &token, now).await?;
+        let asker = Asker { actor: Arc::clone(&known.actor), at: now };
+        request.extensions_mut().insert(asker);
         match known.client {
             Some(client) => {
                 let scope = scope.unwrap_or(client.scopes);
                 within(&app, &request, client, scope)?;
             }
-            None => app.rationed.count(&request, &known.actor, app.clock.now()).await?,
+            None => app.rationed.count(&request, &known.actor, now).await?,
         }
         let caller = Caller { actor: Arc::clone(&known.actor), session, arrival: None };
         Ok(Incomplete { caller, restriction: known.restriction })
     }
 }
 
-/// Who asked when the request began.
+/// Who asked when the request began, and when that was.
 #[derive(Clone)]
-struct Asker(Arc<Actor>);
+struct Asker {
+    actor: Arc<Actor>,
+    at: Instant,
+}
 
 /// What a request carries of who asks.
 fn bearer(request: &HttpRequest) -> Option<String> {
@@ -186,32 +192,33 @@ fn bearer(request: &HttpRequest) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
-async fn identify(app: &App, token: &str) -> Reply<(Known, Uuid, Option<Scopes>)> {
+/// Whose login it is now that was good at an instant.
+async fn identify(app: &App, token: &str, at: Instant) -> Reply<(Known, Uuid, Option<Scopes>)> {
     match Presented::parse(token) {
         Some(key) => by_key(app, &key).await,
-        None => by_token(app, token).await,
+        None => by_token(app, token, at).await,
     }
 }
 
 /// Refuses a request whose body took its time, when the login ended or the rights changed since it
-/// began: rights end at once, also for what was begun before.
+/// began: rights end at once, also for what was begun before. A token that expired meanwhile was
+/// good when it was sent.
 pub async fn require_unchanged(request: &HttpRequest) -> Reply<()> {
     let asker = request.extensions().get::<Asker>().cloned();
-    let (Some(Asker(before)), Some(token)) = (asker, bearer(request)) else { return Ok(()) };
+    let (Some(before), Some(token)) = (asker, bearer(request)) else { return Ok(()) };
     let app = request.app_data::<Data<App>>().cloned();
     let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
-    let (now, ..) = identify(&app, &token).await?;
-    if Arc::ptr_eq(&now.actor, &before) || *now.actor == *before {
+    let (now, ..) = identify(&app, &token, before.at).await?;
+    if Arc::ptr_eq(&now.actor, &before.actor) || *now.actor == *before.actor {
         return Ok(());
     }
     Err(Problem::new(Code::LostRace))
 }
 
-async fn by_token(app: &App, token: &str) -> Reply<(Known, Uuid, Option<Scopes>)> {
-    let now = app.clock.now();
-    let claims = match app.keys.verify(token, now) {
+async fn by_token(app: &App, token: &str, at: Instant) -> Reply<(Known, Uuid, Option<Scopes>)> {
+    let claims = match app.keys.verify(token, at) {
         // Another replica may have begun to use a key this one has not seen yet.
-        Err(token::Fault::Key) if app.look_for_keys().await? => app.keys.verify(token, now),
+        Err(token::Fault::Key) if app.look_for_keys().await? => app.keys.verify(token, at),
         verified => verified,
     }?;
     Ok((app.actor(claims).await?, claims.sid, claims.scope))
