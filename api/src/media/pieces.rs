@@ -280,7 +280,11 @@ async fn append_media_upload(
     if received < upload.bytes {
         return Ok(UploadView::of(&Upload { received, ..upload }).answer(HttpResponse::Ok()));
     }
-    let media = complete(&app, &caller, &upload).await?;
+    let media = match complete(&app, &caller, &upload).await {
+        Ok(media) => media,
+        // The same was asked twice, and the other was faster.
+        Err(problem) => finished(&app, &caller, id).await?.ok_or(problem)?,
+    };
     Ok(UploadView::complete(&media).answer(HttpResponse::Ok()))
 }
 
