@@ -147,7 +147,7 @@ async fn prove(
     app: &App,
     request: &HttpRequest,
     caller: &Caller,
-    proof: Option<Proof>,
+    (proof, accepted): (Option<Proof>, &[&str]),
 ) -> Reply<()> {
     let wrong = || Problem::new(Code::ProofWrong);
     let proven = match proof {
@@ -166,15 +166,14 @@ async fn prove(
             is_linked(app, caller.tenant, caller.person, id).await?
         }
         Some(_) | None => {
-            let accepted = ["password", "second_factor", "wechat"];
             return Err(Problem::new(Code::ProofRequired).with("accepted", accepted));
         }
     };
     if proven { Ok(()) } else { Err(wrong()) }
 }
 
-/// The same for a second factor that is to be enrolled: it is no proof of itself, and who has neither
-/// a password nor an identity has nothing to lose.
+/// The same for a second factor that is to be enrolled: it is no proof of itself. Who has neither a
+/// password nor an identity here (OpenID Connect) has nothing to prove it with.
 pub async fn prove_for_factor(
     app: &App,
     request: &HttpRequest,
@@ -191,7 +190,7 @@ pub async fn prove_for_factor(
     if !password && !linked {
         return Ok(());
     }
-    prove(app, request, caller, proof).await
+    prove(app, request, caller, (proof, &["password", "wechat"])).await
 }
 
 /// Links the caller to an identity at WeChat.
@@ -210,7 +209,8 @@ async fn link_wechat(
     let world = app.world(caller.tenant)?;
     let program = wechat::program(&app, &world, app_id.as_deref())?;
     app.codes.attempt_alone(&format!("wechat {}", caller.session), app.clock.now())?;
-    prove(&app, &request, &caller, proof).await?;
+    let accepted = ["password", "second_factor", "wechat"];
+    prove(&app, &request, &caller, (proof, &accepted)).await?;
     let found = wechat::openid(&app, program, &code).await?;
     let whose = remember(&app, caller.tenant, program, &found, caller.person).await?;
     if whose != caller.person {
