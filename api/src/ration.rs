@@ -114,7 +114,7 @@ pub(crate) struct Counted;
 const DEFENCES: Rate = Rate { at_once: 60, an_hour: 3_600 };
 
 /// After how long somebody is refused who asks on although there is nothing left, times the
-/// refusals before it: a client that waits for answers before it asks again cannot keep the server
+/// refusals in a row: a client that waits for answers before it asks again cannot keep the server
 /// busy with refusals, and one that heeds `Retry-After` hardly notices.
 const REFUSED_AFTER: Duration = Duration::from_millis(200);
 
@@ -122,7 +122,7 @@ const REFUSED_AFTER: Duration = Duration::from_millis(200);
 const MOST_REFUSALS: u32 = 10;
 
 impl Rationed {
-    /// The most buckets kept: six for each of thirty thousand people.
+    /// The most buckets kept: seven for each of 25,000 people.
     const MOST: usize = 180_000;
 
     /// Nobody took anything yet.
@@ -174,7 +174,7 @@ impl Rationed {
             return Ok(());
         }
         let taken = self.take(actor, good_of(request), now);
-        // A thief who uses up the share keeps nobody from shutting the thief out.
+        // A share that is used up keeps nobody from ending the logins that did it.
         let taken = taken.or_else(|refused| {
             if shuts_out(request) { self.take(actor, Good::Defences, now) } else { Err(refused) }
         });

@@ -102,12 +102,16 @@ pub async fn against(
     seen: &[Checkpoint],
 ) -> Result<Findings, StoreError> {
     let mut findings = Findings::default();
-    let tenants = store.read(tenant::all).await?;
+    let look = |db: &mut Db| {
+        let tenants = tenant::all(db)?;
+        let known: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
+        let lost = persistence::feed::without_tenant(db, &known)?;
+        Ok((tenants, lost))
+    };
+    let (tenants, lost) = store.snapshot(look).await?;
     for one in seen.iter().filter(|one| tenants.iter().all(|tenant| tenant.id != one.tenant)) {
         findings.broke(format!("tenant {}: the checkpoint saw it, and it is missing", one.tenant));
     }
-    let known: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
-    let lost = store.read(move |db| persistence::feed::without_tenant(db, &known)).await?;
     for tenant in lost {
         findings.broke(format!("tenant {tenant}: there are records of it, and it is missing"));
     }
