@@ -25,6 +25,7 @@ on_both_beside! {
     thousands_of_packed_parts_are_refused,
     a_resident_asks_no_more_than_a_share,
     a_share_that_is_used_up_keeps_nobody_from_ending_logins,
+    nonsense_beyond_the_share_is_refused_no_sooner,
 }
 
 /// The same for stories with limits of their own, and a folder of their own for files.
@@ -432,4 +433,19 @@ fn a_share_that_is_used_up_keeps_nobody_from_ending_logins<T>(city: &City, _: &T
     by.post("/api/v1/me/sessions/revoke", &json!({})).done();
     by.get("/api/v1/me/identities").done();
     by.post("/api/v1/me/erasure", &json!({ "reason": "注销" })).done();
+}
+
+fn nonsense_beyond_the_share_is_refused_no_sooner<T>(city: &City, _: &T) {
+    let body = report_at(110.005, 30.005);
+    let refused =
+        (0..500).find(|_| city.by("resident").post("/api/v1/reports", &body).status == 429);
+    assert!(refused.is_some(), "the share has an end");
+    let points = format!("/api/v1/patrols/{}/points", key());
+    for (path, encoding) in [("/api/v1/reports", "identity"), (points.as_str(), "gzip")] {
+        let call = city.by("resident").call("POST", path).header("Content-Encoding", encoding);
+        let call = call.header("Content-Type", "application/json").bytes(b"{".to_vec());
+        let begun = Instant::now();
+        call.send().problem(429, "too_many_requests");
+        assert!(begun.elapsed() >= Time::from_millis(200), "{:?}", begun.elapsed());
+    }
 }

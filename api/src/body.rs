@@ -33,6 +33,7 @@ use uuid::Uuid;
 use crate::{
     auth::require_unchanged,
     problem::{Code, Problem},
+    ration::wait_for_refusal,
     wording::{Noun, RESERVED, wording},
 };
 
@@ -66,7 +67,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         let body = read(request, payload, max);
         let (request, begun) = (request.clone(), Instant::now());
         Box::pin(async move {
-            let body = body.await?;
+            let body = hold_back(&request, body).await?;
             if begun.elapsed() > AT_ONCE {
                 require_unchanged(&request).await?;
             }
@@ -117,6 +118,18 @@ fn read(
         Ok(body.freeze())
     };
     async move { timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(Problem::new(Code::Timeout))) }
+}
+
+/// Reads a body. If its sender is refused anyway, whatever is wrong with it is answered no sooner
+/// than the refusal.
+async fn hold_back<T>(
+    request: &HttpRequest,
+    read: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    wait_for_refusal(request).await;
+    let read = read.await;
+    wait_for_refusal(request).await;
+    read
 }
 
 /// Refuses what is not plain JSON.

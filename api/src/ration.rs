@@ -121,6 +121,19 @@ const REFUSED_AFTER: Duration = Duration::from_millis(200);
 /// The most refusals in a row that make the next one later.
 const MOST_REFUSALS: u32 = 10;
 
+/// Until when the refusal of a request is held back.
+#[derive(Clone, Copy)]
+struct Refused(tokio::time::Instant);
+
+/// Waits as long as a request has to that was refused; others do not wait. Whatever else is wrong
+/// with such a request is answered no sooner, and no work is done for it meanwhile.
+pub async fn wait_for_refusal(request: &HttpRequest) {
+    let refused = request.extensions().get::<Refused>().copied();
+    if let Some(Refused(until)) = refused {
+        tokio::time::sleep_until(until).await;
+    }
+}
+
 impl Rationed {
     /// The most buckets kept: seven for each of 25,000 people.
     const MOST: usize = 180_000;
@@ -187,7 +200,9 @@ impl Rationed {
             }
             Err(problem) => {
                 let times = self.refused_again(actor);
-                tokio::time::sleep(REFUSED_AFTER * times).await;
+                let late = tokio::time::Instant::now() + REFUSED_AFTER * times;
+                request.extensions_mut().insert(Refused(late));
+                wait_for_refusal(request).await;
                 Err(problem)
             }
         }

@@ -12,7 +12,7 @@ use flate2::bufread::GzDecoder;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
-use super::{AT_ONCE, PATIENCE, json_in_utf8, parse};
+use super::{AT_ONCE, PATIENCE, hold_back, json_in_utf8, parse};
 use crate::{
     auth::require_unchanged,
     problem::{Code, Problem},
@@ -36,12 +36,13 @@ impl<T: DeserializeOwned + 'static> FromRequest for Zipped<T> {
         let payload = payload.take();
         let (request, begun) = (request.clone(), Instant::now());
         Box::pin(async move {
-            let zipped = zipped?;
-            typed?;
-            let body = match timeout(PATIENCE, read(payload, announced)).await {
-                Ok(body) => body?,
-                Err(_) => return Err(Problem::new(Code::Timeout)),
+            let read = async {
+                let zipped = zipped?;
+                typed?;
+                let body = timeout(PATIENCE, read(payload, announced)).await;
+                Ok((zipped, body.unwrap_or_else(|_| Err(Problem::new(Code::Timeout)))?))
             };
+            let (zipped, body) = hold_back(&request, read).await?;
             if begun.elapsed() > AT_ONCE {
                 require_unchanged(&request).await?;
             }
