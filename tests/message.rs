@@ -399,8 +399,9 @@ fn staff_who_report_in_confidence_stay_unknown_outside(city: &City, outside: &Ou
     city.on("dispatcher", &case, "dispatch", &unit);
     pass(city);
     let sent = outside.weixin.memory(|memory| memory.messages.clone());
-    let to: Vec<String> = sent.iter().map(|one| text(one, "/touser")).collect();
-    assert_eq!(to, ["worker", "community"]);
+    let mut to: Vec<String> = sent.iter().map(|one| text(one, "/touser")).collect();
+    to.sort_unstable();
+    assert_eq!(to, ["community", "worker"]);
     // Who works on it reads the title here, and nowhere else.
     let told = Value::from(sent).to_string();
     assert!(!told.contains("占道") && !told.contains(&number), "{told}");

@@ -123,7 +123,7 @@ fn a_code_works_once(city: &City, _: &Weixin) {
     login(city, "code-zhang").done();
     let used = login(city, "code-zhang").problem(401, "credentials_invalid");
     assert_eq!(used["reason"], "code");
-    for garbage in ["", " ", "a b", "💥", "code\n", &"c".repeat(513), &"c".repeat(100_000)] {
+    for garbage in ["", " ", "a b", "💥", "code\n", &"c".repeat(513), &"c".repeat(10_000)] {
         login(city, garbage).problem(401, "credentials_invalid");
     }
 }
