@@ -65,12 +65,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         let strange = request.path().starts_with("/api/v1/auth/");
         let max = if strange { MAX_STRANGER_BYTES } else { MAX_BYTES };
         let body = read(request, payload, max);
-        let (request, begun) = (request.clone(), Instant::now());
+        let request = request.clone();
         Box::pin(async move {
             let body = hold_back(&request, body).await?;
-            if begun.elapsed() > AT_ONCE {
-                require_unchanged(&request).await?;
-            }
             if body.is_empty() {
                 return parse(b"{}").map(Self);
             }
@@ -121,14 +118,18 @@ fn read(
 }
 
 /// Reads a body. If its sender is refused anyway, whatever is wrong with it is answered no sooner
-/// than the refusal.
+/// than the refusal; if it took its time, its sender is asked for again.
 async fn hold_back<T>(
     request: &HttpRequest,
     read: impl Future<Output = Result<T, Problem>>,
 ) -> Result<T, Problem> {
     wait_for_refusal(request).await;
+    let begun = Instant::now();
     let read = read.await;
     wait_for_refusal(request).await;
+    if read.is_ok() && begun.elapsed() > AT_ONCE {
+        require_unchanged(request).await?;
+    }
     read
 }
 

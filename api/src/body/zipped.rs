@@ -1,6 +1,6 @@
 //! Bodies that may be compressed: uploads of points, which phones send over weak networks.
 
-use std::{future::Future, io::Read, pin::Pin, time::Instant};
+use std::{future::Future, io::Read, pin::Pin};
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -12,11 +12,8 @@ use flate2::bufread::GzDecoder;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
-use super::{AT_ONCE, PATIENCE, hold_back, json_in_utf8, parse};
-use crate::{
-    auth::require_unchanged,
-    problem::{Code, Problem},
-};
+use super::{PATIENCE, hold_back, json_in_utf8, parse};
+use crate::problem::{Code, Problem};
 
 /// The most bytes such a body has, unpacked.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -34,7 +31,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Zipped<T> {
         let zipped = zipped(request.headers());
         let announced = announced(request.headers());
         let payload = payload.take();
-        let (request, begun) = (request.clone(), Instant::now());
+        let request = request.clone();
         Box::pin(async move {
             let read = async {
                 let zipped = zipped?;
@@ -43,9 +40,6 @@ impl<T: DeserializeOwned + 'static> FromRequest for Zipped<T> {
                 Ok((zipped, body.unwrap_or_else(|_| Err(Problem::new(Code::Timeout)))?))
             };
             let (zipped, body) = hold_back(&request, read).await?;
-            if begun.elapsed() > AT_ONCE {
-                require_unchanged(&request).await?;
-            }
             // It may be work for milliseconds, in which others want to be answered.
             let body =
                 if zipped { actix_web::web::block(move || unpacked(&body)).await?? } else { body };
