@@ -13,7 +13,7 @@ use chrono::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Answer, City, Engine, key, on_both_beside, report_at};
+use crate::harness::{Answer, City, Engine, key, on_both_beside, report_at, seed, text};
 
 on_both_beside! {
     a_resident_who_reports_without_end_is_told_to_wait,
@@ -428,6 +428,15 @@ fn a_share_that_is_used_up_keeps_nobody_from_ending_logins<T>(city: &City, _: &T
     assert!(refused.is_some(), "the share has an end");
     let refused = (0..2000).find(|_| by.get("/api/v1/reports").status == 429);
     assert!(refused.is_some(), "of what is read, too");
+    // A thief who uses up what is in reserve does so for the own login only.
+    let body = json!({ "tenant": seed::CITY, "account": "resident", "password": seed::PASSWORD });
+    let thief = city.by("").post("/api/v1/auth/login", &body).done();
+    let thief = format!("Bearer {}", text(&thief, "/access_token"));
+    let look = || {
+        let call = city.by("").call("GET", "/api/v1/me/sessions");
+        call.header("Authorization", &thief).send().status
+    };
+    assert!((0..200).any(|_| look() == 429), "the reserve has an end");
     // Whoever used it up: the owner sees the logins, and ends all others.
     by.get("/api/v1/me/sessions").done();
     by.post("/api/v1/me/sessions/revoke", &json!({})).done();
@@ -441,11 +450,21 @@ fn nonsense_beyond_the_share_is_refused_no_sooner<T>(city: &City, _: &T) {
         (0..500).find(|_| city.by("resident").post("/api/v1/reports", &body).status == 429);
     assert!(refused.is_some(), "the share has an end");
     let points = format!("/api/v1/patrols/{}/points", key());
-    for (path, encoding) in [("/api/v1/reports", "identity"), (points.as_str(), "gzip")] {
+    let nonsense = [
+        ("/api/v1/reports", "identity"),
+        ("/api/v1/reports?what=this", "identity"),
+        ("/api/v1/reports/not-an-id/withdraw", "identity"),
+        ("/api/v1/nothing/here", "identity"),
+        (points.as_str(), "gzip"),
+    ];
+    for (path, encoding) in nonsense {
         let call = city.by("resident").call("POST", path).header("Content-Encoding", encoding);
         let call = call.header("Content-Type", "application/json").bytes(b"{".to_vec());
         let begun = Instant::now();
         call.send().problem(429, "too_many_requests");
-        assert!(begun.elapsed() >= Time::from_millis(200), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() >= Time::from_millis(200), "{path}: {:?}", begun.elapsed());
     }
+    // What needs no login is asked by anybody.
+    let document = city.by("resident").call("GET", "/readyz").send();
+    assert_eq!(document.status, 200);
 }

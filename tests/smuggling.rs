@@ -91,6 +91,11 @@ fn nothing_is_executed_after_a_body_in_chunks(city: &City) {
         assert!(taken <= 1, "{end:?}: {answer}");
         let after = statuses(&answer).into_iter().skip(1).filter(|status| *status != "400");
         assert_eq!(after.count(), 0, "{end:?}: {answer}");
+        // What is refused is told why.
+        let refused = answer.matches("HTTP/1.1 400").count();
+        if end == "0\r\n\r\n" {
+            assert_eq!(answer.matches("分块传输").count(), refused, "{answer}");
+        }
     }
 }
 

@@ -214,6 +214,11 @@ fn administrators_enrol_first(engine: Engine) {
     let grant = json!({ "role": "administrator", "area_id": city.area(seed::GRID) });
     call("POST", &path, &grant).done();
     city.by("worker").get("/api/v1/me/todos").problem(403, "login_incomplete");
+    // Their old login, which may be stolen by now, needs the password to enrol it.
+    let enrol = |body: &Value| city.by("worker").post("/api/v1/me/second_factor/enrol", body);
+    city.advance(Duration::minutes(11));
+    enrol(&json!({})).problem(422, "proof_required");
+    enrol(&proven()).done();
 }
 
 #[test]

@@ -5,9 +5,11 @@ use std::{ops::Deref, sync::Arc};
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest, HttpResponse,
-    dev::Payload,
+    body::BoxBody,
+    dev::{Payload, ServiceRequest, ServiceResponse},
     get,
     http::header::{AUTHORIZATION, WWW_AUTHENTICATE},
+    middleware::Next,
     post,
     web::Data,
 };
@@ -38,11 +40,11 @@ use crate::{
     factor::{self, Login},
     gate::{self, Entering, Passed},
     limits, names,
-    problem::{Code, Problem, Reply},
+    problem::{Code, Problem, Reply, refuse},
     register::ServiceConfig,
     scope::Scopes,
     session::{self, LoginView, Opening},
-    state::{App, Known, Limits},
+    state::{App, Known},
     token,
     view::{GrantView, TenantView},
 };
@@ -151,37 +153,78 @@ impl FromRequest for Incomplete {
 /// Who sends this request.
 fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>> + use<> {
     let app = request.app_data::<Data<App>>().cloned();
-    let token = bearer(request);
     let request = request.clone();
     async move {
-        let known = request.extensions().get::<Proven>().cloned();
         let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
-        if let Some(Proven(caller)) = known {
+        let proven = request.extensions().get::<Proven>().cloned();
+        if let Some(Proven(caller)) = proven {
             app.rationed.count_kept(&request, &caller, app.clock.now())?;
             return Ok(Incomplete { caller, restriction: None });
         }
-        let token = token.ok_or(token::Fault::Missing)?;
-        let now = app.clock.now();
-        let (known, session, scope) = identify(&app, &token, now).await?;
-        let asker = Asker { actor: Arc::clone(&known.actor), at: now };
-        request.extensions_mut().insert(asker);
-        match known.client {
-            Some(client) => {
-                let scope = scope.unwrap_or(client.scopes);
-                within(&app, &request, client, scope)?;
-            }
-            None => app.rationed.count(&request, &known.actor, now).await?,
+        let asker = request.extensions().get::<Asker>().cloned();
+        let asker = match asker {
+            Some(asker) => asker,
+            None => count(&app, &request, find_asker(&app, &request).await?).await?,
+        };
+        let Asker { known, session, scope, .. } = asker;
+        if let Some(client) = known.client {
+            require_scope(&request, scope.unwrap_or(client.scopes))?;
         }
-        let caller = Caller { actor: Arc::clone(&known.actor), session, arrival: None };
+        let caller = Caller { actor: known.actor, session, arrival: None };
         Ok(Incomplete { caller, restriction: known.restriction })
     }
 }
 
-/// Who asked when the request began, and when that was.
+/// The middleware: counts a request of somebody who is logged in before anything of it is looked at,
+/// and refuses it if there were too many: its address, its parameters and its body are not read.
+/// What needs no login is served whatever login comes with it, so a login that is not good is
+/// refused by the operation that needs one.
+pub async fn ration(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let path = request.path();
+    let counts = path.starts_with("/api/v1/") && !path.starts_with("/api/v1/auth/");
+    if counts
+        && let Some(app) = request.app_data::<Data<App>>().cloned()
+        && let Ok(asker) = find_asker(&app, request.request()).await
+        && let Err(problem) = count(&app, request.request(), asker).await
+    {
+        return Ok(refuse(request, problem));
+    }
+    next.call(request).await
+}
+
+/// Who asked when the request began, by which login, and when that was.
 #[derive(Clone)]
 struct Asker {
-    actor: Arc<Actor>,
+    known: Known,
+    session: Uuid,
+    scope: Option<Scopes>,
     at: Instant,
+}
+
+async fn find_asker(app: &App, request: &HttpRequest) -> Reply<Asker> {
+    let token = bearer(request).ok_or(token::Fault::Missing)?;
+    let at = app.clock.now();
+    let (known, session, scope) = identify(app, &token, at).await?;
+    Ok(Asker { known, session, scope, at })
+}
+
+/// Takes a request from the share of its sender: a program's quota, or what a person may ask.
+async fn count(app: &App, request: &HttpRequest, asker: Asker) -> Reply<Asker> {
+    match asker.known.client {
+        Some(client) => {
+            let allowance = app.quotas.take(client.id, client.per_minute, asker.at)?;
+            request.extensions_mut().insert(allowance);
+        }
+        None => {
+            let by = (&*asker.known.actor, asker.session);
+            app.rationed.count(request, by, asker.at).await?;
+        }
+    }
+    request.extensions_mut().insert(asker.clone());
+    Ok(asker)
 }
 
 /// What a request carries of who asks.
@@ -209,7 +252,8 @@ pub async fn require_unchanged(request: &HttpRequest) -> Reply<()> {
     let app = request.app_data::<Data<App>>().cloned();
     let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
     let (now, ..) = identify(&app, &token, before.at).await?;
-    if Arc::ptr_eq(&now.actor, &before.actor) || *now.actor == *before.actor {
+    let before = &before.known.actor;
+    if Arc::ptr_eq(&now.actor, before) || *now.actor == **before {
         return Ok(());
     }
     Err(Problem::new(Code::LostRace))
@@ -228,10 +272,8 @@ async fn by_key(app: &App, key: &Presented) -> Reply<(Known, Uuid, Option<Scopes
     Ok((app.actor_of_key(key).await?, key.known_as(), None))
 }
 
-/// Holds a program to its scopes and its quota.
-fn within(app: &App, request: &HttpRequest, client: Limits, scope: Scopes) -> Reply<()> {
-    let allowance = app.quotas.take(client.id, client.per_minute, app.clock.now())?;
-    request.extensions_mut().insert(allowance);
+/// Holds a program to its scopes.
+fn require_scope(request: &HttpRequest, scope: Scopes) -> Reply<()> {
     let route = request.match_pattern().unwrap_or_default();
     if scope.allow(request.method(), &route) {
         return Ok(());

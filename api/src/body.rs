@@ -33,7 +33,6 @@ use uuid::Uuid;
 use crate::{
     auth::require_unchanged,
     problem::{Code, Problem},
-    ration::wait_for_refusal,
     wording::{Noun, RESERVED, wording},
 };
 
@@ -67,7 +66,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         let body = read(request, payload, max);
         let request = request.clone();
         Box::pin(async move {
-            let body = hold_back(&request, body).await?;
+            let body = read_then_recheck(&request, body).await?;
             if body.is_empty() {
                 return parse(b"{}").map(Self);
             }
@@ -117,16 +116,13 @@ fn read(
     async move { timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(Problem::new(Code::Timeout))) }
 }
 
-/// Reads a body. If its sender is refused anyway, whatever is wrong with it is answered no sooner
-/// than the refusal; if it took its time, its sender is asked for again.
-async fn hold_back<T>(
+/// Reads a body; if it took its time, its sender is asked for again.
+async fn read_then_recheck<T>(
     request: &HttpRequest,
     read: impl Future<Output = Result<T, Problem>>,
 ) -> Result<T, Problem> {
-    wait_for_refusal(request).await;
     let begun = Instant::now();
     let read = read.await;
-    wait_for_refusal(request).await;
     if read.is_ok() && begun.elapsed() > AT_ONCE {
         require_unchanged(request).await?;
     }

@@ -11,14 +11,14 @@ use std::{
 };
 
 use actix_web::{
-    Error, HttpResponse,
+    Error,
     body::BoxBody,
     dev::{Extensions, ServiceRequest, ServiceResponse},
     http::{ConnectionType, header::TRANSFER_ENCODING},
     middleware::Next,
 };
 
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, refuse};
 
 /// One connection of a client or proxy.
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ pub async fn guard(
             "After a request whose body came in chunks nothing more is taken on its connection; send it again on a new one.",
         );
         tracing::warn!("a request after a chunked one on the same connection was not executed");
-        let mut refused = request.into_response(HttpResponse::from_error(problem));
+        let mut refused = refuse(request, problem);
         refused.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         return Ok(refused);
     }

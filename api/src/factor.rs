@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     audit::{self, Noting},
-    auth::{Caller, Incomplete, Restriction},
+    auth::{Caller, Incomplete},
     body::Json,
     engine, gate,
     headers::Key,
@@ -324,7 +324,7 @@ pub struct EnrolBody {
 
 /// Enrols a second factor; it counts once a code confirmed it.
 ///
-/// 绑定动态口令：返回密钥（只显示一次）和二维码内容；用一个口令确认后生效。须以密码（没有密码的以已绑定的微信）再次证明是本人；登录时被要求绑定的除外。
+/// 绑定动态口令：返回密钥（只显示一次）和二维码内容；用一个口令确认后生效。须以密码（没有密码的以已绑定的微信）再次证明是本人；登录时被要求绑定的，登录后十分钟内除外；两者都没有的，须在登录后十分钟内绑定。
 #[utoipa::path(tag = "me", request_body = EnrolBody, responses((status = 200, body = EnrolmentView)))]
 #[post("/me/second_factor/enrol")]
 async fn enrol_second_factor(
@@ -335,11 +335,7 @@ async fn enrol_second_factor(
     body: Json<EnrolBody>,
 ) -> Reply<HttpResponse> {
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
-    // A login that is held up until there is a factor was opened by the password just now.
-    if caller.restriction != Some(Restriction::SecondFactor) {
-        app.codes.attempt_alone(&format!("enrol {}", caller.session), now)?;
-        identity::prove_for_factor(&app, &request, &caller, body.0.proof).await?;
-    }
+    identity::prove_for_factor(&app, &request, &caller, body.0.proof).await?;
     let secret = random::<20>()?;
     let sealed = app.seal.seal(&purpose(person), &secret)?;
     let note = changed(&app, &caller, &request, (person, "enrolled"));

@@ -3,7 +3,7 @@
 //! stolen, links nothing; the person is told of every change.
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use domain::{
     audit::Act,
     id::{PersonId, TenantId},
@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use crate::{
     audit::Noting,
-    auth::Caller,
+    auth::{Caller, Incomplete, Restriction},
     body::Json,
     clock::new_id,
     engine, factor,
@@ -172,25 +172,36 @@ async fn prove(
     if proven { Ok(()) } else { Err(wrong()) }
 }
 
-/// The same for a second factor that is to be enrolled: it is no proof of itself. Who has neither a
-/// password nor an identity here (OpenID Connect) has nothing to prove it with.
+/// How long a login proves by itself who asks.
+const FRESH: Duration = Duration::minutes(10);
+
+/// The same for a second factor that is to be enrolled: it is no proof of itself. A login that waits
+/// for a factor was proven when it began, and so was any login of somebody who has neither a password
+/// nor an identity here (OpenID Connect); later they log in anew.
 pub async fn prove_for_factor(
     app: &App,
     request: &HttpRequest,
-    caller: &Caller,
+    caller: &Incomplete,
     proof: Option<Proof>,
 ) -> Reply<()> {
-    let (tenant, person) = (caller.tenant, caller.person);
+    let (tenant, person, session) = (caller.tenant, caller.person, caller.session);
+    let now = app.clock.now();
     let look = move |db: &mut Db| {
         let password = people::has_password(db, tenant, person)?;
-        Ok((password, !identities::linked(db, tenant, person)?.is_empty()))
+        let linked = !identities::linked(db, tenant, person)?.is_empty();
+        let begun = sessions::find(db, tenant, session, now)?.map(|(one, _)| one.created_at);
+        Ok((password || linked, begun))
     };
-    let (password, linked) = app.store.read(look).await?;
-    let proof = proof.map(|proof| Proof { second_factor: None, ..proof });
-    if !password && !linked {
+    let (provable, begun) = app.store.read(look).await?;
+    let waits = caller.restriction == Some(Restriction::SecondFactor);
+    let fresh = begun.is_some_and(|begun| begun > now - FRESH);
+    if fresh && (waits || !provable) {
         return Ok(());
     }
-    prove(app, request, caller, (proof, &["password", "wechat"])).await
+    app.codes.attempt_alone(&format!("enrol {session}"), now)?;
+    let accepted: &[&str] = if provable { &["password", "wechat"] } else { &["login"] };
+    let proof = proof.filter(|_| provable).map(|proof| Proof { second_factor: None, ..proof });
+    prove(app, request, caller, (proof, accepted)).await
 }
 
 /// Links the caller to an identity at WeChat.

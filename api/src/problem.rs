@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use actix_web::{
     HttpResponse, ResponseError,
     body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
     http::{
         StatusCode,
         header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -239,6 +240,13 @@ impl ResponseError for Problem {
         }
         response
     }
+}
+
+/// Answers a request before it reaches its handler. `ServiceRequest::into_response` would lose the
+/// problem, and with it the sentence and headers.
+pub fn refuse(request: ServiceRequest, problem: Problem) -> ServiceResponse<BoxBody> {
+    let (request, _) = request.into_parts();
+    ServiceResponse::new(request, HttpResponse::from_error(problem))
 }
 
 impl From<rand::rngs::SysError> for Problem {

@@ -19,6 +19,7 @@ use domain::{
     media::of_public,
 };
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::{
     allowance::{Allowance, Buckets, THOUSAND, waiting},
@@ -33,7 +34,8 @@ pub enum Good {
     Commands,
     /// What does not.
     Reads,
-    /// What ends logins and identities, beyond the share of commands and reads.
+    /// What ends logins and identities, beyond the share of commands and reads. Each login has its
+    /// own: a thief cannot use up the owner's.
     Defences,
     /// Copies of the own data.
     Exports,
@@ -100,13 +102,15 @@ type Streams = Arc<Mutex<(u64, HashMap<Who, Vec<Open>>)>>;
 pub struct Rationed {
     limits: Limits,
     buckets: Mutex<Buckets<(Who, Good)>>,
+    /// What ends logins, for each login.
+    defences: Mutex<Buckets<Uuid>>,
     /// Who was refused how often in a row.
     refused: Mutex<HashMap<Who, u32>>,
     sending: Arc<Mutex<HashMap<Who, u32>>>,
     streams: Streams,
 }
 
-/// A request that was counted: looking again who asks does not count it again.
+/// A command of a queue that was counted.
 pub(crate) struct Counted;
 
 /// What shuts a thief out goes on when the share is used up: enough for somebody who does it by
@@ -121,28 +125,18 @@ const REFUSED_AFTER: Duration = Duration::from_millis(200);
 /// The most refusals in a row that make the next one later.
 const MOST_REFUSALS: u32 = 10;
 
-/// Until when the refusal of a request is held back.
-#[derive(Clone, Copy)]
-struct Refused(tokio::time::Instant);
-
-/// Waits as long as a request has to that was refused; others do not wait. Whatever else is wrong
-/// with such a request is answered no sooner, and no work is done for it meanwhile.
-pub async fn wait_for_refusal(request: &HttpRequest) {
-    let refused = request.extensions().get::<Refused>().copied();
-    if let Some(Refused(until)) = refused {
-        tokio::time::sleep_until(until).await;
-    }
-}
-
 impl Rationed {
     /// The most buckets kept: seven for each of 25,000 people.
     const MOST: usize = 180_000;
+    /// The most logins that ended others lately.
+    const MOST_DEFENDED: usize = 50_000;
 
     /// Nobody took anything yet.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             buckets: Mutex::new(Buckets::new(Self::MOST)),
+            defences: Mutex::new(Buckets::new(Self::MOST_DEFENDED)),
             refused: Mutex::default(),
             sending: Arc::default(),
             streams: Arc::default(),
@@ -169,10 +163,14 @@ impl Rationed {
     ) -> Reply<Allowance> {
         let (key, rate) = ((who(actor), good), good.rate(self.of(actor, now)));
         let taken = locked(&self.buckets).take(key, (good.name(), rate), thousandths, now);
-        taken.map_err(|(allowance, wait)| {
-            let (zh, en) = good.words();
-            allowance.refusal(wait, zh, en)
-        })
+        taken.map_err(|refused| refusal(good, refused))
+    }
+
+    /// Takes one from what a login may do against others.
+    fn take_defence(&self, session: Uuid, now: Instant) -> Reply<Allowance> {
+        let good = Good::Defences;
+        let taken = locked(&self.defences).take(session, (good.name(), DEFENCES), THOUSAND, now);
+        taken.map_err(|refused| refusal(good, refused))
     }
 
     /// Gives back what was taken and not needed.
@@ -181,17 +179,18 @@ impl Rationed {
         locked(&self.buckets).give_back(&(who(actor), good), rate, thousandths, now);
     }
 
-    /// Counts a request of somebody, once. Refusals come a little late.
-    pub async fn count(&self, request: &HttpRequest, actor: &Actor, now: Instant) -> Reply<()> {
-        if request.extensions().contains::<Counted>() {
-            return Ok(());
-        }
+    /// Counts a request of somebody by a login. Refusals come a little late.
+    pub async fn count(
+        &self,
+        request: &HttpRequest,
+        (actor, session): (&Actor, Uuid),
+        now: Instant,
+    ) -> Reply<()> {
         let taken = self.take(actor, good_of(request), now);
         // A share that is used up keeps nobody from ending the logins that did it.
         let taken = taken.or_else(|refused| {
-            if shuts_out(request) { self.take(actor, Good::Defences, now) } else { Err(refused) }
+            if shuts_out(request) { self.take_defence(session, now) } else { Err(refused) }
         });
-        request.extensions_mut().insert(Counted);
         match taken {
             Ok(allowance) => {
                 locked(&self.refused).remove(&who(actor));
@@ -200,9 +199,7 @@ impl Rationed {
             }
             Err(problem) => {
                 let times = self.refused_again(actor);
-                let late = tokio::time::Instant::now() + REFUSED_AFTER * times;
-                request.extensions_mut().insert(Refused(late));
-                wait_for_refusal(request).await;
+                tokio::time::sleep(REFUSED_AFTER * times).await;
                 Err(problem)
             }
         }
@@ -258,6 +255,11 @@ impl Rationed {
         own.push((number, end));
         Streaming { all: Arc::clone(&self.streams), who, number, ended }
     }
+}
+
+fn refusal(good: Good, (allowance, wait): (Allowance, u32)) -> Problem {
+    let (zh, en) = good.words();
+    allowance.refusal(wait, zh, en)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

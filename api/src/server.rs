@@ -146,6 +146,7 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
             .configure(|config| register::serve(config, routes))
             .configure(move |config| documents.routes(config))
             .default_service(web::to(nowhere))
+            .wrap(from_fn(auth::ration))
             .wrap(from_fn(connection::guard))
             .wrap(from_fn(telemetry::observe))
     };

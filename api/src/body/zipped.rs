@@ -12,7 +12,7 @@ use flate2::bufread::GzDecoder;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
-use super::{PATIENCE, hold_back, json_in_utf8, parse};
+use super::{PATIENCE, json_in_utf8, parse, read_then_recheck};
 use crate::problem::{Code, Problem};
 
 /// The most bytes such a body has, unpacked.
@@ -39,7 +39,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Zipped<T> {
                 let body = timeout(PATIENCE, read(payload, announced)).await;
                 Ok((zipped, body.unwrap_or_else(|_| Err(Problem::new(Code::Timeout)))?))
             };
-            let (zipped, body) = hold_back(&request, read).await?;
+            let (zipped, body) = read_then_recheck(&request, read).await?;
             // It may be work for milliseconds, in which others want to be answered.
             let body =
                 if zipped { actix_web::web::block(move || unpacked(&body)).await?? } else { body };

@@ -146,8 +146,8 @@ codes! {
         "Change your own password with /me/password and the old one; an administrator can reset a forgotten one.";
     ProofRequired "proof_required" UNPROCESSABLE_ENTITY
         "需要再次证明是本人" "Prove once more that it is you"
-        "请在 proof 中提供 accepted 所列的一种：密码、动态口令（或恢复码），或者已绑定微信的 wx.login code。"
-        "Give one of those in accepted as proof: the password, a code of the second factor, or a code of a WeChat identity that is linked.";
+        "请在 proof 中提供 accepted 所列的一种：密码、动态口令（或恢复码），或者已绑定微信的 wx.login code；login 表示请重新登录后再做。"
+        "Give one of those in accepted as proof: the password, a code of the second factor, or a code of a WeChat identity that is linked; login means to log in anew and then try again.";
     ProofWrong "proof_wrong" UNPROCESSABLE_ENTITY
         "没有证明是本人" "The proof is wrong"
         "密码不正确，或者所给的微信不是这个账号已经绑定的；请核对后重试。"
