@@ -107,6 +107,8 @@ pub struct Rationed {
     /// Who was refused how often in a row.
     refused: Mutex<HashMap<Who, u32>>,
     sending: Arc<Mutex<HashMap<Who, u32>>>,
+    /// When all bytes of somebody would be here, had they come at the pace they may.
+    paces: Mutex<HashMap<Who, tokio::time::Instant>>,
     streams: Streams,
 }
 
@@ -122,12 +124,21 @@ const DEFENCES: Rate = Rate { at_once: 60, an_hour: 3_600 };
 /// busy with refusals, and one that heeds `Retry-After` hardly notices.
 const REFUSED_AFTER: Duration = Duration::from_millis(200);
 
+/// How fast the bytes of one person's files are taken, in bytes a second: faster than telephones send,
+/// and slow enough that hashing and storing them leave the processors and the disk to others.
+const PACE: u64 = 16_000_000;
+
+/// How much sooner than at that pace bytes may come: photos are not slowed down.
+const AHEAD: Duration = Duration::from_millis(1_250);
+
 /// The most refusals in a row that make the next one later.
 const MOST_REFUSALS: u32 = 10;
 
 impl Rationed {
     /// The most buckets kept: seven for each of 25,000 people.
     const MOST: usize = 180_000;
+    /// The most people whose pace is known.
+    const MOST_PACED: usize = 50_000;
     /// The most logins that ended others lately.
     const MOST_DEFENDED: usize = 50_000;
 
@@ -139,6 +150,7 @@ impl Rationed {
             defences: Mutex::new(Buckets::new(Self::MOST_DEFENDED)),
             refused: Mutex::default(),
             sending: Arc::default(),
+            paces: Mutex::default(),
             streams: Arc::default(),
         }
     }
@@ -237,6 +249,25 @@ impl Rationed {
         }
         *count += 1;
         Ok(Sending { all: Arc::clone(&self.sending), who })
+    }
+
+    /// Waits until somebody's next bytes are read: those who send faster than they may are slowed
+    /// down by that, whatever number of files they send at once.
+    pub async fn pace(&self, actor: &Actor, bytes: u64) {
+        let after = Duration::from_micros(bytes.saturating_mul(1_000_000) / PACE);
+        let due = {
+            let now = tokio::time::Instant::now();
+            let mut paces = locked(&self.paces);
+            if paces.len() >= Self::MOST_PACED {
+                paces.retain(|_, due| *due > now);
+            }
+            let due = paces.entry(who(actor)).or_insert(now);
+            *due = (*due).max(now) + after;
+            *due
+        };
+        if let Some(early) = due.checked_sub(AHEAD) {
+            tokio::time::sleep_until(early).await;
+        }
     }
 
     /// A seat for a stream. When somebody has as many as there may be, the oldest ends: often it is

@@ -184,8 +184,8 @@ impl<'a> Way<'a> {
         timeout_at(until, from.next()).await.map_err(|_late| Problem::new(Code::Timeout))
     }
 
-    /// Counts what came.
-    fn counts(&self, bytes: u64) -> Reply<()> {
+    /// Counts what came, and waits until more may.
+    async fn count(&self, bytes: u64) -> Reply<()> {
         const STEP: u64 = 1_000_000;
         self.came.set(self.came.get() + bytes);
         while self.came.get() > self.taken.get() {
@@ -193,6 +193,7 @@ impl<'a> Way<'a> {
             self.app.rationed.take_parts(self.by, Good::Megabytes, kilobytes(STEP), now)?;
             self.taken.set(self.taken.get() + STEP);
         }
+        self.app.rationed.pace(self.by, bytes).await;
         Ok(())
     }
 }
@@ -323,7 +324,7 @@ pub(super) async fn pour<E>(
 ) -> Reply<()> {
     while let Some(piece) = way.next(&mut from).await? {
         let piece = piece.map_err(&broken)?;
-        way.counts(u64::try_from(piece.len()).unwrap_or(u64::MAX))?;
+        way.count(u64::try_from(piece.len()).unwrap_or(u64::MAX)).await?;
         sink.take(&piece).await?;
     }
     Ok(())
