@@ -62,10 +62,11 @@ fn harms_nobody(engine: Engine) {
     };
     let mut alone: Vec<Duration> = (0..50).map(|_| work()).collect();
     let mut beside = Vec::new();
+    let files = simulator::Files::make().unwrap();
     let (over, most) = (AtomicBool::new(false), AtomicU64::new(0));
     let (haul, cases) = std::thread::scope(|scope| {
         let attack = scope.spawn(|| {
-            let haul = simulator::attack(&attacker, TIME);
+            let haul = simulator::attack(&attacker, &files, TIME);
             over.store(true, Ordering::SeqCst);
             haul.unwrap()
         });

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use simulator::{Attacker, Haul};
+use simulator::{Attacker, Files, Haul};
 
 use crate::{
     http::Client,
@@ -80,7 +80,8 @@ async fn one(
     };
     let before = memory(at.server.pid(), "VmRSS")?;
     forget_peak(at.server.pid())?;
-    let attack = std::thread::spawn(move || simulator::attack(&attacker, time));
+    let files = Files::make().map_err(trouble)?;
+    let attack = std::thread::spawn(move || simulator::attack(&attacker, &files, time));
     let busy = work(at, || !attack.is_finished()).await?;
     let haul: Haul =
         attack.join().map_err(|_panic| trouble("the attacker broke"))?.map_err(trouble)?;

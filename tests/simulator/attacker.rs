@@ -96,8 +96,8 @@ impl Counts {
     }
 }
 
-/// What is asked again and again.
-struct Files {
+/// What is sent again and again.
+pub struct Files {
     /// A small photo.
     photo: Vec<u8>,
     /// A small file that is a large photo.
@@ -109,7 +109,8 @@ struct Files {
 }
 
 impl Files {
-    fn make() -> Done<Self> {
+    /// Makes them, which takes some time.
+    pub fn make() -> Done<Self> {
         let packed = |picture: DynamicImage, format| {
             let mut bytes = Cursor::new(Vec::new());
             let written = picture.write_to(&mut bytes, format);
@@ -221,12 +222,12 @@ fn answer(stream: &mut TcpStream) -> Option<(u16, Vec<u8>, bool)> {
     Some((status, seen.get(end..)?.to_vec(), kept))
 }
 
-/// Does all of it for some time; on this machine only.
-pub fn attack(attacker: &Attacker, time: Duration) -> Done<Haul> {
+/// Does all of it for some time, with files that were made before; on this machine only.
+pub fn attack(attacker: &Attacker, files: &Files, time: Duration) -> Done<Haul> {
     if !attacker.address.ip().is_loopback() {
         return Err("nothing is sent to another machine".to_owned());
     }
-    let (files, counts) = (Files::make()?, Counts::default());
+    let counts = Counts::default();
     let until = Instant::now() + time;
     let kinds: [fn(Wire<'_>, &Files); 12] = [
         reports,
@@ -243,7 +244,7 @@ pub fn attack(attacker: &Attacker, time: Duration) -> Done<Haul> {
         members,
     ];
     thread::scope(|scope| {
-        let (files, counts) = (&files, &counts);
+        let counts = &counts;
         let running =
             kinds.map(|kind| scope.spawn(move || kind(Wire::new(attacker, counts, until), files)));
         for one in running {

@@ -19,7 +19,7 @@ mod walk;
 
 use chrono::Duration;
 
-pub use attacker::{Attacker, Haul, attack};
+pub use attacker::{Attacker, Files, Haul, attack};
 pub use chance::Chance;
 pub use check::settled;
 pub use line::{Ask, Line};
