@@ -27,7 +27,7 @@ fn the_tree_unfolds_level_by_level(city: &City) {
     let found = by.get("/api/v1/areas?code=990101-CG").done();
     assert_eq!(each(&found, "/name"), ["西区城管局"]);
     assert_eq!(by.get("/api/v1/areas?code=000").done()["items"], json!([]));
-    let unknown = format!("/api/v1/areas?parent={}", api::clock::new_id());
+    let unknown = format!("/api/v1/areas?parent={}", api::app::clock::new_id());
     by.get(&unknown).problem(422, "unknown_area");
 }
 
@@ -38,7 +38,7 @@ fn an_area_knows_the_way_to_it(city: &City) {
     assert_eq!(above, ["测试市", "西区", "青山街道", "枫林社区"]);
     assert_eq!((&area["kind"], &area["kind_label"]), (&json!("grid"), &json!("网格")));
     assert_eq!(area["parent_id"], city.area(seed::COMMUNITY));
-    let unknown = format!("/api/v1/areas/{}", api::clock::new_id());
+    let unknown = format!("/api/v1/areas/{}", api::app::clock::new_id());
     city.by("nobody").get(&unknown).problem(404, "not_found");
 }
 

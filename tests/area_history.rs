@@ -1,7 +1,7 @@
 //! Areas through time: what changes them, what stays, and who goes on with what was begun.
 
 use actix_web::rt::System;
-use api::state::App;
+use api::app::state::App;
 use chrono::{Days, NaiveDate};
 use serde_json::{Value, json};
 

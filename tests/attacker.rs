@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::config::{Limits, MediaUrl};
+use api::app::config::{Limits, MediaUrl};
 use serde_json::{Value, json};
 use simulator::Attacker;
 

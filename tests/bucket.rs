@@ -11,8 +11,8 @@ use std::{
 };
 
 use api::{
-    config::Secret,
-    demo::standin::{Asked, Said, Standin},
+    app::config::Secret,
+    cli::demo::standin::{Asked, Said, Standin},
 };
 use chrono::Duration;
 use domain::journal::Hash;
@@ -262,7 +262,7 @@ fn a_photo_lies_in_the_bucket_until_nothing_names_it(city: &City, bucket: &Bucke
     send(city, &unnamed, "image/png", &image("ok/hopper.png")).done();
     assert_eq!(bucket.files().len(), 6);
     city.advance(Duration::days(8));
-    let pass = api::retention::pass(&city.app);
+    let pass = api::resources::retention::pass(&city.app);
     actix_web::rt::System::new().block_on(pass).expect("what is over can be removed");
     assert_eq!(bucket.files(), ["full", "thumb_large", "thumb_small"]);
 }

@@ -245,7 +245,7 @@ fn dispatch_stays_within_the_jurisdiction(city: &City) {
         let unit = json!({ "unit_id": city.area(outside) });
         city.ask("dispatcher", &case, "dispatch", &unit).problem(422, "outside_jurisdiction");
     }
-    let nowhere = json!({ "unit_id": api::clock::new_id() });
+    let nowhere = json!({ "unit_id": api::app::clock::new_id() });
     city.ask("dispatcher", &case, "dispatch", &nowhere).problem(422, "unknown_area");
     let foreign = json!({ "unit_id": city.area("990201-CG") });
     city.ask("dispatcher", &case, "dispatch", &foreign).problem(422, "unknown_area");

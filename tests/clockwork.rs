@@ -2,7 +2,7 @@
 //! whoever takes it.
 
 use actix_web::rt::System;
-use api::{clockwork, state::App};
+use api::{app::state::App, integrations::clockwork};
 use chrono::Duration;
 use serde_json::{Value, json};
 

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use api::{
-    config::{MiniProgram, Secret},
-    demo::weixin::{APP_ID, SECRET, TOKEN, Weixin, judged, signed},
+    app::config::{MiniProgram, Secret},
+    cli::demo::weixin::{APP_ID, SECRET, TOKEN, Weixin, judged, signed},
 };
 use serde_json::{Value, json};
 
@@ -295,7 +295,7 @@ fn messages_are_signed_and_fresh(city: &City, _: &Weixin) {
 /// What the clockwork does about reviews.
 fn pass(city: &City) {
     actix_web::rt::System::new()
-        .block_on(api::content_review::pass(&city.app))
+        .block_on(api::resources::content_review::pass(&city.app))
         .expect("reviews can be looked for");
 }
 

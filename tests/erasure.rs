@@ -54,7 +54,9 @@ fn copy(city: &City, by: &str) -> Vec<Value> {
 
 /// Everybody is told what there is to be told.
 fn told(city: &City) {
-    actix_web::rt::System::new().block_on(api::delivering::pass(&city.app)).expect("it is told");
+    actix_web::rt::System::new()
+        .block_on(api::integrations::delivering::pass(&city.app))
+        .expect("it is told");
 }
 
 fn a_copy_holds_everything_and_nobody_elses(city: &City) {

@@ -14,11 +14,13 @@ use std::{
 
 use actix_web::{dev::ServerHandle, rt::System, web::Data};
 use api::{
-    clock::Clock,
-    config::{Limits, LogFormat, LogLevel, MediaUrl, SecondFactor, Settings, VaultKeys},
+    app::{
+        clock::Clock,
+        config::{Limits, LogFormat, LogLevel, MediaUrl, SecondFactor, Settings, VaultKeys},
+        state::App,
+        vault::Suite,
+    },
     server,
-    state::App,
-    vault::Suite,
 };
 use chrono::Duration;
 use persistence::Store;
@@ -205,9 +207,11 @@ impl City {
     }
 
     /// Checks every chain and every state, as `gridwhistle verify` does.
-    pub(crate) fn verify(&self) -> api::verify::Findings {
+    pub(crate) fn verify(&self) -> api::engine::verify::Findings {
         let store = self.store.clone();
-        System::new().block_on(api::verify::all(&store, None)).expect("the journal can be read")
+        System::new()
+            .block_on(api::engine::verify::all(&store, None))
+            .expect("the journal can be read")
     }
 }
 

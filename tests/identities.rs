@@ -2,9 +2,9 @@
 //! a reset.
 
 use api::{
-    config::{MiniProgram, Secret},
-    demo::weixin::{APP_ID, SECRET, Weixin},
-    totp,
+    access::totp,
+    app::config::{MiniProgram, Secret},
+    cli::demo::weixin::{APP_ID, SECRET, Weixin},
 };
 use chrono::Duration;
 use serde_json::{Value, json};

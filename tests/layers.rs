@@ -1,4 +1,4 @@
-//! The arrows: `api → persistence → domain`, and a capability has the same file in every layer.
+//! The arrows: `api → persistence → domain`.
 
 use std::collections::BTreeSet;
 
@@ -79,33 +79,6 @@ fn every_member_is_linted_alike() {
     }
 }
 
-#[test]
-fn a_capability_has_the_same_name_in_every_layer() {
-    for capability in ["area", "case", "person", "report"] {
-        for folder in ["domain/src", "persistence/src", "api/src", "tests"] {
-            let file = root().join(folder).join(format!("{capability}.rs"));
-            assert!(file.is_file(), "{} is missing", file.display());
-        }
-    }
-    // These live in some layers only: a whistle is part of its case, a login is no rule.
-    for file in [
-        "domain/src/case/whistle.rs",
-        "api/src/whistle.rs",
-        "tests/whistle.rs",
-        "api/src/auth.rs",
-        "tests/auth.rs",
-        "api/src/me.rs",
-        "tests/me.rs",
-        "persistence/src/obligation.rs",
-        "domain/src/obligation.rs",
-        "persistence/src/journal.rs",
-        "domain/src/journal.rs",
-        "persistence/src/tenant.rs",
-    ] {
-        assert!(root().join(file).is_file(), "{file} is missing");
-    }
-}
-
 /// Every `.rs` file below a folder that contains `needle` outside its tests.
 fn mentions(folder: &str, needle: &str) -> Vec<String> {
     crate::tidy::sources()
@@ -118,10 +91,10 @@ fn mentions(folder: &str, needle: &str) -> Vec<String> {
 
 #[test]
 fn each_thing_is_done_in_one_place() {
-    assert_eq!(mentions("api/src", "std::env::var"), ["api/src/config.rs"]);
-    assert_eq!(mentions("api/src", "Utc::now()"), ["api/src/clock.rs"]);
-    assert_eq!(mentions("api/src", "now_v7()"), ["api/src/clock.rs"]);
-    assert_eq!(mentions("api/src", "Argon2::new"), ["api/src/password.rs"]);
+    assert_eq!(mentions("api/src", "std::env::var"), ["api/src/app/config.rs"]);
+    assert_eq!(mentions("api/src", "Utc::now()"), ["api/src/app/clock.rs"]);
+    assert_eq!(mentions("api/src", "now_v7()"), ["api/src/app/clock.rs"]);
+    assert_eq!(mentions("api/src", "Argon2::new"), ["api/src/app/password.rs"]);
     for needle in ["SystemTime", "Utc::now", "now_v7", "std::fs", "std::net", "std::env"] {
         assert_eq!(mentions("domain/src", needle), Vec::<String>::new(), "{needle}");
     }
@@ -129,7 +102,7 @@ fn each_thing_is_done_in_one_place() {
     for needle in ["BAD_REQUEST", "UNPROCESSABLE_ENTITY", "CONFLICT", "FORBIDDEN"] {
         let found = mentions("api/src", needle);
         let elsewhere: Vec<_> =
-            found.iter().filter(|path| !path.starts_with("api/src/problem")).collect();
+            found.iter().filter(|path| !path.starts_with("api/src/http/problem")).collect();
         assert!(elsewhere.is_empty(), "{needle}: {elsewhere:?}");
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration as Time, Instant},
 };
 
-use api::config::{Limits, MediaUrl, Settings};
+use api::app::config::{Limits, MediaUrl, Settings};
 use chrono::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -51,15 +51,15 @@ macro_rules! within {
 }
 
 within! {
-    files_that_drip_take_seats_and_end: |settings: &mut api::config::Settings| {
+    files_that_drip_take_seats_and_end: |settings: &mut api::app::config::Settings| {
         settings.limits.residents.sending = 3;
         settings.limits.upload_seconds = 3;
     },
-    bytes_are_counted_as_they_come: |settings: &mut api::config::Settings| {
-        settings.limits.residents.megabytes = api::config::Rate { at_once: 2, an_hour: 60 };
-        settings.limits.residents.uploads = api::config::Rate { at_once: 5, an_hour: 3600 };
+    bytes_are_counted_as_they_come: |settings: &mut api::app::config::Settings| {
+        settings.limits.residents.megabytes = api::app::config::Rate { at_once: 2, an_hour: 60 };
+        settings.limits.residents.uploads = api::app::config::Rate { at_once: 5, an_hour: 3600 };
     },
-    what_waits_to_be_named_is_bounded: |settings: &mut api::config::Settings| {
+    what_waits_to_be_named_is_bounded: |settings: &mut api::app::config::Settings| {
         settings.limits.residents.waiting_megabytes = 2;
     },
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_web::rt::System;
-use api::totp;
+use api::access::totp;
 use chrono::Duration;
 use persistence::{Db, session::Session};
 use serde_json::{Value, json};
@@ -192,7 +192,7 @@ fn what_was_never_issued_ends_nothing(city: &City) {
 }
 
 fn tokens_of_before_there_was_a_proof_work_on(city: &City) {
-    let (id, now) = (api::clock::new_id(), city.now());
+    let (id, now) = (api::app::clock::new_id(), city.now());
     let person = domain::id::PersonId(city.by("worker").id());
     let old = [&id.as_bytes()[..], &[7; 32]].concat();
     let session = Session {

@@ -569,7 +569,7 @@ fn a_file_comes_in_pieces(city: &City) {
 
 fn swept(city: &City) {
     actix_web::rt::System::new()
-        .block_on(api::retention::pass(&city.app))
+        .block_on(api::resources::retention::pass(&city.app))
         .expect("what is over can be removed");
 }
 

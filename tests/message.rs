@@ -3,12 +3,12 @@
 
 use actix_web::rt::System;
 use api::{
-    config::{Kind, MiniProgram, Provider, Secret, Sms},
-    delivering,
-    demo::{
+    app::config::{Kind, MiniProgram, Provider, Secret, Sms},
+    cli::demo::{
         standin::{Said, Standin},
         weixin::{APP_ID, SECRET, Weixin},
     },
+    integrations::delivering,
 };
 use chrono::{Duration, Timelike};
 use serde_json::{Value, json};

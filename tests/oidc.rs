@@ -7,8 +7,8 @@ use std::{
 };
 
 use api::{
-    config::{Kind, Provider, SecondFactor, Secret},
-    demo::standin::{Asked, Said, Standin},
+    app::config::{Kind, Provider, SecondFactor, Secret},
+    cli::demo::standin::{Asked, Said, Standin},
 };
 use base64::{
     Engine,

@@ -241,15 +241,18 @@ fn the_page_works_without_the_internet() {
 #[test]
 fn every_problem_is_explained_where_its_type_says() {
     let city = City::open(Engine::Sqlite);
-    for code in api::problem::Code::ALL {
+    for code in api::http::problem::Code::ALL {
         let page = city.by("").get(code.uri()).done();
         assert_eq!(page["code"], code.name(), "{page}");
     }
     let listed = city.by("").get("/problems").done();
-    assert_eq!(listed.as_array().map(Vec::len), Some(api::problem::Code::ALL.len()));
+    assert_eq!(listed.as_array().map(Vec::len), Some(api::http::problem::Code::ALL.len()));
 }
 
 #[test]
 fn the_committed_problems_are_the_program() {
-    committed("docs/problems.md", &format!("{}\n", api::problem::problems_markdown().trim_end()));
+    committed(
+        "docs/problems.md",
+        &format!("{}\n", api::http::problem::problems_markdown().trim_end()),
+    );
 }

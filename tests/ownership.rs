@@ -2,7 +2,7 @@
 //! personal data.
 
 use actix_web::rt::System;
-use api::state::App;
+use api::app::state::App;
 use chrono::Duration;
 use domain::{
     change::Request,
@@ -215,7 +215,8 @@ fn a_command_of_the_system_is_out_of_reach(city: &City) {
     let planted = format!("update journal set command_id = {command_id} where flow_id = {flow_id}");
     probe::execute(&city.database.url, &planted).unwrap();
     city.advance(Duration::days(3));
-    let taken = reopened(city, async |app: &App| api::clockwork::pass(app).await.unwrap());
+    let taken =
+        reopened(city, async |app: &App| api::integrations::clockwork::pass(app).await.unwrap());
     assert!(taken > 0);
     let path = format!("/api/v1/reports/{report}/timeline");
     let shown = city.by("community").get(&path).done();

@@ -1,7 +1,7 @@
 //! Patrols: planned or begun on the spot, walked by one person, settled like every other debt.
 
 use actix_web::rt::System;
-use api::{clockwork, state::App};
+use api::{app::state::App, integrations::clockwork};
 use chrono::Duration;
 use domain::Instant;
 use serde_json::{Value, json};

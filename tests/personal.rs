@@ -409,15 +409,19 @@ fn consents_name_the_version_that_was_read(city: &City) {
 }
 
 /// A vault of its own on the city's database.
-fn rewrap(city: &City, keys: &str, suite: api::vault::Suite) -> api::vault::rotate::Rewrapped {
+fn rewrap(
+    city: &City,
+    keys: &str,
+    suite: api::app::vault::Suite,
+) -> api::app::vault::rotate::Rewrapped {
     let mut settings = crate::harness::settings(&city.database.url);
     let Ok(given) = keys.parse();
     (settings.vault_key, settings.vault_cipher) = (Some(given), suite);
     let store = city.store.clone();
     let now = city.now();
     actix_web::rt::System::new().block_on(async move {
-        let vault = api::vault::Vault::open(&settings, &store).await.expect("the keys fit");
-        let mut sum = api::vault::rotate::Rewrapped::default();
+        let vault = api::app::vault::Vault::open(&settings, &store).await.expect("the keys fit");
+        let mut sum = api::app::vault::rotate::Rewrapped::default();
         for tenant in store.read(persistence::tenant::all).await.unwrap() {
             let done = vault.rewrap(&store, tenant.id, now).await.unwrap();
             sum.keys += done.keys;
@@ -428,12 +432,12 @@ fn rewrap(city: &City, keys: &str, suite: api::vault::Suite) -> api::vault::rota
 }
 
 /// The city's database served by another, with other keys.
-fn served(city: &City, adjust: impl FnOnce(&mut api::config::Settings)) -> Result<(), String> {
+fn served(city: &City, adjust: impl FnOnce(&mut api::app::config::Settings)) -> Result<(), String> {
     let mut settings = crate::harness::settings(&city.database.url);
     adjust(&mut settings);
     let (clock, id) = (city.clock(), city.by("resident").id());
     actix_web::rt::System::new().block_on(async move {
-        let app = api::state::App::open(settings, clock).await.map_err(|e| e.to_string())?;
+        let app = api::app::state::App::open(settings, clock).await.map_err(|e| e.to_string())?;
         let tenant = app.worlds.by_code(Some(seed::CITY)).expect("the city").tenant.id;
         let read =
             app.vault.read(&app.store, tenant, (SubjectKind::Person, vec![id]), Field::ALL).await;
@@ -464,13 +468,17 @@ fn phone_of_the_resident(city: &City) {
 
 fn master_keys_rotate_while_the_service_runs(city: &City) {
     phone_of_the_resident(city);
-    let done = rewrap(city, &new_keys(), api::vault::Suite::Aes);
+    let done = rewrap(city, &new_keys(), api::app::vault::Suite::Aes);
     // Five residents and volunteers of the city, one without a role, and the key of its own.
     assert_eq!((done.keys, done.values), (7, 0));
-    assert_eq!(rewrap(city, &new_keys(), api::vault::Suite::Aes).keys, 0, "again does nothing");
+    assert_eq!(
+        rewrap(city, &new_keys(), api::app::vault::Suite::Aes).keys,
+        0,
+        "again does nothing"
+    );
     // The new key alone opens everything now, the old one alone nothing.
     let alone = |key: String| {
-        move |settings: &mut api::config::Settings| {
+        move |settings: &mut api::app::config::Settings| {
             let Ok(given) = key.parse();
             settings.vault_key = Some(given);
         }
@@ -484,8 +492,9 @@ fn master_keys_rotate_while_the_service_runs(city: &City) {
 
 fn another_cipher_reads_what_the_first_wrote(city: &City) {
     phone_of_the_resident(city);
-    served(city, |settings| settings.vault_cipher = api::vault::Suite::Sm4).expect("it reads both");
-    let done = rewrap(city, crate::harness::VAULT_KEY, api::vault::Suite::Sm4);
+    served(city, |settings| settings.vault_cipher = api::app::vault::Suite::Sm4)
+        .expect("it reads both");
+    let done = rewrap(city, crate::harness::VAULT_KEY, api::app::vault::Suite::Sm4);
     assert_eq!((done.keys, done.values), (7, 6));
     let column = if city.database.url.starts_with("sqlite") {
         "select hex(substr(sealed, 2, 1)) as line from personal"
@@ -494,7 +503,8 @@ fn another_cipher_reads_what_the_first_wrote(city: &City) {
     };
     let ciphers = probe::lines(&city.database.url, column).unwrap();
     assert!(ciphers.iter().all(|cipher| cipher == "02"), "{ciphers:?}");
-    served(city, |settings| settings.vault_cipher = api::vault::Suite::Sm4).expect("it finds it");
+    served(city, |settings| settings.vault_cipher = api::app::vault::Suite::Sm4)
+        .expect("it finds it");
 }
 
 fn the_wrong_key_is_refused_at_the_start(city: &City) {
@@ -526,13 +536,13 @@ fn a_running_server_takes_up_a_rotated_file(engine: Engine) {
     settings.vault_key_file = Some(file.clone());
     let (store, now) = (city.store.clone(), city.now());
     actix_web::rt::System::new().block_on(async move {
-        let vault = api::vault::Vault::open(&settings, &store).await.expect("the keys fit");
+        let vault = api::app::vault::Vault::open(&settings, &store).await.expect("the keys fit");
         vault.prepend().expect("the file can be written");
         for tenant in store.read(persistence::tenant::all).await.unwrap() {
             vault.rewrap(&store, tenant.id, now).await.unwrap();
         }
         let tenant = store.read(persistence::tenant::all).await.unwrap().remove(0).id;
-        let masters = api::vault::rotate::masters(&store, tenant).await.unwrap();
+        let masters = api::app::vault::rotate::masters(&store, tenant).await.unwrap();
         assert_eq!(masters, [(vault.current(), 7)]);
     });
     assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 4);
@@ -566,7 +576,7 @@ fn an_embedded_database_gets_its_key_beside_it() {
     for _ in 0..2 {
         let settings = settings.clone();
         actix_web::rt::System::new().block_on(async move {
-            let app = api::state::App::open(settings, api::clock::Clock::default()).await;
+            let app = api::app::state::App::open(settings, api::app::clock::Clock::default()).await;
             app.expect("it starts with one command").store.close();
         });
         assert!(std::path::Path::new(&path).is_file());

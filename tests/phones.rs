@@ -101,7 +101,7 @@ fn what_phones_meant_is_what_the_server_has(city: &City) {
 /// What is stored of a walk is what was walked, to the last digit, and nothing else.
 fn is_kept(city: &City, number: u64, walk: &Walk, phone: &Phone<'_>) {
     let (tenant, patrol) = (tenant(city), PatrolId(walk.patrol));
-    let found = api::patrol::stored_fixes(&city.app, tenant, patrol);
+    let found = api::resources::patrol::stored_fixes(&city.app, tenant, patrol);
     let mut stored: Vec<Fix> = actix_web::rt::System::new().block_on(found).unwrap();
     stored.sort_unstable_by_key(|fix| fix.seq);
     assert_eq!(stored, walk.fixes().collect::<Vec<_>>(), "run {number}, {}", phone.carrier.account);

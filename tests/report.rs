@@ -65,7 +65,7 @@ fn a_report_without_a_point_names_its_area(city: &City) {
     );
     let by = city.by("resident");
     by.post("/api/v1/reports", &at(&city.area(seed::CG))).problem(422, "not_a_territory");
-    let unknown = at(&api::clock::new_id().to_string());
+    let unknown = at(&api::app::clock::new_id().to_string());
     by.post("/api/v1/reports", &unknown).problem(422, "unknown_area");
     let nowhere = json!({ "text": "楼道灯坏了", "place": {} });
     by.post("/api/v1/reports", &nowhere).problem(422, "place_missing");

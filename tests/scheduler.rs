@@ -21,7 +21,7 @@ on_both! {
 fn pass(city: &City) {
     let app = city.app.clone();
     actix_web::rt::System::new().block_on(async move {
-        api::clockwork::pass(&app).await.expect("the pass goes through");
+        api::integrations::clockwork::pass(&app).await.expect("the pass goes through");
     });
 }
 
@@ -108,7 +108,7 @@ fn readiness_says_that_measures_are_late(city: &City) {
     pass(city);
     assert_eq!(readiness(city)["status"], "ok");
     // Another replica takes measures of its own: this one says what it saw.
-    let taken = reopened(city, async |app| api::clockwork::pass(app).await.unwrap());
+    let taken = reopened(city, async |app| api::integrations::clockwork::pass(app).await.unwrap());
     assert_eq!(taken, 0);
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration as Time, Instant},
 };
 
-use api::config::Rate;
+use api::app::config::Rate;
 use image::{DynamicImage, GrayImage, ImageFormat};
 
 use crate::harness::{Answer, City, Engine, key, on_both, text};

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use actix_web::rt::System;
-use api::{clock::new_id, seed};
+use api::{app::clock::new_id, cli::seed};
 use domain::{
     actor::{Actor, Powers, Role},
     area::AreaTree,
@@ -112,7 +112,7 @@ pub(crate) fn run<F: Future<Output = ()>>(engine: Engine, tell: impl FnOnce(Desk
 }
 
 pub(crate) fn now() -> domain::Instant {
-    api::clock::Clock::default().now()
+    api::app::clock::Clock::default().now()
 }
 
 static RULES: LazyLock<Rules> = LazyLock::new(Rules::shipped);
@@ -213,7 +213,7 @@ impl Desk {
     }
 
     pub(crate) async fn broken(&self) -> Vec<String> {
-        api::verify::all(&self.store, None).await.unwrap().broken
+        api::engine::verify::all(&self.store, None).await.unwrap().broken
     }
 }
 

@@ -1,7 +1,7 @@
 //! Access tokens: signed by keys that come and go, refused with the reason when they are none.
 
 use actix_web::rt::System;
-use api::{
+use api::app::{
     ring::{self, Ring, SigningKey},
     token::{AUDIENCE, Claims, Keys},
 };
@@ -58,7 +58,7 @@ fn every_bad_token_is_refused_with_its_reason(city: &City) {
         Keys::new(Ring::new(vec![key]), issuer).issue(&claims).unwrap()
     };
     assert_eq!(refused(city, &stranger(kid, "gridwhistle")), "wrong_signature");
-    let nobody = stranger(api::clock::new_id(), "gridwhistle");
+    let nobody = stranger(api::app::clock::new_id(), "gridwhistle");
     assert_eq!(refused(city, &nobody), "unknown_key");
     let none = unsigned(city, &json!({ "alg": "none", "typ": "JWT", "kid": kid }));
     assert_eq!(refused(city, &none), "malformed");
@@ -70,9 +70,9 @@ fn every_bad_token_is_refused_with_its_reason(city: &City) {
     let other = city.seeded().people["worker@9902"].id;
     let border = Claims { sub: PersonId(other), ..claims };
     assert_eq!(refused(city, &issue(border)), "ended");
-    let nowhere = Claims { tid: TenantId(api::clock::new_id()), ..claims };
+    let nowhere = Claims { tid: TenantId(api::app::clock::new_id()), ..claims };
     assert_eq!(refused(city, &issue(nowhere)), "ended");
-    let unborn = Claims { sid: api::clock::new_id(), ..claims };
+    let unborn = Claims { sid: api::app::clock::new_id(), ..claims };
     assert_eq!(refused(city, &issue(unborn)), "ended");
     city.by("worker").post("/api/v1/auth/logout", &json!({})).done();
     assert_eq!(refused(city, &good), "ended");
@@ -134,7 +134,7 @@ fn a_rotation_logs_nobody_out(city: &City) {
 fn replicas_take_a_new_key_without_a_restart(city: &City) {
     let replica = System::new().block_on(async {
         let settings = crate::harness::settings(&city.database.url);
-        api::state::App::open(settings, city.clock()).await.expect("another replica")
+        api::app::state::App::open(settings, city.clock()).await.expect("another replica")
     });
     rotate(city, true);
     System::new().block_on(replica.keys.ring().refresh(&replica.store, &replica.seal)).unwrap();

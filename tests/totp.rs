@@ -1,6 +1,6 @@
 //! The second factor: enrolled, asked for, spent once, lost and replaced.
 
-use api::{config::SecondFactor, totp};
+use api::{access::totp, app::config::SecondFactor};
 use chrono::Duration;
 use serde_json::{Value, json};
 

@@ -408,7 +408,7 @@ fn points_go_when_their_time_is_over(city: &City) {
     let count = || read(city, "worker", &id, "")["features"][0]["properties"]["points"].clone();
     let pass = || {
         let store = city.app.clone();
-        System::new().block_on(api::retention::pass(&store)).expect("it removes");
+        System::new().block_on(api::resources::retention::pass(&store)).expect("it removes");
     };
     city.advance(Duration::days(100));
     pass();
@@ -474,7 +474,7 @@ fn points_and_positions_are_sealed_by_the_walkers_key(city: &City) {
     assert_eq!(track_of(city, &id), 0, "what was restored tells nothing");
     let tenant = tenant(city);
     let patrol = domain::id::PatrolId(id.parse().unwrap());
-    let found = api::patrol::stored_fixes(&city.app, tenant, patrol);
+    let found = api::resources::patrol::stored_fixes(&city.app, tenant, patrol);
     assert_eq!(System::new().block_on(found).unwrap(), Vec::new());
 }
 
@@ -484,7 +484,8 @@ fn points_from_before_they_were_sealed_are_sealed_later(city: &City) {
     let shown = track_of(city, &id);
     let tenant = tenant(city);
     let patrol = domain::id::PatrolId(id.parse().unwrap());
-    let fixes = System::new().block_on(api::patrol::stored_fixes(&city.app, tenant, patrol));
+    let fixes =
+        System::new().block_on(api::resources::patrol::stored_fixes(&city.app, tenant, patrol));
     let fixes = fixes.unwrap();
     let plain = codec::encode(&fixes).iter().fold(String::new(), |mut plain, byte| {
         let _ = write!(plain, "{byte:02x}");
@@ -496,7 +497,7 @@ fn points_from_before_they_were_sealed_are_sealed_later(city: &City) {
     probe::execute(&city.database.url, &before).unwrap();
     assert_eq!(track_of(city, &id), shown, "they are read as they stand");
     let seal = || {
-        let sealing = api::patrol::sealed::seal_open(&city.app, tenant, 100);
+        let sealing = api::resources::patrol::sealed::seal_open(&city.app, tenant, 100);
         System::new().block_on(sealing).unwrap()
     };
     assert_eq!((seal(), seal()), (1, 0));

@@ -2,7 +2,10 @@
 //! database is named by `verify`; what fits together again is named by a checkpoint kept elsewhere.
 
 use actix_web::rt::System;
-use api::{checkpoint, ring, verify};
+use api::{
+    app::ring,
+    engine::{checkpoint, verify},
+};
 use persistence::probe;
 use serde_json::{Value, json};
 

@@ -249,7 +249,7 @@ fn answers_go_when_their_time_is_over(city: &City) {
     let made = city.by("worker").post("/api/v1/visits", &met).done();
     let pass = || {
         let app = city.app.clone();
-        System::new().block_on(api::retention::pass(&app)).expect("it removes");
+        System::new().block_on(api::resources::retention::pass(&app)).expect("it removes");
     };
     city.advance(Duration::days(40));
     pass();

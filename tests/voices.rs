@@ -2,7 +2,7 @@
 //! everybody else, the public by their own way, and nobody by words or places that did not pass.
 
 use actix_web::rt::System;
-use api::delivering;
+use api::integrations::delivering;
 use serde_json::{Value, json};
 
 use crate::harness::{City, each, key, on_both, report_at, seed, solved, text};

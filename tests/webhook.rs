@@ -9,9 +9,9 @@ use std::{
 
 use actix_web::rt::System;
 use api::{
-    delivering,
-    demo::standin::{Asked, Said, Standin},
-    state::App,
+    app::state::App,
+    cli::demo::standin::{Asked, Said, Standin},
+    integrations::delivering,
 };
 use chrono::Duration;
 use serde_json::{Value, json};

@@ -8,8 +8,8 @@ use std::{
 };
 
 use api::{
-    config::{MiniProgram, Secret},
-    demo::weixin::{APP_ID, SECRET, SESSION_KEY, Weixin},
+    app::config::{MiniProgram, Secret},
+    cli::demo::weixin::{APP_ID, SECRET, SESSION_KEY, Weixin},
 };
 use chrono::Duration;
 use serde_json::{Value, json};

@@ -1,99 +1,139 @@
 //! GridWhistle over HTTP.
 //!
-//! A request is authenticated ([`auth`]), becomes a command ([`report`], [`case`], [`whistle`],
-//! [`person`]), is decided by the domain and committed by the store ([`engine`]), and is answered
-//! with a view or a [`problem`]. Only [`problem`] knows status codes of failures; only [`config`]
-//! reads the environment; only [`clock`] reads the clock.
+//! A request passes [`http`], is authenticated by [`access`], becomes a command of one of the
+//! [`resources`], is decided by the domain and committed by the store ([`engine`]), and is answered
+//! with a view or a [`problem`](http::problem). What is personal is in [`privacy`], what is told to
+//! others in [`integrations`], what phones keep in [`mobile`]. Only [`problem`](http::problem)
+//! knows status codes of failures; only [`config`](app::config) reads the environment; only
+//! [`clock`](app::clock) reads the clock.
 
-pub mod allowance;
-pub mod area;
-pub mod audit;
-pub mod auth;
-pub mod background;
-pub mod body;
-pub mod burden;
-pub mod campaign;
-pub mod case;
-pub mod channel;
-pub mod checkpoint;
-pub mod cli;
-pub mod client;
-pub mod clock;
-pub mod clocks;
-pub mod clockwork;
-pub mod command;
-pub mod config;
-pub mod connection;
-pub mod consent;
-pub mod contact;
-pub mod content_review;
-pub mod delivering;
-pub mod delivery;
-pub mod demo;
-pub mod depot;
-pub mod device;
-pub mod disclosure;
-pub mod discovery;
-pub mod docs;
-pub mod engine;
-pub mod erasure;
-pub mod event;
-pub mod export;
-pub mod factor;
-pub mod form;
-pub mod gate;
-pub mod headers;
-pub mod health;
-pub mod household;
-pub mod identity;
-pub mod identity_token;
-pub mod install;
-pub mod language;
-pub mod limits;
-pub mod me;
-pub mod media;
-pub mod names;
-pub mod notifying;
-pub mod oauth;
-pub mod oidc;
-pub mod openapi;
-pub mod outbound;
-pub mod page;
-pub mod params;
-pub mod password;
-pub mod patrol;
-pub mod person;
-pub mod policy;
-pub mod post;
-pub mod problem;
-pub mod quota;
-pub mod ration;
-pub mod register;
-pub mod report;
-pub mod reporters;
-pub mod request;
-pub mod retention;
-pub mod ring;
-pub mod scope;
-pub mod seal;
-pub mod seed;
 pub mod server;
-pub mod session;
-pub mod shared;
-pub mod shift;
-pub mod state;
-pub mod sync;
-pub mod telemetry;
-pub mod timeline;
-pub mod token;
-pub mod totp;
-pub mod vault;
-pub mod verification;
-pub mod verify;
-pub mod view;
-pub mod visit;
-pub mod webhook;
-pub mod wechat;
-pub mod whistle;
-pub mod wording;
-pub mod world;
+
+/// What every request and answer passes: bodies, parameters, headers, pages, problems, the
+/// document.
+pub mod http {
+    pub mod body;
+    pub mod connection;
+    pub mod docs;
+    pub mod headers;
+    pub mod language;
+    pub mod openapi;
+    pub mod page;
+    pub mod params;
+    pub mod problem;
+    pub mod register;
+    pub mod view;
+    pub mod wording;
+}
+
+/// What the process holds: settings, the clock, the tenants as they are now, keys, the vault,
+/// memory.
+pub mod app {
+    pub mod allowance;
+    pub mod background;
+    pub mod clock;
+    pub mod config;
+    pub mod depot;
+    pub mod limits;
+    pub mod outbound;
+    pub mod password;
+    pub mod quota;
+    pub mod ration;
+    pub mod ring;
+    pub mod scope;
+    pub mod seal;
+    pub mod state;
+    pub mod telemetry;
+    pub mod token;
+    pub mod vault;
+    pub mod world;
+}
+
+/// How every command runs, whatever its flow; what journals tell, and whether they are sound.
+pub mod engine {
+    pub mod checkpoint;
+    pub mod reporters;
+    pub mod step;
+    pub mod verification;
+    pub mod verify;
+}
+
+/// What is personal: consented to, disclosed, named, reached, and audited.
+pub mod privacy {
+    pub mod audit;
+    pub mod consent;
+    pub mod contact;
+    pub mod disclosure;
+    pub mod names;
+}
+
+/// Who asks: logins, sessions, second factors, identities elsewhere, clients.
+pub mod access {
+    pub mod auth;
+    pub mod client;
+    pub mod device;
+    pub mod discovery;
+    pub mod factor;
+    pub mod gate;
+    pub mod identity;
+    pub mod identity_token;
+    pub mod oauth;
+    pub mod oidc;
+    pub mod session;
+    pub mod shared;
+    pub mod totp;
+    pub mod wechat;
+}
+
+/// The operations of the trade, a file or folder a resource.
+pub mod resources {
+    pub mod area;
+    pub mod burden;
+    pub mod campaign;
+    pub mod case;
+    pub mod clocks;
+    pub mod content_review;
+    pub mod erasure;
+    pub mod export;
+    pub mod form;
+    pub mod household;
+    pub mod me;
+    pub mod media;
+    pub mod patrol;
+    pub mod person;
+    pub mod policy;
+    pub mod post;
+    pub mod report;
+    pub mod request;
+    pub mod retention;
+    pub mod shift;
+    pub mod timeline;
+    pub mod visit;
+    pub mod whistle;
+}
+
+/// What happens without a request, and what others are told of it.
+pub mod integrations {
+    pub mod channel;
+    pub mod clockwork;
+    pub mod delivering;
+    pub mod delivery;
+    pub mod event;
+    pub mod health;
+    pub mod notifying;
+    pub mod webhook;
+}
+
+/// What phones keep while they are offline.
+pub mod mobile {
+    pub mod sync;
+}
+
+/// The commands of the binary, a first installation, the demonstration.
+pub mod cli {
+    pub mod arguments;
+    pub mod command;
+    pub mod demo;
+    pub mod install;
+    pub mod seed;
+}

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use api::{
-    cli::Cli,
+use api::cli::{
+    arguments::Cli,
     command::{self, Ended},
 };
 use clap::Parser;

@@ -12,17 +12,23 @@ use actix_web::{
 use utoipa::{OpenApi, openapi::OpenApi as Described};
 
 use crate::{
-    area, audit, auth, burden, campaign, case, checkpoint, client, clocks, clockwork, connection,
-    consent, contact, content_review, delivering, delivery, disclosure,
-    docs::Docs,
-    erasure, event, export, factor, form, health, household, identity, me, media, oauth, oidc,
-    openapi, patrol, person, policy, post,
-    problem::{Code, Problem, Reply},
-    register::{self, ServiceConfig},
-    report, request, retention, ring, session, shift,
-    state::App,
-    sync::{self, Inner},
-    telemetry, verification, visit, webhook, wechat, whistle,
+    access::{auth, client, factor, identity, oauth, oidc, session, wechat},
+    app::{ring, state::App, telemetry},
+    engine::{checkpoint, verification},
+    http::{
+        connection,
+        docs::Docs,
+        openapi,
+        problem::{Code, Problem, Reply},
+        register::{self, ServiceConfig},
+    },
+    integrations::{clockwork, delivering, delivery, event, health, webhook},
+    mobile::sync::{self, Inner},
+    privacy::{audit, consent, contact, disclosure},
+    resources::{
+        area, burden, campaign, case, clocks, content_review, erasure, export, form, household, me,
+        media, patrol, person, policy, post, report, request, retention, shift, visit, whistle,
+    },
 };
 
 /// Every operation, once: what is not registered here does not exist, neither in the server nor

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::{
+use api::app::{
     clock::{Clock, new_id},
     scope::Scopes,
     token::{Claims, ISSUER, Keys, Ring, SigningKey},

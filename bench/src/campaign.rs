@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::clock::{Clock, new_id};
+use api::app::clock::{Clock, new_id};
 use serde_json::{Value, json};
 
 use crate::{

@@ -8,9 +8,11 @@ use std::{
 };
 
 use api::{
-    clock::{Clock, new_id},
-    seed,
-    world::{World, Worlds},
+    app::{
+        clock::{Clock, new_id},
+        world::{World, Worlds},
+    },
+    cli::seed,
 };
 use domain::{
     actor::{Actor, Grant, Role},

@@ -1,6 +1,6 @@
 //! Everybody logged in to one server, and what they ask of it.
 
-use api::clock::new_id;
+use api::app::clock::new_id;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -3,7 +3,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use api::clock::new_id;
+use api::app::clock::new_id;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -2,7 +2,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use api::seed;
+use api::cli::seed;
 use domain::{
     coordinate::Point,
     locate::{Locator, Shape, inner_point},

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use api::clock::Clock;
+use api::app::clock::Clock;
 
 use crate::{
     options::Options,

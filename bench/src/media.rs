@@ -3,7 +3,7 @@
 
 use std::{io::Write, rc::Rc};
 
-use api::clock::new_id;
+use api::app::clock::new_id;
 use image::{DynamicImage, RgbImage, codecs::jpeg::JpegEncoder};
 
 use crate::{

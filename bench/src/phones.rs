@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::clock::Clock;
+use api::app::clock::Clock;
 use chrono::{DateTime, Utc};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::clock::new_id;
+use api::app::clock::new_id;
 use serde_json::{Value, json};
 use tokio::{
     task::{JoinSet, LocalSet},

@@ -2,10 +2,12 @@
 //! grid workers and an officer each.
 
 use api::{
-    clock::Clock,
-    demo,
-    install::{self, Failed, NewPerson},
-    seed::{self, ReportSeed},
+    app::clock::Clock,
+    cli::{
+        demo,
+        install::{self, Failed, NewPerson},
+        seed::{self, ReportSeed},
+    },
 };
 use domain::{
     actor::Role,

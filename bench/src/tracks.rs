@@ -8,12 +8,14 @@ use std::{
 };
 
 use api::{
-    clock::{Clock, new_id},
-    seed,
-    vault::{
-        Suite,
-        cipher::{self, Secret},
+    app::{
+        clock::{Clock, new_id},
+        vault::{
+            Suite,
+            cipher::{self, Secret},
+        },
     },
+    cli::seed,
 };
 use chrono::SecondsFormat;
 use domain::{

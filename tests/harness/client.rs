@@ -59,7 +59,7 @@ pub(crate) fn agent() -> ureq::Agent {
 
 /// A key nobody used before.
 pub(crate) fn key() -> String {
-    api::clock::new_id().to_string()
+    api::app::clock::new_id().to_string()
 }
 
 impl<'c> Client<'c> {

@@ -152,7 +152,7 @@ const PREFIX: &str = "gridwhistle_test_";
 fn fresh_name() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let chance = api::clock::new_id().as_u128() & 0xffff;
+    let chance = api::app::clock::new_id().as_u128() & 0xffff;
     format!("{PREFIX}{}_{chance:04x}_{count}", std::process::id())
 }
 

@@ -16,12 +16,14 @@ use std::collections::HashMap;
 
 use actix_web::rt::System;
 use api::{
-    clock::{Clock, new_id},
-    install::{self, NewArea, NewPerson},
-    session,
-    state::App,
-    token::Claims,
-    world::Geometry,
+    access::session,
+    app::{
+        clock::{Clock, new_id},
+        state::App,
+        token::Claims,
+        world::Geometry,
+    },
+    cli::install::{self, NewArea, NewPerson},
 };
 use domain::{
     actor::Role,

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::clock::new_id;
+use api::app::clock::new_id;
 use flate2::{Compression, write::GzEncoder};
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use serde_json::{Value, json};

@@ -245,7 +245,7 @@ impl<'c> Phone<'c> {
     }
 
     fn derives(&self, command: Uuid, purpose: &str) -> Uuid {
-        api::clock::derived_id(self.carrier.person, CommandId(command), purpose)
+        api::app::clock::derived_id(self.carrier.person, CommandId(command), purpose)
     }
 
     fn comments(&mut self, typed: DateTime<Utc>, case: Uuid, chance: &mut Chance) {

@@ -1,0 +1,460 @@
+//! Logins with account and password, and who is asking: an access token gives an actor. Without
+//! an actor no command runs.
+
+use std::{ops::Deref, sync::Arc};
+
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest, HttpResponse,
+    body::BoxBody,
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    get,
+    http::header::{AUTHORIZATION, WWW_AUTHENTICATE},
+    middleware::Next,
+    post,
+    web::Data,
+};
+use chrono::Duration;
+use domain::{
+    Instant,
+    actor::{Actor, Grant},
+    arrival::{Arrival, Typed},
+    audit::Act,
+    change::Stored,
+    id::TenantId,
+    person::{Person, Standing},
+    text::Code as Word,
+};
+use persistence::{
+    Db, client as clients,
+    person::{self as people, Origin},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    access::{
+        client::Presented,
+        factor::{self, Login},
+        gate::{self, Entering, Passed},
+        session::{self, LoginView, Opening},
+    },
+    app::{
+        limits,
+        scope::Scopes,
+        state::{App, Known},
+        token,
+    },
+    engine::step,
+    http::{
+        body::Json,
+        problem::{Code, Problem, Reply, refuse},
+        register::ServiceConfig,
+        view::{GrantView, TenantView},
+    },
+    privacy::{audit, names},
+    resources::erasure,
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(login).service(me);
+}
+
+/// What somebody who logged in has to do before anything else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Restriction {
+    /// Enrol a second factor.
+    SecondFactor,
+    /// Choose a new password.
+    Password,
+}
+
+impl Restriction {
+    /// The stable machine code.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SecondFactor => "second_factor",
+            Self::Password => "password",
+        }
+    }
+
+    /// The one called `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::SecondFactor, Self::Password].into_iter().find(|one| one.name() == name)
+    }
+}
+
+/// Whoever is asking, proven by an access token.
+#[derive(Clone)]
+pub struct Caller {
+    pub(crate) actor: Arc<Actor>,
+    /// The login the token belongs to.
+    pub session: Uuid,
+    /// What the phone said about the command, when it had kept it.
+    pub arrival: Option<Arc<Arrival>>,
+}
+
+impl Caller {
+    /// When the command was typed, where a phone had kept it.
+    pub fn typed(&self) -> Option<Typed> {
+        self.arrival.as_ref().map(|arrival| arrival.typed())
+    }
+}
+
+/// A caller whose token was checked already: with a request this program makes to itself.
+#[derive(Clone)]
+pub(crate) struct Proven(pub(crate) Caller);
+
+impl Deref for Caller {
+    type Target = Actor;
+    fn deref(&self) -> &Actor {
+        &self.actor
+    }
+}
+
+/// The same, though something may have to be done before anything else: for the operations that
+/// do it.
+pub struct Incomplete {
+    caller: Caller,
+    /// What has to be done.
+    pub restriction: Option<Restriction>,
+}
+
+impl Deref for Incomplete {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+type Extracting<T> = std::pin::Pin<Box<dyn Future<Output = Reply<T>>>>;
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let asked = authenticate(request);
+        Box::pin(async move {
+            let Incomplete { caller, restriction } = asked.await?;
+            match restriction {
+                None => Ok(caller),
+                Some(restriction) => {
+                    Err(Problem::new(Code::LoginIncomplete).with("required", restriction.name()))
+                }
+            }
+        })
+    }
+}
+
+impl FromRequest for Incomplete {
+    type Error = Problem;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        Box::pin(authenticate(request))
+    }
+}
+
+/// Who sends this request.
+fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>> + use<> {
+    let app = request.app_data::<Data<App>>().cloned();
+    let request = request.clone();
+    async move {
+        let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
+        let proven = request.extensions().get::<Proven>().cloned();
+        if let Some(Proven(caller)) = proven {
+            app.rationed.count_kept(&request, &caller, app.clock.now())?;
+            return Ok(Incomplete { caller, restriction: None });
+        }
+        let asker = request.extensions().get::<Asker>().cloned();
+        let asker = match asker {
+            Some(asker) => asker,
+            None => count(&app, &request, find_asker(&app, &request).await?).await?,
+        };
+        let Asker { known, session, scope, .. } = asker;
+        if let Some(client) = known.client {
+            require_scope(&request, scope.unwrap_or(client.scopes))?;
+        }
+        let caller = Caller { actor: known.actor, session, arrival: None };
+        Ok(Incomplete { caller, restriction: known.restriction })
+    }
+}
+
+/// The middleware: counts a request of somebody who is logged in before anything of it is looked at,
+/// and refuses it if there were too many: its address, its parameters and its body are not read.
+/// What needs no login is served whatever login comes with it, so a login that is not good is
+/// refused by the operation that needs one.
+pub async fn ration(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let path = request.path();
+    let counts = path.starts_with("/api/v1/") && !path.starts_with("/api/v1/auth/");
+    if counts
+        && let Some(app) = request.app_data::<Data<App>>().cloned()
+        && let Ok(asker) = find_asker(&app, request.request()).await
+        && let Err(problem) = count(&app, request.request(), asker).await
+    {
+        return Ok(refuse(request, problem));
+    }
+    next.call(request).await
+}
+
+/// Who asked when the request began, by which login, and when that was.
+#[derive(Clone)]
+struct Asker {
+    known: Known,
+    session: Uuid,
+    scope: Option<Scopes>,
+    at: Instant,
+}
+
+async fn find_asker(app: &App, request: &HttpRequest) -> Reply<Asker> {
+    let token = bearer(request).ok_or(token::Fault::Missing)?;
+    let at = app.clock.now();
+    let (known, session, scope) = identify(app, &token, at).await?;
+    Ok(Asker { known, session, scope, at })
+}
+
+/// Takes a request from the share of its sender: a program's quota, or what a person may ask.
+async fn count(app: &App, request: &HttpRequest, asker: Asker) -> Reply<Asker> {
+    match asker.known.client {
+        Some(client) => {
+            let allowance = app.quotas.take(client.id, client.per_minute, asker.at)?;
+            request.extensions_mut().insert(allowance);
+        }
+        None => {
+            let by = (&*asker.known.actor, asker.session);
+            app.rationed.count(request, by, asker.at).await?;
+        }
+    }
+    request.extensions_mut().insert(asker.clone());
+    Ok(asker)
+}
+
+/// What a request carries of who asks.
+fn bearer(request: &HttpRequest) -> Option<String> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    // The scheme is the same however it is written (RFC 9110, 11.1).
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// Whose login it is now that was good at an instant.
+async fn identify(app: &App, token: &str, at: Instant) -> Reply<(Known, Uuid, Option<Scopes>)> {
+    match Presented::parse(token) {
+        Some(key) => by_key(app, &key).await,
+        None => by_token(app, token, at).await,
+    }
+}
+
+/// Refuses a request whose body took its time, when the login ended or the rights changed since it
+/// began: rights end at once, also for what was begun before. A token that expired meanwhile was
+/// good when it was sent.
+pub async fn require_unchanged(request: &HttpRequest) -> Reply<()> {
+    let asker = request.extensions().get::<Asker>().cloned();
+    let (Some(before), Some(token)) = (asker, bearer(request)) else { return Ok(()) };
+    let app = request.app_data::<Data<App>>().cloned();
+    let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
+    let (now, ..) = identify(&app, &token, before.at).await?;
+    let before = &before.known.actor;
+    if Arc::ptr_eq(&now.actor, before) || *now.actor == **before {
+        return Ok(());
+    }
+    Err(Problem::new(Code::LostRace))
+}
+
+async fn by_token(app: &App, token: &str, at: Instant) -> Reply<(Known, Uuid, Option<Scopes>)> {
+    let claims = match app.keys.verify(token, at) {
+        // Another replica may have begun to use a key this one has not seen yet.
+        Err(token::Fault::Key) if app.look_for_keys().await? => app.keys.verify(token, at),
+        verified => verified,
+    }?;
+    Ok((app.actor(claims).await?, claims.sid, claims.scope))
+}
+
+async fn by_key(app: &App, key: &Presented) -> Reply<(Known, Uuid, Option<Scopes>)> {
+    Ok((app.actor_of_key(key).await?, key.known_as(), None))
+}
+
+/// Holds a program to its scopes.
+fn require_scope(request: &HttpRequest, scope: Scopes) -> Reply<()> {
+    let route = request.match_pattern().unwrap_or_default();
+    if scope.allow(request.method(), &route) {
+        return Ok(());
+    }
+    let challenge = "Bearer error=\"insufficient_scope\"";
+    let problem = Problem::new(Code::InsufficientScope).with("scope", scope.to_string());
+    Err(problem.header(WWW_AUTHENTICATE, challenge))
+}
+
+/// What is needed to log in.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginBody {
+    /// The city or county, by its code; may be left out where there is only one. 租户代码。
+    #[schema(value_type = Option<String>, example = "4202")]
+    tenant: Option<Word>,
+    /// 账号。
+    #[schema(value_type = String, max_length = 40, example = "wangge-1")]
+    account: Word,
+    /// 密码。
+    #[schema(max_length = 128, format = Password)]
+    password: String,
+    /// What this device was given at its last login. 上次登录返回的 device_token。
+    #[schema(max_length = 200)]
+    device_token: Option<String>,
+}
+
+/// Logs in with account and password.
+///
+/// 用账号和密码登录，得到短期访问令牌和可撤销的刷新令牌；启用了动态口令的，先得到 second_factor_required 和 challenge。
+#[utoipa::path(tag = "auth", security(()), request_body = LoginBody, responses((status = 200, body = LoginView)))]
+#[post("/auth/login")]
+async fn login(app: Data<App>, request: HttpRequest, body: Json<LoginBody>) -> Reply<HttpResponse> {
+    let LoginBody { tenant, account, password, device_token } = body.0;
+    let now = app.clock.now();
+    let world = app.worlds.by_code(tenant.as_ref().map(Word::as_str));
+    let within = world.as_ref().map(|world| world.tenant.code.as_str()).unwrap_or_default();
+    let tried = format!("{within}/{account}", account = account.as_str());
+    let found = match &world {
+        Some(world) => {
+            let (tenant, name) = (world.tenant.id, account.as_str().to_owned());
+            app.store.read(move |db| people::by_account(db, tenant, &name)).await?
+        }
+        None => None,
+    };
+    let (person, stored) = found.map_or((None, None), |(person, hash)| (Some(person), hash));
+    let owner = world.as_ref().zip(person.as_ref());
+    let passed = gate::enter(
+        &app,
+        Entering {
+            request: &request,
+            tried: &tried,
+            owner: owner.map(|(world, person)| (world.tenant.id, &person.state)),
+            device: device_token.as_deref(),
+        },
+    )
+    .await?;
+    let hash = stored.as_ref().map(|stored| stored.hash.clone());
+    let right = match &passed {
+        Passed::Stranger => app.passwords.verify_stranger(password, hash).await?,
+        Passed::Device(_) => app.passwords.verify(password, hash).await?,
+    };
+    let wrong = || Problem::new(Code::CredentialsInvalid);
+    // A program proves who it is by its secrets, whatever was set for it.
+    let program = match owner.filter(|_| right) {
+        Some((world, person)) => is_program(&app, world.tenant.id, &person.state).await?,
+        None => false,
+    };
+    let right = right && !program;
+    if !right && let Some(world) = &world {
+        let known = person.as_ref().map(|person| &person.state);
+        let tried = audit::Tried { act: Act::Login, method: "password", reason: None };
+        audit::refused(&app, &request, (world.tenant.id, known), tried).await?;
+    }
+    let (Some(world), Some(person), Some(stored), true) = (world, person, stored, right) else {
+        return Err(wrong());
+    };
+    app.logins.succeeded(limits::address(&request, app.settings.proxies), &tried);
+    if let Passed::Device(name) = &passed {
+        app.logins.succeeded_alone(name);
+    }
+    let old = now - Duration::days(i64::from(app.settings.password_days));
+    let aged = app.settings.password_days > 0 && stored.changed_at < old;
+    let stale = aged || stored.origin != Origin::Owner;
+    let tenant = world.tenant.id;
+    let admission = Admission {
+        request: &request,
+        tenant,
+        person: &person,
+        method: "password",
+        identity: None,
+        stale,
+    };
+    admit(&app, admission).await
+}
+
+/// Whether this is a program, by its record or because it was registered as one.
+pub async fn is_program(app: &App, tenant: TenantId, person: &Person) -> Reply<bool> {
+    let id = person.id;
+    let registered = move |db: &mut Db| Ok(clients::find(db, tenant, id)?.is_some());
+    Ok(person.is_program() || app.store.read(registered).await?)
+}
+
+/// Somebody whose first factor was right.
+pub struct Admission<'a> {
+    /// The request that logs in.
+    pub request: &'a HttpRequest,
+    /// Into which tenant.
+    pub tenant: TenantId,
+    /// Who.
+    pub person: &'a Stored<Person>,
+    /// With what: `password`, `wechat`, or the name of a provider.
+    pub method: &'a str,
+    /// By which identity elsewhere, where it is one that can be taken from the account.
+    pub identity: Option<Uuid>,
+    /// Whether the password has to be changed.
+    pub stale: bool,
+}
+
+/// Opens the session, asks for the second factor, or says what has to be done first.
+pub async fn admit(app: &App, admission: Admission<'_>) -> Reply<HttpResponse> {
+    let Admission { request, tenant, person, method, identity, stale } = admission;
+    let (seq, person) = (person.seq, &person.state);
+    if person.standing != Standing::Active {
+        let reason = Some(person.standing.name());
+        let tried = audit::Tried { act: Act::Login, method, reason };
+        audit::refused(app, request, (tenant, Some(person)), tried).await?;
+        return Err(Problem::new(Code::AccountClosed).with("standing", person.standing.name()));
+    }
+    if erasure::is_erased(app, tenant, person.id).await? {
+        let tried = audit::Tried { act: Act::Login, method, reason: Some("erased") };
+        audit::refused(app, request, (tenant, Some(person)), tried).await?;
+        return Err(Problem::new(Code::AccountClosed).with("standing", "erased"));
+    }
+    let shown = Login { tenant, person: person.id, seq, identity, stale };
+    let both = app.settings.providers.iter().any(|one| one.name == method && one.second_factor);
+    if !both && factor::confirmed(app, tenant, person.id).await? {
+        return Err(factor::challenge(app, &shown)?);
+    }
+    let (lacking, person) = (app.lacks_factor(person, method), person.id);
+    session::open(app, Opening { request, tenant, person, seq, method, lacking, stale }).await
+}
+
+/// Who is logged in.
+#[derive(Serialize, ToSchema)]
+pub struct MeView {
+    /// The person.
+    id: Uuid,
+    /// The name.
+    name: String,
+    /// The city or county.
+    tenant: TenantView,
+    /// What this person may do where, now.
+    grants: Vec<GrantView>,
+}
+
+/// Shows who is logged in.
+///
+/// 当前登录人及其授权。
+#[utoipa::path(tag = "me", operation_id = "get_me", responses((status = 200, body = MeView)))]
+#[get("/me")]
+async fn me(app: Data<App>, caller: Incomplete) -> Reply<HttpResponse> {
+    let world = app.world(caller.tenant)?;
+    let now = app.clock.now();
+    let person = step::look::<Person>(&app, &caller, caller.person.0).await?;
+    let name = names::own(&app, caller.tenant, &person.state).await?;
+    // A grant over an area that was moved reaches several places and is told once.
+    let mut told = std::collections::HashSet::new();
+    let once = |grant: &&Grant| grant.holds(now) && told.insert((grant.role, grant.over.id));
+    let grants = caller.grants.iter().filter(once).map(GrantView::from);
+    Ok(HttpResponse::Ok().json(MeView {
+        id: caller.person.0,
+        name,
+        tenant: TenantView { code: world.tenant.code.clone(), name: world.tenant.name.clone() },
+        grants: grants.collect(),
+    }))
+}

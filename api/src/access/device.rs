@@ -1,0 +1,183 @@
+//! Devices that logged in before: what they show so that strangers who try at the same account,
+//! from the same address even, do not hold their owner up.
+//!
+//! A device token names the login it was given at and carries a digest that only this server
+//! makes. It opens nothing: with it a device has tries of its own, beside those of everybody else.
+//! It is void once that login was ended by somebody who distrusts it. Pages keep it as a cookie
+//! without knowing; programs that keep no cookies send it with the login.
+
+use actix_web::{
+    HttpRequest,
+    http::header::{COOKIE, HeaderMap},
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use domain::id::{PersonId, TenantId};
+use persistence::session;
+use uuid::Uuid;
+
+use crate::{
+    app::{seal::Seal, state::App},
+    http::problem::Reply,
+};
+
+/// The name of the cookie.
+const COOKIE_NAME: &str = "gridwhistle_device";
+
+/// How many tokens a cookie holds: several people may share a computer.
+const MOST: usize = 6;
+
+/// How long a token is: two identities and half a digest, in base64.
+const LENGTH: usize = 64;
+
+/// A login that a device was given a token at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Device {
+    /// Into which tenant.
+    pub tenant: TenantId,
+    /// Which login.
+    pub session: Uuid,
+}
+
+fn digest(seal: &Seal, named: &[u8]) -> Vec<u8> {
+    let mut digest = seal.blind("device", named);
+    digest.truncate(16);
+    digest
+}
+
+impl Device {
+    /// The token of this device.
+    pub fn token(self, seal: &Seal) -> String {
+        let named = [&self.tenant.0.as_bytes()[..], self.session.as_bytes()].concat();
+        let digest = digest(seal, &named);
+        BASE64_URL_SAFE_NO_PAD.encode([named, digest].concat())
+    }
+
+    /// The device whose token this is; none when it was not made here.
+    pub fn parse(seal: &Seal, text: &str) -> Option<Self> {
+        if text.len() != LENGTH {
+            return None;
+        }
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (named, given) = bytes.split_at_checked(32)?;
+        // Half a digest under a secret key: the time of comparing tells nothing of use, but
+        // costs nothing either.
+        let wrong = digest(seal, named).iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b));
+        if wrong != 0 || given.len() != 16 {
+            return None;
+        }
+        let (tenant, session) = named.split_at_checked(16)?;
+        let tenant = TenantId(Uuid::from_slice(tenant).ok()?);
+        Some(Self { tenant, session: Uuid::from_slice(session).ok()? })
+    }
+
+    /// Whose device it is; none when that login was ended by somebody who distrusts it.
+    async fn owner(self, app: &App) -> Reply<Option<PersonId>> {
+        let Self { tenant, session } = self;
+        Ok(app.store.read(move |db| session::owner(db, tenant, session)).await?)
+    }
+
+    /// Under what its tries are counted.
+    fn counted_as(self) -> String {
+        format!("device {} {}", self.tenant.0, self.session)
+    }
+}
+
+/// The tokens in the cookie of a request.
+fn kept(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lists = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());
+    let pairs = lists.flat_map(|list| list.split(';')).filter_map(|pair| pair.split_once('='));
+    let ours = pairs.filter(|(name, _)| name.trim() == COOKIE_NAME);
+    ours.flat_map(|(_, value)| value.trim().split('.')).take(MOST)
+}
+
+/// The devices a request shows to be: what came with the login, then what the cookie holds.
+fn shown(app: &App, request: &HttpRequest, given: Option<&str>) -> Vec<Device> {
+    let tokens = given.into_iter().chain(kept(request.headers()));
+    let mut devices: Vec<Device> = Vec::new();
+    for device in tokens.filter_map(|token| Device::parse(&app.seal, token)) {
+        if !devices.contains(&device) {
+            devices.push(device);
+        }
+    }
+    devices
+}
+
+/// Counts a try for the device it comes from, where that is one of `owner`, or of anybody when it
+/// is not known yet for whom the try is; under what it was counted, or none where a stranger tries
+/// or a device tried too often.
+pub async fn attempt(
+    app: &App,
+    request: &HttpRequest,
+    given: Option<&str>,
+    owner: Option<(TenantId, PersonId)>,
+) -> Reply<Option<String>> {
+    let now = app.clock.now();
+    for device in shown(app, request, given) {
+        if owner.is_some_and(|(tenant, _)| tenant != device.tenant) {
+            continue;
+        }
+        let whose = device.owner(app).await?;
+        let fits = whose.is_some_and(|whose| owner.is_none_or(|(_, owner)| owner == whose));
+        let name = device.counted_as();
+        if fits && app.logins.attempt_alone(&name, now).is_ok() {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// The header that lets a page keep the token of a new login, before those it has.
+pub fn cookie(app: &App, request: &HttpRequest, new: Device) -> String {
+    /// As long as a closed login is remembered, in seconds.
+    const AGE: u32 = 183 * 24 * 3600;
+    let older = shown(app, request, None).into_iter().filter(|device| *device != new);
+    let all = std::iter::once(new).chain(older).take(MOST);
+    let all: Vec<String> = all.map(|device| device.token(&app.seal)).collect();
+    let secure = app.settings.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+    let secure = if secure { "; Secure" } else { "" };
+    let all = all.join(".");
+    format!(
+        "{COOKIE_NAME}={all}; Path=/api/v1/auth; Max-Age={AGE}; HttpOnly; SameSite=Strict{secure}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+    use crate::app::vault::cipher::{Secret, Suite};
+
+    fn seal(byte: u8) -> Seal {
+        Seal::new(Secret::from_slice(&[byte; 32]).unwrap(), Suite::Aes)
+    }
+
+    #[test]
+    fn only_tokens_made_here_are_believed() {
+        let device = Device { tenant: TenantId(Uuid::from_u128(7)), session: Uuid::from_u128(8) };
+        let token = device.token(&seal(1));
+        assert_eq!(token.len(), LENGTH);
+        assert_eq!(Device::parse(&seal(1), &token), Some(device));
+        assert_eq!(Device::parse(&seal(2), &token), None);
+        for index in 0..LENGTH {
+            let mut altered = token.clone().into_bytes();
+            altered[index] = if altered[index] == b'A' { b'B' } else { b'A' };
+            let altered = String::from_utf8(altered).unwrap();
+            assert_eq!(Device::parse(&seal(1), &altered), None, "{index}");
+        }
+        for wrong in ["", "x", &"💥".repeat(16), &"A".repeat(64), &"A".repeat(10_000)] {
+            assert_eq!(Device::parse(&seal(1), wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_holds_several_and_not_too_many() {
+        let request = TestRequest::default()
+            .insert_header((COOKIE, "a=b; gridwhistle_device=x.y.z; other=1"))
+            .to_http_request();
+        assert_eq!(kept(request.headers()).collect::<Vec<_>>(), ["x", "y", "z"]);
+        let many = format!("gridwhistle_device={}", "x.".repeat(1000));
+        let request = TestRequest::default().insert_header((COOKIE, many)).to_http_request();
+        assert_eq!(kept(request.headers()).count(), MOST);
+    }
+}

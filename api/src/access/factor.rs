@@ -1,0 +1,533 @@
+//! The second factor: enrolled with an authenticator app, asked for after the password, replaced
+//! by a recovery code when the telephone is lost.
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use domain::{
+    actor::{Actor, Permission},
+    audit::{Act, Note},
+    id::{PersonId, TenantId},
+    person::{Person, Standing},
+    refusal::Refusal,
+};
+use persistence::{
+    Db, audit as log,
+    factor::{self as factors, Factor},
+    identity as identities, session as sessions,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    access::{
+        auth::{Caller, Incomplete},
+        gate,
+        identity::{self, EndedIdentities, IdentityView},
+        session::{self, LoginView, Opening},
+        totp,
+    },
+    app::{state::App, token::random},
+    engine::step,
+    http::{
+        body::Json,
+        headers::Key,
+        params::IdPath,
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+    },
+    privacy::audit::{self, Noting},
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(answer_second_factor)
+        .service(get_second_factor)
+        .service(enrol_second_factor)
+        .service(confirm_second_factor)
+        .service(renew_recovery_codes)
+        .service(remove_second_factor);
+}
+
+/// Registers what is asked about one person.
+pub fn under_person(config: &mut ServiceConfig<'_>) {
+    config.service(reset_second_factor);
+}
+
+/// How long a challenge waits for its code, in seconds.
+const CHALLENGE: i64 = 300;
+
+/// How many recovery codes somebody gets.
+const CODES: usize = 10;
+
+const SEALED_FOR: &str = "totp";
+
+/// A password that was right.
+#[derive(Clone, Copy, Debug)]
+pub struct Login {
+    /// Into which tenant.
+    pub tenant: TenantId,
+    /// Whose.
+    pub person: PersonId,
+    /// Where the record of the person was: what is changed there ends the challenge.
+    pub seq: i64,
+    /// The identity elsewhere that stood in for a password; it has to be linked still.
+    pub identity: Option<Uuid>,
+    /// Whether it has to be changed.
+    pub stale: bool,
+}
+
+/// What a challenge says once it is opened.
+#[derive(Serialize, Deserialize)]
+struct Waiting {
+    tenant: TenantId,
+    person: PersonId,
+    seq: i64,
+    identity: Option<Uuid>,
+    stale: bool,
+    until: i64,
+}
+
+/// Whether this person has a second factor that counts.
+pub async fn confirmed(app: &App, tenant: TenantId, person: PersonId) -> Reply<bool> {
+    let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
+    Ok(found.is_some_and(|factor| factor.confirmed_at.is_some()))
+}
+
+/// The problem that asks for the second factor.
+pub fn challenge(app: &App, login: &Login) -> Reply<Problem> {
+    let Login { tenant, person, seq, identity, stale } = *login;
+    let until = app.clock.now().timestamp() + CHALLENGE;
+    let waiting = serde_json::to_vec(&Waiting { tenant, person, seq, identity, stale, until });
+    let waiting = waiting.map_err(|error| Problem::new(Code::Internal).because(error))?;
+    let challenge = BASE64_URL_SAFE_NO_PAD.encode(app.seal.seal("challenge", &waiting)?);
+    let problem = Problem::new(Code::SecondFactorRequired);
+    Ok(problem.with("challenge", challenge).with("expires_in", CHALLENGE))
+}
+
+fn opened(app: &App, challenge: &str) -> Option<Waiting> {
+    const MAX: usize = 1024;
+    let sealed = Some(challenge).filter(|text| text.len() <= MAX)?;
+    let sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?;
+    let waiting: Waiting = serde_json::from_slice(&app.seal.open("challenge", &sealed)?).ok()?;
+    (app.clock.now().timestamp() < waiting.until).then_some(waiting)
+}
+
+fn purpose(person: PersonId) -> String {
+    format!("{SEALED_FOR} {}", person.0)
+}
+
+fn recovery_digest(app: &App, person: PersonId, code: &str) -> Vec<u8> {
+    let plain: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
+    app.seal.blind(&purpose(person), plain.to_ascii_lowercase().as_bytes())
+}
+
+/// What a code is given for.
+#[derive(Clone, Copy)]
+struct Spending<'a> {
+    request: &'a HttpRequest,
+    tenant: TenantId,
+    person: PersonId,
+    /// The login in which it is asked for; none while somebody logs in. Tries are counted apart, so
+    /// that somebody else who knows the password, or has a token, does not use up the owner's.
+    session: Option<Uuid>,
+    /// The device token that came with it.
+    device: Option<&'a str>,
+}
+
+impl Spending<'_> {
+    /// Under what tries are counted.
+    fn counted_as(&self) -> String {
+        let session = self.session.map(|session| session.to_string()).unwrap_or_default();
+        format!("{} {session}", purpose(self.person))
+    }
+}
+
+/// Accepts a code of the app or a recovery code, once.
+async fn spend(app: &App, spending: Spending<'_>, factor: &Factor, code: &str) -> Reply<()> {
+    let Spending { request, tenant, person, device, .. } = spending;
+    let (now, what, code) = (app.clock.now(), spending.counted_as(), code.trim());
+    let wrong = || Problem::new(Code::CodeInvalid);
+    if code.len() > 6 && code.len() <= 40 {
+        // Fifty bits of chance are not guessed, so that these work whoever tried before.
+        let digest = recovery_digest(app, person, code);
+        let look = {
+            let digest = digest.clone();
+            move |db: &mut Db| factors::knows_code(db, tenant, person, &digest)
+        };
+        let spend = move |db: &mut Db| factors::spend_code(db, tenant, person, &digest, now);
+        if app.store.read(look).await? && app.store.run(spend).await? {
+            return Ok(());
+        }
+        app.codes.attempt_alone(&what, now)?;
+        return Err(wrong());
+    }
+    // Judged as it came: waiting may take longer than a code lives.
+    let step = step(app, person, factor, code)?;
+    gate::enter_code(app, request, (&what, (tenant, person)), device).await?;
+    let Some(step) = step else { return Err(wrong()) };
+    let spent = app.store.run(move |db| factors::spend_step(db, tenant, person, step)).await?;
+    if !spent {
+        return Err(wrong());
+    }
+    app.codes.succeeded_alone(&what);
+    Ok(())
+}
+
+fn step(app: &App, person: PersonId, factor: &Factor, code: &str) -> Reply<Option<i64>> {
+    let lost = || Problem::new(Code::Internal).because("a second factor cannot be opened");
+    let secret = app.seal.open(&purpose(person), &factor.secret).ok_or_else(lost)?;
+    Ok(totp::step_of(&secret, code, app.clock.now()).filter(|step| *step > factor.last_step))
+}
+
+/// A code for a challenge.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChallengeBody {
+    /// What the login answered. 登录返回的 challenge。
+    #[schema(max_length = 1024)]
+    challenge: String,
+    /// Six digits of the app, or a recovery code. 动态口令或恢复码。
+    #[schema(max_length = 40, example = "123456")]
+    code: String,
+    /// What this device was given at its last login. 上次登录返回的 device_token。
+    #[schema(max_length = 200)]
+    device_token: Option<String>,
+}
+
+/// Refuses a challenge when what it rests on is not what it was: the account was closed, the
+/// password set anew, or the identity taken from it.
+async fn require_unchanged(app: &App, waiting: &Waiting) -> Reply<()> {
+    let Waiting { tenant, person, seq, identity, .. } = *waiting;
+    let wrong = || Problem::new(Code::CredentialsInvalid);
+    let stored = app.store.look::<Person>(tenant, person.0).await?.ok_or_else(wrong)?;
+    if stored.seq != seq || stored.state.standing != Standing::Active {
+        return Err(wrong());
+    }
+    match identity {
+        Some(id) if !identity::is_linked(app, tenant, person, id).await? => Err(wrong()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Completes a login with the second factor.
+///
+/// 提交动态口令（或恢复码）完成登录；每个口令只能用一次。
+#[utoipa::path(tag = "auth", security(()), request_body = ChallengeBody, responses((status = 200, body = LoginView)))]
+#[post("/auth/second_factor")]
+async fn answer_second_factor(
+    app: Data<App>,
+    request: HttpRequest,
+    body: Json<ChallengeBody>,
+) -> Reply<HttpResponse> {
+    let ChallengeBody { challenge, code, device_token } = body.0;
+    let wrong = || Problem::new(Code::CredentialsInvalid);
+    let waiting = opened(&app, &challenge).ok_or_else(wrong)?;
+    let Waiting { tenant, person, stale, .. } = waiting;
+    require_unchanged(&app, &waiting).await?;
+    let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
+    let found = found.filter(|factor| factor.confirmed_at.is_some()).ok_or_else(wrong)?;
+    let device = device_token.as_deref();
+    let spending = Spending { request: &request, tenant, person, session: None, device };
+    if let Err(problem) = spend(&app, spending, &found, &code).await {
+        if problem.code() == Code::CodeInvalid {
+            let stored = app.store.look::<Person>(tenant, person.0).await?;
+            let known = stored.as_ref().map(|stored| &stored.state);
+            let tried = audit::Tried { act: Act::Login, method: "totp", reason: None };
+            audit::refused(&app, &request, (tenant, known), tried).await?;
+        }
+        return Err(problem);
+    }
+    // The code may have waited; meanwhile somebody may have closed the account.
+    require_unchanged(&app, &waiting).await?;
+    let opening = Opening {
+        request: &request,
+        tenant,
+        person,
+        seq: waiting.seq,
+        method: "totp",
+        lacking: false,
+        stale,
+    };
+    session::open(&app, opening).await
+}
+
+/// The note that a second factor is not what it was.
+fn changed(
+    app: &App,
+    caller: &Actor,
+    request: &HttpRequest,
+    (person, step): (PersonId, &str),
+) -> Note {
+    let noting = Noting::of(app, caller, request);
+    noting.note(Act::SecondFactor, Some(person.0), &json!({ "step": step }))
+}
+
+/// How it stands with the second factor.
+#[derive(Serialize, ToSchema)]
+pub struct SecondFactorView {
+    /// `none`, `pending` until a code was shown, or `confirmed`. 状态。
+    state: &'static str,
+    /// Since when it counts.
+    confirmed_at: Option<DateTime<Utc>>,
+    /// Recovery codes that were not used. 剩余恢复码。
+    recovery_codes_left: i64,
+    /// Whether it is wanted of the caller. 是否必须。
+    required: bool,
+}
+
+fn state(factor: Option<&Factor>) -> &'static str {
+    match factor.map(|factor| factor.confirmed_at) {
+        None => "none",
+        Some(None) => "pending",
+        Some(Some(_)) => "confirmed",
+    }
+}
+
+fn not_possible(state: &'static str) -> Problem {
+    Problem::new(Code::SecondFactorState).with("state", state)
+}
+
+/// Shows how it stands with the caller's second factor.
+///
+/// 我的动态口令：状态、剩余恢复码、是否必须启用。
+#[utoipa::path(tag = "me", responses((status = 200, body = SecondFactorView)))]
+#[get("/me/second_factor")]
+async fn get_second_factor(app: Data<App>, caller: Incomplete) -> Reply<HttpResponse> {
+    let (tenant, person) = (caller.tenant, caller.person);
+    let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
+    let known = step::look::<Person>(&app, &caller, person.0).await?;
+    Ok(HttpResponse::Ok().json(SecondFactorView {
+        state: state(found.as_ref()),
+        confirmed_at: found.as_ref().and_then(|factor| factor.confirmed_at),
+        recovery_codes_left: found.map_or(0, |factor| factor.codes_left),
+        required: app.wants_factor(&known.state),
+    }))
+}
+
+/// A secret, shown once.
+#[derive(Serialize, ToSchema)]
+pub struct EnrolmentView {
+    /// The secret in base32, to be typed into the app. 密钥。
+    #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
+    secret: String,
+    /// The same as an address, to be shown as a QR code. 二维码内容。
+    uri: String,
+}
+
+/// Who enrols a second factor.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolBody {
+    /// What proves once more who asks: the password, or a linked WeChat identity. 再次证明是本人。
+    proof: Option<identity::Proof>,
+}
+
+/// Enrols a second factor; it counts once a code confirmed it.
+///
+/// 绑定动态口令：返回密钥（只显示一次）和二维码内容；用一个口令确认后生效。须以密码（没有密码的以已绑定的微信）再次证明是本人；登录时被要求绑定的，登录后十分钟内除外；两者都没有的，须在登录后十分钟内绑定。
+#[utoipa::path(tag = "me", request_body = EnrolBody, responses((status = 200, body = EnrolmentView)))]
+#[post("/me/second_factor/enrol")]
+async fn enrol_second_factor(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Incomplete,
+    _key: Key,
+    body: Json<EnrolBody>,
+) -> Reply<HttpResponse> {
+    let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
+    identity::prove_for_factor(&app, &request, &caller, body.0.proof).await?;
+    let secret = random::<20>()?;
+    let sealed = app.seal.seal(&purpose(person), &secret)?;
+    let note = changed(&app, &caller, &request, (person, "enrolled"));
+    let enrol = move |db: &mut Db| {
+        let done = factors::enrol(db, tenant, person, &sealed, now)?;
+        if done {
+            log::append(db, tenant, note)?;
+        }
+        Ok(done)
+    };
+    if !app.store.run(enrol).await? {
+        return Err(not_possible("confirmed"));
+    }
+    let known = step::look::<Person>(&app, &caller, person.0).await?;
+    let (account, secret) = (known.state.account.as_str(), totp::base32(&secret));
+    let account = form_urlencoded::byte_serialize(account.as_bytes()).collect::<String>();
+    let uri = format!(
+        "otpauth://totp/GridWhistle:{account}?secret={secret}&issuer=GridWhistle\
+         &algorithm=SHA1&digits=6&period={}",
+        totp::PERIOD
+    );
+    Ok(HttpResponse::Ok().json(EnrolmentView { secret, uri }))
+}
+
+/// A code of the app.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CodeBody {
+    /// Six digits of the app. 动态口令。
+    #[schema(max_length = 40, example = "123456")]
+    code: String,
+}
+
+/// Recovery codes, shown once.
+#[derive(Serialize, ToSchema)]
+pub struct RecoveryCodesView {
+    /// Ten, each for one login without the app; to be kept on paper. 恢复码，每个只能用一次。
+    recovery_codes: Vec<String>,
+}
+
+/// Codes that can be read off paper: two groups of five without `0`, `1`, `l` and `o`.
+fn recovery_codes() -> Reply<Vec<String>> {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut codes = Vec::with_capacity(CODES);
+    for _ in 0..CODES {
+        let letter = |byte: u8| ALPHABET.get(usize::from(byte & 31)).copied().unwrap_or(b'x');
+        let mut code: String =
+            random::<10>()?.into_iter().map(|byte| char::from(letter(byte))).collect();
+        code.insert(5, '-');
+        codes.push(code);
+    }
+    Ok(codes)
+}
+
+/// Confirms a second factor with its first code.
+///
+/// 用第一个动态口令确认绑定，立即生效；返回十个一次性恢复码，只显示这一次。
+#[utoipa::path(tag = "me", request_body = CodeBody, responses((status = 200, body = RecoveryCodesView)))]
+#[post("/me/second_factor/confirm")]
+async fn confirm_second_factor(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Incomplete,
+    _key: Key,
+    body: Json<CodeBody>,
+) -> Reply<HttpResponse> {
+    let (tenant, person, session) = (caller.tenant, caller.person, caller.session);
+    let now = app.clock.now();
+    app.codes.attempt_alone(&format!("{} {session}", purpose(person)), now)?;
+    let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
+    let waiting = found.as_ref().filter(|factor| factor.confirmed_at.is_none());
+    let waiting = waiting.ok_or_else(|| not_possible(state(found.as_ref())))?;
+    let step = step(&app, person, waiting, body.0.code.trim())?;
+    let step = step.ok_or_else(|| Problem::new(Code::CodeInvalid))?;
+    let codes = recovery_codes()?;
+    let digests: Vec<_> = codes.iter().map(|code| recovery_digest(&app, person, code)).collect();
+    let note = changed(&app, &caller, &request, (person, "confirmed"));
+    let confirm = move |db: &mut Db| {
+        let done = factors::confirm(db, tenant, person, step, &digests, now)?;
+        if done {
+            sessions::strengthen(db, tenant, session)?;
+            log::append(db, tenant, note)?;
+        }
+        Ok(done)
+    };
+    if !app.store.run(confirm).await? {
+        return Err(not_possible("confirmed"));
+    }
+    app.actors.forget_session(session);
+    Ok(HttpResponse::Ok().json(RecoveryCodesView { recovery_codes: codes }))
+}
+
+/// Lets the caller through who shows a code of the own second factor.
+pub async fn shown(app: &App, request: &HttpRequest, caller: &Caller, code: &str) -> Reply<()> {
+    let (tenant, person) = (caller.tenant, caller.person);
+    let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
+    let counts = found.as_ref().filter(|factor| factor.confirmed_at.is_some());
+    let counts = counts.ok_or_else(|| not_possible(state(found.as_ref())))?;
+    let session = Some(caller.session);
+    let spending = Spending { request, tenant, person, session, device: None };
+    spend(app, spending, counts, code).await
+}
+
+/// Makes new recovery codes; the old ones are void.
+///
+/// 重新生成恢复码，旧的全部作废；须提供一个动态口令。
+#[utoipa::path(tag = "me", request_body = CodeBody, responses((status = 200, body = RecoveryCodesView)))]
+#[post("/me/second_factor/recovery_codes")]
+async fn renew_recovery_codes(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    _key: Key,
+    body: Json<CodeBody>,
+) -> Reply<HttpResponse> {
+    shown(&app, &request, &caller, &body.0.code).await?;
+    let (tenant, person) = (caller.tenant, caller.person);
+    let codes = recovery_codes()?;
+    let digests: Vec<_> = codes.iter().map(|code| recovery_digest(&app, person, code)).collect();
+    let note = changed(&app, &caller, &request, (person, "codes_renewed"));
+    let renew = move |db: &mut Db| {
+        factors::renew_codes(db, tenant, person, &digests)?;
+        log::append(db, tenant, note)
+    };
+    app.store.run(renew).await?;
+    Ok(HttpResponse::Ok().json(RecoveryCodesView { recovery_codes: codes }))
+}
+
+/// Removes the caller's second factor, where none is required.
+///
+/// 停用动态口令，须提供一个动态口令；按规定必须启用的不能停用，换手机请管理员清除后重新绑定。
+#[utoipa::path(tag = "me", request_body = CodeBody, responses((status = 204, description = "Removed 已停用")))]
+#[post("/me/second_factor/remove")]
+async fn remove_second_factor(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    _key: Key,
+    body: Json<CodeBody>,
+) -> Reply<HttpResponse> {
+    let (tenant, person) = (caller.tenant, caller.person);
+    let known = step::look::<Person>(&app, &caller, person.0).await?;
+    if app.wants_factor(&known.state) {
+        return Err(not_possible("required"));
+    }
+    shown(&app, &request, &caller, &body.0.code).await?;
+    let note = changed(&app, &caller, &request, (person, "removed"));
+    let remove = move |db: &mut Db| {
+        factors::remove(db, tenant, person)?;
+        log::append(db, tenant, note)
+    };
+    app.store.run(remove).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Removes somebody's second factor, ends every login, unlinks identities.
+///
+/// 管理员为丢失手机的人员清除动态口令；其登录全部结束，绑定的微信一并解除（返回解除了哪些），重新登录后再绑定。
+#[utoipa::path(tag = "people", responses((status = 200, body = EndedIdentities)))]
+#[post("/second_factor/reset")]
+async fn reset_second_factor(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    _key: Key,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let (tenant, now) = (caller.tenant, app.clock.now());
+    let known = step::look::<Person>(&app, &caller, id.0).await?;
+    let person = known.state.id;
+    // Whoever takes the factor away and resets the password is that person.
+    if person == caller.person || !known.state.wholly_managed_by(&caller, now) {
+        let area = known.state.grants.first().map(|grant| grant.over.name.clone());
+        let permission = Permission::ManagePeople;
+        return Err(Refusal::NotPermitted { permission, area: area.unwrap_or_default() }.into());
+    }
+    let note = changed(&app, &caller, &request, (person, "reset"));
+    let reset = move |db: &mut Db| {
+        factors::remove(db, tenant, person)?;
+        let ended = identities::linked(db, tenant, person)?;
+        identities::unlink(db, tenant, person)?;
+        sessions::end_all(db, tenant, person, None, now)?;
+        log::append(db, tenant, note)?;
+        Ok(ended)
+    };
+    let ended = app.store.run(reset).await?;
+    app.actors.forget_person(person);
+    identity::tell_ended(&app, tenant, person, &ended).await?;
+    Ok(HttpResponse::Ok()
+        .json(EndedIdentities { ended_identities: IdentityView::of(person, &ended) }))
+}

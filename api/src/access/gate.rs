@@ -1,0 +1,103 @@
+//! The gate in front of logins: lets tries through at once while there were few, and devices that
+//! logged in before; everybody else waits in the lanes of [`crate::app::limits`]. So strangers who
+//! guess are slow, and whoever has the right password gets in, though all come from one address.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use domain::{
+    id::{PersonId, TenantId},
+    person::Person,
+};
+use persistence::{Db, session as sessions};
+
+use crate::{
+    access::{device, session},
+    app::{limits, state::App},
+    http::problem::Reply,
+};
+
+/// A try at an account.
+#[derive(Clone, Copy)]
+pub struct Entering<'a> {
+    /// The request.
+    pub request: &'a HttpRequest,
+    /// What is tried: tenant and account as they were typed.
+    pub tried: &'a str,
+    /// Whose account that is, where there is one.
+    pub owner: Option<(TenantId, &'a Person)>,
+    /// The device token that came with it.
+    pub device: Option<&'a str>,
+}
+
+/// Who was let through.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Passed {
+    /// Anybody.
+    Stranger,
+    /// A device that logged in before, under what its tries are counted.
+    Device(String),
+}
+
+/// Lets a try at an account through, when its turn has come.
+pub async fn enter(app: &App, entering: Entering<'_>) -> Reply<Passed> {
+    let Entering { request, tried, owner, device } = entering;
+    let (now, address) = (app.clock.now(), limits::address(request, app.settings.proxies));
+    if app.logins.attempt(address, tried, now) {
+        return Ok(Passed::Stranger);
+    }
+    let owner = owner.map(|(tenant, person)| (tenant, person.id));
+    if owner.is_some()
+        && let Some(name) = device::attempt(app, request, device, owner).await?
+    {
+        return Ok(Passed::Device(name));
+    }
+    let nearby = match owner {
+        Some((tenant, person)) => {
+            let from = session::masked(address);
+            let known = move |db: &mut Db| sessions::knows_address(db, tenant, person, &from);
+            app.store.read(known).await?
+        }
+        None => false,
+    };
+    if nearby && app.logins.attempt_nearby(address, tried, now) {
+        return Ok(Passed::Stranger);
+    }
+    wait(app.logins.queue(address, tried, nearby, now)?).await;
+    Ok(Passed::Stranger)
+}
+
+/// Lets what is no guess at one account through: a login that somebody else vouches for.
+pub async fn enter_from(app: &App, request: &HttpRequest, device: Option<&str>) -> Reply<()> {
+    let (now, address) = (app.clock.now(), limits::address(request, app.settings.proxies));
+    if app.logins.attempt_vouched(address, now)
+        || device::attempt(app, request, device, None).await?.is_some()
+    {
+        return Ok(());
+    }
+    wait(app.logins.queue_vouched(address, now)?).await;
+    Ok(())
+}
+
+/// Lets a code for the second factor of somebody through.
+pub async fn enter_code(
+    app: &App,
+    request: &HttpRequest,
+    (what, owner): (&str, (TenantId, PersonId)),
+    device: Option<&str>,
+) -> Reply<()> {
+    let now = app.clock.now();
+    if app.codes.attempt_alone(what, now).is_ok()
+        || device::attempt(app, request, device, Some(owner)).await?.is_some()
+    {
+        return Ok(());
+    }
+    wait(app.codes.queue_code(what, now)?).await;
+    Ok(())
+}
+
+async fn wait(time: Duration) {
+    if time > Duration::ZERO {
+        tokio::time::sleep(time).await;
+    }
+}

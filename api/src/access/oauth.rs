@@ -1,0 +1,273 @@
+//! OAuth 2.0 for programs: a client exchanges its secret for an access token (RFC 6749, 4.4), and
+//! finds out where by the document of RFC 8414. Errors here are those of that standard, told as
+//! problems too.
+
+use actix_web::{
+    HttpRequest, HttpResponse, get,
+    http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
+    post,
+    web::Data,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use chrono::Duration;
+use domain::{
+    audit::Act,
+    id::{PersonId, TenantId},
+};
+use persistence::{
+    Db, audit as log,
+    client::{self as clients, Client},
+    session::Session,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    access::{
+        client::{Presented, client_id},
+        session,
+    },
+    app::{
+        clock::new_id,
+        limits,
+        scope::Scopes,
+        state::App,
+        token::{Claims, random},
+    },
+    http::{
+        body::StrangerBytes,
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+    },
+    privacy::audit::{self, Noting},
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(get_authorization_server).service(issue_token);
+}
+
+/// Where what is, for libraries (RFC 8414).
+#[derive(Serialize, ToSchema)]
+pub struct ServerView {
+    /// Who issues tokens.
+    issuer: String,
+    /// Where.
+    token_endpoint: String,
+    /// Where the keys are that tokens are signed with.
+    jwks_uri: String,
+    /// Always `client_credentials`.
+    grant_types_supported: [&'static str; 1],
+    /// In the header or in the form.
+    token_endpoint_auth_methods_supported: [&'static str; 2],
+    /// What can be asked for.
+    scopes_supported: &'static [&'static str],
+    /// None: nobody is sent anywhere.
+    response_types_supported: [&'static str; 0],
+}
+
+/// The address of this server. What a request says of it (`Host`, `X-Forwarded-Host`) is its
+/// sender's invention, and a cache in between would tell others: where nobody configured the
+/// address, it is the one this server listens at, when only this machine can reach it.
+fn base(app: &App, request: &HttpRequest) -> Reply<String> {
+    if let Some(url) = &app.settings.public_url {
+        return Ok(url.clone());
+    }
+    let own = request.app_config().local_addr();
+    if own.ip().is_loopback() {
+        return Ok(format!("http://{own}"));
+    }
+    Err(Problem::new(Code::NotFound).detail(
+        "没有配置公开地址（GRIDWHISTLE_PUBLIC_URL），无法给出元数据；令牌在 /oauth/token 换取。",
+        "No public address is configured (GRIDWHISTLE_PUBLIC_URL), so there is no metadata; tokens are issued at /oauth/token.",
+    ))
+}
+
+/// Shows where programs get their tokens.
+///
+/// OAuth 2.0 授权服务器元数据（RFC 8414）。
+#[utoipa::path(tag = "clients", security(()), responses((status = 200, body = ServerView)))]
+#[get("/.well-known/oauth-authorization-server")]
+async fn get_authorization_server(app: Data<App>, request: HttpRequest) -> Reply<HttpResponse> {
+    let base = base(&app, &request)?;
+    Ok(HttpResponse::Ok().json(ServerView {
+        token_endpoint: format!("{base}/oauth/token"),
+        jwks_uri: format!("{base}/.well-known/jwks.json"),
+        issuer: base,
+        grant_types_supported: ["client_credentials"],
+        token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+        scopes_supported: Scopes::NAMES,
+        response_types_supported: [],
+    }))
+}
+
+/// What a client sends, as a form.
+#[derive(Deserialize, ToSchema)]
+pub struct TokenForm {
+    /// Always `client_credentials`.
+    #[schema(example = "client_credentials")]
+    pub grant_type: String,
+    /// What is wanted; everything the client may where it is left out. 权限范围。
+    pub scope: Option<String>,
+    /// Where it is not in the header. client_id。
+    pub client_id: Option<String>,
+    /// Where it is not in the header. 密钥。
+    pub client_secret: Option<String>,
+}
+
+/// A token.
+#[derive(Serialize, ToSchema)]
+pub struct TokenView {
+    /// To be sent as `Authorization: Bearer …`. 访问令牌。
+    access_token: String,
+    /// Always `Bearer`.
+    token_type: &'static str,
+    /// Seconds it works. 有效秒数。
+    expires_in: i64,
+    /// What it is limited to.
+    scope: String,
+}
+
+/// An error of the standard.
+fn refused(error: &'static str, description: &'static str) -> Problem {
+    Problem::new(Code::TokenRefused).oauth(error, description)
+}
+
+fn unknown_client() -> Problem {
+    Problem::new(Code::ClientUnknown)
+        .oauth("invalid_client", "The client is unknown, or its secret is wrong or over.")
+        .header(WWW_AUTHENTICATE, "Basic realm=\"gridwhistle\"")
+}
+
+/// The form; a parameter given twice, or in another format, is no request.
+fn form(request: &HttpRequest, body: &[u8]) -> Reply<TokenForm> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(refused("invalid_request", "Send application/x-www-form-urlencoded."));
+    }
+    serde_urlencoded::from_bytes(body).map_err(|_malformed| {
+        refused("invalid_request", "grant_type is missing, or a parameter stands twice.")
+    })
+}
+
+/// Identity and secret out of the header (RFC 6749, 2.3.1).
+fn basic(request: &HttpRequest) -> Option<(String, String)> {
+    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") || rest.len() > 1024 {
+        return None;
+    }
+    let pair = String::from_utf8(BASE64_STANDARD.decode(rest.trim()).ok()?).ok()?;
+    let (id, secret) = pair.split_once(':')?;
+    let decode = |text: &str| {
+        let whole = format!("x={text}");
+        form_urlencoded::parse(whole.as_bytes()).next().map(|(_, text)| text.into_owned())
+    };
+    Some((decode(id)?, decode(secret)?))
+}
+
+/// The client that proves to be one, with the secret it proved it by.
+async fn proven(
+    app: &App,
+    request: &HttpRequest,
+    (id, secret): (String, String),
+) -> Reply<(TenantId, Client, Uuid)> {
+    // A secret cannot be guessed, and whoever has it is never held up by those who have not.
+    let (now, address) = (app.clock.now(), limits::address(request, app.settings.proxies));
+    let counted = || app.logins.failed_from(address, now);
+    let Some(given) = Presented::parse(&secret) else {
+        counted()?;
+        return Err(unknown_client());
+    };
+    let world = app.worlds.get(given.tenant).ok_or_else(unknown_client)?;
+    let found = given.client(app, "secret").await?;
+    let found = found.filter(|(client, _)| id == client_id(&world.tenant.code, client.id));
+    if let Some((client, by)) = found {
+        app.logins.attempt_often(&format!("token {}", client.id.0), now)?;
+        return Ok((given.tenant, client, by));
+    }
+    counted()?;
+    let tried = audit::Tried { act: Act::Token, method: session::CLIENT, reason: None };
+    audit::refused(app, request, (given.tenant, None), tried).await?;
+    Err(unknown_client())
+}
+
+/// Issues a token to a client.
+///
+/// 接入系统用 client_id 和密钥换取访问令牌（OAuth 2.0 client_credentials，表单提交，错误遵循 RFC 6749）。
+#[utoipa::path(
+    tag = "clients",
+    security(()),
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, body = TokenView)),
+)]
+#[post("/oauth/token")]
+async fn issue_token(
+    app: Data<App>,
+    request: HttpRequest,
+    body: StrangerBytes,
+) -> Reply<HttpResponse> {
+    let TokenForm { grant_type, scope, client_id, client_secret } = form(&request, &body.0)?;
+    let in_header = request.headers().contains_key(AUTHORIZATION);
+    let credentials = match (in_header, client_id.zip(client_secret.clone())) {
+        (true, _) if client_secret.is_some() => {
+            let twice = "Prove who you are once: in the header or in the form.";
+            return Err(refused("invalid_request", twice));
+        }
+        (true, _) => basic(&request),
+        (false, given) => given,
+    };
+    let credentials = credentials.ok_or_else(unknown_client)?;
+    let (tenant, client, by) = proven(&app, &request, credentials).await?;
+    if grant_type != "client_credentials" {
+        return Err(refused("unsupported_grant_type", "Only client_credentials is supported."));
+    }
+    let granted = Scopes::parse(&client.scopes).unwrap_or_default();
+    let wanted = match scope.as_deref() {
+        None | Some("") => Some(granted),
+        Some(scope) => Scopes::parse(scope).filter(|wanted| wanted.within(granted)),
+    };
+    let scopes = wanted.filter(|wanted| !wanted.is_empty());
+    let scopes = scopes
+        .ok_or_else(|| refused("invalid_scope", "The client may not have one of these scopes."))?;
+    let view = issued(&app, &request, (tenant, client.id, by), scopes).await?;
+    Ok(HttpResponse::Ok().json(view))
+}
+
+async fn issued(
+    app: &App,
+    request: &HttpRequest,
+    (tid, sub, by): (TenantId, PersonId, Uuid),
+    scopes: Scopes,
+) -> Reply<TokenView> {
+    let (now, sid) = (app.clock.now(), new_id());
+    let expires_in = i64::from(app.settings.access_minutes) * 60;
+    let session = Session {
+        id: sid,
+        person: sub,
+        // Nobody has the refresh token this would be the digest of.
+        refresh_hash: random::<32>()?.to_vec(),
+        method: session::CLIENT.to_owned(),
+        device: by.to_string(),
+        address: String::new(),
+        created_at: now,
+        used_at: now,
+        expires_at: now + Duration::seconds(expires_in),
+        restriction: None,
+    };
+    let detail = json!({ "secret": by, "scope": scopes.to_string(), "session": sid });
+    let noting = Noting::of_person(app, tid, sub, request).await?;
+    let note = noting.note(Act::Token, Some(sub.0), &detail);
+    let open = move |db: &mut Db| {
+        clients::open_session(db, tid, &session)?;
+        log::append(db, tid, note)
+    };
+    app.store.run(open).await?;
+    let iat = now.timestamp();
+    let claims = Claims { sub, tid, sid, iat, exp: iat + expires_in, scope: Some(scopes) };
+    let access_token = app.keys.issue(&claims)?;
+    Ok(TokenView { access_token, token_type: "Bearer", expires_in, scope: scopes.to_string() })
+}

@@ -1,0 +1,90 @@
+//! Tokens of other services that all replicas share: fetched once, by whoever takes the lease in
+//! the database, and sealed there. WeChat allows few of them and lets each new one end the last.
+
+use std::time::Duration;
+
+use chrono::Duration as Span;
+use persistence::{
+    Db, StoreError,
+    identity::{self, Shared},
+};
+
+use crate::{
+    app::{outbound::unavailable, state::App},
+    http::problem::Reply,
+};
+
+/// A token this close to its end is fetched anew.
+const EARLY: Span = Span::minutes(1);
+
+/// How long whoever fetches may take; then the lease is another's.
+const LEASE: Span = Span::seconds(10);
+
+/// How often, and how many times, the others look whether it is there.
+const LOOKS: (Duration, usize) = (Duration::from_millis(100), 80);
+
+/// A token as it was fetched: the text and its life in seconds.
+pub type Fetched = (String, i64);
+
+/// The token of this name. `stale` is one that was refused although it should work: another one
+/// is fetched in its place. `fetch` is told whether the one there is must not come again.
+pub async fn token(
+    app: &App,
+    name: &str,
+    stale: Option<&str>,
+    fetch: impl AsyncFn(bool) -> Reply<Fetched>,
+) -> Reply<String> {
+    let purpose = format!("token {name}");
+    for _ in 0..LOOKS.1 {
+        let asked = name.to_owned();
+        let now = app.clock.now();
+        let known = app.store.read(move |db| identity::shared(db, &asked)).await?;
+        let good = known.filter(|shared| shared.expires_at > now + EARLY);
+        let opened = good.and_then(|shared| app.seal.open(&purpose, &shared.token));
+        let opened = opened.and_then(|token| String::from_utf8(token).ok());
+        if let Some(token) = opened.filter(|token| Some(token.as_str()) != stale) {
+            return Ok(token);
+        }
+        if leased(app, name).await? {
+            return fetched(app, name, &purpose, stale, &fetch).await;
+        }
+        tokio::time::sleep(LOOKS.0).await;
+    }
+    Err(unavailable("nobody fetched the shared token in time"))
+}
+
+async fn leased(app: &App, name: &str) -> Reply<bool> {
+    let (name, now) = (name.to_owned(), app.clock.now());
+    match app.store.run(move |db| identity::lease(db, &name, now, now + LEASE)).await {
+        // Two at the same moment, the first time: the other has it.
+        Err(StoreError::Exists(_)) => Ok(false),
+        taken => Ok(taken?),
+    }
+}
+
+async fn fetched(
+    app: &App,
+    name: &str,
+    purpose: &str,
+    stale: Option<&str>,
+    fetch: &impl AsyncFn(bool) -> Reply<Fetched>,
+) -> Reply<String> {
+    let mut got = fetch(false).await;
+    if let (Ok((token, _)), Some(stale)) = (&got, stale)
+        && token == stale
+    {
+        got = fetch(true).await;
+    }
+    let now = app.clock.now();
+    let sealed = match &got {
+        Ok((token, seconds)) => {
+            let expires_at = now + Span::seconds((*seconds).clamp(0, 86_400));
+            Some(Shared { token: app.seal.seal(purpose, token.as_bytes())?, expires_at })
+        }
+        Err(_) => None,
+    };
+    let name = name.to_owned();
+    let put = move |db: &mut Db| identity::put_shared(db, &name, sealed.as_ref());
+    app.store.run(put).await?;
+    got.map(|(token, _)| token)
+}

@@ -1,0 +1,594 @@
+//! WeChat mini-programs: residents log in with the code of `wx.login` and bind their telephone
+//! number with the code of the button.
+//!
+//! What WeChat answers stays here: the `session_key` is sealed, the access token is shared among
+//! replicas, and neither is shown to anybody. When WeChat does not answer, or answers nonsense,
+//! the caller is told to come back.
+
+use actix_web::{HttpRequest, HttpResponse, get, http::header::RETRY_AFTER, post, web::Data};
+use domain::{
+    actor::{Actor, Role},
+    audit::Act,
+    change::{Request, Stored, act},
+    content_review::{Cause, Suggestion},
+    id::{CommandId, PersonId, TenantId},
+    person::{Command, NewGrant, Person},
+    personal::{Contact, Field, Phone, SubjectKind},
+    text::{Code as Word, Line},
+};
+use persistence::{
+    Db, Outcome, StoreError, Write,
+    identity::{self, Identity},
+    message, person as people,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    access::{
+        auth::{self, Admission, Caller},
+        gate,
+        identity::identity_id,
+        session::LoginView,
+        shared,
+    },
+    app::{
+        clock::new_id,
+        config::MiniProgram,
+        outbound::{Call, unavailable},
+        state::App,
+        world::World,
+    },
+    http::{
+        body::Json,
+        headers::Key,
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+    },
+    privacy::{
+        audit,
+        contact::{self, Extent},
+    },
+    resources::erasure,
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(login_wechat).service(bind_phone).service(get_phone).service(unbind_phone);
+}
+
+/// The identity of somebody across the mini-programs of one owner.
+pub(crate) const UNION: &str = "wechat";
+
+/// A code of WeChat.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WechatBody {
+    /// The city or county, by its code; may be left out where there is only one. 租户代码。
+    #[schema(value_type = Option<String>, example = "4202")]
+    tenant: Option<Word>,
+    /// Which mini-program; may be left out where there is only one. 小程序 AppID。
+    #[schema(max_length = 40)]
+    app_id: Option<String>,
+    /// What `wx.login` gave; works once, for five minutes. wx.login 的 code。
+    #[schema(max_length = 512)]
+    code: String,
+    /// What this device was given at its last login. 上次登录返回的 device_token。
+    #[schema(max_length = 200)]
+    device_token: Option<String>,
+}
+
+/// A code of WeChat, from somebody who is logged in.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WechatCodeBody {
+    /// Which mini-program; may be left out where there is only one. 小程序 AppID。
+    #[schema(max_length = 40)]
+    app_id: Option<String>,
+    /// The code; works once, for five minutes. code。
+    #[schema(max_length = 512)]
+    code: String,
+}
+
+/// The mini-program meant, of those that serve the tenant.
+pub(crate) fn program<'a>(
+    app: &'a App,
+    world: &World,
+    app_id: Option<&str>,
+) -> Reply<&'a MiniProgram> {
+    let serves = |program: &&MiniProgram| {
+        program.tenant.as_ref().is_none_or(|tenant| *tenant == world.tenant.code)
+            && app_id.is_none_or(|wanted| wanted == program.app_id)
+    };
+    let mut fitting = app.settings.mini_programs.iter().filter(serves);
+    match (fitting.next(), fitting.next()) {
+        (Some(program), None) => Ok(program),
+        (None, _) => Err(Problem::new(Code::NotFound)
+            .detail("没有配置这个小程序。", "No such mini-program is configured.")),
+        (Some(_), Some(_)) => Err(Problem::new(Code::InvalidBody).error(
+            "/app_id",
+            "missing_field",
+            "有多个小程序，请说明是哪一个。",
+            "There are several mini-programs; say which.",
+        )),
+    }
+}
+
+/// Codes are the caller's text: only what can be one is sent on.
+fn plain(code: &str) -> Reply<&str> {
+    const MAX: usize = 512;
+    let fits = (1..=MAX).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(code) } else { Err(wrong_code()) }
+}
+
+fn wrong_code() -> Problem {
+    Problem::new(Code::CredentialsInvalid).with("reason", "code").detail(
+        "微信 code 无效、已用过或已过期；请重新获取后再试。",
+        "The code of WeChat is wrong, used or too old; get another and try again.",
+    )
+}
+
+/// What an `errcode` means for the caller.
+fn judged(answer: Value) -> Reply<Value> {
+    let code = answer.get("errcode").and_then(Value::as_i64).unwrap_or(0);
+    match code {
+        0 => Ok(answer),
+        40_029 | 40_163 | 41_008 => Err(wrong_code()),
+        40_226 => Err(Problem::new(Code::OutsideRefused).with("reason", "high_risk")),
+        45_011 => Err(Problem::new(Code::TooManyRequests)
+            .with("retry_after_s", 60)
+            .header(RETRY_AFTER, "60")),
+        // Busy, or something that is set up wrongly: not the caller's fault either way.
+        other => Err(unavailable(format!("WeChat answered errcode {other}"))),
+    }
+}
+
+fn text(answer: &Value, name: &str) -> Option<String> {
+    const MAX: usize = 512;
+    let text = answer.get(name).and_then(Value::as_str)?;
+    let fits = (1..=MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then(|| text.to_owned())
+}
+
+pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// Who WeChat says it is.
+pub(crate) struct Vouched {
+    pub(crate) openid: String,
+    union: Option<String>,
+    session_key: String,
+}
+
+pub(crate) async fn openid(app: &App, program: &MiniProgram, code: &str) -> Reply<Vouched> {
+    let query = query(&[
+        ("appid", &program.app_id),
+        ("secret", program.secret.expose()),
+        ("js_code", plain(code)?),
+        ("grant_type", "authorization_code"),
+    ]);
+    let call = Call::get(format!("{}/sns/jscode2session?{query}", program.url));
+    let answer = judged(app.outbound.ask(call).await?.body)?;
+    let nonsense = || unavailable("WeChat answered no openid");
+    Ok(Vouched {
+        openid: text(&answer, "openid").ok_or_else(nonsense)?,
+        session_key: text(&answer, "session_key").ok_or_else(nonsense)?,
+        union: text(&answer, "unionid"),
+    })
+}
+
+pub(crate) fn provider(program: &MiniProgram) -> String {
+    format!("wechat:{}", program.app_id)
+}
+
+/// Remembers that the person is this one at WeChat; whose the identity is.
+pub(crate) async fn remember(
+    app: &App,
+    tenant: TenantId,
+    program: &MiniProgram,
+    found: &Vouched,
+    person: PersonId,
+) -> Reply<PersonId> {
+    let (now, provider) = (app.clock.now(), provider(program));
+    let key = app.seal.seal(&format!("session_key {provider}"), found.session_key.as_bytes())?;
+    let subject = found.openid.clone();
+    let here = Identity { provider, subject, person, secret: Some(key) };
+    let there = found.union.clone().map(|subject| Identity {
+        provider: UNION.to_owned(),
+        subject,
+        person,
+        secret: None,
+    });
+    let link = move |db: &mut Db| {
+        let whose = identity::link(db, tenant, &here, now)?;
+        if let Some(there) = there.filter(|_| whose == person) {
+            identity::link(db, tenant, &there, now)?;
+        }
+        Ok(whose)
+    };
+    match app.store.run(link.clone()).await {
+        // Two at the same moment: the second finds the first.
+        Err(StoreError::Exists(_)) => Ok(app.store.run(link).await?),
+        whose => Ok(whose?),
+    }
+}
+
+/// Logs a resident in with the code of a mini-program.
+///
+/// 居民用微信小程序登录（wx.login 的 code）；第一次登录自动建立居民账号。
+#[utoipa::path(tag = "auth", security(()), request_body = WechatBody, responses((status = 200, body = LoginView)))]
+#[post("/auth/wechat")]
+async fn login_wechat(
+    app: Data<App>,
+    request: HttpRequest,
+    body: Json<WechatBody>,
+) -> Reply<HttpResponse> {
+    let WechatBody { tenant, app_id, code, device_token } = body.0;
+    gate::enter_from(&app, &request, device_token.as_deref()).await?;
+    let wrong = || Problem::new(Code::CredentialsInvalid);
+    let world = app.worlds.by_code(tenant.as_ref().map(Word::as_str)).ok_or_else(wrong)?;
+    let program = program(&app, &world, app_id.as_deref())?;
+    let id = world.tenant.id;
+    let found = match openid(&app, program, &code).await {
+        Ok(found) => found,
+        Err(problem) => {
+            if problem.code() == Code::CredentialsInvalid {
+                let tried = audit::Tried { act: Act::Login, method: "wechat", reason: None };
+                audit::refused(&app, &request, (id, None), tried).await?;
+            }
+            return Err(problem);
+        }
+    };
+    let (here, subject, union) = (provider(program), found.openid.clone(), found.union.clone());
+    let look = move |db: &mut Db| {
+        let known = identity::find(db, id, &here, &subject)?;
+        match (known, union) {
+            (None, Some(union)) => identity::find(db, id, UNION, &union),
+            (known, _) => Ok(known),
+        }
+    };
+    let person = match app.store.read(look).await? {
+        Some(person) => person,
+        None => resident(&app, &world, program, &found).await?,
+    };
+    if auth::is_program(&app, id, &person.state).await? {
+        return Err(wrong());
+    }
+    let whose = remember(&app, id, program, &found, person.state.id).await?;
+    if whose != person.state.id {
+        return Err(wrong());
+    }
+    let admission = Admission {
+        request: &request,
+        tenant: id,
+        person: &person,
+        method: "wechat",
+        identity: Some(identity_id(whose, &provider(program), &found.openid)),
+        stale: false,
+    };
+    auth::admit(&app, admission).await
+}
+
+/// A new resident. The account is made of the openid, so that of two first logins at the same
+/// moment one makes it and both are the same person.
+async fn resident(
+    app: &App,
+    world: &World,
+    program: &MiniProgram,
+    found: &Vouched,
+) -> Reply<Stored<Person>> {
+    /// More often nobody was erased and came back.
+    const ROUNDS: u32 = 100;
+    for round in 0..ROUNDS {
+        let person = register_resident(app, world, program, found, round).await?;
+        // Who was erased and comes back is somebody new: nothing leads to what was before.
+        if !erasure::is_erased(app, world.tenant.id, person.state.id).await? {
+            return Ok(person);
+        }
+    }
+    Err(Problem::new(Code::AccountClosed).with("standing", "erased"))
+}
+
+/// The person that an identity stands for after so many erasures, registered if they are new.
+async fn register_resident(
+    app: &App,
+    world: &World,
+    program: &MiniProgram,
+    found: &Vouched,
+    round: u32,
+) -> Reply<Stored<Person>> {
+    let internal = |why: &str| Problem::new(Code::Internal).because(why);
+    let subject = match round {
+        0 => format!("{} {}", program.app_id, found.openid),
+        round => format!("{} {} {round}", program.app_id, found.openid),
+    };
+    let digest = app.seal.blind("wechat account", subject.as_bytes());
+    let short: String =
+        digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    let account = Word::try_from(format!("wx-{short}").as_str());
+    let account = account.map_err(|_fault| internal("an account name"))?;
+    let name = Line::try_from(Person::RESIDENT).map_err(|_fault| internal("a name"))?;
+    let root = world.areas.root().ok_or_else(|| internal("a tenant without areas"))?;
+    let system = Actor::system(world.tenant.id, root.unit());
+    let id = PersonId(new_id());
+    let grants = vec![NewGrant::new(Role::Resident, root.id)];
+    let command = Command::Register { id, account: account.clone(), name, grants };
+    let asked = Request::new(CommandId(new_id()), "register", id.0, &command);
+    let context = world.context(&system, app.clock.now());
+    let change = act::<Person>(None, &command, asked, 0, context)?;
+    let (seq, head) = (change.entry.seq, change.entry.hash);
+    let made = Stored { state: change.state.clone(), seq, head };
+    match app.store.commit(vec![Write::Person(Box::new(change))]).await {
+        Ok(Outcome::Done) => Ok(made),
+        Ok(Outcome::Stale | Outcome::Seen) => Err(Problem::new(Code::LostRace)),
+        Err(StoreError::Exists(_)) => {
+            let (tenant, account) = (world.tenant.id, account.as_str().to_owned());
+            let known = app.store.read(move |db| people::by_account(db, tenant, &account)).await?;
+            known.map(|(person, _)| person).ok_or_else(|| Problem::new(Code::LostRace))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The access token of a mini-program; `stale` is one WeChat refused.
+pub(crate) async fn access_token(
+    app: &App,
+    program: &MiniProgram,
+    stale: Option<&str>,
+) -> Reply<String> {
+    let fetch = async |force: bool| {
+        let body = json!({
+            "grant_type": "client_credential", "appid": program.app_id,
+            "secret": program.secret.expose(), "force_refresh": force,
+        });
+        let call = Call::post(format!("{}/cgi-bin/stable_token", program.url), body);
+        let answer = judged(app.outbound.ask(call).await?.body)?;
+        let token = answer.get("access_token").and_then(Value::as_str);
+        let seconds = answer.get("expires_in").and_then(Value::as_i64);
+        let fetched = token.zip(seconds).filter(|(token, _)| token.len() <= 4096);
+        let (token, seconds) =
+            fetched.ok_or_else(|| unavailable("WeChat answered no access token"))?;
+        Ok((token.to_owned(), seconds))
+    };
+    shared::token(app, &provider(program), stale, fetch).await
+}
+
+/// Whether WeChat refused the access token itself.
+pub(crate) fn token_refused(answer: &Value) -> bool {
+    matches!(answer.get("errcode").and_then(Value::as_i64), Some(40_001 | 40_014 | 42_001))
+}
+
+/// What binding a telephone number changes of how somebody can be reached.
+const PHONE: Extent = Extent::One(Field::Phone);
+
+/// A telephone number, masked.
+#[derive(Serialize, ToSchema)]
+pub struct PhoneView {
+    /// The number without its middle; null when none is bound. 已遮盖的手机号。
+    #[schema(example = "138****5678")]
+    phone: Option<String>,
+}
+
+/// Binds the caller's telephone number, as WeChat verified it.
+///
+/// 绑定手机号：提交手机号按钮得到的 code（不是 wx.login 的 code）；号码加密保存，只显示遮盖后的。
+#[utoipa::path(tag = "me", request_body = WechatCodeBody, responses((status = 200, body = PhoneView)))]
+#[post("/me/phone")]
+async fn bind_phone(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    _key: Key,
+    body: Json<WechatCodeBody>,
+) -> Reply<HttpResponse> {
+    let world = app.world(caller.tenant)?;
+    let program = program(&app, &world, body.0.app_id.as_deref())?;
+    app.codes.attempt_alone(&format!("phone {}", caller.session), app.clock.now())?;
+    let code = plain(&body.0.code)?;
+    let ask = async |token: &str| {
+        let query = query(&[("access_token", token)]);
+        let url = format!("{}/wxa/business/getuserphonenumber?{query}", program.url);
+        Reply::Ok(app.outbound.ask(Call::post(url, json!({ "code": code }))).await?.body)
+    };
+    let token = access_token(&app, program, None).await?;
+    let mut answer = ask(&token).await?;
+    if token_refused(&answer) {
+        answer = ask(&access_token(&app, program, Some(&token)).await?).await?;
+    }
+    let answer = judged(answer)?;
+    let info = answer.get("phone_info").unwrap_or(&Value::Null);
+    let pure = text(info, "purePhoneNumber").filter(|phone| phone.len() <= 20);
+    let phone = pure.ok_or_else(|| unavailable("WeChat answered no telephone number"))?;
+    let from = info.pointer("/watermark/appid").and_then(Value::as_str);
+    if from.is_some_and(|from| from != program.app_id) {
+        return Err(unavailable("WeChat answered for another mini-program"));
+    }
+    let foreign = |_fault| Problem::new(Code::OutsideRefused).with("reason", "foreign_phone");
+    let phone = Phone::try_from(phone).map_err(foreign)?;
+    let shown = Field::Phone.mask(phone.as_str());
+    let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
+    let look_up = app.vault.look_up(&app.store, tenant, now).await?;
+    let blind = look_up.digest(Field::Phone, phone.as_str());
+    let known = Contact { phone: Some(phone), ..Contact::default() };
+    contact::keep(&app, &request, &caller, (person, PHONE), known).await?;
+    let verify = move |db: &mut Db| message::verify_phone(db, tenant, person, &blind, now);
+    app.store.run(verify).await?;
+    Ok(HttpResponse::Ok().json(PhoneView { phone: Some(shown) }))
+}
+
+/// Shows the caller's telephone number, masked.
+///
+/// 我绑定的手机号（已遮盖）。
+#[utoipa::path(tag = "me", responses((status = 200, body = PhoneView)))]
+#[get("/me/phone")]
+async fn get_phone(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
+    let (tenant, person) = (caller.tenant, caller.person);
+    let kept = app
+        .vault
+        .read(&app.store, tenant, (SubjectKind::Person, vec![person.0]), &[Field::Phone])
+        .await?;
+    let phone = kept.get(&person.0).and_then(|values| values.get(&Field::Phone));
+    Ok(HttpResponse::Ok().json(PhoneView { phone: phone.map(|phone| Field::Phone.mask(phone)) }))
+}
+
+/// Forgets the caller's telephone number.
+///
+/// 解绑并删除我的手机号。
+#[utoipa::path(tag = "me", responses((status = 204, description = "Forgotten 已删除")))]
+#[post("/me/phone/unbind")]
+async fn unbind_phone(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    _key: Key,
+) -> Reply<HttpResponse> {
+    let none = Contact::default();
+    let (tenant, person) = (caller.tenant, caller.person);
+    contact::keep(&app, &request, &caller, (person, PHONE), none).await?;
+    app.store.run(move |db: &mut Db| message::forget_phone(db, tenant, person)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What a content check says: what it suggests, and why by its own code.
+pub(crate) type Checked = (Suggestion, Option<i64>);
+
+/// The mini-program that looks at what somebody of a tenant writes, and who that is there; none
+/// where none is configured or somebody never used it.
+pub(crate) async fn checker<'a>(
+    app: &'a App,
+    world: &World,
+    person: PersonId,
+) -> Reply<Option<(&'a MiniProgram, String)>> {
+    let serves = |program: &&MiniProgram| {
+        program.check_content
+            && program.tenant.as_ref().is_none_or(|tenant| *tenant == world.tenant.code)
+    };
+    let checking: Vec<&MiniProgram> = app.settings.mini_programs.iter().filter(serves).collect();
+    if checking.is_empty() {
+        return Ok(None);
+    }
+    let tenant = world.tenant.id;
+    let known = app.store.read(move |db| identity::of_person(db, tenant, person)).await?;
+    let openid = |program: &MiniProgram| {
+        let here = provider(program);
+        known.iter().find(|(provider, _)| *provider == here).map(|(_, subject)| subject.clone())
+    };
+    Ok(checking.into_iter().find_map(|program| openid(program).map(|openid| (program, openid))))
+}
+
+/// Asks a content check, with another token when the first was refused.
+async fn check(
+    app: &App,
+    program: &MiniProgram,
+    interface: &str,
+    body: &Value,
+) -> Result<Value, Cause> {
+    let unavailable = |problem: Problem| {
+        tracing::warn!(?problem, interface, "a content check did not answer");
+        Cause::Unavailable
+    };
+    let mut stale: Option<String> = None;
+    for _ in 0..2 {
+        let token = access_token(app, program, stale.as_deref()).await.map_err(unavailable)?;
+        // The token stands in the address alone.
+        let query = query(&[("access_token", token.as_str())]);
+        let url = format!("{}/wxa/{interface}?{query}", program.url);
+        let answered = app.outbound.ask(Call::post(url, body.clone())).await;
+        let answer = answered.map_err(|failure| unavailable(failure.into()))?.body;
+        if token_refused(&answer) {
+            stale = Some(token);
+            continue;
+        }
+        return match answer.get("errcode").and_then(Value::as_i64) {
+            Some(0) | None => Ok(answer),
+            // Not seen for two hours, or not one of its users.
+            Some(61_010 | 40_003 | 40_001) => Err(Cause::Refused),
+            Some(other) => {
+                tracing::warn!(errcode = other, interface, "a content check failed");
+                Err(Cause::Unavailable)
+            }
+        };
+    }
+    Err(Cause::Unavailable)
+}
+
+/// What an answer of a content check, or an event about one, says.
+pub(crate) fn checked(answer: &Value) -> Option<Checked> {
+    let result = answer.get("result")?;
+    let suggestion = result.get("suggest").and_then(Value::as_str).and_then(Suggestion::parse)?;
+    Some((suggestion, result.get("label").and_then(Value::as_i64)))
+}
+
+/// Checks a text (`msg_sec_check`, version 2): the worst of its parts counts.
+pub(crate) async fn check_text(
+    app: &App,
+    program: &MiniProgram,
+    openid: &str,
+    text: &str,
+) -> Result<Checked, Cause> {
+    /// The most characters of one question.
+    const MOST: usize = 2500;
+    /// 评论: something said about something.
+    const SCENE: i64 = 2;
+    let letters: Vec<char> = text.chars().collect();
+    let mut worst = (Suggestion::Pass, None);
+    for part in letters.chunks(MOST) {
+        let content: String = part.iter().collect();
+        let body = json!({ "version": 2, "openid": openid, "scene": SCENE, "content": content });
+        let answer = check(app, program, "msg_sec_check", &body).await?;
+        let said = checked(&answer).ok_or(Cause::Unavailable)?;
+        if said.0 >= worst.0 {
+            worst = said;
+        }
+    }
+    Ok(worst)
+}
+
+/// Has a picture or a sound checked (`media_check_async`); its number for that, under which it
+/// answers later.
+pub(crate) async fn check_media(
+    app: &App,
+    program: &MiniProgram,
+    openid: &str,
+    (address, sound): (&str, bool),
+) -> Result<String, Cause> {
+    const SCENE: i64 = 2;
+    let kind = if sound { 1 } else { 2 };
+    let body = json!({
+        "version": 2, "openid": openid, "scene": SCENE, "media_url": address, "media_type": kind,
+    });
+    let answer = check(app, program, "media_check_async", &body).await?;
+    let trace = answer.get("trace_id").and_then(Value::as_str);
+    trace.filter(|trace| is_trace(trace)).map(str::to_owned).ok_or(Cause::Unavailable)
+}
+
+/// Whether a text can be the number of a check.
+pub(crate) fn is_trace(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_errcode_has_its_answer() {
+        for (errcode, code) in [
+            (40_029, Code::CredentialsInvalid),
+            (40_163, Code::CredentialsInvalid),
+            (40_226, Code::OutsideRefused),
+            (45_011, Code::TooManyRequests),
+            (-1, Code::OutsideUnavailable),
+            (40_013, Code::OutsideUnavailable),
+            (40_125, Code::OutsideUnavailable),
+            (99_999, Code::OutsideUnavailable),
+        ] {
+            let answer = json!({ "errcode": errcode, "errmsg": "secret words" });
+            assert_eq!(judged(answer).unwrap_err().code(), code, "{errcode}");
+        }
+        assert!(judged(json!({ "openid": "o" })).is_ok());
+        assert!(judged(json!({ "errcode": 0, "openid": "o" })).is_ok());
+    }
+}

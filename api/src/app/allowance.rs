@@ -1,0 +1,238 @@
+//! Buckets that fill evenly, and how they are announced: the draft standard's headers and those
+//! everybody knows.
+
+use std::{borrow::Cow, collections::HashMap, hash::Hash};
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use domain::Instant;
+
+use crate::{
+    app::config::Rate,
+    http::problem::{Code, Problem},
+};
+
+/// What is left after a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Allowance {
+    /// Of what.
+    name: &'static str,
+    /// How many a full bucket holds.
+    limit: u32,
+    /// In how many seconds an empty one is full.
+    window: u32,
+    /// How many could follow at once.
+    pub(crate) remaining: u32,
+    /// Seconds until the bucket is full again.
+    pub(crate) reset: u32,
+}
+
+/// A thousandth of one: what is counted in parts, such as bytes, is taken in these.
+pub const THOUSAND: i64 = 1000;
+
+/// One is so many units: with these, what comes back within a millisecond is a whole number of them
+/// (as many as come back within an hour).
+const ONE: i64 = 3_600_000;
+
+/// One bucket.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    left: i64,
+    at: Instant,
+}
+
+impl Rate {
+    /// So many a minute, and no more at once.
+    pub fn a_minute(number: u32) -> Self {
+        let number = number.max(1);
+        Self { at_once: number, an_hour: number.saturating_mul(60) }
+    }
+
+    fn full(self) -> i64 {
+        i64::from(self.at_once) * ONE
+    }
+
+    /// In how many seconds so much comes back.
+    fn seconds(self, units: i64) -> u32 {
+        let a_second = (i64::from(self.an_hour) * 1000).max(1);
+        u32::try_from((units + a_second - 1) / a_second).unwrap_or(u32::MAX)
+    }
+}
+
+impl Bucket {
+    /// What is in it now. A clock that went back fills nothing.
+    fn filled(self, rate: Rate, now: Instant) -> i64 {
+        const MONTH: i64 = 31 * 24 * 3_600_000;
+        let passed = (now - self.at).num_milliseconds().clamp(0, MONTH);
+        self.left.saturating_add(passed.saturating_mul(rate.an_hour.into())).min(rate.full())
+    }
+}
+
+/// Buckets by whose and of what they are. Those are forgotten first that nobody took from for
+/// longest: they are the fullest.
+#[derive(Debug)]
+pub struct Buckets<K> {
+    buckets: HashMap<K, Bucket>,
+    most: usize,
+}
+
+impl<K: Hash + Eq> Buckets<K> {
+    /// No more than so many.
+    pub fn new(most: usize) -> Self {
+        Self { buckets: HashMap::new(), most: most.max(2) }
+    }
+
+    /// Takes so many thousandths, or says in how many seconds they would be there. What is more than
+    /// a full bucket needs a full one, and leaves a debt.
+    pub fn take(
+        &mut self,
+        key: K,
+        (name, rate): (&'static str, Rate),
+        thousandths: i64,
+        now: Instant,
+    ) -> Result<Allowance, (Allowance, u32)> {
+        if self.buckets.len() >= self.most && !self.buckets.contains_key(&key) {
+            self.forget();
+        }
+        let bucket = self.buckets.entry(key).or_insert(Bucket { left: rate.full(), at: now });
+        let left = bucket.filled(rate, now);
+        let wanted = thousandths.max(0).saturating_mul(ONE / THOUSAND);
+        let needed = wanted.min(rate.full());
+        let enough = left >= needed;
+        *bucket = Bucket { left: if enough { left - wanted } else { left }, at: now };
+        let allowance = Allowance {
+            name,
+            limit: rate.at_once,
+            window: rate.seconds(rate.full()),
+            remaining: u32::try_from((bucket.left / ONE).max(0)).unwrap_or_default(),
+            reset: rate.seconds(rate.full() - bucket.left),
+        };
+        if enough { Ok(allowance) } else { Err((allowance, rate.seconds(needed - left).max(1))) }
+    }
+
+    /// Gives back so many thousandths that were taken.
+    pub fn give_back(&mut self, key: &K, rate: Rate, thousandths: i64, now: Instant) {
+        if let Some(bucket) = self.buckets.get_mut(key) {
+            let more = thousandths.max(0).saturating_mul(ONE / THOUSAND);
+            let left = bucket.filled(rate, now).saturating_add(more).min(rate.full());
+            *bucket = Bucket { left, at: now };
+        }
+    }
+
+    /// Makes room: the half that was left alone for longest.
+    fn forget(&mut self) {
+        let mut times: Vec<Instant> = self.buckets.values().map(|bucket| bucket.at).collect();
+        let middle = times.len() / 2;
+        let (_, median, _) = times.select_nth_unstable(middle);
+        let median = *median;
+        self.buckets.retain(|_, bucket| bucket.at > median);
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.buckets.len()
+    }
+}
+
+impl Allowance {
+    fn headers(self) -> [(HeaderName, String); 5] {
+        let Self { name, limit, window, remaining, reset } = self;
+        [
+            (
+                HeaderName::from_static("ratelimit-policy"),
+                format!("\"{name}\";q={limit};w={window}"),
+            ),
+            (HeaderName::from_static("ratelimit"), format!("\"{name}\";r={remaining};t={reset}")),
+            (HeaderName::from_static("x-ratelimit-limit"), limit.to_string()),
+            (HeaderName::from_static("x-ratelimit-remaining"), remaining.to_string()),
+            (HeaderName::from_static("x-ratelimit-reset"), reset.to_string()),
+        ]
+    }
+
+    /// Announces it, unless a refusal announced another.
+    pub fn announce(self, headers: &mut HeaderMap) {
+        if headers.contains_key("ratelimit") {
+            return;
+        }
+        for (name, value) in self.headers() {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        }
+    }
+
+    /// The refusal when it is used up, for so many seconds; of what is said in Chinese and English.
+    pub fn refusal(self, wait: u32, zh: &str, en: &str) -> Problem {
+        let problem = waiting(
+            wait,
+            format!("{zh}，请在 {wait} 秒后再试。"),
+            format!("{en}; try again in {wait} seconds."),
+        );
+        let named = problem.with("limit", self.name);
+        self.headers()
+            .iter()
+            .fold(named, |problem, (name, value)| problem.header(name.clone(), value))
+    }
+}
+
+/// Refused for so many seconds.
+pub fn waiting(
+    seconds: u32,
+    zh: impl Into<Cow<'static, str>>,
+    en: impl Into<Cow<'static, str>>,
+) -> Problem {
+    Problem::new(Code::TooManyRequests)
+        .detail(zh.into(), en.into())
+        .with("retry_after_s", seconds)
+        .header(RETRY_AFTER, &seconds.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const RATE: Rate = Rate { at_once: 3, an_hour: 7 };
+
+    #[test]
+    fn little_comes_back_however_often_somebody_asks() {
+        let (mut buckets, start) = (Buckets::new(10), Instant::UNIX_EPOCH);
+        for _ in 0..3 {
+            buckets.take((), ("x", RATE), THOUSAND, start).unwrap();
+        }
+        let mut taken = 0;
+        // Every 700 ms for an hour.
+        for step in 1..=5142 {
+            let now = start + Duration::from_millis(step * 700);
+            taken += u32::from(buckets.take((), ("x", RATE), THOUSAND, now).is_ok());
+        }
+        assert_eq!(taken, 6);
+        let now = start + Duration::from_hours(1);
+        assert!(buckets.take((), ("x", RATE), THOUSAND, now).is_ok());
+        let (allowance, wait) = buckets.take((), ("x", RATE), THOUSAND, now).unwrap_err();
+        assert_eq!((allowance.remaining, wait), (0, 515));
+    }
+
+    #[test]
+    fn what_is_more_than_a_bucket_needs_a_full_one() {
+        let (mut buckets, start) = (Buckets::new(10), Instant::UNIX_EPOCH);
+        let rate = Rate { at_once: 1, an_hour: 60 };
+        buckets.take((), ("x", rate), 2500, start).unwrap();
+        let (_, wait) = buckets.take((), ("x", rate), 1, start).unwrap_err();
+        assert_eq!(wait, 91);
+        let later = start + Duration::from_mins(2);
+        assert!(buckets.take((), ("x", rate), 2500, later).is_err());
+        assert!(buckets.take((), ("x", rate), 2500, later + Duration::from_secs(30)).is_ok());
+    }
+
+    #[test]
+    fn there_are_no_more_buckets_than_were_said() {
+        let (mut buckets, start) = (Buckets::new(100), Instant::UNIX_EPOCH);
+        for number in 0..1000_u64 {
+            let now = start + Duration::from_millis(number);
+            buckets.take(number, ("x", RATE), THOUSAND, now).unwrap();
+            assert!(buckets.len() <= 100);
+        }
+    }
+}

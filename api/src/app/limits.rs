@@ -1,0 +1,522 @@
+//! How often somebody may try: token buckets in memory, for logins.
+//!
+//! One bucket for an address and an account together stops guessing at one account; a larger one
+//! for the address stops guessing at many. A third, for an account from everywhere, slows down
+//! those who guess from many addresses. What finds a bucket empty is not refused, because it may
+//! be the owner after strangers tried: it waits in a lane, where tries are let through one after
+//! the other at a pace that makes guessing hopeless. A lane is as long as somebody may be made to
+//! wait; only who would wait longer is told to come back. The tables are bounded, and forget those
+//! first who have waited longest.
+
+use std::{
+    collections::{HashMap, hash_map::RandomState},
+    hash::BuildHasher,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::{Mutex, Once, PoisonError},
+    time::Duration,
+};
+
+use actix_web::{
+    HttpRequest,
+    http::header::{HeaderName, RETRY_AFTER},
+};
+use domain::Instant;
+
+use crate::http::problem::{Code, Problem, Reply};
+
+/// How many tries at once, and how long until one more.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    burst: f64,
+    every: Duration,
+}
+
+/// Ten wrong passwords for one account from one address, then one every half minute.
+const ACCOUNT: Rate = Rate { burst: 10.0, every: Duration::from_secs(30) };
+
+/// An office or a mobile network shares an address, so it gets far more.
+const ADDRESS: Rate = Rate { burst: 200.0, every: Duration::from_secs(1) };
+
+/// Thirty tries at an account from anywhere, then one every ten seconds for all strangers.
+const SPREAD: Rate = Rate { burst: 30.0, every: Duration::from_secs(10) };
+
+/// What a lane lets through, and how long somebody waits in it at most.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    every: Duration,
+    longest: Duration,
+}
+
+/// A password of one account, beyond the buckets.
+const SLOW_ACCOUNT: Pace = Pace { every: Duration::from_secs(5), longest: Duration::from_secs(30) };
+
+/// Whatever comes from one address, beyond its bucket.
+const SLOW_ADDRESS: Pace =
+    Pace { every: Duration::from_millis(200), longest: Duration::from_secs(10) };
+
+/// Logins that somebody else vouches for, from one address: nothing is guessed there, and a whole
+/// city may come by one proxy.
+const VOUCHED: Rate = Rate { burst: 200.0, every: Duration::from_millis(100) };
+
+/// The same, beyond that bucket.
+const SLOW_VOUCHED: Pace =
+    Pace { every: Duration::from_millis(50), longest: Duration::from_secs(10) };
+
+/// A code of a second factor, beyond the bucket: there are only a million.
+const SLOW_CODE: Pace = Pace { every: Duration::from_secs(30), longest: Duration::from_secs(30) };
+
+/// The most buckets kept.
+const MOST: usize = 20_000;
+
+/// A bucket: what was left in it when it was last looked at.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    left: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn filled(self, rate: Rate, now: Instant) -> f64 {
+        // A clock that went back gives nothing, and takes nothing.
+        let passed = (now - self.at).to_std().unwrap_or_default();
+        let gained = passed.div_duration_f64(rate.every);
+        (self.left + gained).min(rate.burst)
+    }
+}
+
+/// The tries of everybody.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    tables: Mutex<Tables>,
+    hasher: RandomState,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    buckets: HashMap<u64, Bucket>,
+    /// When the next try of a lane is let through.
+    lanes: HashMap<u64, Instant>,
+}
+
+impl Attempts {
+    /// A table without anybody in it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts a try at an account, when nobody tried too often; whether it was counted. Call it
+    /// before the password is looked at.
+    pub fn attempt(&self, address: IpAddr, account: &str, now: Instant) -> bool {
+        let (one, all) = self.keys(address, account);
+        let spread = self.spread(account);
+        self.take_all(&[(one, ACCOUNT), (all, ADDRESS), (spread, SPREAD)], now)
+    }
+
+    /// The same for who comes from where the owner logged in before: what strangers try elsewhere
+    /// does not count.
+    pub fn attempt_nearby(&self, address: IpAddr, account: &str, now: Instant) -> bool {
+        let (one, all) = self.keys(address, account);
+        self.take_all(&[(one, ACCOUNT), (all, ADDRESS)], now)
+    }
+
+    /// Queues a try at an account that found a bucket empty: how long it waits before the password
+    /// is looked at. `nearby` as at [`Self::attempt_nearby`].
+    pub fn queue(
+        &self,
+        address: IpAddr,
+        account: &str,
+        nearby: bool,
+        now: Instant,
+    ) -> Reply<Duration> {
+        let (one, all) = self.keys(address, account);
+        let spread = self.spread(account);
+        // Who comes from where the owner was does not queue behind those from elsewhere.
+        let place = nearby.then(|| network(address));
+        let lane = self.hasher.hash_one(("account lane", folded(account), place));
+        let near = [(one, ACCOUNT), (all, ADDRESS)];
+        let everywhere = [(one, ACCOUNT), (spread, SPREAD), (all, ADDRESS)];
+        let buckets: &[(u64, Rate)] = if nearby { &near } else { &everywhere };
+        let mut tables = self.lock();
+        let empty = |tables: &Tables, key: u64, rate: Rate| {
+            wait(&tables.buckets, key, rate, now) > Duration::ZERO
+        };
+        let mut lanes = Vec::with_capacity(2);
+        let crowded = empty(&tables, all, ADDRESS);
+        let tried = buckets.iter().any(|(key, rate)| *key != all && empty(&tables, *key, *rate));
+        // Where the owner was before, the crowd at other accounts takes no place of the owner's.
+        if tried || (crowded && nearby) {
+            lanes.push((lane, SLOW_ACCOUNT));
+        }
+        if crowded && !nearby {
+            lanes.push((self.address_lane(address), SLOW_ADDRESS));
+        }
+        let waited = tables.join(&lanes, now)?;
+        for (key, rate) in buckets {
+            if !empty(&tables, *key, *rate) {
+                put(&mut tables.buckets, *key, *rate, now);
+            }
+        }
+        Ok(waited)
+    }
+
+    /// Counts a login from an address that somebody else vouches for; whether there was one left.
+    /// Passwords are counted apart: neither takes the places of the other.
+    pub fn attempt_vouched(&self, address: IpAddr, now: Instant) -> bool {
+        let key = self.hasher.hash_one(("vouched", network(address)));
+        self.take_all(&[(key, VOUCHED)], now)
+    }
+
+    /// Queues such a login from an address that has none left: how long it waits.
+    pub fn queue_vouched(&self, address: IpAddr, now: Instant) -> Reply<Duration> {
+        let lane = self.hasher.hash_one(("vouched lane", network(address)));
+        self.lock().join(&[(lane, SLOW_VOUCHED)], now)
+    }
+
+    /// Counts a failure of something that nobody can guess, from an address, or says how long to
+    /// wait: only those who fail are counted.
+    pub fn failed_from(&self, address: IpAddr, now: Instant) -> Reply<()> {
+        let (_, all) = self.keys(address, "");
+        self.take(all, ADDRESS, now)
+    }
+
+    /// Counts a try at something that is guessed at from within, such as a code.
+    pub fn attempt_alone(&self, what: &str, now: Instant) -> Reply<()> {
+        self.take(self.hasher.hash_one(("alone", what)), ACCOUNT, now)
+    }
+
+    /// Counts one of many, such as the tokens of a program.
+    pub fn attempt_often(&self, what: &str, now: Instant) -> Reply<()> {
+        self.take(self.hasher.hash_one(("often", what)), ADDRESS, now)
+    }
+
+    /// Queues a code beyond what [`Self::attempt_alone`] allows: how long it waits.
+    pub fn queue_code(&self, what: &str, now: Instant) -> Reply<Duration> {
+        self.lock().join(&[(self.hasher.hash_one(("code lane", what)), SLOW_CODE)], now)
+    }
+
+    fn take(&self, key: u64, rate: Rate, now: Instant) -> Reply<()> {
+        let mut tables = self.lock();
+        let wait = wait(&tables.buckets, key, rate, now);
+        if wait > Duration::ZERO {
+            return Err(too_many(wait));
+        }
+        put(&mut tables.buckets, key, rate, now);
+        Ok(())
+    }
+
+    /// Takes from all of these buckets, or from none when one is empty.
+    fn take_all(&self, buckets: &[(u64, Rate)], now: Instant) -> bool {
+        let mut tables = self.lock();
+        let left =
+            |(key, rate): &(u64, Rate)| wait(&tables.buckets, *key, *rate, now) == Duration::ZERO;
+        if !buckets.iter().all(left) {
+            return false;
+        }
+        for (key, rate) in buckets {
+            put(&mut tables.buckets, *key, *rate, now);
+        }
+        true
+    }
+
+    /// Forgets the tries at an account from an address: the password was right.
+    pub fn succeeded(&self, address: IpAddr, account: &str) {
+        let (one, _) = self.keys(address, account);
+        self.lock().buckets.remove(&one);
+    }
+
+    /// Forgets the tries at what is guessed at from within: it was right.
+    pub fn succeeded_alone(&self, what: &str) {
+        let key = self.hasher.hash_one(("alone", what));
+        self.lock().buckets.remove(&key);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spread(&self, account: &str) -> u64 {
+        self.hasher.hash_one(("spread", folded(account)))
+    }
+
+    fn address_lane(&self, address: IpAddr) -> u64 {
+        self.hasher.hash_one(("address lane", network(address)))
+    }
+
+    /// Accounts are not kept, only keyed digests of them.
+    fn keys(&self, address: IpAddr, account: &str) -> (u64, u64) {
+        let network = network(address);
+        let account = folded(account);
+        (
+            self.hasher.hash_one((network, Some(account))),
+            self.hasher.hash_one((network, None::<&str>)),
+        )
+    }
+}
+
+impl Tables {
+    /// Takes the next place of each of these lanes; how long until the last of them comes. One
+    /// that is full refuses, and no place is taken.
+    fn join(&mut self, lanes: &[(u64, Pace)], now: Instant) -> Reply<Duration> {
+        let mut longest = Duration::ZERO;
+        for (key, pace) in lanes {
+            let wait = self.lanes.get(key).map_or(Duration::ZERO, |next| until(now, *next));
+            if wait > pace.longest {
+                return Err(too_many(wait.saturating_sub(pace.longest)));
+            }
+            longest = longest.max(wait);
+        }
+        for (key, pace) in lanes {
+            let next = self.lanes.get(key).copied().unwrap_or(now).max(now) + pace.every;
+            if self.lanes.len() >= MOST && !self.lanes.contains_key(key) {
+                // A lane whose next place is free by now holds nobody up.
+                self.lanes.retain(|_, next| *next > now);
+                if self.lanes.len() >= MOST {
+                    return Err(too_many(pace.longest));
+                }
+            }
+            self.lanes.insert(*key, next);
+        }
+        Ok(longest)
+    }
+}
+
+/// How long until a moment; nothing when it is over.
+fn until(now: Instant, then: Instant) -> Duration {
+    (then - now).to_std().unwrap_or_default()
+}
+
+fn folded(account: &str) -> String {
+    account.trim().to_lowercase()
+}
+
+fn put(buckets: &mut HashMap<u64, Bucket>, key: u64, rate: Rate, now: Instant) {
+    let left = left(buckets, key, rate, now) - 1.0;
+    if buckets.len() >= MOST && !buckets.contains_key(&key) {
+        forget(buckets);
+    }
+    buckets.insert(key, Bucket { left, at: now });
+}
+
+fn left(buckets: &HashMap<u64, Bucket>, key: u64, rate: Rate, now: Instant) -> f64 {
+    buckets.get(&key).map_or(rate.burst, |bucket| bucket.filled(rate, now))
+}
+
+/// How long until there is one more try.
+fn wait(buckets: &HashMap<u64, Bucket>, key: u64, rate: Rate, now: Instant) -> Duration {
+    let left = left(buckets, key, rate, now);
+    if left >= 1.0 { Duration::ZERO } else { rate.every.mul_f64(1.0 - left) }
+}
+
+/// Makes room: whoever has not tried for longest has the fullest bucket.
+fn forget(buckets: &mut HashMap<u64, Bucket>) {
+    let mut times: Vec<Instant> = buckets.values().map(|bucket| bucket.at).collect();
+    let middle = times.len() / 2;
+    let (_, median, _) = times.select_nth_unstable(middle);
+    let median = *median;
+    buckets.retain(|_, bucket| bucket.at > median);
+}
+
+fn too_many(wait: Duration) -> Problem {
+    let seconds = wait.as_secs() + 1;
+    Problem::new(Code::TooManyRequests)
+        .detail(
+            format!("尝试太频繁，请在 {seconds} 秒后再试。"),
+            format!("Too many attempts; try again in {seconds} seconds."),
+        )
+        .with("retry_after_s", seconds)
+        .header(RETRY_AFTER, &seconds.to_string())
+}
+
+/// Whoever has one IPv6 address has the other 2⁶⁴ of its network too.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(six) => {
+            let [a, b, c, d, ..] = six.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        four @ IpAddr::V4(_) => four,
+    }
+}
+
+/// Where a request comes from: past `proxies` reverse proxies that add to `X-Forwarded-For`.
+///
+/// What stands left of what our own proxies wrote is the caller's invention and is not looked at.
+pub fn address(request: &HttpRequest, proxies: u8) -> IpAddr {
+    const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
+    let peer = request.peer_addr().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
+    let Some(hops) = usize::from(proxies).checked_sub(1) else {
+        if request.headers().contains_key(&FORWARDED) {
+            complain();
+        }
+        return peer;
+    };
+    let lists = request.headers().get_all(&FORWARDED).filter_map(|value| value.to_str().ok());
+    let hosts: Vec<_> = lists.flat_map(|list| list.split(',')).map(str::trim).collect();
+    let host = hosts.iter().rev().nth(hops).or(hosts.first());
+    host.and_then(|host| without_port(host)).unwrap_or(peer)
+}
+
+/// An address as proxies write it: some put the port behind it, and brackets around one of IPv6.
+fn without_port(host: &str) -> Option<IpAddr> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let with_port = || host.parse::<SocketAddr>().ok().map(|address| address.ip());
+    bare.parse().ok().or_else(with_port)
+}
+
+/// Says once that there seems to be a proxy nobody told this server of: behind it everybody has
+/// one address.
+fn complain() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            "a request came with X-Forwarded-For, but GRIDWHISTLE_PROXIES is 0: behind a proxy \
+             everybody shares its address; set it to the number of proxies in front"
+        );
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn guessing_is_slowed_down_and_forgiven() {
+        let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
+        assert!((0..10).all(|_| attempts.attempt(HOME, "admin", start)));
+        assert!(!attempts.attempt(HOME, "ADMIN ", start));
+        assert!(attempts.attempt(HOME, "other", start));
+        assert!(attempts.attempt("192.0.2.2".parse().unwrap(), "admin", start));
+        let later = start + seconds(30);
+        assert!(attempts.attempt(HOME, "admin", later));
+        assert!(!attempts.attempt(HOME, "admin", later));
+        attempts.succeeded(HOME, "admin");
+        assert!(attempts.attempt(HOME, "admin", later));
+    }
+
+    #[test]
+    fn beyond_the_bucket_a_try_waits_its_turn() {
+        let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
+        while attempts.attempt(HOME, "admin", start) {}
+        let queue = |at| attempts.queue(HOME, "admin", false, at);
+        let waits: Vec<_> = (0..7).map(|_| queue(start).unwrap()).collect();
+        assert_eq!(waits, [0, 5, 10, 15, 20, 25, 30].map(seconds));
+        assert_eq!(queue(start).unwrap_err().code(), Code::TooManyRequests);
+        assert_eq!(queue(start + seconds(5)).unwrap(), seconds(30));
+        assert!(queue(start + seconds(5)).is_err());
+        // Others are not behind them, and after a while nobody is.
+        assert_eq!(attempts.queue(HOME, "other", false, start).unwrap(), Duration::ZERO);
+        assert_eq!(queue(start + seconds(60)).unwrap(), Duration::ZERO);
+    }
+
+    #[test]
+    fn who_comes_from_where_the_owner_was_is_not_behind_strangers() {
+        let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
+        let from = |n: u32| IpAddr::V4((0xCB00_7100 + n).into());
+        assert!((0..30).all(|n| attempts.attempt(from(n), "admin", start)));
+        assert!(!attempts.attempt(from(30), "admin", start));
+        for n in 0..100 {
+            drop(attempts.queue(from(n), "admin", false, start));
+        }
+        assert!(attempts.queue(from(31), "admin", false, start).is_err());
+        assert!(attempts.attempt_nearby(HOME, "admin", start));
+        while attempts.attempt_nearby(HOME, "admin", start) {}
+        assert_eq!(attempts.queue(HOME, "admin", true, start).unwrap(), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_address_has_a_bound_of_its_own() {
+        let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
+        let tried = (0..300).filter(|n| attempts.attempt(HOME, &n.to_string(), start));
+        assert_eq!(tried.count(), 200);
+        let wait = |name: &str| attempts.queue(HOME, name, false, start);
+        assert_eq!(wait("a").unwrap(), Duration::ZERO);
+        assert_eq!(wait("b").unwrap(), Duration::from_millis(200));
+        let queued = (0..300).filter(|n| wait(&n.to_string()).is_ok());
+        assert_eq!(queued.count(), 49);
+        assert!(attempts.failed_from(HOME, start).is_err());
+        // The owner of an account, known from there, waits behind no crowd at other accounts.
+        assert_eq!(attempts.queue(HOME, "mine", true, start).unwrap(), Duration::ZERO);
+        // Nor does a login that somebody else vouches for.
+        assert!(attempts.attempt_vouched(HOME, start));
+    }
+
+    #[test]
+    fn a_login_that_is_vouched_for_has_a_bound_of_its_own() {
+        let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
+        assert_eq!((0..300).filter(|_| attempts.attempt_vouched(HOME, start)).count(), 200);
+        let queued = (0..300).filter(|_| attempts.queue_vouched(HOME, start).is_ok());
+        assert_eq!(queued.count(), 201);
+        let refused = attempts.queue_vouched(HOME, start).unwrap_err();
+        assert_eq!(refused.code(), Code::TooManyRequests);
+        assert!(attempts.attempt(HOME, "mine", start), "passwords are counted apart");
+    }
+
+    #[test]
+    fn an_address_is_understood_with_its_port() {
+        let parse = |host: &str| without_port(host).map(|address| address.to_string());
+        assert_eq!(parse("8.8.4.4:555").as_deref(), Some("8.8.4.4"));
+        assert_eq!(parse("[2001:db8::1]:555").as_deref(), Some("2001:db8::1"));
+        assert_eq!(parse("[2001:db8::1]").as_deref(), Some("2001:db8::1"));
+        assert_eq!(parse("2001:db8::1").as_deref(), Some("2001:db8::1"));
+        assert_eq!((parse("x"), parse("8.8.4.4:x"), parse("")), (None, None, None));
+    }
+
+    #[test]
+    fn codes_wait_longer_than_passwords() {
+        let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
+        assert!((0..10).all(|_| attempts.attempt_alone("code", start).is_ok()));
+        assert!(attempts.attempt_alone("code", start).is_err());
+        assert_eq!(attempts.queue_code("code", start).unwrap(), Duration::ZERO);
+        assert_eq!(attempts.queue_code("code", start).unwrap(), seconds(30));
+        assert!(attempts.queue_code("code", start).is_err());
+        attempts.succeeded_alone("code");
+        assert!(attempts.attempt_alone("code", start).is_ok());
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let (attempts, mut now) = (Attempts::new(), Instant::UNIX_EPOCH);
+        for n in 0..30_000_u32 {
+            now += Duration::from_millis(1);
+            attempts.attempt(IpAddr::V4(n.into()), &n.to_string(), now);
+            drop(attempts.queue_vouched(IpAddr::V4(n.into()), now));
+            let tables = attempts.lock();
+            assert!(tables.buckets.len() <= MOST && tables.lanes.len() <= MOST);
+        }
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_address() {
+        let one: IpAddr = "2001:db8:1:2::1".parse().unwrap();
+        let two: IpAddr = "2001:db8:1:2:ffff::2".parse().unwrap();
+        let far: IpAddr = "2001:db8:1:3::1".parse().unwrap();
+        assert_eq!(network(one), network(two));
+        assert_ne!(network(one), network(far));
+        assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), HOME);
+    }
+
+    #[test]
+    fn only_our_own_proxies_are_believed() {
+        let peer = "10.0.0.9:1234".parse().unwrap();
+        let request = |list: &'static str| {
+            TestRequest::default()
+                .peer_addr(peer)
+                .insert_header(("X-Forwarded-For", list))
+                .to_http_request()
+        };
+        let lied = request("1.1.1.1, 192.0.2.1");
+        assert_eq!(address(&lied, 0), peer.ip());
+        assert_eq!(address(&lied, 1), HOME);
+        assert_eq!(address(&request("192.0.2.1, 10.0.0.8"), 2), HOME);
+        assert_eq!(address(&request("192.0.2.1"), 2), HOME);
+        assert_eq!(address(&request("unknown"), 1), peer.ip());
+    }
+}

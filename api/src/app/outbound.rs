@@ -1,0 +1,192 @@
+//! Asking others over HTTP: bounded in time, in size and in number, and silent about secrets.
+//!
+//! Addresses carry secrets in their query (WeChat wants it so), so neither an address nor what
+//! the client library says of it reaches a log; a failure is one of a few words. The library
+//! waits for its answers on threads of their own: there are few such calls, and an asynchronous
+//! client would compile sixty crates for them.
+
+pub mod hooks;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use actix_web::{http::header::RETRY_AFTER, web};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use ureq::{
+    Agent,
+    tls::{PemItem, RootCerts, TlsConfig, parse_pem},
+};
+
+use crate::http::problem::{Code, Problem};
+
+/// The most bytes of an answer.
+const MAX_BYTES: u64 = 256 * 1024;
+
+/// How many calls are under way at once; one that finds no place within a second is given up.
+const AT_ONCE: usize = 32;
+
+/// How long a call may take, from the look-up of the name to the last byte.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks others.
+#[derive(Clone)]
+pub struct Outbound {
+    agent: Agent,
+    places: Arc<Semaphore>,
+}
+
+/// What is sent along.
+pub enum Content {
+    /// Nothing: a GET.
+    None,
+    /// JSON.
+    Json(Value),
+    /// A form.
+    Form(Vec<(&'static str, String)>),
+}
+
+/// A call.
+pub struct Call {
+    /// The address with its query.
+    pub url: String,
+    /// The header `Authorization`.
+    pub authorization: Option<String>,
+    /// What is sent.
+    pub content: Content,
+}
+
+impl Call {
+    /// A GET.
+    pub const fn get(url: String) -> Self {
+        Self { url, authorization: None, content: Content::None }
+    }
+
+    /// A POST of JSON.
+    pub const fn post(url: String, body: Value) -> Self {
+        Self { url, authorization: None, content: Content::Json(body) }
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The status.
+    pub status: u16,
+    /// The body, which is JSON.
+    pub body: Value,
+}
+
+/// Why nothing sensible came back, in words without secrets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Failure(pub(crate) &'static str);
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.0)
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        unavailable(failure.0)
+    }
+}
+
+/// The problem of somebody else who does not answer as agreed.
+pub fn unavailable(why: impl std::fmt::Display) -> Problem {
+    Problem::new(Code::OutsideUnavailable).because(why).header(RETRY_AFTER, "5")
+}
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Self::new(TlsConfig::default())
+    }
+}
+
+impl Outbound {
+    fn new(tls: TlsConfig) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(PATIENCE))
+            .timeout_connect(Some(Duration::from_secs(2)))
+            .user_agent("gridwhistle")
+            .tls_config(tls);
+        Self { agent: config.build().into(), places: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// One that trusts the authorities in this file and no others.
+    pub fn trusting(file: &Path) -> Result<Self, String> {
+        let shown = file.display();
+        let text = std::fs::read(file).map_err(|error| format!("{shown}: {error}"))?;
+        let mut trusted = Vec::new();
+        for item in parse_pem(&text) {
+            if let PemItem::Certificate(one) = item.map_err(|error| format!("{shown}: {error}"))? {
+                trusted.push(one);
+            }
+        }
+        if trusted.is_empty() {
+            return Err(format!("{shown} has no certificate"));
+        }
+        let roots = RootCerts::new_with_certs(&trusted);
+        Ok(Self::new(TlsConfig::builder().root_certs(roots).build()))
+    }
+
+    /// Asks.
+    pub async fn ask(&self, call: Call) -> Result<Answered, Failure> {
+        let full = || Failure("too many calls wait already");
+        let place = Arc::clone(&self.places).acquire_owned();
+        let place = tokio::time::timeout(Duration::from_secs(1), place).await;
+        let place = place.map_err(|_late| full())?.map_err(|_closed| full())?;
+        let agent = self.agent.clone();
+        let asked = web::block(move || {
+            // Kept until the call is over, even if nobody waits for it any more.
+            let _place = place;
+            send(&agent, call)
+        });
+        asked.await.map_err(|_cancelled| Failure("the call was interrupted"))?
+    }
+}
+
+fn send(agent: &Agent, call: Call) -> Result<Answered, Failure> {
+    let Call { url, authorization, content } = call;
+    let method = if matches!(content, Content::None) { "GET" } else { "POST" };
+    let mut request =
+        ureq::http::Request::builder().method(method).uri(url).header("Accept", "application/json");
+    if let Some(authorization) = authorization {
+        request = request.header("Authorization", authorization);
+    }
+    let wrong = |_: ureq::http::Error| Failure("the address is not one");
+    let sent = match content {
+        Content::None => agent.run(request.body(()).map_err(wrong)?),
+        Content::Json(body) => {
+            let request = request.header("Content-Type", "application/json");
+            agent.run(request.body(body.to_string()).map_err(wrong)?)
+        }
+        Content::Form(pairs) => {
+            let kind = "application/x-www-form-urlencoded";
+            let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            agent.run(request.header("Content-Type", kind).body(form).map_err(wrong)?)
+        }
+    };
+    let mut response = sent.map_err(|error| failure(&error))?;
+    let status = response.status().as_u16();
+    let body = response.body_mut().with_config().limit(MAX_BYTES).read_to_vec();
+    let body = body.map_err(|error| failure(&error))?;
+    let nonsense = |_: serde_json::Error| Failure("the answer is not JSON");
+    Ok(Answered { status, body: serde_json::from_slice(&body).map_err(nonsense)? })
+}
+
+/// Which kind of error it was; what the library says may quote the address.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the kinds of errors may grow")]
+fn failure(error: &ureq::Error) -> Failure {
+    Failure(match error {
+        ureq::Error::Timeout(_) => "no answer in time",
+        ureq::Error::HostNotFound => "the name of the host is unknown",
+        ureq::Error::Io(_) | ureq::Error::ConnectionFailed => "the connection broke",
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "the certificate was not accepted",
+        ureq::Error::BodyExceedsLimit(_) => "the answer is too long",
+        ureq::Error::Protocol(_) => "the answer is not HTTP",
+        _ => "the call failed",
+    })
+}

@@ -1,0 +1,212 @@
+//! Telling servers that others chose: their names are resolved, and every address must belong to
+//! the public internet or to a network the operator named. The connection goes to exactly the
+//! addresses that were judged, so a name that resolves differently the second time gains nothing;
+//! redirects are not followed, and no proxy of the environment stands between.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use domain::webhook::{Network, is_public};
+use ureq::{
+    Agent,
+    config::Config,
+    http::Uri,
+    unversioned::{
+        resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
+        transport::{DefaultConnector, NextTimeout},
+    },
+};
+
+use super::{Failure, failure};
+use crate::app::background::Background;
+
+/// How long a receiver may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The most of an answer that is read.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// How many are told at once, on threads that come after those who answer requests.
+const AT_ONCE: usize = 8;
+
+/// Tells servers of others.
+#[derive(Clone)]
+pub struct Hooks {
+    agent: Agent,
+    guard: Guard,
+    threads: Background,
+}
+
+/// What was answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Posted {
+    /// The status.
+    pub status: u16,
+    /// For how many seconds we are asked to wait.
+    pub retry_after_s: Option<u32>,
+    /// The beginning of the answer, as text.
+    pub excerpt: String,
+}
+
+/// Judges addresses.
+#[derive(Clone, Debug)]
+struct Guard {
+    allowed: Arc<[Network]>,
+}
+
+/// What a refused address is called inside the client library.
+#[derive(Debug)]
+struct Inside;
+
+impl std::fmt::Display for Inside {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("the address is not a public one")
+    }
+}
+
+impl std::error::Error for Inside {}
+
+impl Guard {
+    fn allows(&self, uri: &Uri, address: IpAddr) -> bool {
+        let named = self.allowed.iter().any(|network| network.contains(address));
+        // Plain HTTP is for networks the operator knows.
+        named || (uri.scheme_str() == Some("https") && is_public(address))
+    }
+}
+
+impl Resolver for Guard {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let found = DefaultResolver::default().resolve(uri, config, timeout)?;
+        if found.iter().all(|address: &SocketAddr| self.allows(uri, address.ip())) {
+            return Ok(found);
+        }
+        Err(ureq::Error::Other(Box::new(Inside)))
+    }
+}
+
+/// That an address is not one to tell anything to.
+pub const REFUSED: Failure = Failure("the address is not a public one");
+
+impl Hooks {
+    /// With the networks besides the public internet.
+    pub fn new(allowed: &[Network]) -> std::io::Result<Self> {
+        let guard = Guard { allowed: allowed.into() };
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .timeout_global(Some(PATIENCE))
+            .timeout_connect(Some(Duration::from_secs(3)))
+            .user_agent("gridwhistle")
+            .build();
+        let agent = Agent::with_parts(config, DefaultConnector::default(), guard.clone());
+        Ok(Self { agent, guard, threads: Background::start("hook", AT_ONCE)? })
+    }
+
+    /// Whether a host is one that may be told something, as far as can be seen now: addresses
+    /// are judged, names are looked up when something is sent.
+    pub fn may_tell(&self, uri: &Uri) -> bool {
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        match host.parse::<IpAddr>() {
+            Ok(address) => self.guard.allows(uri, address),
+            Err(_) => match uri.scheme_str() {
+                Some("https") => true,
+                // Every name could be one of a named network.
+                Some("http") => !self.guard.allowed.is_empty(),
+                _ => false,
+            },
+        }
+    }
+
+    /// Posts a body.
+    pub async fn post(
+        &self,
+        url: String,
+        headers: Vec<(&'static str, String)>,
+        body: String,
+    ) -> Result<Posted, Failure> {
+        let agent = self.agent.clone();
+        let posted = self.threads.run(move || send(&agent, &url, headers, body)).await;
+        posted.unwrap_or(Err(Failure("the call was interrupted")))
+    }
+}
+
+fn send(
+    agent: &Agent,
+    url: &str,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+) -> Result<Posted, Failure> {
+    let mut request = ureq::http::Request::builder().method("POST").uri(url);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(body).map_err(|_malformed| Failure("the address is not one"))?;
+    let mut response = agent.run(request).map_err(|error| {
+        if let ureq::Error::Other(inner) = &error
+            && inner.is::<Inside>()
+        {
+            return REFUSED;
+        }
+        failure(&error)
+    })?;
+    let status = response.status().as_u16();
+    let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+    let retry_after_s = wait.and_then(|text| text.trim().parse().ok());
+    // What cannot be read does not change what the status said.
+    let bytes = response.body_mut().with_config().limit(MAX_BYTES).read_to_vec();
+    let excerpt = String::from_utf8_lossy(&bytes.unwrap_or_default()).chars().take(500).collect();
+    Ok(Posted { status, retry_after_s, excerpt })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_from_inside_are_refused_unless_they_are_named() {
+        let strict = Hooks::new(&[]).unwrap();
+        let uri = |text: &str| text.parse::<Uri>().unwrap();
+        for inside in [
+            "https://127.0.0.1/x",
+            "https://[::1]/x",
+            "https://169.254.169.254/latest",
+            "https://10.0.0.1/",
+            "http://8.8.8.8/",
+            "http://example.org/",
+            "ftp://8.8.8.8/",
+        ] {
+            assert!(!strict.may_tell(&uri(inside)), "{inside}");
+        }
+        assert!(strict.may_tell(&uri("https://8.8.8.8/x")));
+        assert!(strict.may_tell(&uri("https://example.org/x")));
+        let wide = Hooks::new(&["10.0.0.0/8".parse().unwrap()]).unwrap();
+        assert!(wide.may_tell(&uri("http://10.1.2.3:8080/x")));
+        assert!(!wide.may_tell(&uri("http://8.8.8.8/x")));
+        assert!(!wide.may_tell(&uri("https://192.168.0.1/x")));
+    }
+
+    #[actix_web::test]
+    async fn a_name_is_judged_by_what_it_resolves_to_when_something_is_sent() {
+        let post = async |hooks: &Hooks, url: &str| {
+            hooks.post(url.to_owned(), Vec::new(), "{}".to_owned()).await.unwrap_err()
+        };
+        // The name looks harmless; where it leads is inside.
+        let strict = Hooks::new(&[]).unwrap();
+        assert!(strict.may_tell(&"https://localhost:1/x".parse().unwrap()));
+        assert_eq!(post(&strict, "https://localhost:1/x").await, REFUSED);
+        assert_eq!(post(&strict, "http://127.0.0.1:1/x").await, REFUSED);
+        // Named, it is tried, and nobody is there.
+        let named = Hooks::new(&["127.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()]).unwrap();
+        assert_ne!(post(&named, "http://localhost:1/x").await, REFUSED);
+    }
+}

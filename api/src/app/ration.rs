@@ -1,0 +1,384 @@
+//! What one person may ask of a server that everybody shares: a bucket for each kind of thing, and
+//! seats for what lasts. Whoever took more than the share is told when there is more; nobody else
+//! notices.
+//!
+//! The numbers are settings ([`crate::app::config::Limits`]). What programs ask is counted by their
+//! own quota ([`crate::app::quota`]); what they send and hold is counted here as well.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use actix_web::{HttpMessage, HttpRequest, http::Method};
+use domain::{
+    Instant,
+    actor::Actor,
+    id::{PersonId, TenantId},
+    media::of_public,
+};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::{
+    app::{
+        allowance::{Allowance, Buckets, THOUSAND, waiting},
+        config::{Limits, Rate, Rations},
+    },
+    http::problem::{Problem, Reply},
+};
+
+/// The kinds of things there are buckets for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Good {
+    /// What writes.
+    Commands,
+    /// What does not.
+    Reads,
+    /// What ends logins and identities, beyond the share of commands and reads. Each login has its
+    /// own: a thief cannot use up the owner's.
+    Defences,
+    /// Copies of the own data.
+    Exports,
+    /// Files and pieces of them.
+    Uploads,
+    /// Their bytes, in millions.
+    Megabytes,
+    /// Picture elements, in millions.
+    Megapixels,
+}
+
+impl Good {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Commands => "commands",
+            Self::Reads => "reads",
+            Self::Defences => "defences",
+            Self::Exports => "exports",
+            Self::Uploads => "uploads",
+            Self::Megabytes => "megabytes",
+            Self::Megapixels => "megapixels",
+        }
+    }
+
+    const fn rate(self, rations: &Rations) -> Rate {
+        match self {
+            Self::Commands => rations.commands,
+            Self::Reads => rations.reads,
+            Self::Defences => DEFENCES,
+            Self::Exports => rations.exports,
+            Self::Uploads => rations.uploads,
+            Self::Megabytes => rations.megabytes,
+            Self::Megapixels => rations.megapixels,
+        }
+    }
+
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Commands => {
+                ("您短时间内提交的办理过多", "You sent many commands in a short time")
+            }
+            Self::Reads => ("您短时间内的请求过多", "You asked a lot in a short time"),
+            Self::Defences => ("您短时间内的操作过多", "You asked a lot in a short time"),
+            Self::Exports => ("您短时间内多次导出", "You began many copies in a short time"),
+            Self::Uploads => ("您短时间内上传的文件过多", "You sent many files in a short time"),
+            Self::Megabytes => ("您短时间内上传的数据过多", "You sent many bytes in a short time"),
+            Self::Megapixels => {
+                ("您短时间内上传的大幅照片过多", "You sent many large photos in a short time")
+            }
+        }
+    }
+}
+
+/// Who asks.
+type Who = (TenantId, PersonId);
+
+/// A stream that is open: its number, and how it is told to end.
+type Open = (u64, watch::Sender<bool>);
+
+/// The streams of everybody.
+type Streams = Arc<Mutex<(u64, HashMap<Who, Vec<Open>>)>>;
+
+/// What everybody took, and holds.
+pub struct Rationed {
+    limits: Limits,
+    buckets: Mutex<Buckets<(Who, Good)>>,
+    /// What ends logins, for each login.
+    defences: Mutex<Buckets<Uuid>>,
+    /// Who was refused how often in a row.
+    refused: Mutex<HashMap<Who, u32>>,
+    sending: Arc<Mutex<HashMap<Who, u32>>>,
+    /// When all bytes of somebody would be here, had they come at the pace they may.
+    paces: Mutex<HashMap<Who, tokio::time::Instant>>,
+    streams: Streams,
+}
+
+/// A command of a queue that was counted.
+pub(crate) struct Counted;
+
+/// What shuts a thief out goes on when the share is used up: enough for somebody who does it by
+/// hand, whoever else holds a token.
+const DEFENCES: Rate = Rate { at_once: 60, an_hour: 3_600 };
+
+/// After how long somebody is refused who asks on although there is nothing left, times the
+/// refusals in a row: a client that waits for answers before it asks again cannot keep the server
+/// busy with refusals, and one that heeds `Retry-After` hardly notices.
+const REFUSED_AFTER: Duration = Duration::from_millis(200);
+
+/// How fast the bytes of one person's files are taken, in bytes a second: faster than telephones send,
+/// and slow enough that hashing and storing them leave the processors and the disk to others.
+const PACE: u64 = 16_000_000;
+
+/// How much sooner than at that pace bytes may come: photos are not slowed down.
+const AHEAD: Duration = Duration::from_millis(1_250);
+
+/// The most refusals in a row that make the next one later.
+const MOST_REFUSALS: u32 = 10;
+
+impl Rationed {
+    /// The most buckets kept: seven for each of 25,000 people.
+    const MOST: usize = 180_000;
+    /// The most people whose pace is known.
+    const MOST_PACED: usize = 50_000;
+    /// The most logins that ended others lately.
+    const MOST_DEFENDED: usize = 50_000;
+
+    /// Nobody took anything yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            buckets: Mutex::new(Buckets::new(Self::MOST)),
+            defences: Mutex::new(Buckets::new(Self::MOST_DEFENDED)),
+            refused: Mutex::default(),
+            sending: Arc::default(),
+            paces: Mutex::default(),
+            streams: Arc::default(),
+        }
+    }
+
+    /// What somebody may ask.
+    pub fn of(&self, actor: &Actor, now: Instant) -> &Rations {
+        if of_public(actor, now) { &self.limits.residents } else { &self.limits.staff }
+    }
+
+    /// Takes one of a good.
+    pub fn take(&self, actor: &Actor, good: Good, now: Instant) -> Reply<Allowance> {
+        self.take_parts(actor, good, THOUSAND, now)
+    }
+
+    /// Takes so many thousandths of a good.
+    pub fn take_parts(
+        &self,
+        actor: &Actor,
+        good: Good,
+        thousandths: i64,
+        now: Instant,
+    ) -> Reply<Allowance> {
+        let (key, rate) = ((who(actor), good), good.rate(self.of(actor, now)));
+        let taken = locked(&self.buckets).take(key, (good.name(), rate), thousandths, now);
+        taken.map_err(|refused| refusal(good, refused))
+    }
+
+    /// Takes one from what a login may do against others.
+    fn take_defence(&self, session: Uuid, now: Instant) -> Reply<Allowance> {
+        let good = Good::Defences;
+        let taken = locked(&self.defences).take(session, (good.name(), DEFENCES), THOUSAND, now);
+        taken.map_err(|refused| refusal(good, refused))
+    }
+
+    /// Gives back what was taken and not needed.
+    pub fn give_back(&self, actor: &Actor, good: Good, thousandths: i64, now: Instant) {
+        let rate = good.rate(self.of(actor, now));
+        locked(&self.buckets).give_back(&(who(actor), good), rate, thousandths, now);
+    }
+
+    /// Counts a request of somebody by a login. Refusals come a little late.
+    pub async fn count(
+        &self,
+        request: &HttpRequest,
+        (actor, session): (&Actor, Uuid),
+        now: Instant,
+    ) -> Reply<()> {
+        let taken = self.take(actor, good_of(request), now);
+        // A share that is used up keeps nobody from ending the logins that did it.
+        let taken = taken.or_else(|refused| {
+            if shuts_out(request) { self.take_defence(session, now) } else { Err(refused) }
+        });
+        match taken {
+            Ok(allowance) => {
+                locked(&self.refused).remove(&who(actor));
+                request.extensions_mut().insert(allowance);
+                Ok(())
+            }
+            Err(problem) => {
+                let times = self.refused_again(actor);
+                tokio::time::sleep(REFUSED_AFTER * times).await;
+                Err(problem)
+            }
+        }
+    }
+
+    /// Counts a refusal; how many there were in a row, up to a bound.
+    fn refused_again(&self, actor: &Actor) -> u32 {
+        let mut refused = locked(&self.refused);
+        if refused.len() >= Self::MOST {
+            refused.clear();
+        }
+        let times = refused.entry(who(actor)).or_default();
+        *times = times.saturating_add(1).min(MOST_REFUSALS);
+        *times
+    }
+
+    /// Counts a command of a queue.
+    pub fn count_kept(&self, request: &HttpRequest, actor: &Actor, now: Instant) -> Reply<()> {
+        let counts =
+            request.method() == Method::POST && !request.extensions().contains::<Counted>();
+        if counts {
+            self.take(actor, Good::Commands, now)?;
+            request.extensions_mut().insert(Counted);
+        }
+        Ok(())
+    }
+
+    /// A seat for a file that is sent, for as long as that takes.
+    pub fn sends(&self, actor: &Actor, now: Instant) -> Reply<Sending> {
+        let (who, most) = (who(actor), self.of(actor, now).sending);
+        let mut sending = locked(&self.sending);
+        let count = sending.entry(who).or_insert(0);
+        if *count >= most {
+            return Err(busy(most));
+        }
+        *count += 1;
+        Ok(Sending { all: Arc::clone(&self.sending), who })
+    }
+
+    /// Waits until somebody's next bytes are read: those who send faster than they may are slowed
+    /// down by that, whatever number of files they send at once.
+    pub async fn pace(&self, actor: &Actor, bytes: u64) {
+        let after = Duration::from_micros(bytes.saturating_mul(1_000_000) / PACE);
+        let due = {
+            let now = tokio::time::Instant::now();
+            let mut paces = locked(&self.paces);
+            if paces.len() >= Self::MOST_PACED {
+                paces.retain(|_, due| *due > now);
+            }
+            let due = paces.entry(who(actor)).or_insert(now);
+            *due = (*due).max(now) + after;
+            *due
+        };
+        if let Some(early) = due.checked_sub(AHEAD) {
+            tokio::time::sleep_until(early).await;
+        }
+    }
+
+    /// A seat for a stream. When somebody has as many as there may be, the oldest ends: often it is
+    /// a connection that broke without anybody noticing.
+    pub fn streams(&self, actor: &Actor, now: Instant) -> Streaming {
+        let (who, most) = (who(actor), self.of(actor, now).streams);
+        let most = usize::try_from(most).unwrap_or(1).max(1);
+        let mut streams = locked(&self.streams);
+        streams.0 += 1;
+        let number = streams.0;
+        let (end, ended) = watch::channel(false);
+        let own = streams.1.entry(who).or_default();
+        while own.len() >= most {
+            own.remove(0).1.send_replace(true);
+        }
+        own.push((number, end));
+        Streaming { all: Arc::clone(&self.streams), who, number, ended }
+    }
+}
+
+fn refusal(good: Good, (allowance, wait): (Allowance, u32)) -> Problem {
+    let (zh, en) = good.words();
+    allowance.refusal(wait, zh, en)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn who(actor: &Actor) -> Who {
+    (actor.tenant, actor.person)
+}
+
+/// From what a request is taken. Files and queues are counted where they are read: a queue by its
+/// commands.
+fn good_of(request: &HttpRequest) -> Good {
+    let path = request.path();
+    let elsewhere = path == "/api/v1/sync"
+        || path == "/api/v1/media"
+        || (path.starts_with("/api/v1/media_uploads/") && path.ends_with("/append"));
+    let writes = request.method() == Method::POST;
+    if writes && !elsewhere { Good::Commands } else { Good::Reads }
+}
+
+/// Whether a request looks at the own logins, ends some, or closes the account.
+fn shuts_out(request: &HttpRequest) -> bool {
+    let path = request.path().strip_prefix("/api/v1").unwrap_or_default();
+    ["/auth/logout", "/me/sessions", "/me/identities", "/me/password", "/me/erasure"]
+        .iter()
+        .any(|begin| path.starts_with(begin))
+}
+
+fn busy(most: u32) -> Problem {
+    const WAIT: u32 = 5;
+    waiting(
+        WAIT,
+        format!("您已有 {most} 个文件正在上传，请等其中一个传完后再试。"),
+        format!("{most} files of yours are on their way; wait until one of them is here."),
+    )
+    .with("limit", "sending")
+}
+
+/// A file that is on its way.
+pub struct Sending {
+    all: Arc<Mutex<HashMap<Who, u32>>>,
+    who: Who,
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        let mut all = locked(&self.all);
+        match all.get_mut(&self.who) {
+            Some(count) if *count > 1 => *count -= 1,
+            Some(_) | None => {
+                all.remove(&self.who);
+            }
+        }
+    }
+}
+
+/// A stream that is open.
+pub struct Streaming {
+    all: Streams,
+    who: Who,
+    number: u64,
+    ended: watch::Receiver<bool>,
+}
+
+impl Streaming {
+    /// Whether it gave way to a newer one.
+    pub fn is_over(&self) -> bool {
+        *self.ended.borrow()
+    }
+
+    /// Waits until it gives way to a newer one.
+    pub async fn over(&mut self) {
+        // It is told to end before whoever tells it goes away.
+        let _ = self.ended.wait_for(|ended| *ended).await;
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        let mut all = locked(&self.all);
+        if let Some(own) = all.1.get_mut(&self.who) {
+            own.retain(|(number, _)| *number != self.number);
+            if own.is_empty() {
+                all.1.remove(&self.who);
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! The keys that sign access tokens: made, taken into use, retired. All replicas of a database
+//! share them and see a new one within seconds; a token names its key by `kid`.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix_web::{HttpResponse, get, http::header, web::Data};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::Duration;
+use domain::{
+    Instant,
+    audit::{Act, Note, Verdict},
+};
+use jsonwebtoken::{DecodingKey, EncodingKey};
+use persistence::{
+    Db, Store, StoreError, audit,
+    key::{self, Purpose, StoredKey},
+    tenant,
+};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    app::{
+        clock::new_id,
+        seal::Seal,
+        state::App,
+        token::{halves, random},
+    },
+    http::{
+        problem::{Problem, Reply},
+        register::ServiceConfig,
+    },
+};
+
+/// Registers the operation of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_signing_keys);
+}
+
+/// How long a new key is shown before it signs: longer than anybody keeps a copy of the list.
+pub const LEAD: Duration = Duration::minutes(2);
+
+/// How long a key that signs no more is accepted: no access token is valid for longer.
+pub const TRAIL: Duration = Duration::hours(24);
+
+/// A key that signs.
+pub struct SigningKey {
+    /// Its identity.
+    pub id: Uuid,
+    /// The same as tokens write it.
+    pub kid: String,
+    pub(crate) sign: EncodingKey,
+    pub(crate) check: DecodingKey,
+    public: [u8; 32],
+    from: Instant,
+    until: Option<Instant>,
+}
+
+impl SigningKey {
+    /// From its 32 secret bytes.
+    pub fn new(id: Uuid, seed: &[u8; 32], from: Instant, until: Option<Instant>) -> Self {
+        let (sign, check, public) = halves(seed);
+        Self { id, kid: id.to_string(), sign, check, public, from, until }
+    }
+}
+
+/// The keys in use, the newest first.
+#[derive(Default)]
+pub struct Ring(RwLock<Arc<Vec<Arc<SigningKey>>>>);
+
+impl Ring {
+    /// Of these keys.
+    pub fn new(keys: Vec<SigningKey>) -> Self {
+        let ring = Self::default();
+        ring.put(keys);
+        ring
+    }
+
+    fn put(&self, keys: Vec<SigningKey>) {
+        let mut keys: Vec<_> = keys.into_iter().map(Arc::new).collect();
+        keys.sort_by_key(|key| std::cmp::Reverse((key.from, key.id)));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    fn keys(&self) -> Arc<Vec<Arc<SigningKey>>> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The key that signs at this second: the newest that is in use by then.
+    pub fn signing(&self, second: i64) -> Option<Arc<SigningKey>> {
+        let keys = self.keys();
+        let begun = keys.iter().find(|key| key.from.timestamp() <= second);
+        begun.or_else(|| keys.last()).map(Arc::clone)
+    }
+
+    /// The key a token names.
+    pub fn by_kid(&self, kid: &str) -> Option<Arc<SigningKey>> {
+        self.keys().iter().find(|key| key.kid == kid).map(Arc::clone)
+    }
+
+    /// Whether what this key signed is accepted now.
+    pub fn accepts(&self, id: Uuid, now: Instant) -> bool {
+        let accepted = |key: &Arc<SigningKey>| key.until.is_none_or(|until| now < until);
+        self.keys().iter().any(|key| key.id == id && accepted(key))
+    }
+
+    /// Takes what is stored: at the start, and whenever somebody may have rotated.
+    pub async fn refresh(&self, store: &Store, seal: &Seal) -> Result<(), StoreError> {
+        let stored = store.read(|db| key::all(db, Purpose::Sign)).await?;
+        let known = self.keys();
+        let same = |key: &StoredKey| {
+            known.iter().any(|old| old.id == key.id && old.until == key.retired_at)
+        };
+        let live: Vec<_> = stored.into_iter().filter(|key| !key.secret.is_empty()).collect();
+        if live.len() == known.len() && live.iter().all(same) {
+            return Ok(());
+        }
+        let open = |key: StoredKey| {
+            let seed = seal.open(SEALED_FOR, &key.secret).and_then(|seed| seed.try_into().ok());
+            let seed: [u8; 32] = seed.ok_or_else(|| {
+                let why = "a signing key cannot be opened: GRIDWHISTLE_KEY is not what it was";
+                StoreError::Unusable(why.to_owned())
+            })?;
+            Ok(SigningKey::new(key.id, &seed, key.activated_at, key.retired_at))
+        };
+        let keys = live.into_iter().map(open).collect::<Result<_, StoreError>>()?;
+        self.put(keys);
+        Ok(())
+    }
+}
+
+const SEALED_FOR: &str = "signing key";
+
+fn broken(problem: &Problem) -> StoreError {
+    StoreError::Unusable(format!("the signing key: {problem}"))
+}
+
+/// A new key, sealed, in use from `from` on.
+pub fn fresh(seal: &Seal, now: Instant, from: Instant) -> Result<StoredKey, StoreError> {
+    let seed = random::<32>().map_err(|error| broken(&Problem::from(error)))?;
+    let secret = seal.seal(SEALED_FOR, &seed).map_err(|problem| broken(&problem))?;
+    let id = new_id();
+    let public = Some(sealed_public(seal, id, halves(&seed).2)?);
+    Ok(StoredKey { id, secret, created_at: now, activated_at: from, retired_at: None, public })
+}
+
+/// What a public half is sealed for: which key's it is.
+fn public_of(id: Uuid) -> String {
+    format!("public half of {id}")
+}
+
+fn sealed_public(seal: &Seal, id: Uuid, public: [u8; 32]) -> Result<Vec<u8>, StoreError> {
+    seal.seal(&public_of(id), &public).map_err(|problem| broken(&problem))
+}
+
+/// Keeps the public halves of keys that were made before these were kept: what such a key signed
+/// for years, as a checkpoint is, is checked with it when the secret is long wiped.
+pub async fn keep_public(store: &Store, seal: &Seal) -> Result<(), StoreError> {
+    let keys = store.read(|db| key::all(db, Purpose::Sign)).await?;
+    for key in keys.into_iter().filter(|key| key.public.is_none() && !key.secret.is_empty()) {
+        let seed = seal.open(SEALED_FOR, &key.secret).and_then(|seed| seed.try_into().ok());
+        let Some(seed): Option<[u8; 32]> = seed else { continue };
+        let public = sealed_public(seal, key.id, halves(&seed).2)?;
+        store.run(move |db| key::put_public(db, key.id, &public)).await?;
+    }
+    Ok(())
+}
+
+/// The public half of a key that signs or signed here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PublicKey {
+    /// Which key's.
+    pub id: Uuid,
+    /// Its 32 bytes.
+    pub bytes: [u8; 32],
+    /// From when on nothing it signed is accepted.
+    pub until: Option<Instant>,
+}
+
+/// The public halves of all keys that ever signed here, as far as they are kept.
+pub async fn public_keys(store: &Store, seal: &Seal) -> Result<Vec<PublicKey>, StoreError> {
+    let keys = store.read(|db| key::all(db, Purpose::Sign)).await?;
+    let public = |key: StoredKey| {
+        let bytes = seal.open(&public_of(key.id), &key.public?)?.try_into().ok()?;
+        Some(PublicKey { id: key.id, bytes, until: key.retired_at })
+    };
+    Ok(keys.into_iter().filter_map(public).collect())
+}
+
+/// Makes a new key and lets the old ones go: when their last token is over, or at once.
+pub async fn rotate(
+    store: &Store,
+    seal: &Seal,
+    now: Instant,
+    at_once: bool,
+) -> Result<StoredKey, StoreError> {
+    let from = if at_once { now } else { now + LEAD };
+    let until = if at_once { now } else { from + TRAIL };
+    let fresh = fresh(seal, now, from)?;
+    let added = fresh.clone();
+    let note = Note {
+        at: now,
+        act: Act::Rotate,
+        verdict: Verdict::Done,
+        actor: None,
+        actor_name: "系统".to_owned(),
+        subject: None,
+        address: String::new(),
+        detail: json!({ "signing_key": fresh.id, "at_once": at_once }).to_string(),
+    };
+    let change = move |db: &mut Db| {
+        key::rotate(db, &added, until, now)?;
+        let mut tenants = tenant::all(db)?;
+        tenants.sort_by_key(|tenant| tenant.id);
+        for tenant in tenants {
+            audit::append(db, tenant.id, note.clone())?;
+        }
+        Ok(())
+    };
+    store.run(change).await?;
+    Ok(fresh)
+}
+
+/// A key of a JSON Web Key Set (RFC 7517, RFC 8037).
+#[derive(Serialize, ToSchema)]
+pub struct JwkView {
+    /// Always `OKP`.
+    kty: &'static str,
+    /// Always `Ed25519`.
+    crv: &'static str,
+    /// Always `EdDSA`.
+    alg: &'static str,
+    /// Always `sig`.
+    #[serde(rename = "use")]
+    usage: &'static str,
+    /// Which: tokens name it in their header.
+    kid: String,
+    /// The public key.
+    x: String,
+}
+
+/// The keys access tokens are checked with.
+#[derive(Serialize, ToSchema)]
+pub struct JwksView {
+    /// The newest first; one that does not sign yet is among them.
+    keys: Vec<JwkView>,
+}
+
+/// Lists the public keys access tokens are signed with.
+///
+/// 访问令牌的公钥（JWKS），供网关和其他系统验签；轮换时新旧并存。
+#[utoipa::path(tag = "auth", security(()), responses((status = 200, body = JwksView)))]
+#[get("/.well-known/jwks.json")]
+async fn list_signing_keys(app: Data<App>) -> Reply<HttpResponse> {
+    let now = app.clock.now();
+    let keys = app.keys.ring().keys();
+    let live = keys.iter().filter(|key| key.until.is_none_or(|until| now < until));
+    let keys = live.map(|key| JwkView {
+        kty: "OKP",
+        crv: "Ed25519",
+        alg: "EdDSA",
+        usage: "sig",
+        kid: key.kid.clone(),
+        x: BASE64_URL_SAFE_NO_PAD.encode(key.public),
+    });
+    let view = JwksView { keys: keys.collect() };
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=60")).json(view))
+}

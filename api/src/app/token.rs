@@ -1,0 +1,267 @@
+//! Access tokens: short-lived, signed, never stored.
+//!
+//! An access token is a JWT (EdDSA, Ed25519) that names person, tenant and session; the public
+//! half of its key is at `/.well-known/jwks.json`. It cannot be taken back, so it is short, and
+//! every request asks whether its session goes on. What was verified is remembered under the
+//! token's digest, so that a token that comes again costs a hash.
+
+use domain::{
+    Instant,
+    id::{PersonId, TenantId},
+    journal::Hash,
+};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
+    errors::ErrorKind,
+};
+use quick_cache::sync::Cache;
+use rand::{
+    TryRng,
+    rngs::{SysError, SysRng},
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use crate::app::ring::{Ring, SigningKey};
+use crate::{
+    app::scope::Scopes,
+    http::problem::{Code, Problem, Reply},
+};
+use actix_web::http::header::WWW_AUTHENTICATE;
+
+/// Whom access tokens are for: this API and nothing else.
+pub const AUDIENCE: &str = "gridwhistle-api";
+
+/// Who signs them, where no public address is configured.
+pub const ISSUER: &str = "gridwhistle";
+
+/// Longer is no token.
+pub const MAX_LENGTH: usize = 2048;
+
+/// Bytes of pure chance.
+pub fn random<const N: usize>() -> Result<[u8; N], SysError> {
+    let mut bytes = [0; N];
+    SysRng.try_fill_bytes(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What an access token says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Claims {
+    /// Which person.
+    pub sub: PersonId,
+    /// Of which tenant.
+    pub tid: TenantId,
+    /// In which session; it ends with the session.
+    pub sid: Uuid,
+    /// When it was issued, in seconds.
+    pub iat: i64,
+    /// From when on it is refused, in seconds.
+    pub exp: i64,
+    /// Of a program's token: what it is limited to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scopes>,
+}
+
+/// The claims with those that are the same for every token.
+#[derive(Serialize, Deserialize)]
+struct Wire<T> {
+    iss: T,
+    aud: T,
+    #[serde(flatten)]
+    claims: Claims,
+}
+
+/// Why an access token was not accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// There is none.
+    Missing,
+    /// It is too long to be one.
+    TooLong,
+    /// It is not made like one.
+    Malformed,
+    /// It is signed in another way, or not at all.
+    Algorithm,
+    /// It names a key that does not sign here, or does so no longer.
+    Key,
+    /// Its signature is wrong.
+    Signature,
+    /// It was made by somebody else.
+    Issuer,
+    /// It was made for something else.
+    Audience,
+    /// It was one.
+    Expired,
+    /// Its session has ended.
+    Ended,
+}
+
+impl Fault {
+    /// The stable machine code.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::TooLong => "too_long",
+            Self::Malformed => "malformed",
+            Self::Algorithm => "wrong_algorithm",
+            Self::Key => "unknown_key",
+            Self::Signature => "wrong_signature",
+            Self::Issuer => "wrong_issuer",
+            Self::Audience => "wrong_audience",
+            Self::Expired => "expired",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        let (zh, en, challenge) = match fault {
+            Fault::Missing => (
+                "请求没有带访问令牌；请先登录，并使用 Authorization: Bearer 请求头。",
+                "There is no access token; log in and send it as Authorization: Bearer.",
+                "Bearer",
+            ),
+            Fault::TooLong
+            | Fault::Malformed
+            | Fault::Algorithm
+            | Fault::Key
+            | Fault::Signature
+            | Fault::Issuer
+            | Fault::Audience => (
+                "访问令牌无效；请重新登录。",
+                "The access token is not valid; log in again.",
+                "Bearer error=\"invalid_token\"",
+            ),
+            Fault::Expired => (
+                "访问令牌已过期；请用刷新令牌换取新的。",
+                "The access token has expired; use the refresh token to get a new one.",
+                "Bearer error=\"invalid_token\"",
+            ),
+            Fault::Ended => (
+                "登录已结束（已退出、被收回、长期未用，或密码已重置）；请重新登录。",
+                "The session has ended (logged out, revoked, unused, or the password was reset); log in again.",
+                "Bearer error=\"invalid_token\"",
+            ),
+        };
+        Self::new(Code::Unauthenticated)
+            .detail(zh, en)
+            .with("reason", fault.name())
+            .header(WWW_AUTHENTICATE, challenge)
+    }
+}
+
+/// What signs and checks access tokens.
+pub struct Keys {
+    ring: Ring,
+    issuer: String,
+    validation: Validation,
+    /// Tokens that were right, by their digest, with the key that signed them.
+    known: Cache<[u8; 32], (Claims, Uuid)>,
+}
+
+impl Keys {
+    /// How many verified tokens are remembered; one takes some 200 bytes.
+    const KNOWN: usize = 50_000;
+
+    /// With the keys of `ring`, for tokens of `issuer`.
+    pub fn new(ring: Ring, issuer: &str) -> Self {
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        // Time is checked with the request's clock, below.
+        validation.validate_exp = false;
+        validation.set_required_spec_claims(&["aud", "iss"]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_issuer(&[issuer]);
+        Self { ring, issuer: issuer.to_owned(), validation, known: Cache::new(Self::KNOWN) }
+    }
+
+    /// The keys.
+    pub const fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// Who signs.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Signs a token with the key of the moment it is issued at.
+    pub fn issue(&self, claims: &Claims) -> Reply<String> {
+        let none = || Problem::new(Code::Internal).because("no key signs tokens");
+        let key = self.ring.signing(claims.iat).ok_or_else(none)?;
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(key.kid.clone());
+        let wire = Wire { iss: self.issuer.as_str(), aud: AUDIENCE, claims: *claims };
+        encode(&header, &wire, &key.sign).map_err(|e| Problem::new(Code::Internal).because(e))
+    }
+
+    /// What a token says, when this installation signed it and it is not over.
+    pub fn verify(&self, token: &str, now: Instant) -> Result<Claims, Fault> {
+        if token.len() > MAX_LENGTH {
+            return Err(Fault::TooLong);
+        }
+        let digest = Hash::of(token.as_bytes()).0;
+        let (claims, key) = match self.known.get(&digest) {
+            Some(known) => known,
+            None => self.check(token)?,
+        };
+        if !self.ring.accepts(key, now) {
+            return Err(Fault::Key);
+        }
+        if now.timestamp() >= claims.exp {
+            return Err(Fault::Expired);
+        }
+        self.known.insert(digest, (claims, key));
+        Ok(claims)
+    }
+
+    fn check(&self, token: &str) -> Result<(Claims, Uuid), Fault> {
+        let header = decode_header(token).map_err(|error| fault(error.kind()))?;
+        if header.alg != Algorithm::EdDSA {
+            return Err(Fault::Algorithm);
+        }
+        let key = header.kid.and_then(|kid| self.ring.by_kid(&kid)).ok_or(Fault::Key)?;
+        let decoded = decode::<Wire<String>>(token, &key.check, &self.validation);
+        let claims = decoded.map_err(|error| fault(error.kind()))?.claims.claims;
+        Ok((claims, key.id))
+    }
+}
+
+/// Of errors that this version does not know yet the token is at fault too.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the kinds of errors may grow")]
+fn fault(kind: &ErrorKind) -> Fault {
+    match kind {
+        ErrorKind::InvalidSignature => Fault::Signature,
+        ErrorKind::InvalidIssuer => Fault::Issuer,
+        ErrorKind::InvalidAudience => Fault::Audience,
+        ErrorKind::InvalidAlgorithm
+        | ErrorKind::InvalidAlgorithmName
+        | ErrorKind::UnsupportedAlgorithm
+        | ErrorKind::MissingAlgorithm => Fault::Algorithm,
+        ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => Fault::Audience,
+        ErrorKind::MissingRequiredClaim(claim) if claim == "iss" => Fault::Issuer,
+        _ => Fault::Malformed,
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Keys(…)")
+    }
+}
+
+/// The two halves of a key, made of its 32 secret bytes.
+pub(crate) fn halves(seed: &[u8; 32]) -> (EncodingKey, DecodingKey, [u8; 32]) {
+    // PKCS #8 around an Ed25519 seed is the same 16 bytes for every key (RFC 8410).
+    const PKCS8: [u8; 16] = [
+        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
+        0x20,
+    ];
+    let public = ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().to_bytes();
+    let private = [&PKCS8[..], seed].concat();
+    (EncodingKey::from_ed_der(&private), DecodingKey::from_ed_der(&public), public)
+}
+
+#[cfg(test)]
+mod tests;

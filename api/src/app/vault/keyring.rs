@@ -1,0 +1,355 @@
+//! The master keys, and where they come from: a setting, a file, a program that prints them.
+//!
+//! A keyring is text: a key a line, as 64 hexadecimal digits or in base64; the first line is the
+//! key for what is new, the others only open what is old. Empty lines and those that begin with
+//! `#` are left out.
+
+use std::{
+    fs, io,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use persistence::StoreError;
+use zeroize::Zeroizing;
+
+use super::cipher::{KeyId, Secret};
+use crate::app::config::{DatabaseUrl, Settings};
+
+/// The master keys.
+#[derive(Clone, Debug)]
+pub struct Keyring {
+    /// What is new is wrapped by it.
+    pub current: Secret,
+    /// What is old may be wrapped by one of them.
+    pub older: Vec<Secret>,
+}
+
+/// The most keys of a ring.
+const MOST: usize = 64;
+
+impl Keyring {
+    /// Reads the text of a keyring.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let lines = text.lines().map(str::trim).enumerate();
+        let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let mut keys = Vec::new();
+        for (index, line) in lines {
+            // The line itself is a secret.
+            let wrong = || format!("line {} is not 32 bytes in base64 or hexadecimal", index + 1);
+            keys.push(secret(line).ok_or_else(wrong)?);
+            if keys.len() > MOST {
+                return Err(format!("there are more than {MOST} keys"));
+            }
+        }
+        let mut keys = keys.into_iter();
+        let current = keys.next().ok_or_else(|| "there is no key in it".to_owned())?;
+        Ok(Self { current, older: keys.collect() })
+    }
+
+    /// The key with this name.
+    pub fn get(&self, id: KeyId) -> Option<&Secret> {
+        std::iter::once(&self.current).chain(&self.older).find(|key| key.id() == id)
+    }
+
+    /// Its text.
+    fn text(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::from(
+            "# GridWhistle: the first key is for what is new, the others open what is old. Keep a copy apart from\n\
+             # the database and its backups: without it nobody can read people's data.\n",
+        ));
+        for key in std::iter::once(&self.current).chain(&self.older) {
+            text.push_str(&BASE64_STANDARD.encode(&key.0[..]));
+            text.push('\n');
+        }
+        text
+    }
+}
+
+fn secret(line: &str) -> Option<Secret> {
+    if line.len() == 64 && line.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let mut bytes = Zeroizing::new([0_u8; 32]);
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(line.get(index * 2..index * 2 + 2)?, 16).ok()?;
+        }
+        return Secret::from_slice(&bytes[..]);
+    }
+    Secret::from_slice(&Zeroizing::new(BASE64_STANDARD.decode(line).ok()?))
+}
+
+/// Where the master keys come from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// A setting.
+    Given(crate::app::config::VaultKeys),
+    /// A file somebody named.
+    File(PathBuf),
+    /// A program, and its arguments.
+    Command(String),
+    /// The file beside an embedded database, made when it is needed.
+    Beside(PathBuf),
+}
+
+impl Source {
+    /// What the settings say. Where they say nothing, an embedded database has its key file
+    /// beside it; a server that others can reach must be told, as a key beside its program would
+    /// be a different one on every replica.
+    pub fn of(settings: &Settings) -> Result<Self, StoreError> {
+        let Settings { vault_key, vault_key_file, vault_key_command, .. } = settings;
+        match (vault_key, vault_key_file, vault_key_command) {
+            (Some(keys), None, None) => Ok(Self::Given(keys.clone())),
+            (None, Some(path), None) => Ok(Self::File(path.clone())),
+            (None, None, Some(command)) => Ok(Self::Command(command.clone())),
+            (None, None, None) => beside(&settings.database).map(Self::Beside).ok_or_else(|| {
+                unusable(
+                    "people's data is encrypted, and on PostgreSQL the key must be given: make \
+                     one with `openssl rand -base64 32`, keep a copy, and set one of \
+                     GRIDWHISTLE_VAULT_KEY, GRIDWHISTLE_VAULT_KEY_FILE and \
+                     GRIDWHISTLE_VAULT_KEY_COMMAND to the same on every replica",
+                )
+            }),
+            _ => Err(unusable("give only one of vault_key, vault_key_file and vault_key_command")),
+        }
+    }
+
+    /// Reads the keys; `fresh` says that nothing is encrypted yet, so that a file may be made.
+    pub fn read(&self, fresh: bool) -> Result<Keyring, StoreError> {
+        let parse = |text: &str, from: &str| {
+            Keyring::parse(text).map_err(|why| unusable(&format!("the vault key in {from}: {why}")))
+        };
+        match self {
+            Self::Given(keys) => parse(keys.expose(), "GRIDWHISTLE_VAULT_KEY"),
+            Self::File(path) => parse(&file(path)?, &path.display().to_string()),
+            Self::Command(line) => parse(&printed(line)?, "what the command printed"),
+            Self::Beside(path) => {
+                if fresh && !path.exists() {
+                    make(path)?;
+                }
+                parse(&file(path)?, &path.display().to_string())
+            }
+        }
+    }
+
+    /// Whether it may say something else later, in the same process.
+    pub const fn changes(&self) -> bool {
+        match self {
+            Self::Given(_) => false,
+            Self::File(_) | Self::Command(_) | Self::Beside(_) => true,
+        }
+    }
+
+    /// The file that can be written, where the keys come from one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) | Self::Beside(path) => Some(path),
+            Self::Given(_) | Self::Command(_) => None,
+        }
+    }
+}
+
+/// The key file of an embedded database.
+fn beside(database: &DatabaseUrl) -> Option<PathBuf> {
+    let path = database.expose().strip_prefix("sqlite://")?;
+    Some(PathBuf::from(format!("{path}.key")))
+}
+
+fn unusable(why: &str) -> StoreError {
+    StoreError::Unusable(why.to_owned())
+}
+
+fn failed(path: &Path, what: &str, error: &io::Error) -> StoreError {
+    unusable(&format!("the vault key file {} {what}: {error}", path.display()))
+}
+
+/// Reads a key file that nobody else may read.
+fn file(path: &Path) -> Result<Zeroizing<String>, StoreError> {
+    const LONGEST: u64 = 16 * 1024;
+    let opened = fs::File::open(path).map_err(|error| {
+        failed(path, "cannot be read; people's data cannot be opened without it", &error)
+    })?;
+    private(path, &opened)?;
+    let mut text = Zeroizing::new(String::new());
+    let mut bounded = opened.take(LONGEST);
+    bounded.read_to_string(&mut text).map_err(|error| failed(path, "cannot be read", &error))?;
+    Ok(text)
+}
+
+/// Refuses a file that others can read. Where the owner is another (a secret mounted into a
+/// container), the group may.
+#[cfg(unix)]
+fn private(path: &Path, opened: &fs::File) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = opened.metadata().map_err(|error| failed(path, "cannot be read", &error))?;
+    let mode = metadata.permissions().mode();
+    let others = mode & 0o007;
+    if others == 0 {
+        return Ok(());
+    }
+    Err(unusable(&format!(
+        "the vault key file {} can be read by everybody (mode {:03o}); run `chmod 600` on it",
+        path.display(),
+        mode & 0o777
+    )))
+}
+
+#[cfg(not(unix))]
+fn private(_: &Path, _: &fs::File) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// A file with this text that only its owner may read, at another name first.
+fn written(path: &Path, text: &str) -> Result<PathBuf, StoreError> {
+    let beside = path.with_extension(format!("{}.new", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let write = || -> io::Result<()> {
+        let mut file = options.open(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|error| failed(path, "cannot be written", &error))?;
+    Ok(beside)
+}
+
+/// Makes a key file, unless somebody else just did.
+fn make(path: &Path) -> Result<(), StoreError> {
+    let ring = Keyring { current: Secret::generate()?, older: Vec::new() };
+    let new = written(path, &ring.text())?;
+    let linked = fs::hard_link(&new, path);
+    // Whether it worked or not, the other name is not needed.
+    let _ = fs::remove_file(&new);
+    match linked {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(failed(path, "cannot be written", &error)),
+    }
+}
+
+/// Puts a new key in front of those in a file.
+pub fn prepend(path: &Path) -> Result<Keyring, StoreError> {
+    let wrong = |why: String| unusable(&format!("the vault key in {}: {why}", path.display()));
+    let old = Keyring::parse(&file(path)?).map_err(wrong)?;
+    let mut older = vec![old.current];
+    older.extend(old.older);
+    if older.len() >= MOST {
+        return Err(unusable(&format!(
+            "{} holds {MOST} keys; remove those that `gridwhistle vault status` calls unused",
+            path.display()
+        )));
+    }
+    let ring = Keyring { current: Secret::generate()?, older };
+    let new = written(path, &ring.text())?;
+    fs::rename(&new, path).map_err(|error| failed(path, "cannot be written", &error))?;
+    Ok(ring)
+}
+
+/// What a program prints: at most 16 KiB, within 10 seconds. It is not run by a shell.
+fn printed(line: &str) -> Result<Zeroizing<String>, StoreError> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    const LONGEST: u64 = 16 * 1024;
+    let wrong = |why: &str| unusable(&format!("the vault key command {why}"));
+    let mut words = line.split_whitespace();
+    let program = words.next().ok_or_else(|| wrong("is empty"))?;
+    let mut child = Command::new(program)
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| wrong(&format!("cannot be run: {error}")))?;
+    let stdout = child.stdout.take();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = Zeroizing::new(String::new());
+        let read = stdout.map(|out| out.take(LONGEST).read_to_string(&mut text));
+        // Who waited may have given up.
+        let _ = tell.send(read.transpose().map(|_| text));
+    });
+    let start = Instant::now();
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if start.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Ok(None) | Err(_) => {
+                // It may have ended in this very moment.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(wrong("did not end within 10 seconds"));
+            }
+        }
+    };
+    if !status.success() {
+        return Err(wrong(&format!("failed: {status}")));
+    }
+    // What the program started may still hold its output open.
+    let text = told.recv_timeout(PATIENCE).map_err(|_silent| wrong("does not end its output"))?;
+    text.map_err(|error| wrong(&format!("printed no text: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(byte: u8) -> String {
+        BASE64_STANDARD.encode([byte; 32])
+    }
+
+    #[test]
+    fn a_keyring_is_a_key_a_line() {
+        let hex = "02".repeat(32);
+        let text = format!("# current\n{}\n\n  {hex}  \n", line(1));
+        let ring = Keyring::parse(&text).unwrap();
+        assert_eq!(ring.current.id(), Secret::from_slice(&[1; 32]).unwrap().id());
+        let second = Secret::from_slice(&[2; 32]).unwrap().id();
+        assert!(ring.get(second).is_some());
+        assert!(ring.get(Secret::from_slice(&[3; 32]).unwrap().id()).is_none());
+        let again = Keyring::parse(&ring.text()).unwrap();
+        assert_eq!(again.current.id(), ring.current.id());
+        for bad in ["", "# nothing", "short", &line(1)[1..]] {
+            let why = Keyring::parse(bad).unwrap_err();
+            assert!(bad.is_empty() || !why.contains(bad), "{why}");
+        }
+        assert!(Keyring::parse(&format!("{}\n", line(1)).repeat(65)).is_err());
+    }
+
+    #[test]
+    fn a_file_is_made_once_for_its_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("city.db.key");
+        let source = Source::Beside(path.clone());
+        assert!(source.read(false).is_err(), "what is encrypted needs the key it had");
+        let made = source.read(true).unwrap();
+        assert_eq!(source.read(true).unwrap().current.id(), made.current.id());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        let rotated = prepend(&path).unwrap();
+        assert_ne!(rotated.current.id(), made.current.id());
+        assert!(source.read(false).unwrap().get(made.current.id()).is_some());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            let refused = source.read(false).unwrap_err().to_string();
+            assert!(refused.contains("chmod 600"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_program_prints_the_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        fs::write(&path, line(7)).unwrap();
+        let source = Source::Command(format!("cat {}", path.display()));
+        let key = Secret::from_slice(&[7; 32]).unwrap();
+        assert_eq!(source.read(false).unwrap().current.id(), key.id());
+        for bad in ["", "/no/such/program", "false", "echo hello"] {
+            assert!(Source::Command(bad.to_owned()).read(true).is_err(), "{bad}");
+        }
+    }
+}

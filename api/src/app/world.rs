@@ -1,0 +1,279 @@
+//! What decisions look at besides the state: rules, areas, catalogue. Kept in memory for each
+//! tenant, loaded anew when its areas changed or an edition of its rules was published.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, PoisonError, RwLock},
+};
+
+use chrono::NaiveDate;
+use domain::{
+    Instant,
+    actor::Actor,
+    area::{Area, AreaTree, history::Registry},
+    catalogue::Catalogue,
+    coordinate::Point,
+    flow::Context,
+    id::{AreaId, TenantId},
+    journal::FlowKind,
+    locate::{Locator, MultiPolygon, Rings, Shape, from_rings, to_rings},
+    rules::{Rules, local_day},
+    sla,
+};
+use persistence::{Store, StoreError, area, journal, policy, tenant};
+use serde::{Deserialize, Serialize};
+
+use crate::{access::auth::Caller, app::clock::Clock};
+
+/// A GeoJSON geometry, as boundaries are stored and imported.
+#[derive(Serialize, Deserialize, Debug, Clone)]
+#[serde(tag = "type")]
+pub enum Geometry {
+    /// One polygon with its holes.
+    Polygon {
+        /// Rings of [longitude, latitude].
+        coordinates: Vec<Vec<[f64; 2]>>,
+    },
+    /// Several polygons.
+    MultiPolygon {
+        /// Polygons of rings of [longitude, latitude].
+        coordinates: Rings,
+    },
+}
+
+impl Geometry {
+    /// The geometry of a boundary.
+    pub fn of(boundary: &MultiPolygon) -> Self {
+        Self::MultiPolygon { coordinates: to_rings(boundary) }
+    }
+
+    /// The rings of its polygons.
+    pub fn rings(self) -> Rings {
+        match self {
+            Self::Polygon { coordinates } => vec![coordinates],
+            Self::MultiPolygon { coordinates } => coordinates,
+        }
+    }
+
+    /// The boundary, or what is wrong with it.
+    pub fn boundary(self) -> Result<MultiPolygon, String> {
+        from_rings(&self.rings()).map_err(|error| error.to_string())
+    }
+}
+
+/// One tenant, as decisions see it.
+pub struct World {
+    /// The tenant.
+    pub tenant: tenant::Tenant,
+    /// Its areas as they are today.
+    pub areas: AreaTree,
+    /// Its areas through time.
+    pub registry: Registry,
+    /// The boundaries that hold today.
+    pub boundaries: HashMap<AreaId, MultiPolygon>,
+    /// The same, for finding points.
+    pub locator: Locator<AreaId>,
+    /// Its catalogue.
+    pub catalogue: Arc<Catalogue>,
+    /// Its rules.
+    pub rules: Rules,
+    /// What this was loaded at.
+    pub version: Version,
+    /// The day its areas are as of.
+    pub today: NaiveDate,
+    /// The day on which something comes into effect that is decided already.
+    turns: Option<NaiveDate>,
+}
+
+/// The place in the journal of the areas, and how many editions of rules there were.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Version {
+    areas: i64,
+    rules: i64,
+}
+
+impl Version {
+    /// Whether something was published since that the other knows; both only grow.
+    const fn before(self, other: Self) -> bool {
+        self.areas < other.areas || self.rules < other.rules
+    }
+
+    fn of(db: &mut persistence::Db, tenant: TenantId) -> Result<Self, StoreError> {
+        let areas = journal::last_seq(db, tenant, (FlowKind::Areas, tenant.0))?;
+        Ok(Self { areas, rules: policy::editions(db, tenant)? })
+    }
+}
+
+impl World {
+    /// The context of a decision.
+    pub fn context<'a>(&'a self, by: &'a Actor, at: Instant) -> Context<'a> {
+        Context {
+            by,
+            at,
+            seq: 1,
+            rules: &self.rules,
+            areas: &self.areas,
+            catalogue: &self.catalogue,
+            kept: None,
+        }
+    }
+
+    /// The same for whoever asks now, or had asked without a signal.
+    pub fn context_of<'a>(&'a self, caller: &'a Caller, at: Instant) -> Context<'a> {
+        Context { kept: caller.typed(), ..self.context(caller, at) }
+    }
+
+    /// The deepest area a point lies in.
+    pub fn locate(&self, point: Point) -> Option<&Area> {
+        self.locator.locate(point).and_then(|id| self.areas.get(id))
+    }
+
+    /// The place in the journal of the areas.
+    pub const fn areas_seq(&self) -> i64 {
+        self.version.areas
+    }
+
+    fn load(
+        db: &mut persistence::Db,
+        tenant: tenant::Tenant,
+        catalogue: Arc<Catalogue>,
+        today: NaiveDate,
+    ) -> Result<Self, StoreError> {
+        let version = Version::of(db, tenant.id)?;
+        let registry = area::registry(db, tenant.id)?;
+        let (mut boundaries, mut shapes) = (HashMap::new(), Vec::new());
+        for (id, no, text) in area::boundaries(db, tenant.id)? {
+            let Some(record) = registry.get(id).filter(|record| record.stands(today)) else {
+                continue;
+            };
+            let outline = record.on(today).and_then(|version| version.boundary.as_ref());
+            if outline.is_none_or(|outline| outline.no != no) {
+                continue;
+            }
+            let boundary = parsed(id, &text)?;
+            shapes.push(Shape { key: id, rank: record.kind.rank(), boundary: boundary.clone() });
+            boundaries.insert(id, boundary);
+        }
+        let areas = registry.tree(today);
+        let rules = rules(db, tenant.id, &areas, &catalogue)?;
+        let (locator, turns) = (Locator::new(shapes), registry.next_turn(today));
+        Ok(Self {
+            tenant,
+            areas,
+            registry,
+            boundaries,
+            locator,
+            catalogue,
+            rules,
+            version,
+            today,
+            turns,
+        })
+    }
+}
+
+/// A boundary as it is kept.
+pub fn parsed(id: AreaId, text: &str) -> Result<MultiPolygon, StoreError> {
+    let wrong = |why: String| StoreError::Inconsistent(format!("area_boundaries {id}: {why}"));
+    let geometry: Geometry =
+        serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    geometry.boundary().map_err(wrong)
+}
+
+/// The rules a tenant published, and those this program comes with where it published none.
+fn rules(
+    db: &mut persistence::Db,
+    tenant: TenantId,
+    areas: &AreaTree,
+    catalogue: &Catalogue,
+) -> Result<Rules, StoreError> {
+    static SHIPPED: LazyLock<Rules> = LazyLock::new(Rules::shipped);
+    let mut rules = SHIPPED.clone();
+    for stored in policy::all(db, tenant)? {
+        let chain = |id| sla::ancestry(areas, id);
+        let known = sla::Known { areas: &chain, catalogue, ranks: &[] };
+        rules.enact(stored.state.document, stored.seq, &known);
+    }
+    Ok(rules)
+}
+
+/// All tenants of this database.
+pub struct Worlds {
+    loaded: RwLock<HashMap<TenantId, Arc<World>>>,
+    catalogue: Arc<Catalogue>,
+    clock: Clock,
+}
+
+impl Worlds {
+    /// Loads every tenant.
+    pub async fn load(
+        store: &Store,
+        catalogue: Catalogue,
+        clock: &Clock,
+    ) -> Result<Self, StoreError> {
+        let (catalogue, clock) = (Arc::new(catalogue), clock.clone());
+        let worlds = Self { loaded: RwLock::default(), catalogue, clock };
+        worlds.refresh(store).await?;
+        Ok(worlds)
+    }
+
+    /// The tenant with this identity.
+    pub fn get(&self, tenant: TenantId) -> Option<Arc<World>> {
+        self.read(|worlds| worlds.get(&tenant).cloned())
+    }
+
+    /// All tenants there are.
+    pub fn all(&self) -> Vec<Arc<World>> {
+        self.read(|worlds| worlds.values().cloned().collect())
+    }
+
+    /// The tenant with this code; without a code, the only one there is.
+    pub fn by_code(&self, code: Option<&str>) -> Option<Arc<World>> {
+        self.read(|worlds| match code {
+            Some(code) => worlds.values().find(|world| world.tenant.code == code).cloned(),
+            None if worlds.len() == 1 => worlds.values().next().cloned(),
+            None => None,
+        })
+    }
+
+    /// Loads what is new: tenants that were added, areas that changed, by us or by a replica, or
+    /// because the day has come.
+    pub async fn refresh(&self, store: &Store) -> Result<(), StoreError> {
+        let today = local_day(self.clock.now());
+        let known: HashMap<TenantId, (Version, tenant::Tenant)> = self.read(|worlds| {
+            let holds = |world: &&Arc<World>| world.turns.is_none_or(|turns| today < turns);
+            let known = worlds.values().filter(holds);
+            known.map(|w| (w.tenant.id, (w.version, w.tenant.clone()))).collect()
+        });
+        let catalogue = Arc::clone(&self.catalogue);
+        let fresh = store
+            .read(move |db| {
+                let mut fresh = Vec::new();
+                for tenant in tenant::all(db)? {
+                    let version = Version::of(db, tenant.id)?;
+                    let same =
+                        known.get(&tenant.id).is_some_and(|(v, t)| *v == version && *t == tenant);
+                    if !same {
+                        fresh.push(World::load(db, tenant, Arc::clone(&catalogue), today)?);
+                    }
+                }
+                Ok(fresh)
+            })
+            .await?;
+        if !fresh.is_empty() {
+            let mut worlds = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+            for world in fresh {
+                // Whoever looked earlier and comes later brings back nothing that is older.
+                let known = worlds.get(&world.tenant.id);
+                if known.is_none_or(|known| !world.version.before(known.version)) {
+                    worlds.insert(world.tenant.id, Arc::new(world));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read<R>(&self, look: impl FnOnce(&HashMap<TenantId, Arc<World>>) -> R) -> R {
+        look(&self.loaded.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}

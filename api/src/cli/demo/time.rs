@@ -1,0 +1,40 @@
+//! The time of the demo: it stands as far ahead as the story needs, and whatever the system does
+//! by itself until then is done.
+
+use actix_web::web::Data;
+use domain::Instant;
+use tokio::runtime::Handle;
+
+use crate::{app::state::App, cli::install::Failed, integrations::clockwork};
+
+/// The most looks of the clockwork until nothing is due.
+const LOOKS: usize = 200;
+
+/// The clock of the server, for whoever tells the story.
+pub(super) struct Time {
+    app: Data<App>,
+    runtime: Handle,
+}
+
+impl Time {
+    /// To be made where the server runs.
+    pub(super) fn new(app: Data<App>) -> Self {
+        Self { app, runtime: Handle::current() }
+    }
+
+    /// Now.
+    pub(super) fn now(&self) -> Instant {
+        self.app.clock.now()
+    }
+
+    /// Goes on to `at`, and lets the clockwork take every measure that is due by then.
+    pub(super) fn pass_until(&self, at: Instant) -> Result<(), Failed> {
+        self.app.clock.advance((at - self.now()).max(chrono::Duration::zero()));
+        for _ in 0..LOOKS {
+            if self.runtime.block_on(clockwork::pass(&self.app))? == 0 {
+                return Ok(());
+            }
+        }
+        Err(Failed("the clockwork finds no end".to_owned()))
+    }
+}

@@ -1,0 +1,102 @@
+//! Publishing a document out of a file, as the system: what the command line imports goes through
+//! the same reading, the same checks and the same journal as over HTTP.
+
+use domain::{
+    actor::Actor,
+    change::{Request, act},
+    id::CommandId,
+    policy::{Command, Document, Policy, PolicyKind},
+    text::Prose,
+};
+use persistence::{Outcome, Store, Write, tenant::Tenant};
+use serde_json::Value;
+
+use super::Failed;
+use crate::{
+    app::{
+        clock::{Clock, new_id},
+        world::{World, Worlds},
+    },
+    cli::seed,
+    http::problem::{Code, Problem},
+    resources::policy::import,
+};
+
+impl From<Problem> for Failed {
+    /// Every fault on a line of its own; of faults in a file the advice about bodies helps nobody.
+    fn from(problem: Problem) -> Self {
+        let faults = problem.sentences();
+        let head = if problem.code() == Code::InvalidBody && !faults.is_empty() {
+            "nothing was done; correct this and try again:".to_owned()
+        } else {
+            problem.to_string()
+        };
+        Self(std::iter::once(head).chain(faults).collect::<Vec<_>>().join("\n  "))
+    }
+}
+
+/// What is to be published.
+#[derive(Debug)]
+pub struct Publication<'a> {
+    /// For whom.
+    pub tenant: &'a Tenant,
+    /// What kind of document.
+    pub kind: PolicyKind,
+    /// The file: CSV, of calendars the JSON of a year or an array of them.
+    pub text: &'a str,
+    /// Why.
+    pub note: String,
+    /// Whether only to check.
+    pub dry: bool,
+}
+
+impl Publication<'_> {
+    /// Publishes it, or says everything that is wrong; answers its edition.
+    pub async fn publish(&self, store: &Store, clock: &Clock) -> Result<i64, Failed> {
+        let worlds = Worlds::load(store, seed::catalogue(), clock).await?;
+        let none =
+            || Failed(format!("the tenant {} has no areas; import them first", self.tenant.code));
+        let world = worlds.get(self.tenant.id).ok_or_else(none)?;
+        let by = Actor::system(self.tenant.id, world.areas.root().ok_or_else(none)?.unit());
+        let id = Policy::id_of(self.tenant.id, self.kind);
+        let known = store.look::<Policy>(self.tenant.id, id).await?;
+        let document = self.read(known.as_deref().map(|stored| &stored.state.document), &world)?;
+        let why = Prose::try_from(self.note.as_str()).map_err(|fault| Failed(fault.to_string()))?;
+        let document = Box::new(document);
+        let command = Command::Publish { tenant: self.tenant.id, document, note: why };
+        let request = Request::new(CommandId(new_id()), "import_policy", id, &self.text);
+        let context = world.context(&by, clock.now());
+        let change = act::<Policy>(known.as_deref(), &command, request, 0, context)
+            .map_err(|refusal| Failed::from(Problem::from(refusal)))?;
+        let edition = change.entry.seq;
+        if self.dry {
+            return Ok(edition);
+        }
+        match store.commit(vec![Write::Policy(Box::new(change))]).await? {
+            Outcome::Done => Ok(edition),
+            Outcome::Stale | Outcome::Seen => {
+                Err(Failed("somebody else published at the same time; run it again".to_owned()))
+            }
+        }
+    }
+
+    fn read(&self, known: Option<&Document>, world: &World) -> Result<Document, Failed> {
+        if self.kind != PolicyKind::Calendar {
+            return Ok(import::list(self.kind, Some(self.text), true, world)?);
+        }
+        let text = self.text.trim_start_matches('\u{feff}');
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            Failed(format!("line {line}, column {column}: this is not JSON: {error}"))
+        })?;
+        let years = match value {
+            Value::Array(years) => years,
+            one @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_)) => vec![one],
+        };
+        Ok(import::holidays(known, &years)?)
+    }
+}

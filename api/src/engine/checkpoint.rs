@@ -1,0 +1,325 @@
+//! Checkpoints: what the records of a tenant are now, as one digest, signed. Kept elsewhere, a
+//! checkpoint shows later that what was before it was written anew or cut off, even when every
+//! chain fits together again.
+//!
+//! A checkpoint is a JWT (EdDSA) by the key that signs access tokens, for nobody but this check:
+//! it opens nothing. Its public key is at `/.well-known/jwks.json` while the key signs, and kept
+//! sealed in the database for as long as there are checkpoints.
+
+use std::collections::HashMap;
+
+use actix_web::{HttpResponse, get, web::Data};
+use chrono::{DateTime, Utc};
+use domain::{
+    Instant,
+    checkpoint::{AuditMark, Checkpoint, step},
+    id::TenantId,
+    journal::Hash,
+};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, Header, Validation, decode, decode_header, encode, errors::ErrorKind,
+};
+use persistence::{audit, feed};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{
+        ring::{PublicKey, Ring},
+        state::App,
+    },
+    http::{
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+    },
+    privacy::audit::require_auditor,
+};
+
+/// Registers the operation of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(get_checkpoint);
+}
+
+/// Whom checkpoints are for: nobody who takes access tokens.
+const AUDIENCE: &str = "gridwhistle-checkpoint";
+
+/// A longer file holds no checkpoints.
+const MOST_BYTES: usize = 4 << 20;
+
+/// What a checkpoint says.
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    iat: i64,
+    /// The code of the tenant, for people.
+    code: String,
+    #[serde(flatten)]
+    checkpoint: Checkpoint,
+}
+
+/// Why a file is no checkpoint of this installation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// It is not made like one.
+    Malformed,
+    /// It is signed by a key this installation never had, or whose public half it has not kept.
+    Key(String),
+    /// Its signature is wrong: it was forged or changed.
+    Signature,
+    /// What stands beside the signed part says something else.
+    Readable,
+    /// It says that it was made when the key that signed it was retired already.
+    Retired(String),
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Malformed => out.write_str("it is not a checkpoint"),
+            Self::Key(kid) => {
+                write!(out, "the key {kid} that signed it is not one of this database")
+            }
+            Self::Signature => out.write_str("its signature is wrong: it was forged or changed"),
+            Self::Readable => {
+                out.write_str("what can be read in it is not what was signed: it was changed")
+            }
+            Self::Retired(kid) => {
+                write!(out, "it was signed by the key {kid} after that key was retired")
+            }
+        }
+    }
+}
+
+/// Signs checkpoints.
+pub fn sign(
+    ring: &Ring,
+    issuer: &str,
+    (code, checkpoint): (&str, &Checkpoint),
+) -> Reply<SignedCheckpointView> {
+    let none = || Problem::new(Code::Internal).because("no key signs");
+    let iat = checkpoint.at.timestamp();
+    let key = ring.signing(iat).ok_or_else(none)?;
+    let mut header = Header::new(Algorithm::EdDSA);
+    header.kid = Some(key.kid.clone());
+    let claims = Claims {
+        iss: issuer.to_owned(),
+        aud: AUDIENCE.to_owned(),
+        iat,
+        code: code.to_owned(),
+        checkpoint: checkpoint.clone(),
+    };
+    let signed = encode(&header, &claims, &key.sign);
+    let signed = signed.map_err(|error| Problem::new(Code::Internal).because(error))?;
+    let Checkpoint { tenant, at, position, entries, digest, audit } = checkpoint.clone();
+    Ok(SignedCheckpointView {
+        tenant_id: tenant.0,
+        code: code.to_owned(),
+        at,
+        position,
+        entries,
+        digest: digest.hex(),
+        audit_seq: audit.seq,
+        audit_hash: audit.hash.hex(),
+        signed,
+    })
+}
+
+/// What a file of checkpoints says, where one of these keys signed each of them.
+pub fn read(text: &str, keys: &[PublicKey]) -> Result<Vec<Checkpoint>, Fault> {
+    if text.len() > MOST_BYTES {
+        return Err(Fault::Malformed);
+    }
+    let file: File = serde_json::from_str(text).map_err(|_malformed| Fault::Malformed)?;
+    let signed = match file {
+        File::All { checkpoints } => checkpoints,
+        File::One(one) => vec![one],
+    };
+    signed.iter().map(|one| one.open(keys)).collect()
+}
+
+/// A file: all tenants, or what the endpoint answers.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum File {
+    All { checkpoints: Vec<Entry> },
+    One(Entry),
+}
+
+/// What is signed counts; what stands beside it is for people, and has to say the same.
+#[derive(Deserialize)]
+struct Entry {
+    signed: String,
+    position: Option<i64>,
+    entries: Option<i64>,
+    digest: Option<String>,
+    audit_seq: Option<i64>,
+    audit_hash: Option<String>,
+}
+
+impl Entry {
+    fn open(&self, keys: &[PublicKey]) -> Result<Checkpoint, Fault> {
+        let one = open(&self.signed, keys)?;
+        let same = self.position.is_none_or(|position| position == one.position)
+            && self.entries.is_none_or(|entries| entries == one.entries)
+            && self.digest.as_ref().is_none_or(|digest| *digest == one.digest.hex())
+            && self.audit_seq.is_none_or(|seq| seq == one.audit.seq)
+            && self.audit_hash.as_ref().is_none_or(|hash| *hash == one.audit.hash.hex());
+        if same { Ok(one) } else { Err(Fault::Readable) }
+    }
+}
+
+fn open(signed: &str, keys: &[PublicKey]) -> Result<Checkpoint, Fault> {
+    let header = decode_header(signed).map_err(|_malformed| Fault::Malformed)?;
+    let kid = header.kid.unwrap_or_default();
+    if header.alg != Algorithm::EdDSA {
+        return Err(Fault::Signature);
+    }
+    let key = keys.iter().find(|key| key.id.to_string() == kid);
+    let key = key.ok_or_else(|| Fault::Key(kid.clone()))?;
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.validate_exp = false;
+    validation.set_required_spec_claims(&["aud"]);
+    validation.set_audience(&[AUDIENCE]);
+    let decoded = decode::<Claims>(signed, &DecodingKey::from_ed_der(&key.bytes), &validation);
+    let claims = decoded.map_err(|error| {
+        let forged = matches!(error.kind(), ErrorKind::InvalidSignature);
+        if forged { Fault::Signature } else { Fault::Malformed }
+    })?;
+    let checkpoint = claims.claims.checkpoint;
+    if key.until.is_some_and(|until| checkpoint.at >= until) {
+        return Err(Fault::Retired(kid));
+    }
+    Ok(checkpoint)
+}
+
+/// How far the feed of each tenant was read, and its digest there: what was read once and changed
+/// since shows in no later checkpoint as if it had been so from the beginning.
+#[derive(Debug, Default)]
+pub struct Checkpoints(Mutex<HashMap<TenantId, Read>>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Read {
+    position: i64,
+    entries: i64,
+    digest: Hash,
+}
+
+impl Checkpoints {
+    /// What the records of a tenant are now. One is made at a time, a page of the feed by itself.
+    async fn take(&self, app: &App, tenant: TenantId) -> Reply<Checkpoint> {
+        const PAGE: i64 = 2000;
+        let mut all = self.0.lock().await;
+        let at = app.clock.now();
+        let ends = move |db: &mut persistence::Db| {
+            let (_, end) = audit::ends(db, tenant)?;
+            let newest = audit::after(db, tenant, end.seq - 1, 1)?;
+            let at = newest.first().filter(|one| one.seq == end.seq).map(|one| one.note.at);
+            Ok((feed::end(db, tenant)?, AuditMark { seq: end.seq, hash: end.hash, at }))
+        };
+        let (position, audit) = app.store.snapshot(ends).await?;
+        // A database that was restored to an earlier day is read anew.
+        let known = all.get(&tenant).copied().filter(|read| read.position <= position);
+        let mut read = known.unwrap_or_default();
+        while read.position < position {
+            let from = read.position;
+            let page = app.store.read(move |db| feed::hashes(db, tenant, from, PAGE)).await?;
+            let page = page.into_iter().take_while(|(at, _)| *at <= position);
+            let before = read.position;
+            for (position, hash) in page {
+                read.digest = step(read.digest, position, &hash);
+                read.entries += 1;
+                read.position = position;
+            }
+            if read.position == before {
+                read.position = position;
+            }
+            // Whoever asks again when this one has gone away goes on here.
+            all.insert(tenant, read);
+        }
+        let Read { entries, digest, .. } = read;
+        Ok(Checkpoint { tenant, at, position, entries, digest, audit })
+    }
+}
+
+/// What the records of a tenant are, signed; to be kept elsewhere.
+#[derive(Serialize, ToSchema)]
+pub struct SignedCheckpointView {
+    /// Of which tenant.
+    tenant_id: Uuid,
+    /// Its code.
+    #[schema(example = "9901")]
+    code: String,
+    /// When.
+    at: DateTime<Utc>,
+    /// The last position of the feed. 事件流位置。
+    position: i64,
+    /// How many entries of the journal there are. 记录条数。
+    entries: i64,
+    /// The digest over all of them, in the order of the feed. 摘要。
+    digest: String,
+    /// The last place of the audit log.
+    audit_seq: i64,
+    /// The hash there.
+    audit_hash: String,
+    /// All of this, signed: a JWT that `gridwhistle verify --against` takes. 签名（JWT）。
+    signed: String,
+}
+
+/// Shows what the records are now, signed, to be kept elsewhere.
+///
+/// 存证检查点：截至当前位置的全部过程记录的摘要与审计日志末端，带签名；存放到别处后，可用
+/// `gridwhistle verify --against` 核对此前的记录是否被改写或截断。仅审计员可读。
+#[utoipa::path(tag = "audit", responses((status = 200, body = SignedCheckpointView)))]
+#[get("/checkpoint")]
+async fn get_checkpoint(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
+    require_auditor(&app, &caller)?;
+    let world = app.world(caller.tenant)?;
+    let checkpoint = app.checkpoints.take(&app, caller.tenant).await?;
+    let signed =
+        sign(app.keys.ring(), app.keys.issuer(), (world.tenant.code.as_str(), &checkpoint))?;
+    Ok(HttpResponse::Ok().json(signed))
+}
+
+/// Checkpoints of several tenants, as a file.
+#[derive(Serialize)]
+pub struct CheckpointFile {
+    /// What it is, for people.
+    pub format: &'static str,
+    /// One a tenant.
+    pub checkpoints: Vec<SignedCheckpointView>,
+}
+
+impl CheckpointFile {
+    /// A file of these.
+    pub const fn new(checkpoints: Vec<SignedCheckpointView>) -> Self {
+        Self { format: "GridWhistle checkpoint; gridwhistle verify --against", checkpoints }
+    }
+}
+
+/// What all this is signed with, for a command: the keys of the database, and their public halves.
+pub struct Signing {
+    /// The keys.
+    pub ring: Ring,
+    /// The public halves, of older keys too.
+    pub public: Vec<PublicKey>,
+    /// Who signs.
+    pub issuer: String,
+}
+
+impl Signing {
+    /// Signs where the records of tenants end.
+    pub fn file(
+        &self,
+        heads: &[crate::engine::verify::Head],
+        at: Instant,
+    ) -> Reply<CheckpointFile> {
+        let one = |head: &crate::engine::verify::Head| {
+            sign(&self.ring, &self.issuer, (&head.code, &head.checkpoint(at)))
+        };
+        Ok(CheckpointFile::new(heads.iter().map(one).collect::<Reply<_>>()?))
+    }
+}

@@ -1,0 +1,423 @@
+//! How every command runs, whatever its flow: look whether it was seen, load, decide, commit,
+//! and answer; or rebuild the answer that was given the first time.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    pin::Pin,
+    sync::Arc,
+};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
+use domain::{
+    Instant,
+    actor::{Actor, Grant},
+    campaign::Campaign,
+    case::Case,
+    change::{Change, Request, Stored, act},
+    content_review::Review,
+    flow::Context,
+    form::Form,
+    household::Household,
+    id::{CommandId, TenantId},
+    journal::Entry,
+    media::Media,
+    patrol::Patrol,
+    patrol_plan::PatrolPlan,
+    person::Person,
+    policy::Policy,
+    refusal::Refusal,
+    report::Report,
+    visit::Visit,
+};
+use persistence::{Db, Outcome, StoreError, Tabled, Write, journal};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::state::App,
+    http::{
+        headers::{IfMatch, Key},
+        problem::{Code, Problem, Reply},
+    },
+};
+
+/// A flow that commands reach over HTTP.
+pub trait Kept: Tabled {
+    /// The change as something to write.
+    fn write(change: Change<Self>) -> Write;
+    /// Whether this actor may know that it exists.
+    fn visible(&self, actor: &Actor, at: Instant) -> bool;
+}
+
+impl Kept for Case {
+    fn write(change: Change<Self>) -> Write {
+        Write::Case(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
+
+impl Kept for Report {
+    fn write(change: Change<Self>) -> Write {
+        Write::Report(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
+
+impl Kept for Person {
+    fn write(change: Change<Self>) -> Write {
+        Write::Person(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        use domain::actor::Permission::{ManagePeople, ReadPeople};
+        let known = |grant: &Grant| {
+            !grant.role.is_outsider() && actor.may(ReadPeople, &grant.over.path, at)
+        };
+        self.id == actor.person
+            || actor.may_somewhere(ManagePeople, at)
+            || self.grants.iter().any(known)
+    }
+}
+
+impl Kept for Policy {
+    fn write(change: Change<Self>) -> Write {
+        Write::Policy(Box::new(change))
+    }
+    fn visible(&self, _: &Actor, _: Instant) -> bool {
+        true
+    }
+}
+
+impl Kept for Patrol {
+    fn write(change: Change<Self>) -> Write {
+        Write::Patrol(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
+
+impl Kept for PatrolPlan {
+    fn write(change: Change<Self>) -> Write {
+        Write::Plan(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
+
+impl Kept for Household {
+    fn write(change: Change<Self>) -> Write {
+        Write::Household(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
+
+impl Kept for Visit {
+    fn write(change: Change<Self>) -> Write {
+        Write::Visit(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
+
+impl Kept for Campaign {
+    fn write(change: Change<Self>) -> Write {
+        Write::Campaign(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
+
+impl Kept for Form {
+    fn write(change: Change<Self>) -> Write {
+        Write::Form(Box::new(change))
+    }
+    fn visible(&self, _: &Actor, _: Instant) -> bool {
+        true
+    }
+}
+
+impl Kept for Media {
+    fn write(change: Change<Self>) -> Write {
+        Write::Media(Box::new(change))
+    }
+    /// Of others' files it is what names them that says who may know (`media.rs`).
+    fn visible(&self, actor: &Actor, _: Instant) -> bool {
+        self.by == actor.person
+    }
+}
+
+impl Kept for Review {
+    fn write(change: Change<Self>) -> Write {
+        Write::Review(Box::new(change))
+    }
+    fn visible(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
+
+/// Loads a flow the caller may know of; whatever else there is does not exist for the caller.
+pub async fn look<F: Kept>(app: &App, caller: &Caller, id: Uuid) -> Reply<Arc<Stored<F>>> {
+    let stored = app.store.look::<F>(caller.tenant, id).await?;
+    seen_by(stored, caller, app.clock.now())
+}
+
+fn seen_by<F: Kept>(
+    stored: Option<Arc<Stored<F>>>,
+    by: &Actor,
+    at: Instant,
+) -> Reply<Arc<Stored<F>>> {
+    stored.filter(|stored| stored.state.visible(by, at)).ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// How often a command is decided anew after somebody else was faster.
+pub const ATTEMPTS: usize = 4;
+
+/// A command on something that exists: load, decide, commit; look for an earlier answer only
+/// when that does not succeed.
+///
+/// `decide` answers the change of the flow that was asked and what else moves with it. The first
+/// time it may see a state that was kept in memory and has moved on since: the journal refuses a
+/// change of it, and a refusal is given only by a state that was read for it.
+pub async fn step<F: Kept>(
+    app: &App,
+    caller: &Caller,
+    asked: Asked,
+    decide: impl Fn(&Stored<F>, Context<'_>) -> Reply<(Change<F>, Vec<Write>)>,
+) -> Reply<Stored<F>> {
+    let kept = app.store.recall::<F>(caller.tenant, asked.id);
+    let stored = match kept {
+        Some(kept) => Some(kept),
+        None => app.store.look::<F>(caller.tenant, asked.id).await?,
+    };
+    let now = app.clock.now();
+    if let Some(stored) = stored.filter(|stored| stored.state.visible(caller, now))
+        && asked.if_match.check(stored.seq).is_ok()
+        && let Ok((change, more)) =
+            decide(&stored, app.world(caller.tenant)?.context_of(caller, now))
+        && let (after, Outcome::Done) = commit(app, caller, change, more).await?
+    {
+        return Ok(after);
+    }
+    step_with(app, caller, asked, |_| Ok(()), |stored, (), context| decide(stored, context)).await
+}
+
+async fn commit<F: Kept>(
+    app: &App,
+    caller: &Caller,
+    change: Change<F>,
+    more: Vec<Write>,
+) -> Reply<(Stored<F>, Outcome)> {
+    let after = change.stored();
+    let kept = caller.arrival.iter().filter(|arrival| arrival.command == change.entry.command);
+    let arrived = kept.map(|arrival| Write::Arrived(Box::new((**arrival).clone())));
+    let arrived: Vec<Write> = arrived.collect();
+    let writes = std::iter::once(F::write(change)).chain(more).chain(arrived).collect();
+    Ok((after, app.store.commit(writes).await?))
+}
+
+/// A command whose decision needs more than the flow itself: seen? load, decide, commit. `also`
+/// loads what else it needs.
+pub async fn step_with<F: Kept, T: Send + 'static>(
+    app: &App,
+    caller: &Caller,
+    asked: Asked,
+    also: impl Fn(&mut Db) -> Result<T, StoreError> + Clone + Send + 'static,
+    decide: impl Fn(&Stored<F>, &T, Context<'_>) -> Reply<(Change<F>, Vec<Write>)>,
+) -> Reply<Stored<F>> {
+    let (tenant, id, request) = (caller.tenant, asked.id, asked.request);
+    let by = caller.person;
+    let world = app.world(tenant)?;
+    for _ in 0..ATTEMPTS {
+        let also = also.clone();
+        // The state before the answer: a twin of this command that is not seen now had not moved
+        // the state either, and what is refused is refused by a state without it.
+        let stored = app.store.look::<F>(tenant, id).await?;
+        let load =
+            move |db: &mut Db| Ok((journal::seen(db, tenant, by, request.command)?, also(db)?));
+        let (seen, extra) = app.store.read(load).await?;
+        if let Some(seen) = seen {
+            return answer_again(app, caller, request, seen).await;
+        }
+        let now = app.clock.now();
+        let stored = seen_by(stored, caller, now)?;
+        asked.if_match.check(stored.seq)?;
+        let (change, more) = decide(&stored, &extra, world.context_of(caller, now))?;
+        match commit(app, caller, change, more).await? {
+            (after, Outcome::Done) => return Ok(after),
+            // Seen: the next round finds it. Stale: the next round decides on the new state,
+            // unless the client said which state it meant.
+            (_, Outcome::Seen | Outcome::Stale) => {}
+        }
+    }
+    Err(Problem::new(Code::LostRace))
+}
+
+/// What a request asks, of what.
+#[derive(Clone, Copy)]
+pub struct Asked {
+    /// Of which flow.
+    pub id: Uuid,
+    /// With which command.
+    pub request: Request,
+    /// In which state.
+    pub if_match: IfMatch,
+}
+
+/// Everything a step needs besides its body: who asks what of which flow, in which state.
+pub struct Step {
+    /// The application.
+    pub app: Data<App>,
+    /// The request.
+    pub request: HttpRequest,
+    /// Who asks.
+    pub caller: Caller,
+    /// Of which flow.
+    pub id: Uuid,
+    key: Key,
+    if_match: IfMatch,
+}
+
+impl Step {
+    /// The command asked under.
+    pub fn key(&self) -> CommandId {
+        self.key.0
+    }
+
+    /// What is asked, for the journal.
+    pub fn asked(&self, operation: &str, body: &impl Serialize) -> Asked {
+        let request = Request::new(self.key.0, operation, self.id, body);
+        Asked { id: self.id, request, if_match: self.if_match }
+    }
+}
+
+/// An identifier in the path, by name.
+pub fn segment(request: &HttpRequest, name: &'static str) -> Reply<Uuid> {
+    let text = request.match_info().get(name).unwrap_or_default();
+    Uuid::try_parse(text).map_err(|_malformed| {
+        let (zh, en) = ("应为 UUID", "this part of the path is a UUID");
+        Problem::new(Code::InvalidPath).parameter(name, "not_a_uuid", zh, en)
+    })
+}
+
+impl FromRequest for Step {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Reply<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let app = request.app_data::<Data<App>>().cloned();
+        let caller = Caller::from_request(request, payload);
+        let request = request.clone();
+        Box::pin(async move {
+            let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
+            // Who asks comes first: strangers learn nothing from what is wrong with the rest.
+            let caller = caller.await?;
+            let id = segment(&request, "id")?;
+            let key = Key::of(request.headers())?;
+            let if_match = IfMatch::of(request.headers())?;
+            Ok(Self { app, request, caller, id, key, if_match })
+        })
+    }
+}
+
+/// A command that moves only the flow it names.
+pub async fn command<F: Kept>(
+    app: &App,
+    caller: &Caller,
+    asked: Asked,
+    command: F::Command,
+) -> Reply<Stored<F>> {
+    let decide = |stored: &Stored<F>, context: Context<'_>| {
+        Ok((act::<F>(Some(stored), &command, asked.request, 0, context)?, Vec::new()))
+    };
+    step(app, caller, asked, decide).await
+}
+
+/// A command that begins something: decide, commit; look for an earlier answer only when that
+/// does not succeed.
+pub async fn begin<F: Kept>(
+    app: &App,
+    caller: &Caller,
+    request: Request,
+    decide: impl FnOnce(Context<'_>) -> Result<(Change<F>, Vec<Write>), Refusal>,
+) -> Reply<(Stored<F>, bool)> {
+    let world = app.world(caller.tenant)?;
+    let refused = match decide(world.context_of(caller, app.clock.now())) {
+        Ok((change, more)) => match commit(app, caller, change, more).await {
+            Ok((after, Outcome::Done)) => return Ok((after, true)),
+            Ok((_, Outcome::Seen)) => Problem::new(Code::LostRace),
+            Ok((_, Outcome::Stale)) => Refusal::AlreadyExists { what: F::KIND.name() }.into(),
+            Err(problem) => problem,
+        },
+        Err(refusal) => refusal.into(),
+    };
+    let (tenant, by, command) = (caller.tenant, caller.person, request.command);
+    match app.store.read(move |db| journal::seen(db, tenant, by, command)).await? {
+        Some(seen) => Ok((answer_again(app, caller, request, seen).await?, false)),
+        None => Err(refused),
+    }
+}
+
+/// The answer a command was given before, if it was: asked where what is needed to decide it can
+/// not be had any more.
+pub async fn answered<F: Kept>(
+    app: &App,
+    caller: &Caller,
+    request: Request,
+) -> Reply<Option<Stored<F>>> {
+    let (tenant, by, command) = (caller.tenant, caller.person, request.command);
+    match app.store.read(move |db| journal::seen(db, tenant, by, command)).await? {
+        Some(seen) => answer_again(app, caller, request, seen).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The answer a command was given the first time, rebuilt from the journal, while the caller may
+/// know of it.
+async fn answer_again<F: Kept>(
+    app: &App,
+    caller: &Caller,
+    request: Request,
+    seen: journal::Seen,
+) -> Reply<Stored<F>> {
+    if seen.request != request {
+        return Err(Problem::new(Code::IdempotencyKeyReused));
+    }
+    let tenant = caller.tenant;
+    // What is not the caller's to know any more is not repeated either.
+    look::<F>(app, caller, seen.flow).await?;
+    let stored =
+        app.store.read(move |db| journal::at::<F>(db, tenant, seen.flow, seen.seq)).await?;
+    stored.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// The flows of one kind some entries are about; what cannot be read is left out.
+pub async fn present<F: Tabled>(
+    app: &App,
+    tenant: TenantId,
+    entries: &[(i64, Entry)],
+) -> Result<HashMap<Uuid, Arc<Stored<F>>>, StoreError> {
+    let of_kind = entries.iter().filter(|(_, entry)| entry.flow == F::KIND);
+    let ids: BTreeSet<Uuid> = of_kind.map(|(_, entry)| entry.flow_id).collect();
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let mut present = HashMap::with_capacity(ids.len());
+    for (id, found) in ids.iter().zip(app.store.look_all::<F>(tenant, &ids).await) {
+        match found {
+            Ok(found) => present.extend(found.map(|found| (*id, found))),
+            Err(StoreError::Inconsistent(why)) => {
+                tracing::error!(flow = %id, why, "a flow cannot be read");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(present)
+}

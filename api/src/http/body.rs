@@ -1,0 +1,280 @@
+//! Bodies: JSON, strictly.
+//!
+//! `application/json` in UTF-8, at most 256 KiB, no field unknown (the types say
+//! `deny_unknown_fields`); what is wrong is told with the place where it is. An empty body is
+//! `{}`, because many steps need nothing but their address. Uploads of points may be larger, and
+//! compressed: [`zipped`]. What anybody may send without a login is at most 16 KiB.
+
+pub(crate) mod time;
+pub mod zipped;
+
+use std::{
+    future::Future,
+    pin::Pin,
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
+    rt::time::timeout,
+    web::{Bytes, BytesMut},
+};
+use domain::id::is_client_made;
+use futures_util::StreamExt;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
+use serde_path_to_error::{Path, Segment};
+use uuid::Uuid;
+
+use crate::{
+    access::auth::require_unchanged,
+    http::{
+        problem::{Code, Problem},
+        wording::{Noun, RESERVED, wording},
+    },
+};
+
+/// The most bytes a JSON body has.
+pub const MAX_BYTES: usize = 256 * 1024;
+
+/// The most bytes a body has that needs no login: what a stranger sends is kept until it is all
+/// here.
+pub const MAX_STRANGER_BYTES: usize = 16 * 1024;
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a body may take before it is asked again whether its sender may still do this.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// The body of a request, as JSON.
+///
+/// The name is utoipa's: an argument of type `Json<T>` documents itself.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let typed = acceptable(request.headers());
+        let strange = request.path().starts_with("/api/v1/auth/");
+        let max = if strange { MAX_STRANGER_BYTES } else { MAX_BYTES };
+        let body = read(request, payload, max);
+        let request = request.clone();
+        Box::pin(async move {
+            let body = read_then_recheck(&request, body).await?;
+            if body.is_empty() {
+                return parse(b"{}").map(Self);
+            }
+            typed?;
+            parse(&body).map(Self)
+        })
+    }
+}
+
+/// The body of a request that needs no login, as it was sent.
+#[derive(Debug)]
+pub struct StrangerBytes(pub Bytes);
+
+impl FromRequest for StrangerBytes {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = read(request, payload, MAX_STRANGER_BYTES);
+        Box::pin(async move { Ok(Self(body.await?)) })
+    }
+}
+
+/// Reads a body of at most `max` bytes; one that says it is longer is not waited for.
+fn read(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    max: usize,
+) -> impl Future<Output = Result<Bytes, Problem>> + use<> {
+    let length = request.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
+    let mut payload = payload.take();
+    let read = async move {
+        if usize::try_from(length).map_or(true, |length| length > max) {
+            return Err(too_large(max));
+        }
+        let mut body = BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|error| Problem::new(Code::BadRequest).because(error))?;
+            if body.len() + chunk.len() > max {
+                return Err(too_large(max));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    };
+    async move { timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(Problem::new(Code::Timeout))) }
+}
+
+/// Reads a body; if it took its time, its sender is asked for again.
+async fn read_then_recheck<T>(
+    request: &HttpRequest,
+    read: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let begun = Instant::now();
+    let read = read.await;
+    if read.is_ok() && begun.elapsed() > AT_ONCE {
+        require_unchanged(request).await?;
+    }
+    read
+}
+
+/// Refuses what is not plain JSON.
+fn acceptable(headers: &HeaderMap) -> Result<(), Problem> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let encoding = text(&CONTENT_ENCODING).unwrap_or("identity");
+    if !encoding.eq_ignore_ascii_case("identity") {
+        return Err(Problem::new(Code::UnsupportedMediaType).in_header(
+            "Content-Encoding",
+            "unsupported",
+            "正文不能压缩，请去掉 Content-Encoding。",
+            "The body must not be compressed; leave Content-Encoding out.",
+        ));
+    }
+    json_in_utf8(headers)
+}
+
+/// Refuses what is not JSON.
+fn json_in_utf8(headers: &HeaderMap) -> Result<(), Problem> {
+    let full = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+    let full = full.unwrap_or_default();
+    let mut parts = full.split(';').map(str::trim);
+    let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    let utf8 = parts.all(|parameter| {
+        let charset =
+            parameter.split_once('=').filter(|(key, _)| key.eq_ignore_ascii_case("charset"));
+        charset.is_none_or(|(_, value)| {
+            let value = value.trim_matches('"');
+            value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8")
+        })
+    });
+    if json && utf8 {
+        return Ok(());
+    }
+    Err(Problem::new(Code::UnsupportedMediaType).in_header(
+        "Content-Type",
+        "unsupported",
+        "应为 application/json，编码 UTF-8。",
+        "It must be application/json in UTF-8.",
+    ))
+}
+
+fn too_large(max: usize) -> Problem {
+    let kib = max / 1024;
+    Problem::new(Code::PayloadTooLarge)
+        .detail(
+            format!("正文超过 {kib} KiB；请缩短内容，或分批提交。"),
+            format!("The body exceeds {kib} KiB; shorten it, or send several requests."),
+        )
+        .with("max_bytes", max)
+}
+
+/// An identity that a client made, if it did. Those that are made of what they stand for (version 8:
+/// the visit of a campaign to a household, the patrol of a plan on a day) are not for clients to
+/// give: it would stand in the way of what it is made for.
+pub(crate) fn own_id<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Uuid>, D::Error> {
+    match Option::<Uuid>::deserialize(given)? {
+        Some(id) if !is_client_made(id) => Err(D::Error::custom(RESERVED)),
+        id => Ok(id),
+    }
+}
+
+/// The same of several, such as files that are named before they are sent.
+pub(crate) fn own_ids<'de, D: Deserializer<'de>>(given: D) -> Result<Vec<Uuid>, D::Error> {
+    /// One of them: its place in the list is told with what is wrong with it.
+    struct Own(Uuid);
+
+    impl<'de> Deserialize<'de> for Own {
+        fn deserialize<D: Deserializer<'de>>(given: D) -> Result<Self, D::Error> {
+            own_key(given).map(Self)
+        }
+    }
+
+    Ok(Vec::<Own>::deserialize(given)?.into_iter().map(|own| own.0).collect())
+}
+
+/// The same, where there must be one.
+pub(crate) fn own_key<'de, D: Deserializer<'de>>(given: D) -> Result<Uuid, D::Error> {
+    let id = Uuid::deserialize(given)?;
+    is_client_made(id).then_some(id).ok_or_else(|| D::Error::custom(RESERVED))
+}
+
+/// The value of a body. The place of a fault is only looked for when there is one: keeping
+/// track of it costs an allocation per field.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // serde would take an array for an object, field by field in the order of the source code.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::new(Code::InvalidBody).error(
+            "",
+            "wrong_type",
+            "正文应当是对象（{…}），不是数组。",
+            "The body must be an object, not an array.",
+        ));
+    }
+    serde_json::from_slice(body).map_err(|error| explain::<T>(body, &error))
+}
+
+fn explain<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Problem {
+    let invalid = Problem::new(Code::InvalidBody);
+    if std::str::from_utf8(body).is_err() {
+        return invalid.error("", "not_utf8", "正文不是 UTF-8 文本。", "The body is not UTF-8.");
+    }
+    if !error.is_data() {
+        return invalid.error(
+            "",
+            "syntax",
+            format!("正文不是完整的 JSON（第 {} 行第 {} 列附近）。", error.line(), error.column()),
+            format!("The body is not complete JSON ({error})."),
+        );
+    }
+    let mut text = serde_json::Deserializer::from_slice(body);
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut text) else { return invalid };
+    let wording = wording(&error.inner().to_string(), Noun::Field);
+    let mut pointer = pointer(error.path());
+    // serde points at the object that lacks a field; people look for the field.
+    if let Some(field) = wording.field.filter(|field| last(error.path()) != Some(field.as_str())) {
+        push(&mut pointer, &field);
+    }
+    invalid.error(pointer, wording.code, wording.zh, wording.en)
+}
+
+fn last(path: &Path) -> Option<&str> {
+    match path.iter().next_back()? {
+        Segment::Map { key } => Some(key),
+        Segment::Seq { .. } | Segment::Enum { .. } | Segment::Unknown => None,
+    }
+}
+
+/// A path as a JSON pointer (RFC 6901).
+/// The JSON pointer of a place.
+pub fn pointer(path: &Path) -> String {
+    path.iter().fold(String::new(), |mut pointer, segment| {
+        match segment {
+            Segment::Map { key } => push(&mut pointer, key),
+            Segment::Enum { variant } => push(&mut pointer, variant),
+            Segment::Seq { index } => push(&mut pointer, &index.to_string()),
+            Segment::Unknown => {}
+        }
+        pointer
+    })
+}
+
+fn push(pointer: &mut String, token: &str) {
+    pointer.push('/');
+    pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
+}
+
+#[cfg(test)]
+mod tests;

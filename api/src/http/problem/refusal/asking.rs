@@ -1,0 +1,164 @@
+//! What is asked of those above, and clocks that are moved: more time, standstills, appeals.
+
+use domain::{
+    Instant,
+    case::{ask::WishKind, lifecycle::Verb},
+    limit::{Limit, LimitUnit},
+    obligation::Duty,
+};
+
+use super::local;
+use crate::http::problem::{Code, Problem};
+
+pub(super) fn too_many(max: usize) -> Problem {
+    Problem::new(Code::TooManyAsks)
+        .detail(
+            format!("一个案卷最多有 {max} 件待审批的申请，已经满了；请先审批或撤回。"),
+            format!("A case holds at most {max} requests; decide or withdraw some first."),
+        )
+        .with("max", max)
+}
+
+pub(super) fn too_many_supervisions(max: usize) -> Problem {
+    Problem::new(Code::TooManySupervisions)
+        .detail(
+            format!("一个案卷最多督办 {max} 次，已经满了；请跟进已有的督办，或用批注补充。"),
+            format!("A case is supervised at most {max} times; follow those up, or add a remark."),
+        )
+        .with("max", max)
+}
+
+pub(super) fn nothing_to_extend(duty: Option<Duty>) -> Problem {
+    let problem = Problem::new(Code::NothingToExtend);
+    let Some(duty) = duty else { return problem };
+    let (label, name) = (duty.label(), duty.name());
+    problem
+        .detail(
+            format!("“{label}”的时限没有在计时，不能延期；请查看 owed，选择正在计时的一项。"),
+            format!("No clock of `{name}` is running; choose one of those in `owed`."),
+        )
+        .with("duty", name)
+}
+
+pub(super) fn asked_already(what: &'static str) -> Problem {
+    let problem = Problem::new(Code::AskedAlready).with("what", what);
+    if what == Verb::Raise.name() {
+        return problem.detail(
+            "这次吹哨已经提请过区级协调，不能再次提请；请等待或按照区级的安排办理。",
+            "The district was asked to coordinate this whistle; do as it arranges, or wait for it.",
+        );
+    }
+    let label = label(what);
+    problem.detail(
+        format!("同样的申请（{label}）还没有审批完；请等待结果，或由申请人撤回后重新提出。"),
+        format!("The same request (`{what}`) is not decided; wait, or withdraw it and ask again."),
+    )
+}
+
+pub(super) fn no_such_ask(no: i64) -> Problem {
+    Problem::new(Code::NoSuchAsk)
+        .detail(
+            format!("没有编号为 {no} 的待审批申请；它可能已经办结或失效，请重新读取案卷。"),
+            format!("No request {no} is open; read the case again."),
+        )
+        .with("no", no)
+}
+
+pub(super) fn no_such_supervision(no: i64) -> Problem {
+    Problem::new(Code::NoSuchSupervision)
+        .detail(
+            format!("没有编号为 {no} 的待答复督办；它可能已经答复，请重新读取案卷。"),
+            format!("No supervision {no} waits for an answer; read the case again."),
+        )
+        .with("no", no)
+}
+
+pub(super) fn overdue(due_at: Instant) -> Problem {
+    let due = local(due_at);
+    Problem::new(Code::Overdue)
+        .detail(
+            format!("时限已于 {due} 到期，延期和挂账要在到期之前申请；请尽快办理，事后可以申诉。"),
+            format!("It was due at {due}; ask before that. Finish it now, and appeal later."),
+        )
+        .with("due_at", due_at)
+}
+
+pub(super) fn spent(what: &'static str, times: u32) -> Problem {
+    let problem = Problem::new(Code::Spent).with("what", what).with("times", times);
+    let label = label(what);
+    if what == WishKind::Appeal.name() {
+        return problem.detail(
+            "这条超期记录已经申诉过（撤回的也算），每条只能申诉一次；以审批结果为准。",
+            "This overdue fact was appealed against, withdrawn or not; that is possible once.",
+        );
+    }
+    if times == 0 {
+        return problem.detail(
+            format!("现行规则不允许“{label}”；请按现有时限继续办理。"),
+            format!("The rules in force give no {what}; go on within the time there is."),
+        );
+    }
+    problem.detail(
+        format!("“{label}”按规则最多 {times} 次，已经用完；请按现有时限继续办理。"),
+        format!("The rules give an {what} at most {times} times; go on within the time there is."),
+    )
+}
+
+pub(super) fn too_much_time(most: Limit) -> Problem {
+    let (zh, en) = amount(most);
+    Problem::new(Code::TooMuchTime)
+        .detail(
+            format!("申请的时间要大于零，一次最多{zh}；请缩短后重新申请。"),
+            format!("Ask for more than nothing and at most {en} at once."),
+        )
+        .with("most", most)
+}
+
+pub(super) fn outside_window(earliest: Instant, latest: Instant) -> Problem {
+    let (from, to) = (local(earliest), local(latest));
+    Problem::new(Code::OutsideWindow)
+        .detail(
+            format!("时间应在 {from} 之后、不晚于 {to}；请重新选择。"),
+            format!("The time must lie after {from} and not after {to}; choose another."),
+        )
+        .with("earliest", earliest)
+        .with("latest", latest)
+}
+
+pub(super) fn suspended(until: Instant) -> Problem {
+    let end = local(until);
+    Problem::new(Code::Suspended)
+        .detail(
+            format!("案卷正在挂账，到 {end} 为止；请等到那时，或者先恢复办理。"),
+            format!("The case stands still until {end}; wait until then, or resume it first."),
+        )
+        .with("until", until)
+}
+
+pub(super) fn no_such_breach(no: i64) -> Problem {
+    Problem::new(Code::NoSuchBreach)
+        .detail(
+            format!("案卷没有编号为 {no} 的超期记录；请重新读取案卷，核对编号。"),
+            format!("The case has no overdue fact {no}; read it again and check the number."),
+        )
+        .with("no", no)
+}
+
+/// What people call something that can be asked; its code when nobody gave it a name.
+fn label(what: &'static str) -> &'static str {
+    WishKind::parse(what).map_or(what, WishKind::label)
+}
+
+/// So much time in Chinese and English.
+fn amount(limit: Limit) -> (String, String) {
+    let Limit { amount, unit } = limit;
+    let counter = match unit {
+        LimitUnit::SameDay => {
+            return ("到当日结束".to_owned(), "until the end of the day".to_owned());
+        }
+        LimitUnit::Minute => "",
+        LimitUnit::Hour | LimitUnit::Day | LimitUnit::WorkingHour | LimitUnit::WorkingDay => "个",
+    };
+    let (name, plural) = (unit.name().replace('_', " "), if amount == 1 { "" } else { "s" });
+    (format!(" {amount} {counter}{}", unit.label()), format!("{amount} {name}{plural}"))
+}

@@ -1,0 +1,35 @@
+//! What is refused on patrols.
+
+use domain::Instant;
+
+use super::local;
+use crate::http::problem::{Code, Problem};
+
+pub(super) fn not_yours(worker: &str) -> Problem {
+    Problem::new(Code::NotYourPatrol)
+        .detail(
+            format!("这次巡查由“{worker}”开始，只有本人可以操作。"),
+            format!("{worker} started this patrol; nobody else moves it."),
+        )
+        .with("worker", worker)
+}
+
+pub(super) fn late_unexplained(hours: u32) -> Problem {
+    Problem::new(Code::LateUnexplained)
+        .detail(
+            format!("时间已过去 {hours} 小时以上，属于补录；请在 late_reason 中说明原因。"),
+            format!("It is more than {hours} hours ago, a late entry; say why in late_reason."),
+        )
+        .with("hours", hours)
+}
+
+pub(super) fn not_on_patrol(from: Instant, until: Instant) -> Problem {
+    let (begin, end) = (local(from), local(until));
+    Problem::new(Code::NotOnPatrol)
+        .detail(
+            format!("这次巡查从 {begin} 到 {end}，上报时间不在其中；请核对手机时间，或去掉 patrol_id。"),
+            format!("The patrol lasted from {begin} to {end}, the report lies outside; leave patrol_id out."),
+        )
+        .with("from", from)
+        .with("until", until)
+}

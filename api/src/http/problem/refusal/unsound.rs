@@ -1,0 +1,39 @@
+//! A document that may not come into force: each of its faults, where it is, in both languages.
+
+use domain::sheet::Fault;
+
+use crate::http::problem::{Code, Problem};
+
+/// Where the document stands in the body.
+const DOCUMENT: &str = "/document";
+
+pub(super) fn unsound(faults: Vec<Fault>) -> Problem {
+    let count = faults.len();
+    let problem = Problem::new(Code::Unsound)
+        .detail(
+            format!("查出 {count} 处错误，整份文件都没有生效；请按 errors 逐处修改后重新发布。"),
+            format!("Faults found: {count}. Nothing is in force; correct them and publish again."),
+        )
+        .with("count", count);
+    told(problem, DOCUMENT, faults)
+}
+
+/// Answers that do not fit their form.
+pub(super) fn answers(under: &'static str, faults: Vec<Fault>) -> Problem {
+    let count = faults.len();
+    let problem = Problem::new(Code::BadAnswers)
+        .detail(
+            format!("表中有 {count} 处需要填写或修改，见 errors；已知的内容不必重填。"),
+            format!("Places to fill in or correct: {count}. What is known need not be given."),
+        )
+        .with("count", count);
+    told(problem, under, faults)
+}
+
+fn told(problem: Problem, under: &str, faults: Vec<Fault>) -> Problem {
+    faults.into_iter().fold(problem, |problem, fault| {
+        let (zh, en) = fault.told();
+        let pointer = format!("{under}{}", fault.pointer());
+        problem.error(pointer, fault.code, format!("{zh}。"), format!("{en}."))
+    })
+}

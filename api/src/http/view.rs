@@ -1,0 +1,476 @@
+//! What leaves the system, shared by several capabilities. Made from domain values, never
+//! stored; a field that leaves is named here or in a `…View` beside its handlers.
+
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header};
+use chrono::{DateTime, Utc};
+use domain::{
+    actor::Grant,
+    area::Unit,
+    coordinate::{CoordType, Point, RawPoint},
+    obligation::{Move, Obligation, Term},
+    place::Place,
+    text::Line,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        ObjectBuilder,
+        schema::{SchemaType, Type},
+    },
+};
+use uuid::Uuid;
+
+use crate::http::headers::{IfNoneMatch, etag};
+
+/// Answers a view with its `ETag`; on a conditional read that has it already, only 304.
+pub fn tagged(
+    request: &HttpRequest,
+    mut answer: HttpResponseBuilder,
+    tag: &str,
+    view: &impl Serialize,
+) -> HttpResponse {
+    if request.method() == actix_web::http::Method::GET
+        && IfNoneMatch::of(request.headers()).has(tag)
+    {
+        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
+    }
+    answer.insert_header((header::ETAG, tag)).json(view)
+}
+
+/// The tag of a state: its place in the journal.
+pub fn tag(seq: i64) -> String {
+    etag(seq)
+}
+
+macro_rules! enum_schemas {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty;)+) => {$(
+        $(#[doc = $doc])+
+        pub fn $name() -> utoipa::openapi::schema::Object {
+            let names = <$type>::ALL.iter().map(|one| one.name());
+            let labels: Vec<String> =
+                <$type>::ALL.iter().map(|one| format!("`{}` {}", one.name(), one.label())).collect();
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .enum_values(Some(names))
+                .description(Some(labels.join(", ")))
+                .build()
+        }
+    )+};
+}
+
+enum_schemas! {
+    /// How pressing.
+    urgency: domain::rules::Urgency;
+    /// The unit of a limit.
+    limit_unit: domain::limit::LimitUnit;
+    /// Kinds of areas.
+    area_kind: domain::area::AreaKind;
+    /// How codes of areas are made up.
+    area_scheme: domain::area::Scheme;
+    /// Stages of a case.
+    stage: domain::case::lifecycle::StageName;
+    /// Steps of a summoned department.
+    summons_step: domain::case::lifecycle::StepName;
+    /// How hard somebody is supervised.
+    supervision_kind: domain::case::supervision::SupervisionKind;
+    /// Why somebody is supervised.
+    supervision_trigger: domain::case::supervision::Trigger;
+    /// What can be asked of those above.
+    wish: domain::case::ask::WishKind;
+    /// What somebody wants.
+    demand: domain::sla::Demand;
+    /// How much work a matter is.
+    complexity: domain::sla::Complexity;
+    /// Documents of rules.
+    policy_kind: domain::policy::PolicyKind;
+    /// Answers to whether somebody is satisfied.
+    satisfaction: domain::case::Satisfaction;
+    /// How cases end.
+    case_outcome: domain::case::Outcome;
+    /// Ways a report comes.
+    channel: domain::report::Channel;
+    /// States of a report.
+    report_status: domain::report::StatusName;
+    /// Where a refused report belongs.
+    redirect: domain::report::Redirect;
+    /// Kinds of personal data.
+    field: domain::personal::Field;
+    /// Why personal data is seen whole.
+    disclosure_purpose: domain::personal::Purpose;
+    /// Whose personal data it is.
+    subject_kind: domain::personal::SubjectKind;
+    /// On which ground data is processed.
+    basis: domain::privacy::Basis;
+    /// Classes of data that are kept for a time.
+    data_class: domain::privacy::DataClass;
+    /// What became of a command that a phone had kept.
+    fate: domain::arrival::Fate;
+    /// Acts in the audit log.
+    act: domain::audit::Act;
+    /// How acts in the audit log ended.
+    verdict: domain::audit::Verdict;
+    /// Roles.
+    role: domain::actor::Role;
+    /// Whether somebody works here.
+    standing: domain::person::Standing;
+    /// What is owed.
+    duty: domain::obligation::Duty;
+    /// How an obligation ended.
+    obligation_outcome: domain::obligation::Outcome;
+    /// How a patrol stands.
+    patrol_status: domain::patrol::StatusName;
+    /// What a patrol is for.
+    patrol_purpose: domain::patrol::Purpose;
+    /// How a plan of patrols stands.
+    plan_standing: domain::patrol_plan::Standing;
+    /// What a position came from.
+    fix_source: domain::track::Source;
+    /// Groups of people who are cared for in particular.
+    special_group: domain::household::SpecialGroup;
+    /// How somebody is responsible for a household.
+    pairing_kind: domain::household::PairingKind;
+    /// Whether a household is there.
+    household_standing: domain::household::Standing;
+    /// What a visit is for.
+    visit_purpose: domain::visit::Purpose;
+    /// How a visit stands.
+    visit_status: domain::visit::StatusName;
+    /// How a visit went.
+    visit_outcome: domain::visit::Outcome;
+    /// How a campaign stands.
+    campaign_status: domain::campaign::StatusName;
+    /// How a field came to its value.
+    answer_how: domain::form::How;
+    /// What is done only with a published reason.
+    switch: domain::burden::Switch;
+    /// Types of events.
+    happening: domain::happening::Happening;
+    /// Whether events are sent to a webhook.
+    webhook_status: domain::webhook::Status;
+    /// How events are wrapped.
+    envelope: domain::delivery::Envelope;
+    /// Ways of telling.
+    delivery_channel: domain::delivery::Channel;
+    /// How far a delivery is.
+    delivery_state: domain::delivery::State;
+    /// What a notice is about.
+    notice_kind: domain::notice::NoticeKind;
+    /// What an attempt came to.
+    attempt_outcome: domain::delivery::Outcome;
+    /// Kinds of files.
+    media_kind: domain::media::Kind;
+    /// Formats of files.
+    media_format: domain::media::Format;
+    /// Whether a file is there.
+    media_status: domain::media::StatusName;
+    /// What a file shows.
+    media_role: domain::media::MediaRole;
+    /// How a file stands that something names.
+    attached_state: domain::media::AttachedState;
+    /// How a content review stands.
+    review_status: domain::content_review::StatusName;
+    /// What a content review is about.
+    review_subject: domain::content_review::Subject;
+}
+
+macro_rules! nullable_schemas {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty;)+) => {$(
+        $(#[doc = $doc])+
+        pub fn $name() -> utoipa::openapi::schema::Object {
+            let names = <$type>::ALL.iter().map(|one| Value::from(one.name()));
+            let labels: Vec<String> =
+                <$type>::ALL.iter().map(|one| format!("`{}` {}", one.name(), one.label())).collect();
+            ObjectBuilder::new()
+                .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+                .enum_values(Some(names.chain([Value::Null])))
+                .description(Some(labels.join(", ")))
+                .build()
+        }
+    )+};
+}
+
+nullable_schemas! {
+    /// The unit of a limit, where there may be none.
+    limit_unit_or_null: domain::limit::LimitUnit;
+    /// What is owed, where it is a matter of one duty.
+    duty_or_null: domain::obligation::Duty;
+    /// What somebody wants, once somebody knows.
+    demand_or_null: domain::sla::Demand;
+    /// What a grid is for, where it is one.
+    grid_kind_or_null: domain::area::GridKind;
+    /// How much work a matter is, once somebody judged.
+    complexity_or_null: domain::sla::Complexity;
+    /// Why a point was refused, if it was.
+    point_refusal_or_null: domain::track::admit::Refused;
+    /// How a visit went, once somebody went.
+    visit_outcome_or_null: domain::visit::Outcome;
+    /// What a kind of file is, once it arrived.
+    media_kind_or_null: domain::media::Kind;
+    /// How a content review stands, where there is one.
+    review_status_or_null: domain::content_review::StatusName;
+    /// Why a person has to decide, where one has to.
+    review_cause_or_null: domain::content_review::Cause;
+    /// What a program suggests, once it did.
+    suggestion_or_null: domain::content_review::Suggestion;
+}
+
+/// A city or county.
+#[derive(Serialize, ToSchema)]
+pub struct TenantView {
+    /// The code used at login.
+    pub code: String,
+    /// The name.
+    pub name: String,
+}
+
+/// An area or unit, as it was called at the time.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+pub struct UnitView {
+    /// Which.
+    pub id: Uuid,
+    /// What it is.
+    #[schema(schema_with = area_kind)]
+    pub kind: &'static str,
+    /// Its name.
+    #[schema(example = "胜阳港街道")]
+    pub name: String,
+}
+
+impl From<&Unit> for UnitView {
+    fn from(unit: &Unit) -> Self {
+        Self { id: unit.id.0, kind: unit.kind.name(), name: unit.name.clone() }
+    }
+}
+
+/// A role over an area.
+#[derive(Serialize, ToSchema)]
+pub struct GrantView {
+    /// What.
+    #[schema(schema_with = role)]
+    pub role: &'static str,
+    /// In Chinese.
+    pub role_label: &'static str,
+    /// Over which area.
+    pub area: UnitView,
+    /// Since when.
+    pub from: DateTime<Utc>,
+    /// Until when; without it, until revoked.
+    pub until: Option<DateTime<Utc>>,
+    /// The post it goes with. 岗位。
+    #[schema(example = "枫林社区第一网格专职网格员")]
+    pub post: Option<String>,
+}
+
+impl From<&Grant> for GrantView {
+    fn from(grant: &Grant) -> Self {
+        Self {
+            role: grant.role.name(),
+            role_label: grant.role.label(),
+            area: UnitView::from(&grant.over),
+            from: grant.from,
+            until: grant.until,
+            post: grant.post.as_ref().map(|post| post.as_str().to_owned()),
+        }
+    }
+}
+
+/// A deadline and its working: begun then, so long, late then.
+#[derive(Serialize, ToSchema)]
+pub struct TermView {
+    /// When the clock started. 起算时间。
+    pub started_at: DateTime<Utc>,
+    /// How long. 时限数值。
+    pub amount: u32,
+    /// Of what. 时限单位。
+    #[schema(schema_with = limit_unit)]
+    pub unit: &'static str,
+    /// When it is late. 到期时间。
+    pub due_at: DateTime<Utc>,
+    /// The row of the matrix of deadlines that said so. 时限依据编号。
+    #[schema(example = "STD-05")]
+    pub rule: String,
+    /// The edition of that matrix; 0 is the one shipped. 时限标准版本。
+    pub rules: i64,
+    /// The edition of the calendar. 日历版本。
+    pub calendar: i64,
+    /// Whether a year without a published notice had to be looked at. 是否暂定。
+    pub provisional: bool,
+    /// What moved it, in order. 延期与挂账。
+    pub moves: Vec<MoveView>,
+}
+
+/// What moved a deadline.
+#[derive(Serialize, ToSchema)]
+pub struct MoveView {
+    /// `extended` or `paused`.
+    #[schema(example = "extended")]
+    pub what: &'static str,
+    /// Of an extension: how long.
+    pub amount: Option<u32>,
+    /// Of an extension: of what.
+    #[schema(schema_with = limit_unit_or_null)]
+    pub unit: Option<&'static str>,
+    /// Of a pause: since when.
+    pub from: Option<DateTime<Utc>>,
+    /// Of a pause: until when.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl From<&Move> for MoveView {
+    fn from(moved: &Move) -> Self {
+        match moved {
+            Move::Extended { limit } => Self {
+                what: "extended",
+                amount: Some(limit.amount),
+                unit: Some(limit.unit.name()),
+                from: None,
+                until: None,
+            },
+            Move::Paused { pause } => Self {
+                what: "paused",
+                amount: None,
+                unit: None,
+                from: Some(pause.from),
+                until: Some(pause.until),
+            },
+        }
+    }
+}
+
+impl From<&Term> for TermView {
+    fn from(term: &Term) -> Self {
+        Self {
+            started_at: term.started_at,
+            amount: term.limit.amount,
+            unit: term.limit.unit.name(),
+            due_at: term.due_at,
+            rule: term.rule.clone(),
+            rules: term.rules,
+            calendar: term.calendar,
+            provisional: term.provisional,
+            moves: term.moves.iter().map(MoveView::from).collect(),
+        }
+    }
+}
+
+/// Something owed now.
+#[derive(Serialize, ToSchema)]
+pub struct OwedView {
+    /// What.
+    #[schema(schema_with = duty)]
+    pub duty: &'static str,
+    /// In Chinese.
+    pub duty_label: &'static str,
+    /// By whom.
+    pub owed_by: UnitView,
+    /// By when, and why then.
+    pub term: TermView,
+}
+
+impl From<&Obligation> for OwedView {
+    fn from(obligation: &Obligation) -> Self {
+        Self {
+            duty: obligation.duty.name(),
+            duty_label: obligation.duty.label(),
+            owed_by: UnitView::from(&obligation.owed_by),
+            term: TermView::from(&obligation.term),
+        }
+    }
+}
+
+/// Somebody went to look on the spot.
+#[derive(Serialize, ToSchema)]
+pub struct ClaimView {
+    /// Who. 领取人。
+    by: String,
+    /// From when on others may go. 他人可领取的时间。
+    until: DateTime<Utc>,
+}
+
+impl From<&domain::claim::Claim> for ClaimView {
+    fn from(claim: &domain::claim::Claim) -> Self {
+        Self { by: claim.by_name.clone(), until: claim.until }
+    }
+}
+
+/// In which system a point is given.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CoordTypeBody {
+    /// GPS, `wx.getLocation` with `type: 'wgs84'`.
+    Wgs84,
+    /// Chinese maps, `wx.getLocation` with `type: 'gcj02'`.
+    Gcj02,
+    /// Baidu.
+    Bd09,
+}
+
+/// A point as a phone gives it.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PointBody {
+    /// Degrees east. 经度。
+    #[schema(minimum = -180.0, maximum = 180.0, example = 115.0701)]
+    pub lng: f64,
+    /// Degrees north. 纬度。
+    #[schema(minimum = -90.0, maximum = 90.0, example = 30.2105)]
+    pub lat: f64,
+    /// In which system. 坐标系。
+    pub coord_type: CoordTypeBody,
+}
+
+impl From<PointBody> for RawPoint {
+    fn from(body: PointBody) -> Self {
+        Self { lng: body.lng, lat: body.lat, coord_type: body.coord_type.into() }
+    }
+}
+
+impl From<CoordTypeBody> for CoordType {
+    fn from(body: CoordTypeBody) -> Self {
+        match body {
+            CoordTypeBody::Wgs84 => Self::Wgs84,
+            CoordTypeBody::Gcj02 => Self::Gcj02,
+            CoordTypeBody::Bd09 => Self::Bd09,
+        }
+    }
+}
+
+/// A point in WGS-84.
+#[derive(Serialize, ToSchema)]
+pub struct PointView {
+    /// Degrees east.
+    pub lng: f64,
+    /// Degrees north.
+    pub lat: f64,
+}
+
+impl From<Point> for PointView {
+    fn from(point: Point) -> Self {
+        // Seven decimals are a centimetre; more is noise of the conversion.
+        let cut = |degrees: f64| (degrees * 1e7).round() / 1e7;
+        Self { lng: cut(point.lng), lat: cut(point.lat) }
+    }
+}
+
+/// Where something happened.
+#[derive(Serialize, ToSchema)]
+pub struct PlaceView {
+    /// The grid, or the smallest area known.
+    pub area: UnitView,
+    /// The point, in WGS-84.
+    pub point: Option<PointView>,
+    /// The address in words.
+    pub address: Option<String>,
+}
+
+impl From<&Place> for PlaceView {
+    fn from(place: &Place) -> Self {
+        Self {
+            area: UnitView::from(&place.area),
+            point: place.point.map(PointView::from),
+            address: place.address.as_ref().map(|line: &Line| line.as_str().to_owned()),
+        }
+    }
+}

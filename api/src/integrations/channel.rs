@@ -1,0 +1,345 @@
+//! The ways by which people are reached outside this program: subscribe messages of WeChat, messages
+//! of a WeCom application, short messages. What cannot be sent for a reason that stays is skipped,
+//! and says why.
+
+use std::collections::HashMap;
+
+use domain::{
+    delivery::{Channel, Outcome},
+    id::PersonId,
+    notice::{NoticeKind, Preferences, SlotValue, Template, fit, limit},
+    person::Person,
+    personal::{Field, SubjectKind},
+};
+use persistence::{Db, StoreError, delivery::Delivery, message, privacy};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    access::{
+        oidc::{ask_wecom, errcode},
+        wechat::{access_token, provider, query, token_refused},
+    },
+    app::{
+        config::{Kind, MiniProgram, Provider, Sms},
+        outbound::{Call, Content},
+        state::App,
+        world::World,
+    },
+    http::problem::Reply,
+};
+
+/// The consent to be told of progress outside this program.
+const NOTIFICATION: &str = "notification";
+
+/// What came of sending something.
+pub enum Sent {
+    /// It was tried: what it came to, and what was answered. What was sent is not told: it is for
+    /// the person alone, and the record of attempts is for others.
+    Tried(Outcome, Option<u16>, String),
+    /// It was not tried, because of this.
+    Skipped(&'static str),
+}
+
+/// The mini-programs of a tenant.
+fn programs<'a>(app: &'a App, world: &World) -> impl Iterator<Item = &'a MiniProgram> {
+    let code = world.tenant.code.clone();
+    let programs = app.settings.mini_programs.iter();
+    programs.filter(move |one| one.tenant.as_ref().is_none_or(|tenant| *tenant == code))
+}
+
+/// The WeCom application of a tenant that sends messages.
+fn application<'a>(app: &'a App, world: &World) -> Option<&'a Provider> {
+    let code = &world.tenant.code;
+    let fits = |one: &&Provider| {
+        one.kind == Kind::Wecom
+            && one.agent_id.is_some()
+            && one.tenant.as_ref().is_none_or(|tenant| tenant == code)
+    };
+    app.settings.providers.iter().find(fits)
+}
+
+/// The ways by which a person is told something of this kind.
+pub async fn reaching(
+    app: &App,
+    world: &World,
+    person: &Person,
+    kind: NoticeKind,
+    wants: &Preferences,
+) -> Result<Vec<Channel>, StoreError> {
+    let (tenant, id) = (world.tenant.id, person.id);
+    let rules = &world.rules.notices.value;
+    let mut ways = Vec::new();
+    if rules.template(kind).is_some() && openid(app, world, id).await?.is_some() {
+        ways.push(Channel::Wechat);
+    }
+    // A member of a WeCom corporation has the account here as its name there.
+    if person.in_office() && application(app, world).is_some() {
+        ways.push(Channel::Wecom);
+    }
+    if wants.sms && app.settings.sms.is_some() && rules.sms.contains(&kind) {
+        let read = move |db: &mut Db| privacy::answers(db, tenant, id, NOTIFICATION);
+        let answers = app.store.read(read).await?;
+        if answers.last().is_some_and(|(_, _, given)| *given) {
+            ways.push(Channel::Sms);
+        }
+    }
+    Ok(ways)
+}
+
+/// The mini-program that knows somebody, and as whom.
+async fn openid<'a>(
+    app: &'a App,
+    world: &World,
+    person: PersonId,
+) -> Result<Option<(&'a MiniProgram, String)>, StoreError> {
+    let tenant = world.tenant.id;
+    let read = move |db: &mut Db| message::known_as(db, tenant, person, "wechat:");
+    let known: HashMap<String, String> = app.store.read(read).await?.into_iter().collect();
+    let found = programs(app, world)
+        .find_map(|program| Some((program, known.get(&provider(program))?.clone())));
+    Ok(found)
+}
+
+/// How many messages of a template of a mini-program somebody agreed to is kept under this name.
+pub fn quota(program: &MiniProgram, template: &str) -> String {
+    format!("{} {template}", program.app_id)
+}
+
+/// Sends what is due to a person by one way, together.
+pub async fn send(app: &App, due: &[Delivery]) -> Reply<Sent> {
+    let Some(first) = due.first() else { return Ok(Sent::Skipped("there is nothing to send")) };
+    let Some(world) = app.worlds.get(first.tenant) else {
+        return Ok(Sent::Skipped("the tenant is no more"));
+    };
+    match first.channel {
+        Channel::Wechat => wechat(app, &world, first).await,
+        Channel::Wecom => wecom(app, &world, due).await,
+        Channel::Sms => sms(app, &world, due).await,
+        Channel::Webhook => Ok(Sent::Skipped("a webhook is no person")),
+    }
+}
+
+fn content(one: &Delivery) -> Value {
+    serde_json::from_str(&one.content).unwrap_or_default()
+}
+
+fn said<'a>(item: &'a Value, name: &str) -> &'a str {
+    item.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What stands in a field of a template.
+fn slot(item: &Value, value: SlotValue) -> String {
+    match value {
+        // A field for numbers takes no Chinese, and is never empty.
+        SlotValue::Number => {
+            Some(said(item, "number")).filter(|no| !no.is_empty()).unwrap_or("-").to_owned()
+        }
+        SlotValue::Title if said(item, "title").is_empty() => said(item, "label").to_owned(),
+        SlotValue::Title => said(item, "title").to_owned(),
+        SlotValue::Kind => said(item, "label").to_owned(),
+        SlotValue::Text => said(item, "text").to_owned(),
+        SlotValue::Time => {
+            let at = chrono::DateTime::parse_from_rfc3339(said(item, "at")).unwrap_or_default();
+            let wall = chrono::FixedOffset::east_opt(8 * 3600);
+            let here = wall.map_or(at, |wall| at.with_timezone(&wall));
+            here.format("%Y-%m-%d %H:%M").to_string()
+        }
+    }
+}
+
+/// The fields of a subscribe message, each as long as WeChat takes it.
+fn fields(template: &Template, item: &Value) -> Map<String, Value> {
+    let field = |one: &domain::notice::Slot| {
+        let most = limit(one.name.as_str()).unwrap_or(20);
+        (one.name.as_str().to_owned(), json!({ "value": fit(&slot(item, one.value), most) }))
+    };
+    template.fields.iter().map(field).collect()
+}
+
+async fn wechat(app: &App, world: &World, one: &Delivery) -> Reply<Sent> {
+    let (tenant, person, item) = (one.tenant, PersonId(one.target), content(one));
+    let kind = NoticeKind::parse(&one.kind);
+    let template = kind.and_then(|kind| world.rules.notices.value.template(kind));
+    let Some(template) = template else {
+        return Ok(Sent::Skipped("there is no template for it any more"));
+    };
+    let Some((program, openid)) = openid(app, world, person).await? else {
+        return Ok(Sent::Skipped("nobody at WeChat is this person any more"));
+    };
+    let id = quota(program, template.template_id.as_str());
+    let left = {
+        let id = id.clone();
+        app.store.read(move |db| message::quota(db, tenant, person, &id)).await?
+    };
+    if left == 0 {
+        return Ok(Sent::Skipped("the person agreed to no more messages of this template"));
+    }
+    let mut body = json!({
+        "touser": openid, "template_id": template.template_id.as_str(),
+        "data": fields(template, &item), "miniprogram_state": "formal", "lang": "zh_CN",
+    });
+    if let (Some(page), Some(members)) = (&template.page, body.as_object_mut()) {
+        members.insert("page".to_owned(), Value::from(page.as_str()));
+    }
+    let ask = async |token: &str| {
+        let query = query(&[("access_token", token)]);
+        let url = format!("{}/cgi-bin/message/subscribe/send?{query}", program.url);
+        Reply::Ok(app.outbound.ask(Call::post(url, body.clone())).await?.body)
+    };
+    let token = access_token(app, program, None).await?;
+    let mut answer = ask(&token).await?;
+    if token_refused(&answer) {
+        answer = ask(&access_token(app, program, Some(&token)).await?).await?;
+    }
+    let code = errcode(&answer);
+    let (outcome, more) = subscribed(code);
+    if more != 0 {
+        let now = app.clock.now();
+        let note = move |db: &mut Db| message::agree(db, tenant, person, (&id, more), now);
+        app.store.run(note).await?;
+    }
+    Ok(Sent::Tried(outcome, Some(200), format!("errcode {code}")))
+}
+
+/// What an errcode of WeChat comes to, and what it changes of how many messages are left (F.4).
+pub const fn subscribed(code: i64) -> (Outcome, i32) {
+    match code {
+        0 => (Outcome::Taken, -1),
+        // Refused, or used up: whoever it is has agreed to none.
+        43_101 => (Outcome::Refused, i32::MIN),
+        // No such openid, template, argument or page: it will not be better later.
+        40_003 | 40_037 | 47_003 | 41_030 => (Outcome::Refused, 0),
+        _ => (Outcome::Again, 0),
+    }
+}
+
+/// Several notices as one text, each as `line` says it.
+fn together(due: &[Delivery], line: impl Fn(&Value) -> String, most: usize) -> String {
+    /// So many are told in full.
+    const SHOWN: usize = 10;
+    let mut lines: Vec<String> = due.iter().take(SHOWN).map(|one| line(&content(one))).collect();
+    if due.len() > SHOWN {
+        lines.push(format!("另有 {} 条，请登录查看。", due.len() - SHOWN));
+    }
+    let text = lines.join("\n");
+    if text.chars().count() <= most {
+        return text;
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// What a notice is about, and its number, as far as it is told.
+fn heading(item: &Value) -> String {
+    let (label, number) = (said(item, "label"), said(item, "number"));
+    if number.is_empty() { label.to_owned() } else { format!("{label}：{number}") }
+}
+
+/// A notice in full.
+fn in_full(item: &Value) -> String {
+    let (title, text) = (said(item, "title"), said(item, "text"));
+    if title.is_empty() {
+        return format!("{}\n{text}", heading(item));
+    }
+    format!("{} {title}\n{text}", heading(item))
+}
+
+/// A short message: nothing in it was written by anybody. Whoever could choose its words would send
+/// what they like under the name of the city.
+fn in_short(item: &Value) -> String {
+    format!("{}，有新进展。", heading(item))
+}
+
+async fn wecom(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
+    let Some(application) = application(app, world) else {
+        return Ok(Sent::Skipped("no WeCom application sends messages any more"));
+    };
+    let person = due.first().map(|one| one.target).unwrap_or_default();
+    let found = app.store.look::<Person>(world.tenant.id, person).await?;
+    let Some(person) = found.filter(|person| person.state.in_office()) else {
+        return Ok(Sent::Skipped("the person is not in office any more"));
+    };
+    let agent: Value = application.agent_id.as_deref().map_or(Value::Null, |agent| {
+        agent.parse::<i64>().map_or_else(|_| Value::from(agent), Value::from)
+    });
+    let text = together(due, in_full, 600);
+    let body = json!({
+        "touser": person.state.account.as_str(), "msgtype": "text", "agentid": agent,
+        "text": { "content": text }, "enable_duplicate_check": 1, "duplicate_check_interval": 600,
+    });
+    let call = |api: &str, token: &str| {
+        let query = query(&[("access_token", token)]);
+        Call::post(format!("{api}/cgi-bin/message/send?{query}"), body.clone())
+    };
+    let answer = ask_wecom(app, application, call).await?;
+    let code = errcode(&answer);
+    let nobody = said(&answer, "invaliduser") == person.state.account.as_str();
+    let outcome = match code {
+        0 if !nobody => Outcome::Taken,
+        // Nobody there by this name, or not allowed to be written to.
+        0 | 40_003 | 60_111 | 81_013 => Outcome::Refused,
+        _ => Outcome::Again,
+    };
+    Ok(Sent::Tried(outcome, Some(200), format!("errcode {code}")))
+}
+
+async fn sms(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
+    let Some(Sms { url, authorization, signature }) = &app.settings.sms else {
+        return Ok(Sent::Skipped("nothing sends short messages any more"));
+    };
+    let Some(first) = due.first() else { return Ok(Sent::Skipped("there is nothing to send")) };
+    let (tenant, person) = (world.tenant.id, first.target);
+    let kept = app
+        .vault
+        .read(&app.store, tenant, (SubjectKind::Person, vec![person]), &[Field::Phone])
+        .await?;
+    let phone = kept.get(&person).and_then(|values| values.get(&Field::Phone));
+    let Some(phone) = phone else {
+        return Ok(Sent::Skipped("the person left no telephone number"));
+    };
+    // A number that was only typed may be anybody's.
+    let blind = app.vault.look_up(&app.store, tenant, app.clock.now()).await?;
+    let blind = blind.digest(Field::Phone, phone);
+    let read = move |db: &mut Db| message::verified_phone(db, tenant, PersonId(person));
+    if app.store.read(read).await?.is_none_or(|verified| verified != blind) {
+        return Ok(Sent::Skipped("nobody checked that the telephone number is the person's"));
+    }
+    let text = format!("{signature}{}请登录查看。", together(due, in_short, 280));
+    let call = Call {
+        url: url.clone(),
+        authorization: authorization.as_ref().map(|one| one.expose().to_owned()),
+        // The same identity whenever it is sent again: whoever sends it may drop the second.
+        content: Content::Json(json!({ "id": first.id, "phone": phone.as_str(), "text": text })),
+    };
+    let answer = app.outbound.ask(call).await?;
+    let outcome = match answer.status {
+        200..=299 => Outcome::Taken,
+        408 | 425 | 429 => Outcome::Again,
+        400..=499 => Outcome::Refused,
+        _ => Outcome::Again,
+    };
+    // Some senders repeat whom they sent it to; that is no part of the record.
+    let answered = answer.body.to_string().replace(phone.as_str(), "***");
+    let answered = answered.chars().take(300).collect();
+    Ok(Sent::Tried(outcome, Some(answer.status), answered))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_errcode_of_a_subscribe_message_is_final_or_tried_again() {
+        for (code, outcome, more) in [
+            (0, Outcome::Taken, -1),
+            (43_101, Outcome::Refused, i32::MIN),
+            (40_003, Outcome::Refused, 0),
+            (40_037, Outcome::Refused, 0),
+            (47_003, Outcome::Refused, 0),
+            (41_030, Outcome::Refused, 0),
+            (-1, Outcome::Again, 0),
+            (45_009, Outcome::Again, 0),
+        ] {
+            assert_eq!(subscribed(code), (outcome, more), "{code}");
+        }
+    }
+}

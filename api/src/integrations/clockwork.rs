@@ -1,0 +1,509 @@
+//! The clockwork: takes the next measure about every debt when its time has come, as commands of
+//! the system on the flow it belongs to.
+//!
+//! The journal makes each measure happen once: its command is made of the debt and the measure,
+//! so whoever is second, another replica or this one after a crash, finds it taken. After a
+//! standstill of the service the clockwork works off what is due a page at a time, the oldest
+//! first, and callers' commands share its commits.
+
+use std::{
+    collections::HashMap,
+    future::ready,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_web::web::Data;
+use domain::{
+    Instant,
+    actor::Actor,
+    case::{self, Case},
+    change::{Request, act},
+    id::{PlanId, TenantId},
+    journal::FlowKind,
+    obligation::Duty,
+    patrol::{self, Patrol},
+    patrol_plan::{self, PatrolPlan},
+    refusal::Refusal,
+    report::{self, Report},
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use persistence::{
+    Outcome, StoreError,
+    deferral::{self, Due},
+    obligation::{self, Lapsing},
+    patrol_plan as plans,
+};
+use uuid::Uuid;
+
+use crate::{
+    app::state::App,
+    engine::step::Kept,
+    resources::{content_review, retention},
+};
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How many debts it takes at once.
+const PAGE: i64 = 200;
+
+/// How many of them move at the same time: they share commits, and leave room for callers.
+const ABREAST: usize = 16;
+
+/// How late the oldest measure may be before the server says that it lags.
+const LAGGING: chrono::Duration = chrono::Duration::seconds(60);
+
+/// What the scheduler did, for whoever watches it.
+#[derive(Debug)]
+pub struct Pulse {
+    /// When it last looked for what is due, in milliseconds; before the first look the least.
+    looked_at: AtomicI64,
+    /// Since when the oldest measure was due that it found then, in milliseconds; the greatest
+    /// where none waited.
+    oldest: AtomicI64,
+    taken: AtomicU64,
+    failed: AtomicU64,
+    deferred: AtomicI64,
+    /// The edition of the calendar each tenant's provisional deadlines were last computed by.
+    calendars: Mutex<HashMap<TenantId, i64>>,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self {
+            looked_at: AtomicI64::new(i64::MIN),
+            oldest: AtomicI64::new(i64::MAX),
+            taken: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            deferred: AtomicI64::default(),
+            calendars: Mutex::default(),
+        }
+    }
+}
+
+impl Pulse {
+    /// How late, in milliseconds, the oldest measure is that waits: since it was due, or since the
+    /// scheduler last looked where that is longer than it usually takes; 0 when none waits.
+    pub fn lag_ms(&self, now: Instant) -> i64 {
+        let looked_at = self.looked_at.load(Ordering::Relaxed);
+        if looked_at == i64::MIN {
+            return 0;
+        }
+        let now = now.timestamp_millis();
+        let silent = now.saturating_sub(looked_at);
+        let silent = if silent > 10_000 { silent } else { 0 };
+        let late = now.saturating_sub(self.oldest.load(Ordering::Relaxed));
+        silent.max(late).max(0)
+    }
+
+    /// Whether measures are later than they may be.
+    pub fn is_lagging(&self, now: Instant) -> bool {
+        self.lag_ms(now) > LAGGING.num_milliseconds()
+    }
+
+    fn look(&self, now: Instant, oldest: Option<Instant>) {
+        let oldest = oldest.map_or(i64::MAX, |at| at.timestamp_millis());
+        self.oldest.store(oldest, Ordering::Relaxed);
+        self.looked_at.store(now.timestamp_millis(), Ordering::Relaxed);
+    }
+
+    fn followed(&self, tenant: TenantId) -> i64 {
+        let calendars = self.calendars.lock().unwrap_or_else(PoisonError::into_inner);
+        calendars.get(&tenant).copied().unwrap_or_default()
+    }
+
+    fn follow(&self, tenant: TenantId, edition: i64) {
+        let mut calendars = self.calendars.lock().unwrap_or_else(PoisonError::into_inner);
+        calendars.insert(tenant, edition);
+    }
+
+    /// Measures taken since the start.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Measures that could not be taken and will be tried again, each time it was tried.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Work of all replicas that failed and waits to be tried again.
+    pub fn deferred(&self) -> i64 {
+        self.deferred.load(Ordering::Relaxed)
+    }
+}
+
+/// Runs until the store is closed.
+pub async fn run(app: Data<App>) {
+    let mut every = tokio::time::interval(EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        match pass(&app).await {
+            Ok(_) => {}
+            Err(StoreError::Closed) => return,
+            Err(error) => tracing::warn!(%error, "the clockwork cannot look for what is due"),
+        }
+        match retention::pass(&app).await {
+            Ok(_) => {}
+            Err(StoreError::Closed) => return,
+            Err(error) => tracing::warn!(%error, "what is over cannot be removed"),
+        }
+        match content_review::pass(&app).await {
+            Ok(()) => {}
+            Err(StoreError::Closed) => return,
+            Err(error) => tracing::warn!(%error, "content reviews cannot be looked for"),
+        }
+    }
+}
+
+/// Takes every measure that is due now, by the newest calendars; answers how many flows it moved.
+/// What one part cannot do keeps none of the others from its work.
+pub async fn pass(app: &App) -> Result<u64, StoreError> {
+    let parts = [
+        follow_calendars(app).await,
+        make_patrols(app).await,
+        take_measures(app).await,
+        count_deferred(app).await,
+    ];
+    parts.into_iter().sum()
+}
+
+/// Takes the measures that are due; answers how many flows it moved.
+async fn take_measures(app: &App) -> Result<u64, StoreError> {
+    let mut sum = 0;
+    loop {
+        let now = app.clock.now();
+        let due = app.store.read(move |db| obligation::lapsing(db, now, PAGE)).await?;
+        app.pulse.look(now, due.first().map(|first| first.next_at));
+        let full = i64::try_from(due.len()).unwrap_or(0) == PAGE;
+        let count: u64 = stream::iter(by_flow(due))
+            .map(|debts| measures(app, debts))
+            .buffer_unordered(ABREAST)
+            .fold(0, |sum, taken| ready(sum + taken))
+            .await;
+        app.pulse.taken.fetch_add(count, Ordering::Relaxed);
+        sum += count;
+        // What could not be taken is deferred, so the next page has others.
+        if !full {
+            app.pulse.look(app.clock.now(), None);
+            return Ok(sum);
+        }
+    }
+}
+
+/// Looks how much work is stepped over, and forgets what was settled since.
+async fn count_deferred(app: &App) -> Result<u64, StoreError> {
+    let mut left = app.store.read(deferral::count).await?;
+    if left.count > 0 {
+        app.store.run(deferral::forget_settled).await?;
+        left = app.store.read(deferral::count).await?;
+    }
+    app.pulse.deferred.store(left.count, Ordering::Relaxed);
+    Ok(0)
+}
+
+/// Steps over what failed until it is tried again.
+async fn defer(app: &App, due: Due, error: StoreError) -> Result<(), StoreError> {
+    app.pulse.failed.fetch_add(1, Ordering::Relaxed);
+    // Nothing is wrong with the work itself: the next pass tries it.
+    if error.is_passing() {
+        return Err(error);
+    }
+    let (now, why, flow) = (app.clock.now(), error.to_string(), due.flow_id);
+    let failures = app.store.run(move |db| deferral::defer(db, &due, &why, now)).await?;
+    tracing::error!(%error, %flow, failures, "the scheduler steps over what it cannot do");
+    Ok(())
+}
+
+/// Makes the patrols of today and tomorrow that are due by their plans; answers how many plans it
+/// moved.
+async fn make_patrols(app: &App) -> Result<u64, StoreError> {
+    let mut sum = 0;
+    loop {
+        let now = app.clock.now();
+        let due = app.store.read(move |db| plans::due(db, now, PAGE)).await?;
+        let made: u64 = stream::iter(due)
+            .map(|due| make_patrol(app, due))
+            .buffer_unordered(ABREAST)
+            .try_fold(0, |sum, made| ready(Ok(sum + u64::from(made))))
+            .await?;
+        sum += made;
+        // A plan that made today's is due again for tomorrow; one that failed is deferred.
+        if made == 0 {
+            return Ok(sum);
+        }
+    }
+}
+
+/// Makes the next patrol of one plan; false when it was made already, or cannot be now.
+async fn make_patrol(
+    app: &App,
+    (tenant, plan, next_at): (TenantId, PlanId, Instant),
+) -> Result<bool, StoreError> {
+    match made(app, tenant, plan).await {
+        Ok(made) => Ok(made),
+        Err(error) => {
+            defer(app, Due::of_plan(tenant, plan.0, next_at), error).await?;
+            // The page has room for others now.
+            Ok(true)
+        }
+    }
+}
+
+/// The plan and its patrol move in one commit: a day is made once, by whichever replica.
+async fn made(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreError> {
+    let Some(world) = app.worlds.get(tenant) else { return Ok(false) };
+    let Some(root) = world.areas.root() else { return Ok(false) };
+    let by = Actor::system(tenant, root.unit());
+    let Some(stored) = app.store.look::<PatrolPlan>(tenant, plan.0).await? else {
+        return Ok(false);
+    };
+    let context = world.context(&by, app.clock.now());
+    let request = Request::of_system(&format!("plan\n{tenant}\n{plan}\n{}", stored.seq));
+    let refused = |refusal: &Refusal| {
+        StoreError::Inconsistent(format!("patrol plan {plan}: {}", refusal.code()))
+    };
+    let make = patrol_plan::Command::Make;
+    let change = match act::<PatrolPlan>(Some(&stored), &make, request, 0, context) {
+        Ok(change) => change,
+        // A replica was faster, or somebody changed it.
+        Err(Refusal::NothingDue) => return Ok(false),
+        Err(refusal) => return Err(refused(&refusal)),
+    };
+    let day = change.state.made.filter(|day| stored.state.made != Some(*day));
+    let mut writes = Vec::with_capacity(2);
+    if let Some(day) = day
+        && let Some(new) = stored.state.patrol(day)
+    {
+        let occasion = Some(stored.state.occasion(day));
+        let plan = patrol::Command::Plan { new: Box::new(new), occasion };
+        match act::<Patrol>(None, &plan, request, 1, context) {
+            Ok(patrol) => writes.push(Patrol::write(patrol)),
+            // The area is no more: the plan goes on without making anything there.
+            Err(Refusal::AreaRetired { .. } | Refusal::NotATerritory { .. }) => {}
+            Err(refusal) => return Err(refused(&refusal)),
+        }
+    }
+    writes.insert(0, PatrolPlan::write(change));
+    match app.store.commit(writes).await? {
+        Outcome::Done => Ok(true),
+        Outcome::Stale => Ok(false),
+        // By a replica, which moved the plan with it; or there is something wrong.
+        Outcome::Seen => {
+            let now = app.store.look::<PatrolPlan>(tenant, plan.0).await?;
+            if now.is_none_or(|now| now.seq > stored.seq) {
+                return Ok(false);
+            }
+            let why = "its command was accepted before, and it is still due";
+            Err(StoreError::Inconsistent(format!("patrol plan {plan}: {why}")))
+        }
+    }
+}
+
+/// Debts of one flow next to each other: their measures are taken one after the other, as two at
+/// once would only lose to each other.
+fn by_flow(due: Vec<Lapsing>) -> Vec<Vec<Lapsing>> {
+    let (mut flows, mut places) = (Vec::<Vec<Lapsing>>::new(), HashMap::new());
+    for debt in due {
+        let place = *places.entry((debt.tenant, debt.flow_id)).or_insert(flows.len());
+        match flows.get_mut(place) {
+            Some(flow) => flow.push(debt),
+            None => flows.push(vec![debt]),
+        }
+    }
+    flows
+}
+
+/// Takes the measures that are due on one flow; how many it took.
+async fn measures(app: &App, debts: Vec<Lapsing>) -> u64 {
+    let mut taken = 0;
+    for debt in debts {
+        taken += u64::from(measure(app, debt).await);
+    }
+    taken
+}
+
+/// Takes one measure; false when it was taken already, or cannot be now.
+async fn measure(app: &App, debt: Lapsing) -> bool {
+    let taken = match command_about(app, &debt).await {
+        // A replica was faster; or its row says that it is due, and its flow does not.
+        Ok(false) => settled_elsewhere(app, &debt).await,
+        taken => taken,
+    };
+    match taken {
+        Ok(taken) => taken,
+        Err(error) => {
+            if let Err(error) = defer(app, Due::from(&debt), error).await {
+                tracing::warn!(%error, flow = %debt.flow_id, "a measure could not be taken");
+            }
+            false
+        }
+    }
+}
+
+/// Whether a debt about which nothing was to be done is no longer due by its row: one that stays
+/// would come again at once, and keep others from their turn.
+async fn settled_elsewhere(app: &App, debt: &Lapsing) -> Result<bool, StoreError> {
+    let (now, one) = (app.clock.now(), debt.clone());
+    if app.store.read(move |db| obligation::is_lapsing(db, &one, now)).await? {
+        let why = "it is due by its row, and its flow knows of nothing that is due";
+        return Err(StoreError::Inconsistent(format!("{} {}: {why}", debt.flow, debt.flow_id)));
+    }
+    Ok(false)
+}
+
+/// Asks the command that a measure is, of the flow its debt belongs to.
+async fn command_about(app: &App, debt: &Lapsing) -> Result<bool, StoreError> {
+    let unknown = |what: &str| StoreError::Inconsistent(format!("{}: no {what}", debt.flow_id));
+    let (unit, term) = (debt.unit, debt.no);
+    let duty = Duty::parse(&debt.duty).ok_or_else(|| unknown("such duty"))?;
+    match FlowKind::parse(&debt.flow).ok_or_else(|| unknown("such kind of flow"))? {
+        FlowKind::Report => command_of::<Report>(app, debt, report::Command::Lapse { term }).await,
+        FlowKind::Patrol => command_of::<Patrol>(app, debt, patrol::Command::Lapse { term }).await,
+        FlowKind::Case => {
+            command_of::<Case>(app, debt, case::Command::Lapse { duty, unit, term }).await
+        }
+        FlowKind::Person
+        | FlowKind::Areas
+        | FlowKind::Policy
+        | FlowKind::PatrolPlan
+        | FlowKind::Household
+        | FlowKind::Visit
+        | FlowKind::Campaign
+        | FlowKind::Form
+        | FlowKind::Media
+        | FlowKind::ContentReview => Err(unknown("measures about its debts")),
+    }
+}
+
+async fn command_of<F: Kept>(
+    app: &App,
+    debt: &Lapsing,
+    command: F::Command,
+) -> Result<bool, StoreError> {
+    /// A replica may be faster once; whoever is second finds nothing due.
+    const ATTEMPTS: usize = 3;
+    let Lapsing { tenant, flow_id, duty, unit, no, next_at, .. } = debt;
+    let at = next_at.timestamp_millis();
+    let what = format!("measure\n{tenant}\n{flow_id}\n{duty}\n{unit}\n{no}\n{at}");
+    for _ in 0..ATTEMPTS {
+        match as_system::<F>(app, *tenant, *flow_id, &command, |_| what.clone()).await? {
+            Some(Outcome::Done) => return Ok(true),
+            None => return Ok(false),
+            Some(Outcome::Stale | Outcome::Seen) => {}
+        }
+    }
+    let why = "its command was accepted before, and the measure is still due";
+    Err(StoreError::Inconsistent(format!("{} {flow_id}: {why}", F::KIND.name())))
+}
+
+/// Asks a command as the system; what became of it, or none when there is nothing to do. `what`
+/// names what is asked of the flow at its place in the journal.
+pub(crate) async fn as_system<F: Kept>(
+    app: &App,
+    tenant: TenantId,
+    id: Uuid,
+    command: &F::Command,
+    what: impl Fn(i64) -> String,
+) -> Result<Option<Outcome>, StoreError> {
+    let Some(world) = app.worlds.get(tenant) else { return Ok(None) };
+    let Some(root) = world.areas.root() else { return Ok(None) };
+    let by = Actor::system(tenant, root.unit());
+    let Some(stored) = app.store.look::<F>(tenant, id).await? else { return Ok(None) };
+    let request = Request::of_system(&what(stored.seq));
+    match act::<F>(Some(&stored), command, request, 0, world.context(&by, app.clock.now())) {
+        Ok(change) => Ok(Some(app.store.commit(vec![F::write(change)]).await?)),
+        // Somebody settled it, or a replica was faster.
+        Err(Refusal::NothingDue) => Ok(None),
+        Err(refusal) => {
+            let why = format!("{} {id}: {}", F::KIND.name(), refusal.code());
+            Err(StoreError::Inconsistent(why))
+        }
+    }
+}
+
+/// Computes provisional deadlines anew where a calendar was published since this replica last
+/// did; after a start, once for every tenant that ever published one.
+async fn follow_calendars(app: &App) -> Result<u64, StoreError> {
+    let mut sum = 0;
+    for world in app.worlds.all() {
+        let (tenant, edition) = (world.tenant.id, world.rules.calendars.no);
+        if app.pulse.followed(tenant) < edition {
+            sum += recompute(app, tenant, edition).await?;
+            app.pulse.follow(tenant, edition);
+        }
+    }
+    Ok(sum)
+}
+
+/// Computes deadlines anew that were provisional, by the calendar of now; answers how many flows
+/// moved. Facts that are established stay: only what is still owed moves.
+async fn recompute(app: &App, tenant: TenantId, edition: i64) -> Result<u64, StoreError> {
+    const PAGE: i64 = 500;
+    let (mut after, mut sum) = (Uuid::nil(), 0);
+    loop {
+        let from = after;
+        let page = move |db: &mut persistence::Db| obligation::provisional(db, tenant, from, PAGE);
+        let page = app.store.read(page).await?;
+        let moved = stream::iter(page.flows)
+            .map(|(flow, id)| recompute_one(app, tenant, flow, id, edition))
+            .buffer_unordered(ABREAST)
+            .try_fold(0, |moved, one| ready(Ok(moved + u64::from(one))));
+        sum += moved.await?;
+        match page.next {
+            Some(next) => after = next,
+            None => return Ok(sum),
+        }
+    }
+}
+
+/// The same for one flow; one that cannot be read is named and keeps none of the others.
+async fn recompute_one(
+    app: &App,
+    tenant: TenantId,
+    flow: String,
+    id: Uuid,
+    edition: i64,
+) -> Result<bool, StoreError> {
+    match anew(app, tenant, flow, id, edition).await {
+        Err(StoreError::Inconsistent(why)) => {
+            app.pulse.failed.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(why, flow = %id, "a provisional deadline cannot be computed");
+            Ok(false)
+        }
+        other => other,
+    }
+}
+
+/// Computes the deadlines of one flow anew; tried again when somebody moved it meanwhile.
+async fn anew(
+    app: &App,
+    tenant: TenantId,
+    flow: String,
+    id: Uuid,
+    edition: i64,
+) -> Result<bool, StoreError> {
+    const ATTEMPTS: usize = 4;
+    let what = |seq| format!("recompute\n{tenant}\n{id}\n{edition}\n{seq}");
+    for _ in 0..ATTEMPTS {
+        let outcome = if flow == FlowKind::Report.name() {
+            as_system::<Report>(app, tenant, id, &report::Command::Recompute, what).await?
+        } else if flow == FlowKind::Case.name() {
+            as_system::<Case>(app, tenant, id, &case::Command::Recompute, what).await?
+        } else {
+            // Other flows have fixed ends: no calendar moves them.
+            return Ok(false);
+        };
+        match outcome {
+            Some(Outcome::Done) => return Ok(true),
+            None => return Ok(false),
+            Some(Outcome::Stale | Outcome::Seen) => {}
+        }
+    }
+    Ok(false)
+}

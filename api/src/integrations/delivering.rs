@@ -1,0 +1,439 @@
+//! The engine that tells others: takes events from the feed for each webhook, sends what is due,
+//! and keeps every attempt until the outcome is final.
+//!
+//! The journal is the outbox: an event is on record with the change that caused it, and each
+//! webhook has its own place in the feed, moved in the transaction that makes its deliveries. So
+//! nothing is lost or made twice, however many replicas run this and wherever one of them dies;
+//! what was sent but not written down yet is sent again under the same identity.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::web::Data;
+use chrono::Duration as Span;
+use domain::{
+    audit::{Act, Note, Verdict},
+    delivery::{self as rule, Channel, Envelope, Outcome, State},
+    id::TenantId,
+    journal::Hash,
+    webhook::Status,
+};
+use futures_util::{StreamExt, stream};
+use persistence::{
+    Db, StoreError, audit,
+    delivery::{self, Attempt, Delivery, Lease, Tried},
+    message,
+    webhook::{self as hooks, Webhook},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    app::{clock::new_id, outbound::hooks::Posted, state::App, token::random},
+    integrations::{
+        channel::{self, Sent},
+        event::{self, Event},
+        notifying,
+        webhook::{self, sign},
+    },
+};
+
+/// Why something was not delivered that was tried for days.
+pub const GIVEN_UP: &str = "given up after the last attempt";
+
+/// Why something was not delivered to somebody who wants no more.
+pub const GONE: &str = "the receiver answered 410 Gone";
+
+/// How often it looks, when nothing tells it to.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How long it collects what was told to look at.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How many entries of the feed are looked at once for a webhook.
+const WINDOW: i64 = 200;
+
+/// While so many wait for a webhook, no more are made: the journal keeps them.
+const BACKLOG: i64 = 500;
+
+/// How many are leased at once.
+const PAGE: i64 = 64;
+
+/// How many are under way at the same time.
+const ABREAST: usize = 16;
+
+/// After how long what was leased is taken to have been lost with whoever leased it.
+fn patience() -> Span {
+    Span::seconds(60)
+}
+
+/// Runs until the store is closed. While callers write much, it takes a part of the time only: what
+/// is told a little later is told all the same.
+pub async fn run(app: Data<App>) {
+    let mut stirred = app.store.stirred();
+    loop {
+        if let Ok(Err(_)) = tokio::time::timeout(EVERY, stirred.changed()).await {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+        loop {
+            let (begun, before) = (Instant::now(), app.store.committed());
+            match step(&app).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "deliveries cannot be made or sent");
+                    break;
+                }
+            }
+            let took = begun.elapsed();
+            if app.store.committed() - before > BUSY {
+                tokio::time::sleep(took * SHARE).await;
+            }
+        }
+    }
+}
+
+/// So many commits during one step are many.
+const BUSY: u64 = 50;
+
+/// So many times as long as a step took it waits before the next, while callers write much.
+const SHARE: u32 = 9;
+
+/// Makes and sends everything that is due now; answers how much was done.
+pub async fn pass(app: &App) -> Result<u64, StoreError> {
+    let mut sum = 0;
+    loop {
+        let done = step(app).await?;
+        sum += done;
+        if done == 0 {
+            return Ok(sum);
+        }
+    }
+}
+
+/// Makes and sends a part of what is due; answers how much was done.
+async fn step(app: &App) -> Result<u64, StoreError> {
+    // Each is tried whatever becomes of the others: what cannot be told to people holds up no server.
+    let (told, made, sent) = (notifying::pass(app).await, take(app).await, send(app).await);
+    Ok(told? + made? + sent?)
+}
+
+/// Makes the deliveries of what happened since each webhook was told last; answers how many
+/// webhooks moved on.
+async fn take(app: &App) -> Result<u64, StoreError> {
+    let mut moved = 0;
+    // Webhooks of a tenant that stand at the same place read once.
+    let mut read: HashMap<(TenantId, i64), Arc<event::Stretch>> = HashMap::new();
+    for hook in app.store.read(hooks::active).await? {
+        let place = (hook.tenant, hook.position);
+        let stretch = if let Some(stretch) = read.get(&place) {
+            Arc::clone(stretch)
+        } else {
+            let stretch = event::after(app, hook.tenant, hook.position, WINDOW).await?;
+            Arc::clone(read.entry(place).or_insert(Arc::new(stretch)))
+        };
+        let Some(until) = stretch.until else { continue };
+        let now = app.clock.now();
+        let wanted = |event: &&Arc<Event>| {
+            (hook.types.is_empty() || hook.types.contains(&event.kind))
+                && event.about.within(&hook.path)
+        };
+        let reader = webhook::reader(app, &hook).await?;
+        let made = |event: &Arc<Event>| made(&hook, event, event.posted(reader.as_ref(), now), now);
+        let new: Vec<Delivery> = stretch.events.iter().filter(wanted).map(made).collect();
+        let take = move |db: &mut Db| {
+            if delivery::waiting(db, hook.tenant, hook.id)? >= BACKLOG {
+                return Ok(false);
+            }
+            delivery::take(db, &hook, until, &new)
+        };
+        moved += u64::from(app.store.run(take).await?);
+    }
+    Ok(moved)
+}
+
+/// The delivery of an event to a webhook; its identity is made of both.
+fn made(hook: &Webhook, event: &Event, content: Arc<str>, now: domain::Instant) -> Delivery {
+    let id = Hash::of(format!("delivery\n{}\n{}", hook.id, event.id()).as_bytes()).id();
+    Delivery {
+        tenant: hook.tenant,
+        id,
+        channel: Channel::Webhook,
+        target: hook.id,
+        event: event.id(),
+        kind: event.kind.name().to_owned(),
+        flow: event.flow,
+        position: event.position,
+        part: event.part,
+        content: content.to_string(),
+        state: State::Waiting,
+        attempts: 0,
+        created_at: now,
+        next_at: Some(now),
+        ended_at: None,
+        why: None,
+    }
+}
+
+/// Sends what is due; answers how many were tried.
+async fn send(app: &App) -> Result<u64, StoreError> {
+    let now = app.clock.now();
+    let lease = Lease { by: new_id(), now, until: now + patience() };
+    let due = app.store.run(move |db| delivery::lease(db, lease, PAGE)).await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
+    let receivers = receivers(app, &due).await?;
+    let mut done = stream::iter(parcels(due))
+        .map(|parcel| attempt(app, parcel, &receivers))
+        .buffer_unordered(ABREAST)
+        .ready_chunks(ABREAST)
+        .map(|done| done.into_iter().flatten().collect::<Vec<Tried>>());
+    let mut sum = 0;
+    while let Some(tried) = done.next().await {
+        sum += u64::try_from(tried.len()).unwrap_or(u64::MAX);
+        for one in &tried {
+            judge(app, one, &receivers).await?;
+        }
+        app.store.run(move |db| delivery::settle(db, lease.by, &tried)).await?;
+    }
+    Ok(sum)
+}
+
+/// A webhook with the secrets it signs with, and whether it may be told what is said.
+type Receiver = Arc<(Webhook, Vec<Vec<u8>>, bool)>;
+type Receivers = HashMap<(TenantId, Uuid), Receiver>;
+
+async fn receivers(app: &App, due: &[Delivery]) -> Result<Receivers, StoreError> {
+    let mut known = Receivers::new();
+    for one in due.iter().filter(|one| one.channel == Channel::Webhook) {
+        let (tenant, id) = (one.tenant, one.target);
+        if known.contains_key(&(tenant, id)) {
+            continue;
+        }
+        if let Some(hook) = app.store.read(move |db| hooks::find(db, tenant, id)).await? {
+            let failed = |problem| StoreError::Inconsistent(format!("webhook {id}: {problem:?}"));
+            let secrets = webhook::secrets(app, &hook).await.map_err(failed)?;
+            let whole = webhook::reader(app, &hook).await?.is_some();
+            known.insert((tenant, id), Arc::new((hook, secrets, whole)));
+        }
+    }
+    Ok(known)
+}
+
+/// What is sent at once: to a person by one way everything that is due together, but for the
+/// templates of WeChat, which say one thing each; to servers one event at a time.
+fn parcels(due: Vec<Delivery>) -> Vec<Vec<Delivery>> {
+    let mut parcels: Vec<Vec<Delivery>> = Vec::new();
+    let mut known: HashMap<(TenantId, Uuid, Channel), usize> = HashMap::new();
+    for one in due {
+        let joins = matches!(one.channel, Channel::Wecom | Channel::Sms);
+        let key = (one.tenant, one.target, one.channel);
+        let place = known.get(&key).and_then(|place| parcels.get_mut(*place));
+        if let Some(parcel) = place.filter(|_| joins) {
+            parcel.push(one);
+        } else {
+            known.insert(key, parcels.len());
+            parcels.push(vec![one]);
+        }
+    }
+    parcels
+}
+
+/// Tries what is sent at once.
+async fn attempt(app: &App, parcel: Vec<Delivery>, receivers: &Receivers) -> Vec<Tried> {
+    let mut tried = Vec::with_capacity(parcel.len());
+    if parcel.first().is_some_and(|one| one.channel == Channel::Webhook) {
+        for one in parcel {
+            let receiver = receivers.get(&(one.tenant, one.target)).cloned();
+            tried.push(post(app, one, receiver).await);
+        }
+        return tried;
+    }
+    let (at, begun) = (app.clock.now(), Instant::now());
+    let sent = channel::send(app, &parcel).await;
+    let took_ms = i32::try_from(begun.elapsed().as_millis()).unwrap_or(i32::MAX);
+    for one in parcel {
+        let (outcome, status, request, response) = match &sent {
+            Ok(Sent::Skipped(why)) => {
+                tried.push(skipped(one, at, why));
+                continue;
+            }
+            Ok(Sent::Tried(outcome, status, response)) => {
+                (*outcome, *status, String::new(), cut(response))
+            }
+            Err(problem) => {
+                let why = problem.code().name().to_owned();
+                (Outcome::Again, None, String::new(), why)
+            }
+        };
+        let status = status.map(i32::from);
+        let no = one.attempts + 1;
+        let attempt = Attempt { no, at, took_ms, status, outcome, request, response };
+        let delivery = after(one, &attempt, None);
+        tried.push(Tried { delivery, attempt: Some(attempt), news: false });
+    }
+    tried
+}
+
+/// Posts one event to a webhook.
+async fn post(app: &App, one: Delivery, receiver: Option<Receiver>) -> Tried {
+    let Some(receiver) = receiver else {
+        return skipped(one, app.clock.now(), "there is nobody to tell any more");
+    };
+    let (hook, secrets, whole) = &*receiver;
+    let (at, begun) = (app.clock.now(), Instant::now());
+    let id = one.event.to_string();
+    let (kind, body) = wrapped(app, (hook, *whole), &one, at);
+    let timestamp = at.timestamp();
+    let headers = vec![
+        ("content-type", kind.to_owned()),
+        ("webhook-id", id.clone()),
+        ("webhook-timestamp", timestamp.to_string()),
+        ("webhook-signature", sign::signatures(secrets, &id, timestamp, &body)),
+    ];
+    let request = cut(&format!("POST {}\nwebhook-id: {id}\n\n{body}", hook.url));
+    let answer = app.hooks.post(hook.url.clone(), headers, body).await;
+    let took = i32::try_from(begun.elapsed().as_millis()).unwrap_or(i32::MAX);
+    let (status, asked, response) = match answer {
+        Ok(Posted { status, retry_after_s, excerpt }) => (Some(status), retry_after_s, excerpt),
+        Err(failure) => (None, None, failure.to_string()),
+    };
+    let outcome = rule::verdict(status);
+    let attempt = Attempt {
+        no: one.attempts + 1,
+        at,
+        took_ms: took,
+        status: status.map(i32::from),
+        outcome,
+        request,
+        response: cut(&response),
+    };
+    let asked = asked.map(|seconds| Span::seconds(i64::from(seconds)));
+    // What is known of the webhook changes when it begins to fail, and when it stops.
+    let news = (outcome == Outcome::Taken) == hook.failing_since.is_some();
+    Tried { delivery: after(one, &attempt, asked), attempt: Some(attempt), news }
+}
+
+/// What is not sent.
+fn skipped(one: Delivery, at: domain::Instant, why: &str) -> Tried {
+    let (state, why) = (State::Skipped, Some(why.to_owned()));
+    let delivery = Delivery { state, next_at: None, ended_at: Some(at), why, ..one };
+    Tried { delivery, attempt: None, news: false }
+}
+
+/// A delivery after an attempt.
+pub fn after(mut one: Delivery, attempt: &Attempt, asked: Option<Span>) -> Delivery {
+    one.attempts = attempt.no;
+    let number = u32::try_from(attempt.no).unwrap_or(u32::MAX);
+    let next = match attempt.outcome {
+        Outcome::Again => rule::wait(number, chance(), asked),
+        Outcome::Taken | Outcome::Refused | Outcome::Gone => None,
+    };
+    one.state = match (attempt.outcome, next) {
+        (Outcome::Taken, _) => State::Delivered,
+        (_, Some(_)) => State::Waiting,
+        (_, None) => State::Failed,
+    };
+    one.next_at = next.map(|wait| attempt.at + wait);
+    one.ended_at = next.is_none().then_some(attempt.at);
+    one.why = match one.state {
+        State::Failed => Some(match attempt.outcome {
+            Outcome::Again => GIVEN_UP.to_owned(),
+            Outcome::Gone => GONE.to_owned(),
+            Outcome::Taken | Outcome::Refused => attempt.response.clone(),
+        }),
+        State::Waiting | State::Delivered | State::Skipped => None,
+    };
+    one
+}
+
+/// From 0 to 1.
+fn chance() -> f64 {
+    random::<2>().map_or(0.5, |bytes| f64::from(u16::from_be_bytes(bytes)) / f64::from(u16::MAX))
+}
+
+/// The beginning of a text, for the record.
+fn cut(text: &str) -> String {
+    const MOST: usize = 500;
+    text.chars().take(MOST).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect()
+}
+
+/// What is posted: the media type and the body.
+fn wrapped(
+    app: &App,
+    (hook, whole): (&Webhook, bool),
+    one: &Delivery,
+    at: domain::Instant,
+) -> (&'static str, String) {
+    let mut content: Value = serde_json::from_str(&one.content).unwrap_or_default();
+    // It may be that nobody agrees any more by now.
+    if let Some(members) = content.as_object_mut().filter(|_| !whole && one.kind != webhook::TEST) {
+        members.insert("by".to_owned(), Value::from(""));
+        members.insert("data".to_owned(), json!({}));
+    }
+    let content = content;
+    let happened = content.get("at").cloned().unwrap_or_else(|| json!(at));
+    match hook.envelope {
+        Envelope::Standard => {
+            let body = json!({ "type": one.kind, "timestamp": happened, "data": content });
+            ("application/json", body.to_string())
+        }
+        Envelope::Cloudevents => {
+            let host = app.settings.public_url.as_deref().unwrap_or("urn:gridwhistle");
+            let source = format!("{host}/api/v1/tenants/{}", hook.tenant);
+            let subject = content.pointer("/subject/path").cloned().unwrap_or_default();
+            let body = json!({
+                "specversion": "1.0", "id": one.event, "source": source,
+                "type": format!("cn.gridwhistle.{}", one.kind), "subject": subject,
+                "time": happened, "datacontenttype": "application/json",
+                // Events of one case in the order they happened (CloudEvents "partitioning").
+                "partitionkey": one.flow, "data": content,
+            });
+            ("application/cloudevents+json; charset=utf-8", body.to_string())
+        }
+    }
+}
+
+/// Stops a webhook that is gone, or has failed for too long, and says so in the audit log.
+async fn judge(app: &App, tried: &Tried, receivers: &Receivers) -> Result<(), StoreError> {
+    let Some(attempt) = &tried.attempt else { return Ok(()) };
+    let (tenant, target) = (tried.delivery.tenant, tried.delivery.target);
+    let Some(receiver) = receivers.get(&(tenant, target)) else { return Ok(()) };
+    let failing = receiver.0.failing_since.filter(|_| attempt.outcome != Outcome::Taken);
+    let (status, why) = if attempt.outcome == Outcome::Gone {
+        (Status::Disabled, GONE)
+    } else if failing.is_some_and(|since| attempt.at - since >= rule::PATIENCE) {
+        (Status::Paused, "every attempt has failed for a day")
+    } else {
+        return Ok(());
+    };
+    let now = app.clock.now();
+    let detail = json!({ "step": status.name(), "why": why });
+    let note = Note {
+        at: now,
+        act: Act::Webhook,
+        verdict: Verdict::Done,
+        actor: None,
+        actor_name: "系统".to_owned(),
+        subject: Some(target),
+        address: String::new(),
+        detail: detail.to_string(),
+    };
+    let told = notifying::stopped(app, tenant, target, (&receiver.0.name, why)).await?;
+    let stop = move |db: &mut Db| {
+        if hooks::stop(db, tenant, target, (status, why), now)? {
+            for message in &told {
+                message::put(db, tenant, message)?;
+            }
+            audit::append(db, tenant, note)?;
+        }
+        Ok(())
+    };
+    app.store.run(stop).await
+}

@@ -1,0 +1,483 @@
+//! Events: what happened to reports, cases and patrols, as it is told to others: in the feed
+//! ([`list_events`]), in the stream ([`stream`]), and to webhooks.
+//!
+//! The journal is the only source. One event of an entry is one event here, with an identity made
+//! of the entry's hash, so that whoever is told twice knows. Who reported is never told, nor what
+//! street and departments think of each other; whoever needs that reads the thing itself.
+
+pub mod cursor;
+pub mod stream;
+pub mod tail;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use actix_web::{HttpResponse, get, web::Data};
+use chrono::{DateTime, Utc};
+use domain::{
+    Instant,
+    actor::{Actor, Permission},
+    area::{Path, Unit},
+    case::Case,
+    change::{HIDDEN, Stored},
+    happening::{self, Happening},
+    id::TenantId,
+    journal::{Entry, FlowKind, Hash},
+    patrol::Patrol,
+    report::Report,
+};
+use persistence::{Db, StoreError, journal};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use self::cursor::Position;
+use crate::{
+    access::auth::Caller,
+    app::state::App,
+    engine::{
+        reporters::{self, Reporters},
+        step::present,
+    },
+    http::{
+        page::Limit,
+        params::Query,
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+        view::{self, UnitView},
+    },
+    resources::timeline,
+};
+
+/// Registers the operations of this file and of the stream.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_events);
+    stream::routes(config);
+}
+
+/// What an event is about.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+pub struct SubjectView {
+    /// `report`, `case` or `patrol`.
+    kind: &'static str,
+    /// Which.
+    id: Uuid,
+    /// Its human number.
+    number: String,
+    /// Its place in its journal after the event; the `ETag`.
+    seq: i64,
+    /// Where to read how it is now.
+    path: String,
+}
+
+/// Something that happened.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+pub struct EventView {
+    /// Its identity: the same wherever and however often it is told. 事件标识，用于去重。
+    id: Uuid,
+    /// What kind of thing. 事件类型。
+    #[serde(rename = "type")]
+    #[schema(schema_with = view::happening)]
+    kind: &'static str,
+    /// In Chinese.
+    label: &'static str,
+    /// When.
+    at: DateTime<Utc>,
+    /// By whom; `上报人` where it is a reporter; empty where only identities are told.
+    by: String,
+    /// About what.
+    subject: SubjectView,
+    /// Where.
+    area: UnitView,
+    /// What happened, in detail: the event as it stands in the timeline; nothing for reporters of a
+    /// case, who read the case, and for webhooks whose content nobody approved. 详情。
+    #[schema(value_type = Object)]
+    data: Value,
+}
+
+impl EventView {
+    /// When it happened.
+    pub const fn at(&self) -> DateTime<Utc> {
+        self.at
+    }
+
+    /// What it is about, and where.
+    pub fn subject(&self) -> String {
+        self.subject.path.clone()
+    }
+}
+
+/// What an event is about, as it is now.
+#[derive(Clone)]
+pub enum About {
+    /// A report.
+    Report(Arc<Stored<Report>>),
+    /// A case.
+    Case(Arc<Stored<Case>>),
+    /// A patrol.
+    Patrol(Arc<Stored<Patrol>>),
+}
+
+impl About {
+    /// What some entries are about.
+    async fn all(
+        app: &App,
+        tenant: TenantId,
+        entries: &[(i64, Entry)],
+    ) -> Result<HashMap<Uuid, Self>, StoreError> {
+        let mut all = HashMap::new();
+        let reports = present(app, tenant, entries).await?;
+        all.extend(reports.into_iter().map(|(id, report)| (id, Self::Report(report))));
+        let cases = present(app, tenant, entries).await?;
+        all.extend(cases.into_iter().map(|(id, case)| (id, Self::Case(case))));
+        let patrols = present(app, tenant, entries).await?;
+        all.extend(patrols.into_iter().map(|(id, patrol)| (id, Self::Patrol(patrol))));
+        Ok(all)
+    }
+
+    /// Whether this actor may know of it.
+    pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        match self {
+            Self::Report(report) => report.state.visible_to(actor, at),
+            Self::Case(case) => case.state.visible_to(actor, at),
+            Self::Patrol(patrol) => patrol.state.visible_to(actor, at),
+        }
+    }
+
+    /// Whether this actor is told what happened in detail: whoever works on it, and whoever said it. A
+    /// reporter of a case learns that something happened, and reads the case for what may be
+    /// shown: what others of the public wrote may not have passed yet.
+    pub fn whole_for(&self, actor: &Actor, at: Instant) -> bool {
+        let reads = |unit: &Unit| actor.may(Permission::ReadCases, &unit.path, at);
+        match self {
+            Self::Report(report) => {
+                report.state.reporter == actor.person || reads(&report.state.place.area)
+            }
+            Self::Case(case) => reads(&case.state.place.area) || case.state.units.iter().any(reads),
+            Self::Patrol(_) => true,
+        }
+    }
+
+    /// Whether it lies in an area, or is a case of a unit in it.
+    pub fn within(&self, path: &Path) -> bool {
+        let units = match self {
+            Self::Case(case) => case.state.units.as_slice(),
+            Self::Report(_) | Self::Patrol(_) => &[],
+        };
+        path.contains(&self.area().path) || units.iter().any(|unit| path.contains(&unit.path))
+    }
+
+    /// Where it is.
+    pub fn area(&self) -> &Unit {
+        match self {
+            Self::Report(report) => &report.state.place.area,
+            Self::Case(case) => &case.state.place.area,
+            Self::Patrol(patrol) => &patrol.state.area,
+        }
+    }
+
+    fn number(&self) -> &str {
+        match self {
+            Self::Report(report) => &report.state.number,
+            Self::Case(case) => &case.state.number,
+            Self::Patrol(patrol) => &patrol.state.number,
+        }
+    }
+
+    /// Who reported it, as it is now.
+    fn reporters(&self) -> Reporters {
+        match self {
+            Self::Report(report) => Reporters::now([(report.state.id, report.state.reporter)]),
+            Self::Case(case) => {
+                let reports = case.state.reports.iter();
+                Reporters::now(reports.map(|one| (one.report, one.person)))
+            }
+            Self::Patrol(_) => Reporters::default(),
+        }
+    }
+
+    const fn plural(&self) -> &'static str {
+        match self {
+            Self::Report(_) => "reports",
+            Self::Case(_) => "cases",
+            Self::Patrol(_) => "patrols",
+        }
+    }
+}
+
+/// An event with where it stands and what it is about.
+#[derive(Clone)]
+pub struct Event {
+    /// Where in the feed.
+    pub position: i64,
+    /// Which part of that entry.
+    pub part: i16,
+    /// Its type.
+    pub kind: Happening,
+    /// Which flow.
+    pub flow: Uuid,
+    /// The hash of that entry.
+    pub hash: Hash,
+    /// What it is about.
+    pub about: About,
+    /// What is told.
+    pub view: EventView,
+    /// The same as JSON.
+    pub json: Arc<str>,
+}
+
+impl Event {
+    /// What this actor is told of it; none when it is not theirs to know.
+    pub fn told_to(&self, actor: &Actor, at: Instant) -> Option<EventView> {
+        if !self.about.visible_to(actor, at) {
+            return None;
+        }
+        let whole = self.about.whole_for(actor, at);
+        let data = if whole { self.view.data.clone() } else { json!({}) };
+        Some(EventView { data, ..self.view.clone() })
+    }
+
+    /// What a server of others is told of it: all that `reader` may read, who agreed to that;
+    /// otherwise what happened to which thing.
+    pub fn posted(&self, reader: Option<&Actor>, at: Instant) -> Arc<str> {
+        let reads =
+            |actor: &Actor| self.about.visible_to(actor, at) && self.about.whole_for(actor, at);
+        if reader.is_some_and(reads) {
+            return Arc::clone(&self.json);
+        }
+        let view = EventView { by: String::new(), data: json!({}), ..self.view.clone() };
+        serde_json::to_string(&view).unwrap_or_default().into()
+    }
+
+    /// The same as JSON, which was made before for most.
+    pub fn json_to(&self, actor: &Actor, at: Instant) -> Option<Arc<str>> {
+        if self.about.visible_to(actor, at) && self.about.whole_for(actor, at) {
+            return Some(Arc::clone(&self.json));
+        }
+        let view = self.told_to(actor, at)?;
+        serde_json::to_string(&view).ok().map(Arc::from)
+    }
+
+    /// Its identity.
+    pub const fn id(&self) -> Uuid {
+        self.view.id
+    }
+}
+
+/// A part of the feed.
+pub struct Stretch {
+    /// The events in it.
+    pub events: Vec<Arc<Event>>,
+    /// The place of the last entry that was looked at, whatever it was; none when there was none.
+    pub until: Option<i64>,
+    /// Whether there may be more behind it.
+    pub more: bool,
+}
+
+/// The events after a place in the feed: of at most `window` entries.
+pub async fn after(
+    app: &App,
+    tenant: TenantId,
+    position: i64,
+    window: i64,
+) -> Result<Stretch, StoreError> {
+    let entries = app.store.read(move |db| journal::after(db, tenant, position, window)).await?;
+    let until = entries.last().map(|(position, _)| *position);
+    let more = i64::try_from(entries.len()) == Ok(window);
+    let known = About::all(app, tenant, &entries).await?;
+    let mut reported = reported(app, tenant, &entries).await?;
+    for (id, about) in &known {
+        reported.entry(*id).or_insert_with(|| about.reporters());
+    }
+    let told = |(position, entry): &(i64, Entry)| {
+        let (about, reporters) = (known.get(&entry.flow_id)?, reported.get(&entry.flow_id)?);
+        Some(told(*position, entry, about, reporters))
+    };
+    let events = entries.iter().filter_map(told).flatten().collect();
+    Ok(Stretch { events, until, more })
+}
+
+/// Who had reported the cases some entries are about, and when, where that makes a difference: where
+/// somebody could have said something as a reporter.
+async fn reported(
+    app: &App,
+    tenant: TenantId,
+    entries: &[(i64, Entry)],
+) -> Result<HashMap<Uuid, Reporters>, StoreError> {
+    let said = entries.iter().map(|(_, entry)| entry).filter(|entry| {
+        entry.flow == FlowKind::Case && entry.name != "open" && reporters::sayable(entry)
+    });
+    let cases: BTreeSet<Uuid> = said.map(|entry| entry.flow_id).collect();
+    if cases.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids: Vec<Uuid> = cases.iter().copied().collect();
+    let look = move |db: &mut Db| journal::named(db, tenant, &ids, &reporters::TELLING);
+    let telling = app.store.read(look).await?;
+    // Each flow's entries stand together.
+    let of = |part: &[Entry]| Some((part.first()?.flow_id, Reporters::of(part)));
+    Ok(telling.chunk_by(|a, b| a.flow_id == b.flow_id).filter_map(of).collect())
+}
+
+/// The events of one entry.
+fn told(position: i64, entry: &Entry, about: &About, reporters: &Reporters) -> Vec<Arc<Event>> {
+    let happened: Vec<Value> = serde_json::from_str(&entry.events).unwrap_or_default();
+    let strangers = timeline::strangers(reporters, entry);
+    let by = if reporters.said(entry) { HIDDEN } else { &entry.actor_name };
+    let mut events = Vec::with_capacity(happened.len());
+    for (part, mut data) in happened.into_iter().enumerate() {
+        let name = data.get("event").and_then(Value::as_str);
+        let kind = name.and_then(|name| Happening::of(entry.flow, name));
+        let Some((kind, place)) = kind.zip(i16::try_from(part).ok()) else { continue };
+        timeline::hide(&mut data, &strangers);
+        timeline::without_traces(&mut data);
+        if let Some(Value::Object(members)) = data.get_mut("happened") {
+            members.remove("rating");
+        }
+        if let Value::Object(members) = &mut data {
+            members.remove("event");
+        }
+        let subject = SubjectView {
+            kind: entry.flow.name(),
+            id: entry.flow_id,
+            number: about.number().to_owned(),
+            seq: entry.seq,
+            path: format!("/api/v1/{}/{}", about.plural(), entry.flow_id),
+        };
+        let view = EventView {
+            id: happening::id(entry, part),
+            kind: kind.name(),
+            label: kind.label(),
+            at: entry.at,
+            by: by.to_owned(),
+            subject,
+            area: UnitView::from(about.area()),
+            data,
+        };
+        let json = serde_json::to_string(&view).unwrap_or_default().into();
+        let (flow, hash, about) = (entry.flow_id, entry.hash, about.clone());
+        let part = place;
+        events.push(Arc::new(Event { position, part, kind, flow, hash, about, view, json }));
+    }
+    events
+}
+
+/// Types, separated by commas; every type where nothing is said.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Types(pub Vec<Happening>);
+
+impl Types {
+    /// Whether this type is among them.
+    pub fn wants(&self, kind: Happening) -> bool {
+        self.0.is_empty() || self.0.contains(&kind)
+    }
+}
+
+impl<'de> Deserialize<'de> for Types {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let names = text.split(',').filter(|name| !name.is_empty()).take(Happening::ALL.len());
+        let parse = |name: &str| {
+            let wrong = || {
+                let name: String = name.chars().take(64).collect();
+                serde::de::Error::custom(format!("there is no type of event called {name:?}"))
+            };
+            Happening::parse(name).ok_or_else(wrong)
+        };
+        names.map(parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// Which events to read.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListEvents {
+    /// `next` of the last answer; without it from the first event on. 上次返回的 next。
+    #[param(max_length = 200)]
+    cursor: Option<String>,
+    /// Only from now on; for a first request without `cursor`. 只从现在开始。
+    from_now: Option<bool>,
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 50)]
+    limit: Option<Limit>,
+    /// Only these types, separated by commas. 事件类型，逗号分隔。
+    #[param(value_type = Option<String>, example = "case.closed,case.dispatched")]
+    types: Option<Types>,
+}
+
+/// A part of the feed.
+#[derive(Serialize, ToSchema)]
+pub struct EventsView {
+    /// In the order of their commits.
+    items: Vec<EventView>,
+    /// Where to go on, now or later. 下次的 cursor。
+    next: String,
+    /// Whether there is more already. 是否还有。
+    more: bool,
+}
+
+/// How many entries of the feed are looked at for one answer: first as many as events are wanted,
+/// and more each time, because whoever sees little has to read far.
+const WINDOWS: [i64; 4] = [1, 4, 5, 10];
+
+/// Reads the feed of events, complete and in the order of their commits.
+///
+/// 事件拉取：按提交先后给出辖区内的全部事件，不重不漏；`next` 保存好，下次从那里继续，随时可重读。
+#[utoipa::path(tag = "events", params(ListEvents), responses((status = 200, body = EventsView)))]
+#[get("/events")]
+async fn list_events(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListEvents>,
+) -> Reply<HttpResponse> {
+    let ListEvents { cursor, from_now, limit, types } = params.0;
+    let (tenant, types) = (caller.tenant, types.unwrap_or_default());
+    let wanted = limit.unwrap_or_default().get();
+    let (limit, wanted) = (usize::from(wanted), i64::from(wanted) + 1);
+    let mut position = match cursor {
+        Some(text) => Position::read(&app, tenant, &text).await?,
+        None if from_now == Some(true) => Position::end(&app, tenant).await?,
+        None => Position::default(),
+    };
+    let mut items: Vec<EventView> = Vec::new();
+    let mut more = true;
+    for window in WINDOWS {
+        // The entry it stands in is looked at again: only a part of it may have been told.
+        let stretch = after(&app, tenant, position.whole_before(), window * wanted).await?;
+        let now = app.clock.now();
+        let (mut full, from) = (false, position);
+        for event in stretch.events.iter().filter(|event| from.is_before(event)) {
+            if !types.wants(event.kind) {
+                continue;
+            }
+            let Some(view) = event.told_to(&caller, now) else { continue };
+            full = items.len() == limit;
+            if full {
+                break;
+            }
+            items.push(view);
+            position = Position::at(event);
+        }
+        if full {
+            break;
+        }
+        if let Some(until) = stretch.until {
+            position = position.max(Position::behind(until));
+        }
+        more = stretch.more;
+        if !more {
+            break;
+        }
+    }
+    let next = position.text(&app, tenant).await?;
+    Ok(HttpResponse::Ok().json(EventsView { items, next, more }))
+}
+
+/// The problem of a cursor that does not fit.
+fn outdated() -> Problem {
+    Problem::new(Code::CursorOutdated)
+}

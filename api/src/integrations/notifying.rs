@@ -1,0 +1,312 @@
+//! Turns what happened into messages to people, and into what they are sent besides: once for
+//! every event, whichever replica does it, because how far the feed was read is written down with
+//! what came of it.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use domain::{
+    Instant,
+    actor::Permission,
+    case::Case,
+    change::Stored,
+    delivery::State,
+    id::{AreaId, PersonId, TenantId},
+    journal::{Entry, FlowKind, Hash},
+    notice::{self, Notice, NoticeKind, Preferences, To, Words},
+    person::Person,
+    report::Report,
+};
+use persistence::{
+    Db, StoreError,
+    delivery::Delivery,
+    journal,
+    message::{self, Made, Message},
+    post,
+};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    app::{clock::new_id, state::App, world::World},
+    engine::step,
+    integrations::channel,
+};
+
+/// How many entries are looked at once.
+const WINDOW: i64 = 200;
+
+/// The most people of a unit who are told something.
+const MOST: i64 = 50;
+
+/// Turns a stretch of every feed into messages that was not yet; answers how many entries it read.
+pub async fn pass(app: &App) -> Result<u64, StoreError> {
+    let mut sum = 0;
+    for world in app.worlds.all() {
+        sum += stretch(app, &world).await?;
+    }
+    Ok(sum)
+}
+
+/// One stretch of the feed; how many entries it has.
+async fn stretch(app: &App, world: &World) -> Result<u64, StoreError> {
+    let tenant = world.tenant.id;
+    let look = move |db: &mut Db| {
+        let from = message::read_until(db, tenant)?;
+        Ok((from, journal::after(db, tenant, from, WINDOW)?))
+    };
+    let (from, entries) = app.store.read(look).await?;
+    let Some((to, _)) = entries.last() else { return Ok(0) };
+    let (to, mut making) = (*to, Making::new(app, world));
+    making.looks(tenant, &entries).await?;
+    for (position, entry) in &entries {
+        making.entry(*position, entry).await?;
+    }
+    let made = making.made;
+    app.store.run(move |db| message::take(db, tenant, (from, to), &made)).await?;
+    // Where another replica was faster, the next look begins behind what it did.
+    Ok(u64::try_from(entries.len()).unwrap_or(u64::MAX))
+}
+
+/// What comes of a stretch, while it is being made.
+struct Making<'a> {
+    app: &'a App,
+    world: &'a World,
+    now: Instant,
+    made: Made,
+    preferences: HashMap<PersonId, Preferences>,
+    reports: HashMap<Uuid, Arc<Stored<Report>>>,
+    cases: HashMap<Uuid, Arc<Stored<Case>>>,
+    /// Who answers for a unit with a permission.
+    staff: HashMap<(AreaId, Permission), Vec<Person>>,
+}
+
+impl<'a> Making<'a> {
+    fn new(app: &'a App, world: &'a World) -> Self {
+        Self {
+            app,
+            world,
+            now: app.clock.now(),
+            made: Made::default(),
+            preferences: HashMap::new(),
+            reports: HashMap::new(),
+            cases: HashMap::new(),
+            staff: HashMap::new(),
+        }
+    }
+
+    /// Looks up what the entries are about, all at once. Of what cannot be read nobody is told; that
+    /// holds up no other message.
+    async fn looks(
+        &mut self,
+        tenant: TenantId,
+        entries: &[(i64, Entry)],
+    ) -> Result<(), StoreError> {
+        self.reports = step::present(self.app, tenant, entries).await?;
+        self.cases = step::present(self.app, tenant, entries).await?;
+        Ok(())
+    }
+
+    async fn entry(&mut self, position: i64, entry: &Entry) -> Result<(), StoreError> {
+        let notices = self.notices(entry);
+        let reports = self.reports_of(&notices).await?;
+        for (no, notice) in notices.into_iter().enumerate() {
+            let found = notice.reports.iter().filter_map(|id| reports.get(&id.0));
+            let words = notice.words(&found.map(|report| &report.state).collect::<Vec<_>>());
+            for person in self.people(&notice.to).await? {
+                if person.id != entry.actor {
+                    self.tell((position, no), entry, (&notice, &words), &person).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The reports whose words notices repeat.
+    async fn reports_of(
+        &self,
+        notices: &[Notice],
+    ) -> Result<HashMap<Uuid, Arc<Stored<Report>>>, StoreError> {
+        let ids: BTreeSet<Uuid> =
+            notices.iter().flat_map(|notice| &notice.reports).map(|id| id.0).collect();
+        let ids: Vec<Uuid> = ids.into_iter().collect();
+        let mut known = HashMap::with_capacity(ids.len());
+        for (id, found) in ids.iter().zip(self.app.store.look_all(self.world.tenant.id, &ids).await)
+        {
+            match found {
+                Ok(found) => known.extend(found.map(|found| (*id, found))),
+                // Of what cannot be read nothing is repeated.
+                Err(StoreError::Inconsistent(why)) => {
+                    tracing::error!(report = %id, why, "a report cannot be read");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(known)
+    }
+
+    /// What is to be told of an entry; nothing of one that cannot be read.
+    fn notices(&self, entry: &Entry) -> Vec<Notice> {
+        let notices = match entry.flow {
+            FlowKind::Report => self
+                .reports
+                .get(&entry.flow_id)
+                .map(|report| notices(entry, |event| notice::of_report(&report.state, event))),
+            FlowKind::Case => self
+                .cases
+                .get(&entry.flow_id)
+                .map(|case| notices(entry, |event| notice::of_case(&case.state, event))),
+            FlowKind::Person
+            | FlowKind::Areas
+            | FlowKind::Policy
+            | FlowKind::Patrol
+            | FlowKind::PatrolPlan
+            | FlowKind::Household
+            | FlowKind::Visit
+            | FlowKind::Campaign
+            | FlowKind::Form
+            | FlowKind::Media
+            | FlowKind::ContentReview => None,
+        };
+        notices.unwrap_or_default()
+    }
+
+    /// Whom a notice is for.
+    async fn people(&mut self, to: &To) -> Result<Vec<Person>, StoreError> {
+        let tenant = self.world.tenant.id;
+        match *to {
+            To::Person(id) => {
+                let found = self.app.store.look::<Person>(tenant, id.0).await?;
+                let active = found.filter(|person| {
+                    person.state.actor(tenant, &self.world.rules.powers).is_some()
+                });
+                Ok(active.map(|person| person.state.clone()).into_iter().collect())
+            }
+            To::Unit(unit, permission) => {
+                if let Some(known) = self.staff.get(&(unit, permission)) {
+                    return Ok(known.clone());
+                }
+                let Some(area) = self.world.areas.get(unit) else { return Ok(Vec::new()) };
+                let over = move |db: &mut Db| post::over(db, tenant, unit, MOST);
+                let mut people = self.app.store.read(over).await?;
+                people.retain(|person| {
+                    let actor = person.actor(tenant, &self.world.rules.powers);
+                    // Whoever answers for the unit itself, not for everything above it.
+                    let own = person.grants.iter().any(|g| g.over.id == unit && g.holds(self.now));
+                    own && actor.is_some_and(|a| a.may(permission, &area.path, self.now))
+                });
+                self.staff.insert((unit, permission), people.clone());
+                Ok(people)
+            }
+        }
+    }
+
+    /// Tells one person.
+    async fn tell(
+        &mut self,
+        (position, no): (i64, usize),
+        entry: &Entry,
+        (notice, words): (&Notice, &Words),
+        person: &Person,
+    ) -> Result<(), StoreError> {
+        // Drawn, not made of the entry and the person: whoever guesses both must not be able to tell
+        // from an identity who was told. That it is made once is the feed's doing.
+        let id = new_id();
+        let inside = &words.inside;
+        let title = [inside.number.as_str(), inside.title.as_str()].join(" ").trim().to_owned();
+        let message = Message {
+            person: person.id,
+            id,
+            kind: notice.kind,
+            title: if title.is_empty() { inside.label.clone() } else { title },
+            body: inside.text.clone(),
+            flow: entry.flow.name().to_owned(),
+            flow_id: entry.flow_id,
+            at: entry.at,
+            read_at: None,
+        };
+        self.made.messages.push(message);
+        let wants = self.wants(person.id).await?;
+        if !wants.wants(notice.kind) {
+            return Ok(());
+        }
+        let outside = &words.outside;
+        let item = json!({
+            "kind": notice.kind, "label": outside.label, "number": outside.number,
+            "title": outside.title, "text": outside.text, "at": entry.at,
+        });
+        for channel in channel::reaching(self.app, self.world, person, notice.kind, &wants).await? {
+            self.made.deliveries.push(Delivery {
+                tenant: entry.tenant,
+                id: new_id(),
+                channel,
+                target: person.id.0,
+                event: id,
+                kind: notice.kind.name().to_owned(),
+                flow: entry.flow_id,
+                position,
+                part: i16::try_from(no).unwrap_or(i16::MAX),
+                content: item.to_string(),
+                state: State::Waiting,
+                attempts: 0,
+                created_at: self.now,
+                // In quiet hours, or where everything is wanted together once a day, it waits.
+                next_at: Some(wants.when(self.now)),
+                ended_at: None,
+                why: None,
+            });
+        }
+        Ok(())
+    }
+
+    async fn wants(&mut self, person: PersonId) -> Result<Preferences, StoreError> {
+        if let Some(known) = self.preferences.get(&person) {
+            return Ok(known.clone());
+        }
+        let tenant = self.world.tenant.id;
+        let read = move |db: &mut Db| message::preferences(db, tenant, person);
+        let found = self.app.store.read(read).await?;
+        self.preferences.insert(person, found.clone());
+        Ok(found)
+    }
+}
+
+/// What is to be told of each event of an entry.
+fn notices<E: DeserializeOwned>(entry: &Entry, of: impl Fn(&E) -> Vec<Notice>) -> Vec<Notice> {
+    match serde_json::from_str::<Vec<E>>(&entry.events) {
+        Ok(events) => events.iter().flat_map(of).collect(),
+        Err(error) => {
+            let (flow, seq) = (entry.flow_id, entry.seq);
+            tracing::error!(%flow, seq, %error, "an entry cannot be read; nobody is told of it");
+            Vec::new()
+        }
+    }
+}
+
+/// Tells whoever manages webhooks in the whole tenant that one was stopped.
+pub async fn stopped(
+    app: &App,
+    tenant: TenantId,
+    webhook: Uuid,
+    (name, why): (&str, &str),
+) -> Result<Vec<Message>, StoreError> {
+    let Some(world) = app.worlds.get(tenant) else { return Ok(Vec::new()) };
+    let Some(root) = world.areas.root() else { return Ok(Vec::new()) };
+    let mut making = Making::new(app, &world);
+    let people = making.people(&To::Unit(root.id, Permission::ManageWebhooks)).await?;
+    let message = |person: Person| Message {
+        person: person.id,
+        id: Hash::of(format!("stopped\n{webhook}\n{}\n{}", making.now, person.id).as_bytes()).id(),
+        kind: NoticeKind::WebhookStopped,
+        title: name.to_owned(),
+        body: why.to_owned(),
+        flow: "webhook".to_owned(),
+        flow_id: webhook,
+        at: making.now,
+        read_at: None,
+    };
+    Ok(people.into_iter().map(message).collect())
+}

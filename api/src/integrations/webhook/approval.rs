@@ -1,0 +1,116 @@
+//! Who agrees to what a webhook is told. Administrators set webhooks and read no cases; so a webhook
+//! is told identities, until somebody who reads the cases of its area agrees that it is told what
+//! they say, and only while that person may read them.
+
+use actix_web::{HttpRequest, HttpResponse, post, web::Data};
+use domain::{
+    actor::{Actor, Permission},
+    person::Person,
+    refusal::Refusal,
+    webhook::may_open,
+};
+use persistence::{
+    Db, StoreError, audit,
+    webhook::{self as hooks, Webhook},
+};
+use uuid::Uuid;
+
+use super::{
+    body::{ApproveBody, WebhookView},
+    managed, note, shown,
+};
+use crate::{
+    access::auth::Caller,
+    app::state::App,
+    http::{
+        body::Json,
+        headers::Key,
+        params::IdPath,
+        problem::{Code, Problem, Reply},
+    },
+};
+
+/// Who agreed that a webhook is told what is said, while that person may read it.
+pub async fn reader(app: &App, hook: &Webhook) -> Result<Option<Actor>, StoreError> {
+    let Some((by, _)) = hook.approval else { return Ok(None) };
+    let Some(world) = app.worlds.get(hook.tenant) else { return Ok(None) };
+    let Some(person) = app.store.look::<Person>(hook.tenant, by.0).await? else { return Ok(None) };
+    let Some(mut actor) = person.state.actor(hook.tenant, &world.rules.powers) else {
+        end(app, hook).await?;
+        return Ok(None);
+    };
+    actor.grants = world.areas.reaching(&actor.grants);
+    if may_open(&actor, &hook.path, app.clock.now()) {
+        return Ok(Some(actor));
+    }
+    end(app, hook).await?;
+    Ok(None)
+}
+
+/// Ends an agreement whose giver may not read any more: it does not come back with the right.
+async fn end(app: &App, hook: &Webhook) -> Result<(), StoreError> {
+    let ended = hook.clone();
+    app.store.run(move |db| hooks::approve(db, &ended, None)).await?;
+    tracing::info!(webhook = %hook.id, "who agreed may not read any more: identities only");
+    Ok(())
+}
+
+/// The webhook of this identity, if the caller manages it or may agree to what it is told.
+pub(super) async fn seen(app: &App, caller: &Caller, id: Uuid) -> Reply<Webhook> {
+    let tenant = caller.tenant;
+    let found = app.store.read(move |db| hooks::find(db, tenant, id)).await?;
+    match found.filter(|hook| may_open(caller, &hook.path, app.clock.now())) {
+        Some(hook) => Ok(hook),
+        None => managed(app, caller, id).await,
+    }
+}
+
+/// Agrees that a webhook is told what is said, or takes that back.
+///
+/// 批准推送全文：由有权阅读该辖区案卷的工作人员批准，之前只推送标识；该人失去权限、或地址、辖区、类型变更后，自动恢复为只推送标识。管理员可以撤回，不能批准。
+#[utoipa::path(tag = "webhooks", request_body = ApproveBody, responses((status = 200, body = WebhookView)))]
+#[post("/approve")]
+pub(super) async fn approve_webhook(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    _key: Key,
+    id: IdPath<Uuid>,
+    body: Json<ApproveBody>,
+) -> Reply<HttpResponse> {
+    let hook = seen(&app, &caller, id.0).await?;
+    let now = app.clock.now();
+    let ApproveBody { approved, url } = body.0;
+    if approved && !may_open(&caller, &hook.path, now) {
+        let world = app.world(caller.tenant)?;
+        let area = world.areas.get(hook.area).map_or(&world.tenant.name, |area| &area.name).clone();
+        return Err(Refusal::NotPermitted { permission: Permission::ReadCases, area }.into());
+    }
+    let changed = || {
+        Problem::new(Code::InvalidBody).error(
+            "/url",
+            "url_changed",
+            "接收地址已不是这个，请重新查看后再批准。",
+            "The webhook has another address by now; read it again.",
+        )
+    };
+    if url != hook.url {
+        return Err(changed());
+    }
+    let approval = approved.then_some((caller.person, now));
+    let hook = Webhook { approval, ..hook };
+    let step = if approved { "approve" } else { "withdraw_approval" };
+    let (tenant, note, new) =
+        (caller.tenant, note(&app, &caller, &request, &hook, step), hook.clone());
+    let approve = move |db: &mut Db| {
+        let done = hooks::approve(db, &new, approval)?;
+        if done {
+            audit::append(db, tenant, note)?;
+        }
+        Ok(done)
+    };
+    if !app.store.run(approve).await? {
+        return Err(changed());
+    }
+    Ok(HttpResponse::Ok().json(shown(&app, hook, None).await?))
+}

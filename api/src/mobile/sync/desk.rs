@@ -1,0 +1,277 @@
+//! Where one queue is worked off, item by item, and what each answer means for the phone.
+
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+    sync::Arc,
+};
+
+use actix_web::http::{Method, header::HeaderValue};
+use domain::{
+    Instant,
+    arrival::{Arrival, Fate, Oddity, Skew},
+    id::CommandId,
+};
+use futures_util::{StreamExt, stream};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{
+    Answers, ItemBody, ItemView,
+    asked::{Asked, untried},
+    inner::{Answered, Inner, Question},
+    queue::{self, Touches},
+};
+use crate::{
+    access::auth::Caller,
+    http::{
+        language::Language,
+        problem::{Code, Problem, Reply, render},
+    },
+};
+
+/// How many are worked on side by side; they share transactions.
+const AT_ONCE: usize = 16;
+
+/// Where one queue is worked off.
+pub struct Desk {
+    /// Asks this server.
+    pub inner: Rc<Inner>,
+    /// The languages the phone asks for.
+    pub language: Option<HeaderValue>,
+    /// The one of them that is spoken.
+    pub speaks: Language,
+    /// The id of the request.
+    pub trace: String,
+    /// Whose queue it is.
+    pub caller: Caller,
+    /// How wrong the phone's clock is.
+    pub skew: Skew,
+    /// When the caller logged in.
+    pub login: Option<Instant>,
+    /// When the queue arrived.
+    pub received_at: Instant,
+    /// How much of each answer is wanted.
+    pub answers: Answers,
+}
+
+/// What is known while a queue is worked off.
+#[derive(Default)]
+struct Progress {
+    /// Commands that were accepted, before or now.
+    seen: HashSet<Uuid>,
+    /// The last place in its journal of what this queue moved.
+    seqs: HashMap<String, i64>,
+}
+
+impl Desk {
+    /// Works a queue off; `seen` are the commands that were accepted before.
+    pub async fn work_off(
+        &self,
+        items: &[Value],
+        asked: Vec<Result<Asked, Problem>>,
+        seen: HashSet<Uuid>,
+    ) -> Vec<ItemView> {
+        let touches: Vec<Touches> = (asked.iter().zip(items))
+            .map(|(asked, item)| match asked {
+                Ok(asked) => asked.touches(&self.caller),
+                Err(_) => untried(item, &self.caller),
+            })
+            .collect();
+        let waits = queue::waits(&touches);
+        let mut progress = Progress { seen, ..Progress::default() };
+        let mut views: Vec<Option<ItemView>> = items.iter().map(|_| None).collect();
+        for round in queue::rounds(&waits) {
+            let worked = stream::iter(round).map(|index| {
+                let view = self.item(
+                    (items.get(index), asked.get(index)),
+                    held(waits.get(index), &views),
+                    &progress,
+                );
+                async move { (index, view.await) }
+            });
+            let worked: Vec<(usize, ItemView)> = worked.buffered(AT_ONCE).collect().await;
+            for (index, view) in worked {
+                if let Some(Ok(asked)) = asked.get(index) {
+                    progress.learn(asked, &view);
+                }
+                if let Some(place) = views.get_mut(index) {
+                    *place = Some(view);
+                }
+            }
+        }
+        views.into_iter().flatten().map(|view| self.cut(view)).collect()
+    }
+
+    async fn item(
+        &self,
+        (item, asked): (Option<&Value>, Option<&Result<Asked, Problem>>),
+        waits_for: Option<Vec<Uuid>>,
+        progress: &Progress,
+    ) -> ItemView {
+        let asked = match asked {
+            Some(Ok(asked)) => asked,
+            Some(Err(problem)) => {
+                let id = item.and_then(|item| item.get("id")?.as_str()?.parse().ok());
+                return self.refused(id, problem);
+            }
+            None => return ItemView::new(None, Fate::Later),
+        };
+        if let Some(waits_for) = waits_for {
+            return ItemView { waits_for, ..ItemView::new(Some(asked.item.id), Fate::Held) };
+        }
+        let arrival = self.arrival(&asked.item);
+        let (happened_at, oddities) = match &arrival {
+            Some(arrival) => (
+                Some(arrival.happened_at),
+                arrival.oddities.iter().map(|oddity: &Oddity| oddity.name()).collect(),
+            ),
+            None => (None, Vec::new()),
+        };
+        let view = match self.ask(asked, arrival, progress).await {
+            Ok(answered) => self.judge(asked, answered, progress).await,
+            Err(problem) => self.refused(Some(asked.item.id), &problem),
+        };
+        ItemView { happened_at, oddities, ..view }
+    }
+
+    fn arrival(&self, item: &ItemBody) -> Option<Arrival> {
+        let (command, typed) = (CommandId(item.id), item.client_time?.to_utc());
+        Some(Arrival::new(command, typed, self.skew, self.login, self.received_at))
+    }
+
+    async fn ask(
+        &self,
+        asked: &Asked,
+        arrival: Option<Arrival>,
+        progress: &Progress,
+    ) -> Reply<Answered> {
+        let caller = Caller { arrival: arrival.map(Arc::new), ..self.caller.clone() };
+        let question = Question {
+            method: Method::POST,
+            path: &asked.address,
+            caller,
+            key: Some(asked.item.id),
+            seq: asked.item.based_on.filter(|_| asked.item.only),
+            language: self.language.clone(),
+            body: Some(&asked.item.body),
+            counted: progress.seen.contains(&asked.item.id),
+        };
+        self.inner.ask(question).await
+    }
+
+    /// What an answer means for the phone.
+    async fn judge(&self, asked: &Asked, answered: Answered, progress: &Progress) -> ItemView {
+        let id = asked.item.id;
+        let Answered { status, retry_after, body } = answered;
+        let view = |fate| ItemView { status: Some(status), ..ItemView::new(Some(id), fate) };
+        if (200..300).contains(&status) {
+            let seen = progress.seen.contains(&id);
+            let fate = if seen { Fate::Already } else { Fate::Done };
+            return ItemView { answer: Some(body), ..view(fate) };
+        }
+        let raced = body.get("code").is_some_and(|code| *code == Code::LostRace.name());
+        if matches!(status, 408 | 429) || status >= 500 || raced {
+            let retry_after = retry_after.or(Some(5));
+            return ItemView { problem: Some(body), retry_after, ..view(Fate::Later) };
+        }
+        let present =
+            if matches!(status, 409 | 412 | 422) { self.present(asked).await } else { None };
+        let moved_on = status == 412 || progress.moved_on(asked, present.as_ref());
+        let fate = if moved_on { Fate::Conflict } else { Fate::Refused };
+        ItemView { problem: Some(body), present, ..view(fate) }
+    }
+
+    /// How it stands now, as the caller may see it.
+    async fn present(&self, asked: &Asked) -> Option<Value> {
+        let path = asked.operation.reads(asked.moved()?)?;
+        let question = Question {
+            method: Method::GET,
+            path: &path,
+            caller: self.caller.clone(),
+            key: None,
+            seq: None,
+            language: self.language.clone(),
+            body: None,
+            counted: true,
+        };
+        let answered = self.inner.ask(question).await.ok()?;
+        (answered.status == 200).then_some(answered.body)
+    }
+
+    fn refused(&self, id: Option<Uuid>, problem: &Problem) -> ItemView {
+        let status = problem.code().row().status.as_u16();
+        let fate = if status >= 500 { Fate::Later } else { Fate::Refused };
+        let body = render(problem, self.speaks, &self.trace);
+        let problem = serde_json::from_slice(&body).ok();
+        ItemView { status: Some(status), problem, ..ItemView::new(id, fate) }
+    }
+
+    /// Old phones have little use for whole answers.
+    fn cut(&self, mut view: ItemView) -> ItemView {
+        if self.answers == Answers::Brief {
+            view.answer = view.answer.map(brief);
+            view.present = view.present.map(brief);
+        }
+        view
+    }
+}
+
+impl Progress {
+    fn learn(&mut self, asked: &Asked, view: &ItemView) {
+        if !view.went_through() {
+            return;
+        }
+        self.seen.insert(asked.item.id);
+        let answer = view.answer.as_ref();
+        let seq = answer.and_then(|answer| answer.get("seq")?.as_i64());
+        let id = answer.and_then(|answer| answer.get("id")?.as_str());
+        if let (Some(id), Some(seq)) = (id, seq) {
+            self.seqs.insert(id.to_owned(), seq);
+        }
+    }
+
+    /// Whether somebody else moved it since the phone saw it.
+    fn moved_on(&self, asked: &Asked, present: Option<&Value>) -> bool {
+        let seq = present.and_then(|present| present.get("seq")?.as_i64());
+        let (Some(based_on), Some(seq), Some(id)) = (asked.item.based_on, seq, asked.moved())
+        else {
+            return false;
+        };
+        seq != based_on && self.seqs.get(id) != Some(&seq)
+    }
+}
+
+/// Those of the items before it that it needs and that did not go through, as far as they have
+/// ids; none when all went through.
+fn held(waits: Option<&Vec<usize>>, views: &[Option<ItemView>]) -> Option<Vec<Uuid>> {
+    let before = waits.into_iter().flatten().filter_map(|index| views.get(*index)?.as_ref());
+    let failed: Vec<&ItemView> = before.filter(|view| !view.went_through()).collect();
+    (!failed.is_empty()).then(|| failed.into_iter().filter_map(|view| view.id).collect())
+}
+
+/// What a list needs of a view.
+fn brief(view: Value) -> Value {
+    const KEPT: [&str; 16] = [
+        "id",
+        "number",
+        "seq",
+        "status",
+        "status_label",
+        "stage",
+        "stage_label",
+        "case_id",
+        "title",
+        "owed",
+        "possible",
+        "on_duty",
+        // Of points.
+        "stored",
+        "already",
+        "refused",
+        "later",
+    ];
+    let Value::Object(members) = view else { return view };
+    let kept = members.into_iter().filter(|(name, _)| KEPT.contains(&name.as_str()));
+    Value::Object(kept.collect::<Map<String, Value>>())
+}

@@ -1,0 +1,233 @@
+//! The audit log over HTTP: read by auditors, who grant nothing; written wherever something
+//! matters for security.
+
+use actix_web::{HttpRequest, get, web::Data};
+use chrono::{DateTime, FixedOffset, Utc};
+use domain::{
+    Instant,
+    actor::{Actor, Permission},
+    audit::{Act, Note, Record, Verdict},
+    id::{PersonId, TenantId},
+    person::Person,
+    refusal::Refusal,
+};
+use persistence::audit;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{limits, state::App},
+    http::{
+        page::{Cursor, Limit, Page},
+        params::Query,
+        problem::Reply,
+        register::ServiceConfig,
+        view,
+    },
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_audit);
+}
+
+/// Who does something now, from where.
+pub struct Noting {
+    at: Instant,
+    actor: Option<PersonId>,
+    actor_name: String,
+    address: String,
+}
+
+impl Noting {
+    /// Somebody who is logged in.
+    pub fn of(app: &App, caller: &Actor, request: &HttpRequest) -> Self {
+        Self {
+            at: app.clock.now(),
+            actor: Some(caller.person),
+            actor_name: caller.name.clone(),
+            address: limits::address(request, app.settings.proxies).to_string(),
+        }
+    }
+
+    /// Somebody who logs in, or tries to; what was typed that is no account's name may be
+    /// anything, a password too, and is not noted.
+    pub fn stranger(app: &App, person: Option<&Person>, request: &HttpRequest) -> Self {
+        Self {
+            at: app.clock.now(),
+            actor: person.map(|person| person.id),
+            actor_name: person.map(|person| person.name.as_str().to_owned()).unwrap_or_default(),
+            address: limits::address(request, app.settings.proxies).to_string(),
+        }
+    }
+
+    /// Somebody who is known by identity alone.
+    pub async fn of_person(
+        app: &App,
+        tenant: TenantId,
+        person: PersonId,
+        request: &HttpRequest,
+    ) -> Reply<Self> {
+        let stored = app.store.look::<Person>(tenant, person.0).await?;
+        Ok(Self::stranger(app, stored.as_ref().map(|stored| &stored.state), request))
+    }
+
+    /// What was done.
+    pub fn note(self, act: Act, subject: Option<Uuid>, detail: &Value) -> Note {
+        self.ended(act, Verdict::Done, subject, detail)
+    }
+
+    /// What was refused.
+    pub fn refused(self, act: Act, subject: Option<Uuid>, detail: &Value) -> Note {
+        self.ended(act, Verdict::Refused, subject, detail)
+    }
+
+    fn ended(self, act: Act, verdict: Verdict, subject: Option<Uuid>, detail: &Value) -> Note {
+        let Self { at, actor, actor_name, address } = self;
+        let detail = detail.to_string();
+        Note { at, act, verdict, actor, actor_name, subject, address, detail }
+    }
+}
+
+/// What somebody tried in vain.
+#[derive(Clone, Copy)]
+pub struct Tried<'a> {
+    /// What it would have been.
+    pub act: Act,
+    /// With what, as at `Session::method`.
+    pub method: &'a str,
+    /// Why not, where it is not that the proof was wrong.
+    pub reason: Option<&'a str>,
+}
+
+/// Writes down that somebody could not prove to be who they say they are.
+pub async fn refused(
+    app: &App,
+    request: &HttpRequest,
+    (tenant, person): (TenantId, Option<&Person>),
+    Tried { act, method, reason }: Tried<'_>,
+) -> Reply<()> {
+    let detail = json!({ "method": method, "reason": reason });
+    let noting = Noting::stranger(app, person, request);
+    keep(app, tenant, noting.refused(act, person.map(|person| person.id.0), &detail)).await
+}
+
+/// Writes a note down that goes with nothing else.
+pub async fn keep(app: &App, tenant: TenantId, note: Note) -> Reply<()> {
+    app.store.run(move |db| audit::append(db, tenant, note)).await?;
+    Ok(())
+}
+
+/// Refuses whoever is not an auditor of the whole tenant.
+pub fn require_auditor(app: &App, caller: &Actor) -> Reply<()> {
+    let world = app.world(caller.tenant)?;
+    let root = world.areas.root().ok_or(Refusal::OutsideTenant)?;
+    let context = world.context(caller, app.clock.now());
+    Ok(context.require(Permission::ReadAudit, &root.path, &root.name)?)
+}
+
+/// Which acts to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListAudit {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<i64>>,
+    /// Only acts of this kind. 行为。
+    #[param(schema_with = view::act)]
+    act: Option<Act>,
+    /// Only by this person. 操作人。
+    actor: Option<Uuid>,
+    /// Only about this person, report or document. 对象。
+    subject: Option<Uuid>,
+    /// Only from then on. 起始时间。
+    since: Option<DateTime<FixedOffset>>,
+    /// Only before then. 截止时间。
+    until: Option<DateTime<FixedOffset>>,
+}
+
+/// An act.
+#[derive(Serialize, ToSchema)]
+pub struct AuditView {
+    /// Its place in the log.
+    seq: i64,
+    /// When.
+    at: DateTime<Utc>,
+    /// What.
+    #[schema(schema_with = view::act)]
+    act: &'static str,
+    /// In Chinese.
+    act_label: &'static str,
+    /// How it ended.
+    #[schema(schema_with = view::verdict)]
+    verdict: &'static str,
+    /// In Chinese.
+    verdict_label: &'static str,
+    /// Who; none when nobody was recognised, or it was the operator of the service.
+    actor_id: Option<Uuid>,
+    /// The name in office of who.
+    actor_name: String,
+    /// Whom or what it was about.
+    subject_id: Option<Uuid>,
+    /// The network address it came from.
+    address: String,
+    /// More facts.
+    #[schema(value_type = Object)]
+    detail: Value,
+    /// The hash of this record, which covers the one before.
+    hash: String,
+}
+
+impl From<Record> for AuditView {
+    fn from(record: Record) -> Self {
+        let Record { seq, note, hash, .. } = record;
+        Self {
+            seq,
+            at: note.at,
+            act: note.act.name(),
+            act_label: note.act.label(),
+            verdict: note.verdict.name(),
+            verdict_label: note.verdict.label(),
+            actor_id: note.actor.map(|person| person.0),
+            actor_name: note.actor_name,
+            subject_id: note.subject,
+            address: note.address,
+            detail: serde_json::from_str(&note.detail).unwrap_or_default(),
+            hash: hash.hex(),
+        }
+    }
+}
+
+/// Lists acts that matter for security, newest first.
+///
+/// 审计日志：登录、授权、明文查看、导出、删除、密钥轮换等；哈希成链，仅审计员可读。
+#[utoipa::path(tag = "audit", params(ListAudit), responses((status = 200, body = Page<AuditView>)))]
+#[get("/audit")]
+async fn list_audit(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListAudit>,
+) -> Reply<Page<AuditView>> {
+    require_auditor(&app, &caller)?;
+    let ListAudit { limit, cursor, act, actor, subject, since, until } = params.0;
+    let (tenant, limit) = (caller.tenant, limit.unwrap_or_default());
+    let utc = |time: DateTime<FixedOffset>| time.with_timezone(&Utc);
+    let filter = audit::Filter {
+        act,
+        actor: actor.map(PersonId),
+        subject,
+        since: since.map(utc),
+        until: until.map(utc),
+    };
+    let before = cursor.map(|cursor| cursor.0);
+    let found =
+        app.store.read(move |db| audit::list(db, tenant, &filter, before, limit.probe())).await?;
+    Ok(Page::cut(found, limit, |record| record.seq, AuditView::from))
+}

@@ -1,0 +1,420 @@
+//! Contacts over HTTP: how people can be reached, masked for everybody but themselves; given with
+//! a report, or kept about a person; found by the whole value.
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use domain::{
+    actor::Permission,
+    audit::Act,
+    id::PersonId,
+    person::{Person, require_managed},
+    personal::{Contact, DataSubject, Field, IdNumber, OfficePhone, Phone, SubjectKind},
+    refusal::Refusal,
+    report::Report,
+    text::Line,
+};
+use persistence::{
+    StoreError, Write, find,
+    vault::{self, KeyOwner},
+};
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{state::App, vault::Values},
+    engine::step,
+    http::{
+        body::Json,
+        headers::Key,
+        params::IdPath,
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+        view,
+    },
+    privacy::{audit::Noting, names},
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(search_contacts);
+}
+
+/// Registers what is asked about one person.
+pub fn under_person(config: &mut ServiceConfig<'_>) {
+    config.service(get_contact).service(set_contact);
+}
+
+/// Whom to reach about a report.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReporterContact {
+    /// The name, when it is not the reporter's own. 姓名。
+    #[schema(value_type = Option<String>, max_length = 120, example = "张小三")]
+    name: Option<Line>,
+    /// A mobile phone. 手机号。
+    #[schema(value_type = Option<String>, max_length = 20, example = "13800005678")]
+    phone: Option<Phone>,
+    /// Where to find whoever it is. 住址。
+    #[schema(value_type = Option<String>, max_length = 120)]
+    address: Option<Line>,
+}
+
+impl ReporterContact {
+    fn contact(&self) -> Contact {
+        let Self { name, phone, address } = self;
+        Contact {
+            name: name.clone(),
+            phone: phone.clone(),
+            id_number: None,
+            address: address.clone(),
+            office_phone: None,
+        }
+    }
+}
+
+/// Personal data is no part of what the journal keeps a digest of: a phone number could be found
+/// by trying them all.
+pub fn hidden<T, S: Serializer>(_: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_none()
+}
+
+/// Personal data ready to be written, and what tells it from another under the same key.
+pub struct Sealed {
+    /// To be written with the change that begins its subject.
+    pub write: Write,
+    /// In the digest of the request.
+    pub fingerprint: Vec<u8>,
+}
+
+/// Seals what is known of a new subject.
+pub async fn seal_new(
+    app: &App,
+    caller: &Caller,
+    subject: DataSubject,
+    contact: &Contact,
+) -> Reply<Sealed> {
+    let (tenant, now) = (caller.tenant, app.clock.now());
+    let look_up = app.vault.look_up(&app.store, tenant, now).await?;
+    let new = app.vault.new_subject(tenant, subject, contact, &look_up, now)?;
+    Ok(Sealed { write: Write::Personal(Box::new(new)), fingerprint: look_up.fingerprint(contact) })
+}
+
+/// What tells this contact from another in the digest of a request.
+pub async fn fingerprint(app: &App, caller: &Caller, contact: &Contact) -> Reply<Vec<u8>> {
+    let look_up = app.vault.look_up(&app.store, caller.tenant, app.clock.now()).await?;
+    Ok(look_up.fingerprint(contact))
+}
+
+/// Seals the contact given with a report.
+pub async fn sealed(
+    app: &App,
+    caller: &Caller,
+    subject: DataSubject,
+    given: Option<&ReporterContact>,
+) -> Reply<Option<Sealed>> {
+    let Some(given) = given else { return Ok(None) };
+    let contact = given.contact();
+    if contact.is_empty() {
+        let (zh, en) = (
+            "请填写姓名、手机号或住址，或去掉 contact",
+            "give a name, a phone or an address, or leave it out",
+        );
+        return Err(Problem::new(Code::InvalidBody).error("/contact", "empty", zh, en));
+    }
+    seal_new(app, caller, subject, &contact).await.map(Some)
+}
+
+/// How somebody can be reached.
+#[derive(Serialize, ToSchema)]
+pub struct ContactView {
+    /// Whether the values are masked: `138****5678`. 是否脱敏。
+    masked: bool,
+    /// Whether they were erased, so that there are none. 是否已删除。
+    erased: bool,
+    /// 姓名。
+    name: Option<String>,
+    /// 手机号。
+    phone: Option<String>,
+    /// 公民身份号码。
+    id_number: Option<String>,
+    /// 住址。
+    address: Option<String>,
+    /// 公开联系电话。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    office_phone: Option<String>,
+}
+
+impl ContactView {
+    fn new(values: Option<&Values>, masked: bool) -> Self {
+        let shown = |field: Field| {
+            let value = values?.get(&field)?;
+            Some(if masked { field.mask(value) } else { value.clone() })
+        };
+        Self {
+            masked,
+            erased: values.is_none(),
+            name: shown(Field::Name),
+            phone: shown(Field::Phone),
+            id_number: shown(Field::IdNumber),
+            address: shown(Field::Address),
+            office_phone: shown(Field::OfficePhone),
+        }
+    }
+
+    /// What is shown to others.
+    pub fn masked(values: Option<&Values>) -> Self {
+        Self::new(values, true)
+    }
+
+    /// What is shown to the subject, and to whoever it was disclosed to.
+    pub fn whole(values: Option<&Values>) -> Self {
+        Self::new(values, false)
+    }
+}
+
+/// What is kept of a person, as the caller may see it.
+async fn shown(app: &App, caller: &Caller, person: &Person) -> Reply<ContactView> {
+    let (tenant, id) = (caller.tenant, person.id.0);
+    let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, id));
+    let key = app.store.read(move |db| vault::key_of(db, tenant, owner)).await?;
+    let ids = (SubjectKind::Person, vec![id]);
+    let kept = app.vault.read(&app.store, tenant, ids, Field::OF_PEOPLE).await?;
+    let mut view = ContactView::new(kept.get(&id), person.id != caller.person);
+    view.erased = key.is_some_and(|key| key.destroyed_at.is_some());
+    Ok(view)
+}
+
+/// Shows how a person can be reached.
+///
+/// 联系方式：本人看到明文，管理员看到脱敏值；查看明文须另行说明理由并留痕。
+#[utoipa::path(tag = "privacy", responses((status = 200, body = ContactView)))]
+#[get("/contact")]
+async fn get_contact(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
+    let stored = step::look::<Person>(&app, &caller, id.0).await?;
+    require_own_or_managed(&app, &caller, &stored.state)?;
+    Ok(HttpResponse::Ok().json(shown(&app, &caller, &stored.state).await?))
+}
+
+/// Who knows somebody's post does not thereby know the telephone number.
+fn require_own_or_managed(app: &App, caller: &Caller, person: &Person) -> Reply<()> {
+    if person.id != caller.person {
+        let world = app.world(caller.tenant)?;
+        require_managed(person, &world.context(caller, app.clock.now()))?;
+    }
+    Ok(())
+}
+
+/// How somebody can be reached; what is left out is not kept any more.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContactBody {
+    /// The name, of residents; the names of staff are part of the record. 姓名。
+    #[schema(value_type = Option<String>, max_length = 120, example = "张小三")]
+    name: Option<Line>,
+    /// A mobile phone. 手机号。
+    #[schema(value_type = Option<String>, max_length = 20, example = "13800005678")]
+    phone: Option<Phone>,
+    /// The citizen identification number (GB 11643). 公民身份号码。
+    #[schema(value_type = Option<String>, max_length = 18)]
+    id_number: Option<IdNumber>,
+    /// The home address. 住址。
+    #[schema(value_type = Option<String>, max_length = 120, example = "黄石港区武汉路 1 号")]
+    address: Option<Line>,
+    /// Of somebody in office: what residents call. It is published in the notice of the grid.
+    /// 公开联系电话，印在网格公示牌上。
+    #[schema(value_type = Option<String>, min_length = 5, max_length = 20, example = "0714-6512345")]
+    office_phone: Option<OfficePhone>,
+}
+
+/// Sets how a person can be reached, the whole of it.
+///
+/// 登记联系方式：整体替换，未给出的字段随即删除；加密保存。管理员为他人登记，或本人登记。
+#[utoipa::path(tag = "privacy", request_body = ContactBody, responses((status = 200, body = ContactView)))]
+#[post("/contact")]
+async fn set_contact(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    _key: Key,
+    body: Json<ContactBody>,
+) -> Reply<HttpResponse> {
+    let stored = step::look::<Person>(&app, &caller, id.0).await?;
+    let person = &stored.state;
+    require_own_or_managed(&app, &caller, person)?;
+    let ContactBody { name, phone, id_number, address, office_phone } = body.0;
+    if office_phone.is_some() && person.is_nameless() {
+        let (zh, en) = ("居民没有公开联系电话", "residents have no number that is published");
+        let problem = Problem::new(Code::InvalidBody);
+        return Err(problem.error("/office_phone", "not_in_office", zh, en));
+    }
+    if name.is_some() && !person.is_nameless() {
+        let (zh, en) = (
+            "在岗人员的姓名在人员登记中，不能在这里修改",
+            "the names of staff are in their registration",
+        );
+        return Err(Problem::new(Code::InvalidBody).error("/name", "in_office", zh, en));
+    }
+    let contact = Contact { name, phone, id_number, address, office_phone };
+    keep(&app, &request, &caller, (person.id, Extent::All), contact).await?;
+    Ok(HttpResponse::Ok().json(shown(&app, &caller, person).await?))
+}
+
+/// How much of what is kept gives way to what is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// All of it: what is not given is kept no more.
+    All,
+    /// Only this field.
+    One(Field),
+}
+
+impl Extent {
+    fn covers(self, field: Field) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(one) => one == field,
+        }
+    }
+}
+
+/// Keeps a contact in the place of the one before.
+pub async fn keep(
+    app: &App,
+    request: &HttpRequest,
+    caller: &Caller,
+    (person, extent): (PersonId, Extent),
+    contact: Contact,
+) -> Reply<()> {
+    let (tenant, id, now) = (caller.tenant, person.0, app.clock.now());
+    let subject = DataSubject::new(SubjectKind::Person, id);
+    let spare = app.vault.spare_key(tenant, subject, now)?;
+    let key = app.store.run(move |db| vault::claim_key(db, tenant, &spare)).await?;
+    if key.destroyed_at.is_some() {
+        return Err(Refusal::Erased.into());
+    }
+    let look_up = app.vault.look_up(&app.store, tenant, now).await?;
+    let fields = app.vault.seal(tenant, (subject, &key), &contact, &look_up)?;
+    let kept: Vec<Field> = fields.iter().map(|field| field.field).collect();
+    let names: Vec<&str> = kept.iter().map(|field| field.name()).collect();
+    let detail = serde_json::json!({ "fields": names });
+    let note = Noting::of(app, caller, request).note(Act::Contact, Some(id), &detail);
+    let erased = app
+        .store
+        .run(move |db| {
+            // Erased in this very moment: nothing may be kept after it.
+            let now_kept = vault::key_of(db, tenant, KeyOwner::Subject(subject))?;
+            if now_kept.is_none_or(|key| key.destroyed_at.is_some()) {
+                return Ok(true);
+            }
+            let gone = |field: &&Field| !kept.contains(field) && extent.covers(**field);
+            for field in Field::OF_PEOPLE.iter().filter(gone) {
+                vault::remove(db, tenant, subject, *field)?;
+            }
+            vault::put(db, tenant, &fields, now)?;
+            persistence::audit::append(db, tenant, note)?;
+            Ok(false)
+        })
+        .await?;
+    app.names.forget(tenant, person);
+    if erased { Err(Refusal::Erased.into()) } else { Ok(()) }
+}
+
+/// Whom to look for: exactly one of the two.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SearchBody {
+    /// A whole phone number. 手机号。
+    #[schema(value_type = Option<String>, max_length = 20, example = "13800005678")]
+    phone: Option<Phone>,
+    /// A whole identification number. 公民身份号码。
+    #[schema(value_type = Option<String>, max_length = 18)]
+    id_number: Option<IdNumber>,
+}
+
+/// What was found.
+#[derive(Serialize, ToSchema)]
+pub struct SearchView {
+    /// At most 100, the newest first.
+    items: Vec<FoundView>,
+}
+
+/// A person or a report.
+#[derive(Serialize, ToSchema)]
+pub struct FoundView {
+    /// What it is.
+    #[schema(schema_with = view::subject_kind)]
+    kind: &'static str,
+    /// In Chinese.
+    kind_label: &'static str,
+    /// Which.
+    id: Uuid,
+    /// What it is called: the masked name of a person, the number of a report.
+    name: String,
+}
+
+/// Finds people and reports by a whole phone or identification number.
+///
+/// 按手机号或证件号精确查找人员（管理员）和上报（可知上报人的岗位）；不支持模糊查找，每次查找留痕。
+#[utoipa::path(tag = "privacy", request_body = SearchBody, responses((status = 200, body = SearchView)))]
+#[post("/contacts/search")]
+async fn search_contacts(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    _key: Key,
+    body: Json<SearchBody>,
+) -> Reply<HttpResponse> {
+    const MOST: i64 = 100;
+    let (tenant, now) = (caller.tenant, app.clock.now());
+    let (field, value) = match (body.0.phone, body.0.id_number) {
+        (Some(phone), None) => (Field::Phone, String::from(phone)),
+        (None, Some(number)) => (Field::IdNumber, String::from(number)),
+        (Some(_), Some(_)) | (None, None) => {
+            let (zh, en) =
+                ("phone 和 id_number 给出且只给出一个", "give exactly one of phone and id_number");
+            return Err(Problem::new(Code::InvalidBody).error("", "one_of", zh, en));
+        }
+    };
+    let people = caller.may_somewhere(Permission::ManagePeople, now);
+    if !people && !caller.may_somewhere(Permission::ReadReporter, now) {
+        let area = app.world(tenant)?.tenant.name.clone();
+        return Err(Refusal::NotPermitted { permission: Permission::ReadReporter, area }.into());
+    }
+    let blind = app.vault.look_up(&app.store, tenant, now).await?.digest(field, &value);
+    let detail = serde_json::json!({ "field": field.name() });
+    let note = Noting::of(&app, &caller, &request).note(Act::Search, None, &detail);
+    app.store.run(move |db| persistence::audit::append(db, tenant, note)).await?;
+    let found = app.store.read(move |db| vault::find(db, tenant, field, &blind, MOST)).await?;
+    let of = |kind| found.iter().filter(move |one| one.kind == kind).map(|one| one.id);
+    let persons = of(SubjectKind::Person).filter(|_| people).map(PersonId);
+    let names = names::shown(&app, tenant, persons).await?;
+    let mut items: Vec<FoundView> =
+        names.into_iter().map(|(id, name)| found_view(SubjectKind::Person, id.0, name)).collect();
+    let ids: Vec<Uuid> = of(SubjectKind::Report).collect();
+    let reports = app
+        .store
+        .read(move |db| {
+            let report = |id| find::<Report>(db, tenant, id);
+            ids.into_iter().map(report).collect::<Result<Vec<_>, StoreError>>()
+        })
+        .await?;
+    let visible = reports.into_iter().flatten().map(|stored| stored.state).filter(|report| {
+        report.visible_to(&caller, now) && report.reporter_visible_to(&caller, now)
+    });
+    items.extend(visible.map(|report| found_view(SubjectKind::Report, report.id.0, report.number)));
+    Ok(HttpResponse::Ok().json(SearchView { items }))
+}
+
+const fn found_view(kind: SubjectKind, id: Uuid, name: String) -> FoundView {
+    FoundView { kind: kind.name(), kind_label: kind.label(), id, name }
+}
+
+/// Refuses an account that is a phone or an identification number: it stays in the journal.
+pub fn check_account(account: &str) -> Reply<()> {
+    if domain::personal::looks_personal(account) {
+        return Err(Problem::new(Code::AccountPersonal));
+    }
+    Ok(())
+}

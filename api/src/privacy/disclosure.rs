@@ -1,0 +1,397 @@
+//! Disclosures over HTTP: seeing personal data whole, for a purpose, on the record. The record is
+//! written before anything is shown, and the subject can read it.
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use chrono::{DateTime, Duration, Utc};
+use domain::{
+    Instant,
+    actor::Permission,
+    audit::Act,
+    change::Request,
+    evidence::Written,
+    flow::Context,
+    id::{HouseholdId, PersonId, ReportId},
+    person::Person,
+    personal::{DataSubject, Field, Purpose, SubjectKind},
+    refusal::Refusal,
+    report::Report,
+    text::Prose,
+};
+use persistence::{
+    journal::Keyset,
+    privacy::{self, Disclosure},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{clock::derived_id, state::App, vault::Values},
+    engine::step::{self, Kept},
+    http::{
+        body::Json,
+        headers::Key,
+        page::{Cursor, Limit, Page},
+        params::{IdPath, Query},
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+        view,
+    },
+    privacy::{
+        audit::{self, Noting},
+        contact::ContactView,
+    },
+};
+
+/// How long the same request is answered with the values again: a phone that did not get the
+/// answer asks within minutes, and what is kept by then may be another value.
+const SHOWN_AGAIN_MIN: i64 = 10;
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_disclosures).service(list_my_disclosures);
+}
+
+/// Registers what is asked about one person.
+pub fn under_person(config: &mut ServiceConfig<'_>) {
+    config.service(disclose_person);
+}
+
+/// Registers what is asked of one report.
+pub fn under_report(config: &mut ServiceConfig<'_>) {
+    config.service(disclose_reporter);
+}
+
+/// What is to be seen, and why.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DiscloseBody {
+    /// Which data: only what the purpose needs. 字段。
+    #[schema(value_type = Vec<String>, min_items = 1, max_items = 4, example = json!(["phone"]))]
+    pub fields: Vec<Field>,
+    /// What for. 目的。
+    #[schema(schema_with = view::disclosure_purpose)]
+    pub purpose: Purpose,
+    /// What for, in words. 理由。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "回访核实是否解决")]
+    pub reason: Prose,
+}
+
+/// Somebody saw personal data whole.
+#[derive(Serialize, ToSchema)]
+pub struct DisclosureView {
+    /// The identity of the record.
+    id: Uuid,
+    /// Whose data, when it is somebody who can log in.
+    person_id: Option<Uuid>,
+    /// About which report.
+    report_id: Option<Uuid>,
+    /// Of which household.
+    household_id: Option<Uuid>,
+    /// Who saw it.
+    by_id: Uuid,
+    /// The name of who saw it.
+    by_name: String,
+    /// What was seen.
+    fields: Vec<&'static str>,
+    /// What for.
+    #[schema(schema_with = view::disclosure_purpose)]
+    purpose: &'static str,
+    /// In Chinese.
+    purpose_label: &'static str,
+    /// What for, in words.
+    reason: String,
+    /// When.
+    at: DateTime<Utc>,
+}
+
+/// A disclosure with what was seen, for whoever asked, this once.
+#[derive(Serialize, ToSchema)]
+pub struct DisclosedView {
+    /// The record.
+    #[serde(flatten)]
+    record: DisclosureView,
+    /// The values asked for; null where none is kept. 明文。
+    contact: ContactView,
+}
+
+impl From<Disclosure> for DisclosureView {
+    fn from(one: Disclosure) -> Self {
+        Self {
+            id: one.id,
+            person_id: one.person.map(|id| id.0),
+            report_id: one.report.map(|id| id.0),
+            household_id: one.household.map(|id| id.0),
+            by_id: one.by.0,
+            by_name: one.by_name,
+            fields: one.fields.iter().map(|field| field.name()).collect(),
+            purpose: one.purpose.name(),
+            purpose_label: one.purpose.label(),
+            reason: one.reason,
+            at: one.at,
+        }
+    }
+}
+
+/// Whose data is asked for.
+#[derive(Clone, Copy, Default)]
+pub struct Subject {
+    /// Somebody who can log in.
+    pub person: Option<PersonId>,
+    /// Whoever a report was made for.
+    pub report: Option<ReportId>,
+    /// A household.
+    pub household: Option<HouseholdId>,
+}
+
+/// Refuses whoever may not see a person's data whole: it needs the right over an area the person
+/// has to do with.
+fn person_disclosable(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
+    let mut areas = person.grants.iter().map(|grant| &grant.over.path);
+    let root = cx.areas.root().ok_or(Refusal::OutsideTenant)?;
+    let may = |path| cx.by.may(Permission::DisclosePersonal, path, cx.at);
+    if may(&root.path) || areas.any(may) {
+        return Ok(());
+    }
+    let area = person.grants.first().map_or(&root.name, |grant| &grant.over.name).clone();
+    Err(Refusal::NotPermitted { permission: Permission::DisclosePersonal, area })
+}
+
+/// Discloses what is kept of a person.
+///
+/// 查看人员个人信息明文：须有相应权限，选择目的并说明理由；记录保存三年以上，审计员和本人可查。
+#[utoipa::path(tag = "privacy", request_body = DiscloseBody, responses((status = 201, body = DisclosedView)))]
+#[post("/disclosures")]
+async fn disclose_person(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    key: Key,
+    body: Json<DiscloseBody>,
+) -> Reply<HttpResponse> {
+    let (now, world) = (app.clock.now(), app.world(caller.tenant)?);
+    let context = world.context(&caller, now);
+    let stored = app.store.look::<Person>(caller.tenant, id.0).await?;
+    let stored = stored.ok_or_else(not_found)?;
+    let allowed = person_disclosable(&stored.state, &context);
+    // Whoever may neither see the data nor know of the person is told that there is nobody.
+    let known = stored.state.visible(&caller, now);
+    if allowed.is_err() && !known {
+        return Err(not_found());
+    }
+    let subject = Subject { person: Some(stored.state.id), ..Subject::default() };
+    let asking = Asking { operation: "disclose_person", key, subject, body: body.0 };
+    let places = [DataSubject::new(SubjectKind::Person, id.0)];
+    asking.ask(&app, &request, &caller, allowed, &places).await
+}
+
+/// Discloses who reported, and whom to reach about it.
+///
+/// 查看上报人明文：回访、办理联系时使用；保密上报须有保密权限，匿名上报无人可看；每次留痕。
+#[utoipa::path(tag = "privacy", request_body = DiscloseBody, responses((status = 201, body = DisclosedView)))]
+#[post("/reporter/disclosures")]
+async fn disclose_reporter(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    key: Key,
+    body: Json<DiscloseBody>,
+) -> Reply<HttpResponse> {
+    let stored = step::look::<Report>(&app, &caller, id.0).await?;
+    let report = &stored.state;
+    let world = app.world(caller.tenant)?;
+    let allowed = report.disclosable(&world.context(&caller, app.clock.now()));
+    let reporter = app.store.look::<Person>(caller.tenant, report.reporter.0).await?;
+    // Staff report in office: their own data is not what is asked for here.
+    let resident =
+        reporter.is_some_and(|person| person.state.is_nameless() && !person.state.in_office());
+    let person = resident.then_some(report.reporter);
+    let subject = Subject { person, report: Some(report.id), household: None };
+    let asking = Asking { operation: "disclose_reporter", key, subject, body: body.0 };
+    let of_person = |person: PersonId| DataSubject::new(SubjectKind::Person, person.0);
+    let mut places = vec![DataSubject::new(SubjectKind::Report, report.id.0)];
+    places.extend(person.map(of_person));
+    asking.ask(&app, &request, &caller, allowed, &places).await
+}
+
+fn not_found() -> Problem {
+    Problem::new(Code::NotFound)
+}
+
+/// Somebody asks to see something.
+pub struct Asking {
+    /// By which operation.
+    pub operation: &'static str,
+    /// Under which key.
+    pub key: Key,
+    /// Whose data.
+    pub subject: Subject,
+    /// Which of it, and why.
+    pub body: DiscloseBody,
+}
+
+impl Asking {
+    /// Writes the record down and answers the values, found in the first of `places` that has
+    /// them.
+    async fn ask(
+        self,
+        app: &App,
+        request: &HttpRequest,
+        caller: &Caller,
+        allowed: Result<(), Refusal>,
+        places: &[DataSubject],
+    ) -> Reply<HttpResponse> {
+        let fields = distinct(&self.body.fields, Field::OF_PEOPLE)?;
+        let target = places.first().map(|place| place.id).unwrap_or_default();
+        let record = self.record(app, request, caller, allowed, (&fields, target)).await?;
+        let tenant = caller.tenant;
+        let mut kept: Vec<Values> = Vec::with_capacity(places.len());
+        for place in places {
+            let of = (place.kind, vec![place.id]);
+            let read = app.vault.read(&app.store, tenant, of, Field::OF_PEOPLE);
+            kept.extend(read.await?.into_values());
+        }
+        let value = |field: &Field| {
+            let value = kept.iter().find_map(|values| values.get(field))?;
+            Some((*field, value.clone()))
+        };
+        let values: Values = fields.iter().filter_map(value).collect();
+        let known = (!kept.is_empty()).then_some(&values);
+        let view = DisclosedView { record: record.into(), contact: ContactView::whole(known) };
+        Ok(HttpResponse::Created().json(view))
+    }
+
+    /// Writes the record down, or that it was refused: nothing is shown before that.
+    pub async fn record(
+        self,
+        app: &App,
+        request: &HttpRequest,
+        caller: &Caller,
+        allowed: Result<(), Refusal>,
+        (fields, target): (&[Field], Uuid),
+    ) -> Reply<Disclosure> {
+        let Self { operation, key, subject, body } = self;
+        let tenant = caller.tenant;
+        let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
+        let detail = serde_json::json!({ "fields": names, "purpose": body.purpose.name() });
+        let noting = Noting::of(app, caller, request);
+        if let Err(refusal) = allowed {
+            let note = noting.refused(Act::Disclose, Some(target), &detail);
+            app.store.run(move |db| persistence::audit::append(db, tenant, note)).await?;
+            return Err(refusal.into());
+        }
+        let asked = Request::new(key.0, operation, target, &body);
+        let new = Disclosure {
+            id: derived_id(caller.person, key.0, "disclosure"),
+            person: subject.person,
+            report: subject.report,
+            household: subject.household,
+            by: caller.person,
+            by_name: caller.name.clone(),
+            fields: fields.to_vec(),
+            purpose: body.purpose,
+            reason: body.reason.into(),
+            at: app.clock.now(),
+            digest: asked.digest,
+        };
+        let Written { record, digest } = new.written(tenant);
+        let detail = serde_json::json!({
+            "fields": names, "purpose": new.purpose.name(), "record": record,
+            "digest": digest.hex(),
+        });
+        let note = noting.note(Act::Disclose, Some(target), &detail);
+        let (now, limit) = (new.at, Duration::minutes(SHOWN_AGAIN_MIN));
+        let (record, _) = app
+            .store
+            .run(move |db| {
+                let (record, new) = privacy::disclose(db, tenant, &new)?;
+                if new {
+                    persistence::audit::append(db, tenant, note)?;
+                }
+                Ok((record, new))
+            })
+            .await?;
+        if record.by != caller.person || record.digest != asked.digest {
+            return Err(Problem::new(Code::IdempotencyKeyReused));
+        }
+        if now - record.at > limit {
+            return Err(Problem::new(Code::IdempotencyKeyReused).detail(
+                "这次查看早已完成并留痕；再次查看请换新的 Idempotency-Key。",
+                "This disclosure was answered and is on record; ask again under a new key.",
+            ));
+        }
+        Ok(record)
+    }
+}
+
+/// The fields asked for, each once.
+pub fn distinct(fields: &[Field], among: &[Field]) -> Reply<Vec<Field>> {
+    let mut distinct = fields.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let other = distinct.iter().any(|field| !among.contains(field));
+    if distinct.is_empty() || distinct.len() != fields.len() || other {
+        let names: Vec<&str> = among.iter().map(|field| field.name()).collect();
+        let names = names.join(", ");
+        let zh = format!("应列出不同的字段，可选：{names}");
+        let en = format!("name different fields of: {names}");
+        return Err(Problem::new(Code::InvalidBody).error("/fields", "invalid_value", zh, en));
+    }
+    Ok(distinct)
+}
+
+/// A page of disclosures.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListDisclosures {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<(Instant, Uuid)>>,
+}
+
+async fn page(
+    app: &App,
+    caller: &Caller,
+    person: Option<PersonId>,
+    params: ListDisclosures,
+) -> Reply<Page<DisclosureView>> {
+    let (tenant, limit) = (caller.tenant, params.limit.unwrap_or_default());
+    let after = params.cursor.map(|cursor| cursor.0);
+    let keyset = Keyset { after, limit: limit.probe() };
+    let found = app.store.read(move |db| privacy::disclosures(db, tenant, person, keyset)).await?;
+    Ok(Page::cut(found, limit, |one| (one.at, one.id), DisclosureView::from))
+}
+
+/// Lists who saw whose personal data whole, newest first.
+///
+/// 明文查看记录：谁、看了谁的哪些信息、为什么、何时；仅审计员可读。
+#[utoipa::path(tag = "audit", params(ListDisclosures), responses((status = 200, body = Page<DisclosureView>)))]
+#[get("/disclosures")]
+async fn list_disclosures(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListDisclosures>,
+) -> Reply<Page<DisclosureView>> {
+    audit::require_auditor(&app, &caller)?;
+    page(&app, &caller, None, params.0).await
+}
+
+/// Lists who saw my personal data whole, newest first.
+///
+/// 谁看过我的个人信息明文：目的、理由和时间。
+#[utoipa::path(tag = "privacy", params(ListDisclosures), responses((status = 200, body = Page<DisclosureView>)))]
+#[get("/me/disclosures")]
+async fn list_my_disclosures(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListDisclosures>,
+) -> Reply<Page<DisclosureView>> {
+    page(&app, &caller, Some(caller.person), params.0).await
+}

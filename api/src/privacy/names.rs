@@ -1,0 +1,150 @@
+//! What people are called in views: staff by their names, residents by what a mask leaves of
+//! theirs, and whom to reach about a report.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use domain::{
+    Instant,
+    actor::Actor,
+    id::{PersonId, TenantId},
+    person::Person,
+    personal::{Field, SubjectKind},
+    report::Report,
+};
+use futures_util::future::try_join_all;
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{state::App, vault::Values},
+    http::problem::Reply,
+    privacy::contact::ContactView,
+};
+
+/// What is shown of somebody whose name is not kept, or no longer.
+const NAMELESS: &str = Person::RESIDENT;
+
+/// What whoever reported is called towards the reporter: looking it up is not worth the price.
+const ONESELF: &str = "本人";
+
+/// Names as they are shown, for a short while: never a resident's whole name.
+#[derive(Default)]
+pub struct Names {
+    known: Mutex<HashMap<(TenantId, PersonId), (String, Instant)>>,
+}
+
+impl Names {
+    /// How long an erasure made by another replica may take to be noticed.
+    const FOR_MS: i64 = 10_000;
+    const MOST: usize = 20_000;
+
+    fn get(&self, key: (TenantId, PersonId), now: Instant) -> Option<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (name, since) = known.get(&key)?;
+        ((now - *since).num_milliseconds() < Self::FOR_MS).then(|| name.clone())
+    }
+
+    fn put(&self, key: (TenantId, PersonId), name: String, now: Instant) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= Self::MOST {
+            known.clear();
+        }
+        known.insert(key, (name, now));
+    }
+
+    /// Forgets somebody at once.
+    pub fn forget(&self, tenant: TenantId, person: PersonId) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(&(tenant, person));
+    }
+}
+
+/// The names of some people as they are shown.
+pub async fn shown(
+    app: &App,
+    tenant: TenantId,
+    people: impl IntoIterator<Item = PersonId>,
+) -> Reply<HashMap<PersonId, String>> {
+    let now = app.clock.now();
+    let (mut names, mut missing) = (HashMap::new(), Vec::new());
+    for person in people {
+        match app.names.get((tenant, person), now) {
+            Some(name) => drop(names.insert(person, name)),
+            None if missing.contains(&person) => {}
+            None => missing.push(person),
+        }
+    }
+    let look = |person: &PersonId| app.store.look::<Person>(tenant, person.0);
+    let found = try_join_all(missing.iter().map(look)).await?;
+    let nameless = missing.iter().zip(&found).filter_map(|(id, person)| {
+        person.as_ref().is_none_or(|person| person.state.is_nameless()).then_some(id.0)
+    });
+    let kept = app
+        .vault
+        .read(&app.store, tenant, (SubjectKind::Person, nameless.collect()), &[Field::Name])
+        .await?;
+    for (id, person) in missing.into_iter().zip(found) {
+        let name = match (person, kept.get(&id.0).and_then(|values| values.get(&Field::Name))) {
+            (_, Some(name)) => Field::Name.mask(name),
+            (Some(person), None) => person.state.name.as_str().to_owned(),
+            (None, None) => NAMELESS.to_owned(),
+        };
+        app.names.put((tenant, id), name.clone(), now);
+        names.insert(id, name);
+    }
+    Ok(names)
+}
+
+/// The whole name of somebody, for that person alone.
+pub async fn own(app: &App, tenant: TenantId, person: &Person) -> Reply<String> {
+    if !person.is_nameless() {
+        return Ok(person.name.as_str().to_owned());
+    }
+    let kept = app
+        .vault
+        .read(&app.store, tenant, (SubjectKind::Person, vec![person.id.0]), &[Field::Name])
+        .await?;
+    let name = kept.into_values().next().and_then(|values| values.get(&Field::Name).cloned());
+    Ok(name.unwrap_or_else(|| NAMELESS.to_owned()))
+}
+
+/// Who reported and whom to reach, of those reports where the caller may know.
+#[derive(Default)]
+pub struct Known {
+    names: HashMap<PersonId, String>,
+    contacts: HashMap<Uuid, Values>,
+}
+
+impl Known {
+    /// Looks up what the views of these reports show.
+    pub async fn of(app: &App, caller: &Caller, reports: &[&Report]) -> Reply<Self> {
+        let now = app.clock.now();
+        let told: Vec<&&Report> =
+            reports.iter().filter(|report| report.reporter_visible_to(caller, now)).collect();
+        let others = told.iter().map(|report| report.reporter).filter(|id| *id != caller.person);
+        let names = shown(app, caller.tenant, others).await?;
+        let reachable = told.iter().filter(|report| report.contact).map(|report| report.id.0);
+        let contacts = app
+            .vault
+            .read(&app.store, caller.tenant, (SubjectKind::Report, reachable.collect()), Field::ALL)
+            .await?;
+        Ok(Self { names, contacts })
+    }
+
+    /// What a reporter is called towards `by`.
+    pub fn name(&self, by: &Actor, reporter: PersonId) -> String {
+        if by.person == reporter {
+            let office = by.grants.iter().any(|grant| grant.role.is_office());
+            return if office { by.name.clone() } else { ONESELF.to_owned() };
+        }
+        self.names.get(&reporter).cloned().unwrap_or_else(|| NAMELESS.to_owned())
+    }
+
+    /// Whom to reach, masked.
+    pub fn contact(&self, report: &Report) -> Option<ContactView> {
+        report.contact.then(|| ContactView::masked(self.contacts.get(&report.id.0)))
+    }
+}

@@ -1,0 +1,358 @@
+//! Areas over HTTP: the tree as it is or was on a day, and which grid a point lies in. Also the
+//! catalogue. What changes areas is in [`change`] and [`import`], maps in [`map`], what does not
+//! fit in [`finding`].
+
+pub mod change;
+pub mod finding;
+pub mod import;
+pub mod map;
+
+use actix_web::{HttpRequest, HttpResponse, get, web::Data};
+use chrono::NaiveDate;
+use domain::{
+    area::{
+        AreaKind,
+        history::{Record, Version},
+    },
+    id::AreaId,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{state::App, world::World},
+    http::{
+        page::{Cursor, Limit, Page},
+        params::{IdPath, Query},
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+        view::{self, CoordTypeBody, PointBody, UnitView, tag, tagged},
+    },
+};
+
+/// Registers the operations of this file; the literal path before the one with a parameter.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(locate_area).configure(map::routes).configure(import::routes);
+    config.configure(change::routes).service(list_areas).service(list_categories);
+}
+
+/// Registers what is asked about one area.
+pub fn under_area(config: &mut ServiceConfig<'_>) {
+    config.service(get_area).service(get_area_history);
+    config.configure(change::under_area).configure(finding::under_area);
+}
+
+/// An area.
+#[derive(Serialize, ToSchema)]
+pub struct AreaView {
+    /// Its identity.
+    id: Uuid,
+    /// What it is.
+    #[schema(schema_with = view::area_kind)]
+    kind: &'static str,
+    /// In Chinese.
+    kind_label: &'static str,
+    /// Its code.
+    code: String,
+    /// Its name.
+    name: String,
+    /// The area above.
+    parent_id: Option<Uuid>,
+    /// How its code is made up. 代码规则。
+    #[schema(schema_with = view::area_scheme)]
+    scheme: &'static str,
+    /// Of a grid: what it is for. 网格类型。
+    #[schema(schema_with = view::grid_kind_or_null)]
+    grid_kind: Option<&'static str>,
+    /// How many households live there. 户数。
+    households: Option<u32>,
+    /// Since when it has been as it is shown. 自何日起如此。
+    valid_from: NaiveDate,
+    /// The first day on which it is no more. 撤销日期。
+    valid_until: Option<NaiveDate>,
+    /// What became of it. 承接区划。
+    successor_ids: Vec<Uuid>,
+}
+
+impl AreaView {
+    /// An area as it is on a day; none before its first.
+    fn on(record: &Record, day: NaiveDate) -> Option<Self> {
+        let version = record.on(day)?;
+        Some(Self {
+            id: record.id.0,
+            kind: record.kind.name(),
+            kind_label: record.kind.label(),
+            code: record.code.clone(),
+            name: version.name.clone(),
+            parent_id: version.parent.map(|parent| parent.0),
+            scheme: record.scheme.name(),
+            grid_kind: version.grid.map(domain::area::GridKind::name),
+            households: version.households,
+            valid_from: version.from,
+            valid_until: record.until,
+            successor_ids: record.successors.iter().map(|id| id.0).collect(),
+        })
+    }
+}
+
+/// An area with the way to it.
+#[derive(Serialize, ToSchema)]
+pub struct AreaDetail {
+    /// The area.
+    #[serde(flatten)]
+    area: AreaView,
+    /// The areas above, from the root downwards.
+    above: Vec<UnitView>,
+}
+
+fn detail(record: &Record, world: &World, day: NaiveDate) -> Option<AreaDetail> {
+    let mut above = Vec::new();
+    let mut parent = record.on(day)?.parent;
+    // No tree is as deep as there are levels, and micro grids.
+    while let Some(area) = parent.and_then(|id| world.registry.get(id)?.area(day)) {
+        parent = area.parent;
+        above.push(UnitView::from(&area.unit()));
+    }
+    above.reverse();
+    Some(AreaDetail { area: AreaView::on(record, day)?, above })
+}
+
+/// Which areas to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListAreas {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<String>>,
+    /// Those directly below this area; the root's when left out.
+    parent: Option<Uuid>,
+    /// Only of this kind.
+    #[param(schema_with = view::area_kind)]
+    kind: Option<AreaKind>,
+    /// The one with this code, wherever it is.
+    code: Option<String>,
+    /// As of this day; today when left out. 截至某日。
+    #[param(example = "2026-03-01")]
+    at: Option<NaiveDate>,
+}
+
+/// Lists the areas below an area, or finds one by code.
+///
+/// 区划与单位：按上级逐级展开，或按代码查找（撤销的也能查到）；`at` 查看某日的区划。
+#[utoipa::path(tag = "areas", params(ListAreas), responses((status = 200, body = Page<AreaView>)))]
+#[get("/areas")]
+async fn list_areas(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListAreas>,
+) -> Reply<Page<AreaView>> {
+    let params = params.0;
+    let limit = params.limit.unwrap_or_default();
+    let after = params.cursor.map(|cursor| cursor.0);
+    let world = app.world(caller.tenant)?;
+    let day = params.at.unwrap_or(world.today);
+    let registry = &world.registry;
+    let mut below: Vec<&Record> = match (&params.code, params.parent.map(AreaId)) {
+        (Some(code), _) => registry.by_code(code).into_iter().collect(),
+        (None, Some(id)) => {
+            let unknown = domain::refusal::Refusal::UnknownArea { id };
+            let parent = registry.get(id).ok_or(unknown)?;
+            registry.children(parent.id, day).collect()
+        }
+        (None, None) => {
+            world.areas.root().and_then(|root| registry.get(root.id)).into_iter().collect()
+        }
+    };
+    below.sort_by(|one, other| one.code.cmp(&other.code));
+    let found: Vec<&Record> = below
+        .into_iter()
+        .filter(|area| area.on(day).is_some())
+        .filter(|area| params.kind.is_none_or(|kind| kind == area.kind))
+        .filter(|area| after.as_ref().is_none_or(|after| area.code > *after))
+        .take(usize::from(limit.get()) + 1)
+        .collect();
+    let page = Page::cut(found, limit, |area| area.code.clone(), |area| AreaView::on(area, day));
+    Ok(Page { items: page.items.into_iter().flatten().collect(), next: page.next })
+}
+
+/// As of when to look.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AsOf {
+    /// As of this day; today when left out. 截至某日。
+    #[param(example = "2026-03-01")]
+    at: Option<NaiveDate>,
+}
+
+/// Shows an area and the way to it.
+///
+/// 区划详情及其上级；`at` 查看某日的名称和隶属，撤销的区划仍可查看并指明承接区划。
+#[utoipa::path(tag = "areas", params(AsOf), responses((status = 200, body = AreaDetail)))]
+#[get("")]
+async fn get_area(
+    app: Data<App>,
+    caller: Caller,
+    request: HttpRequest,
+    id: IdPath<Uuid>,
+    params: Query<AsOf>,
+) -> Reply<HttpResponse> {
+    let world = app.world(caller.tenant)?;
+    let record = world.registry.get(AreaId(id.0)).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let day = params.0.at.unwrap_or(world.today);
+    let shown = detail(record, &world, day).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let Some(day) = params.0.at else {
+        return Ok(tagged(&request, HttpResponse::Ok(), &tag(record.seq), &shown));
+    };
+    let name = format!("\"{}-{day}\"", record.seq);
+    Ok(tagged(&request, HttpResponse::Ok(), &name, &shown))
+}
+
+/// An area through time.
+#[derive(Serialize, ToSchema)]
+pub struct AreaHistoryView {
+    /// Which.
+    id: Uuid,
+    /// Its code.
+    code: String,
+    /// How it was from which day on, the oldest first.
+    items: Vec<AreaVersionView>,
+    /// The first day on which it is no more. 撤销日期。
+    valid_until: Option<NaiveDate>,
+    /// What it was made of. 前身。
+    predecessors: Vec<UnitView>,
+    /// What became of it. 承接。
+    successors: Vec<UnitView>,
+}
+
+/// How an area is from a day on.
+#[derive(Serialize, ToSchema)]
+pub struct AreaVersionView {
+    /// The first day.
+    from: NaiveDate,
+    /// Its name.
+    name: String,
+    /// The area above.
+    parent_id: Option<Uuid>,
+    /// Of a grid: what it is for.
+    #[schema(schema_with = view::grid_kind_or_null)]
+    grid_kind: Option<&'static str>,
+    /// How many households live there.
+    households: Option<u32>,
+    /// The SHA-256 of its boundary.
+    boundary: Option<String>,
+}
+
+impl From<&Version> for AreaVersionView {
+    fn from(version: &Version) -> Self {
+        Self {
+            from: version.from,
+            name: version.name.clone(),
+            parent_id: version.parent.map(|parent| parent.0),
+            grid_kind: version.grid.map(domain::area::GridKind::name),
+            households: version.households,
+            boundary: version.boundary.as_ref().map(|outline| outline.digest.clone()),
+        }
+    }
+}
+
+/// Shows an area through time.
+///
+/// 区划沿革：历次名称、隶属、边界、户数及其生效日期，前身与承接区划。
+#[utoipa::path(tag = "areas", responses((status = 200, body = AreaHistoryView)))]
+#[get("/history")]
+async fn get_area_history(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
+    let world = app.world(caller.tenant)?;
+    let record = world.registry.get(AreaId(id.0)).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let unit = |id: &AreaId| {
+        let record = world.registry.get(*id)?;
+        Some(UnitView::from(&record.area(record.newest()?.from)?.unit()))
+    };
+    Ok(HttpResponse::Ok().json(AreaHistoryView {
+        id: record.id.0,
+        code: record.code.clone(),
+        items: record.versions.iter().map(AreaVersionView::from).collect(),
+        valid_until: record.until,
+        predecessors: record.predecessors.iter().filter_map(unit).collect(),
+        successors: record.successors.iter().filter_map(unit).collect(),
+    }))
+}
+
+/// Which point to locate.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct LocateArea {
+    /// Degrees east. 经度。
+    #[param(minimum = -180.0, maximum = 180.0, example = 115.0701)]
+    lng: f64,
+    /// Degrees north. 纬度。
+    #[param(minimum = -90.0, maximum = 90.0, example = 30.2105)]
+    lat: f64,
+    /// In which system; WGS-84 when left out. 坐标系。
+    #[param(inline)]
+    coord_type: Option<CoordTypeBody>,
+}
+
+/// Finds the grid, or the smallest area, a point lies in.
+///
+/// 坐标定位：返回所在网格；嵌套或在界线上时取面积最小的网格，辖区外返回 422。
+#[utoipa::path(tag = "areas", params(LocateArea), responses((status = 200, body = AreaDetail)))]
+#[get("/areas/locate")]
+async fn locate_area(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<LocateArea>,
+) -> Reply<HttpResponse> {
+    let LocateArea { lng, lat, coord_type } = params.0;
+    let coord_type = coord_type.unwrap_or(CoordTypeBody::Wgs84);
+    let point = map::normalised(PointBody { lng, lat, coord_type })?;
+    let world = app.world(caller.tenant)?;
+    let area = world.locate(point).ok_or(domain::refusal::Refusal::OutsideTenant)?;
+    let record = world.registry.get(area.id);
+    let shown = record.and_then(|record| detail(record, &world, world.today));
+    Ok(HttpResponse::Ok().json(shown.ok_or_else(|| Problem::new(Code::NotFound))?))
+}
+
+/// A class or sub-class of matters.
+#[derive(Serialize, ToSchema)]
+pub struct CategoryView {
+    /// Its code.
+    code: String,
+    /// Its name.
+    name: String,
+    /// The class it belongs to; none for a class.
+    parent: Option<String>,
+    /// What kind of matter it is.
+    kind: String,
+}
+
+/// The catalogue.
+#[derive(Serialize, ToSchema)]
+pub struct CatalogueView {
+    /// In the order of their codes.
+    items: Vec<CategoryView>,
+}
+
+/// Lists the kinds of matters.
+///
+/// 问题分类目录：大类与小类。
+#[utoipa::path(tag = "areas", responses((status = 200, body = CatalogueView)))]
+#[get("/categories")]
+async fn list_categories(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
+    let world = app.world(caller.tenant)?;
+    let view = |category: &domain::catalogue::Category| CategoryView {
+        code: category.code.clone(),
+        name: category.name.clone(),
+        parent: category.parent.clone(),
+        kind: category.kind.clone(),
+    };
+    let items = world.catalogue.categories.iter().map(view).collect();
+    Ok(HttpResponse::Ok().json(CatalogueView { items }))
+}

@@ -1,0 +1,325 @@
+//! What does not fit in an area: grids that overlap or leave ground to nobody, that are too
+//! large or have nobody; and the notice of a grid, as residents read it.
+
+use std::collections::HashSet;
+
+use actix_web::{HttpResponse, get, web, web::Data};
+use domain::{
+    actor::{Grant, Role},
+    area::{AreaKind, GridKind, code::begins_with, history::Record},
+    boundary::{Piece, corners, gaps, overlaps},
+    id::{AreaId, TenantId},
+    locate::MultiPolygon,
+    person::Person,
+    personal::{Field, SubjectKind},
+    refusal::Refusal,
+};
+use persistence::{StoreError, post};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{state::App, world::World},
+    http::{
+        params::{IdPath, Query},
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+        view::{PointView, UnitView},
+    },
+};
+
+/// Registers what is asked about one area.
+pub fn under_area(config: &mut ServiceConfig<'_>) {
+    config.service(list_area_findings).service(get_grid_notice);
+}
+
+/// What to look for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListAreaFindings {
+    /// Overlaps and gaps smaller than so many square metres are left out; 50 when left out. 忽略小于此面积（平方米）的重叠和空隙。
+    #[param(minimum = 1, maximum = 1_000_000, example = 50)]
+    min_m2: Option<u32>,
+}
+
+/// What does not fit.
+#[derive(Serialize, ToSchema)]
+pub struct FindingsView {
+    /// The area looked at.
+    area: UnitView,
+    /// How many areas directly below it were looked at.
+    looked_at: usize,
+    /// What was found, at most 500.
+    items: Vec<FindingView>,
+    /// Whether all of it is shown, and all boundaries were compared. 是否完整。
+    complete: bool,
+}
+
+/// One thing that does not fit.
+#[derive(Serialize, Default, ToSchema)]
+pub struct FindingView {
+    /// What.
+    #[schema(example = "gap")]
+    code: &'static str,
+    /// In Chinese.
+    label: &'static str,
+    /// Which area; none of ground that belongs to none.
+    area_id: Option<Uuid>,
+    /// Its name.
+    area_name: Option<String>,
+    /// The other one, of two that overlap.
+    other_id: Option<Uuid>,
+    /// Its name.
+    other_name: Option<String>,
+    /// How large, in square metres. 面积（平方米）。
+    square_metres: Option<f64>,
+    /// Where: a point inside. 位置。
+    at: Option<PointView>,
+    /// How many households live there. 户数。
+    households: Option<u32>,
+}
+
+/// The most findings of one answer.
+const MOST: usize = 500;
+/// The most corners that are compared.
+const MOST_CORNERS: usize = 400_000;
+
+/// Lists what does not fit among the areas directly below an area.
+///
+/// 核查：网格重叠、空隙（接边死角）、没有边界、户数不合规定、没有网格员、代码与隶属不符，附面积和位置。
+#[utoipa::path(tag = "areas", params(ListAreaFindings), responses((status = 200, body = FindingsView)))]
+#[get("/findings")]
+async fn list_area_findings(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    params: Query<ListAreaFindings>,
+) -> Reply<HttpResponse> {
+    let world = app.world(caller.tenant)?;
+    let area = world.areas.get(AreaId(id.0)).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let least = params.0.min_m2.unwrap_or(50);
+    if !(1..=1_000_000).contains(&least) {
+        let (zh, en) = ("应在 1 到 1000000 之间", "from 1 to 1000000");
+        return Err(Problem::new(Code::InvalidQuery).parameter("min_m2", "out_of_range", zh, en));
+    }
+    let (unit, day) = (area.unit(), world.today);
+    let posts = posts(&app, caller.tenant).await?;
+    let looked = web::block(move || look(&world, unit.id, day, f64::from(least), &posts));
+    let (looked_at, mut items, compared) =
+        looked.await.map_err(|error| Problem::new(Code::Internal).because(error))?;
+    let complete = compared && items.len() <= MOST;
+    items.truncate(MOST);
+    let area = UnitView::from(&unit);
+    Ok(HttpResponse::Ok().json(FindingsView { area, looked_at, items, complete }))
+}
+
+/// Everything about the areas below one: how many there are, what was found, and whether their
+/// boundaries were compared.
+fn look(
+    world: &World,
+    id: AreaId,
+    day: chrono::NaiveDate,
+    least: f64,
+    posts: &Posts,
+) -> (usize, Vec<FindingView>, bool) {
+    let mut below: Vec<&Record> = world
+        .registry
+        .children(id, day)
+        .filter(|record| record.kind != AreaKind::Department)
+        .collect();
+    below.sort_by(|one, other| one.code.cmp(&other.code));
+    let mut items = Vec::new();
+    for record in &below {
+        counted(world, record, day, posts, &mut items);
+    }
+    let shapes: Vec<(AreaId, &MultiPolygon)> = below
+        .iter()
+        .filter_map(|record| Some((record.id, world.boundaries.get(&record.id)?)))
+        .collect();
+    let whole = world.boundaries.get(&id);
+    let sum: usize = shapes.iter().map(|(_, shape)| corners(shape)).sum();
+    let compared = sum + whole.map_or(0, corners) <= MOST_CORNERS;
+    if compared {
+        let micro = |id: AreaId| grid_kind(world, id, day) == Some(GridKind::Micro);
+        // A micro grid lies in another one.
+        let may = |one, other| micro(one) != micro(other);
+        for (one, other, piece) in overlaps(&shapes, least, may) {
+            let (id, name) = named(world, one);
+            let (other_id, other_name) = named(world, other);
+            items.push(FindingView {
+                area_id: id,
+                area_name: name,
+                other_id,
+                other_name,
+                ..ground("overlap", "网格重叠", &piece)
+            });
+        }
+        let parts: Vec<&MultiPolygon> = shapes.iter().map(|(_, shape)| *shape).collect();
+        let gaps = gaps(whole, &parts, least, MOST);
+        items.extend(gaps.iter().map(|piece| ground("gap", "接边死角（无人负责）", piece)));
+    }
+    (below.len(), items, compared)
+}
+
+fn grid_kind(world: &World, id: AreaId, day: chrono::NaiveDate) -> Option<GridKind> {
+    world.registry.get(id)?.on(day)?.grid
+}
+
+fn named(world: &World, id: AreaId) -> (Option<Uuid>, Option<String>) {
+    (Some(id.0), world.areas.get(id).map(|area| area.name.clone()))
+}
+
+fn ground(code: &'static str, label: &'static str, piece: &Piece) -> FindingView {
+    FindingView {
+        code,
+        label,
+        square_metres: Some((piece.square_metres * 10.0).round() / 10.0),
+        at: Some(PointView::from(piece.at)),
+        ..FindingView::default()
+    }
+}
+
+/// What can be said of one area without looking at others.
+fn counted(
+    world: &World,
+    record: &Record,
+    day: chrono::NaiveDate,
+    posts: &Posts,
+    items: &mut Vec<FindingView>,
+) {
+    let Some(version) = record.on(day) else { return };
+    let finding = |code, label| FindingView {
+        code,
+        label,
+        area_id: Some(record.id.0),
+        area_name: Some(version.name.clone()),
+        households: version.households,
+        ..FindingView::default()
+    };
+    if !world.boundaries.contains_key(&record.id) {
+        items.push(finding("no_boundary", "没有边界"));
+    }
+    let above = version.parent.and_then(|parent| world.registry.get(parent));
+    if above.is_some_and(|above| !begins_with(record.scheme, &record.code, &above.code)) {
+        items.push(finding("code_elsewhere", "代码与隶属不符"));
+    }
+    if record.kind != AreaKind::Grid {
+        return;
+    }
+    let rule = world.rules.conduct.households;
+    // Markets and micro grids are of any size.
+    if matches!(version.grid, None | Some(GridKind::Comprehensive)) {
+        match version.households {
+            None => items.push(finding("households_unknown", "户数未登记")),
+            Some(count) if count < rule.least => {
+                items.push(finding("households_few", "户数少于规定"));
+            }
+            Some(count) if count > rule.most => {
+                items.push(finding("households_many", "户数多于规定"));
+            }
+            Some(_) => {}
+        }
+    }
+    if !posts.contains(&(record.id, Role::GridWorker)) {
+        items.push(finding("no_worker", "没有网格员"));
+    }
+}
+
+/// The areas somebody has which role over, itself and by a grant that holds now.
+type Posts = HashSet<(AreaId, Role)>;
+
+async fn posts(app: &App, tenant: TenantId) -> Result<Posts, StoreError> {
+    let now = app.clock.now();
+    let roles = [Role::GridLeader, Role::GridWorker];
+    let held = app.store.read(move |db| post::held(db, tenant, &roles, now)).await?;
+    Ok(held.into_iter().collect())
+}
+
+/// The notice of a grid, as it hangs in the stairwell.
+#[derive(Serialize, ToSchema)]
+pub struct GridNoticeView {
+    /// The grid.
+    grid: UnitView,
+    /// Its code.
+    code: String,
+    /// What it is for. 网格类型。
+    grid_kind: Option<&'static str>,
+    /// In Chinese.
+    grid_kind_label: Option<&'static str>,
+    /// Its community.
+    community: Option<UnitView>,
+    /// How many households live there. 户数。
+    households: Option<u32>,
+    /// Who leads and who walks it. 网格长和网格员。
+    workers: Vec<NoticePersonView>,
+    /// Who supervises the work. 监督电话。
+    supervision_phone: Option<String>,
+}
+
+/// Somebody named in a notice.
+#[derive(Serialize, ToSchema)]
+pub struct NoticePersonView {
+    /// The name.
+    name: String,
+    /// The role.
+    role_label: &'static str,
+    /// The number for residents; absent where none is published. 公开电话。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
+}
+
+/// Shows the public notice of a grid.
+///
+/// 网格公示牌：网格名称、类型、所属社区、户数、网格员和监督电话（监督电话在办理规则中设置）。
+#[utoipa::path(tag = "areas", responses((status = 200, body = GridNoticeView)))]
+#[get("/notice")]
+async fn get_grid_notice(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
+    let world = app.world(caller.tenant)?;
+    let id = AreaId(id.0);
+    let area = world.areas.get(id).ok_or_else(|| Problem::new(Code::NotFound))?;
+    if area.kind != AreaKind::Grid {
+        return Err(Refusal::NotAGrid { area: area.name.clone() }.into());
+    }
+    let version = world.registry.get(id).and_then(|record| record.on(world.today));
+    let (tenant, now) = (caller.tenant, app.clock.now());
+    let named = app.store.read(move |db| post::over(db, tenant, id, 50)).await?;
+    let people = named.iter().map(|person| person.id.0).collect();
+    let kept = app
+        .vault
+        .read(&app.store, tenant, (SubjectKind::Person, people), &[Field::OfficePhone])
+        .await?;
+    let phone = |person: &Person| kept.get(&person.id.0)?.get(&Field::OfficePhone).cloned();
+    let holds = |grant: &Grant, role| grant.is(role, id) && grant.holds(now);
+    let phone = &phone;
+    let of = |role: Role| {
+        let held = named.iter().filter(move |person| person.grants.iter().any(|g| holds(g, role)));
+        held.map(move |person| NoticePersonView {
+            name: person.name.as_str().to_owned(),
+            role_label: role.label(),
+            phone: phone(person),
+        })
+    };
+    let workers = of(Role::GridLeader).chain(of(Role::GridWorker)).collect();
+    let kind = version.and_then(|version| version.grid);
+    Ok(HttpResponse::Ok().json(GridNoticeView {
+        grid: UnitView::from(&area.unit()),
+        code: area.code.clone(),
+        grid_kind: kind.map(GridKind::name),
+        grid_kind_label: kind.map(GridKind::label),
+        community: world
+            .areas
+            .above(id, AreaKind::Community)
+            .map(|area| UnitView::from(&area.unit())),
+        households: version.and_then(|version| version.households),
+        workers,
+        supervision_phone: world
+            .rules
+            .conduct
+            .supervision_phone
+            .as_ref()
+            .map(|phone| phone.as_str().to_owned()),
+    }))
+}

@@ -1,0 +1,497 @@
+//! Campaigns over HTTP (敲门行动): a list of households for a list of workers, what came of each,
+//! and for whoever goes, what is known already.
+
+pub mod list;
+
+use std::collections::HashMap;
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use chrono::{DateTime, FixedOffset, Utc};
+use domain::{
+    Instant,
+    actor::{Actor, Permission},
+    area::Path,
+    campaign::{Campaign, Command, NewCampaign, StatusName, possible},
+    change::{Request, Stored, act},
+    flow::{Context, Flow as _},
+    form::Form,
+    id::{AreaId, CampaignId, FormId, TenantId},
+    text::{Line, Prose},
+    visit::{Outcome, Purpose, Visit},
+};
+use persistence::{
+    Db, Outcome as Lot,
+    campaign::{self as campaigns, By, Filter, Reach},
+    journal::Keyset,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{clock::derived_id, state::App},
+    engine::step::{self, Step},
+    http::{
+        body::Json,
+        headers::Key,
+        page::{Cursor, Limit, Page},
+        params::{IdPath, Query},
+        problem::Reply,
+        register::ServiceConfig,
+        view::{self, OwedView, UnitView, tag, tagged},
+    },
+    integrations::clockwork,
+    privacy::names,
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(begin_campaign)
+        .service(list_campaigns)
+        .service(get_campaign)
+        .service(list::assign_campaign)
+        .service(publish_campaign)
+        .service(close_campaign)
+        .service(get_campaign_progress)
+        .service(list::list_campaign_households);
+}
+
+/// A campaign to be prepared.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CampaignBody {
+    /// The identity it will have; else it is made of the `Idempotency-Key`.
+    #[serde(default, deserialize_with = "crate::http::body::own_id")]
+    id: Option<Uuid>,
+    /// Its name. 名称。
+    #[schema(value_type = String, min_length = 1, max_length = 120, example = "冬季取暖安全敲门行动")]
+    name: Line,
+    /// What everybody goes for. 目的。
+    #[schema(schema_with = view::visit_purpose)]
+    purpose: Purpose,
+    /// What to do there. 要求。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    text: Option<Prose>,
+    /// Where. 范围。
+    area_id: Uuid,
+    /// The form to fill in. 表单。
+    form_id: Option<Uuid>,
+    /// From when; left out, from when it is published. 开始时间。
+    from: Option<DateTime<FixedOffset>>,
+    /// Until when. 结束时间。
+    until: DateTime<FixedOffset>,
+}
+
+/// A campaign.
+#[derive(Serialize, ToSchema)]
+pub struct CampaignView {
+    /// Its identity.
+    id: Uuid,
+    /// Its number. 编号。
+    number: String,
+    /// Its place in the journal; the `ETag`.
+    seq: i64,
+    /// Its name. 名称。
+    name: String,
+    /// How it stands.
+    #[schema(schema_with = view::campaign_status)]
+    status: &'static str,
+    /// In Chinese.
+    status_label: &'static str,
+    /// What everybody goes for.
+    #[schema(schema_with = view::visit_purpose)]
+    purpose: &'static str,
+    /// In Chinese.
+    purpose_label: &'static str,
+    /// What to do there.
+    text: Option<String>,
+    /// Where.
+    area: UnitView,
+    /// The form to fill in.
+    form_id: Option<Uuid>,
+    /// From when.
+    from: DateTime<Utc>,
+    /// Until when.
+    until: DateTime<Utc>,
+    /// How many households are on the list. 户数。
+    households: usize,
+    /// In how many grids. 网格数。
+    grids: usize,
+    /// Which grids owe their part. 未完成的网格。
+    owed: Vec<OwedView>,
+    /// When workers were asked to go.
+    published_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    closed_at: Option<DateTime<Utc>>,
+    /// What may be asked now.
+    possible: Vec<&'static str>,
+}
+
+impl From<&Stored<Campaign>> for CampaignView {
+    fn from(stored: &Stored<Campaign>) -> Self {
+        const MOST: usize = 100;
+        let campaign = &stored.state;
+        Self {
+            id: campaign.id.0,
+            number: campaign.number.clone(),
+            seq: stored.seq,
+            name: campaign.name.as_str().to_owned(),
+            status: campaign.status.name(),
+            status_label: campaign.status.label(),
+            purpose: campaign.purpose.name(),
+            purpose_label: campaign.purpose.label(),
+            text: campaign.text.clone().map(String::from),
+            area: UnitView::from(&campaign.area),
+            form_id: campaign.form.map(|form| form.0),
+            from: campaign.from,
+            until: campaign.until,
+            households: campaign.tasks.len(),
+            grids: campaign.grids.len(),
+            owed: campaign.obligations().iter().take(MOST).map(OwedView::from).collect(),
+            published_at: campaign.published_at,
+            closed_at: campaign.closed_at,
+            possible: possible(campaign.status),
+        }
+    }
+}
+
+fn show(step: &Step, stored: &Stored<Campaign>) -> HttpResponse {
+    tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &CampaignView::from(stored))
+}
+
+/// Begins to prepare a campaign.
+///
+/// 发起走访行动：先列名单，再启动。
+#[utoipa::path(tag = "campaigns", request_body = CampaignBody, responses((status = 201, body = CampaignView)))]
+#[post("/campaigns")]
+async fn begin_campaign(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    key: Key,
+    body: Json<CampaignBody>,
+) -> Reply<HttpResponse> {
+    let id = body.0.id.unwrap_or_else(|| derived_id(caller.person, key.0, "campaign"));
+    let asked = Request::new(key.0, "begin_campaign", id, &body.0);
+    let CampaignBody { name, purpose, text, area_id, form_id, from, until, .. } = body.0;
+    if let Some(form) = form_id {
+        let form = app.store.look::<Form>(caller.tenant, form).await?;
+        form.filter(|form| !form.state.withdrawn)
+            .ok_or_else(|| crate::resources::form::unknown_form("/form_id"))?;
+    }
+    let new = NewCampaign {
+        id: CampaignId(id),
+        name,
+        purpose,
+        text,
+        area: AreaId(area_id),
+        form: form_id.map(FormId),
+        from: from.map(|at| at.to_utc()),
+        until: until.to_utc(),
+    };
+    let (stored, _) = step::begin(&app, &caller, asked, |context| {
+        let begin = Command::Begin(Box::new(new));
+        Ok((act::<Campaign>(None, &begin, asked, 0, context)?, Vec::new()))
+    })
+    .await?;
+    let mut answer = HttpResponse::Created();
+    answer.insert_header(("Location", format!("/api/v1/campaigns/{id}")));
+    Ok(tagged(&request, answer, &tag(stored.seq), &CampaignView::from(&stored)))
+}
+
+/// Which campaigns to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListCampaigns {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<(Instant, Uuid)>>,
+    /// Only those of this state.
+    #[param(schema_with = view::campaign_status)]
+    status: Option<StatusName>,
+}
+
+/// Which campaigns somebody may know of, as the domain says of each.
+fn reach(by: &Actor, at: Instant) -> Reach {
+    let organises = by.scope(Permission::ManageCampaigns, at).paths;
+    let mut works = by.scope(Permission::Visit, at).paths;
+    works.extend(organises.iter().cloned());
+    let visits = by.may_somewhere(Permission::Visit, at);
+    Reach { tenant: by.tenant, person: visits.then_some(by.person), organises, works }
+}
+
+/// Lists campaigns, newest first.
+///
+/// 走访行动列表：本辖区的和派给本人的；准备中的只有组织者可见。
+#[utoipa::path(tag = "campaigns", params(ListCampaigns), responses((status = 200, body = Page<CampaignView>)))]
+#[get("/campaigns")]
+async fn list_campaigns(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListCampaigns>,
+) -> Reply<Page<CampaignView>> {
+    let ListCampaigns { limit, cursor, status } = params.0;
+    let limit = limit.unwrap_or_default();
+    let reach = reach(&caller, app.clock.now());
+    let keyset = Keyset { after: cursor.map(|cursor| cursor.0), limit: limit.probe() };
+    let look = move |db: &mut Db| campaigns::list(db, &reach, status, keyset);
+    let found = app.store.read(look).await?;
+    let position = |stored: &Stored<Campaign>| (stored.state.made_at, stored.state.id.0);
+    Ok(Page::cut(found, limit, position, |stored| CampaignView::from(&stored)))
+}
+
+/// Shows a campaign.
+///
+/// 走访行动详情。
+#[utoipa::path(tag = "campaigns", responses((status = 200, body = CampaignView)))]
+#[get("/campaigns/{id}")]
+async fn get_campaign(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let stored = step::look::<Campaign>(&app, &caller, id.0).await?;
+    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &CampaignView::from(&*stored)))
+}
+
+/// Asks the workers to go.
+///
+/// 启动行动：名单派发给走访人，各网格在结束时间前完成。
+#[utoipa::path(tag = "campaigns", request_body = crate::resources::case::EmptyBody, responses((status = 200, body = CampaignView)))]
+#[post("/campaigns/{id}/publish")]
+async fn publish_campaign(
+    step: Step,
+    body: Json<crate::resources::case::EmptyBody>,
+) -> Reply<HttpResponse> {
+    let asked = step.asked("publish_campaign", &body.0);
+    let stored =
+        step::command::<Campaign>(&step.app, &step.caller, asked, Command::Publish).await?;
+    Ok(show(&step, &stored))
+}
+
+/// What came of it.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloseCampaignBody {
+    /// Why now, or what came of it. 说明。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    note: Option<Prose>,
+}
+
+/// Ends a campaign.
+///
+/// 结束行动：没有走完的网格不算完成，但不再催办。
+#[utoipa::path(tag = "campaigns", request_body = CloseCampaignBody, responses((status = 200, body = CampaignView)))]
+#[post("/campaigns/{id}/close")]
+async fn close_campaign(step: Step, body: Json<CloseCampaignBody>) -> Reply<HttpResponse> {
+    let asked = step.asked("close_campaign", &body.0);
+    let (tenant, campaign) = (step.caller.tenant, CampaignId(step.id));
+    let load = move |db: &mut Db| campaigns::open_grids(db, tenant, campaign);
+    let decide = |stored: &Stored<Campaign>, open: &Vec<AreaId>, context: Context<'_>| {
+        let close = Command::Close { note: body.0.note.clone(), open: open.clone() };
+        Ok((act(Some(stored), &close, asked.request, 0, context)?, Vec::new()))
+    };
+    let stored = step::step_with(&step.app, &step.caller, asked, load, decide).await?;
+    Ok(show(&step, &stored))
+}
+
+/// Tells a campaign that a grid of it is done, when the visit that was just recorded was the last
+/// one there. A command of the system: whoever is second finds it told.
+pub async fn complete(app: &App, tenant: TenantId, visit: &Visit) {
+    let Some(campaign) = visit.campaign else { return };
+    if let Err(error) = told(app, tenant, campaign, visit).await {
+        // It is counted when the campaign ends, or after the next visit there.
+        tracing::warn!(%error, %campaign, "a grid of a campaign could not be completed");
+    }
+}
+
+async fn told(
+    app: &App,
+    tenant: TenantId,
+    campaign: CampaignId,
+    visit: &Visit,
+) -> Result<(), persistence::StoreError> {
+    for _ in 0..step::ATTEMPTS {
+        let Some(stored) = app.store.look::<Campaign>(tenant, campaign.0).await? else {
+            return Ok(());
+        };
+        let Some(task) = stored.state.tasks.get(&visit.household) else { return Ok(()) };
+        let grid = task.grid;
+        let owes = stored.state.obligations().iter().any(|owed| owed.owed_by.id == grid);
+        let open = move |db: &mut Db| campaigns::is_open(db, tenant, campaign, grid);
+        if !owes || app.store.read(open).await? {
+            return Ok(());
+        }
+        let what = |seq| format!("complete\n{tenant}\n{campaign}\n{grid}\n{seq}");
+        let command = Command::Complete { grid };
+        match clockwork::as_system::<Campaign>(app, tenant, campaign.0, &command, what).await? {
+            // Another grid of it was done at the same moment.
+            Some(Lot::Stale) => {}
+            Some(Lot::Done | Lot::Seen) | None => return Ok(()),
+        }
+    }
+    Err(persistence::StoreError::Inconsistent(format!("campaign {campaign}: never at rest")))
+}
+
+/// By what progress is counted.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ByParam {
+    /// By grid.
+    #[default]
+    Grid,
+    /// By worker.
+    Worker,
+}
+
+/// How progress is counted.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ProgressParams {
+    /// How many grids or workers at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<Uuid>>,
+    /// By `grid` or by `worker`. 按网格或走访人。
+    #[param(inline)]
+    by: Option<ByParam>,
+}
+
+/// How far a grid or a worker is; never an order of merit: grids and workers come by their
+/// identities.
+#[derive(Serialize, ToSchema)]
+pub struct ProgressView {
+    /// The grid or the worker; none for households nobody in particular is sent to.
+    id: Option<Uuid>,
+    /// The name.
+    name: String,
+    /// Households. 户数。
+    households: i64,
+    /// Somebody was met. 已入户。
+    met: i64,
+    /// Nobody was at home. 家中无人。
+    nobody_home: i64,
+    /// They would rather not. 拒访。
+    refused: i64,
+    /// They moved away. 已搬离。
+    moved_away: i64,
+    /// Nobody went yet. 未走访。
+    open: i64,
+}
+
+/// What somebody may see of the list of a campaign: all of it over its area, below that what lies
+/// in the own areas, and what the own name stands on.
+fn part(by: &Actor, campaign: &Campaign, at: Instant) -> Filter {
+    let whole = by.may(Permission::ManageCampaigns, &campaign.area.path, at);
+    let within: Vec<Path> = if whole {
+        vec![campaign.area.path.clone()]
+    } else {
+        let mut paths = by.scope(Permission::ManageCampaigns, at).paths;
+        paths.extend(by.scope(Permission::Visit, at).paths);
+        paths
+    };
+    Filter { within, worker: Some(by.person), ..Filter::default() }
+}
+
+/// Counts how far a campaign is.
+///
+/// 行动进度：按网格或走访人统计，不排名；明细见 households。
+#[utoipa::path(tag = "campaigns", params(ProgressParams), responses((status = 200, body = Page<ProgressView>)))]
+#[get("/campaigns/{id}/progress")]
+async fn get_campaign_progress(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    params: Query<ProgressParams>,
+) -> Reply<Page<ProgressView>> {
+    let stored = step::look::<Campaign>(&app, &caller, id.0).await?;
+    let ProgressParams { limit, cursor, by } = params.0;
+    let limit = limit.unwrap_or_default();
+    let by = match by.unwrap_or_default() {
+        ByParam::Grid => By::Grid,
+        ByParam::Worker => By::Worker,
+    };
+    let of = (caller.tenant, stored.state.id);
+    let filter = part(&caller, &stored.state, app.clock.now());
+    let after = cursor.map(|cursor| cursor.0);
+    let look = move |db: &mut Db| campaigns::progress(db, of, (by, &filter), after, limit.probe());
+    let counts = app.store.read(look).await?;
+    let mut views: Vec<ProgressView> = Vec::new();
+    for (key, outcome, count) in counts {
+        let id = (!key.is_nil()).then_some(key);
+        let at = views.iter().position(|view| view.id == id);
+        let at = at.unwrap_or_else(|| {
+            views.push(ProgressView::new(id));
+            views.len() - 1
+        });
+        if let Some(view) = views.get_mut(at) {
+            view.count(outcome, count);
+        }
+    }
+    name(&app, &caller, by, &stored.state, &mut views).await?;
+    // Those nobody in particular is sent to stand before the first page, beside its limit.
+    let named: Vec<ProgressView> = views.extract_if(.., |view| view.id.is_some()).collect();
+    let mut page = Page::cut(named, limit, |view| view.id.unwrap_or_default(), |view| view);
+    views.append(&mut page.items);
+    Ok(Page { items: views, next: page.next })
+}
+
+impl ProgressView {
+    const fn new(id: Option<Uuid>) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            households: 0,
+            met: 0,
+            nobody_home: 0,
+            refused: 0,
+            moved_away: 0,
+            open: 0,
+        }
+    }
+
+    fn count(&mut self, outcome: Option<Outcome>, count: i64) {
+        self.households += count;
+        let place = match outcome {
+            None => &mut self.open,
+            Some(Outcome::Met) => &mut self.met,
+            Some(Outcome::NobodyHome) => &mut self.nobody_home,
+            Some(Outcome::Refused) => &mut self.refused,
+            Some(Outcome::MovedAway) => &mut self.moved_away,
+        };
+        *place += count;
+    }
+}
+
+async fn name(
+    app: &App,
+    caller: &Caller,
+    by: By,
+    campaign: &Campaign,
+    views: &mut [ProgressView],
+) -> Reply<()> {
+    let people = views.iter().filter_map(|view| view.id).map(domain::id::PersonId);
+    let people = match by {
+        By::Grid => HashMap::new(),
+        By::Worker => names::shown(app, caller.tenant, people).await?,
+    };
+    for view in views {
+        let Some(id) = view.id else { continue };
+        let grid = || campaign.grids.iter().find(|grid| grid.unit.id.0 == id);
+        view.name = match by {
+            By::Grid => grid().map(|grid| grid.unit.name.clone()).unwrap_or_default(),
+            By::Worker => people.get(&domain::id::PersonId(id)).cloned().unwrap_or_default(),
+        };
+    }
+    Ok(())
+}

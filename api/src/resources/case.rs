@@ -1,0 +1,527 @@
+//! Cases over HTTP: list, look, and every step from dispatch to closing.
+
+mod shown;
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use chrono::{DateTime, Utc};
+use domain::{
+    Instant,
+    actor::Permission,
+    case::{Callback, Case, Command, Satisfaction, lifecycle::StageName},
+    change::Stored,
+    coordinate::RawPoint,
+    id::{AreaId, ReportId},
+    journal::FlowKind,
+    media::{Attachment, MediaRole},
+    text::Prose,
+};
+use persistence::{case as cases, journal::Keyset, obligation};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::state::App,
+    engine::step::{self, Step},
+    http::{
+        body::Json,
+        page::{Cursor, Limit, Page},
+        params::{IdPath, Query},
+        problem::Reply,
+        register::ServiceConfig,
+        view::{self, PointBody, PointView, TermView, tag, tagged},
+    },
+    resources::{
+        media,
+        report::{at_point, known},
+        timeline::{self, TimelineParams, TimelineView},
+    },
+};
+
+pub use shown::{
+    AnswerView, AssignmentView, CaseBrief, CaseView, ClosingView, ReporterAnswerView, TallyView,
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_cases);
+}
+
+/// Registers what is asked of one case.
+pub fn under_case(config: &mut ServiceConfig<'_>) {
+    config
+        .service(get_case)
+        .service(get_case_timeline)
+        .service(list_case_obligations)
+        .service(escalate_case)
+        .service(dispatch_case)
+        .service(sign_case)
+        .service(start_case)
+        .service(return_case)
+        .service(feed_back_case)
+        .service(claim_case)
+        .service(verify_case)
+        .service(call_back_case)
+        .service(close_case)
+        .service(reopen_case)
+        .service(comment_case);
+}
+
+/// Which cases to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListCases {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<(Instant, Uuid)>>,
+    /// Only those not closed. 只看未结案。
+    open: Option<bool>,
+    /// Only in this stage.
+    #[param(schema_with = view::stage)]
+    stage: Option<StageName>,
+    /// Only of this category.
+    category: Option<String>,
+    /// Only within this area.
+    within: Option<Uuid>,
+    /// Only those held by this area.
+    holder: Option<Uuid>,
+}
+
+/// Lists cases, newest first.
+///
+/// 案卷列表：本辖区内的和本单位参与的，按立案时间倒序。
+#[utoipa::path(tag = "cases", params(ListCases), responses((status = 200, body = Page<CaseView>)))]
+#[get("/cases")]
+async fn list_cases(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListCases>,
+) -> Reply<Page<CaseView>> {
+    let params = params.0;
+    let (limit, now) = (params.limit.unwrap_or_default(), app.clock.now());
+    let after = params.cursor.map(|cursor| cursor.0);
+    let world = app.world(caller.tenant)?;
+    let within = params.within.map(|id| known(&world, id)).transpose()?;
+    let filter = cases::Filter {
+        open: params.open.unwrap_or(false),
+        stage: params.stage,
+        category: params.category,
+        within: within.map(|area| area.path.clone()),
+        holder: params.holder.map(AreaId),
+        ..cases::Filter::default()
+    };
+    let scope = caller.scope(Permission::ReadCases, now);
+    let keyset = Keyset { after, limit: limit.probe() };
+    let found = app.store.read(move |db| cases::list(db, &scope, &filter, keyset)).await?;
+    let position = |case: &Stored<Case>| (case.state.filed_at, case.state.id.0);
+    Ok(Page::cut(found, limit, position, |case| CaseView::new(&case, &world, &caller, now)))
+}
+
+/// Shows a case.
+///
+/// 案卷详情：阶段、持有人、承办或吹哨单位、时限、可执行的操作。
+#[utoipa::path(tag = "cases", responses((status = 200, body = CaseView)))]
+#[get("")]
+async fn get_case(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let stored = step::look::<Case>(&app, &caller, id.0).await?;
+    let world = app.world(caller.tenant)?;
+    let mut view = CaseView::new(&stored, &world, &caller, app.clock.now());
+    view.reveal(&app, &caller, &stored.state).await?;
+    let version = media::version(stored.seq, 0, view.media());
+    Ok(tagged(&request, HttpResponse::Ok(), &version, &view))
+}
+
+/// Shows the timeline of a case.
+///
+/// 案卷全过程记录（哈希链），`intact` 表示记录未被改动。
+#[utoipa::path(tag = "cases", params(TimelineParams), responses((status = 200, body = TimelineView)))]
+#[get("/timeline")]
+async fn get_case_timeline(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    params: Query<TimelineParams>,
+) -> Reply<HttpResponse> {
+    let case = step::look::<Case>(&app, &caller, id.0).await?;
+    let hidden = timeline::Hidden::of_case(&app, &caller, &case.state).await?;
+    timeline::show_to(&app, &caller, (FlowKind::Case, id.0), &params.0, &hidden).await
+}
+
+/// Everything that was ever owed about a case.
+#[derive(Serialize, ToSchema)]
+pub struct ObligationsView {
+    /// In the order they began.
+    items: Vec<ObligationView>,
+}
+
+/// Something that is or was owed.
+#[derive(Serialize, ToSchema)]
+pub struct ObligationView {
+    /// What.
+    #[schema(schema_with = view::duty)]
+    duty: &'static str,
+    /// In Chinese.
+    duty_label: &'static str,
+    /// By which unit.
+    unit_id: Uuid,
+    /// Its name at that time.
+    unit_name: String,
+    /// By when, and why then.
+    term: TermView,
+    /// When it ended.
+    settled_at: Option<DateTime<Utc>>,
+    /// How it ended; none while it is owed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = view::obligation_outcome)]
+    outcome: Option<String>,
+}
+
+impl From<obligation::Owed> for ObligationView {
+    fn from(owed: obligation::Owed) -> Self {
+        Self {
+            duty: owed.duty.name(),
+            duty_label: owed.duty.label(),
+            unit_id: owed.unit.0,
+            unit_name: owed.unit_name,
+            term: TermView::from(&owed.term),
+            settled_at: owed.settled_at,
+            outcome: owed.outcome,
+        }
+    }
+}
+
+/// Lists everything that was ever owed about a case.
+///
+/// 案卷的全部责任：谁、何事、何时到期、是否按期履行。
+#[utoipa::path(tag = "cases", responses((status = 200, body = ObligationsView)))]
+#[get("/obligations")]
+async fn list_case_obligations(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    step::look::<Case>(&app, &caller, id.0).await?;
+    let (tenant, id) = (caller.tenant, id.0);
+    let owed =
+        app.store.read(move |db| obligation::of_flow(db, tenant, (FlowKind::Case, id))).await?;
+    let items = owed.into_iter().map(ObligationView::from).collect();
+    Ok(HttpResponse::Ok().json(ObligationsView { items }))
+}
+
+/// Asks a command of the case in the path and answers the case as it is afterwards.
+pub async fn ask(
+    step: Step,
+    operation: &str,
+    body: &impl Serialize,
+    command: Command,
+) -> Reply<HttpResponse> {
+    let asked = step.asked(operation, body);
+    let stored = step::command::<Case>(&step.app, &step.caller, asked, command).await?;
+    answer(&step, &stored)
+}
+
+/// The case as it is afterwards.
+pub fn answer(step: &Step, stored: &Stored<Case>) -> Reply<HttpResponse> {
+    let world = step.app.world(step.caller.tenant)?;
+    let view = CaseView::new(stored, &world, &step.caller, step.app.clock.now());
+    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}
+
+/// A reason.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReasonBody {
+    /// Why. 理由（必填）。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "本级无执法权，需上级协调")]
+    pub reason: Prose,
+}
+
+/// A remark, if there is one.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoteBody {
+    /// In words. 备注。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    pub note: Option<Prose>,
+}
+
+/// Nothing more to say.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmptyBody {}
+
+/// What was done.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResultBody {
+    /// What. 办理结果。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "已清洗油烟净化器，疏通下水道并加装隔油池")]
+    pub result: Prose,
+    /// Photos of how it is now, by the identities the phone made; they may arrive later. Where the
+    /// standard of the category demands evidence, at least one. 处置后的照片。
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::http::body::own_ids"
+    )]
+    #[schema(max_items = 9)]
+    pub media: Vec<Uuid>,
+    /// Photos of how it was. 处置前的照片。
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::http::body::own_ids"
+    )]
+    #[schema(max_items = 9)]
+    pub before_media: Vec<Uuid>,
+}
+
+impl ResultBody {
+    /// The files it names.
+    pub fn named(&self) -> Vec<Attachment> {
+        let Self { media, before_media, .. } = self;
+        media::attachments(&[(before_media, MediaRole::Before), (media, MediaRole::After)])
+    }
+}
+
+/// A command with the files it names.
+pub fn with(media: Vec<Attachment>, command: Command) -> Command {
+    if media.is_empty() {
+        return command;
+    }
+    Command::With { media, asked: Box::new(command) }
+}
+
+/// Sends a case one level up.
+///
+/// 上呈：网格→社区→街道→区，由上一级决定派遣。
+#[utoipa::path(tag = "cases", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
+#[post("/escalate")]
+async fn escalate_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
+    let command = Command::Escalate { reason: body.0.reason.clone() };
+    ask(step, "escalate_case", &body.0, command).await
+}
+
+/// To whom a case is dispatched.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DispatchBody {
+    /// A unit within the holder's own area. 承办单位。
+    unit_id: Uuid,
+    /// What to mind. 转办意见。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    note: Option<Prose>,
+}
+
+/// Dispatches a case to a unit.
+///
+/// 派遣：交由本辖区内的单位承办，时限自派遣起算。
+#[utoipa::path(tag = "cases", request_body = DispatchBody, responses((status = 200, body = CaseView)))]
+#[post("/dispatch")]
+async fn dispatch_case(step: Step, body: Json<DispatchBody>) -> Reply<HttpResponse> {
+    let (unit, note) = (AreaId(body.0.unit_id), body.0.note.clone());
+    ask(step, "dispatch_case", &body.0, Command::Dispatch { unit, note }).await
+}
+
+/// Signs for a dispatched case.
+///
+/// 签收：承办单位确认收到。
+#[utoipa::path(tag = "cases", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
+#[post("/sign")]
+async fn sign_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
+    ask(step, "sign_case", &body.0, Command::Sign).await
+}
+
+/// Begins work on a signed case.
+///
+/// 开始处置；也可签收后直接反馈。
+#[utoipa::path(tag = "cases", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
+#[post("/start")]
+async fn start_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
+    ask(step, "start_case", &body.0, Command::Start).await
+}
+
+/// Why a case is given back, and whose it is instead.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReturnBody {
+    /// Why it is not this unit's. 退单理由（必填）。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "涉及油烟净化与排水管网，社区无法处置")]
+    reason: Prose,
+    /// Whose it is instead; the unit that received the case first has to say so. 建议的承办单位，
+    /// 首接单位必填。
+    proposed_unit_id: Option<Uuid>,
+}
+
+/// Returns a case to whoever dispatched it.
+///
+/// 退单：非本单位职责，必须写明理由，计入退单次数。首接负责：首接单位须提出应由谁承办；权责清单规定由其主办的，
+/// 不得退单。
+#[utoipa::path(tag = "cases", request_body = ReturnBody, responses((status = 200, body = CaseView)))]
+#[post("/return")]
+async fn return_case(step: Step, body: Json<ReturnBody>) -> Reply<HttpResponse> {
+    let (reason, proposed) = (body.0.reason.clone(), body.0.proposed_unit_id.map(AreaId));
+    let command = Command::Return { reason, proposed };
+    ask(step, "return_case", &body.0, command).await
+}
+
+/// Says that a dispatched case is done.
+///
+/// 反馈：办理完毕，待现场核查。
+#[utoipa::path(tag = "cases", request_body = ResultBody, responses((status = 200, body = CaseView)))]
+#[post("/feedback")]
+async fn feed_back_case(step: Step, body: Json<ResultBody>) -> Reply<HttpResponse> {
+    let command = Command::FeedBack { result: body.0.result.clone() };
+    let command = with(body.0.named(), command);
+    ask(step, "feed_back_case", &body.0, command).await
+}
+
+/// Takes a verification, so that nobody else goes.
+///
+/// 领取核查：核查任务由案卷所在网格承担，有核查权限且未参与处置的人员均可领取；领取后在规定时间内他人不能核查，逾时自动放开。
+#[utoipa::path(tag = "cases", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
+#[post("/claim")]
+async fn claim_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
+    ask(step, "claim_case", &body.0, Command::Claim).await
+}
+
+/// What was seen on the spot.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyBody {
+    /// Whether it is done. 是否通过。
+    passed: bool,
+    /// What was seen. 核查情况。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    note: Option<Prose>,
+    /// Where the verifier stood; not demanded. 核查位置（不强制）。
+    point: Option<PointBody>,
+    /// Photos of what was seen. 核查照片。
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::http::body::own_ids"
+    )]
+    #[schema(max_items = 9)]
+    media: Vec<Uuid>,
+}
+
+/// Verifies on the spot.
+///
+/// 核查：由未参与处置的网格员现场查看；不通过则返工。
+#[utoipa::path(tag = "cases", request_body = VerifyBody, responses((status = 200, body = CaseView)))]
+#[post("/verify")]
+async fn verify_case(step: Step, body: Json<VerifyBody>) -> Reply<HttpResponse> {
+    let VerifyBody { passed, note, point, media } = &body.0;
+    let point = normalised(*point)?;
+    let command = Command::Verify { passed: *passed, note: note.clone(), point };
+    let command = with(media::attachments(&[(media, MediaRole::After)]), command);
+    ask(step, "verify_case", &body.0, command).await
+}
+
+/// A point of a body, normalised; the pointer of a wrong one is `/point/…`.
+pub fn normalised(point: Option<PointBody>) -> Reply<Option<domain::coordinate::Point>> {
+    let raw = point.map(RawPoint::from);
+    raw.map(RawPoint::normalise).transpose().map_err(|error| at_point("/point", &error))
+}
+
+/// What came of asking the resident.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallbackBody {
+    /// Whether anybody was reached; who answers for oneself was. 是否接通；上报人自行评价的填 true。
+    reached: bool,
+    /// Whether it is solved; only when reached. 是否解决。
+    solved: Option<bool>,
+    /// How satisfied; only when reached. 是否满意。
+    #[schema(schema_with = view::satisfaction)]
+    satisfied: Option<Satisfaction>,
+    /// In words. 意见。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    comment: Option<Prose>,
+    /// Whose answer it is, of several reports: the first of the public where whoever calls leaves it
+    /// out, the first of all where only staff reported; reporters answer for their own.
+    /// 哪个上报的回访，不填为首个公众上报，全部由工作人员上报的为首个上报。
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    report_id: Option<Uuid>,
+}
+
+/// Asks the resident, or lets the resident answer.
+///
+/// 回访：是否接通、是否解决、是否满意三项分开记录；上报人也可自行评价。并案的，以首个公众上报人（全部由工作人员上报的为首个上报人）的回访为准，其他上报人在此之前的评价一并记录，取其中最差的；未解决的返工；已解决但不满意的，按办理规则返工或结案。
+#[utoipa::path(tag = "cases", request_body = CallbackBody, responses((status = 200, body = CaseView)))]
+#[post("/callback")]
+async fn call_back_case(step: Step, body: Json<CallbackBody>) -> Reply<HttpResponse> {
+    let CallbackBody { reached, solved, satisfied, comment, report_id } = &body.0;
+    let callback = Callback {
+        reached: *reached,
+        solved: *solved,
+        satisfied: *satisfied,
+        comment: comment.clone(),
+        report: report_id.map(ReportId),
+    };
+    ask(step, "call_back_case", &body.0, Command::CallBack(callback)).await
+}
+
+/// Closes a case.
+///
+/// 结案：回访已解决，或多次未接通。
+#[utoipa::path(tag = "cases", request_body = NoteBody, responses((status = 200, body = CaseView)))]
+#[post("/close")]
+async fn close_case(step: Step, body: Json<NoteBody>) -> Reply<HttpResponse> {
+    let command = Command::Close { note: body.0.note.clone() };
+    ask(step, "close_case", &body.0, command).await
+}
+
+/// Reopens a closed case within the window.
+///
+/// 重开：在期限内由上报人或街道提出，案卷号和全部记录不变。
+#[utoipa::path(tag = "cases", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
+#[post("/reopen")]
+async fn reopen_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
+    let command = Command::Reopen { reason: body.0.reason.clone() };
+    ask(step, "reopen_case", &body.0, command).await
+}
+
+/// A remark.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommentBody {
+    /// What. 内容。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "已电话告知商户负责人")]
+    text: Prose,
+    /// Photos and other files. 照片等文件。
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::http::body::own_ids"
+    )]
+    #[schema(max_items = 9)]
+    media: Vec<Uuid>,
+}
+
+/// Adds a remark to a case.
+///
+/// 批注：参与各方均可补充说明。
+#[utoipa::path(tag = "cases", request_body = CommentBody, responses((status = 200, body = CaseView)))]
+#[post("/comment")]
+async fn comment_case(step: Step, body: Json<CommentBody>) -> Reply<HttpResponse> {
+    let command = Command::Comment { text: body.0.text.clone() };
+    let command = with(media::attachments(&[(&body.0.media, MediaRole::Other)]), command);
+    ask(step, "comment_case", &body.0, command).await
+}
+
+/// The point of a view.
+pub fn point_view(point: Option<domain::coordinate::Point>) -> Option<PointView> {
+    point.map(PointView::from)
+}

@@ -1,0 +1,358 @@
+//! How a case looks from outside.
+#![expect(clippy::wildcard_enum_match_arm, reason = "most stages have nothing of it")]
+
+use chrono::{DateTime, Utc};
+use domain::{
+    Instant,
+    actor::{Actor, Permission},
+    area::Unit,
+    case::{Answer, Case, ReporterAnswer, Stage, Work},
+    change::Stored,
+    content_review::HIDDEN_TITLE,
+    flow::Flow,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{state::App, world::World},
+    http::{
+        problem::Reply,
+        view::{self, OwedView, PlaceView, TermView, UnitView},
+    },
+    resources::{
+        content_review,
+        media::{self, AttachedView},
+        request::{AskView, BreachView, SupervisionView},
+        whistle::WhistleView,
+    },
+};
+
+/// A case.
+#[derive(Serialize, ToSchema)]
+pub struct CaseView {
+    /// Its identity.
+    id: Uuid,
+    /// Its number, as read over the telephone. 案卷号。
+    number: String,
+    /// Its place in the journal; the `ETag`.
+    seq: i64,
+    /// How far it is.
+    #[schema(schema_with = view::stage)]
+    stage: &'static str,
+    /// In Chinese.
+    stage_label: &'static str,
+    /// In a line.
+    title: String,
+    /// In full.
+    text: String,
+    /// The code in the catalogue.
+    category: Option<String>,
+    /// Its name.
+    category_name: Option<String>,
+    /// How pressing.
+    #[schema(schema_with = view::urgency)]
+    urgency: &'static str,
+    /// Where; of what another resident reported the area alone, until somebody found the address fit
+    /// to be shown, and never more where that resident is not to be known.
+    place: PlaceView,
+    /// When it was filed. 立案时间。
+    filed_at: DateTime<Utc>,
+    /// Who has to decide about it. 当前持有层级。
+    holder: UnitView,
+    /// The unit it is dispatched to. 承办单位。
+    assignment: Option<AssignmentView>,
+    /// The whistle of this round. 本轮吹哨。
+    whistle: Option<WhistleView>,
+    /// What was done on the spot by whoever reported it.
+    on_the_spot: Option<String>,
+    /// What the resident said. 回访结果。
+    answer: Option<AnswerView>,
+    /// What each of several reporters answered since it was verified last, as far as the caller may
+    /// know: staff all of it, a reporter the own. 各上报人的评价。
+    answers: Vec<ReporterAnswerView>,
+    /// How it ended. 结案信息。
+    closing: Option<ClosingView>,
+    /// How many reports it answers.
+    reports: usize,
+    /// What happened how often.
+    tally: TallyView,
+    /// By which way it first came. 来源渠道。
+    #[schema(schema_with = view::channel)]
+    channel: &'static str,
+    /// What is wanted. 诉求类型。
+    #[schema(schema_with = view::demand_or_null)]
+    demand: Option<&'static str>,
+    /// How much work it is. 难易程度。
+    #[schema(schema_with = view::complexity_or_null)]
+    complexity: Option<&'static str>,
+    /// The unit that was given it first. 首接单位。
+    first_receiver: Option<UnitView>,
+    /// The unit that answers the citizen: the first one, until another one signed. 责任单位。
+    answerable: Option<UnitView>,
+    /// Who went to verify. 核查领取人。
+    claim: Option<view::ClaimView>,
+    /// Who decides whose it is, while that is disputed. 裁定单位。
+    arbiter: Option<UnitView>,
+    /// Until when it stands still. 挂账至。
+    suspended_until: Option<DateTime<Utc>>,
+    /// What was asked of those above and is not decided. 待审批事项。
+    requests: Vec<AskView>,
+    /// Who wanted it done, and the answers. 督办。
+    supervisions: Vec<SupervisionView>,
+    /// What was late. 超期事实。
+    breaches: Vec<BreachView>,
+    /// What is owed now, by whom, by when. 当前待办与时限。
+    owed: Vec<OwedView>,
+    /// What may be asked now, by somebody who is allowed to.
+    possible: Vec<&'static str>,
+    /// Whether title and text are not for the caller until somebody found them fit to be shown:
+    /// of what another resident reported. 内容待审核，暂不可见。
+    withheld: bool,
+    /// The files its reports and steps name, with links; shown when one case is looked at, null
+    /// elsewhere and where there are none. 照片等文件，含处置前后对比。
+    media: Option<Vec<AttachedView>>,
+}
+
+/// How a case stands, in short.
+#[derive(Serialize, ToSchema)]
+pub struct CaseBrief {
+    /// Its identity.
+    id: Uuid,
+    /// Its number.
+    number: String,
+    /// How far it is.
+    #[schema(schema_with = view::stage)]
+    stage: &'static str,
+    /// In Chinese.
+    stage_label: &'static str,
+    /// How it ended.
+    closing: Option<ClosingView>,
+}
+
+impl From<&Stored<Case>> for CaseBrief {
+    fn from(stored: &Stored<Case>) -> Self {
+        let stage = stored.state.stage.name();
+        Self {
+            id: stored.state.id.0,
+            number: stored.state.number.clone(),
+            stage: stage.name(),
+            stage_label: stage.label(),
+            closing: ClosingView::of(&stored.state),
+        }
+    }
+}
+
+/// A unit that was given the case.
+#[derive(Serialize, ToSchema)]
+pub struct AssignmentView {
+    /// Which.
+    unit: UnitView,
+    /// Its clock, from dispatch.
+    handle: TermView,
+    /// What it says it did.
+    result: Option<String>,
+}
+
+/// What the resident said: two answers, because solved is not satisfied.
+#[derive(Serialize, ToSchema)]
+pub struct AnswerView {
+    /// Whether it is solved. 是否解决。
+    solved: bool,
+    /// How satisfied. 是否满意。
+    #[schema(schema_with = view::satisfaction)]
+    satisfied: &'static str,
+    /// In words.
+    comment: Option<String>,
+}
+
+/// What one of several reporters said.
+#[derive(Serialize, ToSchema)]
+pub struct ReporterAnswerView {
+    /// Whose: the report. 上报。
+    report_id: Uuid,
+    /// What.
+    answer: AnswerView,
+}
+
+impl From<&Answer> for AnswerView {
+    fn from(answer: &Answer) -> Self {
+        Self {
+            solved: answer.solved,
+            satisfied: answer.satisfied.name(),
+            comment: answer.comment.as_ref().map(|text| text.as_str().to_owned()),
+        }
+    }
+}
+
+/// The end of a case.
+#[derive(Serialize, ToSchema)]
+pub struct ClosingView {
+    /// How.
+    #[schema(schema_with = view::case_outcome)]
+    outcome: &'static str,
+    /// In Chinese.
+    outcome_label: &'static str,
+    /// When.
+    at: DateTime<Utc>,
+    /// Until when it can be reopened.
+    reopen_until: DateTime<Utc>,
+}
+
+impl ClosingView {
+    fn of(case: &Case) -> Option<Self> {
+        let Stage::Closed { closing, .. } = &case.stage else { return None };
+        Some(Self {
+            outcome: closing.outcome.name(),
+            outcome_label: closing.outcome.label(),
+            at: closing.at,
+            reopen_until: closing.reopen_until,
+        })
+    }
+}
+
+/// What happened how often.
+#[derive(Serialize, ToSchema)]
+pub struct TallyView {
+    /// 退单次数。
+    returns: u32,
+    /// 返工次数。
+    reworks: u32,
+    /// 重开次数。
+    reopenings: u32,
+    /// 吹哨次数。
+    whistles: u32,
+    /// 未接通回访次数。
+    missed_callbacks: u32,
+    /// 延期次数。
+    extensions: u32,
+    /// 挂账次数。
+    suspensions: u32,
+}
+
+impl CaseView {
+    /// The view of a case for somebody who may see it. What street and departments think of each
+    /// other is for the two of them.
+    pub fn new(stored: &Stored<Case>, world: &World, by: &Actor, at: Instant) -> Self {
+        let case = &stored.state;
+        let works_for = |unit: &Unit| by.may(Permission::ReadCases, &unit.path, at);
+        let staff = case.read_in_office(by, at);
+        let first = case.reports.first().is_some_and(|first| first.person == by.person);
+        let withheld = !staff && !first;
+        let stage = case.stage.name();
+        let category = case.matter.category.as_ref();
+        let named = category.and_then(|code| world.catalogue.get(code.as_str()));
+        let on_the_spot = match case.stage.work() {
+            Some(Work::OnTheSpot { result, .. }) => Some(result.as_str().to_owned()),
+            Some(Work::Unit { .. } | Work::Whistle { .. }) | None => None,
+        };
+        Self {
+            id: case.id.0,
+            number: case.number.clone(),
+            seq: stored.seq,
+            stage: stage.name(),
+            stage_label: stage.label(),
+            title: if withheld { HIDDEN_TITLE } else { case.matter.title.as_str() }.to_owned(),
+            text: if withheld { HIDDEN_TITLE } else { case.matter.text.as_str() }.to_owned(),
+            category: category.map(|code| code.as_str().to_owned()),
+            category_name: named.map(|category| category.name.clone()),
+            urgency: case.matter.urgency.name(),
+            place: if withheld {
+                PlaceView { area: UnitView::from(&case.place.area), point: None, address: None }
+            } else {
+                PlaceView::from(&case.place)
+            },
+            filed_at: case.filed_at,
+            holder: UnitView::from(&case.holder),
+            assignment: case.stage.assignment().map(|assignment| AssignmentView {
+                unit: UnitView::from(&assignment.unit),
+                handle: TermView::from(&assignment.handle),
+                result: assignment.result.as_ref().map(|text| text.as_str().to_owned()),
+            }),
+            whistle: case
+                .stage
+                .whistle()
+                .map(|whistle| WhistleView::new(whistle, &world.rules.whistling, works_for)),
+            on_the_spot,
+            answer: answer_of(&case.stage).map(|answer| {
+                let mut answer = AnswerView::from(answer);
+                // Of several residents one wrote it, and the others see what somebody passed.
+                answer.comment = answer.comment.filter(|_| staff || case.reports.len() == 1);
+                answer
+            }),
+            answers: answers_of(case, by, staff),
+            closing: ClosingView::of(case),
+            reports: case.reports.len(),
+            tally: TallyView {
+                returns: case.tally.returns,
+                reworks: case.tally.reworks,
+                reopenings: case.tally.reopenings,
+                whistles: case.tally.whistles,
+                missed_callbacks: case.tally.missed_callbacks,
+                extensions: case.tally.extensions,
+                suspensions: case.tally.suspensions,
+            },
+            channel: case.channel.name(),
+            demand: case.matter.demand.map(domain::sla::Demand::name),
+            complexity: case.matter.complexity.map(domain::sla::Complexity::name),
+            first_receiver: case.first.as_ref().map(UnitView::from),
+            answerable: case.answerable.as_ref().map(UnitView::from),
+            claim: case.stage.claim().map(view::ClaimView::from),
+            arbiter: match &case.stage {
+                Stage::Disputed { arbiter, .. } => Some(UnitView::from(arbiter)),
+                Stage::Ruling { over, .. } => Some(UnitView::from(over)),
+                _ => None,
+            },
+            suspended_until: case.standstill.as_ref().map(|still| still.pause.until),
+            requests: case.asks.iter().map(AskView::from).collect(),
+            supervisions: case.supervisions.iter().map(SupervisionView::from).collect(),
+            breaches: case.breaches.iter().map(BreachView::from).collect(),
+            owed: case.obligations().iter().map(OwedView::from).collect(),
+            possible: case.possible(),
+            withheld,
+            media: None,
+        }
+    }
+
+    /// Adds what has to be looked up: the files, and what was withheld and may be shown after
+    /// all.
+    pub async fn reveal(&mut self, app: &App, caller: &Caller, case: &Case) -> Reply<()> {
+        self.media = media::of_case(app, caller, case).await?;
+        let Some(first) = case.reports.first().filter(|_| self.withheld) else { return Ok(()) };
+        let passed = content_review::passed(app, caller.tenant, first.report.0).await?;
+        if passed.place {
+            self.place = PlaceView::from(&case.place);
+        }
+        if passed.words {
+            self.withheld = false;
+            case.matter.title.as_str().clone_into(&mut self.title);
+            case.matter.text.as_str().clone_into(&mut self.text);
+        }
+        Ok(())
+    }
+
+    /// The files that are shown.
+    pub fn media(&self) -> Option<&[AttachedView]> {
+        self.media.as_deref()
+    }
+}
+
+fn answers_of(case: &Case, by: &Actor, staff: bool) -> Vec<ReporterAnswerView> {
+    let own = |report| case.reports.iter().any(|r| r.report == report && r.person == by.person);
+    let answers = case.answers.iter().filter(|one| staff || own(one.report));
+    let view = |one: &ReporterAnswer| ReporterAnswerView {
+        report_id: one.report.0,
+        answer: AnswerView::from(&one.answer),
+    };
+    answers.map(view).collect()
+}
+
+fn answer_of(stage: &Stage) -> Option<&Answer> {
+    match stage {
+        Stage::CalledBack { answer, .. } => answer.as_ref(),
+        Stage::Closed { closing, .. } => closing.answer.as_ref(),
+        _ => None,
+    }
+}

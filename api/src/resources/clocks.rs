@@ -1,0 +1,396 @@
+//! Deadlines explained: the working of every clock of a case, and what would apply to a matter
+//! that is not filed yet.
+
+use actix_web::{HttpResponse, get, post, web::Data};
+use chrono::{DateTime, Utc};
+use domain::{
+    calendar::{CountedPause, DayShown, Pause, Working},
+    case::Case,
+    flow::Flow,
+    id::AreaId,
+    journal::FlowKind,
+    obligation::{Duty, Move, Obligation},
+    place::Matter,
+    refusal::Refusal,
+    report::Channel,
+    rules::{Subject, Urgency, local_day},
+    sla::{self, Complexity, Demand, Verdict},
+    text::{Code as Word, Line, Prose},
+};
+use persistence::obligation;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{state::App, world::World},
+    engine::step,
+    http::{
+        body::Json,
+        params::IdPath,
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+        view::{self, TermView, UnitView},
+    },
+    resources::case::ObligationView,
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(preview_deadlines);
+}
+
+/// Registers what is asked of one case.
+pub fn under_case(config: &mut ServiceConfig<'_>) {
+    config.service(get_case_clocks);
+}
+
+/// The clocks of a case.
+#[derive(Serialize, ToSchema)]
+pub struct CaseClocksView {
+    /// Those that run, with their working. 正在计时。
+    running: Vec<ClockView>,
+    /// All there were, who held them and how they ended. 全部时限记录。
+    all: Vec<ObligationView>,
+}
+
+/// One clock with its working.
+#[derive(Serialize, ToSchema)]
+pub struct ClockView {
+    /// What is owed.
+    #[schema(schema_with = view::duty)]
+    duty: &'static str,
+    /// In Chinese.
+    duty_label: &'static str,
+    /// By whom.
+    unit: UnitView,
+    /// The deadline, its rule and its editions.
+    term: TermView,
+    /// When the next measure is to be taken: the reminder, then urging and what follows.
+    next_measure_at: Option<DateTime<Utc>>,
+    /// How many measures were taken.
+    measures_taken: u8,
+    /// The rule in words, as the calendar counts. 计算方法。
+    method: &'static str,
+    /// The day and the stretches of time that counted. 逐日计算过程。
+    days: Vec<DayView>,
+    /// Days that are not shown one by one.
+    more_days: i64,
+    /// Pauses and what they took. 暂停。
+    pauses: Vec<PauseView>,
+    /// Years whose notice is not published. 未公布安排的年份。
+    provisional_years: Vec<i32>,
+}
+
+/// One day of a working.
+#[derive(Serialize, ToSchema)]
+pub struct DayView {
+    /// Which. 日期。
+    #[schema(value_type = String, example = "2026-09-20")]
+    date: chrono::NaiveDate,
+    /// Its day of the week. 星期。
+    #[schema(example = "sunday")]
+    weekday: &'static str,
+    /// Why it is worked or not. 性质。
+    #[schema(example = "make_up")]
+    kind: &'static str,
+    /// In Chinese.
+    kind_label: &'static str,
+    /// The holiday, or the reason of its own hours.
+    name: Option<String>,
+    /// The time that counted, in minutes. 计入分钟数。
+    minutes: i64,
+    /// From when until when. 计入时段。
+    stretches: Vec<StretchView>,
+}
+
+/// Time that counted.
+#[derive(Serialize, ToSchema)]
+pub struct StretchView {
+    /// Its beginning.
+    from: DateTime<Utc>,
+    /// Its end.
+    until: DateTime<Utc>,
+}
+
+/// A pause.
+#[derive(Serialize, ToSchema)]
+pub struct PauseView {
+    /// When the clock stopped.
+    from: DateTime<Utc>,
+    /// When it goes on.
+    until: DateTime<Utc>,
+    /// What it takes of the time that counts, in minutes.
+    minutes: i64,
+}
+
+impl From<&DayShown> for DayView {
+    fn from(day: &DayShown) -> Self {
+        Self {
+            date: day.date,
+            weekday: day.weekday.name(),
+            kind: day.kind.name(),
+            kind_label: day.kind.label(),
+            name: day.name.clone(),
+            minutes: day.seconds / 60,
+            stretches: day
+                .stretches
+                .iter()
+                .map(|stretch| StretchView { from: stretch.from, until: stretch.until })
+                .collect(),
+        }
+    }
+}
+
+impl From<&CountedPause> for PauseView {
+    fn from(pause: &CountedPause) -> Self {
+        Self { from: pause.from, until: pause.until, minutes: pause.seconds / 60 }
+    }
+}
+
+impl ClockView {
+    fn new(owed: &Obligation, working: &Working) -> Self {
+        Self {
+            duty: owed.duty.name(),
+            duty_label: owed.duty.label(),
+            unit: UnitView::from(&owed.owed_by),
+            term: TermView::from(&owed.term),
+            next_measure_at: owed.term.next_at,
+            measures_taken: owed.term.taken,
+            method: working.rule,
+            days: working.days.iter().map(DayView::from).collect(),
+            more_days: working.rest.map_or(0, |rest| rest.days),
+            pauses: working.pauses.iter().map(PauseView::from).collect(),
+            provisional_years: working.provisional_years.clone(),
+        }
+    }
+}
+
+/// The working of every clock of a case.
+///
+/// 时限说明：每项时限用的哪条规则、哪版日历、哪些工作时段、延期与挂账、由谁承担。
+#[utoipa::path(tag = "clocks", responses((status = 200, body = CaseClocksView)))]
+#[get("/clocks")]
+async fn get_case_clocks(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
+    let case = step::look::<Case>(&app, &caller, id.0).await?;
+    let world = app.world(caller.tenant)?;
+    let area = sla::ancestry(&world.areas, case.state.place.area.id);
+    let calendar = world.rules.calendars.value.nearest(&area);
+    let running = case.state.obligations();
+    let running = running.iter().map(|owed| {
+        let pauses: Vec<Pause> = owed.term.moves.iter().filter_map(pause_of).collect();
+        let term = &owed.term;
+        let working = calendar.explain_until(term.started_at, term.limit, term.due_at, &pauses);
+        ClockView::new(owed, &working)
+    });
+    let running = running.collect();
+    let (tenant, id) = (caller.tenant, id.0);
+    let all =
+        app.store.read(move |db| obligation::of_flow(db, tenant, (FlowKind::Case, id))).await?;
+    let all = all.into_iter().map(ObligationView::from).collect();
+    Ok(HttpResponse::Ok().json(CaseClocksView { running, all }))
+}
+
+fn pause_of(moved: &Move) -> Option<Pause> {
+    match moved {
+        Move::Paused { pause } => Some(*pause),
+        Move::Extended { .. } => None,
+    }
+}
+
+/// A matter, as far as it is known.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeadlinesPreviewBody {
+    /// Where. 区域。
+    area_id: Uuid,
+    /// By which way it came. 来源渠道。
+    #[schema(schema_with = view::channel)]
+    channel: Option<Channel>,
+    /// What is wanted. 诉求类型。
+    #[schema(schema_with = view::demand)]
+    demand: Option<Demand>,
+    /// Its kind. 类别代码。
+    #[schema(value_type = Option<String>, example = "A02")]
+    category: Option<Word>,
+    /// How pressing. 紧急程度。
+    #[schema(schema_with = view::urgency)]
+    urgency: Option<Urgency>,
+    /// How much work. 难易程度。
+    #[schema(schema_with = view::complexity)]
+    complexity: Option<Complexity>,
+    /// The rank of the whistle. 哨级。
+    #[schema(value_type = Option<String>, example = "advance")]
+    rank: Option<Word>,
+    /// Whether it is handled again. 是否二次办理。
+    #[serde(default)]
+    redo: bool,
+    /// Only this duty, with every rule that was considered. 只看某一环节。
+    #[schema(schema_with = view::duty)]
+    duty: Option<Duty>,
+    /// When the clock would start; now by default. 起算时间。
+    at: Option<DateTime<Utc>>,
+}
+
+/// What would apply.
+#[derive(Serialize, ToSchema)]
+pub struct DeadlinesPreviewView {
+    /// The edition of the matrix of deadlines.
+    rules: i64,
+    /// The edition of the calendar.
+    calendar: i64,
+    /// One for each duty.
+    items: Vec<DeadlinePreview>,
+}
+
+/// What would apply to one duty.
+#[derive(Serialize, ToSchema)]
+pub struct DeadlinePreview {
+    /// What would be owed.
+    #[schema(schema_with = view::duty)]
+    duty: &'static str,
+    /// In Chinese.
+    duty_label: &'static str,
+    /// The deadline, had the clock started then.
+    term: TermView,
+    /// Where the rule is from. 依据。
+    basis: String,
+    /// Who answers for it. 责任单位。
+    owner: String,
+    /// How the calendar counts.
+    method: &'static str,
+    /// The rules that were considered, the most specific first; only when one duty is asked for.
+    considered: Vec<ConsideredView>,
+}
+
+/// A rule that was considered.
+#[derive(Serialize, ToSchema)]
+pub struct ConsideredView {
+    /// Its code.
+    rule: String,
+    /// Its limit, as `5wd`.
+    #[schema(example = "5wd")]
+    limit: String,
+    /// `wins`, `applies` (another is more specific) or `fails`.
+    #[schema(example = "fails")]
+    verdict: &'static str,
+    /// The conditions that do not hold. 不满足的条件。
+    unmet: Vec<UnmetView>,
+}
+
+/// A condition that does not hold.
+#[derive(Serialize, ToSchema)]
+pub struct UnmetView {
+    /// On what.
+    #[schema(example = "urgency")]
+    column: &'static str,
+    /// What the rule asks for.
+    wanted: String,
+    /// What the matter has.
+    given: Option<String>,
+}
+
+/// What deadlines would apply, and why.
+///
+/// 时限预览：不产生任何记录，说明适用哪条规则、为什么、到期时间如何计算。
+#[utoipa::path(tag = "clocks", request_body = DeadlinesPreviewBody, responses((status = 200, body = DeadlinesPreviewView)))]
+#[post("/sla/preview")]
+async fn preview_deadlines(
+    app: Data<App>,
+    caller: Caller,
+    body: Json<DeadlinesPreviewBody>,
+) -> Reply<HttpResponse> {
+    let world = app.world(caller.tenant)?;
+    let body = body.0;
+    if world.areas.get(AreaId(body.area_id)).is_none() {
+        return Err(Refusal::UnknownArea { id: AreaId(body.area_id) }.into());
+    }
+    if let Some(code) = &body.category {
+        world.catalogue.require(code.as_str())?;
+    }
+    let at = body.at.unwrap_or_else(|| app.clock.now());
+    let duties = Duty::ALL.iter().copied().filter(|duty| duty.limited());
+    let duties = duties.filter(|duty| body.duty.is_none_or(|only| only == *duty));
+    let items = duties.map(|duty| item(duty, &body, &world, &caller, at)).collect::<Reply<_>>()?;
+    let (rules, calendar) = (world.rules.deadlines.no, world.rules.calendars.no);
+    Ok(HttpResponse::Ok().json(DeadlinesPreviewView { rules, calendar, items }))
+}
+
+fn item(
+    duty: Duty,
+    body: &DeadlinesPreviewBody,
+    world: &World,
+    caller: &Caller,
+    at: DateTime<Utc>,
+) -> Reply<DeadlinePreview> {
+    let matter = matter(body)?;
+    let rank = body.rank.as_ref().map(Word::as_str);
+    let area = AreaId(body.area_id);
+    let subject = Subject { area, channel: body.channel, matter: &matter, rank, redo: body.redo };
+    let context = world.context(caller, at);
+    let (row, calendar) = world.rules.find(duty, &subject, &context);
+    let row = row.ok_or_else(|| Problem::new(Code::Internal))?;
+    let term = world.rules.start(duty, &subject, &context);
+    let chain = sla::ancestry(&world.areas, area);
+    let category = world.catalogue.lineage(body.category.as_ref().map(Word::as_str));
+    let query = sla::Query {
+        duty,
+        area: &chain,
+        channel: body.channel,
+        demand: body.demand,
+        category: &category,
+        urgency: matter.urgency,
+        complexity: body.complexity,
+        rank,
+        redo: body.redo,
+        on: local_day(at),
+    };
+    let considered = match body.duty {
+        Some(_) => world.rules.deadlines.value.explain(&query),
+        None => Vec::new(),
+    };
+    Ok(DeadlinePreview {
+        duty: duty.name(),
+        duty_label: duty.label(),
+        term: TermView::from(&term),
+        basis: row.basis.clone(),
+        owner: row.owner.clone(),
+        method: calendar.explain(at, row.limit, &[]).rule,
+        considered: considered.into_iter().map(ConsideredView::from).collect(),
+    })
+}
+
+impl From<sla::Considered<'_>> for ConsideredView {
+    fn from(one: sla::Considered<'_>) -> Self {
+        let (verdict, unmet) = match one.verdict {
+            Verdict::Wins => ("wins", Vec::new()),
+            Verdict::Applies => ("applies", Vec::new()),
+            Verdict::Fails { unmet } => ("fails", unmet),
+        };
+        let unmet = unmet.into_iter().map(|unmet| UnmetView {
+            column: unmet.column.name(),
+            wanted: unmet.wanted,
+            given: unmet.given,
+        });
+        Self {
+            rule: one.row.id.clone(),
+            limit: one.row.limit.to_string(),
+            verdict,
+            unmet: unmet.collect(),
+        }
+    }
+}
+
+/// What clocks look at of a matter; it has no words yet.
+fn matter(body: &DeadlinesPreviewBody) -> Reply<Matter> {
+    let wrong = |_| Problem::new(Code::Internal);
+    Ok(Matter {
+        title: Line::try_from("预览").map_err(wrong)?,
+        text: Prose::try_from("预览").map_err(wrong)?,
+        category: body.category.clone(),
+        urgency: body.urgency.unwrap_or(Urgency::Normal),
+        demand: body.demand,
+        complexity: body.complexity,
+    })
+}

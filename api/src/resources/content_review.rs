@@ -1,0 +1,316 @@
+//! Content reviews over HTTP: what waits for a person, and the decision.
+//!
+//! What the public writes and photographs is shown to staff at once, and to others of the public
+//! when it has passed: by a program where one is configured (`check`), by a person otherwise.
+//! The report itself never waits for that, and never fails by it.
+
+mod callback;
+mod check;
+
+use actix_web::{HttpResponse, get, post, web::Data};
+use chrono::{DateTime, Utc};
+use domain::{
+    Instant,
+    actor::Permission,
+    change::{Change, Request, Stored, act},
+    content_review::{
+        Cause, Command, Decided, Opening, Review, Status, StatusName, Subject, possible,
+    },
+    flow::Context,
+    id::TenantId,
+    media::Media,
+    refusal::Refusal,
+    report::Report,
+    text::Prose,
+};
+use persistence::{Write, content_review as reviews, journal::Keyset};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{state::App, world::World},
+    engine::step::{self, Step},
+    http::{
+        body::Json,
+        page::{Cursor, Limit, Page},
+        params::Query,
+        problem::Reply,
+        register::ServiceConfig,
+        view::{self, UnitView, tag, tagged},
+    },
+    resources::media::LinksView,
+};
+
+pub use check::{Checks, open, pass, work};
+
+/// Registers the operations of these files.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.configure(callback::routes);
+    config.service(list_content_reviews).service(decide_content_review);
+}
+
+/// The review of a report's text, to be written with the report: none of what staff wrote.
+pub fn of_text(
+    report: &Report,
+    automatic: bool,
+    asked: Request,
+    context: Context<'_>,
+) -> Result<Option<Change<Review>>, Refusal> {
+    /// After the report and the case that documents it.
+    const PART: i16 = 2;
+    if !domain::media::of_public(context.by, context.at) {
+        return Ok(None);
+    }
+    let opening = Opening {
+        subject: Subject::Text,
+        about: report.id.0,
+        named_by: report.id.0,
+        over: report.place.area.clone(),
+        // Who is not to be known is named to nobody outside.
+        automatic: automatic && !report.is_hidden(),
+        address: true,
+    };
+    act::<Review>(None, &Command::Open(opening), asked, PART, context).map(Some)
+}
+
+/// That as a write.
+pub fn written(change: Change<Review>) -> Write {
+    Write::Review(Box::new(change))
+}
+
+/// What is to be done once a report is there: its text is asked about, its files are put to
+/// review.
+pub async fn begun(app: &App, tenant: TenantId, report: &Report, automatic: bool) {
+    if automatic && !report.is_hidden() {
+        app.checks.soon(tenant, Review::id_of(report.id.0));
+    }
+    if !report.media.is_empty() {
+        let files: Vec<Uuid> = report.media.iter().map(|one| one.media.0).collect();
+        open(app, tenant, &files).await;
+    }
+}
+
+/// Whether a program will look at what somebody writes.
+pub async fn automatic(app: &App, caller: &Caller) -> Reply<bool> {
+    let world = app.world(caller.tenant)?;
+    if !domain::media::of_public(caller, app.clock.now()) {
+        return Ok(false);
+    }
+    Ok(crate::access::wechat::checker(app, &world, caller.person).await?.is_some())
+}
+
+/// What of a report may be shown to others of the public.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Passed {
+    /// Its title and text: they passed, or nobody has to look at them.
+    pub words: bool,
+    /// Its address and its exact point: likewise, and who reported is nobody's secret. Where somebody
+    /// stood says who it is.
+    pub place: bool,
+}
+
+/// What of a report may be shown to others of the public.
+pub async fn passed(app: &App, tenant: TenantId, report: Uuid) -> Reply<Passed> {
+    let review = app.store.look::<Review>(tenant, Review::id_of(report).0).await?;
+    let told = app.store.look::<Report>(tenant, report).await?;
+    let hidden = told.is_none_or(|report| report.state.is_hidden());
+    let (words, address) =
+        review.map_or((true, true), |review| (review.state.passed(), review.state.address));
+    Ok(Passed { words, place: words && address && !hidden })
+}
+
+/// What somebody wrote in a report, as it is looked at.
+pub fn words(report: &Report) -> String {
+    let matter = &report.matter;
+    let words = format!("{}\n\n{}", matter.title.as_str(), matter.text.as_str());
+    match &report.place.address {
+        Some(address) => format!("{words}\n\n{}", address.as_str()),
+        None => words,
+    }
+}
+
+/// Which reviews to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListReviews {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<(Instant, Uuid)>>,
+    /// Only those that stand so; `queued` are those that wait for a person.
+    #[param(schema_with = view::review_status)]
+    status: Option<StatusName>,
+}
+
+/// A content review.
+#[derive(Serialize, ToSchema)]
+pub struct ReviewView {
+    /// Its identity.
+    id: Uuid,
+    /// Its place in the journal; the `ETag`.
+    seq: i64,
+    /// What it is about.
+    #[schema(schema_with = view::review_subject)]
+    subject: &'static str,
+    /// In Chinese.
+    subject_label: &'static str,
+    /// Which: a report or a file. 审核对象。
+    about_id: Uuid,
+    /// The report or case by which it was told. 来源上报或案卷。
+    named_by: Uuid,
+    /// Where.
+    area: UnitView,
+    /// How it stands.
+    #[schema(schema_with = view::review_status)]
+    status: &'static str,
+    /// In Chinese.
+    status_label: &'static str,
+    /// Why a person has to decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = view::review_cause_or_null)]
+    cause: Option<&'static str>,
+    /// In Chinese.
+    cause_label: Option<&'static str>,
+    /// What a program suggests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = view::suggestion_or_null)]
+    suggestion: Option<&'static str>,
+    /// Why, by its own code: 100 is nothing, 20001 politics, 20002 pornography, 20006 crime, and
+    /// so on. 检测标签。
+    label: Option<i64>,
+    /// Since when. 送审时间。
+    opened_at: DateTime<Utc>,
+    /// Who decided; none when a program did, or nobody yet. 审核人。
+    decided: Option<DecidedView>,
+    /// Of a text: what was written. 标题、内容和地址。
+    text: Option<String>,
+    /// Of a file: links to its bytes. 链接。
+    links: Option<LinksView>,
+    /// What may be asked now.
+    possible: Vec<&'static str>,
+}
+
+/// What a person decided.
+#[derive(Serialize, ToSchema)]
+pub struct DecidedView {
+    /// Who. 审核人。
+    by: String,
+    /// When. 审核时间。
+    at: DateTime<Utc>,
+    /// Why. 意见。
+    note: Option<String>,
+}
+
+impl From<&Decided> for DecidedView {
+    fn from(decided: &Decided) -> Self {
+        let note = decided.note.as_ref().map(|note| note.as_str().to_owned());
+        Self { by: decided.by_name.clone(), at: decided.at, note }
+    }
+}
+
+impl ReviewView {
+    fn new(stored: &Stored<Review>, text: Option<String>, links: Option<LinksView>) -> Self {
+        let review = &stored.state;
+        let status = review.status.name();
+        let (cause, decided) = match &review.status {
+            Status::Queued { cause } => (Some(*cause), None),
+            Status::Passed { decided } => (None, decided.as_ref()),
+            Status::Withheld { decided } => (None, Some(decided)),
+            Status::Waiting => (None, None),
+        };
+        let heard = review.heard.as_ref();
+        Self {
+            id: review.id.0,
+            seq: stored.seq,
+            subject: review.subject.name(),
+            subject_label: review.subject.label(),
+            about_id: review.about,
+            named_by: review.named_by,
+            area: UnitView::from(&review.over),
+            status: status.name(),
+            status_label: status.label(),
+            cause: cause.map(Cause::name),
+            cause_label: cause.map(Cause::label),
+            suggestion: heard.map(|heard| heard.suggestion.name()),
+            label: heard.and_then(|heard| heard.label),
+            opened_at: review.opened_at,
+            decided: decided.map(DecidedView::from),
+            text,
+            links,
+            possible: possible(status),
+        }
+    }
+}
+
+/// A review with what it is about.
+async fn told(app: &App, world: &World, stored: &Stored<Review>) -> Reply<ReviewView> {
+    let (tenant, about) = (world.tenant.id, stored.state.about);
+    Ok(match stored.state.subject {
+        Subject::Text => {
+            let report = app.store.look::<Report>(tenant, about).await?;
+            let text = report.map(|report| words(&report.state));
+            ReviewView::new(stored, text, None)
+        }
+        Subject::Media => {
+            let media = app.store.look::<Media>(tenant, about).await?;
+            let there = media.filter(|media| media.state.gone.is_none());
+            let links = there.map(|media| LinksView::new(app, world, &media.state));
+            ReviewView::new(stored, None, links)
+        }
+    })
+}
+
+/// Lists content reviews, newest first.
+///
+/// 内容审核：公众上报的文字和照片，未配置自动检测、检测存疑或失败的由人工审核；审核前只有工作人员可见，其他居民不可见。
+#[utoipa::path(tag = "media", params(ListReviews), responses((status = 200, body = Page<ReviewView>)))]
+#[get("/content_reviews")]
+async fn list_content_reviews(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListReviews>,
+) -> Reply<Page<ReviewView>> {
+    let ListReviews { limit, cursor, status } = params.0;
+    let limit = limit.unwrap_or_default();
+    let world = app.world(caller.tenant)?;
+    let scope = caller.scope(Permission::ReviewContent, app.clock.now());
+    let keyset = Keyset { after: cursor.map(|cursor| cursor.0), limit: limit.probe() };
+    let found = app.store.read(move |db| reviews::list(db, &scope, status, keyset)).await?;
+    let mut shown = Vec::with_capacity(found.len());
+    for stored in found {
+        let view = told(&app, &world, &stored).await?;
+        shown.push(((stored.state.opened_at, stored.state.id.0), view));
+    }
+    Ok(Page::cut(shown, limit, |(place, _)| *place, |(_, view)| view))
+}
+
+/// A decision.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecideReviewBody {
+    /// Whether others of the public may see it. 是否通过。
+    pass: bool,
+    /// Why. 意见。
+    #[schema(value_type = Option<String>, max_length = 4000, example = "照片中有他人身份证")]
+    note: Option<Prose>,
+}
+
+/// Decides a content review, or decides it anew.
+///
+/// 人工审核：通过后其他居民可见，不通过的仅工作人员可见；不影响上报的办理，可以重新审核。
+#[utoipa::path(tag = "media", request_body = DecideReviewBody, responses((status = 200, body = ReviewView)))]
+#[post("/content_reviews/{id}/decide")]
+async fn decide_content_review(step: Step, body: Json<DecideReviewBody>) -> Reply<HttpResponse> {
+    let asked = step.asked("decide_content_review", &body.0);
+    let DecideReviewBody { pass, note } = body.0;
+    let command = Command::Decide { pass, note };
+    let stored = step::command::<Review>(&step.app, &step.caller, asked, command).await?;
+    let world = step.app.world(step.caller.tenant)?;
+    let view = told(&step.app, &world, &stored).await?;
+    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}

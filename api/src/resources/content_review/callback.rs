@@ -1,0 +1,146 @@
+//! What `WeChat` tells by itself: the results of checks it was asked for.
+//!
+//! Each message is signed with a token both know (明文模式, JSON). It may come before our own
+//! record of the question, twice, or never.
+
+use actix_web::{HttpResponse, get, http::header::ContentType, post, web::Data};
+use domain::content_review::{Cause, Command, Suggestion};
+use persistence::content_review::Check;
+use serde::Deserialize;
+use serde_json::Value;
+use sha1::{Digest, Sha1};
+use utoipa::IntoParams;
+
+use super::check::{record, settle};
+use crate::{
+    access::wechat::{checked, is_trace},
+    app::{
+        config::{MiniProgram, Secret},
+        state::App,
+    },
+    http::{
+        body::StrangerBytes,
+        params::{IdPath, Query},
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+    },
+};
+
+/// Registers the operations of this file.
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(get_wechat_greeting).service(receive_wechat_event);
+}
+
+/// How far the clock of a message may be from ours, in seconds: one that is sent again later by
+/// somebody else is not taken.
+const AROUND_S: i64 = 15 * 60;
+
+/// How a message is signed.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SignedParams {
+    /// SHA-1 of token, timestamp and nonce. 签名。
+    signature: String,
+    /// Seconds since 1970. 时间戳。
+    timestamp: String,
+    /// Chance. 随机数。
+    nonce: String,
+    /// What is to be answered to a greeting. 随机字符串。
+    echostr: Option<String>,
+    /// Whose action it is about. 用户。
+    #[expect(dead_code, reason = "WeChat sends it, and nothing here needs it")]
+    openid: Option<String>,
+    /// Of messages that are encrypted besides, which are not understood here. 加密方式。
+    encrypt_type: Option<String>,
+    /// Likewise. 加密消息签名。
+    #[expect(dead_code, reason = "WeChat sends it, and nothing here needs it")]
+    msg_signature: Option<String>,
+}
+
+/// The mini-program a message is for, when the message is signed by its token.
+fn signer<'a>(app: &'a App, app_id: &str, params: &SignedParams) -> Reply<&'a MiniProgram> {
+    let of = |program: &&MiniProgram| program.app_id == app_id && program.message_token.is_some();
+    let program = app.settings.mini_programs.iter().find(of);
+    let program = program.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let token = program.message_token.as_ref().map(Secret::expose).unwrap_or_default();
+    let mut parts = [token, params.timestamp.as_str(), params.nonce.as_str()];
+    parts.sort_unstable();
+    let digest = Sha1::digest(parts.concat());
+    let expected: String = digest.iter().fold(String::new(), |mut text, byte| {
+        use std::fmt::Write;
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    let now = app.clock.now().timestamp();
+    let at = params.timestamp.parse::<i64>().ok();
+    let fresh = at.is_some_and(|at| now.abs_diff(at) <= AROUND_S.unsigned_abs());
+    // Made anew for each message: where they differ tells nobody anything.
+    if expected != params.signature || !fresh {
+        return Err(Problem::new(Code::Unauthenticated));
+    }
+    Ok(program)
+}
+
+/// Answers the greeting of WeChat when messages are set up.
+///
+/// 微信消息推送的接入验证：签名正确时原样返回 echostr。
+#[utoipa::path(tag = "media", security(()), params(SignedParams), responses((status = 200, body = String, content_type = "text/plain")))]
+#[get("/wechat/{app_id}/events")]
+async fn get_wechat_greeting(
+    app: Data<App>,
+    app_id: IdPath<String>,
+    params: Query<SignedParams>,
+) -> Reply<HttpResponse> {
+    signer(&app, &app_id.0, &params.0)?;
+    // Shown as the text it is, and only as much as WeChat sends.
+    let echo: String = params.0.echostr.unwrap_or_default().chars().take(200).collect();
+    Ok(HttpResponse::Ok()
+        .insert_header(("X-Content-Type-Options", "nosniff"))
+        .content_type(ContentType::plaintext())
+        .body(echo))
+}
+
+/// Takes a message of WeChat.
+///
+/// 接收微信消息推送（明文模式，JSON）：处理图片和音频的异步检测结果 wxa_media_check，其余消息确认收到即可。
+#[utoipa::path(tag = "media", security(()), params(SignedParams), request_body(content = String, content_type = "text/plain"), responses((status = 200, body = String, content_type = "text/plain")))]
+#[post("/wechat/{app_id}/events")]
+async fn receive_wechat_event(
+    app: Data<App>,
+    app_id: IdPath<String>,
+    params: Query<SignedParams>,
+    body: StrangerBytes,
+) -> Reply<HttpResponse> {
+    let program = signer(&app, &app_id.0, &params.0)?;
+    if params.0.encrypt_type.as_deref() == Some("aes") {
+        tracing::warn!("WeChat encrypts its messages: choose 明文模式 and JSON for them");
+    }
+    // What is not understood is answered too: else it comes again and again.
+    let message: Value = serde_json::from_slice(&body.0).unwrap_or_default();
+    let text = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default();
+    let trace = text("trace_id");
+    if text("Event") == "wxa_media_check" && is_trace(trace) {
+        heard(&app, &program.app_id, trace, &message).await?;
+    }
+    Ok(HttpResponse::Ok().content_type(ContentType::plaintext()).body("success"))
+}
+
+/// Takes the result of a check.
+async fn heard(app: &App, app_id: &str, trace: &str, message: &Value) -> Reply<()> {
+    let failed = message.get("errcode").and_then(Value::as_i64).unwrap_or(0) != 0;
+    let said = checked(message).filter(|_| !failed);
+    let label = said.and_then(|(_, label)| label);
+    let suggestion: Option<Suggestion> = said.map(|(suggestion, _)| suggestion);
+    let adding = Check { review: None, answer: Some((suggestion, label)) };
+    let known = record(app, app_id, trace, adding).await?;
+    let Some((tenant, review)) = known.review else { return Ok(()) };
+    let Some(world) = app.worlds.get(tenant) else { return Ok(()) };
+    let command = match suggestion {
+        Some(suggestion) => Command::Hear { suggestion, label },
+        None => Command::Queue { cause: Cause::Unavailable },
+    };
+    settle(app, &world, review, command).await?;
+    Ok(())
+}

@@ -1,0 +1,313 @@
+//! What happens to reviews by itself: files are put to review once they are here and named, and
+//! a program is asked where one is configured.
+//!
+//! Whoever takes a review first says so in the journal, so that of several replicas one asks. A
+//! review that was taken and not answered, because the program or this one stopped, is left to a
+//! person after a while.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicI64, Ordering},
+};
+
+use actix_web::web::Data;
+use chrono::Duration;
+use domain::{
+    Instant,
+    actor::Actor,
+    area::Unit,
+    case::Case,
+    change::{Request, Stored, act},
+    content_review::{Cause, Command, Opening, Review, Subject},
+    id::{PersonId, ReviewId, TenantId},
+    journal::FlowKind,
+    media::{Kind, Media},
+    report::Report,
+};
+use persistence::{
+    Outcome, StoreError, Write,
+    content_review::{self as reviews, Check},
+    media::{self as kept, Link},
+};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use uuid::Uuid;
+
+use crate::{
+    access::wechat,
+    app::{state::App, world::World},
+    http::problem::Reply,
+    resources::media::{self, Variant},
+};
+
+/// How long a review waits for whoever opened it to ask, before another asks.
+const SLACK: Duration = Duration::minutes(1);
+
+/// How long a program has to answer: `WeChat` says half an hour.
+const PATIENCE: Duration = Duration::minutes(35);
+
+/// How long answers are kept that belong to nothing we know.
+const KEPT: Duration = Duration::days(2);
+
+/// How many are looked at in one pass.
+const PAGE: i64 = 100;
+
+/// Reviews that were opened here and wait to be asked about.
+#[derive(Debug)]
+pub struct Checks {
+    sender: Sender<(TenantId, ReviewId)>,
+    receiver: Mutex<Option<Receiver<(TenantId, ReviewId)>>>,
+    next_ms: AtomicI64,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::channel(1000);
+        Self { sender, receiver: Mutex::new(Some(receiver)), next_ms: AtomicI64::new(0) }
+    }
+}
+
+impl Checks {
+    /// Has somebody ask about it soon; where too many wait, the next pass does.
+    pub fn soon(&self, tenant: TenantId, review: ReviewId) {
+        let _ = self.sender.try_send((tenant, review));
+    }
+
+    /// Whether it is time for a pass; the next time is later then.
+    fn due(&self, now_ms: i64) -> bool {
+        const EVERY_MS: i64 = 30 * 1000;
+        let due = now_ms >= self.next_ms.load(Ordering::Relaxed);
+        if due {
+            self.next_ms.store(now_ms + EVERY_MS, Ordering::Relaxed);
+        }
+        due
+    }
+}
+
+/// Asks about what was opened here, one after another, until the server stops.
+pub async fn work(app: Data<App>) {
+    let receiver = app.checks.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(mut receiver) = receiver else { return };
+    while let Some((tenant, review)) = receiver.recv().await {
+        if let Err(problem) = ask(&app, tenant, review).await {
+            tracing::warn!(?problem, "a content review cannot be asked about");
+        }
+    }
+}
+
+/// Does what is due in every tenant, now and then.
+pub async fn pass(app: &App) -> Result<(), StoreError> {
+    let now = app.clock.now();
+    if !app.checks.due(now.timestamp_millis()) {
+        return Ok(());
+    }
+    for world in app.worlds.all() {
+        pass_tenant(app, &world, now).await.or_else(step_over)?;
+    }
+    app.store.run(move |db| reviews::forget_checks(db, now - KEPT)).await?;
+    Ok(())
+}
+
+async fn pass_tenant(app: &App, world: &World, now: Instant) -> Result<(), StoreError> {
+    let tenant = world.tenant.id;
+    open_all(app, world, None).await?;
+    let before = (now - SLACK, now - PATIENCE);
+    let waiting = app.store.read(move |db| reviews::waiting(db, tenant, before, PAGE)).await?;
+    for stored in waiting {
+        let review = &stored.state;
+        if review.asked_at.is_none() {
+            app.checks.soon(tenant, review.id);
+        } else {
+            let late = Command::Queue { cause: Cause::Late };
+            settle(app, world, review.id, late).await.map(drop).or_else(step_over)?;
+        }
+    }
+    Ok(())
+}
+
+/// Goes on after what is wrong with one thing alone; the database itself being away ends the pass.
+fn step_over(error: StoreError) -> Result<(), StoreError> {
+    if error.is_passing() {
+        return Err(error);
+    }
+    tracing::error!(%error, "a content review is stepped over");
+    Ok(())
+}
+
+/// Puts files to review that are here and named now. What fails is done by the next pass.
+pub async fn open(app: &App, tenant: TenantId, files: &[Uuid]) {
+    let Some(world) = app.worlds.get(tenant) else { return };
+    if let Err(error) = open_all(app, &world, Some(files.to_vec())).await {
+        tracing::warn!(%error, "files cannot be put to review");
+    }
+}
+
+async fn open_all(app: &App, world: &World, only: Option<Vec<Uuid>>) -> Result<(), StoreError> {
+    let tenant = world.tenant.id;
+    let look = move |db: &mut persistence::Db| kept::unreviewed(db, tenant, only.as_deref(), PAGE);
+    for link in app.store.read(look).await? {
+        open_one(app, world, &link).await.or_else(step_over)?;
+    }
+    Ok(())
+}
+
+/// Where something lies that names a file, and whether whoever named it is not to be known.
+async fn told(
+    app: &App,
+    tenant: TenantId,
+    link: &Link,
+) -> Result<Option<(Unit, bool)>, StoreError> {
+    if link.kind == FlowKind::Report {
+        let report = app.store.look::<Report>(tenant, link.flow).await?;
+        return Ok(report.map(|report| {
+            let report = &report.state;
+            (report.place.area.clone(), report.confidential || report.anonymous)
+        }));
+    }
+    let case = app.store.look::<Case>(tenant, link.flow).await?;
+    Ok(case.map(|case| (case.state.place.area.clone(), false)))
+}
+
+async fn open_one(app: &App, world: &World, link: &Link) -> Result<(), StoreError> {
+    let tenant = world.tenant.id;
+    let Some((over, hidden)) = told(app, tenant, link).await? else { return Ok(()) };
+    let checker = wechat::checker(app, world, link.by).await.ok().flatten();
+    // Its answer comes as a message: without a token for those it would never be heard.
+    let heard = checker.is_some_and(|(program, _)| program.message_token.is_some());
+    let opening = Opening {
+        subject: Subject::Media,
+        about: link.media.0,
+        named_by: link.flow,
+        over,
+        automatic: heard && !hidden && app.settings.public_url.is_some(),
+        address: false,
+    };
+    let automatic = opening.automatic;
+    let id = Review::id_of(link.media.0);
+    let Some(system) = system(world) else { return Ok(()) };
+    let context = world.context(&system, app.clock.now());
+    let asked = Request::of_system(&format!("open content review {id}"));
+    let Ok(change) = act::<Review>(None, &Command::Open(opening), asked, 0, context) else {
+        return Ok(());
+    };
+    let outcome = app.store.commit(vec![Write::Review(Box::new(change))]).await?;
+    if outcome == Outcome::Done && automatic {
+        app.checks.soon(tenant, id);
+    }
+    Ok(())
+}
+
+fn system(world: &World) -> Option<Actor> {
+    world.areas.root().map(|root| Actor::system(world.tenant.id, root.unit()))
+}
+
+/// Writes down what became of a review, unless a person decided meanwhile.
+pub(super) async fn settle(
+    app: &App,
+    world: &World,
+    id: ReviewId,
+    command: Command,
+) -> Result<bool, StoreError> {
+    const ATTEMPTS: usize = 4;
+    let tenant = world.tenant.id;
+    let Some(system) = system(world) else { return Ok(false) };
+    let text = serde_json::to_string(&command).unwrap_or_default();
+    let asked = Request::of_system(&format!("content review {id} {text}"));
+    for _ in 0..ATTEMPTS {
+        let Some(stored) = app.store.look::<Review>(tenant, id.0).await? else {
+            return Ok(false);
+        };
+        let context = world.context(&system, app.clock.now());
+        let Ok(change) = act(Some(&*stored), &command, asked, 0, context) else {
+            return Ok(false);
+        };
+        match app.store.commit(vec![Write::Review(Box::new(change))]).await? {
+            Outcome::Done => return Ok(true),
+            Outcome::Seen => return Ok(false),
+            Outcome::Stale => {}
+        }
+    }
+    Ok(false)
+}
+
+/// Asks a program about a review that waits, if nobody else does.
+async fn ask(app: &App, tenant: TenantId, id: ReviewId) -> Reply<()> {
+    let Some(world) = app.worlds.get(tenant) else { return Ok(()) };
+    if !settle(app, &world, id, Command::Ask).await? {
+        return Ok(());
+    }
+    let Some(stored) = app.store.look::<Review>(tenant, id.0).await? else { return Ok(()) };
+    let asked = match stored.state.subject {
+        Subject::Text => text(app, &world, &stored).await?,
+        Subject::Media => file(app, &world, &stored).await?,
+    };
+    match asked {
+        Ok(Some((suggestion, label))) => {
+            settle(app, &world, id, Command::Hear { suggestion, label }).await?;
+        }
+        // The answer comes later.
+        Ok(None) => {}
+        Err(cause) => {
+            settle(app, &world, id, Command::Queue { cause }).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What came of asking; none where the answer comes later.
+type Asked = Result<Option<wechat::Checked>, Cause>;
+
+async fn text(app: &App, world: &World, review: &Stored<Review>) -> Reply<Asked> {
+    let report = app.store.look::<Report>(world.tenant.id, review.state.about).await?;
+    let Some(report) = report else { return Ok(Err(Cause::Unavailable)) };
+    let Some((program, openid)) = wechat::checker(app, world, report.state.reporter).await? else {
+        return Ok(Err(Cause::NotConfigured));
+    };
+    let text = super::words(&report.state);
+    Ok(wechat::check_text(app, program, &openid, &text).await.map(Some))
+}
+
+async fn file(app: &App, world: &World, review: &Stored<Review>) -> Reply<Asked> {
+    let tenant = world.tenant.id;
+    let media = app.store.look::<Media>(tenant, review.state.about).await?;
+    let Some(media) = media.filter(|media| media.state.gone.is_none()) else {
+        return Ok(Err(Cause::Unavailable));
+    };
+    let by: PersonId = media.state.by;
+    let kind = media.state.format.kind();
+    let (checker, server) = (wechat::checker(app, world, by).await?, &app.settings.public_url);
+    let (Some((program, openid)), Some(server)) = (checker, server) else {
+        return Ok(Err(Cause::NotConfigured));
+    };
+    // Videos are looked at by people: no interface of WeChat takes them.
+    if kind == Kind::Video {
+        return Ok(Err(Cause::NotConfigured));
+    }
+    let variant = if kind == Kind::Photo { Variant::ThumbLarge } else { Variant::Full };
+    // Whoever checks fetches it when it likes: the link lives as long as the answer may take.
+    let expires = media::expiry(app.clock.now() + PATIENCE);
+    let link = media::signed(app, world, media.state.id.0, variant, expires);
+    let address = format!("{server}{link}");
+    let asked = wechat::check_media(app, program, &openid, (&address, kind == Kind::Audio)).await;
+    let trace = match asked {
+        Ok(trace) => trace,
+        Err(cause) => return Ok(Err(cause)),
+    };
+    let adding = Check { review: Some((tenant, review.state.id)), answer: None };
+    let known = record(app, &program.app_id, &trace, adding).await?;
+    Ok(match known.answer {
+        Some((Some(suggestion), label)) => Ok(Some((suggestion, label))),
+        Some((None, _)) => Err(Cause::Unavailable),
+        None => Ok(None),
+    })
+}
+
+/// Adds to what is known of a check at `WeChat`, whichever comes first.
+pub(super) async fn record(
+    app: &App,
+    app_id: &str,
+    trace: &str,
+    adding: Check,
+) -> Result<Check, StoreError> {
+    let (id, now) = (format!("wechat:{app_id}:{trace}"), app.clock.now());
+    app.store.run(move |db| reviews::check(db, &id, adding, now)).await
+}

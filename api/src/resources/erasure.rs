@@ -1,0 +1,208 @@
+//! The right to be erased, over HTTP.
+//!
+//! Erasing destroys the subject's key. The records of public matters stay, under an identity that
+//! names nobody any more, and their chains are what they were.
+
+use actix_web::{HttpRequest, HttpResponse, post, web::Data};
+use chrono::{DateTime, Utc};
+use domain::{
+    actor::Permission,
+    audit::Act,
+    household::Household,
+    id::{PersonId, TenantId},
+    person::Person,
+    personal::{DataSubject, SubjectKind},
+    refusal::Refusal,
+    text::Prose,
+};
+use persistence::{
+    audit, feed, household as households, message, privacy,
+    vault::{self, KeyOwner},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::state::App,
+    engine::step,
+    http::{body::Json, headers::Key, params::IdPath, problem::Reply, register::ServiceConfig},
+    privacy::audit::Noting,
+    resources::media,
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(erase_me);
+}
+
+/// Registers what is asked about one person.
+pub fn under_person(config: &mut ServiceConfig<'_>) {
+    config.service(erase_person);
+}
+
+/// The members of households that are this person by the account that staff linked. An
+/// identification number or phone is what somebody typed: it links nobody to anything.
+async fn memberships(app: &App, caller: &Caller, person: PersonId) -> Reply<Vec<DataSubject>> {
+    const MOST: i64 = 200;
+    let tenant = caller.tenant;
+    let look = move |db: &mut persistence::Db| {
+        households::of_member(db, tenant, person, Uuid::nil(), MOST)
+    };
+    let mut found = Vec::new();
+    for id in app.store.read(look).await? {
+        let stored = app.store.look::<Household>(tenant, id.0).await?;
+        let members = stored.iter().flat_map(|stored| &stored.state.members);
+        let linked = members.filter(|one| one.person == Some(person));
+        found.extend(linked.map(|one| DataSubject::new(SubjectKind::Member, one.id)));
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// Destroys the contacts given with the reports of a person; how many there were.
+async fn destroy_contacts(app: &App, tenant: TenantId, person: PersonId) -> Reply<i64> {
+    const PAGE: i64 = 200;
+    let now = app.clock.now();
+    let mut reports = 0;
+    loop {
+        let destroy = move |db: &mut persistence::Db| {
+            feed::await_commands(db, tenant)?;
+            let page = vault::contacts_of(db, tenant, person, PAGE)?;
+            for report in &page {
+                vault::destroy(db, tenant, DataSubject::new(SubjectKind::Report, *report), now)?;
+            }
+            Ok(i64::try_from(page.len()).unwrap_or(PAGE))
+        };
+        let page = app.store.run(destroy).await?;
+        reports += page;
+        if page < PAGE {
+            return Ok(reports);
+        }
+    }
+}
+
+/// Whether a person was erased: nobody logs in as them any more.
+pub async fn is_erased(app: &App, tenant: TenantId, person: PersonId) -> Reply<bool> {
+    let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, person.0));
+    let key = app.store.read(move |db| vault::key_of(db, tenant, owner)).await?;
+    Ok(key.is_some_and(|key| key.destroyed_at.is_some()))
+}
+
+/// That it is meant.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EraseBody {
+    /// Why; from an administrator, who asked for it and how. 理由。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "本人申请注销账号")]
+    reason: Prose,
+}
+
+/// What was erased.
+#[derive(Serialize, ToSchema)]
+pub struct ErasedView {
+    /// Whose data.
+    person_id: Uuid,
+    /// When.
+    erased_at: DateTime<Utc>,
+    /// Contacts given with reports that were erased besides.
+    reports: i64,
+    /// Photos and other files that nothing named, removed besides. 未使用的文件。
+    files: usize,
+}
+
+/// Erases my personal data and closes my account.
+///
+/// 注销账号并删除我的个人信息：销毁密钥，不可恢复，登录随即失效；公共事项的办理记录保留但不再指向任何人。
+#[utoipa::path(tag = "privacy", request_body = EraseBody, responses((status = 200, body = ErasedView)))]
+#[post("/me/erasure")]
+async fn erase_me(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    _key: Key,
+    body: Json<EraseBody>,
+) -> Reply<HttpResponse> {
+    let stored = step::look::<Person>(&app, &caller, caller.person.0).await?;
+    erase(&app, &request, &caller, &stored.state, &body.0).await
+}
+
+/// Erases a person's data on request.
+///
+/// 应本人要求删除其个人信息；管理员代办，须说明理由。
+#[utoipa::path(tag = "privacy", request_body = EraseBody, responses((status = 200, body = ErasedView)))]
+#[post("/erasure")]
+async fn erase_person(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    _key: Key,
+    body: Json<EraseBody>,
+) -> Reply<HttpResponse> {
+    let stored = step::look::<Person>(&app, &caller, id.0).await?;
+    let person = &stored.state;
+    let world = app.world(caller.tenant)?;
+    let context = world.context(&caller, app.clock.now());
+    let root = world.areas.root().ok_or(Refusal::OutsideTenant)?;
+    if person.id != caller.person {
+        // It takes away everything: all of the person must be the administrator's to manage.
+        let paths = person.grants.iter().map(|grant| (&grant.over.path, &grant.over.name));
+        let all = paths.clone().next().is_none().then_some((&root.path, &root.name));
+        for (path, name) in paths.chain(all) {
+            context.require(Permission::ManagePeople, path, name)?;
+        }
+    }
+    erase(&app, &request, &caller, person, &body.0).await
+}
+
+async fn erase(
+    app: &App,
+    request: &HttpRequest,
+    caller: &Caller,
+    person: &Person,
+    body: &EraseBody,
+) -> Reply<HttpResponse> {
+    let (tenant, id, now) = (caller.tenant, person.id, app.clock.now());
+    if person.holds_office(now) {
+        return Err(Refusal::InOffice.into());
+    }
+    let files = media::removal::erase(app, &*app.world(tenant)?, id).await?;
+    let members = memberships(app, caller, id).await?;
+    // Before the account is closed, so that whoever is interrupted can ask again.
+    let before = destroy_contacts(app, tenant, id).await?;
+    let whole = DataSubject::new(SubjectKind::Person, id.0);
+    let detail = serde_json::json!({ "members": members.len(), "reports": before, "files": files, "reason": body.reason.as_str() });
+    let note = Noting::of(app, caller, request).note(Act::Erase, Some(id.0), &detail);
+    let erased_at = app
+        .store
+        .run(move |db| {
+            for member in &members {
+                vault::destroy(db, tenant, *member, now)?;
+            }
+            let destroyed = vault::destroy_for_good(db, tenant, whole, now)?;
+            privacy::lock_out(db, tenant, id, now)?;
+            message::forget(db, tenant, id, now)?;
+            // Last, as in every commit: writers wait here for each other.
+            if destroyed {
+                audit::append(db, tenant, note)?;
+            }
+            let key = vault::key_of(db, tenant, KeyOwner::Subject(whole))?;
+            Ok(key.and_then(|key| key.destroyed_at).unwrap_or(now))
+        })
+        .await?;
+    forget(app, caller, id);
+    // And after it: what was reported meanwhile. The key of what comes later is destroyed by the
+    // commit itself.
+    let reports = before + destroy_contacts(app, tenant, id).await?;
+    app.store.scrub().await;
+    Ok(HttpResponse::Ok().json(ErasedView { person_id: id.0, erased_at, reports, files }))
+}
+
+fn forget(app: &App, caller: &Caller, person: PersonId) {
+    app.actors.forget_person(person);
+    app.names.forget(caller.tenant, person);
+    app.walkers.keys.forget(caller.tenant, person);
+}

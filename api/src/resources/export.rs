@@ -1,0 +1,384 @@
+//! The right to a copy of everything that is kept of oneself, over HTTP.
+
+use actix_web::{HttpMessage, HttpRequest, get, web::Data};
+use domain::{
+    Instant,
+    actor::Scope,
+    audit::Act,
+    change::Stored,
+    household::Household,
+    id::HouseholdId,
+    media::Media,
+    patrol::Patrol,
+    person::Person,
+    personal::{Field, SubjectKind},
+    report::Report,
+};
+use persistence::{
+    Db, audit, household as households, journal::Keyset, media as files, message,
+    patrol as patrols, privacy, report as reports,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{ration::Good, state::App},
+    engine::step,
+    http::{
+        page::{Cursor, Limit, Page},
+        params::Query,
+        problem::Reply,
+        register::ServiceConfig,
+        view::GrantView,
+    },
+    privacy::{
+        audit::{AuditView, Noting},
+        consent::ConsentView,
+        contact::ContactView,
+        disclosure::DisclosureView,
+        names,
+    },
+    resources::{
+        household::kept::Shown,
+        me::messages::{MessageView, PreferencesBody},
+        patrol::view::PatrolView,
+    },
+};
+
+/// Registers the operation of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(get_my_export);
+}
+
+/// Which part of the copy.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExportParams {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<Place>>,
+}
+
+/// Where a copy goes on: in which part, after what, before which place of the log.
+type Place = (Section, Option<(Instant, Uuid)>, i64);
+
+/// The parts of a copy, in their order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Section {
+    /// Who it is, and how to be reached.
+    Profile,
+    /// What was agreed to.
+    Consents,
+    /// Who saw what.
+    Disclosures,
+    /// What was reported.
+    Reports,
+    /// Photos, videos and sounds that were sent.
+    Files,
+    /// Where somebody walked on duty.
+    Patrols,
+    /// What somebody was told.
+    Messages,
+    /// Where somebody lives, as the grid has it.
+    Households,
+    /// What was done, as the audit log has it.
+    Audit,
+}
+
+impl Section {
+    const fn next(self) -> Option<Self> {
+        match self {
+            Self::Profile => Some(Self::Consents),
+            Self::Consents => Some(Self::Disclosures),
+            Self::Disclosures => Some(Self::Reports),
+            Self::Reports => Some(Self::Files),
+            Self::Files => Some(Self::Patrols),
+            Self::Patrols => Some(Self::Messages),
+            Self::Messages => Some(Self::Households),
+            Self::Households => Some(Self::Audit),
+            Self::Audit => None,
+        }
+    }
+}
+
+/// One thing that is kept of somebody.
+#[derive(Serialize, ToSchema)]
+pub struct ExportItem {
+    /// What it is: `profile`, `consent`, `disclosure`, `report`, `file`, `patrol`, `message`, `household`,
+    /// `audit`.
+    kind: &'static str,
+    /// All of it.
+    #[schema(value_type = Object)]
+    data: Value,
+}
+
+impl ExportItem {
+    fn new(kind: &'static str, data: impl Serialize) -> Self {
+        Self { kind, data: serde_json::to_value(data).unwrap_or_default() }
+    }
+}
+
+/// Takes a copy of everything that is kept of me.
+///
+/// 导出我的全部个人信息：资料、联系方式、同意记录、明文查看记录、上报、照片、巡查轨迹、消息、住户资料和日志，按页取完；不脱敏。
+/// 照片和轨迹按所附路径下载。
+#[utoipa::path(tag = "privacy", params(ExportParams), responses((status = 200, body = Page<ExportItem>)))]
+#[get("/me/export")]
+async fn get_my_export(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    params: Query<ExportParams>,
+) -> Reply<Page<ExportItem>> {
+    let (tenant, person) = (caller.tenant, caller.person);
+    let limit = params.0.limit.unwrap_or_default();
+    let (section, after, place) =
+        params.0.cursor.map_or((Section::Profile, None, i64::MAX), |cursor| cursor.0);
+    let keyset = Keyset { after, limit: limit.probe() };
+    let onward = |next: Option<(Instant, Uuid)>| match next {
+        Some(next) => Some((section, Some(next), i64::MAX)),
+        None => section.next().map(|section| (section, None, i64::MAX)),
+    };
+    let most = usize::from(limit.get());
+    let own = Scope { tenant, person, paths: Vec::new(), units: Vec::new() };
+    Ok(match section {
+        Section::Profile => {
+            let allowance = app.rationed.take(&caller, Good::Exports, app.clock.now())?;
+            request.extensions_mut().insert(allowance);
+            let note = Noting::of(&app, &caller, &request);
+            let note = note.note(Act::Export, Some(person.0), &json!({}));
+            app.store.run(move |db| audit::append(db, tenant, note)).await?;
+            let items = vec![ExportItem::new("profile", profile(&app, &caller).await?)];
+            Page::new(items, onward(None))
+        }
+        Section::Consents => {
+            let mut found =
+                app.store.read(move |db| privacy::consents(db, tenant, person, keyset)).await?;
+            let next = onward(cut(&mut found, most, |one| (one.at, one.id)));
+            let item = |one| ExportItem::new("consent", ConsentView::from(one));
+            Page::new(found.into_iter().map(item).collect(), next)
+        }
+        Section::Disclosures => {
+            let find = move |db: &mut Db| privacy::disclosures(db, tenant, Some(person), keyset);
+            let mut found = app.store.read(find).await?;
+            let next = onward(cut(&mut found, most, |one| (one.at, one.id)));
+            let item = |one| ExportItem::new("disclosure", DisclosureView::from(one));
+            Page::new(found.into_iter().map(item).collect(), next)
+        }
+        Section::Reports => {
+            let own = own.clone();
+            let filter = reports::Filter { mine: true, ..reports::Filter::default() };
+            let mut found =
+                app.store.read(move |db| reports::list(db, &own, &filter, keyset)).await?;
+            let place = |one: &Stored<Report>| (one.state.received_at, one.state.id.0);
+            let next = onward(cut(&mut found, most, place));
+            Page::new(export_reports(&app, &caller, found).await?, next)
+        }
+        Section::Files => {
+            let look = move |db: &mut Db| {
+                let found = files::of_person(db, tenant, person, keyset)?;
+                let ids: Vec<Uuid> = found.iter().map(|one| one.state.id.0).collect();
+                Ok((found, files::marks(db, tenant, &ids)?))
+            };
+            let (mut found, marks) = app.store.read(look).await?;
+            let next = onward(cut(&mut found, most, |one| (one.state.at, one.state.id.0)));
+            Page::new(found.iter().map(|one| file(&one.state, &marks)).collect(), next)
+        }
+        Section::Patrols => {
+            let filter = patrols::Filter { mine: true, ..patrols::Filter::default() };
+            let own = own.clone();
+            let mut found =
+                app.store.read(move |db| patrols::list(db, &own, &filter, keyset)).await?;
+            let place = |one: &Stored<Patrol>| (one.state.window.from, one.state.id.0);
+            let next = onward(cut(&mut found, most, place));
+            let now = app.clock.now();
+            let item = |one: &Stored<Patrol>| {
+                let track = format!("/api/v1/patrols/{}/track", one.state.id);
+                ExportItem::new(
+                    "patrol",
+                    json!({ "patrol": PatrolView::new(one, now), "track": track }),
+                )
+            };
+            Page::new(found.iter().map(item).collect(), next)
+        }
+        Section::Messages => {
+            let look =
+                move |db: &mut Db| message::list(db, tenant, person, false, after, limit.probe());
+            let mut found = app.store.read(look).await?;
+            let next = onward(cut(&mut found, most, |one| (one.at, one.id)));
+            let item = |one| ExportItem::new("message", MessageView::from(one));
+            Page::new(found.into_iter().map(item).collect(), next)
+        }
+        Section::Households => {
+            let from = after.map_or(Uuid::nil(), |(_, id)| id);
+            let look =
+                move |db: &mut Db| households::of_member(db, tenant, person, from, limit.probe());
+            let mut found = app.store.read(look).await?;
+            let next = onward(cut(&mut found, most, |id| (app.clock.now(), id.0)));
+            Page::new(export_households(&app, &caller, found).await?, next)
+        }
+        Section::Audit => {
+            let filter = audit::Filter { actor: Some(person), ..audit::Filter::default() };
+            let find =
+                move |db: &mut Db| audit::list(db, tenant, &filter, Some(place), limit.probe());
+            let mut found = app.store.read(find).await?;
+            let next = cut(&mut found, most, |one| one.seq);
+            let item = |one| ExportItem::new("audit", AuditView::from(one));
+            let items = found.into_iter().map(item).collect();
+            Page::new(items, next.map(|seq| (section, None::<(Instant, Uuid)>, seq)))
+        }
+    })
+}
+
+/// Cuts what was probed to a page; where the next begins, if there is one.
+fn cut<T, P>(found: &mut Vec<T>, most: usize, place: impl FnOnce(&T) -> P) -> Option<P> {
+    let more = found.len() > most;
+    found.truncate(most);
+    found.last().filter(|_| more).map(place)
+}
+
+/// What is kept of somebody besides what happened.
+#[derive(Serialize)]
+struct Profile {
+    id: Uuid,
+    account: String,
+    name: String,
+    contact: ContactView,
+    grants: Vec<GrantView>,
+    /// Which messages are wanted, and when.
+    messages: PreferencesBody,
+    /// How many subscribe messages were agreed to and not sent yet, by template.
+    subscriptions: Vec<(String, i32)>,
+}
+
+/// A file that was sent; its bytes are at its path.
+fn file(media: &Media, marks: &[files::Marks]) -> ExportItem {
+    let marks = marks.iter().find(|marks| marks.media == media.id);
+    let place = marks
+        .and_then(|marks| marks.place)
+        .map(|(lng, lat)| json!({ "lng": f64::from(lng) / 1e7, "lat": f64::from(lat) / 1e7 }));
+    ExportItem::new(
+        "file",
+        json!({
+            "id": media.id, "kind": media.format.kind().name(), "format": media.format.name(),
+            "bytes": media.bytes, "sha256": media.sha256, "uploaded_at": media.at,
+            "status": media.status().name(), "taken_at": marks.and_then(|marks| marks.taken_at),
+            "place": place, "path": format!("/api/v1/media/{}", media.id),
+        }),
+    )
+}
+
+async fn profile(app: &App, caller: &Caller) -> Reply<Profile> {
+    let stored = step::look::<Person>(app, caller, caller.person.0).await?;
+    let person = &stored.state;
+    let kept = app
+        .vault
+        .read(&app.store, caller.tenant, (SubjectKind::Person, vec![person.id.0]), Field::ALL)
+        .await?;
+    let (tenant, own) = (caller.tenant, person.id);
+    let look = move |db: &mut Db| {
+        Ok((message::preferences(db, tenant, own)?, message::quotas(db, tenant, own)?))
+    };
+    let (wants, subscriptions) = app.store.read(look).await?;
+    Ok(Profile {
+        messages: wants.into(),
+        subscriptions,
+        id: person.id.0,
+        account: person.account.as_str().to_owned(),
+        name: names::own(app, caller.tenant, person).await?,
+        contact: ContactView::whole(Some(
+            kept.get(&person.id.0).unwrap_or(&crate::app::vault::Values::new()),
+        )),
+        grants: person.grants.iter().map(GrantView::from).collect(),
+    })
+}
+
+async fn export_reports(
+    app: &App,
+    caller: &Caller,
+    found: Vec<Stored<Report>>,
+) -> Reply<Vec<ExportItem>> {
+    let named = found.iter().filter(|one| one.state.contact).map(|one| one.state.id.0);
+    let contacts = app
+        .vault
+        .read(&app.store, caller.tenant, (SubjectKind::Report, named.collect()), Field::ALL)
+        .await?;
+    // Of a report that staff made for somebody else, the contact is that somebody's.
+    let own = caller.grants.iter().all(|grant| !grant.role.is_office());
+    let item = |stored: Stored<Report>| {
+        let report = stored.state;
+        let kept = contacts.get(&report.id.0);
+        let contact = report
+            .contact
+            .then(|| if own { ContactView::whole(kept) } else { ContactView::masked(kept) });
+        ExportItem::new(
+            "report",
+            json!({
+                "id": report.id, "number": report.number, "channel": report.channel,
+                "confidential": report.confidential, "anonymous": report.anonymous,
+                "title": report.matter.title, "text": report.matter.text,
+                "category": report.matter.category, "address": report.place.address,
+                "point": report.place.point, "area": report.place.area.name,
+                "received_at": report.received_at, "client_time": report.client_at,
+                "status": report.status.name(), "case_id": report.status.case(),
+                "contact": contact,
+            }),
+        )
+    };
+    Ok(found.into_iter().map(item).collect())
+}
+
+/// The households somebody belongs to: where they are, and what is kept of this one member.
+async fn export_households(
+    app: &App,
+    caller: &Caller,
+    found: Vec<HouseholdId>,
+) -> Reply<Vec<ExportItem>> {
+    let mut items = Vec::with_capacity(found.len());
+    for id in found {
+        let Some(stored) = app.store.look::<Household>(caller.tenant, id.0).await? else {
+            continue;
+        };
+        let household = &stored.state;
+        let shown = Shown::of(app, caller.tenant, household).await?;
+        let own = household.members.iter().filter(|one| one.person == Some(caller.person));
+        let own: Vec<Value> = own.map(|one| exported(shown.member(one.id))).collect();
+        items.push(ExportItem::new(
+            "household",
+            json!({
+                "id": household.id, "number": household.number, "area": household.area.name,
+                "building": household.building, "room": shown.room(),
+                "standing": household.standing.name(), "member": own,
+                "registered_at": household.registered_at,
+            }),
+        ));
+    }
+    Ok(items)
+}
+
+/// What is kept of a member, whole; documents as what they are.
+fn exported(values: Option<&crate::app::vault::Values>) -> Value {
+    let text = |value: &String| {
+        serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str()))
+    };
+    let plain = |field: domain::personal::Field, value: &String| match field {
+        Field::Groups | Field::Details => text(value),
+        Field::Name
+        | Field::Phone
+        | Field::IdNumber
+        | Field::Address
+        | Field::OfficePhone
+        | Field::Room
+        | Field::Answers => Value::from(value.as_str()),
+    };
+    let members = values.into_iter().flatten();
+    members.map(|(field, value)| (field.name().to_owned(), plain(*field, value))).collect()
+}

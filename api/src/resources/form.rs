@@ -1,0 +1,514 @@
+//! Forms over HTTP (一表通): published in editions as JSON Schema, prefilled for a household with
+//! what is known, and answered by what changed.
+
+pub mod fill;
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use chrono::{DateTime, Utc};
+use domain::{
+    burden::{Counts, Entered, What},
+    change::{Request, Stored, act},
+    flow::Context,
+    form::{Command, Form, Known},
+    household::{self, Household},
+    id::FormId,
+    journal::FlowKind,
+    text::{Code as Word, Prose},
+};
+use persistence::{Write, form as forms, journal};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::state::App,
+    engine::step::{self, Asked, Step},
+    http::{
+        body::Json,
+        headers::{IfMatch, Key},
+        page::{Cursor, Limit, Page},
+        params::{IdPath, Query},
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+        view::{self, tag, tagged},
+    },
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(publish_form)
+        .service(list_forms)
+        .service(get_form)
+        .service(withdraw_form)
+        .service(get_household_form)
+        .service(answer_household_form)
+        .service(list_household_answers);
+}
+
+/// A form to bring into force.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishFormBody {
+    /// Its code; the same code again is the next edition. 表单代码。
+    #[schema(value_type = String, max_length = 40, example = "winter_safety")]
+    code: Word,
+    /// The JSON Schema (2020-12, a subset): at most 64 kB, 100 fields, 4 levels. Fields at the root
+    /// may have `x-source` (prefilled from a fact: household_number, grid, community, building,
+    /// room, size, group, head_name, head_phone, special_groups, worker), `x-personal` (shown
+    /// masked) and `x-ask: each_time` (not carried over); the root may have `x-order`, the names
+    /// of the fields as they are asked. 表单结构。
+    #[schema(value_type = Object)]
+    schema: Value,
+    /// On what ground it is asked. 依据。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "列入区级报表准入清单")]
+    note: Prose,
+}
+
+/// A form.
+#[derive(Serialize, ToSchema)]
+pub struct FormView {
+    /// Its identity.
+    id: Uuid,
+    /// Its code.
+    code: String,
+    /// Its title.
+    title: String,
+    /// Its place in the journal; the `ETag`.
+    seq: i64,
+    /// The edition. 版本。
+    edition: i64,
+    /// The JSON Schema. 表单结构。
+    #[schema(value_type = Object)]
+    schema: Value,
+    /// How many fields it has. 字段数。
+    fields: usize,
+    /// How many of them are filled in from known facts. 自动带出字段数。
+    prefilled: usize,
+    /// Whether it is asked no more. 是否停用。
+    withdrawn: bool,
+    /// Who published it.
+    by: String,
+    /// When.
+    at: DateTime<Utc>,
+    /// On what ground.
+    note: String,
+}
+
+impl From<&Stored<Form>> for FormView {
+    fn from(stored: &Stored<Form>) -> Self {
+        let form = &stored.state;
+        let asked = form.asked();
+        Self {
+            id: form.id.0,
+            code: form.code.as_str().to_owned(),
+            prefilled: asked.fields.iter().filter(|field| field.source.is_some()).count(),
+            fields: asked.fields.len(),
+            title: asked.title,
+            seq: stored.seq,
+            edition: stored.seq,
+            schema: form.schema.clone(),
+            withdrawn: form.withdrawn,
+            by: form.by_name.clone(),
+            at: form.at,
+            note: form.note.as_str().to_owned(),
+        }
+    }
+}
+
+/// Brings an edition of a form into force.
+///
+/// 发布表单：先检查后生效，不支持的关键字一律拒绝；同一代码再次发布即新版本，已填内容按字段名沿用。
+#[utoipa::path(tag = "forms", request_body = PublishFormBody, responses((status = 201, body = FormView)))]
+#[post("/forms")]
+async fn publish_form(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    key: Key,
+    if_match: IfMatch,
+    body: Json<PublishFormBody>,
+) -> Reply<HttpResponse> {
+    let tenant = caller.tenant;
+    let id = Form::id_of(tenant, body.0.code.as_str()).0;
+    let asked = Request::new(key.0, "publish_form", id, &body.0);
+    let PublishFormBody { code, schema, note } = body.0;
+    let command = Command::Publish { tenant, code, schema: Box::new(schema), note };
+    let stored = if app.store.look::<Form>(tenant, id).await?.is_some() {
+        let asked = Asked { id, request: asked, if_match };
+        step::command::<Form>(&app, &caller, asked, command).await?
+    } else {
+        let begin = |context: Context<'_>| {
+            Ok((act::<Form>(None, &command, asked, 0, context)?, Vec::new()))
+        };
+        step::begin(&app, &caller, asked, begin).await?.0
+    };
+    let mut answer = HttpResponse::Created();
+    answer.insert_header(("Location", format!("/api/v1/forms/{id}")));
+    Ok(tagged(&request, answer, &tag(stored.seq), &FormView::from(&stored)))
+}
+
+/// Which forms to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListForms {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<String>>,
+    /// Whether those are listed too that are asked no more. 含已停用的。
+    withdrawn: Option<bool>,
+}
+
+/// Lists forms by their codes.
+///
+/// 表单目录：本市（县）现行的全部表单，没有列出的不得要求填报。
+#[utoipa::path(tag = "forms", params(ListForms), responses((status = 200, body = Page<FormView>)))]
+#[get("/forms")]
+async fn list_forms(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListForms>,
+) -> Reply<Page<FormView>> {
+    let ListForms { limit, cursor, withdrawn } = params.0;
+    let (tenant, limit) = (caller.tenant, limit.unwrap_or_default());
+    let (after, withdrawn) = (cursor.map(|cursor| cursor.0), withdrawn.unwrap_or_default());
+    let look = move |db: &mut persistence::Db| {
+        forms::list(db, tenant, withdrawn, after.as_deref(), limit.probe())
+    };
+    let found = app.store.read(look).await?;
+    let position = |stored: &Stored<Form>| stored.state.code.as_str().to_owned();
+    Ok(Page::cut(found, limit, position, |stored| FormView::from(&stored)))
+}
+
+/// Shows a form.
+///
+/// 表单详情。
+#[utoipa::path(tag = "forms", responses((status = 200, body = FormView)))]
+#[get("/forms/{id}")]
+async fn get_form(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let stored = step::look::<Form>(&app, &caller, id.0).await?;
+    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &FormView::from(&*stored)))
+}
+
+/// Why it is asked no more.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WithdrawBody {
+    /// Why. 理由。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "与月报内容重复")]
+    reason: Prose,
+}
+
+/// Asks a form no more.
+///
+/// 停用表单：已填内容保留，按字段名供其他表单带出。
+#[utoipa::path(tag = "forms", request_body = WithdrawBody, responses((status = 200, body = FormView)))]
+#[post("/forms/{id}/withdraw")]
+async fn withdraw_form(step: Step, body: Json<WithdrawBody>) -> Reply<HttpResponse> {
+    let asked = step.asked("withdraw_form", &body.0);
+    let command = Command::Withdraw { reason: body.0.reason };
+    let stored = step::command::<Form>(&step.app, &step.caller, asked, command).await?;
+    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &FormView::from(&stored)))
+}
+
+/// One value of a form, with where it came from.
+#[derive(Serialize, ToSchema)]
+pub struct FilledView {
+    /// The value; `****` where it is personal. 值（个人信息脱敏）。
+    #[schema(value_type = Value)]
+    value: Value,
+    /// Whether it is masked: it is known and need not be given again. 是否脱敏。
+    masked: bool,
+    /// How it came here. 来源方式。
+    #[schema(schema_with = view::answer_how)]
+    how: &'static str,
+    /// In Chinese.
+    how_label: &'static str,
+    /// The fact or the form it comes from. 来源。
+    from: Option<String>,
+    /// Since when it is known. 时间。
+    at: DateTime<Utc>,
+}
+
+/// Values by the names of their fields.
+pub type FilledViews = BTreeMap<String, FilledView>;
+
+/// What is shown of values: what is personal by the form, or by the form that asked for it, is
+/// masked.
+pub fn filled(values: &BTreeMap<String, Known>, masked: impl Fn(&str) -> bool) -> FilledViews {
+    let view = |(name, known): (&String, &Known)| {
+        let masked = known.personal || masked(name);
+        let value = if masked { Value::from("****") } else { known.value.clone() };
+        let shown = FilledView {
+            value,
+            masked,
+            how: known.origin.how.name(),
+            how_label: known.origin.how.label(),
+            from: known.origin.from.clone(),
+            at: known.origin.at,
+        };
+        (name.clone(), shown)
+    };
+    values.iter().map(view).collect()
+}
+
+/// A form for a household, with what is known.
+#[derive(Serialize, ToSchema)]
+pub struct HouseholdFormView {
+    /// Which form.
+    form_id: Uuid,
+    /// Its code.
+    code: String,
+    /// Its title.
+    title: String,
+    /// Its edition.
+    edition: i64,
+    /// The JSON Schema.
+    #[schema(value_type = Object)]
+    schema: Value,
+    /// What is known, by field: only what changed has to be given. 已知内容。
+    #[schema(value_type = BTreeMap<String, FilledView>)]
+    values: FilledViews,
+    /// Required fields of which nothing is known. 还需填写的字段。
+    missing: Vec<String>,
+}
+
+/// Shows a form for a household, prefilled.
+///
+/// 预填表单：已知内容自动带出并注明来源和时间，只需填写 missing 和变化的部分。
+#[utoipa::path(tag = "forms", responses((status = 200, body = HouseholdFormView)))]
+#[get("/households/{id}/forms/{form_id}")]
+async fn get_household_form(
+    app: Data<App>,
+    caller: Caller,
+    ids: IdPath<(Uuid, Uuid)>,
+) -> Reply<HttpResponse> {
+    let (id, form_id) = ids.0;
+    let household = step::look::<Household>(&app, &caller, id).await?;
+    let form = step::look::<Form>(&app, &caller, form_id).await?;
+    let schema = form.state.asked();
+    let facts = fill::facts(&app, &caller, &household.state).await?;
+    let known = schema.prefill(&facts);
+    let personal = |name: &str| schema.field(name).is_none_or(|field| field.personal);
+    let missing = schema.fields.iter().filter(|field| field.required);
+    let missing = missing.filter(|field| !known.contains_key(&field.name));
+    Ok(HttpResponse::Ok().json(HouseholdFormView {
+        form_id,
+        code: form.state.code.as_str().to_owned(),
+        edition: form.seq,
+        schema: form.state.schema.clone(),
+        values: filled(&known, personal),
+        missing: missing.map(|field| field.name.clone()).collect(),
+        title: schema.title,
+    }))
+}
+
+/// What changed.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerBody {
+    /// Only what changed, by field; null takes a value away (RFC 7396). 只填变化。
+    #[serde(default, serialize_with = "crate::privacy::contact::hidden")]
+    #[schema(value_type = Object)]
+    changes: Map<String, Value>,
+}
+
+/// A form that was answered.
+#[derive(Serialize, ToSchema)]
+pub struct AnsweredView {
+    /// The identity of the answers.
+    id: Uuid,
+    /// Which form.
+    form_id: Uuid,
+    /// In which edition.
+    edition: i64,
+    /// On which visit.
+    visit_id: Option<Uuid>,
+    /// When.
+    at: DateTime<Utc>,
+    /// All that was answered, masked where it is personal. 全部内容。
+    #[schema(value_type = BTreeMap<String, FilledView>)]
+    values: FilledViews,
+    /// What that demanded; of those that were looked up later it is not repeated. 填写数量。
+    counts: Option<CountsView>,
+}
+
+/// How much was demanded.
+#[derive(Serialize, ToSchema)]
+pub struct CountsView {
+    /// Fields that had to have a value. 必填。
+    pub required: u16,
+    /// Fields given. 填写。
+    pub typed: u16,
+    /// Fields nobody had to give. 自动带出和沿用。
+    pub reused: u16,
+    /// Fields given although they were known with this value. 重复填写。
+    pub repeated: u16,
+    /// Photos demanded. 要求的照片。
+    pub photos: u16,
+}
+
+impl From<Counts> for CountsView {
+    fn from(counts: Counts) -> Self {
+        let Counts { required, typed, reused, repeated, photos } = counts;
+        Self { required, typed, reused, repeated, photos }
+    }
+}
+
+/// Answers a form for a household.
+///
+/// 填表：只交变化的字段（JSON 合并），其余由系统按已知内容补全；逐字段记录来源，整份加密保存。
+#[utoipa::path(tag = "forms", request_body = AnswerBody, responses((status = 200, body = AnsweredView)))]
+#[post("/households/{id}/forms/{form_id}")]
+async fn answer_household_form(step: Step, body: Json<AnswerBody>) -> Reply<HttpResponse> {
+    let form = step::segment(&step.request, "form_id")?;
+    let household = step::look::<Household>(&step.app, &step.caller, step.id).await?;
+    let changes = &body.0.changes;
+    let sent = fill::sent(&step.app, &step.caller, changes).await?;
+    let asked = step.asked("answer_household_form", &(form, &sent));
+    let stored = match answer(&step, asked, &household.state, (FormId(form), changes)).await {
+        Ok(stored) => stored,
+        Err(problem) => {
+            let seen = step::answered(&step.app, &step.caller, asked.request).await?;
+            seen.ok_or(problem)?
+        }
+    };
+    Ok(HttpResponse::Ok().json(told(&step, form, stored.seq).await?))
+}
+
+/// Fills in a form, seals it, and says so in the journal of the household.
+async fn answer(
+    step: &Step,
+    asked: Asked,
+    household: &Household,
+    (form, changes): (FormId, &Map<String, Value>),
+) -> Reply<Stored<Household>> {
+    let subject = fill::Subject { household, visit: None };
+    let what = fill::Filling { form, changes, under: "/changes" };
+    let done = fill::fill(&step.app, &step.caller, step.key(), subject, what).await?;
+    let filled_in = done.filled;
+    let command = household::Command::Answer {
+        form: filled_in.form,
+        edition: filled_in.edition,
+        answers: filled_in.answers,
+        counts: filled_in.counts,
+    };
+    let decide = |stored: &Stored<Household>, context: Context<'_>| {
+        let change = act(Some(stored), &command, asked.request, 0, context)?;
+        let (person, path) = (context.by.person, change.state.area.path.clone());
+        let (at, counts) = (context.at, filled_in.counts);
+        let entered = Entered { person, path, what: What::Form, at, counts };
+        let entered = Write::Entered(Box::new(entered));
+        Ok((change, done.writes.iter().cloned().chain([entered]).collect()))
+    };
+    step::step(&step.app, &step.caller, asked, decide).await
+}
+
+/// What was answered at a place in the journal of a household, the first time and again.
+async fn told(step: &Step, form: Uuid, seq: i64) -> Reply<AnsweredView> {
+    let (tenant, id) = (step.caller.tenant, step.id);
+    let look = move |db: &mut persistence::Db| {
+        journal::before(db, tenant, (FlowKind::Household, id), seq + 1, 1)
+    };
+    let entry = step.app.store.read(look).await?.pop();
+    let entry = entry.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let events: Vec<household::Event> =
+        serde_json::from_str(&entry.events).map_err(|_malformed| Problem::new(Code::Internal))?;
+    let said = events.into_iter().find_map(|event| {
+        let household::Event::Answered { edition, answers, counts, .. } = event else {
+            return None;
+        };
+        Some((edition, answers, counts))
+    });
+    let (edition, answers, counts) = said.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let schema = step.app.store.look::<Form>(tenant, form).await?.map(|form| form.state.asked());
+    let personal = |name: &str| {
+        schema.as_ref().and_then(|schema| schema.field(name)).is_none_or(|field| field.personal)
+    };
+    let kept = fill::read(&step.app, tenant, vec![answers]).await?;
+    let values = kept.get(&answers).map(|document| filled(&document.values, personal));
+    Ok(AnsweredView {
+        id: answers,
+        form_id: form,
+        edition,
+        visit_id: None,
+        at: entry.at,
+        values: values.unwrap_or_default(),
+        counts: Some(counts.into()),
+    })
+}
+
+/// Which answers to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListAnswers {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<(domain::Instant, Uuid)>>,
+}
+
+/// Lists what a household answered, newest first.
+///
+/// 填表记录：每次的全部内容和逐字段来源；个人信息脱敏，已删除的不再显示。
+#[utoipa::path(tag = "forms", params(ListAnswers), responses((status = 200, body = Page<AnsweredView>)))]
+#[get("/households/{id}/answers")]
+async fn list_household_answers(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    params: Query<ListAnswers>,
+) -> Reply<Page<AnsweredView>> {
+    let household = step::look::<Household>(&app, &caller, id.0).await?;
+    let limit = params.0.limit.unwrap_or_default();
+    let (tenant, of) = (caller.tenant, household.state.id);
+    let before = params.0.cursor.map(|cursor| cursor.0);
+    let look =
+        move |db: &mut persistence::Db| forms::answers(db, tenant, of, before, limit.probe());
+    let found = app.store.read(look).await?;
+    let kept = fill::kept(&app, tenant, &found).await?;
+    let mut schemas = BTreeMap::new();
+    for one in &found {
+        if let Some(form) = app.store.look::<Form>(tenant, one.form.0).await? {
+            schemas.insert(one.form, form.state.asked());
+        }
+    }
+    let view = |one: forms::Answered| {
+        let schema = schemas.get(&one.form);
+        let personal =
+            |name: &str| schema.and_then(|s| s.field(name)).is_none_or(|field| field.personal);
+        let values = kept.get(&one.id).map(|document| filled(&document.values, personal));
+        AnsweredView {
+            id: one.id,
+            form_id: one.form.0,
+            edition: one.edition,
+            visit_id: one.visit.map(|visit| visit.0),
+            at: one.at,
+            values: values.unwrap_or_default(),
+            counts: None,
+        }
+    };
+    Ok(Page::cut(found, limit, |one| (one.at, one.id), view))
+}
+
+/// Refuses a form that is asked no more, or is none.
+pub fn unknown_form(under: &'static str) -> Problem {
+    let (zh, en) = ("没有这张表单，或已停用", "there is no such form, or it is asked no more");
+    Problem::new(Code::InvalidBody).error(under, "unknown_form", zh, en)
+}

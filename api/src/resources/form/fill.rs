@@ -1,0 +1,234 @@
+//! Filling in a form: what is known about a household, and the answers as they are kept.
+
+use std::collections::{BTreeMap, HashMap};
+
+use domain::{
+    area::AreaKind,
+    form::{Form, How, Known, Source, answer::Facts},
+    household::Household,
+    id::{CommandId, FormId, TenantId, VisitId},
+    personal::{DataSubject, Field, SubjectKind},
+    refusal::Refusal,
+    visit::Filled,
+};
+use persistence::{Write, form as forms};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{clock::derived_id, state::App},
+    http::problem::Reply,
+    resources::household::kept::{Shown, groups},
+};
+
+/// How many of the last answers of a household are looked at: each holds a whole form.
+const LAST: i64 = 50;
+
+/// What is kept, sealed, of one form that was answered.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Document {
+    /// The code of the form.
+    pub form: String,
+    /// Every field with where it came from.
+    pub values: BTreeMap<String, Known>,
+    /// Fields that were taken away: not to be carried over from before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cleared: Vec<String>,
+}
+
+/// The documents of some answers; those that were erased are not among them.
+pub async fn kept(
+    app: &App,
+    tenant: TenantId,
+    answered: &[forms::Answered],
+) -> Reply<HashMap<Uuid, Document>> {
+    read(app, tenant, answered.iter().map(|one| one.id).collect()).await
+}
+
+/// Documents by the identities under which they are sealed.
+pub async fn read(app: &App, tenant: TenantId, ids: Vec<Uuid>) -> Reply<HashMap<Uuid, Document>> {
+    let values =
+        app.vault.read(&app.store, tenant, (SubjectKind::Form, ids), &[Field::Answers]).await?;
+    let document = |(id, values): (Uuid, crate::app::vault::Values)| {
+        Some((id, serde_json::from_str(values.get(&Field::Answers)?).ok()?))
+    };
+    Ok(values.into_iter().filter_map(document).collect())
+}
+
+/// Everything that is known about a household and may fill in a form.
+pub async fn facts(app: &App, caller: &Caller, household: &Household) -> Reply<Facts> {
+    let (tenant, id) = (caller.tenant, household.id);
+    let look = move |db: &mut persistence::Db| forms::answers(db, tenant, id, None, LAST);
+    let answered = app.store.read(look).await?;
+    let documents = kept(app, tenant, &answered).await?;
+    let mut answers: BTreeMap<String, Option<Known>> = BTreeMap::new();
+    // The newest first: what it says of a field stands, and that it says there is nothing too.
+    for document in answered.iter().filter_map(|one| documents.get(&one.id)) {
+        for name in &document.cleared {
+            answers.entry(name.clone()).or_insert(None);
+        }
+        for (name, known) in &document.values {
+            if known.origin.how == How::Prefilled {
+                continue;
+            }
+            let mut known = known.clone();
+            known.origin.from.get_or_insert_with(|| document.form.clone());
+            answers.entry(name.clone()).or_insert(Some(known));
+        }
+    }
+    let answers = answers.into_iter().filter_map(|(name, known)| Some((name, known?))).collect();
+    Ok(Facts { answers, sources: sources(app, caller, household).await? })
+}
+
+async fn sources(
+    app: &App,
+    caller: &Caller,
+    household: &Household,
+) -> Reply<BTreeMap<Source, (Value, domain::Instant)>> {
+    let world = app.world(caller.tenant)?;
+    let shown = Shown::of(app, caller.tenant, household).await?;
+    let community = world.areas.above(household.area.id, AreaKind::Community);
+    let head = household.members.first().and_then(|member| shown.member(member.id));
+    let of_head = |field: Field| head?.get(&field).map(|value| Value::from(value.as_str()));
+    let room = shown.room().map(|room| {
+        let parts = [room.unit, room.floor, room.room].into_iter().flatten().map(String::from);
+        Value::from(parts.collect::<Vec<_>>().concat())
+    });
+    let mut special: Vec<&str> = Vec::new();
+    for member in &household.members {
+        special.extend(groups(shown.member(member.id)).iter().map(|group| group.name()));
+    }
+    special.sort_unstable();
+    special.dedup();
+    let special = (!household.members.is_empty()).then(|| Value::from(special));
+    let known = |source: Source| match source {
+        Source::HouseholdNumber => Some(Value::from(household.number.as_str())),
+        Source::Grid => Some(Value::from(household.area.name.as_str())),
+        Source::Community => community.map(|area| Value::from(area.name.as_str())),
+        Source::Building => household.building.clone().map(|line| Value::from(String::from(line))),
+        Source::Room => room.clone(),
+        Source::Size => household.size.map(Value::from),
+        Source::Group => household.group.clone().map(|one| Value::from(String::from(one.code))),
+        Source::HeadName => of_head(Field::Name),
+        Source::HeadPhone => of_head(Field::Phone),
+        Source::SpecialGroups => special.clone(),
+        Source::Worker => Some(Value::from(caller.name.as_str())),
+    };
+    let since = household.registered_at;
+    let all = Source::ALL.iter().copied();
+    Ok(all.filter_map(|source| Some((source, (known(source)?, since)))).collect())
+}
+
+/// Whose form it is.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The household.
+    pub household: &'a Household,
+    /// The visit it is filled in on.
+    pub visit: Option<VisitId>,
+}
+
+/// What is filled in.
+#[derive(Clone, Copy)]
+pub struct Filling<'a> {
+    /// Which form.
+    pub form: FormId,
+    /// What changed.
+    pub changes: &'a Map<String, Value>,
+    /// Where that stands in the body.
+    pub under: &'static str,
+}
+
+/// A form that was filled in, ready to be written.
+pub struct Done {
+    /// What the journal keeps of it.
+    pub filled: Filled,
+    /// To be written with it.
+    pub writes: Vec<Write>,
+}
+
+/// What is kept of a value: of a personal fact only that it was filled in, because the fact itself
+/// is erased with whom it is about.
+fn to_keep(known: &Known) -> Known {
+    let value = match known.origin.how {
+        How::Prefilled if known.personal => Value::Null,
+        How::Prefilled | How::Carried | How::Typed => known.value.clone(),
+    };
+    Known { value, ..known.clone() }
+}
+
+/// What tells what was given from anything else, without telling what it was.
+pub async fn sent(app: &App, caller: &Caller, changes: &Map<String, Value>) -> Reply<Vec<u8>> {
+    let look_up = app.vault.look_up(&app.store, caller.tenant, app.clock.now()).await?;
+    Ok(look_up.fingerprint_of(&[&serde_json::to_string(changes).unwrap_or_default()]))
+}
+
+/// Completes what somebody gave by what is known, and seals it.
+pub async fn fill(
+    app: &App,
+    caller: &Caller,
+    key: CommandId,
+    subject: Subject<'_>,
+    what: Filling<'_>,
+) -> Reply<Done> {
+    let (tenant, now) = (caller.tenant, app.clock.now());
+    let form = app.store.look::<Form>(tenant, what.form.0).await?;
+    let form = form.filter(|form| !form.state.withdrawn);
+    let form = form.ok_or_else(|| super::unknown_form("/form"))?;
+    let schema = form.state.asked();
+    let facts = facts(app, caller, subject.household).await?;
+    let answered = schema
+        .complete(&facts, what.changes, now)
+        .map_err(|faults| Refusal::BadAnswers { under: what.under, faults })?;
+    let cleared = what.changes.iter().filter(|(_, value)| value.is_null());
+    let values = answered.values.iter();
+    let document = Document {
+        form: form.state.code.as_str().to_owned(),
+        values: values.map(|(name, known)| (name.clone(), to_keep(known))).collect(),
+        cleared: cleared.map(|(name, _)| name.clone()).collect(),
+    };
+    let text = serde_json::to_string(&document).unwrap_or_default();
+    let id = derived_id(caller.person, key, "answers");
+    let look_up = app.vault.look_up(&app.store, tenant, now).await?;
+    let sealed_for = DataSubject::new(SubjectKind::Form, id);
+    let sealed =
+        app.vault.new_subject_of(tenant, sealed_for, &[(Field::Answers, &text)], &look_up, now)?;
+    let (edition, counts) = (form.seq, answered.counts);
+    let row = forms::Answered {
+        id,
+        household: subject.household.id,
+        form: what.form,
+        edition,
+        visit: subject.visit,
+        by: caller.person,
+        at: now,
+    };
+    Ok(Done {
+        filled: Filled { form: what.form, edition, answers: id, counts },
+        writes: vec![Write::Personal(Box::new(sealed)), Write::Answered(Box::new(row))],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::form::Origin;
+
+    use super::*;
+
+    #[test]
+    fn of_a_personal_fact_no_copy_is_kept() {
+        let known = |how, personal| {
+            let at = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default();
+            let origin = Origin { how, from: Some("head_name".to_owned()), at };
+            Known { value: Value::from("慕容秘密"), origin, personal }
+        };
+        let kept = to_keep(&known(How::Prefilled, true));
+        assert_eq!(kept.value, Value::Null);
+        assert_eq!(kept.origin.from.as_deref(), Some("head_name"), "where it came from stays");
+        for (how, personal) in [(How::Prefilled, false), (How::Typed, true), (How::Carried, true)] {
+            assert_eq!(to_keep(&known(how, personal)).value, "慕容秘密");
+        }
+    }
+}

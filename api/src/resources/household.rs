@@ -1,0 +1,664 @@
+//! Households over HTTP: registered in grids, shown masked, paired with those who are responsible,
+//! seen whole only on the record, erased on request.
+
+pub mod disclose;
+pub mod import;
+pub mod kept;
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use chrono::{DateTime, FixedOffset, Utc};
+use domain::{
+    Instant,
+    actor::{Actor, Permission},
+    audit::Act,
+    burden::{Counts, Entered, What},
+    change::{Request, Stored, act},
+    flow::Context,
+    household::{
+        Command, Group, Household, NewHousehold, NewPairing, PairingKind, Standing, Update,
+        possible,
+    },
+    id::{AreaId, HouseholdId, PersonId},
+    journal::FlowKind,
+    person::Person,
+    personal::{DataSubject, SubjectKind},
+    refusal::Refusal,
+    text::{Code as Word, Line, Prose},
+};
+use persistence::{Db, Write, form as forms, household as households, journal::Keyset};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use self::kept::{MemberBody, MemberChange, MemberView, RoomBody, Shown};
+use crate::{
+    access::auth::Caller,
+    app::{clock::derived_id, state::App},
+    engine::step::{self, Asked, Step},
+    http::{
+        body::Json,
+        headers::Key,
+        page::{Cursor, Limit, Page},
+        params::{IdPath, Query},
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+        view::{self, UnitView, tag, tagged},
+    },
+    privacy::{audit::Noting, names},
+    resources::{
+        report::known,
+        timeline::{self, TimelineParams, TimelineView},
+    },
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(register_household)
+        .service(list_households)
+        .service(get_household)
+        .service(get_household_timeline)
+        .service(update_household)
+        .service(pair_household)
+        .service(unpair_household)
+        .service(leave_household)
+        .service(return_household)
+        .service(erase_household)
+        .service(disclose::disclose_household)
+        .service(import::import_households);
+}
+
+/// A group of ten households.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupBody {
+    /// Its code within the grid. 编号。
+    #[schema(value_type = String, max_length = 40, example = "S03")]
+    code: Word,
+    /// What people call it. 名称。
+    #[schema(value_type = Option<String>, max_length = 120)]
+    name: Option<Line>,
+}
+
+impl From<GroupBody> for Group {
+    fn from(GroupBody { code, name }: GroupBody) -> Self {
+        Self { code, name }
+    }
+}
+
+/// Somebody is to be responsible.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PairBody {
+    /// Who. 责任人。
+    person_id: Uuid,
+    /// How. 结对方式。
+    #[schema(schema_with = view::pairing_kind)]
+    kind: PairingKind,
+    /// From when; left out, from now. 起。
+    from: Option<DateTime<FixedOffset>>,
+    /// Until when; left out, until it is ended. 止。
+    until: Option<DateTime<FixedOffset>>,
+}
+
+impl PairBody {
+    fn pairing(&self) -> NewPairing {
+        NewPairing {
+            person: PersonId(self.person_id),
+            kind: self.kind,
+            from: self.from.map(|at| at.to_utc()),
+            until: self.until.map(|at| at.to_utc()),
+        }
+    }
+}
+
+/// A household to be registered.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HouseholdBody {
+    /// The identity it will have; else it is made of the `Idempotency-Key`.
+    #[serde(default, deserialize_with = "crate::http::body::own_id")]
+    pub id: Option<Uuid>,
+    /// The grid it lies in. 所在网格。
+    pub area_id: Uuid,
+    /// The building. 楼栋。
+    #[schema(value_type = Option<String>, max_length = 120, example = "3栋")]
+    pub building: Option<Line>,
+    /// Unit, floor and room; kept encrypted. 单元、楼层、房号。
+    #[serde(serialize_with = "crate::privacy::contact::hidden")]
+    pub room: Option<RoomBody>,
+    /// The group of ten. 十联户。
+    pub group: Option<GroupBody>,
+    /// How many live there. 人数。
+    #[schema(minimum = 0, maximum = 200)]
+    pub size: Option<u16>,
+    /// Those who are known by name; kept encrypted. 家庭成员。
+    #[serde(default, serialize_with = "crate::privacy::contact::hidden")]
+    #[schema(max_items = 30)]
+    pub members: Vec<MemberBody>,
+    /// Who is responsible for it. 结对责任人。
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub pairings: Vec<PairBody>,
+}
+
+/// A household, without what is sealed.
+#[derive(Serialize, ToSchema)]
+pub struct HouseholdBrief {
+    /// Its identity.
+    pub id: Uuid,
+    /// Its number. 编号。
+    pub number: String,
+    /// Its place in the journal; the `ETag`.
+    pub seq: i64,
+    /// The grid. 网格。
+    pub area: UnitView,
+    /// The building. 楼栋。
+    pub building: Option<String>,
+    /// The group of ten, by its code. 十联户。
+    pub group: Option<String>,
+    /// What people call that group.
+    pub group_name: Option<String>,
+    /// How many live there. 人数。
+    pub size: Option<u16>,
+    /// How many of them are known by name. 已登记成员数。
+    pub known: usize,
+    /// Whether one of them is cared for in particular. 是否有特殊群体成员。
+    pub special: bool,
+    /// Whether it is there.
+    #[schema(schema_with = view::household_standing)]
+    pub standing: &'static str,
+    /// In Chinese.
+    pub standing_label: &'static str,
+    /// When it was registered.
+    pub registered_at: DateTime<Utc>,
+}
+
+impl HouseholdBrief {
+    /// What is shown of a household.
+    pub fn new(stored: &Stored<Household>) -> Self {
+        let household = &stored.state;
+        let group = household.group.as_ref();
+        Self {
+            id: household.id.0,
+            number: household.number.clone(),
+            seq: stored.seq,
+            area: UnitView::from(&household.area),
+            building: household.building.clone().map(String::from),
+            group: group.map(|group| group.code.as_str().to_owned()),
+            group_name: group.and_then(|group| group.name.clone()).map(String::from),
+            size: household.size,
+            known: household.members.len(),
+            special: household.special,
+            standing: household.standing.name(),
+            standing_label: household.standing.label(),
+            registered_at: household.registered_at,
+        }
+    }
+}
+
+/// Somebody who is responsible.
+#[derive(Serialize, ToSchema)]
+pub struct PairingView {
+    /// Who.
+    person_id: Uuid,
+    /// The name: of staff as it is, of residents masked.
+    name: String,
+    /// How.
+    #[schema(schema_with = view::pairing_kind)]
+    kind: &'static str,
+    /// In Chinese.
+    kind_label: &'static str,
+    /// From when.
+    from: DateTime<Utc>,
+    /// Until when.
+    until: Option<DateTime<Utc>>,
+    /// Whether it holds now.
+    holds: bool,
+}
+
+/// A household.
+#[derive(Serialize, ToSchema)]
+pub struct HouseholdView {
+    /// What is not sealed.
+    #[serde(flatten)]
+    brief: HouseholdBrief,
+    /// Unit, floor and room, masked; none where none is kept. 房号（脱敏）。
+    room: Option<String>,
+    /// Those who are known by name, masked. 家庭成员（脱敏）。
+    members: Vec<MemberView>,
+    /// Who is responsible for it. 结对责任人。
+    pairings: Vec<PairingView>,
+    /// What may be asked now.
+    possible: Vec<&'static str>,
+}
+
+/// What is shown of a household to those who may know of it.
+pub async fn view(app: &App, caller: &Caller, stored: &Stored<Household>) -> Reply<HouseholdView> {
+    let household = &stored.state;
+    let shown = Shown::of(app, caller.tenant, household).await?;
+    let people = household.pairings.iter().map(|one| one.person);
+    let names = names::shown(app, caller.tenant, people).await?;
+    let now = app.clock.now();
+    let pairing = |one: &domain::household::Pairing| PairingView {
+        person_id: one.person.0,
+        name: names.get(&one.person).cloned().unwrap_or_default(),
+        kind: one.kind.name(),
+        kind_label: one.kind.label(),
+        from: one.from,
+        until: one.until,
+        holds: one.holds(now),
+    };
+    Ok(HouseholdView {
+        brief: HouseholdBrief::new(stored),
+        room: shown.room_masked(),
+        members: household.members.iter().map(|member| shown.member_masked(*member)).collect(),
+        pairings: household.pairings.iter().map(pairing).collect(),
+        possible: possible(household.standing),
+    })
+}
+
+async fn show(step: &Step, stored: &Stored<Household>) -> Reply<HttpResponse> {
+    let view = view(&step.app, &step.caller, stored).await?;
+    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}
+
+/// Refuses people nobody knows.
+pub async fn require_people(
+    app: &App,
+    caller: &Caller,
+    people: impl IntoIterator<Item = Uuid>,
+) -> Reply<()> {
+    for id in people {
+        if app.store.look::<Person>(caller.tenant, id).await?.is_none() {
+            return Err(Refusal::UnknownPerson { id: PersonId(id) }.into());
+        }
+    }
+    Ok(())
+}
+
+/// A household ready to be registered.
+struct Prepared {
+    asked: Request,
+    new: NewHousehold,
+    writes: Vec<Write>,
+    typed: u16,
+}
+
+/// Seals what is personal about a new household and makes the command of the rest.
+async fn prepare(
+    app: &App,
+    caller: &Caller,
+    (key, operation): (Key, &'static str),
+    body: &HouseholdBody,
+) -> Reply<Prepared> {
+    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "household"));
+    let people = body.members.iter().filter_map(MemberBody::person);
+    let paired = body.pairings.iter().map(|pairing| pairing.person_id);
+    require_people(app, caller, people.chain(paired)).await?;
+    let sealed =
+        kept::register(app, caller, (id, key.0), body.room.as_ref(), &body.members).await?;
+    let public = [body.building.is_some(), body.group.is_some(), body.size.is_some()];
+    let public = public.into_iter().map(u16::from).sum::<u16>();
+    let pairings = u16::try_from(body.pairings.len()).unwrap_or(u16::MAX);
+    Ok(Prepared {
+        asked: Request::new(key.0, operation, id, &(body, &sealed.fingerprint)),
+        typed: sealed.given.saturating_add(public).saturating_add(pairings).saturating_add(1),
+        writes: sealed.writes,
+        new: NewHousehold {
+            id: HouseholdId(id),
+            area: AreaId(body.area_id),
+            building: body.building.clone(),
+            group: body.group.clone().map(Group::from),
+            size: body.size,
+            members: sealed.members,
+            special: sealed.special,
+            pairings: body.pairings.iter().map(PairBody::pairing).collect(),
+        },
+    })
+}
+
+/// Registers what was prepared; what a file brought nobody had to enter.
+async fn register(
+    app: &App,
+    caller: &Caller,
+    prepared: Prepared,
+    by_hand: bool,
+) -> Reply<(Stored<Household>, bool)> {
+    let Prepared { asked, new, mut writes, typed } = prepared;
+    step::begin(app, caller, asked, |context| {
+        let register = Command::Register(Box::new(new));
+        let change = act::<Household>(None, &register, asked, 0, context)?;
+        let counts = Counts { required: 1, typed, ..Counts::default() };
+        let entered = || entered(caller, &change.state, context.at, counts);
+        writes.extend(by_hand.then(entered));
+        Ok((change, writes))
+    })
+    .await
+}
+
+fn entered(by: &Actor, household: &Household, at: Instant, counts: Counts) -> Write {
+    let (person, path) = (by.person, household.area.path.clone());
+    Write::Entered(Box::new(Entered { person, path, what: What::Household, at, counts }))
+}
+
+/// Registers a household.
+///
+/// 登记家庭：归入网格；房号、成员姓名、电话、证件号和特殊群体类别加密保存。
+#[utoipa::path(tag = "households", request_body = HouseholdBody, responses((status = 201, body = HouseholdView)))]
+#[post("/households")]
+async fn register_household(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    key: Key,
+    body: Json<HouseholdBody>,
+) -> Reply<HttpResponse> {
+    let prepared = prepare(&app, &caller, (key, "register_household"), &body.0).await?;
+    let (stored, _) = register(&app, &caller, prepared, true).await?;
+    let view = view(&app, &caller, &stored).await?;
+    let mut answer = HttpResponse::Created();
+    answer.insert_header(("Location", format!("/api/v1/households/{}", stored.state.id)));
+    Ok(tagged(&request, answer, &tag(stored.seq), &view))
+}
+
+/// Which households to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListHouseholds {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<(Instant, Uuid)>>,
+    /// Only those I am paired with. 只看我结对的。
+    mine: Option<bool>,
+    /// Only within this area. 区域。
+    within: Option<Uuid>,
+    /// Only in this building. 楼栋。
+    #[param(value_type = Option<String>, max_length = 120)]
+    building: Option<Line>,
+    /// Only of this group of ten, by its code. 十联户。
+    #[param(value_type = Option<String>, max_length = 40)]
+    group: Option<Word>,
+    /// Only with, or without, somebody cared for in particular. 有无特殊群体成员。
+    special: Option<bool>,
+    /// Only of this standing.
+    #[param(schema_with = view::household_standing)]
+    standing: Option<Standing>,
+}
+
+/// Lists households, newest first.
+///
+/// 家庭列表：本辖区内的和与我结对的；不含姓名、电话等加密内容。
+#[utoipa::path(tag = "households", params(ListHouseholds), responses((status = 200, body = Page<HouseholdBrief>)))]
+#[get("/households")]
+async fn list_households(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListHouseholds>,
+) -> Reply<Page<HouseholdBrief>> {
+    let params = params.0;
+    let (limit, now) = (params.limit.unwrap_or_default(), app.clock.now());
+    let world = app.world(caller.tenant)?;
+    let within = params.within.map(|id| known(&world, id)).transpose()?;
+    let filter = households::Filter {
+        mine: params.mine.unwrap_or_default(),
+        within: within.map(|area| area.path.clone()),
+        building: params.building.map(String::from),
+        group: params.group.map(String::from),
+        special: params.special,
+        standing: params.standing,
+    };
+    let scope = caller.scope(Permission::ReadHouseholds, now);
+    let office = in_office(&caller, now);
+    let keyset = Keyset { after: params.cursor.map(|cursor| cursor.0), limit: limit.probe() };
+    let look = move |db: &mut Db| households::list(db, (&scope, office), &filter, now, keyset);
+    let found = app.store.read(look).await?;
+    let position = |stored: &Stored<Household>| (stored.state.registered_at, stored.state.id.0);
+    Ok(Page::cut(found, limit, position, |stored| HouseholdBrief::new(&stored)))
+}
+
+/// Whether somebody acts for the administration now: others know of no household.
+pub fn in_office(actor: &Actor, at: Instant) -> bool {
+    actor.grants.iter().any(|grant| grant.holds(at) && !grant.role.is_outsider())
+}
+
+/// Shows a household.
+///
+/// 家庭详情：成员信息脱敏显示；查看明文须说明目的并留痕。
+#[utoipa::path(tag = "households", responses((status = 200, body = HouseholdView)))]
+#[get("/households/{id}")]
+async fn get_household(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let stored = step::look::<Household>(&app, &caller, id.0).await?;
+    let view = view(&app, &caller, &stored).await?;
+    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}
+
+/// Shows the timeline of a household.
+///
+/// 家庭登记、结对和填表的全过程记录；不含个人信息。
+#[utoipa::path(tag = "households", params(TimelineParams), responses((status = 200, body = TimelineView)))]
+#[get("/households/{id}/timeline")]
+async fn get_household_timeline(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    params: Query<TimelineParams>,
+) -> Reply<HttpResponse> {
+    step::look::<Household>(&app, &caller, id.0).await?;
+    timeline::show(&app, &caller, (FlowKind::Household, id.0), &params.0).await
+}
+
+/// What changed; what is left out stays.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateBody {
+    /// Another grid. 网格。
+    area_id: Option<Uuid>,
+    /// The building. 楼栋。
+    #[schema(value_type = Option<String>, max_length = 120)]
+    building: Option<Line>,
+    /// Unit, floor and room; kept encrypted. 房号。
+    #[serde(serialize_with = "crate::privacy::contact::hidden")]
+    room: Option<RoomBody>,
+    /// The group of ten. 十联户。
+    group: Option<GroupBody>,
+    /// How many live there. 人数。
+    #[schema(minimum = 0, maximum = 200)]
+    size: Option<u16>,
+    /// Members who came to be known. 新增成员。
+    #[serde(default, serialize_with = "crate::privacy::contact::hidden")]
+    #[schema(max_items = 30)]
+    add_members: Vec<MemberBody>,
+    /// What is known otherwise of members: only that. 变更成员，只填变化。
+    #[serde(default, serialize_with = "crate::privacy::contact::hidden")]
+    #[schema(max_items = 30)]
+    change_members: Vec<MemberChange>,
+    /// Members who are no more; what is kept of them is erased. 移除成员。
+    #[serde(default)]
+    #[schema(max_items = 30)]
+    remove_members: Vec<Uuid>,
+}
+
+/// Changes what is known of a household.
+///
+/// 更新家庭信息：只填变化的部分；移除的成员其个人信息随即删除。
+#[utoipa::path(tag = "households", request_body = UpdateBody, responses((status = 200, body = HouseholdView)))]
+#[post("/households/{id}/update")]
+async fn update_household(step: Step, body: Json<UpdateBody>) -> Reply<HttpResponse> {
+    let body = body.0;
+    step::look::<Household>(&step.app, &step.caller, step.id).await?;
+    let people = body.add_members.iter().filter_map(MemberBody::person);
+    require_people(&step.app, &step.caller, people).await?;
+    let changes = kept::Changes {
+        room: body.room.as_ref(),
+        added: &body.add_members,
+        changed: &body.change_members,
+        removed: &body.remove_members,
+    };
+    let sent = kept::sent(&step.app, &step.caller, changes).await?;
+    let asked = step.asked("update_household", &(&body, &sent));
+    for _ in 0..step::ATTEMPTS {
+        match update(&step, asked, &body, changes).await {
+            // Somebody was faster: what was sealed is out of date.
+            Err(problem) if problem.code() == Code::LostRace => {}
+            done => return show(&step, &done?).await,
+        }
+    }
+    Err(Problem::new(Code::LostRace))
+}
+
+/// Seals what changed against the household as it is, and changes it if it still is so.
+async fn update(
+    step: &Step,
+    asked: Asked,
+    body: &UpdateBody,
+    changes: kept::Changes<'_>,
+) -> Reply<Stored<Household>> {
+    let before = step::look::<Household>(&step.app, &step.caller, step.id).await?;
+    let sealed = kept::change(&step.app, &step.caller, (&before.state, step.key()), changes).await;
+    let sealed = match sealed {
+        Ok(sealed) => sealed,
+        Err(problem) => {
+            let seen = step::answered(&step.app, &step.caller, asked.request).await?;
+            return seen.ok_or(problem);
+        }
+    };
+    let update = Update {
+        area: body.area_id.map(AreaId),
+        building: body.building.clone(),
+        group: body.group.clone().map(Group::from),
+        size: body.size,
+        added: sealed.members,
+        changed: body.change_members.iter().map(|change| change.id).collect(),
+        removed: body.remove_members.clone(),
+        special: sealed.special,
+        room: body.room.is_some(),
+    };
+    let command = Command::Update(Box::new(update));
+    let decide = |stored: &Stored<Household>, context: Context<'_>| {
+        if stored.seq != before.seq {
+            return Err(Problem::new(Code::LostRace));
+        }
+        let change = act(Some(stored), &command, asked.request, 0, context)?;
+        let mut writes = sealed.writes.clone();
+        let counts = Counts { typed: sealed.given.max(1), ..Counts::default() };
+        writes.push(entered(context.by, &change.state, context.at, counts));
+        Ok((change, writes))
+    };
+    step::step(&step.app, &step.caller, asked, decide).await
+}
+
+/// Makes somebody responsible for a household.
+///
+/// 结对：一户一专人、党员联户、干部包保、联户长、志愿者；同一人同一方式再次结对即更新期限。
+#[utoipa::path(tag = "households", request_body = PairBody, responses((status = 200, body = HouseholdView)))]
+#[post("/households/{id}/pair")]
+async fn pair_household(step: Step, body: Json<PairBody>) -> Reply<HttpResponse> {
+    let asked = step.asked("pair_household", &body.0);
+    // Whether there is such a household comes first, and whether there is such a person after.
+    step::look::<Household>(&step.app, &step.caller, step.id).await?;
+    require_people(&step.app, &step.caller, [body.0.person_id]).await?;
+    let command = Command::Pair { pairing: body.0.pairing() };
+    let stored = step::command::<Household>(&step.app, &step.caller, asked, command).await?;
+    show(&step, &stored).await
+}
+
+/// Who is responsible no more.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnpairBody {
+    /// Who. 责任人。
+    person_id: Uuid,
+    /// How. 结对方式。
+    #[schema(schema_with = view::pairing_kind)]
+    kind: PairingKind,
+}
+
+/// Ends that somebody is responsible for a household.
+///
+/// 解除结对。
+#[utoipa::path(tag = "households", request_body = UnpairBody, responses((status = 200, body = HouseholdView)))]
+#[post("/households/{id}/unpair")]
+async fn unpair_household(step: Step, body: Json<UnpairBody>) -> Reply<HttpResponse> {
+    let asked = step.asked("unpair_household", &body.0);
+    let command = Command::Unpair { person: PersonId(body.0.person_id), kind: body.0.kind };
+    let stored = step::command::<Household>(&step.app, &step.caller, asked, command).await?;
+    show(&step, &stored).await
+}
+
+/// Says that a household moved away.
+///
+/// 迁出：不再走访，已有记录保留。
+#[utoipa::path(tag = "households", request_body = crate::resources::case::EmptyBody, responses((status = 200, body = HouseholdView)))]
+#[post("/households/{id}/leave")]
+async fn leave_household(
+    step: Step,
+    body: Json<crate::resources::case::EmptyBody>,
+) -> Reply<HttpResponse> {
+    let asked = step.asked("leave_household", &body.0);
+    let stored = step::command::<Household>(&step.app, &step.caller, asked, Command::Leave).await?;
+    show(&step, &stored).await
+}
+
+/// Says that a household is there again.
+///
+/// 恢复在册：误操作或迁回。
+#[utoipa::path(tag = "households", request_body = crate::resources::case::EmptyBody, responses((status = 200, body = HouseholdView)))]
+#[post("/households/{id}/return")]
+async fn return_household(
+    step: Step,
+    body: Json<crate::resources::case::EmptyBody>,
+) -> Reply<HttpResponse> {
+    let asked = step.asked("return_household", &body.0);
+    let stored =
+        step::command::<Household>(&step.app, &step.caller, asked, Command::Return).await?;
+    show(&step, &stored).await
+}
+
+/// Why it is erased.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EraseHouseholdBody {
+    /// Why: who asked for it and how. 理由。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "户主申请删除家庭信息")]
+    reason: Prose,
+}
+
+/// Erases what is kept of a household.
+///
+/// 删除家庭个人信息：销毁该户、全部成员和全部已填表单的密钥，不可恢复；走访次数等记录保留但不再指向任何人。
+#[utoipa::path(tag = "households", request_body = EraseHouseholdBody, responses((status = 200, body = HouseholdView)))]
+#[post("/households/{id}/erasure")]
+async fn erase_household(step: Step, body: Json<EraseHouseholdBody>) -> Reply<HttpResponse> {
+    const MOST: i64 = 100_000;
+    let asked = step.asked("erase_household", &body.0);
+    let (tenant, household) = (step.caller.tenant, HouseholdId(step.id));
+    let command = Command::Erase { reason: body.0.reason };
+    let detail = serde_json::json!({ "household": step.id });
+    let note = Noting::of(&step.app, &step.caller, &step.request);
+    let note = note.note(Act::Erase, Some(step.id), &detail);
+    let load = move |db: &mut Db| forms::answers(db, tenant, household, None, MOST);
+    let decide =
+        |stored: &Stored<Household>, answers: &Vec<forms::Answered>, context: Context<'_>| {
+            let whole = DataSubject::new(SubjectKind::Household, stored.state.id.0);
+            let members = stored.state.members.iter();
+            let members = members.map(|member| DataSubject::new(SubjectKind::Member, member.id));
+            let answers = answers.iter();
+            let answers = answers.map(|answered| DataSubject::new(SubjectKind::Form, answered.id));
+            let subjects = std::iter::once(whole).chain(members).chain(answers);
+            let forgotten = Write::Forgotten(subjects.collect());
+            let change = act(Some(stored), &command, asked.request, 0, context)?;
+            Ok((change, vec![forgotten, Write::Noted(Box::new(note.clone()))]))
+        };
+    let stored = step::step_with(&step.app, &step.caller, asked, load, decide).await?;
+    show(&step, &stored).await
+}

@@ -1,0 +1,491 @@
+//! What is sealed of households: rooms, and what is known of their members. How it is written,
+//! read, and how little of it is shown.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::NaiveDate;
+use domain::{
+    household::{Household, Member, SpecialGroup, is_child},
+    id::{CommandId, PersonId, TenantId},
+    personal::{DataSubject, Field, IdNumber, Phone, SubjectKind},
+    refusal::Refusal,
+    rules::local_day,
+    text::Line,
+};
+use persistence::{
+    Write,
+    vault::{self, KeyOwner},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{
+        clock::derived_id,
+        state::App,
+        vault::{LookUp, Values},
+    },
+    http::{
+        problem::{Code, Problem, Reply},
+        view,
+    },
+};
+
+/// Where in the building.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoomBody {
+    /// 单元。
+    #[schema(value_type = Option<String>, max_length = 120, example = "2单元")]
+    pub unit: Option<Line>,
+    /// 楼层。
+    #[schema(value_type = Option<String>, max_length = 120, example = "3层")]
+    pub floor: Option<Line>,
+    /// 房号。
+    #[schema(value_type = Option<String>, max_length = 120, example = "301")]
+    pub room: Option<Line>,
+}
+
+/// Somebody of the household.
+#[derive(Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MemberBody {
+    /// Who it is among those who can log in, when that is known. 对应的居民账号。
+    pub person_id: Option<Uuid>,
+    /// 姓名。
+    #[schema(value_type = Option<String>, max_length = 120, example = "张小三")]
+    pub name: Option<Line>,
+    /// 手机号。
+    #[schema(value_type = Option<String>, max_length = 20, example = "13800005678")]
+    pub phone: Option<Phone>,
+    /// 公民身份号码。
+    #[schema(value_type = Option<String>, max_length = 18)]
+    pub id_number: Option<IdNumber>,
+    /// The groups of special care this person belongs to. 特殊群体。
+    #[schema(value_type = Vec<String>, max_items = 18, example = json!(["elderly_alone"]))]
+    pub groups: Vec<SpecialGroup>,
+    /// What this person is to the first of them. 与户主关系。
+    #[schema(value_type = Option<String>, max_length = 120, example = "户主")]
+    pub relation: Option<Line>,
+    /// 出生日期。
+    pub birth: Option<NaiveDate>,
+    /// Of a child under 14: whether a guardian agreed. 监护人同意。
+    pub guardian_consent: Option<bool>,
+}
+
+/// What is known otherwise of a member; what is left out stays.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberChange {
+    /// Which member.
+    pub id: Uuid,
+    /// 姓名。
+    #[schema(value_type = Option<String>, max_length = 120)]
+    pub name: Option<Line>,
+    /// 手机号。
+    #[schema(value_type = Option<String>, max_length = 20)]
+    pub phone: Option<Phone>,
+    /// 公民身份号码。
+    #[schema(value_type = Option<String>, max_length = 18)]
+    pub id_number: Option<IdNumber>,
+    /// All groups of special care, in place of those before. 特殊群体（整体替换）。
+    #[schema(value_type = Option<Vec<String>>, max_items = 18)]
+    pub groups: Option<Vec<SpecialGroup>>,
+    /// 与户主关系。
+    #[schema(value_type = Option<String>, max_length = 120)]
+    pub relation: Option<Line>,
+    /// 出生日期。
+    pub birth: Option<NaiveDate>,
+    /// 监护人同意。
+    pub guardian_consent: Option<bool>,
+}
+
+/// What is kept of a member besides.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// What this person is to the first of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relation: Option<Line>,
+    /// When born.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub birth: Option<NaiveDate>,
+    /// Whether a guardian agreed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guardian_consent: Option<bool>,
+}
+
+impl MemberBody {
+    /// Who it is among those who can log in.
+    pub fn person(&self) -> Option<Uuid> {
+        self.person_id
+    }
+
+    fn values(&self) -> BTreeMap<Field, String> {
+        let details = Details {
+            relation: self.relation.clone(),
+            birth: self.birth,
+            guardian_consent: self.guardian_consent,
+        };
+        let mut values = BTreeMap::new();
+        values.extend(self.name.clone().map(|name| (Field::Name, name.into())));
+        values.extend(self.phone.clone().map(|phone| (Field::Phone, phone.into())));
+        values.extend(self.id_number.clone().map(|number| (Field::IdNumber, number.into())));
+        if !self.groups.is_empty() {
+            values.insert(Field::Groups, text(&self.groups));
+        }
+        if details != Details::default() {
+            values.insert(Field::Details, text(&details));
+        }
+        values
+    }
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// The document of a field; none where there is none, or it was erased.
+pub fn document<T: for<'de> Deserialize<'de>>(values: Option<&Values>, field: Field) -> Option<T> {
+    serde_json::from_str(values?.get(&field)?).ok()
+}
+
+/// The groups a member belongs to.
+pub fn groups(values: Option<&Values>) -> Vec<SpecialGroup> {
+    document(values, Field::Groups).unwrap_or_default()
+}
+
+/// When somebody was born, as the number of the identity card says.
+fn born(number: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(number.get(6..14)?, "%Y%m%d").ok()
+}
+
+/// Refuses what is kept of a child without a guardian's consent (个人信息保护法 Art. 31).
+fn require_consent(app: &App, values: &BTreeMap<Field, String>) -> Reply<()> {
+    let details: Details = document(Some(values), Field::Details).unwrap_or_default();
+    let number = values.get(&Field::IdNumber).and_then(|number| born(number));
+    let today = local_day(app.clock.now());
+    let births = [details.birth, number].into_iter().flatten();
+    let child = births.into_iter().any(|birth| is_child(birth, today));
+    if child && details.guardian_consent != Some(true) {
+        return Err(Refusal::GuardianConsentMissing.into());
+    }
+    Ok(())
+}
+
+fn require_known(values: &BTreeMap<Field, String>, index: usize) -> Reply<()> {
+    if values.is_empty() {
+        let (zh, en) = ("请至少填写姓名等一项内容", "say something of this member");
+        let at = format!("/members/{index}");
+        return Err(Problem::new(Code::InvalidBody).error(at, "empty", zh, en));
+    }
+    Ok(())
+}
+
+/// What was sealed, ready to be written with the change it belongs to.
+pub struct Sealed<S> {
+    /// To be written.
+    pub writes: Vec<Write>,
+    /// The members it is about.
+    pub members: Vec<Member>,
+    /// Whether one of them is cared for in particular.
+    pub special: S,
+    /// In the digest of the request; of a change, see [`sent`].
+    pub fingerprint: Vec<u8>,
+    /// How many values were given.
+    pub given: u16,
+}
+
+fn room_values(room: Option<&RoomBody>) -> Vec<(Field, String)> {
+    let said =
+        |room: &&RoomBody| room.unit.is_some() || room.floor.is_some() || room.room.is_some();
+    room.filter(said).map(|room| (Field::Room, text(room))).into_iter().collect()
+}
+
+fn borrowed(values: &[(Field, String)]) -> Vec<(Field, &str)> {
+    values.iter().map(|(field, value)| (*field, value.as_str())).collect()
+}
+
+/// What tells what was said from anything else, without telling what it was.
+fn fingerprint(look_up: &LookUp, said: &[String]) -> Vec<u8> {
+    look_up.fingerprint_of(&said.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Seals everything of a household that is new.
+pub async fn register(
+    app: &App,
+    caller: &Caller,
+    (household, key): (Uuid, CommandId),
+    room: Option<&RoomBody>,
+    members: &[MemberBody],
+) -> Reply<Sealed<bool>> {
+    let (tenant, now) = (caller.tenant, app.clock.now());
+    let look_up = app.vault.look_up(&app.store, tenant, now).await?;
+    let room = room_values(room);
+    let mut said: Vec<String> = room.iter().map(|(_, value)| value.clone()).collect();
+    let subject = DataSubject::new(SubjectKind::Household, household);
+    let new = app.vault.new_subject_of(tenant, subject, &borrowed(&room), &look_up, now)?;
+    let mut sealed = Sealed {
+        writes: vec![Write::Personal(Box::new(new))],
+        members: Vec::with_capacity(members.len()),
+        special: members.iter().any(|member| !member.groups.is_empty()),
+        fingerprint: Vec::new(),
+        given: u16::try_from(room.len()).unwrap_or_default(),
+    };
+    for (index, member) in members.iter().enumerate() {
+        let added = add(app, caller, (key, index), member, &look_up)?;
+        said.extend(added.said);
+        sealed.writes.push(added.write);
+        sealed.members.push(added.member);
+        sealed.given = sealed.given.saturating_add(added.given);
+    }
+    sealed.fingerprint = fingerprint(&look_up, &said);
+    Ok(sealed)
+}
+
+/// A member who is new.
+struct Added {
+    write: Write,
+    member: Member,
+    said: Vec<String>,
+    given: u16,
+}
+
+fn add(
+    app: &App,
+    caller: &Caller,
+    (key, index): (CommandId, usize),
+    body: &MemberBody,
+    look_up: &LookUp,
+) -> Reply<Added> {
+    let values = body.values();
+    require_known(&values, index)?;
+    require_consent(app, &values)?;
+    let (tenant, by) = (caller.tenant, caller.person);
+    let id = derived_id(by, key, &format!("member {index}"));
+    let given = u16::try_from(values.len()).unwrap_or(u16::MAX);
+    let said = of_member(index, &values);
+    let values: Vec<(Field, String)> = values.into_iter().collect();
+    let subject = DataSubject::new(SubjectKind::Member, id);
+    let now = app.clock.now();
+    let new = app.vault.new_subject_of(tenant, subject, &borrowed(&values), look_up, now)?;
+    let person = body.person_id.map(PersonId);
+    let write = Write::Personal(Box::new(new));
+    Ok(Added { write, member: Member { id, person }, said, given })
+}
+
+/// What is to be known otherwise.
+#[derive(Clone, Copy)]
+pub struct Changes<'a> {
+    /// The room.
+    pub room: Option<&'a RoomBody>,
+    /// Members who came to be known.
+    pub added: &'a [MemberBody],
+    /// Members of whom something else is known.
+    pub changed: &'a [MemberChange],
+    /// Members who are no more.
+    pub removed: &'a [Uuid],
+}
+
+/// What tells the personal part of a change from any other: made of what was sent, whatever is
+/// known by now.
+pub async fn sent(app: &App, caller: &Caller, changes: Changes<'_>) -> Reply<Vec<u8>> {
+    let look_up = app.vault.look_up(&app.store, caller.tenant, app.clock.now()).await?;
+    let mut said: Vec<String> =
+        room_values(changes.room).into_iter().map(|(_, value)| value).collect();
+    for one in changes.changed {
+        let values = changed(one, None).into_iter();
+        said.push(one.id.to_string());
+        said.extend(values.map(|(field, value)| format!("{}:{value}", field.name())));
+    }
+    for (index, member) in changes.added.iter().enumerate() {
+        said.extend(of_member(index, &member.values()));
+    }
+    Ok(fingerprint(&look_up, &said))
+}
+
+/// What was said of a new member.
+fn of_member(index: usize, values: &BTreeMap<Field, String>) -> Vec<String> {
+    let said = values.iter().map(|(field, value)| format!("{}:{value}", field.name()));
+    std::iter::once(format!("{index}")).chain(said).collect()
+}
+
+/// Refuses to change a member in two ways at once.
+fn require_once(changed: &[MemberChange]) -> Reply<()> {
+    let twice = |(index, one): (usize, &MemberChange)| {
+        changed.iter().take(index).any(|other| other.id == one.id).then_some(index)
+    };
+    match changed.iter().enumerate().find_map(twice) {
+        Some(index) => {
+            let (zh, en) = ("同一成员只能变更一次", "change each member once");
+            let at = format!("/change_members/{index}/id");
+            Err(Problem::new(Code::InvalidBody).error(at, "duplicate", zh, en))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Seals what changed of a household.
+pub async fn change(
+    app: &App,
+    caller: &Caller,
+    (household, key): (&Household, CommandId),
+    changes: Changes<'_>,
+) -> Reply<Sealed<Option<bool>>> {
+    require_once(changes.changed)?;
+    let (tenant, now) = (caller.tenant, app.clock.now());
+    let look_up = app.vault.look_up(&app.store, tenant, now).await?;
+    let ids: Vec<Uuid> = household.members.iter().map(|member| member.id).collect();
+    let known = app
+        .vault
+        .read(&app.store, tenant, (SubjectKind::Member, ids.clone()), Field::OF_MEMBERS)
+        .await?;
+    let mut sealed = Sealed {
+        writes: Vec::new(),
+        members: Vec::new(),
+        special: None,
+        fingerprint: Vec::new(),
+        given: 0,
+    };
+    let mut upserts = Vec::new();
+    let room = room_values(changes.room);
+    if !room.is_empty() {
+        sealed.given += 1;
+        upserts.push((DataSubject::new(SubjectKind::Household, household.id.0), room));
+    }
+    let mut cared: HashMap<Uuid, bool> =
+        ids.iter().map(|id| (*id, !groups(known.get(id)).is_empty())).collect();
+    for one in changes.changed.iter().filter(|one| ids.contains(&one.id)) {
+        let values = changed(one, known.get(&one.id));
+        let mut after: BTreeMap<Field, String> = known.get(&one.id).cloned().unwrap_or_default();
+        after.extend(values.iter().cloned());
+        require_consent(app, &after)?;
+        cared.insert(one.id, !groups(Some(&after)).is_empty());
+        sealed.given = sealed.given.saturating_add(u16::try_from(values.len()).unwrap_or(u16::MAX));
+        upserts.push((DataSubject::new(SubjectKind::Member, one.id), values));
+    }
+    for (subject, values) in upserts {
+        let owner = KeyOwner::Subject(subject);
+        let of = app.store.read(move |db| vault::key_of(db, tenant, owner)).await?;
+        let of = of.filter(|key| key.wrapped.is_some()).ok_or(Refusal::Erased)?;
+        let fields = app.vault.seal_values(tenant, (subject, &of), &borrowed(&values), &look_up)?;
+        sealed.writes.push(Write::Sealed(fields));
+    }
+    for (index, member) in changes.added.iter().enumerate() {
+        let added = add(app, caller, (key, index), member, &look_up)?;
+        cared.insert(added.member.id, !member.groups.is_empty());
+        sealed.writes.push(added.write);
+        sealed.members.push(added.member);
+        sealed.given = sealed.given.saturating_add(added.given);
+    }
+    if !changes.removed.is_empty() {
+        let known = changes.removed.iter().filter(|id| ids.contains(id));
+        let members = known.map(|id| DataSubject::new(SubjectKind::Member, *id));
+        sealed.writes.push(Write::Forgotten(members.collect()));
+        cared.retain(|id, _| !changes.removed.contains(id));
+    }
+    let special = cared.values().any(|cared| *cared);
+    sealed.special = (special != household.special).then_some(special);
+    Ok(sealed)
+}
+
+/// The values of a member that are other ones now.
+fn changed(one: &MemberChange, known: Option<&Values>) -> Vec<(Field, String)> {
+    let mut values: Vec<(Field, String)> = Vec::new();
+    values.extend(one.name.clone().map(|name| (Field::Name, name.into())));
+    values.extend(one.phone.clone().map(|phone| (Field::Phone, phone.into())));
+    values.extend(one.id_number.clone().map(|number| (Field::IdNumber, number.into())));
+    values.extend(one.groups.as_ref().map(|groups| (Field::Groups, text(groups))));
+    let before: Details = document(known, Field::Details).unwrap_or_default();
+    let details = Details {
+        relation: one.relation.clone().or_else(|| before.relation.clone()),
+        birth: one.birth.or(before.birth),
+        guardian_consent: one.guardian_consent.or(before.guardian_consent),
+    };
+    if details != before {
+        values.push((Field::Details, text(&details)));
+    }
+    values
+}
+
+/// A member, masked.
+#[derive(Serialize, ToSchema)]
+pub struct MemberView {
+    /// The identity.
+    id: Uuid,
+    /// Who it is among those who can log in.
+    person_id: Option<Uuid>,
+    /// Whether what was kept was erased. 是否已删除。
+    erased: bool,
+    /// 姓名（脱敏）。
+    name: Option<String>,
+    /// 手机号（脱敏）。
+    phone: Option<String>,
+    /// 公民身份号码（脱敏）。
+    id_number: Option<String>,
+    /// Whether this person is cared for in particular; in which way is seen on the record only.
+    /// 是否属于特殊群体。
+    special: bool,
+}
+
+/// A group of special care.
+#[derive(Serialize, ToSchema)]
+pub struct SpecialView {
+    /// Which.
+    #[schema(schema_with = view::special_group)]
+    pub group: &'static str,
+    /// In Chinese.
+    pub label: &'static str,
+}
+
+/// What is kept of one household.
+pub struct Shown {
+    household: Option<Values>,
+    members: HashMap<Uuid, Values>,
+}
+
+impl Shown {
+    /// Reads what is kept.
+    pub async fn of(app: &App, tenant: TenantId, household: &Household) -> Reply<Self> {
+        let (vault, fields) = (&app.vault, Field::OF_HOUSEHOLDS);
+        let whole = (SubjectKind::Household, vec![household.id.0]);
+        let members = household.members.iter().map(|member| member.id);
+        let members = (SubjectKind::Member, members.collect());
+        let (mut whole, members) = futures_util::try_join!(
+            vault.read(&app.store, tenant, whole, fields),
+            vault.read(&app.store, tenant, members, fields),
+        )?;
+        Ok(Self { household: whole.remove(&household.id.0), members })
+    }
+
+    /// Of one member; none when it was erased.
+    pub fn member(&self, id: Uuid) -> Option<&Values> {
+        self.members.get(&id)
+    }
+
+    /// The room, whole.
+    pub fn room(&self) -> Option<RoomBody> {
+        document(self.household.as_ref(), Field::Room)
+    }
+
+    /// That there is a room, and no more.
+    pub fn room_masked(&self) -> Option<String> {
+        self.household.as_ref()?.get(&Field::Room).map(|room| Field::Room.mask(room))
+    }
+
+    /// A member, masked.
+    pub fn member_masked(&self, member: Member) -> MemberView {
+        let values = self.member(member.id);
+        let masked = |field: Field| values?.get(&field).map(|value| field.mask(value));
+        MemberView {
+            id: member.id,
+            person_id: member.person.map(|person| person.0),
+            erased: values.is_none(),
+            name: masked(Field::Name),
+            phone: masked(Field::Phone),
+            id_number: masked(Field::IdNumber),
+            special: !groups(values).is_empty(),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Looks on the spot among the to-dos: who took them, and whether the caller is the nearest of
+//! those on duty who may go.
+//!
+//! Where people are is known only while they are on duty, on patrol, and consent. Of the others'
+//! positions nothing is told but that somebody is nearer.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Duration, Utc};
+use domain::{
+    case::Case,
+    claim::Claim,
+    coordinate::{Point, distance_m},
+    id::PersonId,
+    obligation::Duty,
+    place::Place,
+    report::Report,
+};
+use persistence::{Db, StoreError, obligation::Owed, track::standing};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::state::App,
+    http::{problem::Reply, view::ClaimView},
+    resources::patrol::sealed::{Standing, opened},
+};
+
+/// How old a position may be.
+const FRESH_MINUTES: i64 = 30;
+
+/// The most positions that are looked at for one place.
+const MOST: i64 = 500;
+
+/// Who went, or should go.
+#[derive(Serialize, ToSchema)]
+pub struct LookView {
+    /// Who took it; nobody else may look until then. 领取人。
+    claim: Option<ClaimView>,
+    /// Whether it is offered to the caller first: on duty, and nearer than everybody else on duty
+    /// who may look. 就近推荐。
+    offered: bool,
+    /// How far the caller is, in metres; absent where the own position is not known. 距离（米）。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distance_m: Option<f64>,
+}
+
+/// What there is to look at.
+struct Look {
+    place: Place,
+    claim: Option<Claim>,
+    /// Whoever handled it does not look.
+    handlers: Vec<PersonId>,
+}
+
+/// The looks among some debts, by the flow they are about.
+pub async fn of(app: &App, caller: &Caller, owed: &[Owed]) -> Reply<HashMap<Uuid, LookView>> {
+    let now = app.clock.now();
+    let mut looks = HashMap::new();
+    for owed in owed {
+        let look = if owed.duty == Duty::Verify {
+            of_case(app, caller, owed.flow_id).await?
+        } else if owed.duty == Duty::Confirm {
+            of_report(app, caller, owed.flow_id).await?
+        } else {
+            None
+        };
+        if let Some(look) = look {
+            looks.insert(owed.flow_id, look);
+        }
+    }
+    let mut areas: Vec<_> = looks.values().map(|look| look.place.area.path.clone()).collect();
+    areas.sort_by(|a, b| a.0.cmp(&b.0));
+    areas.dedup();
+    let (tenant, since) = (caller.tenant, now - Duration::minutes(FRESH_MINUTES));
+    let on_duty = move |db: &mut Db| -> Result<Vec<_>, StoreError> {
+        let of = |path| Ok((standing(db, tenant, &path, (since, now), MOST)?, path));
+        areas.into_iter().map(of).collect()
+    };
+    let found = if looks.is_empty() { Vec::new() } else { app.store.read(on_duty).await? };
+    let mut on_duty = Vec::with_capacity(found.len());
+    for (there, path) in found {
+        on_duty.push((opened(app, tenant, there).await?, path));
+    }
+    let nobody = Vec::new();
+    let view = |(flow, look): (Uuid, Look)| {
+        let there = on_duty.iter().find(|(_, path)| *path == look.place.area.path);
+        let there = there.map_or(&nobody, |(there, _)| there);
+        (flow, shown(&look, there, caller.person, now))
+    };
+    Ok(looks.into_iter().map(view).collect())
+}
+
+async fn of_case(app: &App, caller: &Caller, id: Uuid) -> Reply<Option<Look>> {
+    let found = app.store.look::<Case>(caller.tenant, id).await?;
+    Ok(found.map(|case| Look {
+        place: case.state.place.clone(),
+        claim: case.state.stage.claim().cloned(),
+        handlers: case.state.stage.work().map(domain::case::Work::people).unwrap_or_default(),
+    }))
+}
+
+async fn of_report(app: &App, caller: &Caller, id: Uuid) -> Reply<Option<Look>> {
+    let found = app.store.look::<Report>(caller.tenant, id).await?;
+    Ok(found.map(|report| Look {
+        place: report.state.place.clone(),
+        claim: report.state.claim().cloned(),
+        handlers: Vec::new(),
+    }))
+}
+
+fn shown(look: &Look, there: &[Standing], own: PersonId, now: DateTime<Utc>) -> LookView {
+    let claim = look.claim.as_ref().filter(|claim| now < claim.until);
+    let may = there.iter().filter(|one| !look.handlers.contains(&one.person));
+    let away = |one: &Standing| look.place.point.map(|point| distance_m(point, at(one)));
+    let mut near: Vec<(f64, PersonId)> =
+        may.filter_map(|one| Some((away(one)?, one.person))).collect();
+    near.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let distance = near.iter().find(|(_, person)| *person == own).map(|(metres, _)| *metres);
+    let nearest = near.first().is_some_and(|(_, person)| *person == own);
+    LookView {
+        claim: claim.map(ClaimView::from),
+        offered: claim.is_none() && nearest,
+        distance_m: distance.map(f64::round),
+    }
+}
+
+fn at(one: &Standing) -> Point {
+    Point { lng: f64::from(one.position.lng) / 1e7, lat: f64::from(one.position.lat) / 1e7 }
+}

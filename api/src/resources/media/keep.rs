@@ -1,0 +1,311 @@
+//! Keeping a file that is here: looked at, made into what is shown of it, stored, and written
+//! down, in this order. The bytes of a file are never replaced: their place is named after them.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    case::Case,
+    change::{Request, Stored, act},
+    coordinate::{CoordType, RawPoint},
+    id::{CommandId, MediaId, PersonId},
+    media::{Command, Format, Kind, Media, Upload, evident},
+    person::Person,
+    privacy::Privacy,
+    refusal::Refusal,
+};
+use persistence::{
+    Write,
+    media::{self as kept, Marks},
+    privacy,
+};
+
+use super::{
+    photo::Photo,
+    receive::{Received, Said, unfit},
+};
+use crate::{
+    access::auth::Caller,
+    app::{ration::Good, state::App},
+    engine::step,
+    http::problem::{Code, Problem, Reply},
+    resources::content_review,
+};
+
+/// One of the forms a file is kept in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Variant {
+    /// A photo of at most 240 points a side.
+    ThumbSmall,
+    /// A photo of at most 1024 points a side.
+    ThumbLarge,
+    /// A photo of at most 4096 points a side, made anew; a video or a sound as it was sent.
+    Full,
+    /// The bytes of a photo as they were sent.
+    Original,
+}
+
+impl Variant {
+    /// Every one of them.
+    pub const ALL: [Self; 4] = [Self::ThumbSmall, Self::ThumbLarge, Self::Full, Self::Original];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ThumbSmall => "thumb_small",
+            Self::ThumbLarge => "thumb_large",
+            Self::Full => "full",
+            Self::Original => "original",
+        }
+    }
+
+    /// Whether a file is kept in this form.
+    pub const fn of(self, media: &Media) -> bool {
+        match (self, media.format.kind()) {
+            (Self::Full, _) | (Self::ThumbSmall | Self::ThumbLarge, Kind::Photo) => true,
+            (Self::Original, _) => media.original,
+            (Self::ThumbSmall | Self::ThumbLarge, Kind::Video | Kind::Audio) => false,
+        }
+    }
+
+    /// The format of this form.
+    pub const fn format(self, media: &Media) -> Format {
+        match (self, media.format.kind()) {
+            (Self::Original, _) | (_, Kind::Video | Kind::Audio) => media.format,
+            (_, Kind::Photo) => Format::Jpeg,
+        }
+    }
+}
+
+/// Where a form of a file is kept.
+pub(super) fn place(caller: domain::id::TenantId, media: &Media, variant: Variant) -> String {
+    named(caller, media.id, &media.sha256, variant)
+}
+
+fn named(tenant: domain::id::TenantId, id: MediaId, sha256: &str, variant: Variant) -> String {
+    let digest: String = sha256.chars().take(16).collect();
+    let folder: String = digest.chars().take(2).collect();
+    format!("{tenant}/{folder}/{id}-{digest}/{}", variant.name())
+}
+
+/// Refuses whoever sends no files, before any of it is read.
+pub(super) fn permitted(app: &App, caller: &Caller) -> Reply<()> {
+    let world = app.world(caller.tenant)?;
+    Ok(domain::media::may_send(&world.context(caller, app.clock.now()))?)
+}
+
+/// A file that is to be kept.
+pub(super) struct Arrival {
+    /// Under which identity.
+    pub(super) id: MediaId,
+    /// By which command.
+    pub(super) command: CommandId,
+    /// The file.
+    pub(super) received: Received,
+    /// What was said of it.
+    pub(super) said: Said,
+}
+
+/// The file under this identity, when it was sent before: the same again is answered as the first
+/// time, anything else is refused.
+async fn known(
+    app: &App,
+    caller: &Caller,
+    id: MediaId,
+    sha256: &str,
+) -> Reply<Option<Stored<Media>>> {
+    let Some(stored) = app.store.look::<Media>(caller.tenant, id.0).await? else {
+        return Ok(None);
+    };
+    if stored.state.by == caller.person && stored.state.sha256 == sha256 {
+        return Ok(Some((*stored).clone()));
+    }
+    Err(Problem::new(Code::IdempotencyKeyReused).detail(
+        "这个编号已经用于另一个文件；新的文件请换一个 UUID。",
+        "Another file has this identity; use a new UUID for a new file.",
+    ))
+}
+
+/// Keeps a file.
+pub(super) async fn keep(app: &App, caller: &Caller, arrival: Arrival) -> Reply<Stored<Media>> {
+    let Arrival { id, command, received, said } = arrival;
+    super::receive::agrees(&received, said.sha256.as_deref())?;
+    if let Some(stored) = known(app, caller, id, &received.sha256).await? {
+        return Ok(stored);
+    }
+    owned(app, caller, id).await?;
+    sparing(app, caller, received.bytes).await?;
+    let original = evidence(app, caller, &said).await?;
+    let Received { file, bytes, sha256, format } = received;
+    let photo = match format.kind() {
+        Kind::Photo => {
+            let copy = || file.try_clone().map_err(storage);
+            let work = app.darkroom.weigh(copy()?, format).await.map_err(unfit)?;
+            let thousandths = i64::try_from(work / 1000).unwrap_or(i64::MAX);
+            app.rationed.take_parts(caller, Good::Megapixels, thousandths, app.clock.now())?;
+            Some(app.darkroom.develop(caller.person, copy()?, format, work).await?)
+        }
+        Kind::Video | Kind::Audio => None,
+    };
+    let (size, original) = (photo.as_ref().map(|photo| photo.size), original && photo.is_some());
+    let marks = match &photo {
+        Some(photo) => Some(marks(app, caller, id, photo, said.taken_at).await?),
+        None => None,
+    };
+    let upload = Upload { id, format, bytes, sha256: sha256.clone(), size, original };
+    store(app, caller, &upload, photo, file).await?;
+    let asked = Request::new(command, "upload_media", id.0, &sha256);
+    let begun = step::begin::<Media>(app, caller, asked, |context| {
+        let change = act::<Media>(None, &Command::Upload(upload), asked, 0, context)?;
+        Ok((change, marks.map(|marks| Write::Marked(Box::new(marks))).into_iter().collect()))
+    })
+    .await;
+    let stored = match begun {
+        Ok((stored, _)) => stored,
+        Err(problem) => {
+            // Somebody was faster: with the same file, or with another under this identity.
+            let faster = known(app, caller, id, &sha256).await;
+            if !matches!(faster, Ok(Some(_))) {
+                discard(app, caller.tenant, id, &sha256).await;
+            }
+            return faster?.ok_or(problem);
+        }
+    };
+    if stored.state.public {
+        content_review::open(app, caller.tenant, &[id.0]).await;
+    }
+    Ok(stored)
+}
+
+fn storage(error: std::io::Error) -> Problem {
+    Problem::new(Code::StorageUnavailable).because(error)
+}
+
+/// Refuses an identity that somebody else named first; answers who did, if anybody.
+pub(super) async fn owned(app: &App, caller: &Caller, id: MediaId) -> Reply<Option<PersonId>> {
+    let tenant = caller.tenant;
+    let links = app.store.read(move |db| kept::links(db, tenant, &[id.0])).await?;
+    let first = links.first().map(|link| link.by);
+    if domain::media::belongs_to(first, caller.person) {
+        return Ok(first);
+    }
+    Err(Problem::new(Code::IdempotencyKeyReused).detail(
+        "这个编号的文件要由引用它的人上传；您的文件请换一个 UUID。",
+        "The file with this identity is sent by whoever named it; use a new UUID for yours.",
+    ))
+}
+
+/// How many bytes of somebody may wait to be named, or to be complete.
+pub(super) fn most_waiting(app: &App, caller: &Caller) -> u64 {
+    let megabytes = app.rationed.of(caller, app.clock.now()).waiting_megabytes;
+    u64::from(megabytes) * 1_000_000
+}
+
+pub(super) fn too_much_waiting(most: u64) -> Refusal {
+    let max = usize::try_from(most / 1_000_000).unwrap_or(usize::MAX);
+    Refusal::TooMany { what: "waiting_megabytes", max }
+}
+
+/// Refuses more files when somebody has many that nothing names.
+async fn sparing(app: &App, caller: &Caller, bytes: u64) -> Reply<()> {
+    let (tenant, person) = (caller.tenant, caller.person);
+    let most = Media::MOST_UNUSED;
+    let unused = app.store.read(move |db| kept::unused(db, tenant, person, most)).await?;
+    if unused.count >= most {
+        let max = usize::try_from(most).unwrap_or_default();
+        return Err(Refusal::TooMany { what: "unused", max }.into());
+    }
+    let most = most_waiting(app, caller);
+    if unused.bytes.saturating_add(bytes) > most {
+        return Err(too_much_waiting(most).into());
+    }
+    Ok(())
+}
+
+/// Whether the standard of the case it is for wants the bytes as they were sent.
+async fn evidence(app: &App, caller: &Caller, said: &Said) -> Reply<bool> {
+    let Some(id) = said.case_id else { return Ok(false) };
+    let now = app.clock.now();
+    let case = app.store.look::<Case>(caller.tenant, id).await?;
+    let case = case.filter(|case| case.state.visible_to(caller, now)).ok_or_else(|| {
+        let (zh, en) = ("没有这个案卷，或您无权查看", "there is no such case, or none you may see");
+        Problem::new(Code::InvalidBody).error("/case_id", "unknown_case", zh, en)
+    })?;
+    let world = app.world(caller.tenant)?;
+    Ok(evident(&case.state.matter, &world.context(caller, now)).is_some())
+}
+
+/// What is kept of how a photo looks, and of when and where it was taken.
+async fn marks(
+    app: &App,
+    caller: &Caller,
+    media: MediaId,
+    photo: &Photo,
+    said: Option<DateTime<chrono::FixedOffset>>,
+) -> Reply<Marks> {
+    let said = said.map(|at| at.with_timezone(&Utc));
+    let (look, taken_at) = (photo.look, photo.taken_at.or(said));
+    let raw = |(lng, lat)| RawPoint { lng, lat, coord_type: CoordType::Wgs84 };
+    let place = photo.place.and_then(|place| raw(place).normalise().ok());
+    let place = match place {
+        Some(point) if may_place(app, caller).await? => Some(point),
+        Some(_) | None => None,
+    };
+    let place = place.map(|point| (ten_millionths(point.lng), ten_millionths(point.lat)));
+    Ok(Marks { media, look, taken_at, place })
+}
+
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "180 degrees are 1.8 thousand million ten millionths"
+)]
+fn ten_millionths(degrees: f64) -> i32 {
+    (degrees * 1e7).round() as i32
+}
+
+/// Whether it may be kept where somebody took a photo: of who is on duty, and of who agreed.
+async fn may_place(app: &App, caller: &Caller) -> Reply<bool> {
+    let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
+    let known = app.store.look::<Person>(tenant, person.0).await?;
+    if known.is_some_and(|known| known.state.on_duty(now).is_some()) {
+        return Ok(true);
+    }
+    let purpose = Privacy::PHOTO_PLACE;
+    let answers = app.store.read(move |db| privacy::answers(db, tenant, person, purpose)).await?;
+    Ok(answers.last().is_some_and(|(_, _, given)| *given))
+}
+
+/// Stores every form a file is kept in.
+async fn store(
+    app: &App,
+    caller: &Caller,
+    upload: &Upload,
+    photo: Option<Photo>,
+    file: std::fs::File,
+) -> Reply<()> {
+    let at = |variant| named(caller.tenant, upload.id, &upload.sha256, variant);
+    let Some(Photo { full, large, small, .. }) = photo else {
+        return app.depot.put_file(&at(Variant::Full), rewound(file)?).await;
+    };
+    app.depot.put(&at(Variant::Full), full).await?;
+    app.depot.put(&at(Variant::ThumbLarge), large).await?;
+    app.depot.put(&at(Variant::ThumbSmall), small).await?;
+    if upload.original {
+        app.depot.put_file(&at(Variant::Original), rewound(file)?).await?;
+    }
+    Ok(())
+}
+
+fn rewound(mut file: std::fs::File) -> Reply<std::fs::File> {
+    use std::io::Seek;
+    file.rewind().map_err(storage)?;
+    Ok(file)
+}
+
+/// Removes the bytes of a file; what remains when that fails is only waste.
+async fn discard(app: &App, tenant: domain::id::TenantId, id: MediaId, sha256: &str) {
+    let names = Variant::ALL.map(|variant| named(tenant, id, sha256, variant));
+    if let Err(problem) = app.depot.remove(names.to_vec()).await {
+        tracing::warn!(?problem, "bytes of a file that is not kept remain");
+    }
+}

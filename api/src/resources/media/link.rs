@@ -1,0 +1,193 @@
+//! Links to the bytes of files: signed, valid for minutes, worth nothing for anything else.
+//!
+//! A link says who signed it for what until when, not who asks: pictures in pages and players
+//! cannot log in. It is only made for whoever may see the file, and nothing but reading is done
+//! by it.
+
+use actix_web::{
+    HttpRequest, HttpResponse, get,
+    http::header::{
+        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
+        CONTENT_SECURITY_POLICY, CONTENT_TYPE, RANGE, X_CONTENT_TYPE_OPTIONS,
+    },
+    web::Data,
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use domain::{
+    Instant,
+    media::{Kind, Media},
+    text::Code as Word,
+};
+use futures_util::TryStreamExt;
+use object_store::GetRange;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::keep::{Variant, place};
+use crate::{
+    app::{state::App, world::World},
+    http::{
+        params::{IdPath, Query},
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+    },
+};
+
+/// Registers the operation of this file.
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(get_media_content);
+}
+
+/// A link is valid for ten to twenty minutes: those made in the same ten are the same, so that
+/// what shows them need not be read again.
+const STEP_S: i64 = 600;
+
+/// Until when links that are made now are valid, in seconds since 1970.
+pub fn expiry(now: Instant) -> i64 {
+    (now.timestamp() / STEP_S + 2) * STEP_S
+}
+
+/// Links to the forms of one file. 短时有效的链接。
+#[derive(Serialize, ToSchema)]
+pub struct LinksView {
+    /// At most 240 points a side; of photos only. 小缩略图。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thumb_small: Option<String>,
+    /// At most 1024 points a side; of photos only. 大缩略图。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thumb_large: Option<String>,
+    /// In full. 全图，或原样的视频、录音。
+    full: String,
+    /// The bytes as they were sent, where they are kept. 原始文件。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original: Option<String>,
+    /// Until when they work. 有效期至。
+    expires_at: chrono::DateTime<chrono::Utc>,
+}
+
+impl LinksView {
+    /// The links to a file, for somebody who may look at it.
+    pub fn new(app: &App, world: &World, media: &Media) -> Self {
+        let expires = expiry(app.clock.now());
+        let link = |variant: Variant| signed(app, world, media.id.0, variant, expires);
+        let of = |variant: Variant| variant.of(media).then(|| link(variant));
+        Self {
+            thumb_small: of(Variant::ThumbSmall),
+            thumb_large: of(Variant::ThumbLarge),
+            full: link(Variant::Full),
+            original: of(Variant::Original),
+            expires_at: chrono::DateTime::from_timestamp(expires, 0).unwrap_or_default(),
+        }
+    }
+}
+
+/// A link; an address of this server without its name.
+pub fn signed(app: &App, world: &World, id: Uuid, variant: Variant, expires: i64) -> String {
+    let signature = signature(app, world, id, variant, expires);
+    let (tenant, variant) = (&world.tenant.code, variant.name());
+    format!(
+        "/api/v1/media/{id}/content?tenant={tenant}&variant={variant}&expires={expires}&signature={signature}"
+    )
+}
+
+fn signature(app: &App, world: &World, id: Uuid, variant: Variant, expires: i64) -> String {
+    let text = format!("{}\n{id}\n{}\n{expires}", world.tenant.id, variant.name());
+    let digest = app.seal.blind("media link", text.as_bytes());
+    BASE64_URL_SAFE_NO_PAD.encode(digest.get(..16).unwrap_or_default())
+}
+
+/// Whether two texts are the same, in a time that does not say where they differ.
+fn same(one: &str, other: &str) -> bool {
+    let differences = one.bytes().zip(other.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
+    one.len() == other.len() && differences == 0
+}
+
+/// What a link says.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ContentParams {
+    /// The city or county, by its code. 租户代码。
+    #[param(value_type = String, example = "4202")]
+    tenant: Word,
+    /// Which form: `thumb_small`, `thumb_large`, `full` or `original`. 规格。
+    #[param(value_type = String, example = "thumb_small")]
+    variant: Variant,
+    /// Until when it is valid, in seconds since 1970. 有效期。
+    expires: i64,
+    /// The signature. 签名。
+    signature: String,
+}
+
+/// Shows the bytes of a file, by a link.
+///
+/// 文件内容：用案卷、上报或文件详情中给出的短时链接读取，无须登录；支持断点续传（Range）。
+#[utoipa::path(tag = "media", security(()), params(ContentParams), responses((status = 200, body = Vec<u8>, content_type = "image/jpeg")))]
+#[get("/media/{id}/content")]
+async fn get_media_content(
+    app: Data<App>,
+    request: HttpRequest,
+    id: IdPath<Uuid>,
+    params: Query<ContentParams>,
+) -> Reply<HttpResponse> {
+    let ContentParams { tenant, variant, expires, signature: given } = params.0;
+    let invalid = || Problem::new(Code::LinkInvalid);
+    let world = app.worlds.by_code(Some(tenant.as_str())).ok_or_else(invalid)?;
+    let now = app.clock.now().timestamp();
+    if !same(&given, &signature(&app, &world, id.0, variant, expires)) || expires <= now {
+        return Err(invalid());
+    }
+    let gone = || Problem::new(Code::NotFound);
+    let tenant = world.tenant.id;
+    let stored = app.store.look::<Media>(tenant, id.0).await?.ok_or_else(gone)?;
+    let media = &stored.state;
+    if media.gone.is_some() || !variant.of(media) {
+        return Err(gone());
+    }
+    let asked = range(&request);
+    let found = app.depot.get(&place(tenant, media, variant), asked.clone()).await?;
+    let found = found.ok_or_else(gone)?;
+    let format = variant.format(media);
+    // What was sent as it is shown is saved, not opened: only photos were made anew here.
+    let made = media.format.kind() == Kind::Photo && variant != Variant::Original;
+    let how = if made { "inline" } else { "attachment" };
+    let name = format!("{}-{}.{}", id.0, variant.name(), format.extension());
+    let mut answer =
+        if asked.is_some() { HttpResponse::PartialContent() } else { HttpResponse::Ok() };
+    if asked.is_some() {
+        let (from, to) = (found.range.start, found.range.end);
+        if from >= to {
+            let all = format!("bytes */{}", found.size);
+            return Err(Problem::new(Code::RangeInvalid)
+                .with("bytes", found.size)
+                .header(CONTENT_RANGE, &all));
+        }
+        answer.insert_header((CONTENT_RANGE, format!("bytes {from}-{}/{}", to - 1, found.size)));
+    }
+    let length = found.range.end.saturating_sub(found.range.start);
+    Ok(answer
+        .insert_header((CONTENT_TYPE, format.mime()))
+        .insert_header((CONTENT_DISPOSITION, format!("{how}; filename=\"{name}\"")))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
+        .insert_header(("Cross-Origin-Resource-Policy", "cross-origin"))
+        .insert_header((CACHE_CONTROL, format!("private, max-age={}", expires - now)))
+        .insert_header((ACCEPT_RANGES, "bytes"))
+        .insert_header((CONTENT_LENGTH, length))
+        .no_chunking(length)
+        .streaming(found.bytes.map_err(actix_web::Error::from)))
+}
+
+/// The one range of bytes that is asked for; several, and what is none, are not understood, and
+/// all is answered.
+fn range(request: &HttpRequest) -> Option<GetRange> {
+    let text = request.headers().get(RANGE)?.to_str().ok()?;
+    let (from, to) = text.strip_prefix("bytes=")?.split_once('-')?;
+    match (from.parse::<u64>().ok(), to.parse::<u64>().ok()) {
+        (Some(from), Some(to)) if from <= to => Some(GetRange::Bounded(from..to.saturating_add(1))),
+        (Some(from), None) if to.is_empty() => Some(GetRange::Offset(from)),
+        (None, Some(last)) if from.is_empty() && last > 0 => Some(GetRange::Suffix(last)),
+        _ => None,
+    }
+}

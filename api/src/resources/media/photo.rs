@@ -1,0 +1,468 @@
+//! Photos: decoded within limits, turned upright, made anew without what the camera wrote into
+//! them, in the sizes that are shown.
+//!
+//! What a photo costs is estimated first ([`Passes`]): one that would cost too much is refused
+//! before anything is unpacked. Work is done on few threads of low priority, everybody in turn, and
+//! large photos on a thread of their own: an ordinary one waits for no large one, and nobody for
+//! the many photos of somebody else. Memory is bounded by the number of threads: a photo of 50
+//! million picture elements takes about 170 MB while it is decoded, a progressive one about 450 MB,
+//! and of such large ones only one is decoded at a time.
+
+use std::{
+    error::Error,
+    io::{self, BufRead, Cursor, Read, Seek, SeekFrom},
+    time::{Duration, Instant as Moment},
+};
+
+use actix_web::http::header::RETRY_AFTER;
+use domain::{
+    Instant,
+    id::PersonId,
+    media::{Format, Kind, Passes, Unfit},
+};
+use image::{
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
+    codecs::jpeg::JpegEncoder, imageops::FilterType, metadata::Orientation,
+};
+
+use super::{camera, receive::unfit as refused, turns::Lane};
+use crate::{
+    app::background::Background,
+    http::problem::{Code, Problem, Reply},
+};
+
+/// The longest side of each size that is shown.
+const FULL: u32 = 4096;
+const LARGE: u32 = 1024;
+const SMALL: u32 = 240;
+
+/// More work than this is done apart: telephones take photos of 12 million picture elements.
+const APART: u64 = 16_000_000;
+
+/// What a decoder may allocate besides the picture.
+const MOST_MEMORY: u64 = 512 * 1024 * 1024;
+
+/// How long is worked on one photo: many times of what the largest takes.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// How long somebody waits for the own turn before being told to come again.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// What is made of a photo.
+pub(super) struct Photo {
+    /// Width and height, upright, as it was sent.
+    pub(super) size: (u32, u32),
+    /// In full, at most 4096 a side.
+    pub(super) full: Vec<u8>,
+    /// The larger thumbnail.
+    pub(super) large: Vec<u8>,
+    /// The smaller thumbnail.
+    pub(super) small: Vec<u8>,
+    /// A perceptual hash.
+    pub(super) look: u64,
+    /// When it was taken, as the camera says.
+    pub(super) taken_at: Option<Instant>,
+    /// Where: longitude and latitude in degrees.
+    pub(super) place: Option<(f64, f64)>,
+}
+
+/// Where photos are looked at.
+pub struct Darkroom {
+    /// Estimates, which takes milliseconds, one at a time.
+    scales: Background,
+    /// Develops what is ordinary.
+    usual: Lane<PersonId>,
+    /// Develops what is large, one at a time.
+    apart: Lane<PersonId>,
+}
+
+impl Darkroom {
+    /// With as many threads as there are pairs of processors, at most four, and one for large photos.
+    pub fn new() -> io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Ok(Self {
+            scales: Background::start("weigh", 1)?,
+            usual: Lane::start("photo", (cores / 2).clamp(1, 4))?,
+            apart: Lane::start("large", 1)?,
+        })
+    }
+
+    /// How much work a photo is ([`Passes::work`]); refused when it is too much. Of what cannot be
+    /// read it is none: that is said when it is developed.
+    pub(super) async fn weigh(
+        &self,
+        mut file: std::fs::File,
+        format: Format,
+    ) -> Result<u64, Unfit> {
+        let work = move || weighed(whole(&mut file)?, format);
+        self.scales.run(work).await.unwrap_or(Err(Unfit::Broken))
+    }
+
+    /// Makes of a photo what is shown of it; `work` says how much work it is.
+    pub(super) async fn develop(
+        &self,
+        by: PersonId,
+        mut file: std::fs::File,
+        format: Format,
+        work: u64,
+    ) -> Reply<Photo> {
+        let lane = if work > APART { &self.apart } else { &self.usual };
+        let job = move || developed(whole(&mut file)?, format, Deadline::new());
+        match tokio::time::timeout(PATIENCE, lane.run(by, job)).await {
+            // A decoder that panics found something nobody thought of.
+            Ok(done) => done.unwrap_or(Err(Unfit::Broken)).map_err(refused),
+            Err(_) => Err(Problem::new(Code::Overloaded)
+                .detail(
+                    "等待处理的照片太多，请在 30 秒后用同一个编号重新上传。",
+                    "Many photos are waiting; send it again under the same identity in 30 seconds.",
+                )
+                .header(RETRY_AFTER, "30")),
+        }
+    }
+}
+
+/// The bytes of a temporary file.
+fn whole(file: &mut std::fs::File) -> Result<Vec<u8>, Unfit> {
+    let mut bytes = Vec::new();
+    file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(|error| {
+        tracing::warn!(%error, "cannot read a temporary file");
+        Unfit::Broken
+    })?;
+    Ok(bytes)
+}
+
+/// When to stop working on a photo.
+#[derive(Clone, Copy)]
+struct Deadline(Moment);
+
+impl Deadline {
+    fn new() -> Self {
+        Self(Moment::now() + DEADLINE)
+    }
+
+    fn is_over(self) -> bool {
+        Moment::now() >= self.0
+    }
+
+    fn check(self) -> Result<(), Unfit> {
+        if self.is_over() { Err(Unfit::TooMuchWork) } else { Ok(()) }
+    }
+}
+
+/// A photo that can be read until the deadline: decoders that read as they go stop there.
+struct Timed<R>(R, Deadline);
+
+impl<R> Timed<R> {
+    fn check(&self) -> io::Result<()> {
+        if self.1.is_over() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+    }
+}
+
+impl<R: Read> Read for Timed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.check()?;
+        self.0.read(buffer)
+    }
+}
+
+impl<R: BufRead> BufRead for Timed<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.check()?;
+        self.0.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.0.consume(amount);
+    }
+}
+
+impl<R: Seek> Seek for Timed<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+fn decoder(format: Format) -> Result<ImageFormat, Unfit> {
+    match format {
+        Format::Jpeg => Ok(ImageFormat::Jpeg),
+        Format::Png => Ok(ImageFormat::Png),
+        Format::Webp => Ok(ImageFormat::WebP),
+        Format::Gif => Ok(ImageFormat::Gif),
+        Format::Mp4
+        | Format::Mov
+        | Format::Mp3
+        | Format::M4a
+        | Format::Amr
+        | Format::Aac
+        | Format::Wav => Err(Unfit::Unknown),
+    }
+}
+
+fn weighed(bytes: Vec<u8>, format: Format) -> Result<u64, Unfit> {
+    let passes = passes(&bytes, format);
+    let sides = ImageReader::with_format(Cursor::new(bytes), decoder(format)?).into_dimensions();
+    let Ok((width, height)) = sides else { return Ok(0) };
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > Kind::MOST_PIXELS {
+        return Err(Unfit::TooManyPixels);
+    }
+    let work = Passes { pixels, passes }.work();
+    if work > Kind::MOST_WORK { Err(Unfit::TooMuchWork) } else { Ok(work) }
+}
+
+/// How often a decoder goes over the picture.
+fn passes(bytes: &[u8], format: Format) -> u64 {
+    match format {
+        // Interlaced, or with two bytes a colour: each costs about as much as the picture again.
+        Format::Png => {
+            let interlaced = bytes.get(28) == Some(&1);
+            let deep = bytes.get(24) == Some(&16);
+            1 + 4 * (u64::from(interlaced) + u64::from(deep))
+        }
+        // What is progressive comes in scans, each over the whole picture.
+        Format::Jpeg => {
+            let scans = scan_begins(bytes).and_then(|at| bytes.get(at..)).unwrap_or_default();
+            let scans = scans.windows(2).filter(|pair| pair == &[0xff, 0xda]).count();
+            u64::try_from(scans).unwrap_or(u64::MAX).max(1)
+        }
+        Format::Webp
+        | Format::Gif
+        | Format::Mp4
+        | Format::Mov
+        | Format::Mp3
+        | Format::M4a
+        | Format::Amr
+        | Format::Aac
+        | Format::Wav => 1,
+    }
+}
+
+fn developed(bytes: Vec<u8>, format: Format, deadline: Deadline) -> Result<Photo, Unfit> {
+    let known = decoder(format)?;
+    let whole = ends(&bytes, format);
+    if format == Format::Jpeg && !whole {
+        return Err(Unfit::Truncated);
+    }
+    // Of other formats a decoder says first whether what is there can be read.
+    let torn = |why| if why == Unfit::Broken && !whole { Unfit::Truncated } else { why };
+    // A decoder that cannot read on calls that by many names.
+    let over = |why| if deadline.is_over() { Unfit::TooMuchWork } else { torn(why) };
+    opened(bytes, known, deadline).map_err(over)
+}
+
+fn opened(bytes: Vec<u8>, known: ImageFormat, deadline: Deadline) -> Result<Photo, Unfit> {
+    let mut reader = ImageReader::with_format(Timed(Cursor::new(bytes), deadline), known);
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MOST_MEMORY);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(|error| unfit(&error))?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > Kind::MOST_PIXELS {
+        return Err(Unfit::TooManyPixels);
+    }
+    if pixels == 0 {
+        return Err(Unfit::Broken);
+    }
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let notes = decoder.exif_metadata().ok().flatten();
+    let notes = notes.map(camera::read).unwrap_or_default();
+    let picture = DynamicImage::from_decoder(decoder).map_err(|error| unfit(&error))?;
+    deadline.check()?;
+    // Smaller first: turning takes a copy.
+    let mut full = DynamicImage::ImageRgb8(plain(within(picture, FULL)));
+    deadline.check()?;
+    full.apply_orientation(orientation);
+    let turned = matches!(
+        orientation,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    );
+    let large = full.thumbnail(LARGE.min(full.width()), LARGE.min(full.height()));
+    let small = large.thumbnail(SMALL.min(large.width()), SMALL.min(large.height()));
+    deadline.check()?;
+    Ok(Photo {
+        size: if turned { (height, width) } else { (width, height) },
+        look: look(&small),
+        full: encoded(full, 88)?,
+        large: encoded(large, 82)?,
+        small: encoded(small, 78)?,
+        taken_at: notes.taken_at,
+        place: notes.place,
+    })
+}
+
+/// The picture, no side longer than `side`.
+fn within(picture: DynamicImage, side: u32) -> DynamicImage {
+    if picture.width().max(picture.height()) <= side {
+        return picture;
+    }
+    picture.thumbnail(side, side)
+}
+
+/// Colours alone; what is transparent lies on white.
+fn plain(picture: DynamicImage) -> RgbImage {
+    if !picture.color().has_alpha() {
+        return picture.into_rgb8();
+    }
+    let picture = picture.into_rgba8();
+    let mut plain = RgbImage::new(picture.width(), picture.height());
+    for (to, from) in plain.pixels_mut().zip(picture.pixels()) {
+        let [red, green, blue, alpha] = from.0.map(u16::from);
+        let over = |colour: u16| {
+            let mixed = (colour * alpha + 255 * (255 - alpha)) / 255;
+            u8::try_from(mixed).unwrap_or(u8::MAX)
+        };
+        to.0 = [over(red), over(green), over(blue)];
+    }
+    plain
+}
+
+fn encoded(picture: DynamicImage, quality: u8) -> Result<Vec<u8>, Unfit> {
+    let mut bytes = Vec::new();
+    picture
+        .write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality))
+        .map_err(|error| unfit(&error))?;
+    Ok(bytes)
+}
+
+/// A difference hash: for each of 8 rows, whether each of 8 places is darker than the next one.
+fn look(picture: &DynamicImage) -> u64 {
+    let grey = picture.resize_exact(9, 8, FilterType::Triangle).into_luma8();
+    let mut look = 0;
+    for row in grey.rows() {
+        let row: Vec<u8> = row.map(|pixel| pixel.0[0]).collect();
+        for pair in row.windows(2) {
+            look = look << 1 | u64::from(pair.first() < pair.last());
+        }
+    }
+    look
+}
+
+/// Whether a photo has an end: what was cut off on its way has none.
+fn ends(bytes: &[u8], format: Format) -> bool {
+    if format == Format::Png {
+        return bytes.windows(4).rev().take(64 * 1024).any(|four| four == b"IEND");
+    }
+    if format != Format::Jpeg {
+        return true;
+    }
+    let begins = scan_begins(bytes);
+    begins
+        .and_then(|at| bytes.get(at..))
+        .is_some_and(|scan| scan.windows(2).any(|pair| pair == [0xff, 0xd9]))
+}
+
+/// Where the picture itself begins, after the segments before it.
+fn scan_begins(bytes: &[u8]) -> Option<usize> {
+    let mut at = 2;
+    loop {
+        let marker = *bytes.get(at + 1)?;
+        match (bytes.get(at)?, marker) {
+            // Filled up with ones.
+            (0xff, 0xff) => at += 1,
+            (0xff, 0xda) => return Some(at),
+            // Without a length.
+            (0xff, 0x01 | 0xd0..=0xd8) => at += 2,
+            (0xff, _) => {
+                let length = bytes.get(at + 2..at + 4)?;
+                let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+                at += 2 + length.max(2);
+            }
+            // Between segments decoders skip what is none.
+            _ => at += 1,
+        }
+    }
+}
+
+/// Why a decoder refuses.
+fn unfit(error: &ImageError) -> Unfit {
+    if matches!(error, ImageError::Limits(_)) {
+        return Unfit::TooManyPixels;
+    }
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(one) = cause {
+        let io = one.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof) {
+            return Unfit::Truncated;
+        }
+        cause = one.source();
+    }
+    Unfit::Broken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(change: u8) -> DynamicImage {
+        DynamicImage::ImageRgb8(RgbImage::from_fn(640, 480, |x, y| {
+            let wave = (f64::from(x) / 40.0).sin() * (f64::from(y) / 30.0).cos();
+            #[expect(
+                clippy::as_conversions,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a picture"
+            )]
+            let grey = (wave * 100.0 + 128.0) as u8;
+            image::Rgb([grey, grey.saturating_add(change), grey / 2])
+        }))
+    }
+
+    #[test]
+    fn the_same_photo_looks_the_same_however_it_is_packed() {
+        let first = look(&picture(0));
+        let small = picture(0).resize(200, 150, FilterType::Triangle);
+        let packed = image::load_from_memory(&encoded(small, 40).unwrap()).unwrap();
+        assert!((first ^ look(&packed)).count_ones() <= 4);
+        let mut other = picture(0);
+        other.invert();
+        assert!((first ^ look(&other)).count_ones() > 10);
+    }
+
+    #[test]
+    fn work_is_known_before_it_is_done() {
+        let png = |width: u32, height: u32, depth: u8, interlaced: u8| {
+            let mut bytes = Vec::new();
+            let picture = DynamicImage::new_luma8(1, 1);
+            picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).unwrap();
+            bytes[16..20].copy_from_slice(&width.to_be_bytes());
+            bytes[20..24].copy_from_slice(&height.to_be_bytes());
+            (bytes[24], bytes[28]) = (depth, interlaced);
+            bytes
+        };
+        let passes_of = |bytes: &[u8]| passes(bytes, Format::Png);
+        assert_eq!(passes_of(&png(9, 9, 8, 0)), 1);
+        assert_eq!(passes_of(&png(9, 9, 8, 1)), 5);
+        assert_eq!(passes_of(&png(9, 9, 16, 1)), 9);
+        let jpeg = encoded(picture(3), 80).unwrap();
+        assert_eq!(weighed(jpeg.clone(), Format::Jpeg), Ok(640 * 480));
+        // As many scans as fit into a file.
+        let scans = [jpeg, [0xff, 0xda].repeat(20_000)].concat();
+        assert_eq!(weighed(scans, Format::Jpeg), Err(Unfit::TooMuchWork));
+        assert_eq!(weighed(b"no photo".to_vec(), Format::Jpeg), Ok(0));
+    }
+
+    #[test]
+    fn nobody_works_on_a_photo_for_ever() {
+        let over = Deadline(Moment::now());
+        let bytes = encoded(picture(3), 80).unwrap();
+        let refused = developed(bytes.clone(), Format::Jpeg, over).err();
+        assert_eq!(refused, Some(Unfit::TooMuchWork));
+        assert!(developed(bytes, Format::Jpeg, Deadline::new()).is_ok());
+    }
+
+    #[test]
+    fn what_was_cut_off_has_no_end() {
+        let whole = encoded(picture(3), 80).unwrap();
+        assert!(ends(&whole, Format::Jpeg));
+        for length in [3, 10, 100, whole.len() / 2, whole.len() - 2] {
+            assert!(!ends(&whole[..length], Format::Jpeg), "{length}");
+        }
+        for length in 0..whole.len().min(700) {
+            let _ = ends(&whole[..length], Format::Jpeg);
+        }
+    }
+}

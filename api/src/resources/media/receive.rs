@@ -1,0 +1,470 @@
+//! Files on their way in: streamed to a temporary file, counted, hashed and looked at as they
+//! come, so that an upload takes no more memory than one piece of it. The temporary file lies on
+//! the volume of the files that are kept ([`crate::app::depot`]), and how much of it one person
+//! takes, and for how long, is bounded ([`Way`]).
+
+use std::{cell::Cell, time::Duration};
+
+use actix_multipart::{Field, Multipart};
+use actix_web::{
+    HttpMessage, HttpRequest,
+    http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
+    web::{Bytes, Payload},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use chrono::{DateTime, FixedOffset};
+use domain::{
+    actor::Actor,
+    media::{Format, Kind, Unfit, sniff},
+};
+use futures_util::{Stream, StreamExt};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use tokio::{
+    fs::File,
+    io::AsyncWriteExt,
+    time::{Instant, timeout_at},
+};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{
+        ration::{Good, Sending},
+        state::App,
+    },
+    http::{
+        body::own_id,
+        problem::{Code, Problem, Reply},
+        wording::{Noun, wording},
+    },
+};
+
+/// How long the next piece may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many of the first bytes say what a file is.
+const HEAD: usize = 64;
+
+/// What is said of a file beside its bytes: as a query where the body is the file, as fields of
+/// the form where it is a form.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Said {
+    /// The identity it will have; left out, the `Idempotency-Key` is it. 文件编号。
+    #[serde(default, deserialize_with = "own_id")]
+    pub(super) id: Option<Uuid>,
+    /// The case it is for: where the standard of its category demands evidence, the bytes are kept
+    /// as they were sent. 所属案卷。
+    pub(super) case_id: Option<Uuid>,
+    /// When it was taken, by the phone's clock; what the camera wrote goes before. 拍摄时间。
+    pub(super) taken_at: Option<DateTime<FixedOffset>>,
+    /// The SHA-256 of the file, in hexadecimal. 校验值。
+    #[param(max_length = 64)]
+    pub(super) sha256: Option<String>,
+}
+
+/// The form `wx.uploadFile` sends.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the form for the document")]
+pub(super) struct UploadForm {
+    /// The file; the name of the field is free. 文件。
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// The identity it will have; left out, the `Idempotency-Key` is it. 文件编号。
+    id: Option<Uuid>,
+    /// The case it is for. 所属案卷。
+    case_id: Option<Uuid>,
+    /// When it was taken, by the phone's clock. 拍摄时间。
+    taken_at: Option<DateTime<FixedOffset>>,
+    /// The SHA-256 of the file, in hexadecimal. 校验值。
+    sha256: Option<String>,
+}
+
+/// A file that is here.
+pub(super) struct Received {
+    /// Its bytes; nobody else knows where they are.
+    pub(super) file: std::fs::File,
+    /// How many.
+    pub(super) bytes: u64,
+    /// The SHA-256 of them, in hexadecimal.
+    pub(super) sha256: String,
+    /// What it is.
+    pub(super) format: Format,
+}
+
+/// The problem of a file that is not taken.
+pub(super) fn unfit(why: Unfit) -> Problem {
+    const ACCEPTED: [&str; 11] =
+        ["jpeg", "png", "webp", "gif", "mp4", "mov", "mp3", "m4a", "amr", "aac", "wav"];
+    let (zh, en) = match why {
+        Unfit::Empty => ("文件是空的；请重新选择文件。", "The file is empty; choose another."),
+        Unfit::Heic => (
+            "这是 HEIC 照片，服务器不能处理；请在 iPhone 的“设置-相机-格式”中选择“兼容性最佳”，或转换为 JPEG 后上传。",
+            "This is a HEIC photo; set the iPhone's camera to Most Compatible, or convert it to JPEG.",
+        ),
+        Unfit::Avif => (
+            "这是 AVIF 图片，服务器不能处理；请转换为 JPEG、PNG 或 WebP 后上传。",
+            "This is an AVIF picture; convert it to JPEG, PNG or WebP.",
+        ),
+        Unfit::Unknown => (
+            "不认识这种文件；照片请用 JPEG、PNG 或 WebP，视频用 MP4，录音用 MP3 或 M4A。",
+            "This is no photo, video or sound that is known; use JPEG, PNG or WebP, MP4, MP3 or M4A.",
+        ),
+        Unfit::Truncated => (
+            "文件不完整，可能没有传完；请用同一个编号重新上传。",
+            "The file ends too early; send it again.",
+        ),
+        Unfit::Broken => (
+            "文件已损坏，不能打开；请重新拍摄或选择另一个文件。",
+            "The file is damaged and cannot be opened; take or choose another.",
+        ),
+        Unfit::TooManyPixels => (
+            "照片超过 5000 万像素；请缩小后上传。",
+            "The photo has more than 50 million picture elements; make it smaller.",
+        ),
+        Unfit::TooMuchWork => (
+            "照片的编码过于复杂，处理时间过长；请另存为普通的 JPEG 后上传。",
+            "The photo is packed in a way that takes too long to unpack; save it as a plain JPEG.",
+        ),
+        Unfit::TooLarge => (
+            "文件太大：照片不超过 20 MB，录音 50 MB，视频 200 MB；超过 20 MB 的请分段上传。",
+            "The file is too large: 20 MB for photos, 50 MB for sound, 200 MB for videos; above 20 MB in pieces.",
+        ),
+    };
+    Problem::new(Code::MediaUnacceptable)
+        .detail(zh, en)
+        .with("reason", why.name())
+        .with("reason_label", why.label())
+        .with("accepted", ACCEPTED)
+}
+
+/// The way of one file, or of a piece of one, from somebody to here: it takes a seat, from the
+/// buckets of whoever sends it, and no longer than a time.
+pub(super) struct Way<'a> {
+    app: &'a App,
+    by: &'a Actor,
+    until: Instant,
+    /// Bytes that were taken from the bucket.
+    taken: Cell<u64>,
+    /// Bytes that came.
+    came: Cell<u64>,
+    _seat: Sending,
+}
+
+impl<'a> Way<'a> {
+    /// Opens it; what the request says of its length is taken at once, so that nobody sends for
+    /// nothing.
+    pub(super) fn open(
+        app: &'a App,
+        caller: &'a Caller,
+        request: &HttpRequest,
+        most: u64,
+    ) -> Reply<Self> {
+        let now = app.clock.now();
+        let seat = app.rationed.sends(caller, now)?;
+        let allowance = app.rationed.take(caller, Good::Uploads, now)?;
+        request.extensions_mut().insert(allowance);
+        let length = request.headers().get(CONTENT_LENGTH);
+        let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let length = length.unwrap_or(0).min(most);
+        app.rationed.take_parts(caller, Good::Megabytes, kilobytes(length), now)?;
+        let patience = Duration::from_secs(app.settings.limits.upload_seconds.into());
+        Ok(Self {
+            app,
+            by: caller,
+            until: Instant::now() + patience,
+            taken: Cell::new(length),
+            came: Cell::new(0),
+            _seat: seat,
+        })
+    }
+
+    /// What comes next: soon, and before the time is over.
+    async fn next<S: Stream + Unpin>(&self, from: &mut S) -> Reply<Option<S::Item>> {
+        let until = self.until.min(Instant::now() + PATIENCE);
+        timeout_at(until, from.next()).await.map_err(|_late| Problem::new(Code::Timeout))
+    }
+
+    /// Counts what came, and waits until more may.
+    async fn count(&self, bytes: u64) -> Reply<()> {
+        const STEP: u64 = 1_000_000;
+        self.came.set(self.came.get() + bytes);
+        while self.came.get() > self.taken.get() {
+            let now = self.app.clock.now();
+            self.app.rationed.take_parts(self.by, Good::Megabytes, kilobytes(STEP), now)?;
+            self.taken.set(self.taken.get() + STEP);
+        }
+        self.app.rationed.pace(self.by, bytes).await;
+        Ok(())
+    }
+}
+
+impl Drop for Way<'_> {
+    /// What did not come is given back: who is cut off tries again.
+    fn drop(&mut self) {
+        let left = self.taken.get().saturating_sub(self.came.get());
+        let now = self.app.clock.now();
+        self.app.rationed.give_back(self.by, Good::Megabytes, kilobytes(left), now);
+    }
+}
+
+fn kilobytes(bytes: u64) -> i64 {
+    i64::try_from(bytes / 1000).unwrap_or(i64::MAX)
+}
+
+/// Where the bytes of one file go.
+pub(super) struct Sink {
+    file: File,
+    hash: Sha256,
+    bytes: u64,
+    most: u64,
+    head: Vec<u8>,
+    /// Whether it is a file, which has to be one that is taken.
+    whole: bool,
+}
+
+impl Sink {
+    /// An empty one that takes so many bytes at most.
+    pub(super) async fn new(app: &App, most: u64) -> Reply<Self> {
+        let file = File::from_std(app.depot.temporary().await?);
+        Ok(Self {
+            file,
+            hash: Sha256::new(),
+            bytes: 0,
+            most,
+            head: Vec::with_capacity(HEAD),
+            whole: true,
+        })
+    }
+
+    /// An empty one for a piece of a file, which may be anything.
+    pub(super) async fn piece(app: &App, most: u64) -> Reply<Self> {
+        let sink = Self::new(app, most).await?;
+        Ok(Self { whole: false, ..sink })
+    }
+
+    /// Takes the next piece; a file that will not be taken anyway is refused as soon as that is
+    /// known.
+    pub(super) async fn take(&mut self, piece: &[u8]) -> Reply<()> {
+        self.bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        if self.head.len() < HEAD {
+            let missing = HEAD - self.head.len();
+            self.head.extend(piece.iter().take(missing));
+            if self.head.len() == HEAD && self.whole {
+                let kind = sniff(&self.head).map_err(unfit)?.kind();
+                self.most = self.most.min(kind.most_bytes());
+            }
+        }
+        if self.bytes > self.most {
+            return Err(too_large(self.most));
+        }
+        self.hash.update(piece);
+        self.file.write_all(piece).await.map_err(full)
+    }
+
+    /// The piece is here: its bytes, and how many.
+    pub(super) async fn end(mut self) -> Reply<(std::fs::File, u64)> {
+        use std::io::Seek;
+        self.file.flush().await.map_err(full)?;
+        let mut file = self.file.into_std().await;
+        file.rewind().map_err(full)?;
+        Ok((file, self.bytes))
+    }
+
+    /// All of it is here.
+    pub(super) async fn finish(mut self) -> Reply<Received> {
+        let format = sniff(&self.head).map_err(unfit)?;
+        self.file.flush().await.map_err(full)?;
+        let digest = domain::journal::Hash(self.hash.finalize().into());
+        let file = self.file.into_std().await;
+        Ok(Received { file, bytes: self.bytes, sha256: digest.hex(), format })
+    }
+}
+
+/// No room for it.
+fn full(error: std::io::Error) -> Problem {
+    Problem::new(Code::StorageUnavailable).because(error)
+}
+
+pub(super) fn too_large(most: u64) -> Problem {
+    Problem::new(Code::PayloadTooLarge)
+        .detail(
+            format!("文件超过 {most} 字节；照片不超过 20 MB，更大的录音和视频请分段上传（POST /media_uploads）。"),
+            format!("The file exceeds {most} bytes; larger sounds and videos come in pieces (POST /media_uploads)."),
+        )
+        .with("max_bytes", most)
+}
+
+/// Reads a request that is a file, or a form with one.
+pub(super) async fn receive(
+    way: &Way<'_>,
+    request: &HttpRequest,
+    payload: Payload,
+    mut said: Said,
+) -> Reply<(Received, Said)> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let form = kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/"));
+    if form {
+        let form = Multipart::new(request.headers(), payload);
+        let received = from_form(way, form, &mut said).await?;
+        return Ok((received, said));
+    }
+    let mut sink = Sink::new(way.app, Kind::AT_ONCE).await?;
+    pour(way, payload, &mut sink, |error| Problem::new(Code::BadRequest).because(error)).await?;
+    let received = sink.finish().await?;
+    agrees(&received, digest(request.headers())?.as_deref())?;
+    Ok((received, said))
+}
+
+/// Moves what arrives into a sink.
+pub(super) async fn pour<E>(
+    way: &Way<'_>,
+    mut from: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    sink: &mut Sink,
+    broken: impl Fn(E) -> Problem,
+) -> Reply<()> {
+    while let Some(piece) = way.next(&mut from).await? {
+        let piece = piece.map_err(&broken)?;
+        way.count(u64::try_from(piece.len()).unwrap_or(u64::MAX)).await?;
+        sink.take(&piece).await?;
+    }
+    Ok(())
+}
+
+/// Refuses a file that is not what its digest says.
+pub(super) fn agrees(received: &Received, sha256: Option<&str>) -> Reply<()> {
+    match sha256 {
+        Some(given) if !given.eq_ignore_ascii_case(&received.sha256) => {
+            Err(Problem::new(Code::ChecksumMismatch).with("received", &received.sha256))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn no_form(error: impl std::fmt::Display) -> Problem {
+    Problem::new(Code::InvalidBody).because(error).error(
+        "",
+        "syntax",
+        "正文不是完整的 multipart/form-data 表单。",
+        "The body is not a complete form of the type multipart/form-data.",
+    )
+}
+
+async fn from_form(way: &Way<'_>, mut form: Multipart, said: &mut Said) -> Reply<Received> {
+    /// What is said of a file is short, and little.
+    const FIELDS: usize = 8;
+    let mut received = None;
+    for _ in 0..=FIELDS {
+        let Some(field) = way.next(&mut form).await? else { break };
+        let mut field = field.map_err(no_form)?;
+        let name = field.name().unwrap_or_default().to_owned();
+        let file = field.content_disposition().is_some_and(|one| one.get_filename().is_some());
+        if !file {
+            said.set(&name, &short(way, &mut field).await?)?;
+            continue;
+        }
+        if received.is_some() {
+            let (zh, en) = ("每次只上传一个文件。", "One file a request.");
+            return Err(Problem::new(Code::InvalidBody).error(at(&name), "second_file", zh, en));
+        }
+        let mut sink = Sink::new(way.app, Kind::AT_ONCE).await?;
+        pour(way, &mut field, &mut sink, no_form).await?;
+        received = Some(sink.finish().await?);
+    }
+    let received = received.ok_or_else(|| {
+        let (zh, en) = ("表单里没有文件。", "The form has no file.");
+        Problem::new(Code::InvalidBody).error("/file", "missing_field", zh, en)
+    })?;
+    Ok(received)
+}
+
+/// The place of a field; its name is the caller's text.
+fn at(name: &str) -> String {
+    let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// The text of a field.
+async fn short(way: &Way<'_>, field: &mut Field) -> Reply<String> {
+    const MOST: usize = 200;
+    let mut text = Vec::new();
+    while let Some(piece) = way.next(field).await? {
+        text.extend_from_slice(&piece.map_err(no_form)?);
+        if text.len() > MOST {
+            let name = at(field.name().unwrap_or_default());
+            let (zh, en) = ("这一项不超过 200 个字节。", "At most 200 bytes.");
+            return Err(Problem::new(Code::InvalidBody).error(name, "too_long", zh, en));
+        }
+    }
+    String::from_utf8(text).map_err(|_not_text| {
+        let name = at(field.name().unwrap_or_default());
+        Problem::new(Code::InvalidBody).error(name, "not_utf8", "不是 UTF-8 文本。", "Not UTF-8.")
+    })
+}
+
+impl Said {
+    /// Takes one field of a form.
+    fn set(&mut self, name: &str, text: &str) -> Reply<()> {
+        let wrong = |code: &'static str, zh: &'static str, en: &'static str| {
+            Problem::new(Code::InvalidBody).error(at(name), code, zh, en)
+        };
+        let text = text.trim();
+        let id = || {
+            let wrong = |_| wrong("wrong_type", "应当是 UUID。", "It must be a UUID.");
+            Uuid::try_parse(text).map(Some).map_err(wrong)
+        };
+        match name {
+            "id" => self.id = made_by_client(text, id()?)?,
+            "case_id" => self.case_id = id()?,
+            "sha256" => self.sha256 = Some(text.to_owned()),
+            "taken_at" => {
+                let time = DateTime::parse_from_rfc3339(text).map_err(|_no_time| {
+                    wrong("wrong_type", "应当是带时区的时间。", "It must be a time with its zone.")
+                })?;
+                self.taken_at = Some(time);
+            }
+            _ => {
+                return Err(wrong(
+                    "unknown_field",
+                    "不认识这一项；可用的有：id、case_id、taken_at、sha256。",
+                    "Unknown; known are id, case_id, taken_at and sha256.",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The identity a form gives, if a client may make it.
+fn made_by_client(text: &str, id: Option<Uuid>) -> Reply<Option<Uuid>> {
+    own_id(serde_json::Value::from(text)).map(|_own| id).map_err(|error| {
+        let wording = wording(&error.to_string(), Noun::Field);
+        Problem::new(Code::InvalidBody).error("/id", wording.code, wording.zh, wording.en)
+    })
+}
+
+/// The SHA-256 that `Content-Digest` or `Repr-Digest` (RFC 9530) gives, in hexadecimal.
+pub(super) fn digest(headers: &HeaderMap) -> Reply<Option<String>> {
+    for name in ["Content-Digest", "Repr-Digest"] {
+        let Some(value) = headers.get(name) else { continue };
+        let text = value.to_str().unwrap_or_default();
+        let sha = text.split(',').find_map(|one| one.trim().strip_prefix("sha-256="));
+        // Other algorithms may stand there; nobody has to know them.
+        let Some(sha) = sha else { continue };
+        let bytes = sha.strip_prefix(':').and_then(|sha| sha.strip_suffix(':'));
+        let bytes = bytes.and_then(|sha| BASE64_STANDARD.decode(sha).ok());
+        let hash = bytes.and_then(|bytes| domain::journal::Hash::from_bytes(&bytes));
+        let hash = hash.ok_or_else(|| {
+            let (zh, en) = (
+                "应为 sha-256=:BASE64:，即 32 字节摘要的 base64。",
+                "It must be sha-256=:BASE64: with the 32 bytes in base64.",
+            );
+            Problem::new(Code::InvalidHeader).in_header(name, "invalid_digest", zh, en)
+        })?;
+        return Ok(Some(hash.hex()));
+    }
+    Ok(None)
+}

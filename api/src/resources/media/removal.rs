@@ -1,0 +1,109 @@
+//! The end of files: what nothing names in time, and what only belonged to somebody who was
+//! erased. Never by a request that names a file.
+//!
+//! First the journal says that a file is gone, then its bytes are removed, then that is written
+//! down: whoever stops in between is finished by the next pass.
+
+use domain::{
+    Instant,
+    actor::Actor,
+    change::{Request, act},
+    id::{MediaId, PersonId, TenantId},
+    media::{Cause, Command, Media},
+};
+use persistence::{StoreError, Write, media as kept, media_upload as uploads};
+
+use super::{keep::Variant, keep::place, pieces};
+use crate::{
+    app::{state::App, world::World},
+    http::problem::Reply,
+};
+
+/// Removes what nothing named since before `cutoff`, and uploads that were given up; how many
+/// files went, at most `page`.
+pub async fn expire(
+    app: &App,
+    world: &World,
+    cutoff: Instant,
+    page: i64,
+) -> Result<i64, StoreError> {
+    let (tenant, now) = (world.tenant.id, app.clock.now());
+    let old = app.store.read(move |db| kept::abandoned(db, tenant, cutoff, page)).await?;
+    let mut removed = 0;
+    for id in old {
+        removed += i64::from(dropped(app, world, id, Cause::Unused).await?);
+    }
+    let begun = pieces::cutoff(now);
+    let stalled = app.store.read(move |db| uploads::stalled(db, tenant, begun, page)).await?;
+    for id in stalled {
+        if let Err(problem) = forget_upload(app, tenant, id).await {
+            tracing::warn!(?problem, "an upload that was given up remains");
+        }
+    }
+    sweep(app, tenant, page).await?;
+    Ok(removed)
+}
+
+/// Writes down that a file is gone; whether it was there.
+async fn dropped(app: &App, world: &World, id: MediaId, cause: Cause) -> Result<bool, StoreError> {
+    let Some(root) = world.areas.root() else { return Ok(false) };
+    let tenant = world.tenant.id;
+    let Some(stored) = app.store.look::<Media>(tenant, id.0).await? else { return Ok(false) };
+    let system = Actor::system(tenant, root.unit());
+    let context = world.context(&system, app.clock.now());
+    let asked = Request::of_system(&format!("drop media {id}"));
+    // Refused when it is gone already.
+    let Ok(change) = act(Some(&*stored), &Command::Drop { cause }, asked, 0, context) else {
+        return Ok(false);
+    };
+    let outcome = app.store.commit(vec![Write::Media(Box::new(change))]).await?;
+    Ok(outcome == persistence::Outcome::Done)
+}
+
+/// Removes the bytes of files that are gone.
+async fn sweep(app: &App, tenant: TenantId, page: i64) -> Result<(), StoreError> {
+    let gone = app.store.read(move |db| kept::unswept(db, tenant, page)).await?;
+    for stored in gone {
+        let media = &stored.state;
+        let names = Variant::ALL.map(|variant| place(tenant, media, variant));
+        if let Err(problem) = app.depot.remove(names.to_vec()).await {
+            tracing::warn!(?problem, "the bytes of a file that is gone remain");
+            return Ok(());
+        }
+        let (id, now) = (media.id, app.clock.now());
+        app.store.run(move |db| kept::swept(db, tenant, id, now)).await?;
+    }
+    Ok(())
+}
+
+/// Removes the pieces of an upload, and what is known of it.
+pub(super) async fn forget_upload(app: &App, tenant: TenantId, id: MediaId) -> Reply<()> {
+    let parts = app.store.read(move |db| uploads::parts(db, tenant, id)).await?;
+    let names = parts.into_iter().map(|part| pieces::name_of(tenant, id, part)).collect();
+    app.depot.remove(names).await?;
+    Ok(app.store.run(move |db| uploads::forget(db, tenant, id)).await?)
+}
+
+/// Removes what only belonged to somebody: files nothing names, and what is on its way. What was
+/// told with a report is part of it.
+pub async fn erase(app: &App, world: &World, person: PersonId) -> Reply<usize> {
+    const PAGE: i64 = 200;
+    let tenant = world.tenant.id;
+    let mut removed = 0;
+    loop {
+        let page = app.store.read(move |db| kept::own_unused(db, tenant, person, PAGE)).await?;
+        let mut count = 0;
+        for id in &page {
+            count += usize::from(dropped(app, world, *id, Cause::Erased).await?);
+        }
+        removed += count;
+        if count == 0 {
+            break;
+        }
+    }
+    for id in app.store.read(move |db| uploads::of_person(db, tenant, person)).await? {
+        forget_upload(app, tenant, id).await?;
+    }
+    sweep(app, tenant, PAGE).await?;
+    Ok(removed)
+}

@@ -1,0 +1,100 @@
+//! Work that waits, fairly: whoever has much of it waits for the own work, not everybody else.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+use crate::app::background::Background;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// What waits, by whose it is, in the order of their turns.
+struct Turns<K>(VecDeque<(K, VecDeque<Job>)>);
+
+impl<K: Eq> Turns<K> {
+    fn push(&mut self, whose: K, job: Job) {
+        match self.0.iter_mut().find(|(one, _)| *one == whose) {
+            Some((_, jobs)) => jobs.push_back(job),
+            None => self.0.push_back((whose, VecDeque::from([job]))),
+        }
+    }
+
+    /// The next job; whose it was comes after everybody else.
+    fn next(&mut self) -> Option<Job> {
+        let (whose, mut jobs) = self.0.pop_front()?;
+        let job = jobs.pop_front();
+        if !jobs.is_empty() {
+            self.0.push_back((whose, jobs));
+        }
+        job
+    }
+}
+
+/// A few threads that work for everybody in turn.
+pub(super) struct Lane<K> {
+    threads: Background,
+    turns: Arc<Mutex<Turns<K>>>,
+}
+
+impl<K: Eq + Send + 'static> Lane<K> {
+    /// So many threads of this name.
+    pub(super) fn start(name: &str, threads: usize) -> std::io::Result<Self> {
+        let turns = Arc::new(Mutex::new(Turns(VecDeque::new())));
+        Ok(Self { threads: Background::start(name, threads)?, turns })
+    }
+
+    /// The result of `work`, when it is somebody's turn; none when it panicked. It is not begun when
+    /// nobody waits for it any more.
+    pub(super) async fn run<R: Send + 'static>(
+        &self,
+        whose: K,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Option<R> {
+        let (reply, answer) = oneshot::channel();
+        let job = move || {
+            if !reply.is_closed() {
+                drop(reply.send(work()));
+            }
+        };
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner).push(whose, Box::new(job));
+        let turns = Arc::clone(&self.turns);
+        // As many are done as are given, whosever turn it is.
+        self.threads.give(move || {
+            let next = turns.lock().unwrap_or_else(PoisonError::into_inner).next();
+            if let Some(job) = next {
+                job();
+            }
+        });
+        answer.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_much_work_waits_for_the_own() {
+        let (mut turns, done) = (Turns(VecDeque::new()), Arc::new(Mutex::new(String::new())));
+        let letters = [(1, 'a'), (1, 'b'), (1, 'c'), (2, 'd'), (3, 'e'), (3, 'f')];
+        for (whose, letter) in letters {
+            let done = Arc::clone(&done);
+            turns.push(whose, Box::new(move || done.lock().unwrap().push(letter)));
+        }
+        while let Some(job) = turns.next() {
+            job();
+        }
+        assert_eq!(*done.lock().unwrap(), "adebfc");
+    }
+
+    #[actix_web::test]
+    async fn a_panic_costs_only_itself() {
+        let lane = Lane::start("test", 1).unwrap();
+        assert_eq!(lane.run(1, || 6 * 7).await, Some(42));
+        assert_eq!(lane.run(1, || panic!("on purpose")).await, None::<()>);
+        assert_eq!(lane.run(2, || 7).await, Some(7));
+    }
+}

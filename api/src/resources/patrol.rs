@@ -1,0 +1,427 @@
+//! Patrols over HTTP: planned or begun on the spot, started, paused, ended; and what hangs on
+//! them.
+
+pub mod body;
+pub mod nearest;
+pub mod plan;
+pub mod points;
+pub mod read;
+pub mod sealed;
+pub mod view;
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use chrono::{DateTime, Duration, FixedOffset};
+use domain::{
+    Instant,
+    actor::Permission,
+    change::{Request, Stored, act},
+    id::{PatrolId, PersonId, PlanId},
+    journal::FlowKind,
+    patrol::{Command, Patrol, StatusName},
+    text::Prose,
+    visit::{self, Visit},
+};
+use persistence::{
+    Db, Write,
+    journal::Keyset,
+    patrol::{self as patrols, reports_of},
+    visit as visits,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use self::{
+    body::{BeginBody, PlanPatrolBody},
+    view::{PatrolView, SamplingView},
+};
+use crate::{
+    access::auth::Caller,
+    app::{clock::derived_id, state::App},
+    engine::step::{self, Step},
+    http::{
+        body::Json,
+        headers::Key,
+        page::{Cursor, Limit, Page},
+        params::{IdPath, Query},
+        problem::Reply,
+        register::ServiceConfig,
+        view::{self as views, tag, tagged},
+    },
+    resources::{
+        household::in_office,
+        report::known,
+        timeline::{self, TimelineParams, TimelineView},
+    },
+};
+pub use points::Walkers;
+pub use sealed::stored_fixes;
+
+/// Registers the operations of this file and those below it.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(list_patrols)
+        .service(plan_patrol)
+        .service(begin_patrol)
+        .service(get_patrol_sampling)
+        .service(get_patrol)
+        .service(get_patrol_timeline)
+        .service(start_patrol)
+        .service(pause_patrol)
+        .service(resume_patrol)
+        .service(finish_patrol)
+        .service(cancel_patrol)
+        .service(note_patrol);
+    points::routes(config);
+    read::routes(config);
+    nearest::routes(config);
+    plan::routes(config);
+}
+
+/// Which patrols to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListPatrols {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<(Instant, Uuid)>>,
+    /// Only in this state.
+    #[param(schema_with = views::patrol_status)]
+    status: Option<StatusName>,
+    /// Only the own ones. 只看自己的巡查。
+    mine: Option<bool>,
+    /// Only within this area. 区域。
+    within: Option<Uuid>,
+    /// Only of this worker. 巡查人。
+    worker: Option<Uuid>,
+    /// Only made by this plan. 巡查计划。
+    plan: Option<Uuid>,
+}
+
+/// Lists patrols, by the beginning of their duty windows, the latest first.
+///
+/// 巡查列表：本辖区内的和自己的，按巡查时段倒序；不统计、不排名。
+#[utoipa::path(tag = "patrols", params(ListPatrols), responses((status = 200, body = Page<PatrolView>)))]
+#[get("/patrols")]
+async fn list_patrols(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListPatrols>,
+) -> Reply<Page<PatrolView>> {
+    let ListPatrols { limit, cursor, status, mine, within, worker, plan } = params.0;
+    let (limit, now) = (limit.unwrap_or_default(), app.clock.now());
+    let world = app.world(caller.tenant)?;
+    let within = within.map(|id| known(&world, id)).transpose()?;
+    let filter = patrols::Filter {
+        status,
+        mine: mine.unwrap_or(false),
+        within: within.map(|area| area.path.clone()),
+        worker: worker.map(PersonId),
+        plan: plan.map(PlanId),
+        ..patrols::Filter::default()
+    };
+    let scope = caller.scope(Permission::ReadCases, now);
+    let keyset = Keyset { after: cursor.map(|cursor| cursor.0), limit: limit.probe() };
+    let found = app.store.read(move |db| patrols::list(db, &scope, &filter, keyset)).await?;
+    let position = |stored: &Stored<Patrol>| (stored.state.window.from, stored.state.id.0);
+    Ok(Page::cut(found, limit, position, |stored| PatrolView::new(&stored, now)))
+}
+
+/// Shows a patrol, and the reports that were made on it.
+///
+/// 巡查详情：时段、起止、暂停、备注，以及途中的上报和走访（各最多 100 件）。
+#[utoipa::path(tag = "patrols", responses((status = 200, body = PatrolView)))]
+#[get("/patrols/{id}")]
+async fn get_patrol(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let stored = step::look::<Patrol>(&app, &caller, id.0).await?;
+    let (tenant, patrol, now) = (caller.tenant, stored.state.id, app.clock.now());
+    let found = app.store.read(move |db| reports_of(db, tenant, patrol, view::MOST_REPORTS));
+    let reports = found.await?;
+    let seen = |report: &&Stored<domain::report::Report>| {
+        let report = &report.state;
+        report.visible_to(&caller, now) && report.patrol_visible_to(&caller, now)
+    };
+    let seen: Vec<_> = reports.iter().filter(seen).collect();
+    let visits = visits_during(&app, &caller, &stored.state).await?;
+    let view = PatrolView::new(&stored, now).with(&seen, &visits);
+    // What hangs on it changes without it: the tag says all three.
+    let newest = seen.first().map_or(0, |report| report.seq);
+    let gone: i64 = visits.iter().map(|visit| visit.seq).sum();
+    let tag = format!("\"{}.{}.{newest}.{gone}\"", stored.seq, seen.len());
+    Ok(tagged(&request, HttpResponse::Ok(), &tag, &view))
+}
+
+/// The visits of whoever walks it while it was under way, as far as the caller may know of them.
+/// Nobody has to say so: who made them and when is known.
+async fn visits_during(app: &App, caller: &Caller, patrol: &Patrol) -> Reply<Vec<Stored<Visit>>> {
+    const DAYS: i64 = 90;
+    const AT_ONCE: i64 = 500;
+    const MOST: usize = 20_000;
+    let (now, times) = (app.clock.now(), patrol.under_way());
+    let (Some(worker), Some((begun, _))) = (patrol.worker(), times.first()) else {
+        return Ok(Vec::new());
+    };
+    let filter = visits::Filter {
+        status: Some(visit::StatusName::Done),
+        worker: Some(worker),
+        since: Some(*begun - Duration::days(DAYS)),
+        ..visits::Filter::default()
+    };
+    let scope = caller.scope(Permission::ReadHouseholds, now);
+    let office = in_office(caller, now);
+    // Each was corrected by what was measured when it arrived; a slow transmission is not told from
+    // a wrong clock.
+    let slack = Duration::seconds(if patrol.skew().is_none() { 0 } else { 60 });
+    let meanwhile = move |visit: &Visit| {
+        let at = visit.status.done().map(|done| done.visited_at);
+        let during = |(from, until): &(Instant, Instant)| *from - slack..=*until + slack;
+        at.is_some_and(|at| times.iter().any(|stretch| during(stretch).contains(&at)))
+    };
+    // A visit may be planned long before and written down long after: all since then are looked at.
+    let look = move |db: &mut Db| {
+        let (mut found, mut after, mut looked) = (Vec::new(), None, 0);
+        loop {
+            let keyset = Keyset { after, limit: AT_ONCE };
+            let page = visits::list(db, (&scope, office), &filter, keyset)?;
+            looked += page.len();
+            after = page.last().map(|stored| (stored.state.made_at, stored.state.id.0));
+            let full = i64::try_from(page.len()).is_ok_and(|n| n == AT_ONCE);
+            found.extend(page.into_iter().filter(|stored| meanwhile(&stored.state)));
+            if !full || looked >= MOST {
+                return Ok(found);
+            }
+        }
+    };
+    let mut found: Vec<Stored<Visit>> = app.store.read(look).await?;
+    found.retain(|stored| stored.state.visible_to(caller, now));
+    found.truncate(usize::try_from(view::MOST_REPORTS).unwrap_or_default());
+    Ok(found)
+}
+
+/// Shows the timeline of a patrol.
+///
+/// 巡查的全过程记录。
+#[utoipa::path(tag = "patrols", params(TimelineParams), responses((status = 200, body = TimelineView)))]
+#[get("/patrols/{id}/timeline")]
+async fn get_patrol_timeline(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    params: Query<TimelineParams>,
+) -> Reply<HttpResponse> {
+    step::look::<Patrol>(&app, &caller, id.0).await?;
+    timeline::show(&app, &caller, (FlowKind::Patrol, id.0), &params.0).await
+}
+
+/// Shows what a phone is to do on a patrol.
+///
+/// 采集策略：间隔、精度、电量下限由服务器下发；无需打卡，轨迹须先单独同意。
+#[utoipa::path(tag = "patrols", responses((status = 200, body = SamplingView)))]
+#[get("/patrols/sampling")]
+async fn get_patrol_sampling(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
+    let world = app.world(caller.tenant)?;
+    Ok(HttpResponse::Ok().json(SamplingView::from(&world.rules.conduct.tracking)))
+}
+
+/// Plans a patrol by hand.
+///
+/// 安排一次巡查：写明目的、时段和要看的点位；由所在网格承担，进入待办。
+#[utoipa::path(tag = "patrols", request_body = PlanPatrolBody, responses((status = 201, body = PatrolView)))]
+#[post("/patrols")]
+async fn plan_patrol(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    key: Key,
+    body: Json<PlanPatrolBody>,
+) -> Reply<HttpResponse> {
+    let id = body.0.id.unwrap_or_else(|| derived_id(caller.person, key.0, "patrol"));
+    let asked = Request::new(key.0, "plan_patrol", id, &body.0);
+    let new = Box::new(body.0.draft(PatrolId(id))?);
+    make(&app, &request, &caller, asked, Command::Plan { new, occasion: None }).await
+}
+
+/// Begins a patrol that nobody planned.
+///
+/// 临时巡查：声明目的和时段后开始；事后补录须说明原因。
+#[utoipa::path(tag = "patrols", request_body = BeginBody, responses((status = 201, body = PatrolView)))]
+#[post("/patrols/begin")]
+async fn begin_patrol(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    key: Key,
+    body: Json<BeginBody>,
+) -> Reply<HttpResponse> {
+    let id = body.0.id.unwrap_or_else(|| derived_id(caller.person, key.0, "patrol"));
+    let asked = Request::new(key.0, "begin_patrol", id, &body.0);
+    let (time, late) = (body::utc(body.0.client_time), body.0.late_reason.clone());
+    let new = Box::new(body.0.draft(PatrolId(id), caller.typed(), app.clock.now()));
+    make(&app, &request, &caller, asked, Command::Begin { new, time, late }).await
+}
+
+async fn make(
+    app: &App,
+    request: &HttpRequest,
+    caller: &Caller,
+    asked: Request,
+    command: Command,
+) -> Reply<HttpResponse> {
+    let (stored, _) = step::begin(app, caller, asked, |context| {
+        Ok((act::<Patrol>(None, &command, asked, 0, context)?, Vec::<Write>::new()))
+    })
+    .await?;
+    let mut answer = HttpResponse::Created();
+    answer.insert_header(("Location", format!("/api/v1/patrols/{}", stored.state.id)));
+    let view = PatrolView::new(&stored, app.clock.now());
+    Ok(tagged(request, answer, &tag(stored.seq), &view))
+}
+
+/// Beginning a patrol that was planned.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartBody {
+    /// Another duty window than the one planned, when it is walked at another time. 另行声明的时段。
+    window: Option<body::WindowBody>,
+    /// When, by the phone's clock. 手机时间。
+    client_time: Option<DateTime<FixedOffset>>,
+    /// Why it is told only now; needed long afterwards. 补录原因。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    late_reason: Option<Prose>,
+}
+
+/// Begins a planned patrol.
+///
+/// 开始巡查：谁开始归谁；时间以手机为准并留存服务器时间，逾 24 小时的为补录，须说明原因。
+#[utoipa::path(tag = "patrols", request_body = StartBody, responses((status = 200, body = PatrolView)))]
+#[post("/patrols/{id}/start")]
+async fn start_patrol(step: Step, body: Json<StartBody>) -> Reply<HttpResponse> {
+    let skew = step.caller.typed().map(|typed| typed.skew).unwrap_or_default();
+    let window = body.0.window.map(|window| window.corrected(skew));
+    let (time, late) = (body::utc(body.0.client_time), body.0.late_reason.clone());
+    ask(step, "start_patrol", &body.0, Command::Start { window, time, late }).await
+}
+
+/// A moment on the way.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MomentBody {
+    /// When, by the phone's clock. 手机时间。
+    client_time: Option<DateTime<FixedOffset>>,
+}
+
+/// Rests.
+///
+/// 暂停巡查：暂停期间不采集轨迹。
+#[utoipa::path(tag = "patrols", request_body = MomentBody, responses((status = 200, body = PatrolView)))]
+#[post("/patrols/{id}/pause")]
+async fn pause_patrol(step: Step, body: Json<MomentBody>) -> Reply<HttpResponse> {
+    let time = body::utc(body.0.client_time);
+    ask(step, "pause_patrol", &body.0, Command::Pause { time }).await
+}
+
+/// Goes on.
+///
+/// 继续巡查。
+#[utoipa::path(tag = "patrols", request_body = MomentBody, responses((status = 200, body = PatrolView)))]
+#[post("/patrols/{id}/resume")]
+async fn resume_patrol(step: Step, body: Json<MomentBody>) -> Reply<HttpResponse> {
+    let time = body::utc(body.0.client_time);
+    ask(step, "resume_patrol", &body.0, Command::Resume { time }).await
+}
+
+/// The end of a patrol.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FinishBody {
+    /// When, by the phone's clock. 手机时间。
+    client_time: Option<DateTime<FixedOffset>>,
+    /// Why it is told only now; needed long afterwards. 补录原因。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    late_reason: Option<Prose>,
+    /// What is to be written down about it. 备注。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    note: Option<Prose>,
+}
+
+/// Ends a patrol.
+///
+/// 结束巡查：计划的巡查随之办结；没有信号时存下的轨迹点可以之后上传。
+#[utoipa::path(tag = "patrols", request_body = FinishBody, responses((status = 200, body = PatrolView)))]
+#[post("/patrols/{id}/finish")]
+async fn finish_patrol(step: Step, body: Json<FinishBody>) -> Reply<HttpResponse> {
+    let (late, note) = (body.0.late_reason.clone(), body.0.note.clone());
+    let time = body::utc(body.0.client_time);
+    ask(step, "finish_patrol", &body.0, Command::Finish { time, late, note }).await
+}
+
+/// Why nobody will go.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelPatrolBody {
+    /// Why. 取消原因。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "暴雨红色预警，停止户外巡查")]
+    reason: Prose,
+}
+
+/// Says that nobody will go.
+///
+/// 取消尚未开始的巡查，写明原因。
+#[utoipa::path(tag = "patrols", request_body = CancelPatrolBody, responses((status = 200, body = PatrolView)))]
+#[post("/patrols/{id}/cancel")]
+async fn cancel_patrol(step: Step, body: Json<CancelPatrolBody>) -> Reply<HttpResponse> {
+    let reason = body.0.reason.clone();
+    ask(step, "cancel_patrol", &body.0, Command::Cancel { reason }).await
+}
+
+/// Something to be written down.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatrolNoteBody {
+    /// What. 备注内容。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "东侧楼道灯已修复")]
+    text: Prose,
+}
+
+/// Writes something down on a patrol.
+///
+/// 巡查备注：追加，不修改已有的。
+#[utoipa::path(tag = "patrols", request_body = PatrolNoteBody, responses((status = 200, body = PatrolView)))]
+#[post("/patrols/{id}/note")]
+async fn note_patrol(step: Step, body: Json<PatrolNoteBody>) -> Reply<HttpResponse> {
+    let text = body.0.text.clone();
+    ask(step, "note_patrol", &body.0, Command::Note { text }).await
+}
+
+async fn ask(
+    step: Step,
+    operation: &str,
+    body: &impl Serialize,
+    command: Command,
+) -> Reply<HttpResponse> {
+    let asked = step.asked(operation, body);
+    let stored = step::command::<Patrol>(&step.app, &step.caller, asked, command).await?;
+    let view = PatrolView::new(&stored, step.app.clock.now());
+    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}
+
+/// The patrol a report was made on, as it is known.
+pub async fn named(
+    app: &App,
+    caller: &Caller,
+    id: Option<PatrolId>,
+) -> Reply<Option<Arc<Stored<Patrol>>>> {
+    let Some(id) = id else { return Ok(None) };
+    Ok(app.store.look::<Patrol>(caller.tenant, id.0).await?)
+}

@@ -1,0 +1,360 @@
+//! Plans of patrols over HTTP.
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use domain::{
+    Instant,
+    actor::Permission,
+    change::{Request, Stored, act},
+    id::{AreaId, PlanId},
+    patrol::Purpose,
+    patrol_plan::{Command, Content, PatrolPlan, Recurrence, Standing},
+    text::{Line, Prose},
+};
+use persistence::{Write, journal::Keyset, patrol_plan as plans};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{body::ItineraryBody, view::ItineraryView};
+use crate::{
+    access::auth::Caller,
+    app::{clock::derived_id, state::App},
+    engine::step::{self, Step},
+    http::{
+        body::Json,
+        headers::Key,
+        page::{Cursor, Limit, Page},
+        params::{IdPath, Query},
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+        view::{self, UnitView, tag, tagged},
+    },
+    resources::report::known,
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(list_patrol_plans)
+        .service(create_patrol_plan)
+        .service(get_patrol_plan)
+        .service(amend_patrol_plan)
+        .service(retire_patrol_plan);
+}
+
+/// On which days.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "on", rename_all = "snake_case", deny_unknown_fields)]
+pub enum RecurrenceBody {
+    /// Every day. 每天。
+    Daily {},
+    /// Monday to Friday. 周一至周五。
+    Weekdays {},
+    /// On working days by the calendar of the area. 工作日（按日历）。
+    WorkingDays {},
+    /// On some days of the week. 每周几。
+    Weekly {
+        /// 1 is Monday, 7 Sunday.
+        #[schema(min_items = 1, max_items = 7, example = json!([1, 3, 5]))]
+        days: Vec<u8>,
+    },
+    /// Every so many days, from the first on. 每隔几天。
+    EveryDays {
+        /// So many.
+        #[schema(minimum = 1, maximum = 92)]
+        days: u32,
+    },
+}
+
+impl From<RecurrenceBody> for Recurrence {
+    fn from(body: RecurrenceBody) -> Self {
+        match body {
+            RecurrenceBody::Daily {} => Self::Daily {},
+            RecurrenceBody::Weekdays {} => Self::Weekdays {},
+            RecurrenceBody::WorkingDays {} => Self::WorkingDays {},
+            RecurrenceBody::Weekly { days } => Self::Weekly { days },
+            RecurrenceBody::EveryDays { days } => Self::EveryDays { days },
+        }
+    }
+}
+
+impl From<&Recurrence> for RecurrenceBody {
+    fn from(recurrence: &Recurrence) -> Self {
+        match recurrence {
+            Recurrence::Daily {} => Self::Daily {},
+            Recurrence::Weekdays {} => Self::Weekdays {},
+            Recurrence::WorkingDays {} => Self::WorkingDays {},
+            Recurrence::Weekly { days } => Self::Weekly { days: days.clone() },
+            Recurrence::EveryDays { days } => Self::EveryDays { days: *days },
+        }
+    }
+}
+
+/// What a plan says.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContentBody {
+    /// What it is called. 计划名称。
+    #[schema(value_type = String, min_length = 1, max_length = 120, example = "早间巡查")]
+    name: Line,
+    /// What for. 巡查目的。
+    #[schema(schema_with = view::patrol_purpose)]
+    purpose: Purpose,
+    /// On which days. 周期。
+    recurrence: RecurrenceBody,
+    /// When the duty window begins, on the clocks of China. 开始时刻（北京时间）。
+    #[schema(value_type = String, example = "08:30:00")]
+    at: NaiveTime,
+    /// How long it is, in minutes. 时段长度（分钟）。
+    #[schema(minimum = 1, maximum = 960, example = 120)]
+    window_minutes: u32,
+    /// From which day on. 起始日期。
+    #[schema(example = "2026-03-02")]
+    from: NaiveDate,
+    /// Until which day; without it, until it is retired. 截止日期。
+    until: Option<NaiveDate>,
+    /// What is to be seen. 巡查内容。
+    #[serde(default)]
+    itinerary: ItineraryBody,
+}
+
+impl ContentBody {
+    fn read(&self, under: &str) -> Reply<Box<Content>> {
+        let recurrence = Recurrence::from(self.recurrence.clone());
+        if let Some(fault) = recurrence.fault() {
+            let (zh, en) = match fault {
+                "weekdays" => {
+                    ("应为 1 到 7 中不重复的几个。", "Give different numbers from 1 to 7.")
+                }
+                _ => ("应为 1 到 92。", "It must be from 1 to 92."),
+            };
+            let pointer = format!("{under}/recurrence/days");
+            return Err(Problem::new(Code::InvalidBody).error(pointer, "out_of_range", zh, en));
+        }
+        Ok(Box::new(Content {
+            name: self.name.clone(),
+            purpose: self.purpose,
+            recurrence,
+            at: self.at,
+            window_minutes: self.window_minutes,
+            from: self.from,
+            until: self.until,
+            itinerary: self.itinerary.read(&format!("{under}/itinerary"))?,
+        }))
+    }
+}
+
+/// A plan to be made.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePlanBody {
+    /// The identity it will have; else it is made of the `Idempotency-Key`.
+    #[serde(default, deserialize_with = "crate::http::body::own_id")]
+    id: Option<Uuid>,
+    /// Where. 巡查区域。
+    area_id: Uuid,
+    /// What it says. 内容。
+    content: ContentBody,
+}
+
+/// A plan of patrols.
+#[derive(Serialize, ToSchema)]
+pub struct PatrolPlanView {
+    /// Its identity.
+    id: Uuid,
+    /// Its place in the journal; the `ETag`.
+    seq: i64,
+    /// How it stands.
+    #[schema(schema_with = view::plan_standing)]
+    standing: &'static str,
+    /// In Chinese.
+    standing_label: &'static str,
+    /// Where.
+    area: UnitView,
+    /// What it is called.
+    name: String,
+    /// What for.
+    #[schema(schema_with = view::patrol_purpose)]
+    purpose: &'static str,
+    /// In Chinese.
+    purpose_label: &'static str,
+    /// On which days.
+    recurrence: RecurrenceBody,
+    /// When the duty window begins, on the clocks of China.
+    #[schema(value_type = String, example = "08:30:00")]
+    at: NaiveTime,
+    /// How long it is, in minutes.
+    window_minutes: u32,
+    /// From which day on.
+    from: NaiveDate,
+    /// Until which day.
+    until: Option<NaiveDate>,
+    /// What is to be seen.
+    itinerary: ItineraryView,
+    /// The last day a patrol was made for.
+    made: Option<NaiveDate>,
+    /// The next day a patrol is to be made for.
+    next: Option<NaiveDate>,
+    /// When the plan was made.
+    created_at: DateTime<Utc>,
+    /// What may be asked now.
+    possible: Vec<&'static str>,
+}
+
+impl PatrolPlanView {
+    fn new(stored: &Stored<PatrolPlan>) -> Self {
+        let plan = &stored.state;
+        let content = &plan.content;
+        Self {
+            id: plan.id.0,
+            seq: stored.seq,
+            standing: plan.standing.name(),
+            standing_label: plan.standing.label(),
+            area: UnitView::from(&plan.area),
+            name: content.name.as_str().to_owned(),
+            purpose: content.purpose.name(),
+            purpose_label: content.purpose.label(),
+            recurrence: RecurrenceBody::from(&content.recurrence),
+            at: content.at,
+            window_minutes: content.window_minutes,
+            from: content.from,
+            until: content.until,
+            itinerary: ItineraryView::from(&content.itinerary),
+            made: plan.made,
+            next: plan.next,
+            created_at: plan.created_at,
+            possible: plan.possible(),
+        }
+    }
+}
+
+/// Which plans to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListPatrolPlans {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<(Instant, Uuid)>>,
+    /// Only within this area. 区域。
+    within: Option<Uuid>,
+    /// Only those that stand so.
+    #[param(schema_with = view::plan_standing)]
+    standing: Option<Standing>,
+}
+
+/// Lists the plans of patrols, the newest first.
+///
+/// 巡查计划列表。
+#[utoipa::path(tag = "patrols", params(ListPatrolPlans), responses((status = 200, body = Page<PatrolPlanView>)))]
+#[get("/patrol_plans")]
+async fn list_patrol_plans(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListPatrolPlans>,
+) -> Reply<Page<PatrolPlanView>> {
+    let ListPatrolPlans { limit, cursor, within, standing } = params.0;
+    let limit = limit.unwrap_or_default();
+    let world = app.world(caller.tenant)?;
+    let within = within.map(|id| known(&world, id).map(|area| area.path.clone())).transpose()?;
+    let scope = caller.scope(Permission::ReadCases, app.clock.now());
+    let keyset = Keyset { after: cursor.map(|cursor| cursor.0), limit: limit.probe() };
+    let list = move |db: &mut _| plans::list(db, &scope, within.as_ref(), standing, keyset);
+    let found = app.store.read(list).await?;
+    let position = |stored: &Stored<PatrolPlan>| (stored.state.created_at, stored.state.id.0);
+    Ok(Page::cut(found, limit, position, |stored| PatrolPlanView::new(&stored)))
+}
+
+/// Shows a plan of patrols.
+///
+/// 巡查计划详情。
+#[utoipa::path(tag = "patrols", responses((status = 200, body = PatrolPlanView)))]
+#[get("/patrol_plans/{id}")]
+async fn get_patrol_plan(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let stored = step::look::<PatrolPlan>(&app, &caller, id.0).await?;
+    let view = PatrolPlanView::new(&stored);
+    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}
+
+/// Makes a plan of patrols.
+///
+/// 新建巡查计划：按周期自动生成当天和次日的巡查，由所在网格承担；不要求打卡，不考核里程。
+#[utoipa::path(tag = "patrols", request_body = CreatePlanBody, responses((status = 201, body = PatrolPlanView)))]
+#[post("/patrol_plans")]
+async fn create_patrol_plan(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    key: Key,
+    body: Json<CreatePlanBody>,
+) -> Reply<HttpResponse> {
+    let id = body.0.id.unwrap_or_else(|| derived_id(caller.person, key.0, "patrol_plan"));
+    let asked = Request::new(key.0, "create_patrol_plan", id, &body.0);
+    let (area, content) = (AreaId(body.0.area_id), body.0.content.read("/content")?);
+    let command = Command::Create { id: PlanId(id), area, content };
+    let (stored, _) = step::begin(&app, &caller, asked, |context| {
+        Ok((act::<PatrolPlan>(None, &command, asked, 0, context)?, Vec::<Write>::new()))
+    })
+    .await?;
+    let mut answer = HttpResponse::Created();
+    answer.insert_header(("Location", format!("/api/v1/patrol_plans/{}", stored.state.id)));
+    Ok(tagged(&request, answer, &tag(stored.seq), &PatrolPlanView::new(&stored)))
+}
+
+/// What a plan says from now on.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AmendPlanBody {
+    /// The whole of it. 全部内容。
+    content: ContentBody,
+}
+
+/// Changes what a plan says.
+///
+/// 修改巡查计划：整份替换；已经生成的巡查不变。
+#[utoipa::path(tag = "patrols", request_body = AmendPlanBody, responses((status = 200, body = PatrolPlanView)))]
+#[post("/patrol_plans/{id}/amend")]
+async fn amend_patrol_plan(step: Step, body: Json<AmendPlanBody>) -> Reply<HttpResponse> {
+    let content = body.0.content.read("/content")?;
+    ask(step, "amend_patrol_plan", &body.0, Command::Amend { content }).await
+}
+
+/// Why a plan ends.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetirePlanBody {
+    /// Why. 停用原因。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "网格调整")]
+    reason: Prose,
+}
+
+/// Ends a plan: no more patrols are made by it.
+///
+/// 停用巡查计划；已经生成而不再需要的巡查请逐个取消。
+#[utoipa::path(tag = "patrols", request_body = RetirePlanBody, responses((status = 200, body = PatrolPlanView)))]
+#[post("/patrol_plans/{id}/retire")]
+async fn retire_patrol_plan(step: Step, body: Json<RetirePlanBody>) -> Reply<HttpResponse> {
+    let reason = body.0.reason.clone();
+    ask(step, "retire_patrol_plan", &body.0, Command::Retire { reason }).await
+}
+
+async fn ask(
+    step: Step,
+    operation: &str,
+    body: &impl Serialize,
+    command: Command,
+) -> Reply<HttpResponse> {
+    let asked = step.asked(operation, body);
+    let stored = step::command::<PatrolPlan>(&step.app, &step.caller, asked, command).await?;
+    let view = PatrolPlanView::new(&stored);
+    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}

@@ -1,0 +1,471 @@
+//! Points of a track, in batches: late, out of order, twice, plain or compressed.
+//!
+//! The number a phone gave a point decides what it is: the same point again is known already,
+//! another point under a known number is refused. So an upload may be repeated in any pieces, and
+//! its `Idempotency-Key` decides nothing.
+
+use std::{
+    collections::{BTreeMap, HashMap, btree_map::Entry},
+    sync::Arc,
+};
+
+use actix_web::{HttpResponse, post, web::Data};
+use chrono::{DateTime, Duration, Utc};
+use domain::{
+    Instant,
+    arrival::Skew,
+    change::Stored,
+    coordinate::{CoordType, RawPoint},
+    id::{PatrolId, PersonId, TenantId},
+    patrol::{Patrol, possible},
+    privacy::{DataClass, Privacy},
+    refusal::Refusal,
+    rules::later,
+    track::{
+        Fix, MOST_AT_ONCE, Sent, Source,
+        admit::{Answers, Gate, Refused},
+        codec,
+    },
+};
+use persistence::{
+    StoreError, privacy,
+    track::{Landed, Upload, batches},
+};
+use quick_cache::sync::Cache;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::sealed::{Here, keys_of, taken_apart};
+use crate::{
+    access::auth::Caller,
+    app::{
+        state::App,
+        vault::walks::{WalkKey, WalkKeys, Walked},
+        world::World,
+    },
+    engine::step,
+    http::{
+        body::zipped::Zipped,
+        headers::Key,
+        params::IdPath,
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+        view::{self, CoordTypeBody},
+    },
+};
+
+/// Registers the operations of this file.
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(upload_points);
+}
+
+/// One point.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FixBody {
+    /// Its place in the phone's own count of this patrol. 序号。
+    #[schema(minimum = 0, example = 17)]
+    seq: u32,
+    /// When, by the phone's clock. 手机时间。
+    #[serde(deserialize_with = "crate::http::body::time::instant")]
+    time: DateTime<Utc>,
+    /// Degrees east. 经度。
+    #[schema(minimum = -180.0, maximum = 180.0, example = 115.0584)]
+    lng: Option<f64>,
+    /// Degrees north. 纬度。
+    #[schema(minimum = -90.0, maximum = 90.0, example = 30.2289)]
+    lat: Option<f64>,
+    /// In which system, where it is another than that of the upload. 坐标系。
+    coord_type: Option<CoordTypeBody>,
+    /// How accurate, in metres. 精度（米）。
+    #[schema(minimum = 0.0, example = 6.5)]
+    accuracy: Option<f64>,
+    /// How fast, in metres a second. 速度（米/秒）。
+    #[schema(minimum = 0.0, example = 1.3)]
+    speed: Option<f64>,
+    /// What it came from; `unknown` when left out. 来源。
+    #[schema(schema_with = view::fix_source)]
+    source: Option<Source>,
+    /// Whether the phone says that it was made up. 是否模拟位置。
+    #[serde(default)]
+    mocked: bool,
+}
+
+/// Points of one patrol.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PointsBody {
+    /// In which system they are; WGS-84 when left out. 坐标系。
+    coord_type: Option<CoordTypeBody>,
+    /// The points, at most 2000, in any order. 轨迹点。
+    #[schema(max_items = 2000)]
+    points: Vec<FixBody>,
+}
+
+/// What became of one point.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+pub struct PointResult {
+    /// Its number.
+    seq: u32,
+    /// `stored`, `already` when it was known, `refused`, or `later`: the same point may be taken
+    /// once what ended a rest has arrived.
+    #[schema(example = "stored")]
+    result: &'static str,
+    /// Why it was not taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = view::point_refusal_or_null)]
+    reason: Option<&'static str>,
+    /// In Chinese.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_label: Option<&'static str>,
+}
+
+/// What became of an upload.
+#[derive(Serialize, ToSchema)]
+pub struct PointsView {
+    /// How many points were stored.
+    stored: usize,
+    /// How many were known already.
+    already: usize,
+    /// How many were refused; they need not be sent again.
+    refused: usize,
+    /// How many are to be sent again, after the command that ended the rest.
+    later: usize,
+    /// Each point, in the order it was sent.
+    items: Vec<PointResult>,
+}
+
+/// What became of a point, while it is being found out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stored,
+    Already,
+    Refused(Refused),
+}
+
+impl Fate {
+    /// Whether it could be another by a patrol or a consent that changed since.
+    fn rests_on_state(self) -> bool {
+        use Refused as R;
+        let moving = [R::OutsideWindow, R::Paused, R::Resting, R::NoConsent, R::ConsentWithdrawn];
+        matches!(self, Self::Refused(why) if moving.contains(&why))
+    }
+}
+
+impl PointsView {
+    fn new(sent: &[FixBody], fates: &[Fate]) -> Self {
+        let result = |(fix, fate): (&FixBody, &Fate)| {
+            let (result, reason) = match fate {
+                Fate::Stored => ("stored", None),
+                Fate::Already => ("already", None),
+                Fate::Refused(why) if why.is_final() => ("refused", Some(*why)),
+                Fate::Refused(why) => ("later", Some(*why)),
+            };
+            let (reason, reason_label) = (reason.map(Refused::name), reason.map(Refused::label));
+            PointResult { seq: fix.seq, result, reason, reason_label }
+        };
+        let items: Vec<PointResult> = sent.iter().zip(fates).map(result).collect();
+        let count = |result| items.iter().filter(|item| item.result == result).count();
+        Self {
+            stored: count("stored"),
+            already: count("already"),
+            refused: count("refused"),
+            later: count("later"),
+            items,
+        }
+    }
+}
+
+/// What those answered who walk, to whether tracks may be taken. The store looks at each upload
+/// whether the newest answer is still the one that is known here.
+pub struct Walkers {
+    known: Cache<(TenantId, PersonId), Arc<Known>>,
+    /// What their points are sealed by.
+    pub keys: WalkKeys,
+}
+
+/// The answers of somebody, and the newest.
+#[derive(Debug, Default)]
+struct Known {
+    answers: Answers,
+    newest: Uuid,
+}
+
+impl Default for Walkers {
+    fn default() -> Self {
+        Self { known: Cache::new(20_000), keys: WalkKeys::default() }
+    }
+}
+
+impl Walkers {
+    async fn look(
+        &self,
+        app: &App,
+        tenant: TenantId,
+        person: PersonId,
+        fresh: bool,
+    ) -> Reply<Arc<Known>> {
+        if let Some(known) = self.known.get(&(tenant, person)).filter(|_| !fresh) {
+            return Ok(known);
+        }
+        let look = move |db: &mut _| privacy::answers(db, tenant, person, Privacy::TRACK);
+        let found = app.store.read(look).await?;
+        let newest = found.last().map_or(Uuid::nil(), |(id, ..)| *id);
+        let answers = found.into_iter().map(|(_, at, given)| (at, given)).collect();
+        let known = Arc::new(Known { answers: Answers(answers), newest });
+        self.known.insert((tenant, person), Arc::clone(&known));
+        Ok(known)
+    }
+}
+
+/// Takes points of one's own patrol.
+///
+/// 上传轨迹点：每批最多 2000 点，可以迟到、乱序、重复，可用 gzip 压缩；按序号去重，逐点回答
+/// stored / already / refused / later（暂停尚未结束，继续后再传）。只接受声明时段内、本人同意期间的点；异常点照存，读取时标记原因。
+#[utoipa::path(
+    tag = "patrols",
+    request_body(content = PointsBody, content_type = "application/json"),
+    responses((status = 200, body = PointsView)),
+)]
+#[post("/patrols/{id}/points")]
+async fn upload_points(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    _key: Key,
+    body: Zipped<PointsBody>,
+) -> Reply<HttpResponse> {
+    let PointsBody { coord_type, points } = body.0;
+    if points.len() > MOST_AT_ONCE {
+        let (zh, en) = ("每批最多 2000 点，请分批上传。", "Send at most 2000 points at once.");
+        return Err(Problem::new(Code::InvalidBody).error("/points", "too_many_items", zh, en));
+    }
+    let world = app.world(caller.tenant)?;
+    let coord_type = coord_type.map_or(CoordType::Wgs84, Into::into);
+    let sending = Sending { app: &app, caller: &caller, world: &world, id: id.0 };
+    let fates = sending.send(&points, coord_type).await?;
+    Ok(HttpResponse::Ok().json(PointsView::new(&points, &fates)))
+}
+
+/// Somebody sends points of a patrol.
+struct Sending<'a> {
+    app: &'a App,
+    caller: &'a Caller,
+    world: &'a World,
+    id: Uuid,
+}
+
+impl Sending<'_> {
+    /// How often an upload is put together anew after something it rests on has changed.
+    const ATTEMPTS: usize = 8;
+
+    async fn send(&self, points: &[FixBody], coord_type: CoordType) -> Reply<Vec<Fate>> {
+        let (tenant, person) = (self.caller.tenant, self.caller.person);
+        let vault = (&self.app.vault, &self.app.store);
+        let key = self.app.walkers.keys.of(vault, tenant, person, self.app.clock.now()).await?;
+        let key = key.ok_or(Refusal::Erased)?;
+        for attempt in 0..Self::ATTEMPTS {
+            // The first time with what is known: mostly it still holds, and the store looks.
+            let fresh = attempt > 0;
+            let patrol = self.patrol(fresh).await?;
+            let known = self.app.walkers.look(self.app, tenant, person, fresh).await?;
+            let mut fates = vec![Fate::Stored; points.len()];
+            let mut new = self.admitted(points, coord_type, &patrol.state, &known, &mut fates);
+            // What is refused is refused by a state that was read for it.
+            if !fresh && fates.iter().any(|fate| fate.rests_on_state()) {
+                continue;
+            }
+            let mut stored = Vec::new();
+            if let (true, Some(numbers)) = (fresh, range(&new)) {
+                stored = self.stored(patrol.state.id, numbers).await?;
+                without_known(&mut new, &stored, &mut fates);
+            }
+            let Some(numbers) = range(&new) else { return Ok(fates) };
+            let upload = self.upload((&patrol, &known, &key), &new, numbers, &stored)?;
+            match self.app.store.track(upload).await? {
+                Landed::Stored => return Ok(fates),
+                // What is known already needs no room: it is told apart first.
+                Landed::Full if fresh => {
+                    for (_, places) in new.values() {
+                        refuse(&mut fates, places, Refused::TrackFull);
+                    }
+                    return Ok(fates);
+                }
+                Landed::Full | Landed::Stale => {}
+            }
+        }
+        Err(Problem::new(Code::LostRace))
+    }
+
+    /// The patrol, if it is one's own and began.
+    async fn patrol(&self, fresh: bool) -> Reply<Arc<Stored<Patrol>>> {
+        let kept = self.app.store.recall::<Patrol>(self.caller.tenant, self.id);
+        let own = |patrol: &Patrol| patrol.worker() == Some(self.caller.person);
+        let patrol = match kept.filter(|kept| !fresh && own(&kept.state)) {
+            Some(kept) => kept,
+            None => step::look::<Patrol>(self.app, self.caller, self.id).await?,
+        };
+        let Some(run) = patrol.state.status.run() else {
+            let status = patrol.state.status.name();
+            let (state, command) = (status.name(), "upload");
+            let possible = possible(status);
+            return Err(Refusal::WrongState { flow: "patrol", state, command, possible }.into());
+        };
+        if run.worker == self.caller.person {
+            Ok(patrol)
+        } else {
+            Err(Refusal::NotYourPatrol { worker: run.worker_name.clone() }.into())
+        }
+    }
+
+    /// The points that may be taken, by number, each with the places it was sent at.
+    fn admitted(
+        &self,
+        points: &[FixBody],
+        coord_type: CoordType,
+        patrol: &Patrol,
+        known: &Known,
+        fates: &mut [Fate],
+    ) -> New {
+        let now = self.app.clock.now();
+        let rules = &self.world.rules;
+        let ahead = Duration::hours(i64::from(rules.conduct.clock_ahead_hours));
+        let kept = rules.privacy.value.retention;
+        let (earliest, latest) = (kept.cutoff(DataClass::Tracks, now), later(now, ahead));
+        let gate = Gate { patrol, answers: &known.answers, earliest, latest };
+        let passes = gate.open();
+        let mut new = New::new();
+        for ((place, point), fate) in points.iter().enumerate().zip(fates.iter_mut()) {
+            let fix = match sent(point, coord_type).and_then(|sent| passes.admit(&sent)) {
+                Ok(fix) => fix,
+                Err(why) => {
+                    *fate = Fate::Refused(why);
+                    continue;
+                }
+            };
+            match new.entry(fix.seq) {
+                Entry::Vacant(free) => _ = free.insert((fix, vec![place])),
+                Entry::Occupied(mut taken) if taken.get().0 == fix => {
+                    taken.get_mut().1.push(place);
+                    *fate = Fate::Already;
+                }
+                Entry::Occupied(_) => *fate = Fate::Refused(Refused::SeqReused),
+            }
+        }
+        new
+    }
+
+    /// The stored batches that overlap with some numbers, taken apart.
+    async fn stored(&self, patrol: PatrolId, numbers: (i64, i64)) -> Reply<Vec<(i64, Vec<Fix>)>> {
+        let tenant = self.caller.tenant;
+        let find = move |db: &mut _| batches(db, tenant, patrol, Some(numbers));
+        let found = self.app.store.read(find).await?;
+        let keys = keys_of(self.app, tenant, &found).await?;
+        Ok(found
+            .iter()
+            .map(|batch| Ok((batch.first_seq, taken_apart(patrol, batch, &keys)?)))
+            .collect::<Result<_, StoreError>>()?)
+    }
+
+    fn upload(
+        &self,
+        (patrol, known, key): (&Stored<Patrol>, &Known, &WalkKey),
+        new: &New,
+        (first_seq, last_seq): (i64, i64),
+        stored: &[(i64, Vec<Fix>)],
+    ) -> Result<Upload, StoreError> {
+        let fixes: Vec<Fix> = new.values().map(|(fix, _)| *fix).collect();
+        let overlaps = |(first, fixes): &&(i64, Vec<Fix>)| {
+            let last = fixes.iter().map(|fix| i64::from(fix.seq)).max().unwrap_or(*first);
+            *first <= last_seq && last >= first_seq
+        };
+        let received_at = self.app.clock.now();
+        let here = position(&fixes, patrol.state.skew(), self.world, received_at);
+        let vault = &self.app.vault;
+        let batch = Walked::Batch(patrol.state.id, first_seq);
+        Ok(Upload {
+            tenant: self.caller.tenant,
+            patrol: patrol.state.id,
+            seq: patrol.seq,
+            person: self.caller.person,
+            consent: known.newest,
+            first_seq,
+            last_seq,
+            points: i64::try_from(fixes.len()).unwrap_or(i64::MAX),
+            known: stored.iter().filter(overlaps).map(|(first, _)| *first).collect(),
+            received_at,
+            position: here.map(|here| here.sealed(vault, key)).transpose()?,
+            blob: key.seal(vault, batch, &codec::encode(&fixes))?,
+        })
+    }
+}
+
+/// Points by number, each with the places in the upload at which it was sent.
+type New = BTreeMap<u32, (Fix, Vec<usize>)>;
+
+fn range(new: &New) -> Option<(i64, i64)> {
+    let (first, _) = new.first_key_value()?;
+    let (last, _) = new.last_key_value()?;
+    Some(((*first).into(), (*last).into()))
+}
+
+fn sent(point: &FixBody, coord_type: CoordType) -> Result<Sent, Refused> {
+    let (lng, lat) = point.lng.zip(point.lat).ok_or(Refused::CoordinateMissing)?;
+    let coord_type = point.coord_type.map_or(coord_type, Into::into);
+    Ok(Sent {
+        seq: point.seq,
+        at: point.time,
+        raw: RawPoint { lng, lat, coord_type },
+        accuracy_m: point.accuracy,
+        speed_mps: point.speed,
+        source: point.source.unwrap_or(Source::Unknown),
+        mocked: point.mocked,
+    })
+}
+
+/// Leaves out what is stored: equal points are known already, others under a known number refused.
+fn without_known(new: &mut New, stored: &[(i64, Vec<Fix>)], fates: &mut [Fate]) {
+    let known: HashMap<u32, &Fix> =
+        stored.iter().flat_map(|(_, fixes)| fixes).map(|fix| (fix.seq, fix)).collect();
+    new.retain(|seq, (fix, places)| {
+        let Some(before) = known.get(seq) else { return true };
+        if *before == fix {
+            for place in places.iter() {
+                if let Some(fate) = fates.get_mut(*place) {
+                    *fate = Fate::Already;
+                }
+            }
+        } else {
+            refuse(fates, places, Refused::SeqReused);
+        }
+        false
+    });
+}
+
+fn refuse(fates: &mut [Fate], places: &[usize], why: Refused) {
+    for place in places {
+        if let Some(fate) = fates.get_mut(*place) {
+            *fate = Fate::Refused(why);
+        }
+    }
+}
+
+/// Where whoever walks is now: the last point that is neither odd by itself nor old.
+fn position(fixes: &[Fix], skew: Skew, world: &World, now: Instant) -> Option<Here> {
+    /// A position that is older is no longer where somebody is.
+    const FRESH_S: i64 = 600;
+    let tracking = &world.rules.conduct.tracking;
+    let fixes = fixes.iter().map(|fix| fix.corrected(skew));
+    let good = |fix: &Fix| {
+        let accurate =
+            fix.accuracy_m().is_none_or(|metres| metres <= f64::from(tracking.accuracy_m));
+        !fix.mocked && accurate && fix.at() <= now
+    };
+    let newest = fixes.filter(good).max_by_key(|fix| fix.at_ms)?;
+    if (now - newest.at()).num_seconds() > FRESH_S {
+        return None;
+    }
+    let (lng, lat) = domain::track::fixed_point(newest.point()?);
+    Some(Here { lng, lat, accuracy: newest.accuracy, at: newest.at() })
+}

@@ -1,0 +1,149 @@
+//! Points and positions as they are kept: sealed by the key of whoever walks.
+
+use std::collections::HashMap;
+
+use domain::{
+    Instant,
+    id::{PatrolId, PersonId, TenantId},
+    track::{Fix, codec},
+};
+use persistence::{
+    StoreError,
+    track::{self, Batch, Position, batches},
+};
+
+use crate::app::{
+    state::App,
+    vault::{
+        Vault,
+        walks::{WalkKey, Walked, wrong},
+    },
+};
+
+/// The keys that open some batches.
+pub(super) async fn keys_of(
+    app: &App,
+    tenant: TenantId,
+    batches: &[Batch],
+) -> Result<HashMap<PersonId, WalkKey>, StoreError> {
+    let people = batches.iter().filter_map(|batch| batch.person);
+    app.walkers.keys.of_all((&app.vault, &app.store), tenant, people).await
+}
+
+/// The points of a batch as it is kept; nothing of somebody whose key was destroyed.
+pub(super) fn taken_apart(
+    patrol: PatrolId,
+    batch: &Batch,
+    keys: &HashMap<PersonId, WalkKey>,
+) -> Result<Vec<Fix>, StoreError> {
+    let wrong = || StoreError::Inconsistent(format!("track_batches: batch {}", batch.first_seq));
+    let Some(person) = batch.person else {
+        return codec::decode(&batch.blob).ok_or_else(wrong);
+    };
+    let Some(key) = keys.get(&person) else { return Ok(Vec::new()) };
+    let opened = key.open(Walked::Batch(patrol, batch.first_seq), &batch.blob)?;
+    codec::decode(&opened).ok_or_else(wrong)
+}
+
+/// Every point that is stored of a patrol, in the order of their batches.
+pub async fn stored_fixes(
+    app: &App,
+    tenant: TenantId,
+    patrol: PatrolId,
+) -> Result<Vec<Fix>, StoreError> {
+    let found = app.store.read(move |db| batches(db, tenant, patrol, None)).await?;
+    let keys = keys_of(app, tenant, &found).await?;
+    let parts = found.iter().map(|batch| taken_apart(patrol, batch, &keys));
+    Ok(parts.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// Seals batches that stand as they came, from before points were sealed; a page, and how many.
+pub async fn seal_open(app: &App, tenant: TenantId, limit: i64) -> Result<i64, StoreError> {
+    let now = app.clock.now();
+    let found = app.store.read(move |db| track::open(db, tenant, limit)).await?;
+    let count = i64::try_from(found.len()).unwrap_or(limit);
+    let mut sealed = Vec::with_capacity(found.len());
+    for batch in found {
+        let key = match batch.walker {
+            Some(walker) => {
+                app.walkers.keys.of((&app.vault, &app.store), tenant, walker, now).await?
+            }
+            None => None,
+        };
+        let walked = Walked::Batch(batch.patrol, batch.first_seq);
+        let blob = key.map(|key| key.seal(&app.vault, walked, &batch.blob)).transpose()?;
+        sealed.push((batch.walker.zip(blob), batch));
+    }
+    if sealed.is_empty() {
+        return Ok(0);
+    }
+    app.store
+        .run(move |db| {
+            for (sealed, batch) in sealed {
+                track::close(db, tenant, &batch, sealed)?;
+            }
+            Ok(count)
+        })
+        .await
+}
+
+/// Where somebody is, in WGS-84.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Here {
+    /// Longitude in ten millionths of a degree.
+    pub lng: i32,
+    /// Latitude likewise.
+    pub lat: i32,
+    /// How accurate, in tenths of a metre.
+    pub accuracy: Option<u32>,
+    /// When.
+    pub at: Instant,
+}
+
+impl Here {
+    pub(super) fn sealed(self, vault: &Vault, key: &WalkKey) -> Result<Position, StoreError> {
+        let accuracy = self.accuracy.unwrap_or(u32::MAX);
+        let bytes =
+            [self.lng.to_be_bytes(), self.lat.to_be_bytes(), accuracy.to_be_bytes()].concat();
+        Ok(Position { at: self.at, sealed: key.seal(vault, Walked::Position, &bytes)? })
+    }
+
+    fn opened(position: &Position, key: &WalkKey) -> Result<Self, StoreError> {
+        let bytes = key.open(Walked::Position, &position.sealed)?;
+        let part = |at: usize| bytes.get(at..at + 4)?.first_chunk::<4>().copied();
+        let parts = part(0).zip(part(4)).zip(part(8));
+        let ((lng, lat), accuracy) = parts.ok_or_else(|| wrong("positions"))?;
+        let accuracy = u32::from_be_bytes(accuracy);
+        Ok(Self {
+            lng: i32::from_be_bytes(lng),
+            lat: i32::from_be_bytes(lat),
+            accuracy: (accuracy != u32::MAX).then_some(accuracy),
+            at: position.at,
+        })
+    }
+}
+
+/// Somebody on duty, and where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// Who.
+    pub person: PersonId,
+    /// Where.
+    pub position: Here,
+}
+
+/// Where some people are, as far as their keys are there.
+pub async fn opened(
+    app: &App,
+    tenant: TenantId,
+    found: Vec<track::Standing>,
+) -> Result<Vec<Standing>, StoreError> {
+    let people = found.iter().map(|one| one.person);
+    let keys = app.walkers.keys.of_all((&app.vault, &app.store), tenant, people).await?;
+    let open = |one: &track::Standing| {
+        let key = keys.get(&one.person)?;
+        let position = Here::opened(&one.position, key);
+        Some(position.map(|position| Standing { person: one.person, position }))
+    };
+    found.iter().filter_map(open).collect()
+}

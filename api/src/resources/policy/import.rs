@@ -1,0 +1,90 @@
+//! Documents read from files: lists and deadlines from CSV, presets by name, holidays from the
+//! yearly notice. HTTP and the command line read them here.
+
+use domain::{
+    admission::Admissions,
+    calendar::CalendarBook,
+    policy::{Document, PolicyKind},
+    responsibility::Responsibilities,
+    sheet::{Fault, Listed},
+    sla::{self, Matrix, PRESETS},
+};
+use serde_json::Value;
+
+use crate::{
+    app::world::World,
+    http::problem::{Code, Problem, Reply},
+};
+
+/// The calendar in force, or the shipped one, with the yearly notices laid over it.
+pub(crate) fn holidays(known: Option<&Document>, years: &[Value]) -> Reply<Document> {
+    let mut book = match known {
+        Some(Document::Calendar(book)) => book.clone(),
+        Some(_) | None => CalendarBook::standard(),
+    };
+    let texts: Vec<String> = years.iter().map(Value::to_string).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    book.import(&texts).map_err(|faults| {
+        faults.into_iter().fold(Problem::new(Code::InvalidBody), |problem, fault| {
+            let (zh, en) = fault.told();
+            let pointer = format!("/years{}", fault.pointer());
+            problem.error(pointer, fault.code, format!("{zh}。"), format!("{en}."))
+        })
+    })?;
+    Ok(Document::Calendar(book))
+}
+
+/// The deadlines of a place that published them, laid over the standard.
+pub(crate) fn preset(name: &str, world: &World) -> Reply<Document> {
+    let text = sla::preset(name).ok_or_else(|| {
+        let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+        let known = names.join(", ");
+        let (zh, en) = (
+            format!("没有这个预设；可用的有：{known}。"),
+            format!("No such preset; known are: {known}."),
+        );
+        Problem::new(Code::InvalidBody).error("/preset", "unknown_value", zh, en)
+    })?;
+    Ok(Document::Deadlines(matrix(text, world)?.over(Matrix::standard())))
+}
+
+/// A document from its table. Of admissions, `enforced` says whether the list is.
+pub(crate) fn list(
+    kind: PolicyKind,
+    csv: Option<&str>,
+    enforced: bool,
+    world: &World,
+) -> Reply<Document> {
+    let csv = csv.ok_or_else(|| {
+        let (zh, en) = ("请给出 CSV 文本", "give the table as CSV");
+        Problem::new(Code::InvalidBody).error("/csv", "missing_field", zh, en)
+    })?;
+    let (catalogue, areas) = (&world.catalogue, &world.areas);
+    match kind {
+        PolicyKind::Deadlines => matrix(csv, world).map(Document::Deadlines),
+        PolicyKind::Responsibilities => Responsibilities::import_csv(csv, catalogue, areas)
+            .map(Document::Responsibilities)
+            .map_err(|faults| table(&faults)),
+        PolicyKind::Admissions => Admissions::import_csv(csv, catalogue, areas)
+            .map(|list| Document::Admissions(Admissions { enforced, ..list }))
+            .map_err(|faults| table(&faults)),
+        PolicyKind::Conduct
+        | PolicyKind::Calendar
+        | PolicyKind::Whistling
+        | PolicyKind::Roles
+        | PolicyKind::Privacy
+        | PolicyKind::Notices => Err(Problem::new(Code::NotFound)),
+    }
+}
+
+fn matrix(csv: &str, world: &World) -> Reply<Matrix> {
+    let area = |code: &str| world.areas.by_code(code).map(|area| area.id);
+    Matrix::parse_csv(csv, area).map_err(|faults| table(&faults))
+}
+
+fn table(faults: &[Fault]) -> Problem {
+    faults.iter().fold(Problem::new(Code::InvalidBody), |problem, fault| {
+        let (zh, en) = fault.told_in_table();
+        problem.error("/csv", fault.code, format!("{zh}。"), format!("{en}."))
+    })
+}

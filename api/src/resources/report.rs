@@ -1,0 +1,595 @@
+//! Reports over HTTP: submit, list, look; what is decided on them stands in `decision`.
+
+mod decision;
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use chrono::{DateTime, FixedOffset, Utc};
+use domain::{
+    Instant,
+    actor::{Actor, Permission},
+    area::Area,
+    burden::{Counts, Entered, What},
+    case::Case,
+    change::{Request, Stored},
+    coordinate::{CoordinateError, RawPoint},
+    duplicate::Sighting,
+    id::{AreaId, CaseId, CommandId, PatrolId, ReportId},
+    intake,
+    journal::FlowKind,
+    media::MediaRole,
+    personal::{DataSubject, SubjectKind},
+    refusal::Refusal,
+    report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
+    rules::Urgency,
+    sla::Demand,
+    text::{Code as Word, Line, Prose},
+};
+use persistence::{Write, case as cases, journal::Keyset, report as reports};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::{clock::derived_id, state::App, world::World},
+    engine::step,
+    http::{
+        body::Json,
+        headers::Key,
+        page::{Cursor, Limit, Page},
+        params::{IdPath, Query},
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+        view::{self, PlaceView, PointBody, tag, tagged},
+    },
+    privacy::{
+        contact::{self, ContactView, ReporterContact},
+        names::Known,
+    },
+    resources::{
+        case::{CaseBrief, CaseView},
+        content_review,
+        media::{self, AttachedView},
+        patrol,
+        timeline::{self, TimelineParams, TimelineView},
+    },
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(submit_report).service(list_reports);
+}
+
+/// Registers what is asked of one report.
+pub fn under_report(config: &mut ServiceConfig<'_>) {
+    config
+        .service(get_report)
+        .service(list_similar_cases)
+        .service(get_report_timeline)
+        .service(decision::file_report)
+        .service(decision::join_report)
+        .service(decision::refuse_report)
+        .service(decision::claim_report)
+        .service(decision::confirm_report)
+        .service(decision::unjoin_report);
+}
+
+/// Where it is: a point, or an area, or both; and words.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceBody {
+    /// The point, when the phone knows it. 坐标。
+    point: Option<PointBody>,
+    /// The area, when it does not: indoors, in the stairwell. 网格或其他区域。
+    area_id: Option<Uuid>,
+    /// The address in words. 地址。
+    #[schema(value_type = Option<String>, max_length = 120, example = "胜阳港街道武汉路餐饮街")]
+    address: Option<Line>,
+}
+
+/// A report.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitBody {
+    /// The identity it will have, when the phone made one; else it is made of the
+    /// `Idempotency-Key`.
+    #[serde(default, deserialize_with = "crate::http::body::own_id")]
+    id: Option<Uuid>,
+    /// By which way; left out, it follows from who reports. Only staff and systems name another than
+    /// their own. 上报渠道。
+    #[schema(schema_with = view::channel)]
+    channel: Option<Channel>,
+    /// In a line; left out, the first words of the text. 标题。
+    #[schema(value_type = Option<String>, max_length = 120)]
+    title: Option<Line>,
+    /// In full. 内容。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "餐馆油烟直排，下水道外溢，居民多次反映")]
+    text: Prose,
+    /// The code in the catalogue, when known. 类别代码。
+    #[schema(value_type = Option<String>, max_length = 40, example = "A02")]
+    category: Option<Word>,
+    /// How pressing; `normal` when left out. 紧急程度。
+    #[schema(schema_with = view::urgency)]
+    urgency: Option<Urgency>,
+    /// What is wanted, when known. 诉求类型。
+    #[schema(schema_with = view::demand)]
+    demand: Option<Demand>,
+    /// Where.
+    place: PlaceBody,
+    /// When it was typed, by the phone's clock. 手机时间。
+    client_time: Option<DateTime<FixedOffset>>,
+    /// Whether handlers may not know who reported. 是否保密。
+    #[serde(default)]
+    confidential: bool,
+    /// Whether nobody may know who reported; the own list still has it. 是否匿名。
+    #[serde(default)]
+    anonymous: bool,
+    /// Whom to reach: of somebody a report is made for by the hotline or a grid worker, or the
+    /// resident's own phone. Kept encrypted. 联系人。
+    #[serde(serialize_with = "crate::privacy::contact::hidden")]
+    contact: Option<ReporterContact>,
+    /// What was done, when it was handled there and then. 自行处置。
+    handled: Option<HandledBody>,
+    /// On which patrol of one's own, under way then. 所属巡查。
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    patrol_id: Option<Uuid>,
+    /// Photos, videos and sounds of how it is, by the identities the phone made; they may arrive
+    /// before or after. 照片等文件的编号，可先上报、后上传。
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::http::body::own_ids"
+    )]
+    #[schema(max_items = 9)]
+    media: Vec<Uuid>,
+}
+
+/// What was done on the spot.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandledBody {
+    /// What. 处置结果。
+    #[schema(value_type = String, min_length = 1, max_length = 4000)]
+    result: Prose,
+}
+
+/// A report as others see it.
+#[derive(Serialize, ToSchema)]
+pub struct ReportView {
+    /// Its identity.
+    id: Uuid,
+    /// Its number, as read over the telephone. 编号。
+    number: String,
+    /// Its place in the journal; the `ETag`.
+    seq: i64,
+    /// What became of it.
+    #[schema(schema_with = view::report_status)]
+    status: &'static str,
+    /// In Chinese.
+    status_label: &'static str,
+    /// By which way.
+    #[schema(schema_with = view::channel)]
+    channel: &'static str,
+    /// In a line.
+    title: String,
+    /// In full.
+    text: String,
+    /// The code in the catalogue.
+    category: Option<String>,
+    /// How pressing.
+    #[schema(schema_with = view::urgency)]
+    urgency: &'static str,
+    /// Where.
+    place: PlaceView,
+    /// Who reported; none for those who may not know. 上报人。
+    reporter: Option<ReporterView>,
+    /// Whom to reach, masked; none for those who may not know, and where nobody was named.
+    /// 联系人（脱敏）。
+    contact: Option<ContactView>,
+    /// Whether nobody may know who reported.
+    anonymous: bool,
+    /// Whether handlers may not know who reported.
+    confidential: bool,
+    /// When it reached us.
+    received_at: DateTime<Utc>,
+    /// When it was typed, by the phone's clock.
+    client_time: Option<DateTime<Utc>>,
+    /// Whether that clock was ahead of ours.
+    clock_ahead: bool,
+    /// Who has to decide, and by when; only while nobody has.
+    owed: Vec<view::OwedView>,
+    /// Who went to look on the spot. 核实领取人。
+    claim: Option<view::ClaimView>,
+    /// Why it was refused.
+    reason: Option<String>,
+    /// Where it belongs instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = view::redirect)]
+    redirect: Option<&'static str>,
+    /// In Chinese.
+    redirect_label: Option<&'static str>,
+    /// On which patrol it was made; none for those who may not know who reported in confidence.
+    /// 所属巡查。
+    patrol_id: Option<Uuid>,
+    /// The case it led to. 关联案卷。
+    case_id: Option<Uuid>,
+    /// How that case stands; shown when one report is looked at.
+    case: Option<CaseBrief>,
+    /// What may be asked now.
+    possible: Vec<&'static str>,
+    /// The files it names, with links; shown when one report is looked at, null elsewhere and
+    /// where there are none. 照片等文件。
+    media: Option<Vec<AttachedView>>,
+}
+
+/// Who reported.
+#[derive(Serialize, ToSchema)]
+pub struct ReporterView {
+    /// The person.
+    id: Uuid,
+    /// The name: of staff as it is, of residents masked.
+    name: String,
+}
+
+impl ReportView {
+    pub(crate) fn new(stored: &Stored<Report>, by: &Actor, app: &App, known: &Known) -> Self {
+        use domain::flow::Flow;
+        let report = &stored.state;
+        let now = app.clock.now();
+        let told = report.reporter_visible_to(by, now);
+        let walked = report.patrol_visible_to(by, now);
+        let (reason, redirect) = match &report.status {
+            report::Status::Refused { reason, redirect } => {
+                (Some(reason.as_str().to_owned()), Some(*redirect))
+            }
+            report::Status::Confirming { .. }
+            | report::Status::Received { .. }
+            | report::Status::Filed { .. }
+            | report::Status::Joined { .. }
+            | report::Status::HandledOnTheSpot { .. } => (None, None),
+        };
+        let status = report.status.name();
+        Self {
+            id: report.id.0,
+            number: report.number.clone(),
+            seq: stored.seq,
+            status: status.name(),
+            status_label: status.label(),
+            channel: report.channel.name(),
+            title: report.matter.title.as_str().to_owned(),
+            text: report.matter.text.as_str().to_owned(),
+            category: report.matter.category.as_ref().map(|code| code.as_str().to_owned()),
+            urgency: report.matter.urgency.name(),
+            place: PlaceView::from(&report.place),
+            reporter: told.then(|| ReporterView {
+                id: report.reporter.0,
+                name: known.name(by, report.reporter),
+            }),
+            contact: told.then(|| known.contact(report)).flatten(),
+            confidential: report.confidential,
+            anonymous: report.anonymous,
+            received_at: report.received_at,
+            // How wrong a clock is tells one phone from every other.
+            client_time: report.client_at.filter(|_| told),
+            clock_ahead: report.clock_ahead && told,
+            owed: report.obligations().iter().map(view::OwedView::from).collect(),
+            claim: report.claim().map(view::ClaimView::from),
+            reason,
+            redirect: redirect.map(Redirect::name),
+            redirect_label: redirect.map(Redirect::label),
+            patrol_id: report.patrol.map(|patrol| patrol.0).filter(|_| walked),
+            case_id: report.status.case().map(|case| case.0),
+            case: None,
+            possible: report::possible(status),
+            media: None,
+        }
+    }
+}
+
+/// Finds the area of a place: the one named, or the deepest the point lies in.
+fn locate<'a>(place: &PlaceBody, world: &'a World) -> Reply<(Option<&'a Area>, Option<RawPoint>)> {
+    let raw = place.point.map(RawPoint::from);
+    let point = raw
+        .map(RawPoint::normalise)
+        .transpose()
+        .map_err(|error| at_point("/place/point", &error))?;
+    let named = place.area_id.map(AreaId);
+    let area = match (named, point) {
+        (Some(id), _) => world.areas.get(id),
+        (None, Some(point)) => world.locate(point),
+        (None, None) => None,
+    };
+    if let (Some(id), None) = (named, area) {
+        return Err(domain::refusal::Refusal::UnknownArea { id }.into());
+    }
+    Ok((area, raw))
+}
+
+/// The problem of a coordinate that cannot be.
+pub fn at_point(under: &str, error: &CoordinateError) -> Problem {
+    let field = error.axis().field();
+    let pointer = format!("{under}/{field}");
+    let zh = format!("坐标 {field} 不正确，取值范围 ±{}", error.axis().limit());
+    Problem::new(Code::InvalidBody).error(pointer, "out_of_range", zh, error.to_string())
+}
+
+/// Submits a report.
+///
+/// 上报问题：网格员或居民上报；`handled` 表示当场自行处置，直接形成已结案案卷。
+#[utoipa::path(tag = "reports", request_body = SubmitBody, responses((status = 201, body = ReportView)))]
+#[post("/reports")]
+async fn submit_report(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    key: Key,
+    body: Json<SubmitBody>,
+) -> Reply<HttpResponse> {
+    let body = body.0;
+    let world = app.world(caller.tenant)?;
+    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "report"));
+    let subject = DataSubject::new(SubjectKind::Report, id);
+    let sealed = contact::sealed(&app, &caller, subject, body.contact.as_ref()).await?;
+    let asked = match &sealed {
+        Some(sealed) => Request::new(key.0, "submit_report", id, &(&body, &sealed.fingerprint)),
+        None => Request::new(key.0, "submit_report", id, &body),
+    };
+    let counts = counted(&body);
+    let automatic = content_review::automatic(&app, &caller).await?;
+    let draft = draft(body, id, key.0, &world, &caller, &app)?;
+    let patrol = patrol::named(&app, &caller, draft.patrol).await?;
+    let (stored, _) = step::begin(&app, &caller, asked, |context| {
+        if let Some(id) = draft.patrol {
+            let patrol = patrol.as_ref().ok_or(Refusal::NoSuchPatrol { id })?;
+            let told = context.told(draft.client_at);
+            let at = told.map_or(context.at, |at| patrol.state.skew().correct(at));
+            patrol.state.takes_report(caller.person, at)?;
+        }
+        let (change, case) = intake::submit(draft, asked, context)?;
+        let case = case.into_iter().map(|case| Write::Case(Box::new(case)));
+        let entered = burden(context.by, &change.state, counts, context.at);
+        let review = content_review::of_text(&change.state, automatic, asked, context)?;
+        let review = review.map(content_review::written);
+        let more = case.chain(sealed.map(|sealed| sealed.write)).chain(entered).chain(review);
+        Ok((change, more.collect()))
+    })
+    .await?;
+    content_review::begun(&app, caller.tenant, &stored.state, automatic).await;
+    let known = Known::of(&app, &caller, &[&stored.state]).await?;
+    let mut answer = HttpResponse::Created();
+    answer.insert_header(("Location", format!("/api/v1/reports/{}", stored.state.id)));
+    let view = ReportView::new(&stored, &caller, &app, &known);
+    Ok(tagged(&request, answer, &tag(stored.seq), &view))
+}
+
+/// What a report demands: a text and a place; the way it came, its title and its grid follow.
+fn counted(body: &SubmitBody) -> Counts {
+    let more = [
+        body.title.is_some(),
+        body.channel.is_some(),
+        body.category.is_some(),
+        body.urgency.is_some(),
+        body.demand.is_some(),
+        body.place.address.is_some(),
+        body.client_time.is_some(),
+        body.contact.is_some(),
+        body.handled.is_some(),
+    ];
+    let follows = [body.title.is_none(), body.channel.is_none(), body.place.area_id.is_none()];
+    let count = |given: &[bool]| given.iter().copied().map(u16::from).sum::<u16>();
+    Counts { required: 2, typed: 2 + count(&more), reused: count(&follows), ..Counts::default() }
+}
+
+/// Counts it where somebody in office reported: residents are asked for nothing.
+fn burden(by: &Actor, report: &Report, counts: Counts, at: Instant) -> Option<Write> {
+    let office = by.grants.iter().any(|grant| grant.holds(at) && !grant.role.is_outsider());
+    let hidden = report.is_hidden();
+    let (person, path) = (by.person, report.place.area.path.clone());
+    let entered = || Entered { person, path, what: What::Report, at, counts };
+    (office && !hidden).then(|| Write::Entered(Box::new(entered())))
+}
+
+fn draft(
+    body: SubmitBody,
+    id: Uuid,
+    key: CommandId,
+    world: &World,
+    caller: &Caller,
+    app: &App,
+) -> Reply<Draft> {
+    let (area, point) = locate(&body.place, world)?;
+    let case = CaseId(derived_id(caller.person, key, "case"));
+    Ok(Draft {
+        id: ReportId(id),
+        channel: body.channel.unwrap_or_else(|| Channel::of(caller, app.clock.now())),
+        title: body.title,
+        text: body.text,
+        category: body.category,
+        urgency: body.urgency.unwrap_or(Urgency::Normal),
+        demand: body.demand,
+        area: area.map(|area| area.id),
+        point,
+        address: body.place.address,
+        client_at: body.client_time.map(|time| time.with_timezone(&Utc)),
+        confidential: body.confidential,
+        anonymous: body.anonymous,
+        contact: body.contact.is_some(),
+        patrol: body.patrol_id.map(PatrolId),
+        media: media::attachments(&[(&body.media, MediaRole::Before)]),
+        handled: body.handled.map(|handled| Handled { case, result: handled.result }),
+    })
+}
+
+/// Which reports to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListReports {
+    /// How many at most, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 20)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<(Instant, Uuid)>>,
+    /// Only in this state.
+    #[param(schema_with = view::report_status)]
+    status: Option<StatusName>,
+    /// Only the own ones. 只看自己上报的。
+    mine: Option<bool>,
+    /// Only within this area.
+    within: Option<Uuid>,
+}
+
+/// Lists reports, newest first.
+///
+/// 上报列表：本辖区内的和自己上报的，按收到时间倒序。
+#[utoipa::path(tag = "reports", params(ListReports), responses((status = 200, body = Page<ReportView>)))]
+#[get("/reports")]
+async fn list_reports(
+    app: Data<App>,
+    caller: Caller,
+    params: Query<ListReports>,
+) -> Reply<Page<ReportView>> {
+    let params = params.0;
+    let limit = params.limit.unwrap_or_default();
+    let after = params.cursor.map(|cursor| cursor.0);
+    let world = app.world(caller.tenant)?;
+    let within = params.within.map(|id| known(&world, id)).transpose()?;
+    let filter = reports::Filter {
+        status: params.status,
+        mine: params.mine.unwrap_or(false),
+        within: within.map(|area| area.path.clone()),
+        ..reports::Filter::default()
+    };
+    let scope = caller.scope(Permission::ReadCases, app.clock.now());
+    let keyset = Keyset { after, limit: limit.probe() };
+    let found = app.store.read(move |db| reports::list(db, &scope, &filter, keyset)).await?;
+    let shown: Vec<&Report> =
+        found.iter().take(limit.get().into()).map(|stored| &stored.state).collect();
+    let known = Known::of(&app, &caller, &shown).await?;
+    let position = |stored: &Stored<Report>| (stored.state.received_at, stored.state.id.0);
+    Ok(Page::cut(found, limit, position, |stored| ReportView::new(&stored, &caller, &app, &known)))
+}
+
+/// The area a parameter names.
+pub fn known(world: &World, id: Uuid) -> Reply<&Area> {
+    world
+        .areas
+        .get(AreaId(id))
+        .ok_or_else(|| domain::refusal::Refusal::UnknownArea { id: AreaId(id) }.into())
+}
+
+/// Shows a report and how its case stands.
+///
+/// 上报详情，含关联案卷的进展；并案的上报人同样看到结果。
+#[utoipa::path(tag = "reports", responses((status = 200, body = ReportView)))]
+#[get("")]
+async fn get_report(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let stored = step::look::<Report>(&app, &caller, id.0).await?;
+    let known = Known::of(&app, &caller, &[&stored.state]).await?;
+    let mut shown = ReportView::new(&stored, &caller, &app, &known);
+    shown.media = media::of_report(&app, &caller, &stored.state).await?;
+    let mut case_seq = 0;
+    if let Some(case) = stored.state.status.case() {
+        let tenant = caller.tenant;
+        let case = app.store.look::<Case>(tenant, case.0).await?;
+        case_seq = case.as_ref().map_or(0, |case| case.seq);
+        shown.case = case.as_ref().map(|case| CaseBrief::from(&**case));
+    }
+    // All that changes what is shown is in the tag.
+    let version = media::version(stored.seq, case_seq, shown.media.as_deref());
+    Ok(tagged(&request, HttpResponse::Ok(), &version, &shown))
+}
+
+/// Cases near a report.
+#[derive(Serialize, ToSchema)]
+pub struct SimilarView {
+    /// Nearest first.
+    items: Vec<SimilarCase>,
+}
+
+/// A case near a report.
+#[derive(Serialize, ToSchema)]
+pub struct SimilarCase {
+    /// The case.
+    case: CaseView,
+    /// How far, in metres; none without points.
+    distance_m: Option<f64>,
+}
+
+/// Lists open cases that may be the same thing.
+///
+/// 疑似重复：同一社区内按规则（默认 50 米、24 小时、同类）相近的未结案案卷，没有定位的按同一地址，供并案参考。
+#[utoipa::path(tag = "reports", responses((status = 200, body = SimilarView)))]
+#[get("/similar")]
+async fn list_similar_cases(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+) -> Reply<HttpResponse> {
+    let stored = step::look::<Report>(&app, &caller, id.0).await?;
+    let report = &stored.state;
+    let world = app.world(caller.tenant)?;
+    let now = app.clock.now();
+    let receiver = report.receiver(&world.context(&caller, now));
+    let filter =
+        cases::Filter { open: true, within: Some(receiver.path), ..cases::Filter::default() };
+    let scope = caller.scope(Permission::ReadCases, now);
+    let keyset = Keyset { after: None, limit: 100 };
+    let found = app.store.read(move |db| cases::list(db, &scope, &filter, keyset)).await?;
+    let seen = found.iter().map(|case| {
+        let case = &case.state;
+        (case.id, Sighting::new(&case.place, &case.matter, case.filed_at), true)
+    });
+    let new = Sighting::new(&report.place, &report.matter, report.received_at);
+    let items = world
+        .rules
+        .conduct
+        .duplicates
+        .candidates(&new, seen)
+        .into_iter()
+        .filter_map(|candidate| {
+            let case = found.iter().find(|case| case.state.id == candidate.case)?;
+            let distance_m = candidate.metres.map(f64::round);
+            Some(SimilarCase { case: CaseView::new(case, &world, &caller, now), distance_m })
+        })
+        .collect();
+    Ok(HttpResponse::Ok().json(SimilarView { items }))
+}
+
+/// Shows the timeline of a report.
+///
+/// 上报的全过程记录。
+#[utoipa::path(tag = "reports", params(TimelineParams), responses((status = 200, body = TimelineView)))]
+#[get("/timeline")]
+async fn get_report_timeline(
+    app: Data<App>,
+    caller: Caller,
+    id: IdPath<Uuid>,
+    params: Query<TimelineParams>,
+) -> Reply<HttpResponse> {
+    step::look::<Report>(&app, &caller, id.0).await?;
+    timeline::show(&app, &caller, (FlowKind::Report, id.0), &params.0).await
+}
+
+/// Those of some reports whose reporters the caller may not know.
+pub async fn unknown_reports(
+    app: &App,
+    caller: &Caller,
+    ids: Vec<ReportId>,
+) -> Reply<Vec<ReportId>> {
+    let (tenant, now) = (caller.tenant, app.clock.now());
+    let look = ids.iter().map(|id| id.0).collect::<Vec<_>>();
+    let mut unknown = Vec::new();
+    for (id, found) in ids.into_iter().zip(app.store.look_all::<Report>(tenant, &look).await) {
+        if !found?.is_some_and(|report| report.state.reporter_visible_to(caller, now)) {
+            unknown.push(id);
+        }
+    }
+    Ok(unknown)
+}

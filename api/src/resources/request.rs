@@ -1,0 +1,435 @@
+//! Asking those above, and being asked by them: extension, standstill, appeal; signatures;
+//! supervision; arbitration and the final ruling.
+
+use actix_web::{HttpResponse, post};
+use chrono::{DateTime, Utc};
+use domain::{
+    case::{
+        Command,
+        ask::{Ask, Wish},
+        supervision::{Breach, Supervision, SupervisionKind, Trigger},
+    },
+    id::AreaId,
+    limit::{Limit, LimitUnit},
+    obligation::Duty,
+    text::Prose,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    engine::step::Step,
+    http::{
+        body::Json,
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+        view::{self, TermView, UnitView},
+    },
+    resources::case::{CaseView, ReasonBody, ask},
+};
+
+/// Registers what is asked of one case.
+pub fn under_case(config: &mut ServiceConfig<'_>) {
+    config
+        .service(extend_case)
+        .service(suspend_case)
+        .service(resume_case)
+        .service(appeal_case)
+        .service(decide_request)
+        .service(withdraw_request)
+        .service(supervise_case)
+        .service(reply_supervision)
+        .service(arbitrate_case)
+        .service(rule_case);
+}
+
+/// Something asked of those above that is not decided.
+#[derive(Serialize, ToSchema)]
+pub struct AskView {
+    /// Its number, for deciding and taking back. 申请编号。
+    no: i64,
+    /// What is asked.
+    #[schema(schema_with = view::wish)]
+    kind: &'static str,
+    /// In Chinese.
+    kind_label: &'static str,
+    /// For which unit.
+    unit: UnitView,
+    /// Who asked.
+    by: String,
+    /// Why.
+    reason: String,
+    /// When.
+    at: DateTime<Utc>,
+    /// Of an extension: of which duty. 延期的事项。
+    #[schema(schema_with = view::duty_or_null)]
+    duty: Option<&'static str>,
+    /// Of an extension: how much. 申请时长。
+    amount: Option<u32>,
+    /// Of an extension: of what.
+    #[schema(schema_with = view::limit_unit_or_null)]
+    unit_of_time: Option<&'static str>,
+    /// Of a standstill: until when. 挂账至。
+    until: Option<DateTime<Utc>>,
+    /// Of an appeal: against which fact.
+    breach: Option<i64>,
+    /// The signatures it needs, in order. 审批环节。
+    signatures: Vec<SignatureView>,
+}
+
+/// One signature.
+#[derive(Serialize, ToSchema)]
+pub struct SignatureView {
+    /// Who owes it.
+    over: UnitView,
+    /// The clock, once it is its turn.
+    term: Option<TermView>,
+    /// Who gave it.
+    by: Option<String>,
+    /// When.
+    at: Option<DateTime<Utc>>,
+}
+
+impl From<&Ask> for AskView {
+    fn from(ask: &Ask) -> Self {
+        let (mut duty, mut limit, mut until, mut breach) = (None, None, None, None);
+        match &ask.wish {
+            Wish::Extension { duty: of, limit: given } => (duty, limit) = (*of, Some(*given)),
+            Wish::Suspension { until: given } => until = Some(*given),
+            Wish::Appeal { breach: given } => breach = Some(*given),
+            Wish::Whistle { .. } => {}
+        }
+        Self {
+            no: ask.no,
+            kind: ask.wish.kind().name(),
+            kind_label: ask.wish.kind().label(),
+            unit: UnitView::from(&ask.unit),
+            by: ask.by_name.clone(),
+            reason: ask.reason.as_str().to_owned(),
+            at: ask.at,
+            duty: duty.map(Duty::name),
+            amount: limit.map(|limit| limit.amount),
+            unit_of_time: limit.map(|limit| limit.unit.name()),
+            until,
+            breach,
+            signatures: ask
+                .signatures
+                .iter()
+                .map(|signature| SignatureView {
+                    over: UnitView::from(&signature.over),
+                    term: signature.term.as_ref().map(TermView::from),
+                    by: signature.given.as_ref().map(|given| given.by_name.clone()),
+                    at: signature.given.as_ref().map(|given| given.at),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Somebody above wants it done.
+#[derive(Serialize, ToSchema)]
+pub struct SupervisionView {
+    /// Its number, for answering. 督办编号。
+    no: i64,
+    /// How hard.
+    #[schema(schema_with = view::supervision_kind)]
+    kind: &'static str,
+    /// In Chinese.
+    kind_label: &'static str,
+    /// Why.
+    #[schema(schema_with = view::supervision_trigger)]
+    trigger: &'static str,
+    /// Who has to answer.
+    addressee: UnitView,
+    /// Who began it.
+    by: String,
+    /// When.
+    at: DateTime<Utc>,
+    /// In words.
+    reason: Option<String>,
+    /// The clock of the answer.
+    term: Option<TermView>,
+    /// The answer.
+    reply: Option<String>,
+    /// When it was answered.
+    replied_at: Option<DateTime<Utc>>,
+}
+
+impl From<&Supervision> for SupervisionView {
+    fn from(one: &Supervision) -> Self {
+        Self {
+            no: one.no,
+            kind: one.kind.name(),
+            kind_label: one.kind.label(),
+            trigger: one.trigger.name(),
+            addressee: UnitView::from(&one.addressee),
+            by: one.by_name.clone(),
+            at: one.at,
+            reason: one.reason.as_ref().map(|reason| reason.as_str().to_owned()),
+            term: one.term.as_ref().map(TermView::from),
+            reply: one.reply.as_ref().map(|reply| reply.text.as_str().to_owned()),
+            replied_at: one.reply.as_ref().map(|reply| reply.at),
+        }
+    }
+}
+
+/// A debt that was late; it stays a fact, an exemption stands beside it.
+#[derive(Serialize, ToSchema)]
+pub struct BreachView {
+    /// Its number, for an appeal. 超期事实编号。
+    no: i64,
+    /// What was owed.
+    #[schema(schema_with = view::duty)]
+    duty: &'static str,
+    /// In Chinese.
+    duty_label: &'static str,
+    /// By whom.
+    unit: UnitView,
+    /// When it was due.
+    due_at: DateTime<Utc>,
+    /// Whether it was appealed against.
+    appealed: bool,
+    /// When it was excused. 免责时间。
+    exempted_at: Option<DateTime<Utc>>,
+}
+
+impl From<&Breach> for BreachView {
+    fn from(breach: &Breach) -> Self {
+        Self {
+            no: breach.no,
+            duty: breach.duty.name(),
+            duty_label: breach.duty.label(),
+            unit: UnitView::from(&breach.unit),
+            due_at: breach.due_at,
+            appealed: breach.appealed,
+            exempted_at: breach.exempted_at,
+        }
+    }
+}
+
+/// How much more time.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExtendBody {
+    /// Of which clock that runs; without it, that of `handle`, or of `feed_back` for a summoned
+    /// department. 延期的事项，缺省为处置（吹哨时为反馈）。
+    #[schema(schema_with = view::duty_or_null)]
+    duty: Option<Duty>,
+    /// How many. 数值。
+    #[schema(minimum = 1, maximum = 10000, example = 5)]
+    amount: u32,
+    /// Of what. 单位。
+    #[schema(schema_with = view::limit_unit)]
+    unit: LimitUnit,
+    /// Why. 理由。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "需采购专用配件，供货周期五个工作日")]
+    reason: Prose,
+}
+
+/// Asks for more time for one duty, before it is due.
+///
+/// 申请延期：须在该项到期前提出，写明理由；按规则逐级审批，只顺延所申请的一项时限。
+#[utoipa::path(tag = "requests", request_body = ExtendBody, responses((status = 200, body = CaseView)))]
+#[post("/extend")]
+async fn extend_case(step: Step, body: Json<ExtendBody>) -> Reply<HttpResponse> {
+    let limit = Limit { amount: body.0.amount, unit: body.0.unit };
+    if !(1..=Limit::MAX).contains(&limit.amount) {
+        let (zh, en) = ("应为 1 到 10000", "give 1 to 10000");
+        return Err(Problem::new(Code::InvalidBody).error("/amount", "out_of_range", zh, en));
+    }
+    let (wish, reason) = (Wish::Extension { duty: body.0.duty, limit }, body.0.reason.clone());
+    ask(step, "extend_case", &body.0, Command::Ask { wish, reason }).await
+}
+
+/// Until when a case is to stand still.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuspendBody {
+    /// Until when at the latest. 挂账至。
+    until: DateTime<Utc>,
+    /// Why. 理由。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "冬季无法进行沥青路面施工")]
+    reason: Prose,
+}
+
+/// Asks that the clocks stand still.
+///
+/// 申请挂账：因季节或条件不具备暂停计时；有次数和期限，到期自动恢复，超期后不得申请。
+#[utoipa::path(tag = "requests", request_body = SuspendBody, responses((status = 200, body = CaseView)))]
+#[post("/suspend")]
+async fn suspend_case(step: Step, body: Json<SuspendBody>) -> Reply<HttpResponse> {
+    // What is kept is cut to milliseconds.
+    let until = DateTime::from_timestamp_millis(body.0.until.timestamp_millis());
+    let wish = Wish::Suspension { until: until.unwrap_or(body.0.until) };
+    let reason = body.0.reason.clone();
+    ask(step, "suspend_case", &body.0, Command::Ask { wish, reason }).await
+}
+
+/// Goes on before the standstill is over.
+///
+/// 恢复办理：提前结束挂账，时限继续计算。
+#[utoipa::path(tag = "requests", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
+#[post("/resume")]
+async fn resume_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
+    let command = Command::Resume { reason: body.0.reason.clone() };
+    ask(step, "resume_case", &body.0, command).await
+}
+
+/// Against which fact.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AppealBody {
+    /// The number of the fact in `breaches`. 超期事实编号。
+    #[schema(minimum = 1, example = 1)]
+    breach: i64,
+    /// Why. 理由。
+    #[schema(value_type = String, min_length = 1, max_length = 4000)]
+    reason: Prose,
+}
+
+/// Appeals against an overdue fact.
+///
+/// 申诉：对一项超期事实申诉一次，两级复核；事实保留，免责另记。
+#[utoipa::path(tag = "requests", request_body = AppealBody, responses((status = 200, body = CaseView)))]
+#[post("/appeal")]
+async fn appeal_case(step: Step, body: Json<AppealBody>) -> Reply<HttpResponse> {
+    let (wish, reason) = (Wish::Appeal { breach: body.0.breach }, body.0.reason.clone());
+    ask(step, "appeal_case", &body.0, Command::Ask { wish, reason }).await
+}
+
+/// A signature.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecideBody {
+    /// Whether it is given. 是否同意。
+    agree: bool,
+    /// In words. 意见。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    note: Option<Prose>,
+}
+
+/// Gives or refuses a signature.
+///
+/// 审批：逐级签批，每级由不同的人签；不同意即终止。
+#[utoipa::path(tag = "requests", request_body = DecideBody, responses((status = 200, body = CaseView)))]
+#[post("/requests/{no}/decide")]
+async fn decide_request(step: Step, body: Json<DecideBody>) -> Reply<HttpResponse> {
+    let no = number(&step)?;
+    let command = Command::Decide { no, agree: body.0.agree, note: body.0.note.clone() };
+    ask(step, "decide_request", &(no, &body.0), command).await
+}
+
+/// Takes back what was asked.
+///
+/// 撤回申请：由申请人撤回。
+#[utoipa::path(tag = "requests", request_body = crate::resources::case::EmptyBody, responses((status = 200, body = CaseView)))]
+#[post("/requests/{no}/withdraw")]
+async fn withdraw_request(
+    step: Step,
+    body: Json<crate::resources::case::EmptyBody>,
+) -> Reply<HttpResponse> {
+    let no = number(&step)?;
+    ask(step, "withdraw_request", &(no, &body.0), Command::Withdraw { no }).await
+}
+
+/// The number in the path.
+fn number(step: &Step) -> Reply<i64> {
+    let text = step.request.match_info().get("no").unwrap_or_default();
+    text.parse().map_err(|_not_a_number: std::num::ParseIntError| {
+        let (zh, en) = ("应为整数编号", "this part of the path is a number");
+        Problem::new(Code::InvalidPath).parameter("no", "not_a_number", zh, en)
+    })
+}
+
+/// Who is supervised, and why.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuperviseBody {
+    /// How hard. 督办形式。
+    #[schema(schema_with = view::supervision_kind)]
+    kind: SupervisionKind,
+    /// Why. 触发原因。
+    #[schema(schema_with = view::supervision_trigger)]
+    trigger: Trigger,
+    /// Whom: a unit that has to do with the case. 督办对象。
+    unit_id: Uuid,
+    /// In words. 督办意见。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "请于一个工作日内说明办理进展")]
+    reason: Prose,
+}
+
+/// Urges, supervises or lists.
+///
+/// 催办、督办、挂牌督办：有对象、有时限、有答复。
+#[utoipa::path(tag = "requests", request_body = SuperviseBody, responses((status = 200, body = CaseView)))]
+#[post("/supervise")]
+async fn supervise_case(step: Step, body: Json<SuperviseBody>) -> Reply<HttpResponse> {
+    let SuperviseBody { kind, trigger, unit_id, reason } = &body.0;
+    let unit = AreaId(*unit_id);
+    let command =
+        Command::Supervise { kind: *kind, trigger: *trigger, unit, reason: reason.clone() };
+    ask(step, "supervise_case", &body.0, command).await
+}
+
+/// An answer.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplyBody {
+    /// What. 答复内容。
+    #[schema(value_type = String, min_length = 1, max_length = 4000)]
+    text: Prose,
+}
+
+/// Answers a supervision.
+///
+/// 答复督办。
+#[utoipa::path(tag = "requests", request_body = ReplyBody, responses((status = 200, body = CaseView)))]
+#[post("/supervisions/{no}/reply")]
+async fn reply_supervision(step: Step, body: Json<ReplyBody>) -> Reply<HttpResponse> {
+    let no = number(&step)?;
+    let command = Command::Reply { no, text: body.0.text.clone() };
+    ask(step, "reply_supervision", &(no, &body.0), command).await
+}
+
+/// Whose it is.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ArbitrateBody {
+    /// The unit. 指定承办单位。
+    unit_id: Uuid,
+    /// Why. 裁定理由。
+    #[schema(value_type = String, min_length = 1, max_length = 4000)]
+    reason: Prose,
+}
+
+/// Says whose a case is that was given back too often.
+///
+/// 争议裁定：指定承办单位，不得再退单。
+#[utoipa::path(tag = "requests", request_body = ArbitrateBody, responses((status = 200, body = CaseView)))]
+#[post("/arbitrate")]
+async fn arbitrate_case(step: Step, body: Json<ArbitrateBody>) -> Reply<HttpResponse> {
+    let (unit, reason) = (AreaId(body.0.unit_id), body.0.reason.clone());
+    ask(step, "arbitrate_case", &body.0, Command::Arbitrate { unit, reason }).await
+}
+
+/// The final ruling.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleBody {
+    /// Whether it is handled once more; otherwise it is over. 是否再次办理。
+    again: bool,
+    /// Why. 终审理由。
+    #[schema(value_type = String, min_length = 1, max_length = 4000)]
+    reason: Prose,
+}
+
+/// Rules for good about a case that was handled again too often.
+///
+/// 终审：返工超过次数后由上级终审。
+#[utoipa::path(tag = "requests", request_body = RuleBody, responses((status = 200, body = CaseView)))]
+#[post("/rule")]
+async fn rule_case(step: Step, body: Json<RuleBody>) -> Reply<HttpResponse> {
+    let command = Command::Rule { again: body.0.again, reason: body.0.reason.clone() };
+    ask(step, "rule_case", &body.0, command).await
+}

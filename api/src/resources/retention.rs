@@ -1,0 +1,231 @@
+//! Retention: what is removed when its time is over, and the report about it.
+//!
+//! A class is looked at once a day, by whichever replica comes first. Removing goes by age alone,
+//! so that doing it twice removes nothing twice, and a crash leaves nothing half done.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use actix_web::{HttpResponse, get, web::Data};
+use chrono::{DateTime, Duration, Utc};
+use domain::{
+    actor::Permission,
+    audit::{Act, Note, Verdict},
+    evidence::Tallies,
+    privacy::DataClass,
+    refusal::Refusal,
+};
+use persistence::{
+    StoreError, audit,
+    privacy::{self, Run},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    access::auth::Caller,
+    app::{state::App, world::World},
+    http::{problem::Reply, register::ServiceConfig, view},
+    resources::{media, patrol},
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(get_retention);
+}
+
+/// How often a class is looked at.
+fn often() -> Duration {
+    Duration::days(1)
+}
+
+/// Rows removed in one transaction, and transactions in a row: the rest waits for the next pass,
+/// so that callers are not kept waiting.
+const PAGE: i64 = 200;
+const PAGES: usize = 20;
+
+/// When to look again, by this replica.
+#[derive(Debug, Default)]
+pub struct Sweep(AtomicI64);
+
+impl Sweep {
+    const EVERY_MS: i64 = 10 * 60 * 1000;
+
+    /// Whether it is time; the next time is later then.
+    fn due(&self, now: DateTime<Utc>) -> bool {
+        let (now, next) = (now.timestamp_millis(), self.0.load(Ordering::Relaxed));
+        if now < next {
+            return false;
+        }
+        self.0.store(now + Self::EVERY_MS, Ordering::Relaxed);
+        true
+    }
+}
+
+/// Removes what is over, in every tenant; answers how many rows went.
+pub async fn pass(app: &App) -> Result<i64, StoreError> {
+    if !app.sweep.due(app.clock.now()) {
+        return Ok(0);
+    }
+    let mut sum = 0;
+    for world in app.worlds.all() {
+        sum += remove_expired(app, &world).await?;
+    }
+    if sum > 0 || app.store.has_remains() {
+        app.store.scrub().await;
+    }
+    Ok(sum)
+}
+
+/// Removes what is over of a tenant, class by class; what is wrong with one class keeps none of
+/// the others.
+async fn remove_expired(app: &App, world: &World) -> Result<i64, StoreError> {
+    let (tenant, now) = (world.tenant.id, app.clock.now());
+    let runs = app.store.read(move |db| privacy::runs(db, tenant)).await?;
+    let mut sum = 0;
+    for _ in 0..PAGES {
+        let page = patrol::sealed::seal_open(app, tenant, PAGE).await?;
+        sum += page;
+        if page < PAGE {
+            break;
+        }
+    }
+    for class in DataClass::ALL.iter().copied() {
+        let last = runs.iter().find(|run| run.class == class);
+        if last.is_some_and(|run| now < run.at + often()) {
+            continue;
+        }
+        match remove_class(app, world, class, now).await {
+            Ok(removed) => sum += removed,
+            Err(error) if error.is_passing() => return Err(error),
+            Err(error) => {
+                let (class, tenant) = (class.name(), &world.tenant.code);
+                tracing::error!(%error, class, tenant, "what is over cannot be removed");
+            }
+        }
+    }
+    Ok(sum)
+}
+
+async fn remove_class(
+    app: &App,
+    world: &World,
+    class: DataClass,
+    now: DateTime<Utc>,
+) -> Result<i64, StoreError> {
+    let tenant = world.tenant.id;
+    let cutoff = world.rules.privacy.value.retention.cutoff(class, now);
+    let (mut removed, mut done) = (0, false);
+    for _ in 0..PAGES {
+        let page = if class == DataClass::Uploads {
+            media::removal::expire(app, world, cutoff, PAGE).await?
+        } else {
+            let purge = move |db: &mut persistence::Db| {
+                privacy::purge(db, tenant, class, cutoff, now, PAGE)
+            };
+            app.store.run(purge).await?
+        };
+        removed += page;
+        done = page < PAGE;
+        if done {
+            break;
+        }
+    }
+    // A class that is not done is looked at again at the next pass.
+    let at = if done { now } else { now - often() };
+    let run = Run { class, at, cutoff, removed, total: removed };
+    app.store
+        .run(move |db| {
+            privacy::ran(db, tenant, &run)?;
+            // Of these every removal says by itself what is left.
+            let said = class == DataClass::Audit || Tallies::CLASSES.contains(&class);
+            if run.removed > 0 && !said {
+                audit::append(db, tenant, note(&run, now))?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(removed)
+}
+
+fn note(run: &Run, at: DateTime<Utc>) -> Note {
+    Note {
+        at,
+        act: Act::Retention,
+        verdict: Verdict::Done,
+        actor: None,
+        actor_name: "系统".to_owned(),
+        subject: None,
+        address: String::new(),
+        detail: serde_json::json!({
+            "class": run.class.name(), "removed": run.removed, "before": run.cutoff,
+        })
+        .to_string(),
+    }
+}
+
+/// What is kept how long, and what went.
+#[derive(Serialize, ToSchema)]
+pub struct RetentionView {
+    /// The edition of the rules.
+    edition: i64,
+    /// One of each class.
+    items: Vec<ClassView>,
+}
+
+/// A class of data.
+#[derive(Serialize, ToSchema)]
+pub struct ClassView {
+    /// Which.
+    #[schema(schema_with = view::data_class)]
+    class: &'static str,
+    /// In Chinese.
+    class_label: &'static str,
+    /// So many days it is kept. 保存天数。
+    days: u32,
+    /// The fewest the rules may say. 最短天数。
+    least_days: u32,
+    /// The rule behind the fewest. 依据。
+    because: &'static str,
+    /// When it was last looked at. 最近清理时间。
+    ran_at: Option<DateTime<Utc>>,
+    /// What was older than this went.
+    cutoff: Option<DateTime<Utc>>,
+    /// How many went then. 最近清理条数。
+    removed: i64,
+    /// How many went since the beginning. 累计清理条数。
+    total: i64,
+}
+
+/// Shows what is kept how long, and what was removed.
+///
+/// 保存期限与清理情况：各类数据的保存天数、依据、最近一次清理的时间和条数；管理员和审计员可读。
+#[utoipa::path(tag = "audit", responses((status = 200, body = RetentionView)))]
+#[get("/retention")]
+async fn get_retention(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
+    let (tenant, now, world) = (caller.tenant, app.clock.now(), app.world(caller.tenant)?);
+    let root = world.areas.root().ok_or(Refusal::OutsideTenant)?;
+    let may = |permission| caller.may(permission, &root.path, now);
+    if !may(Permission::ReadAudit) && !may(Permission::ManageRules) {
+        let (permission, area) = (Permission::ReadAudit, root.name.clone());
+        return Err(Refusal::NotPermitted { permission, area }.into());
+    }
+    let runs = app.store.read(move |db| privacy::runs(db, tenant)).await?;
+    let rules = &world.rules.privacy;
+    let class = |class: &DataClass| {
+        let run = runs.iter().find(|run| run.class == *class);
+        let (least_days, _, because) = class.bounds();
+        ClassView {
+            class: class.name(),
+            class_label: class.label(),
+            days: rules.value.retention.days(*class),
+            least_days,
+            because,
+            ran_at: run.map(|run| run.at),
+            cutoff: run.map(|run| run.cutoff),
+            removed: run.map_or(0, |run| run.removed),
+            total: run.map_or(0, |run| run.total),
+        }
+    };
+    let items = DataClass::ALL.iter().map(class).collect();
+    Ok(HttpResponse::Ok().json(RetentionView { edition: rules.no, items }))
+}

@@ -1,0 +1,153 @@
+//! Shifts over HTTP: going on duty and off, and who is on duty where.
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use chrono::{DateTime, Duration, FixedOffset, Utc};
+use domain::{
+    actor::Permission,
+    change::Request,
+    id::AreaId,
+    person::{Command, Person},
+};
+use persistence::post as posts;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::state::App,
+    engine::step::{self, Asked},
+    http::{
+        body::Json,
+        headers::{IfMatch, Key},
+        params::IdPath,
+        problem::{Code, Problem, Reply},
+        register::ServiceConfig,
+        view::{tag, tagged},
+    },
+    privacy::names,
+    resources::person::{self, PersonView, ShiftView},
+};
+
+/// Registers the operations of this file.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(start_shift).service(end_shift);
+}
+
+/// Registers what is asked about one area.
+pub fn under_area(config: &mut ServiceConfig<'_>) {
+    config.service(list_on_duty);
+}
+
+/// Hours a shift lasts when nobody says how long.
+const USUAL_HOURS: i64 = 8;
+
+/// The most people one answer names.
+const MOST: i64 = 200;
+
+/// Going on duty.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartShiftBody {
+    /// Where. 值班区域。
+    area_id: Uuid,
+    /// When it ends by itself, at most 16 hours from now; left out, in 8 hours. 自动离岗时间。
+    until: Option<DateTime<FixedOffset>>,
+}
+
+/// Goes on duty.
+///
+/// 上岗：只有在岗期间才会被就近派发现场任务；到时自动离岗，不需要打卡。
+#[utoipa::path(tag = "me", request_body = StartShiftBody, responses((status = 200, body = PersonView)))]
+#[post("/me/shift/start")]
+async fn start_shift(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    key: Key,
+    if_match: IfMatch,
+    body: Json<StartShiftBody>,
+) -> Reply<HttpResponse> {
+    let usual = app.clock.now() + Duration::hours(USUAL_HOURS);
+    let until = body.0.until.map_or(usual, |until| until.with_timezone(&Utc));
+    let command = Command::StartShift { area: AreaId(body.0.area_id), until };
+    let id = caller.person.0;
+    let asked = Asked { id, request: Request::new(key.0, "start_shift", id, &body.0), if_match };
+    of_oneself(&app, &request, &caller, asked, command).await
+}
+
+/// Nothing to add.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndShiftBody {}
+
+/// Goes off duty.
+///
+/// 离岗：结束本次值班。
+#[utoipa::path(tag = "me", request_body = EndShiftBody, responses((status = 200, body = PersonView)))]
+#[post("/me/shift/end")]
+async fn end_shift(
+    app: Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    key: Key,
+    if_match: IfMatch,
+    body: Json<EndShiftBody>,
+) -> Reply<HttpResponse> {
+    let id = caller.person.0;
+    let asked = Asked { id, request: Request::new(key.0, "end_shift", id, &body.0), if_match };
+    of_oneself(&app, &request, &caller, asked, Command::EndShift).await
+}
+
+async fn of_oneself(
+    app: &App,
+    request: &HttpRequest,
+    caller: &Caller,
+    asked: Asked,
+    command: Command,
+) -> Reply<HttpResponse> {
+    let stored = step::command::<Person>(app, caller, asked, command).await?;
+    let view = person::view(app, caller, &stored).await?;
+    Ok(tagged(request, HttpResponse::Ok(), &tag(stored.seq), &view))
+}
+
+/// Who is on duty.
+#[derive(Serialize, ToSchema)]
+pub struct OnDutyView {
+    /// At most 200, those whose shift lasts longest first.
+    items: Vec<OnDuty>,
+}
+
+/// Somebody on duty.
+#[derive(Serialize, ToSchema)]
+pub struct OnDuty {
+    /// Who.
+    person_id: Uuid,
+    /// The name.
+    name: String,
+    /// Where and how long.
+    shift: ShiftView,
+}
+
+/// Lists who is on duty in an area.
+///
+/// 当前在岗人员：该区域及其下级的值班人员。
+#[utoipa::path(tag = "areas", responses((status = 200, body = OnDutyView)))]
+#[get("/on_duty")]
+async fn list_on_duty(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
+    let world = app.world(caller.tenant)?;
+    let area = world.areas.get(AreaId(id.0)).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let (tenant, path, now) = (caller.tenant, area.path.clone(), app.clock.now());
+    world.context(&caller, now).require(Permission::ReadPeople, &area.path, &area.name)?;
+    let look = move |db: &mut persistence::Db| posts::on_duty(db, tenant, &path, now, MOST);
+    let found = app.store.read(look).await?;
+    let nameless = found.iter().filter(|stored| stored.state.is_nameless());
+    let names = names::shown(&app, tenant, nameless.map(|stored| stored.state.id)).await?;
+    let on_duty = |person: &Person| {
+        let shift = ShiftView::from(person.on_duty(now)?);
+        let name = names.get(&person.id).map_or(person.name.as_str(), String::as_str).to_owned();
+        Some(OnDuty { person_id: person.id.0, name, shift })
+    };
+    let items = found.iter().filter_map(|stored| on_duty(&stored.state)).collect();
+    Ok(HttpResponse::Ok().json(OnDutyView { items }))
+}

@@ -1,0 +1,386 @@
+//! The timeline of a flow: its journal, read. Also whether the chain is whole.
+
+use actix_web::HttpResponse;
+use chrono::{DateTime, Utc};
+use domain::{
+    actor::Permission,
+    case::Case,
+    id::{AreaId, CommandId, PersonId},
+    journal::{self as chain, Entry, FlowKind},
+};
+use persistence::{
+    Db,
+    arrival::{self, Kept},
+    journal,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    access::auth::Caller,
+    app::state::App,
+    engine::reporters::Reporters,
+    http::problem::Reply,
+    resources::{
+        content_review::{self, Passed},
+        report::unknown_reports,
+    },
+};
+
+/// Which part of a timeline to show.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TimelineParams {
+    /// Only what came after this sequence number. 只返回该序号之后的记录。
+    #[param(minimum = 0, example = 0)]
+    pub after: Option<i64>,
+}
+
+/// One accepted command.
+#[derive(Serialize, ToSchema)]
+pub struct EntryView {
+    /// Its place in the journal.
+    seq: i64,
+    /// What was asked.
+    command: String,
+    /// In Chinese.
+    label: &'static str,
+    /// Who asked.
+    by: String,
+    /// When it reached us.
+    at: DateTime<Utc>,
+    /// When it was typed on a phone without signal, by our clock. 离线填写时间（已校正）。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    happened_at: Option<DateTime<Utc>>,
+    /// The same as the phone's clock showed it. 手机时间。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_time: Option<DateTime<Utc>>,
+    /// What is odd about that time. 时间异常标记。
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    oddities: Vec<&'static str>,
+    /// What happened, in detail.
+    events: Vec<Value>,
+    /// The hash of this entry, which covers the one before.
+    hash: String,
+}
+
+/// A timeline.
+#[derive(Serialize, ToSchema)]
+pub struct TimelineView {
+    /// In the order they happened; at most 500, the rest with `after`.
+    items: Vec<EntryView>,
+    /// Whether the chain of hashes is whole from the first entry to the last.
+    intact: bool,
+    /// The hash at its end.
+    head: String,
+}
+
+/// The most entries one answer shows.
+const MOST: usize = 500;
+
+/// Reads the timeline of a flow, without telling who reported to whoever may not know, nor what street
+/// and departments think of each other to whoever works for neither.
+pub async fn show(
+    app: &App,
+    caller: &Caller,
+    flow: (FlowKind, Uuid),
+    params: &TimelineParams,
+) -> Reply<HttpResponse> {
+    show_to(app, caller, flow, params, &Hidden::default()).await
+}
+
+/// What others of the public wrote and nobody found fit to be shown yet.
+#[derive(Default)]
+pub struct Hidden {
+    /// Whose words are left out.
+    of: Vec<PersonId>,
+    /// Whether what the case is about is left out.
+    matter: bool,
+    /// Whether the address and every point are left out.
+    place: bool,
+    /// Who reads; what somebody else noted of an answer is left out.
+    reader: Option<PersonId>,
+}
+
+impl Hidden {
+    /// What is hidden of a case: nothing from staff; from a reporter what the other reporters
+    /// wrote.
+    pub async fn of_case(app: &App, caller: &Caller, case: &Case) -> Reply<Self> {
+        if case.read_in_office(caller, app.clock.now()) {
+            return Ok(Self::default());
+        }
+        let others = case.reports.iter().filter(|one| one.person != caller.person);
+        let of: Vec<PersonId> = others.map(|one| one.person).collect();
+        let first = case.reports.first().filter(|first| first.person != caller.person);
+        let passed = match first {
+            Some(first) => content_review::passed(app, caller.tenant, first.report.0).await?,
+            None => Passed { words: true, place: true },
+        };
+        let reader = (!of.is_empty()).then_some(caller.person);
+        Ok(Self { of, matter: !passed.words, place: !passed.place, reader })
+    }
+
+    fn hide(&self, actor: PersonId, events: &mut [Value]) {
+        let words = self.of.contains(&actor);
+        let relayed = self.reader.is_some_and(|reader| reader != actor);
+        if words || relayed || self.matter || self.place {
+            for event in events {
+                self.within(event, words);
+                if relayed {
+                    without_comments(event);
+                }
+            }
+        }
+    }
+
+    fn within(&self, value: &mut Value, words: bool) {
+        match value {
+            Value::Object(members) => {
+                members.retain(|name, _| {
+                    let name = name.as_str();
+                    let said = ["text", "comment", "reason", "note", "title"].contains(&name);
+                    let where_it_is = ["address", "point", "raw"].contains(&name);
+                    !(words && said || self.matter && name == "matter" || self.place && where_it_is)
+                });
+                members.values_mut().for_each(|value| self.within(value, words));
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.within(item, words)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+}
+
+/// Takes out what a resident said when somebody asked: of several it is another one's. What one of
+/// several answered is for who handles the case.
+fn without_comments(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if members.get("event").and_then(Value::as_str) == Some("answer_noted") {
+                members.remove("answer");
+            }
+            if let Some(Value::Object(answer)) = members.get_mut("answer") {
+                answer.remove("comment");
+            }
+            members.values_mut().for_each(without_comments);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_comments),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The same, without what is hidden from the reader.
+pub async fn show_to(
+    app: &App,
+    caller: &Caller,
+    flow: (FlowKind, Uuid),
+    params: &TimelineParams,
+    hidden: &Hidden,
+) -> Reply<HttpResponse> {
+    let tenant = caller.tenant;
+    let look = move |db: &mut Db| {
+        let entries = journal::chain(db, tenant, flow, None)?;
+        let commands: Vec<CommandId> = entries.iter().map(|entry| entry.command).collect();
+        let arrivals = arrival::of(db, tenant, &commands)?;
+        Ok((entries, arrivals))
+    };
+    let (entries, arrivals) = app.store.read(look).await?;
+    let reporters = Reporters::of(&entries);
+    let unknown = unknown_reports(app, caller, reporters.reports()).await?;
+    let unknown = reporters.of_reports(&unknown);
+    let head = chain::verify(&entries);
+    let after = params.after.unwrap_or(0);
+    let world = app.world(tenant)?;
+    let now = app.clock.now();
+    let mut opinions = Opinions {
+        street: None,
+        works_for: |unit: &str| {
+            let unit = unit.parse().ok().and_then(|id| world.areas.get(AreaId(id)));
+            unit.is_some_and(|unit| caller.may(Permission::ReadCases, &unit.path, now))
+        },
+    };
+    let mut items = Vec::new();
+    for entry in &entries {
+        let mut events = events_of(entry);
+        opinions.hide(&mut events);
+        hidden.hide(entry.actor, &mut events);
+        if entry.seq > after && items.len() < MOST {
+            let kept = arrivals
+                .iter()
+                .find(|arrival| arrival.command == entry.command && arrival.actor == entry.actor);
+            items.push(view(entry, events, kept, &unknown));
+        }
+    }
+    Ok(HttpResponse::Ok().json(TimelineView {
+        items,
+        intact: head.is_ok(),
+        head: head.map(|hash| hash.hex()).unwrap_or_default(),
+    }))
+}
+
+fn events_of(entry: &Entry) -> Vec<Value> {
+    serde_json::from_str(&entry.events).unwrap_or_default()
+}
+
+/// What street and departments think of each other is for the two of them (双评议).
+struct Opinions<W> {
+    /// Who blew the whistle that the entries are about.
+    street: Option<String>,
+    /// Whether the reader works for a unit, by its identity.
+    works_for: W,
+}
+
+impl<W: Fn(&str) -> bool> Opinions<W> {
+    /// Takes out of the events of the next entry what is not for the reader.
+    fn hide(&mut self, events: &mut [Value]) {
+        for event in events {
+            if let Some(street) = event.pointer("/whistle/street/id").and_then(Value::as_str) {
+                self.street = Some(street.to_owned());
+            }
+            let department = event.pointer("/unit").and_then(Value::as_str);
+            let both = [self.street.as_deref(), department];
+            let told = both.into_iter().flatten().any(&self.works_for);
+            if let Some(Value::Object(happened)) = event.pointer_mut("/happened")
+                && !told
+            {
+                happened.remove("rating");
+            }
+        }
+    }
+}
+
+fn view(
+    entry: &Entry,
+    mut events: Vec<Value>,
+    kept: Option<&Kept>,
+    unknown: &Reporters,
+) -> EntryView {
+    let known = !unknown.said(entry);
+    let ids = strangers(unknown, entry);
+    for event in &mut events {
+        hide(event, &ids);
+        if !known {
+            without_traces(event);
+        }
+    }
+    EntryView {
+        seq: entry.seq,
+        command: entry.name.clone(),
+        label: of_visits(entry.flow, &entry.name).unwrap_or_else(|| label(&entry.name)),
+        by: if known { entry.actor_name.clone() } else { "上报人".to_owned() },
+        at: entry.at,
+        happened_at: kept.map(|kept| kept.happened_at),
+        // How wrong a clock is tells one phone from every other.
+        client_time: kept.filter(|_| known).map(|kept| kept.client_at),
+        oddities: kept
+            .filter(|_| known)
+            .into_iter()
+            .flat_map(|kept| &kept.oddities)
+            .map(|one| one.name())
+            .collect(),
+        events,
+        hash: entry.hash.hex(),
+    }
+}
+
+/// The reporters who are not named in an entry: none of those who may not be known, but whoever acts
+/// in office, whose identity is missed where it always stands.
+pub fn strangers(unknown: &Reporters, entry: &Entry) -> Vec<String> {
+    let people = unknown.people().into_iter();
+    let hidden = people.filter(|person| *person != entry.actor || unknown.said(entry));
+    hidden.map(|person| person.to_string()).collect()
+}
+
+/// Takes out on which patrol something was reported in confidence, and by which clock: both say who
+/// reported it.
+pub fn without_traces(event: &mut Value) {
+    if let Some(Value::Object(report)) = event.get_mut("report")
+        && ["confidential", "anonymous"].iter().any(|how| report.get(*how) == Some(&true.into()))
+    {
+        for trace in ["patrol", "client_at", "clock_ahead"] {
+            report.remove(trace);
+        }
+    }
+}
+
+/// Takes out what a timeline does not tell: who reported, and how we file areas.
+pub fn hide(value: &mut Value, ids: &[String]) {
+    match value {
+        Value::Object(members) => {
+            for hidden in ["reporter", "reporter_name", "person", "people", "path", "raw"] {
+                members.remove(hidden);
+            }
+            members
+                .retain(|_, value| !value.as_str().is_some_and(|id| ids.iter().any(|i| i == id)));
+            members.values_mut().for_each(|value| hide(value, ids));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, ids)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// What people call a command about households, visits, campaigns and forms.
+pub fn of_visits(flow: FlowKind, command: &str) -> Option<&'static str> {
+    Some(match (flow, command) {
+        (FlowKind::Household, "register") => "登记",
+        (FlowKind::Household, "update") => "更新",
+        (FlowKind::Household, "pair") => "结对",
+        (FlowKind::Household, "unpair") => "解除结对",
+        (FlowKind::Household, "answer") => "填表",
+        (FlowKind::Household, "leave") => "迁出",
+        (FlowKind::Household, "return") => "恢复在册",
+        (FlowKind::Household, "erase") => "删除个人信息",
+        (FlowKind::Visit, "plan") => "计划走访",
+        (FlowKind::Visit, "record") => "记录走访",
+        (FlowKind::Visit, "correct") => "更正",
+        (FlowKind::Visit, "cancel") => "取消",
+        (FlowKind::Campaign, "begin") => "发起",
+        (FlowKind::Campaign, "assign") => "分派名单",
+        (FlowKind::Campaign, "publish") => "启动",
+        (FlowKind::Campaign, "complete") => "网格完成",
+        (FlowKind::Campaign, "close") => "结束",
+        (FlowKind::Form, "publish") => "发布",
+        (FlowKind::Form, "withdraw") => "停用",
+        (FlowKind::Media, "upload") => "上传",
+        (FlowKind::Media, "drop") => "删除文件",
+        (FlowKind::ContentReview, "open_review") => "送审",
+        (FlowKind::ContentReview, "ask") => "自动检测",
+        (FlowKind::ContentReview, "hear") => "检测结果",
+        (FlowKind::ContentReview, "queue") => "转人工审核",
+        (FlowKind::ContentReview, "decide") => "审核",
+        _ => return None,
+    })
+}
+
+/// What people call a command.
+pub fn label(command: &str) -> &'static str {
+    use domain::{
+        case::lifecycle::{SummonsVerb, Verb},
+        report,
+    };
+    let own = match command {
+        "open" => Some("立案"),
+        "submit" => Some("上报"),
+        "register" => Some("登记"),
+        "grant" => Some("授权"),
+        "revoke" => Some("撤销授权"),
+        "reset_password" => Some("重置密码"),
+        "import" => Some("导入区划"),
+        "publish" => Some("发布规则"),
+        "lapse" => Some("时限到点"),
+        "recompute" => Some("重新计算时限"),
+        "plan" => Some("安排巡查"),
+        "begin" => Some("临时巡查"),
+        _ => None,
+    };
+    own.or_else(|| Verb::parse(command).map(Verb::label))
+        .or_else(|| report::Verb::parse(command).map(report::Verb::label))
+        .or_else(|| domain::patrol::Verb::parse(command).map(domain::patrol::Verb::label))
+        .or_else(|| {
+            let verb = command.strip_prefix("summons_").and_then(SummonsVerb::parse);
+            verb.map(SummonsVerb::label)
+        })
+        .unwrap_or("")
+}

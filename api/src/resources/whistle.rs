@@ -1,0 +1,528 @@
+//! The whistle over HTTP: a street summons departments; each signs, contacts, arrives, feeds
+//! back; the street sends back, releases, rates.
+
+use actix_web::{HttpResponse, post};
+use chrono::{DateTime, Utc};
+use domain::{
+    area::Unit,
+    case::{
+        Case, Command,
+        ask::Wish,
+        lifecycle::{SummonsVerb, possible_steps},
+        whistle::{Act, Call, Rating, Score, Step as SummonsStep, Summons, Whistle},
+    },
+    id::{AreaId, CaseId},
+    rules::earlier,
+    text::{Code as Word, Prose},
+    whistling::Whistling,
+};
+use persistence::{Db, case as cases};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    engine::step::{self, Step, segment},
+    http::{
+        body::Json,
+        problem::Reply,
+        register::ServiceConfig,
+        view::{PointBody, PointView, TermView, UnitView},
+    },
+    resources::case::{
+        CaseView, EmptyBody, NoteBody, ReasonBody, ResultBody, answer, ask, normalised, point_view,
+        with,
+    },
+};
+
+/// Registers what is asked of one case.
+pub fn under_case(config: &mut ServiceConfig<'_>) {
+    config
+        .service(blow_whistle)
+        .service(call_off_whistle)
+        .service(raise_whistle)
+        .service(coordinate_whistle)
+        .scope("/summonses/{unit_id}", |config| {
+            config
+                .service(sign_summons)
+                .service(contact_summons)
+                .service(arrive_summons)
+                .service(feed_back_summons)
+                .service(send_back_summons)
+                .service(release_summons)
+                .service(rate_summons)
+                .service(contest_summons)
+                .service(rule_summons)
+                .service(rate_street);
+        });
+}
+
+/// A whistle with everybody it summoned.
+#[derive(Serialize, ToSchema)]
+pub struct WhistleView {
+    /// How weighty it is: a rank of the tenant. 哨级。
+    #[schema(example = "advance")]
+    rank: String,
+    /// In Chinese.
+    rank_label: String,
+    /// What it is about: a topic of the tenant. 事由。
+    #[schema(example = "resident_demand")]
+    topic: String,
+    /// In Chinese.
+    topic_label: String,
+    /// Cases whistled for at the same place about the same before. 重复吹哨。
+    repeats: Vec<Uuid>,
+    /// Whether a leader of the district has to know.
+    to_district_leader: bool,
+    /// What the district was asked to coordinate. 区级协调。
+    raised: Option<RaisedView>,
+    /// Why.
+    reason: String,
+    /// The street that blew it.
+    street: UnitView,
+    /// When.
+    blown_at: DateTime<Utc>,
+    /// Whether all were released.
+    over: bool,
+    /// Lead first.
+    summonses: Vec<SummonsView>,
+}
+
+/// What a street asked the district to coordinate.
+#[derive(Serialize, ToSchema)]
+pub struct RaisedView {
+    /// To whom.
+    to: UnitView,
+    /// Why.
+    reason: String,
+    /// The clock of the district.
+    term: TermView,
+    /// What the district arranged.
+    note: Option<String>,
+}
+
+/// One summoned department.
+#[derive(Serialize, ToSchema)]
+pub struct SummonsView {
+    /// Which.
+    unit: UnitView,
+    /// Whether it leads. 是否主办。
+    lead: bool,
+    /// How far it is.
+    #[schema(schema_with = crate::http::view::summons_step)]
+    step: &'static str,
+    /// In Chinese.
+    step_label: &'static str,
+    /// When, where and who arrived. 到场。
+    arrival: Option<ArrivalView>,
+    /// What it says it did.
+    result: Option<String>,
+    /// What the street thinks of it; for the two of them to know. 街道对部门的评价。
+    rating: Option<RatingView>,
+    /// What it thinks of the street; likewise. 部门对街道的评价。
+    view: Option<RatingView>,
+    /// Whether the district said that it is this department's.
+    appointed: bool,
+    /// Why it says the matter is not its own, while that is not decided. 异议。
+    contested: Option<String>,
+    /// Its clocks; all run from the whistle.
+    clocks: ClocksView,
+    /// What may be asked now.
+    possible: Vec<&'static str>,
+}
+
+/// The clocks of a summons.
+#[derive(Serialize, ToSchema)]
+pub struct ClocksView {
+    /// 签收。
+    sign: TermView,
+    /// 联系。
+    contact: TermView,
+    /// 到场。
+    arrive: TermView,
+    /// 反馈。
+    feed_back: TermView,
+}
+
+/// Somebody on the spot.
+#[derive(Serialize, ToSchema)]
+pub struct ArrivalView {
+    /// When.
+    at: DateTime<Utc>,
+    /// Who.
+    by: String,
+    /// Where.
+    point: Option<PointView>,
+    /// How far from the place of the case, in metres.
+    distance_m: Option<f64>,
+    /// Whether the point shows it; otherwise the words say why not.
+    proven: bool,
+    /// In words.
+    note: Option<String>,
+}
+
+/// The street's opinion.
+#[derive(Serialize, ToSchema)]
+pub struct RatingView {
+    /// 响应，1 至 5。
+    response: u8,
+    /// 质量，1 至 5。
+    quality: u8,
+    /// 评语。
+    comment: Option<String>,
+}
+
+impl From<&Rating> for RatingView {
+    fn from(rating: &Rating) -> Self {
+        Self {
+            response: rating.response.into(),
+            quality: rating.quality.into(),
+            comment: rating.comment.as_ref().map(|comment| comment.as_str().to_owned()),
+        }
+    }
+}
+
+impl WhistleView {
+    /// The view of a whistle, with the labels of today's rules, for somebody who works for some of
+    /// the units.
+    pub fn new(
+        whistle: &Whistle,
+        whistling: &Whistling,
+        works_for: impl Fn(&Unit) -> bool,
+    ) -> Self {
+        let street = works_for(&whistle.street);
+        let told = |summons: &Summons| {
+            let both = street || works_for(&summons.unit);
+            SummonsView::new(summons, both)
+        };
+        let (rank, topic) = (whistle.rank.as_str(), whistle.topic.as_str());
+        Self {
+            rank_label: whistling.rank(rank).map_or(rank, |rank| &rank.label).to_owned(),
+            topic_label: whistling.topic(topic).map_or(topic, |topic| &topic.label).to_owned(),
+            rank: whistle.rank.as_str().to_owned(),
+            topic: whistle.topic.as_str().to_owned(),
+            repeats: whistle.repeats.iter().map(|case| case.0).collect(),
+            to_district_leader: whistle.to_district_leader,
+            raised: whistle.raised.as_ref().map(|raised| RaisedView {
+                to: UnitView::from(&raised.to),
+                reason: raised.reason.as_str().to_owned(),
+                term: TermView::from(&raised.term),
+                note: raised.note.as_ref().map(|note| note.as_str().to_owned()),
+            }),
+            reason: whistle.reason.as_str().to_owned(),
+            street: UnitView::from(&whistle.street),
+            blown_at: whistle.blown_at,
+            over: whistle.over(),
+            summonses: whistle.summonses.iter().map(told).collect(),
+        }
+    }
+}
+
+impl SummonsView {
+    /// The view of a summons; `both` tells what the two sides think of each other.
+    fn new(summons: &Summons, both: bool) -> Self {
+        let opinion =
+            |rating: &Option<Rating>| rating.as_ref().filter(|_| both).map(RatingView::from);
+        let text = |prose: &Prose| prose.as_str().to_owned();
+        let clocks = &summons.clocks;
+        let done = |verb: &SummonsVerb| match verb {
+            SummonsVerb::Rate => summons.rating.is_some(),
+            SummonsVerb::RateStreet => summons.view.is_some(),
+            SummonsVerb::Contest => summons.appointed,
+            SummonsVerb::Sign
+            | SummonsVerb::Contact
+            | SummonsVerb::Arrive
+            | SummonsVerb::FeedBack
+            | SummonsVerb::SendBack
+            | SummonsVerb::Release
+            | SummonsVerb::Rule => false,
+        };
+        let verbs = possible_steps(summons.step.name()).into_iter();
+        let possible = verbs.filter(|verb| !done(verb)).map(SummonsVerb::name).collect();
+        Self {
+            unit: UnitView::from(&summons.unit),
+            lead: summons.lead,
+            step: summons.step.name().name(),
+            step_label: summons.step.name().label(),
+            arrival: summons.arrival.as_ref().map(|arrival| ArrivalView {
+                at: arrival.at,
+                by: arrival.by_name.clone(),
+                point: point_view(arrival.point),
+                distance_m: arrival.distance_m,
+                proven: arrival.proven,
+                note: arrival.note.as_ref().map(text),
+            }),
+            result: summons.result.as_ref().map(text),
+            rating: opinion(&summons.rating),
+            view: opinion(&summons.view),
+            appointed: summons.appointed,
+            contested: match &summons.step {
+                SummonsStep::Contested { reason, .. } => Some(text(reason)),
+                SummonsStep::Called
+                | SummonsStep::Signed
+                | SummonsStep::Contacted
+                | SummonsStep::Arrived
+                | SummonsStep::FedBack { .. }
+                | SummonsStep::Released { .. }
+                | SummonsStep::Excused => None,
+            },
+            clocks: ClocksView {
+                sign: TermView::from(&clocks.sign),
+                contact: TermView::from(&clocks.contact),
+                arrive: TermView::from(&clocks.arrive),
+                feed_back: TermView::from(&clocks.feed_back),
+            },
+            possible,
+        }
+    }
+}
+
+/// A whistle.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WhistleBody {
+    /// How weighty it is: a rank of `GET /policies/whistling`. 哨级；缺省为第一级。
+    #[schema(value_type = Option<String>, example = "advance")]
+    rank: Option<Word>,
+    /// What it is about: a topic of the same. 吹哨事由。
+    #[schema(value_type = String, example = "resident_demand")]
+    topic: Word,
+    /// Why the street cannot solve it alone. 理由。
+    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "油烟与排水涉及多部门执法权限，街道无法单独解决")]
+    reason: Prose,
+    /// The lead department. 主办部门。
+    lead_unit_id: Uuid,
+    /// The others, at most 20. 协办部门。
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    cooperating_unit_ids: Vec<Uuid>,
+}
+
+/// Blows the whistle: a street summons departments.
+///
+/// 街道吹哨：召集一个主办部门和若干协办部门，各项时限自吹哨起算。按哨级规定需审批的，先形成审批事项，
+/// 签批齐备即吹响。同一地点同类事项再次吹哨会自动关联。
+#[utoipa::path(tag = "whistles", request_body = WhistleBody, responses((status = 200, body = CaseView)))]
+#[post("/whistle")]
+async fn blow_whistle(step: Step, body: Json<WhistleBody>) -> Reply<HttpResponse> {
+    let asked = step.asked("blow_whistle", &body.0);
+    let WhistleBody { rank, topic, reason, lead_unit_id, cooperating_unit_ids } = body.0;
+    let world = step.app.world(step.caller.tenant)?;
+    let first = world.rules.whistling.ranks.first().map(|rank| rank.code.clone());
+    let rank = rank.or_else(|| first.and_then(|code| Word::try_from(code).ok()));
+    let repeats = repeats(&step).await?;
+    let call = Call {
+        rank: rank.unwrap_or_else(|| topic.clone()),
+        topic,
+        repeats,
+        reason: reason.clone(),
+        lead: AreaId(lead_unit_id),
+        cooperating: cooperating_unit_ids.into_iter().map(AreaId).collect(),
+    };
+    let command = Command::Ask { wish: Wish::Whistle { call: Box::new(call) }, reason };
+    let stored = step::command::<Case>(&step.app, &step.caller, asked, command).await?;
+    answer(&step, &stored)
+}
+
+/// Cases of the same category whistled for at the same place before, within the tenant's window.
+async fn repeats(step: &Step) -> Reply<Vec<CaseId>> {
+    let case = step::look::<Case>(&step.app, &step.caller, step.id).await?;
+    let Some(category) = case.state.matter.category.clone() else { return Ok(Vec::new()) };
+    let world = step.app.world(step.caller.tenant)?;
+    let whistling = &world.rules.whistling;
+    let window = chrono::Duration::days(i64::from(whistling.repeat_window_days));
+    let since = earlier(step.app.clock.now(), window);
+    let (tenant, path) = (step.caller.tenant, case.state.place.area.path.clone());
+    let alike = move |db: &mut Db| cases::alike(db, tenant, &path, category.as_str(), since);
+    let found = step.app.store.read(alike).await?;
+    let others: Vec<&Case> = found.iter().map(|stored| &stored.state).collect();
+    Ok(whistling.repeats(&case.state, &others))
+}
+
+/// Asks a step of the summons of the unit in the path.
+async fn act(step: Step, operation: &str, body: &impl Serialize, act: Act) -> Reply<HttpResponse> {
+    let unit = segment(&step.request, "unit_id")?;
+    // The unit is part of what is asked: another unit under the same key is another request.
+    ask(step, operation, &(unit, body), Command::Summons { unit: AreaId(unit), act }).await
+}
+
+/// Signs for a whistle.
+///
+/// 部门签收哨令。
+#[utoipa::path(tag = "whistles", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
+#[post("/sign")]
+async fn sign_summons(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
+    act(step, "sign_summons", &body.0, Act::Sign).await
+}
+
+/// Says how the street was contacted.
+///
+/// 部门先行联系街道。
+#[utoipa::path(tag = "whistles", request_body = NoteBody, responses((status = 200, body = CaseView)))]
+#[post("/contact")]
+async fn contact_summons(step: Step, body: Json<NoteBody>) -> Reply<HttpResponse> {
+    act(step, "contact_summons", &body.0, Act::Contact { note: body.0.note.clone() }).await
+}
+
+/// Somebody of a department is on the spot.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ArriveBody {
+    /// Where, when the phone knows. 到场位置。
+    point: Option<PointBody>,
+    /// In words. 到场说明。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    note: Option<Prose>,
+}
+
+/// Reports in on the spot.
+///
+/// 部门报到：记录到场时间、位置和人员。
+#[utoipa::path(tag = "whistles", request_body = ArriveBody, responses((status = 200, body = CaseView)))]
+#[post("/arrive")]
+async fn arrive_summons(step: Step, body: Json<ArriveBody>) -> Reply<HttpResponse> {
+    let point = normalised(body.0.point)?;
+    act(step, "arrive_summons", &body.0, Act::Arrive { point, note: body.0.note.clone() }).await
+}
+
+/// Says what the department did.
+///
+/// 部门反馈办理结果；主办部门最后答复。
+#[utoipa::path(tag = "whistles", request_body = ResultBody, responses((status = 200, body = CaseView)))]
+#[post("/feedback")]
+async fn feed_back_summons(step: Step, body: Json<ResultBody>) -> Reply<HttpResponse> {
+    let result = body.0.result.clone();
+    let unit = segment(&step.request, "unit_id")?;
+    let command = Command::Summons { unit: AreaId(unit), act: Act::FeedBack { result } };
+    ask(step, "feed_back_summons", &(unit, &body.0), with(body.0.named(), command)).await
+}
+
+/// Sends a department back to work.
+///
+/// 街道认为未办结，退回再办。
+#[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
+#[post("/send_back")]
+async fn send_back_summons(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
+    let reason = body.0.reason.clone();
+    act(step, "send_back_summons", &body.0, Act::SendBack { reason }).await
+}
+
+/// Releases a department.
+///
+/// 街道放行部门；全部放行后进入核查。
+#[utoipa::path(tag = "whistles", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
+#[post("/release")]
+async fn release_summons(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
+    act(step, "release_summons", &body.0, Act::Release).await
+}
+
+/// What the street thinks of a department.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RateBody {
+    /// How fast it responded, 1 to 5. 响应速度。
+    #[schema(value_type = u8, minimum = 1, maximum = 5, example = 5)]
+    response: Score,
+    /// How well it was done, 1 to 5. 办理质量。
+    #[schema(value_type = u8, minimum = 1, maximum = 5, example = 4)]
+    quality: Score,
+    /// In words. 评语。
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    comment: Option<Prose>,
+}
+
+/// Rates a released department.
+///
+/// 街道评价部门的响应和质量，每个部门一次。
+#[utoipa::path(tag = "whistles", request_body = RateBody, responses((status = 200, body = CaseView)))]
+#[post("/rate")]
+async fn rate_summons(step: Step, body: Json<RateBody>) -> Reply<HttpResponse> {
+    let RateBody { response, quality, comment } = &body.0;
+    let rating = Rating { response: *response, quality: *quality, comment: comment.clone() };
+    act(step, "rate_summons", &body.0, Act::Rate { rating }).await
+}
+
+/// Says that a matter is not the department's own.
+///
+/// 部门提出异议：由区级裁定，裁定期间原时限继续计算。
+#[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
+#[post("/contest")]
+async fn contest_summons(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
+    let reason = body.0.reason.clone();
+    act(step, "contest_summons", &body.0, Act::Contest { reason }).await
+}
+
+/// Whose it is.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSummonsBody {
+    /// Whether it is this department's. 是否属于该部门。
+    upheld: bool,
+    /// Who takes its place; needed when the lead is excused. 替换部门。
+    replacement_unit_id: Option<Uuid>,
+    /// Why. 裁定理由。
+    #[schema(value_type = String, min_length = 1, max_length = 4000)]
+    reason: Prose,
+}
+
+/// Rules on a contested summons.
+///
+/// 区级裁定：指定后不得再提异议；免除主办部门时必须另行指定。
+#[utoipa::path(tag = "whistles", request_body = RuleSummonsBody, responses((status = 200, body = CaseView)))]
+#[post("/rule")]
+async fn rule_summons(step: Step, body: Json<RuleSummonsBody>) -> Reply<HttpResponse> {
+    let RuleSummonsBody { upheld, replacement_unit_id, reason } = &body.0;
+    let replacement = replacement_unit_id.map(AreaId);
+    let rule = Act::Rule { upheld: *upheld, replacement, reason: reason.clone() };
+    act(step, "rule_summons", &body.0, rule).await
+}
+
+/// Rates the street, as a released department.
+///
+/// 双评议：部门评价街道，每个部门一次，自愿。
+#[utoipa::path(tag = "whistles", request_body = RateBody, responses((status = 200, body = CaseView)))]
+#[post("/rate_street")]
+async fn rate_street(step: Step, body: Json<RateBody>) -> Reply<HttpResponse> {
+    let RateBody { response, quality, comment } = &body.0;
+    let rating = Rating { response: *response, quality: *quality, comment: comment.clone() };
+    act(step, "rate_street", &body.0, Act::RateStreet { rating }).await
+}
+
+/// Takes the whistle back.
+///
+/// 撤哨：案卷回到街道。
+#[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
+#[post("/call_off")]
+async fn call_off_whistle(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
+    let command = Command::CallOff { reason: body.0.reason.clone() };
+    ask(step, "call_off_whistle", &body.0, command).await
+}
+
+/// Asks the district to coordinate.
+///
+/// 提请区级领导协调。
+#[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
+#[post("/raise")]
+async fn raise_whistle(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
+    let command = Command::Raise { reason: body.0.reason.clone() };
+    ask(step, "raise_whistle", &body.0, command).await
+}
+
+/// What the district arranged.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CoordinateBody {
+    /// In words. 协调意见。
+    #[schema(value_type = String, min_length = 1, max_length = 4000)]
+    note: Prose,
+}
+
+/// Says what the district arranged.
+///
+/// 区级协调意见。
+#[utoipa::path(tag = "whistles", request_body = CoordinateBody, responses((status = 200, body = CaseView)))]
+#[post("/coordinate")]
+async fn coordinate_whistle(step: Step, body: Json<CoordinateBody>) -> Reply<HttpResponse> {
+    let command = Command::Coordinate { note: body.0.note.clone() };
+    ask(step, "coordinate_whistle", &body.0, command).await
+}
