@@ -79,7 +79,7 @@ fn only_auditors_read_and_they_read_nothing_else(city: &City) {
     let path = format!("/api/v1/people/{}/grant", city.by("admin").id());
     city.by("auditor").post(&path, &role).problem(403, "not_permitted");
     let kept = city.by("auditor").get("/api/v1/retention").done();
-    let classes = domain::privacy::DataClass::ALL.len();
+    let classes = domain::people::privacy::DataClass::ALL.len();
     assert_eq!(kept["items"].as_array().unwrap().len(), classes);
     assert_eq!(city.by("admin").get("/api/v1/retention").done(), kept);
     city.by("worker").get("/api/v1/retention").problem(403, "not_permitted");

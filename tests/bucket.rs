@@ -15,7 +15,7 @@ use api::{
     cli::demo::standin::{Asked, Said, Standin},
 };
 use chrono::Duration;
-use domain::journal::Hash;
+use domain::core::journal::Hash;
 use hmac::{Hmac, Mac};
 use serde_json::json;
 use sha2::Sha256;

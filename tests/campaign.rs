@@ -224,9 +224,9 @@ fn nobody_takes_the_place_of_a_visit_of_a_campaign(city: &City) {
     assert_eq!(fault, "reserved_id");
     // Nor beforehand, by whatever it is that takes the place.
     let uuid = |id: &str| id.parse().unwrap();
-    let taken = domain::visit::Visit::id_of(
-        domain::id::CampaignId(uuid(&id)),
-        domain::id::HouseholdId(uuid(&other)),
+    let taken = domain::flows::visit::Visit::id_of(
+        domain::core::id::CampaignId(uuid(&id)),
+        domain::core::id::HouseholdId(uuid(&other)),
     );
     let beforehand = json!({ "id": taken.0, "household_id": home, "purposes": ["check"] });
     city.by("worker").post("/api/v1/visits/plan", &beforehand).fault_at("/id");

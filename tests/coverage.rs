@@ -532,7 +532,7 @@ pub(crate) fn right(city: &City, operation: &str) -> Option<Right> {
         "list_content_reviews" => list("content_reviews"),
         "decide_content_review" => {
             let report = city.received().parse().unwrap();
-            let review = domain::content_review::Review::id_of(report);
+            let review = domain::flows::content_review::Review::id_of(report);
             (format!("/api/v1/content_reviews/{review}/decide"), json!({ "pass": true }))
         }
         "correct_visit" => {

@@ -193,12 +193,12 @@ fn what_was_never_issued_ends_nothing(city: &City) {
 
 fn tokens_of_before_there_was_a_proof_work_on(city: &City) {
     let (id, now) = (api::app::clock::new_id(), city.now());
-    let person = domain::id::PersonId(city.by("worker").id());
+    let person = domain::core::id::PersonId(city.by("worker").id());
     let old = [&id.as_bytes()[..], &[7; 32]].concat();
     let session = Session {
         id,
         person,
-        refresh_hash: domain::journal::Hash::of(&old).0.to_vec(),
+        refresh_hash: domain::core::journal::Hash::of(&old).0.to_vec(),
         method: "password".to_owned(),
         device: "phone".to_owned(),
         address: "127.0.*.*".to_owned(),

@@ -4,7 +4,7 @@
 use std::{fmt::Write, io::Cursor};
 
 use chrono::Duration;
-use domain::journal::Hash;
+use domain::core::journal::Hash;
 use image::{DynamicImage, GenericImageView, ImageFormat};
 use serde_json::{Value, json};
 

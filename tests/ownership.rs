@@ -5,8 +5,8 @@ use actix_web::rt::System;
 use api::app::state::App;
 use chrono::Duration;
 use domain::{
-    change::Request,
-    id::{CommandId, PersonId, TenantId},
+    core::id::{CommandId, PersonId, TenantId},
+    flows::change::Request,
 };
 use persistence::probe;
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ fn an_erasure_destroys_no_key_of_the_tenant(city: &City) {
     let tenant = tenant(city, seed::CITY);
     let now = city.now();
     System::new().block_on(async move {
-        use domain::personal::{DataSubject, SubjectKind};
+        use domain::people::personal::{DataSubject, SubjectKind};
         for kind in SubjectKind::ALL.iter().copied() {
             let subject = DataSubject::new(kind, Uuid::nil());
             let destroy = move |db: &mut persistence::Db| {
@@ -266,9 +266,9 @@ fn a_lost_key_of_one_tenant_keeps_no_other_from_its_work(city: &City) {
         let done = app.vault.rewrap(&app.store, first, app.clock.now()).await.unwrap();
         assert!(done.keys > 0 && done.values > 0, "{done:?}");
         let blind = app.vault.look_up(&app.store, first, app.clock.now()).await.unwrap();
-        let blind = blind.digest(domain::personal::Field::Phone, PHONE);
+        let blind = blind.digest(domain::people::personal::Field::Phone, PHONE);
         let look = move |db: &mut persistence::Db| {
-            persistence::vault::find(db, first, domain::personal::Field::Phone, &blind, 10)
+            persistence::vault::find(db, first, domain::people::personal::Field::Phone, &blind, 10)
         };
         app.store.read(look).await.unwrap()
     });

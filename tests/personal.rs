@@ -1,6 +1,6 @@
 //! People's data: kept where nobody can read it, masked in views, seen whole only on the record.
 
-use domain::{personal::Field, personal::SubjectKind};
+use domain::people::personal::{Field, SubjectKind};
 use persistence::probe;
 use serde_json::{Value, json};
 

@@ -8,8 +8,8 @@ use std::{io::Write as _, ops::Range};
 
 use chrono::{DateTime, Duration, Utc};
 use domain::{
-    id::{PatrolId, TenantId},
-    track::Fix,
+    core::id::{PatrolId, TenantId},
+    flows::track::Fix,
 };
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;

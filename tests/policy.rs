@@ -1,6 +1,6 @@
 //! Rules as documents: checked, published in editions, read from tables, and applied.
 
-use domain::policy::PolicyKind;
+use domain::flows::policy::PolicyKind;
 use serde_json::{Value, json};
 
 use crate::harness::{City, each, on_both, seed};

@@ -7,7 +7,7 @@ use std::{
     time::Duration as Time,
 };
 
-use domain::journal::Hash;
+use domain::core::journal::Hash;
 use serde_json::{Value, json};
 
 use crate::harness::{City, key, on_both, report_at, text};

@@ -5,19 +5,25 @@ use std::sync::LazyLock;
 use actix_web::rt::System;
 use api::{app::clock::new_id, cli::seed};
 use domain::{
-    actor::{Actor, Powers, Role},
-    area::AreaTree,
-    case::{Case, Command},
-    catalogue::Catalogue,
-    change::{Change, Request, Stored, act},
-    flow::Context,
-    id::{CaseId, CommandId, PersonId, ReportId, TenantId},
-    intake::{self, Correction},
-    journal::FlowKind,
-    person::{self, Person},
-    report::{Channel, Draft, Report},
-    rules::{Rules, Urgency},
-    text::{Code, Line, Prose},
+    area::tree::AreaTree,
+    core::{
+        id::{CaseId, CommandId, PersonId, ReportId, TenantId},
+        journal::FlowKind,
+        text::{Code, Line, Prose},
+    },
+    flows::{
+        case::{Case, Command},
+        change::{Change, Request, Stored, act},
+        flow::Context,
+        intake::{self, Correction},
+        person::{self, Person},
+        report::{Channel, Draft, Report},
+    },
+    people::actor::{Actor, Powers, Role},
+    rules::{
+        catalogue::Catalogue,
+        rulebook::{Rules, Urgency},
+    },
 };
 use persistence::{
     Db, Options, Outcome, Store, StoreError, Write, area, journal, probe, session as sessions,
@@ -80,9 +86,9 @@ pub(crate) fn run<F: Future<Output = ()>>(engine: Engine, tell: impl FnOnce(Desk
         let tenant = all.into_iter().find(|tenant| tenant.code == places::CITY).unwrap();
         let id = tenant.id;
         let registry = store.read(move |db| area::registry(db, id)).await.unwrap();
-        let areas = registry.tree(domain::rules::local_day(now()));
+        let areas = registry.tree(domain::rules::rulebook::local_day(now()));
         let root = areas.root().unwrap().unit();
-        let grant = |role| domain::actor::Grant {
+        let grant = |role| domain::people::actor::Grant {
             role,
             over: root.clone(),
             from: domain::Instant::UNIX_EPOCH,
@@ -235,7 +241,7 @@ async fn a_change_is_found_as_it_was_committed(desk: Desk) {
     let (tenant, id) = (desk.tenant.id, case.state.id.0);
     let chain = move |db: &mut Db| journal::chain(db, tenant, (FlowKind::Case, id), None);
     let chain = desk.store.read(chain).await.unwrap();
-    assert_eq!(domain::journal::verify(&chain).unwrap(), case.head);
+    assert_eq!(domain::core::journal::verify(&chain).unwrap(), case.head);
     let replayed = desk.store.read(move |db| journal::at::<Case>(db, tenant, id, 1)).await.unwrap();
     assert_eq!(replayed, Some(case));
     assert_eq!(desk.broken().await, Vec::<String>::new());
@@ -256,7 +262,7 @@ trait Asked {
     fn command_of(&self) -> Request;
 }
 
-impl Asked for domain::journal::Entry {
+impl Asked for domain::core::journal::Entry {
     fn command_of(&self) -> Request {
         Request { command: self.command, digest: self.digest }
     }

@@ -6,7 +6,7 @@ use api::app::{
     token::{AUDIENCE, Claims, Keys},
 };
 use chrono::Duration;
-use domain::id::{PersonId, TenantId};
+use domain::core::id::{PersonId, TenantId};
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, City, on_both, seed, text};

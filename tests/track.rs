@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io::Write as _};
 
 use actix_web::rt::System;
 use chrono::Duration;
-use domain::{Instant, track::codec};
+use domain::{Instant, flows::track::codec};
 use persistence::probe;
 use serde_json::{Value, json};
 
@@ -437,7 +437,7 @@ fn blobs(city: &City) -> Vec<Vec<u8>> {
     lines.iter().map(|line| (0..line.len()).step_by(2).map(|at| byte(line, at)).collect()).collect()
 }
 
-fn tenant(city: &City) -> domain::id::TenantId {
+fn tenant(city: &City) -> domain::core::id::TenantId {
     let worlds = city.app.worlds.all();
     worlds.iter().find(|world| world.tenant.code == "9901").unwrap().tenant.id
 }
@@ -473,7 +473,7 @@ fn points_and_positions_are_sealed_by_the_walkers_key(city: &City) {
     assert!(!blobs(city).is_empty());
     assert_eq!(track_of(city, &id), 0, "what was restored tells nothing");
     let tenant = tenant(city);
-    let patrol = domain::id::PatrolId(id.parse().unwrap());
+    let patrol = domain::core::id::PatrolId(id.parse().unwrap());
     let found = api::resources::patrol::stored_fixes(&city.app, tenant, patrol);
     assert_eq!(System::new().block_on(found).unwrap(), Vec::new());
 }
@@ -483,7 +483,7 @@ fn points_from_before_they_were_sealed_are_sealed_later(city: &City) {
     send(city, &id, &points(0..60, began)).done();
     let shown = track_of(city, &id);
     let tenant = tenant(city);
-    let patrol = domain::id::PatrolId(id.parse().unwrap());
+    let patrol = domain::core::id::PatrolId(id.parse().unwrap());
     let fixes =
         System::new().block_on(api::resources::patrol::stored_fixes(&city.app, tenant, patrol));
     let fixes = fixes.unwrap();

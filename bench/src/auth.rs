@@ -17,7 +17,7 @@ use api::app::{
     scope::Scopes,
     token::{Claims, ISSUER, Keys, Ring, SigningKey},
 };
-use domain::id::{PersonId, TenantId};
+use domain::core::id::{PersonId, TenantId};
 use serde_json::json;
 
 use crate::{

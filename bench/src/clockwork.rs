@@ -15,14 +15,18 @@ use api::{
     cli::seed,
 };
 use domain::{
-    actor::{Actor, Grant, Role},
-    area::Unit,
-    change::{Change, Request},
-    id::{AreaId, CommandId, PersonId, ReportId, TenantId},
-    intake,
-    report::{Channel, Draft, Report},
-    rules::Urgency,
-    text::Prose,
+    area::tree::Unit,
+    core::{
+        id::{AreaId, CommandId, PersonId, ReportId, TenantId},
+        text::Prose,
+    },
+    flows::{
+        change::{Change, Request},
+        intake,
+        report::{Channel, Draft, Report},
+    },
+    people::actor::{Actor, Grant, Role},
+    rules::rulebook::Urgency,
 };
 use persistence::{Options, Store, Write, obligation, probe};
 use tokio::task::JoinSet;
@@ -281,6 +285,6 @@ fn reporter(tenant: uuid::Uuid, over: Unit) -> Actor {
         person: PersonId(uuid::Uuid::max()),
         name: "网格员".to_owned(),
         grants: vec![grant],
-        powers: domain::actor::Powers::shipped(),
+        powers: domain::people::actor::Powers::shipped(),
     }
 }

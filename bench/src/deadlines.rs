@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Instant};
 
 use chrono::{DateTime, Duration};
-use domain::{calendar::CalendarBook, limit::Limit};
+use domain::calendar::{book::CalendarBook, limit::Limit};
 
 use crate::{
     results::{Budget, Results, shown},

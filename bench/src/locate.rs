@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Instant};
 
 use api::cli::seed;
-use domain::{
+use domain::area::{
     coordinate::Point,
     locate::{Locator, Shape, inner_point},
     tessellate::split,

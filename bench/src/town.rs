@@ -10,11 +10,13 @@ use api::{
     },
 };
 use domain::{
-    actor::Role,
-    area::{Area, AreaTree},
-    coordinate::Point,
-    locate::covers,
-    rules::local_day,
+    area::{
+        coordinate::Point,
+        locate::covers,
+        tree::{Area, AreaTree},
+    },
+    people::actor::Role,
+    rules::rulebook::local_day,
 };
 use persistence::{Options, Store, area};
 use serde_json::json;

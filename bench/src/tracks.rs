@@ -19,8 +19,8 @@ use api::{
 };
 use chrono::SecondsFormat;
 use domain::{
-    coordinate::{CoordType, RawPoint},
-    track::{Fix, Sent, Source, codec},
+    area::coordinate::{CoordType, RawPoint},
+    flows::track::{Fix, Sent, Source, codec},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;

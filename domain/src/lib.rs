@@ -1,74 +1,99 @@
 //! The rules of grid management (网格化管理), as pure functions over plain data.
 //!
-//! An [`actor::Actor`] sends a command to a [`flow::Flow`]; the flow decides with a
-//! [`change::Change`] or a [`refusal::Refusal`]. Nothing here performs I/O, reads a clock or
-//! rolls a dice: time, identifiers and rules are arguments.
+//! An [`Actor`](people::actor::Actor) sends a command to a [`Flow`](flows::flow::Flow); the flow
+//! decides with a [`Change`](flows::change::Change) or a [`Refusal`](rules::refusal::Refusal).
+//! Nothing here performs I/O, reads a clock or rolls a dice: time, identifiers and rules are
+//! arguments.
 //!
-//! Reading order: [`area`], [`actor`], [`flow`], [`change`], [`journal`], [`obligation`],
-//! [`refusal`]; then the flows [`report`], [`case`], [`person`], and [`intake`], which moves a
-//! report and its case together; [`household`], [`visit`], [`campaign`] and [`form`], and
-//! [`visiting`], which turns what was found on a visit into reports; [`media`] and
-//! [`content_review`]. When things are late is in [`limit`] and [`calendar`].
+//! Reading order: [`area`], [`people`], [`rules`], then [`flows`]: [`flow`](flows::flow) and
+//! [`change`](flows::change) first, [`report`](flows::report), [`case`](flows::case) and
+//! [`intake`](flows::intake), which moves a report and its case together. When things are late is
+//! in [`calendar`].
 
-pub mod actor;
-pub mod admission;
-pub mod area;
-pub mod arrival;
-pub mod audit;
-pub mod boundary;
-pub mod burden;
-pub mod calendar;
-pub mod campaign;
-pub mod case;
-pub mod catalogue;
-pub mod change;
-pub mod checkpoint;
-pub mod claim;
-pub mod condition;
-pub mod content_review;
-pub mod coordinate;
-pub mod delivery;
-pub mod dispatching;
-pub mod duplicate;
-pub mod evidence;
-pub mod flow;
-pub mod form;
-pub mod happening;
-pub mod household;
-pub mod id;
-pub mod intake;
-pub mod journal;
-pub mod limit;
-pub mod locate;
-pub mod media;
-mod named;
-pub mod notice;
-pub mod obligation;
-pub mod patrol;
-pub mod patrol_plan;
-pub mod person;
-pub mod personal;
-pub mod place;
-pub mod policy;
-pub mod privacy;
-pub mod refusal;
-pub mod report;
-pub mod responsibility;
-pub mod role;
-pub mod rules;
-pub mod sampling;
-pub mod sheet;
-pub mod sla;
-mod specific;
-pub mod tally;
-pub mod tessellate;
-pub mod text;
-pub mod track;
-pub mod tracking;
-pub mod visit;
-pub mod visiting;
-pub mod webhook;
-pub mod whistling;
+/// What every rule speaks of: identities, texts, journals, lists, digests.
+pub mod core {
+    pub mod arrival;
+    pub mod checkpoint;
+    pub mod delivery;
+    pub mod id;
+    pub mod journal;
+    pub(crate) mod named;
+    pub mod sheet;
+    pub mod tally;
+    pub mod text;
+}
+
+/// Where things are: coordinates, boundaries, areas, and whose a point is.
+pub mod area {
+    pub mod boundary;
+    pub mod coordinate;
+    pub mod locate;
+    pub mod tessellate;
+    pub mod tree;
+}
+
+/// When offices are open, and how long something may take.
+pub mod calendar {
+    pub mod book;
+    pub mod limit;
+}
+
+/// Who acts and by which right, what is personal about people, and the record of who saw it.
+pub mod people {
+    pub mod actor;
+    pub mod audit;
+    pub mod evidence;
+    pub mod personal;
+    pub mod privacy;
+    pub mod role;
+}
+
+/// What a tenant decides for itself, as documents, and what follows: who owes what, what is
+/// refused.
+pub mod rules {
+    pub mod admission;
+    pub mod burden;
+    pub mod catalogue;
+    pub mod condition;
+    pub mod dispatching;
+    pub mod duplicate;
+    pub mod notice;
+    pub mod obligation;
+    pub mod place;
+    pub mod refusal;
+    pub mod responsibility;
+    pub mod rulebook;
+    pub mod sampling;
+    pub mod sla;
+    pub(crate) mod specific;
+    pub mod tracking;
+    pub mod webhook;
+    pub mod whistling;
+}
+
+/// What moves by commands: reports, cases, people, areas, patrols, visits, forms, files.
+pub mod flows {
+    pub mod areas;
+    pub mod campaign;
+    pub mod case;
+    pub mod change;
+    pub mod claim;
+    pub mod content_review;
+    pub mod flow;
+    pub mod form;
+    pub mod happening;
+    pub mod household;
+    pub mod intake;
+    pub mod media;
+    pub mod patrol;
+    pub mod patrol_plan;
+    pub mod person;
+    pub mod policy;
+    pub mod report;
+    pub mod track;
+    pub mod visit;
+    pub mod visiting;
+}
 
 /// A moment in UTC, cut to milliseconds by whoever makes it.
 pub type Instant = chrono::DateTime<chrono::Utc>;

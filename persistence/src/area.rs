@@ -7,13 +7,15 @@ use diesel::{
 };
 use domain::{
     Instant,
-    area::{
+    area::tree::{
         AreaKind, Path, Scheme,
         history::{Outline, Record, Registry, Version},
     },
-    id::{AreaId, TenantId},
-    journal::{Entry, Hash},
-    rules::local_day,
+    core::{
+        id::{AreaId, TenantId},
+        journal::{Entry, Hash},
+    },
+    rules::rulebook::local_day,
 };
 use uuid::Uuid;
 

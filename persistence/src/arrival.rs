@@ -4,7 +4,7 @@ use diesel::{
     prelude::*,
     sql_types::{BigInt, Text},
 };
-use domain::{
+use domain::core::{
     arrival::{Arrival, Oddity},
     id::{CommandId, PersonId, TenantId},
     journal::Entry,

@@ -3,11 +3,15 @@
 use diesel::prelude::*;
 use domain::{
     Instant,
-    audit::{Act, Mark, Note, Record, Verdict},
-    evidence::{Rebased, Said},
-    id::{PersonId, TenantId},
-    journal::Hash,
-    privacy::DataClass,
+    core::{
+        id::{PersonId, TenantId},
+        journal::Hash,
+    },
+    people::{
+        audit::{Act, Mark, Note, Record, Verdict},
+        evidence::{Rebased, Said},
+        privacy::DataClass,
+    },
 };
 use uuid::Uuid;
 

@@ -9,28 +9,25 @@ use std::collections::HashSet;
 
 use diesel::prelude::*;
 use domain::{
-    area::history::Record,
-    arrival::Arrival,
-    audit::{Act, Note, Verdict},
-    burden::Entered,
-    campaign::Campaign,
-    case::Case,
-    change::Change,
-    content_review::Review,
-    flow::Flow,
-    form::Form,
-    household::Household,
-    id::{AreaId, PersonId, TenantId},
-    journal::Entry,
-    media::Media,
-    obligation::{Obligation, Settled},
-    patrol::Patrol,
-    patrol_plan::PatrolPlan,
-    person::Person,
-    personal::DataSubject,
-    policy::Policy,
-    report::Report,
-    visit::Visit,
+    area::tree::history::Record,
+    core::{
+        arrival::Arrival,
+        id::{AreaId, PersonId, TenantId},
+        journal::Entry,
+    },
+    flows::{
+        campaign::Campaign, case::Case, change::Change, content_review::Review, flow::Flow,
+        form::Form, household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
+        person::Person, policy::Policy, report::Report, visit::Visit,
+    },
+    people::{
+        audit::{Act, Note, Verdict},
+        personal::DataSubject,
+    },
+    rules::{
+        burden::Entered,
+        obligation::{Obligation, Settled},
+    },
 };
 use serde::Serialize;
 
@@ -551,7 +548,7 @@ fn save_flows<R: Moving>(db: &mut Db, rows: Vec<&R>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use domain::{
+    use domain::core::{
         id::{CommandId, PersonId},
         journal::{FlowKind, Hash},
     };

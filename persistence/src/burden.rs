@@ -9,10 +9,12 @@ use diesel::{
 };
 use domain::{
     Instant,
-    area::Path,
-    burden::{Counts, Entered},
-    id::{PersonId, TenantId},
-    journal::Entry,
+    area::tree::Path,
+    core::{
+        id::{PersonId, TenantId},
+        journal::Entry,
+    },
+    rules::burden::{Counts, Entered},
 };
 use uuid::Uuid;
 

@@ -7,11 +7,13 @@ use diesel::{
 };
 use domain::{
     Instant,
-    area::Path,
-    campaign::{Campaign, Event, StatusName},
-    change::{Change, Stored},
-    id::{AreaId, CampaignId, HouseholdId, PersonId, TenantId, VisitId},
-    visit::{Outcome, Visit},
+    area::tree::Path,
+    core::id::{AreaId, CampaignId, HouseholdId, PersonId, TenantId, VisitId},
+    flows::{
+        campaign::{Campaign, Event, StatusName},
+        change::{Change, Stored},
+        visit::{Outcome, Visit},
+    },
 };
 use uuid::Uuid;
 

@@ -6,12 +6,16 @@ use diesel::{
 };
 use domain::{
     Instant,
-    actor::Scope,
-    area::Path,
-    case::{Case, lifecycle::StageName},
-    change::{Change, Stored},
-    id::{AreaId, TenantId},
-    journal::Hash,
+    area::tree::Path,
+    core::{
+        id::{AreaId, TenantId},
+        journal::Hash,
+    },
+    flows::{
+        case::{Case, lifecycle::StageName},
+        change::{Change, Stored},
+    },
+    people::actor::Scope,
 };
 use uuid::Uuid;
 
@@ -130,7 +134,8 @@ impl CaseUnitRow {
             return Vec::new();
         }
         let (tenant_id, case_id) = (Id(change.entry.tenant.0), Id(change.state.id.0));
-        let row = |unit: &domain::area::Unit| Self { tenant_id, unit_id: Id(unit.id.0), case_id };
+        let row =
+            |unit: &domain::area::tree::Unit| Self { tenant_id, unit_id: Id(unit.id.0), case_id };
         change.state.units.iter().map(row).collect()
     }
 }

@@ -4,7 +4,7 @@
 use diesel::prelude::*;
 use domain::{
     Instant,
-    id::{PersonId, TenantId},
+    core::id::{PersonId, TenantId},
 };
 use uuid::Uuid;
 

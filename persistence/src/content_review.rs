@@ -6,10 +6,12 @@ use diesel::{
 };
 use domain::{
     Instant,
-    actor::Scope,
-    change::{Change, Stored},
-    content_review::{Review, StatusName, Suggestion},
-    id::{ReviewId, TenantId},
+    core::id::{ReviewId, TenantId},
+    flows::{
+        change::{Change, Stored},
+        content_review::{Review, StatusName, Suggestion},
+    },
+    people::actor::Scope,
 };
 use uuid::Uuid;
 

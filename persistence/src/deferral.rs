@@ -4,7 +4,7 @@ use chrono::Duration;
 use diesel::prelude::*;
 use domain::{
     Instant,
-    id::{AreaId, TenantId},
+    core::id::{AreaId, TenantId},
 };
 use uuid::Uuid;
 

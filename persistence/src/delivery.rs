@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use domain::{
     Instant,
-    delivery::{Channel, Outcome, State},
-    happening::Happening,
-    id::TenantId,
-    webhook::Status,
+    core::{
+        delivery::{Channel, Outcome, State},
+        id::TenantId,
+    },
+    flows::happening::Happening,
+    rules::webhook::Status,
 };
 use uuid::Uuid;
 

@@ -16,7 +16,7 @@ use diesel::{
     sql_types::BigInt,
     sqlite::Sqlite,
 };
-use domain::{
+use domain::core::{
     id::TenantId,
     journal::{FlowKind, Hash},
 };

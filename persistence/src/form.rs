@@ -6,11 +6,13 @@ use diesel::{
 };
 use domain::{
     Instant,
-    change::{Change, Stored},
-    form::Form,
-    household::Standing,
-    id::{FormId, HouseholdId, PersonId, TenantId, VisitId},
-    personal::{DataSubject, SubjectKind},
+    core::id::{FormId, HouseholdId, PersonId, TenantId, VisitId},
+    flows::{
+        change::{Change, Stored},
+        form::Form,
+        household::Standing,
+    },
+    people::personal::{DataSubject, SubjectKind},
 };
 use uuid::Uuid;
 

@@ -6,11 +6,13 @@ use diesel::{
 };
 use domain::{
     Instant,
-    actor::Scope,
-    area::Path,
-    change::{Change, Stored},
-    household::{Household, PairingKind, Standing},
-    id::{HouseholdId, PersonId, TenantId},
+    area::tree::Path,
+    core::id::{HouseholdId, PersonId, TenantId},
+    flows::{
+        change::{Change, Stored},
+        household::{Household, PairingKind, Standing},
+    },
+    people::actor::Scope,
 };
 use uuid::Uuid;
 

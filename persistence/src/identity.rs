@@ -3,9 +3,8 @@
 use diesel::prelude::*;
 use domain::{
     Instant,
-    change::Stored,
-    id::{PersonId, TenantId},
-    person::Person,
+    core::id::{PersonId, TenantId},
+    flows::{change::Stored, person::Person},
 };
 
 use crate::{

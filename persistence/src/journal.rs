@@ -6,10 +6,14 @@ use diesel::{
 };
 use domain::{
     Instant,
-    change::{Request, Stored},
-    flow::Flow,
-    id::{CommandId, PersonId, TenantId},
-    journal::{Entry, FlowKind, Hash},
+    core::{
+        id::{CommandId, PersonId, TenantId},
+        journal::{Entry, FlowKind, Hash},
+    },
+    flows::{
+        change::{Request, Stored},
+        flow::Flow,
+    },
 };
 use uuid::Uuid;
 

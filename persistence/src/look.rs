@@ -15,9 +15,12 @@ use diesel::{
     sqlite::Sqlite,
 };
 use domain::{
-    campaign::Campaign, case::Case, change::Stored, content_review::Review, flow::Flow, form::Form,
-    household::Household, id::TenantId, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
-    person::Person, policy::Policy, report::Report, visit::Visit,
+    core::id::TenantId,
+    flows::{
+        campaign::Campaign, case::Case, change::Stored, content_review::Review, flow::Flow,
+        form::Form, household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
+        person::Person, policy::Policy, report::Report, visit::Visit,
+    },
 };
 use quick_cache::sync::Cache;
 use tokio::sync::oneshot;

@@ -7,11 +7,15 @@ use diesel::{
 };
 use domain::{
     Instant,
-    change::{Change, Stored},
-    flow::Flow,
-    id::{MediaId, PersonId, TenantId},
-    journal::{Entry, FlowKind},
-    media::{Attached, Media, StatusName},
+    core::{
+        id::{MediaId, PersonId, TenantId},
+        journal::{Entry, FlowKind},
+    },
+    flows::{
+        change::{Change, Stored},
+        flow::Flow,
+        media::{Attached, Media, StatusName},
+    },
 };
 use uuid::Uuid;
 

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use domain::{
     Instant,
-    id::{MediaId, PersonId, TenantId},
+    core::id::{MediaId, PersonId, TenantId},
 };
 
 use crate::{

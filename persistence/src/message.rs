@@ -4,8 +4,8 @@
 use diesel::prelude::*;
 use domain::{
     Instant,
-    id::{PersonId, TenantId},
-    notice::{NoticeKind, Preferences},
+    core::id::{PersonId, TenantId},
+    rules::notice::{NoticeKind, Preferences},
 };
 use uuid::Uuid;
 

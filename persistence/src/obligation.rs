@@ -6,9 +6,11 @@ use diesel::{
 };
 use domain::{
     Instant,
-    id::{AreaId, TenantId},
-    journal::{Entry, FlowKind},
-    obligation::{Duty, Obligation, Settled, Term},
+    core::{
+        id::{AreaId, TenantId},
+        journal::{Entry, FlowKind},
+    },
+    rules::obligation::{Duty, Obligation, Settled, Term},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

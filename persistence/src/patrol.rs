@@ -6,12 +6,14 @@ use diesel::{
 };
 use domain::{
     Instant,
-    actor::Scope,
-    area::Path,
-    change::{Change, Stored},
-    id::{PatrolId, PersonId, PlanId, TenantId},
-    patrol::{Patrol, StatusName},
-    report::Report,
+    area::tree::Path,
+    core::id::{PatrolId, PersonId, PlanId, TenantId},
+    flows::{
+        change::{Change, Stored},
+        patrol::{Patrol, StatusName},
+        report::Report,
+    },
+    people::actor::Scope,
 };
 use uuid::Uuid;
 

@@ -6,12 +6,16 @@ use diesel::{
 };
 use domain::{
     Instant,
-    actor::Scope,
-    area::Path,
-    change::{Change, Stored},
-    id::{PlanId, TenantId},
-    journal::FlowKind,
-    patrol_plan::{PatrolPlan, Standing},
+    area::tree::Path,
+    core::{
+        id::{PlanId, TenantId},
+        journal::FlowKind,
+    },
+    flows::{
+        change::{Change, Stored},
+        patrol_plan::{PatrolPlan, Standing},
+    },
+    people::actor::Scope,
 };
 
 use crate::{

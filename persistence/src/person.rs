@@ -6,9 +6,11 @@ use diesel::{
 };
 use domain::{
     Instant,
-    change::{Change, Stored},
-    id::{PersonId, TenantId},
-    person::Person,
+    core::id::{PersonId, TenantId},
+    flows::{
+        change::{Change, Stored},
+        person::Person,
+    },
 };
 
 use crate::{

@@ -6,9 +6,11 @@ use diesel::{
     sql_types::{BigInt, Binary, Text},
 };
 use domain::{
-    change::{Change, Stored},
-    id::TenantId,
-    policy::Policy,
+    core::id::TenantId,
+    flows::{
+        change::{Change, Stored},
+        policy::Policy,
+    },
 };
 
 use crate::{

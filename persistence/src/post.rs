@@ -7,11 +7,13 @@ use diesel::{
 };
 use domain::{
     Instant,
-    actor::{Grant, Role},
-    area::Path,
-    change::{Change, Stored},
-    id::{AreaId, PersonId, TenantId},
-    person::{Person, Standing},
+    area::tree::Path,
+    core::id::{AreaId, PersonId, TenantId},
+    flows::{
+        change::{Change, Stored},
+        person::{Person, Standing},
+    },
+    people::actor::{Grant, Role},
 };
 
 use uuid::Uuid;

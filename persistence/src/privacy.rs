@@ -5,10 +5,14 @@ mod evidence;
 use diesel::prelude::*;
 use domain::{
     Instant,
-    id::{HouseholdId, PersonId, ReportId, TenantId},
-    journal::Hash,
-    personal::{DataSubject, Field, Purpose, SubjectKind},
-    privacy::DataClass,
+    core::{
+        id::{HouseholdId, PersonId, ReportId, TenantId},
+        journal::Hash,
+    },
+    people::{
+        personal::{DataSubject, Field, Purpose, SubjectKind},
+        privacy::DataClass,
+    },
 };
 use uuid::Uuid;
 
@@ -394,7 +398,7 @@ fn contacts_over(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> 
             .filter(k::tenant_id.eq(Id(tenant.0)).and(k::destroyed_at.is_null()))
             .filter(k::kind.eq(SubjectKind::Report.name()));
     let refused = reports::status
-        .eq(domain::report::StatusName::Refused.name())
+        .eq(domain::flows::report::StatusName::Refused.name())
         .and(reports::received_at.lt(before));
     Ok(kept
         .filter(cases::closed_at.lt(Some(before)).or(refused.nullable()))

@@ -10,23 +10,16 @@ mod differing;
 use std::collections::BTreeMap;
 
 use domain::{
-    campaign::Campaign,
-    case::Case,
-    change::Change,
-    content_review::Review,
-    flow::Flow,
-    form::Form,
-    household::Household,
-    id::TenantId,
-    journal::{Entry, FlowKind},
-    media::Media,
-    obligation::{Obligation, Settled, Term},
-    patrol::Patrol,
-    patrol_plan::PatrolPlan,
-    person::Person,
-    policy::Policy,
-    report::Report,
-    visit::Visit,
+    core::{
+        id::TenantId,
+        journal::{Entry, FlowKind},
+    },
+    flows::{
+        campaign::Campaign, case::Case, change::Change, content_review::Review, flow::Flow,
+        form::Form, household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
+        person::Person, policy::Policy, report::Report, visit::Visit,
+    },
+    rules::obligation::{Obligation, Settled, Term},
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;

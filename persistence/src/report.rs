@@ -6,10 +6,12 @@ use diesel::{
 };
 use domain::{
     Instant,
-    actor::Scope,
-    area::Path,
-    change::{Change, Stored},
-    report::{Report, StatusName},
+    area::tree::Path,
+    flows::{
+        change::{Change, Stored},
+        report::{Report, StatusName},
+    },
+    people::actor::Scope,
 };
 use uuid::Uuid;
 

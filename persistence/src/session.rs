@@ -3,8 +3,8 @@
 use diesel::prelude::*;
 use domain::{
     Instant,
-    id::{PersonId, TenantId},
-    person::Person,
+    core::id::{PersonId, TenantId},
+    flows::person::Person,
 };
 use uuid::Uuid;
 

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use domain::change::{Change, Stored};
+use domain::flows::change::{Change, Stored};
 use tokio::sync::{Mutex, oneshot, watch};
 
 use crate::{

@@ -5,11 +5,11 @@
 use diesel::prelude::*;
 use domain::{
     Instant,
-    evidence::{Said, Tallies},
-    id::TenantId,
-    journal::Hash,
-    privacy::DataClass,
-    tally::Tally,
+    core::{id::TenantId, journal::Hash, tally::Tally},
+    people::{
+        evidence::{Said, Tallies},
+        privacy::DataClass,
+    },
 };
 
 use crate::{

@@ -1,7 +1,7 @@
 //! Tenants: one city or county each.
 
 use diesel::prelude::*;
-use domain::{Instant, id::TenantId};
+use domain::{Instant, core::id::TenantId};
 
 use crate::{
     connection::Db,

@@ -20,9 +20,9 @@ use diesel::{
 };
 use domain::{
     Instant,
-    area::Path,
-    id::{PatrolId, PersonId, TenantId},
-    privacy::Privacy,
+    area::tree::Path,
+    core::id::{PatrolId, PersonId, TenantId},
+    people::privacy::Privacy,
 };
 use uuid::Uuid;
 
@@ -242,7 +242,7 @@ impl Known {
         if self.seqs.get(&key) != Some(&upload.seq) || consent != Some(&Id(upload.consent)) {
             return Ok(Landed::Stale);
         }
-        if track.points + upload.points > domain::track::MOST {
+        if track.points + upload.points > domain::flows::track::MOST {
             return Ok(Landed::Full);
         }
         if upload.first_seq > track.last_seq {

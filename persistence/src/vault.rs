@@ -10,8 +10,8 @@ use diesel::{
 };
 use domain::{
     Instant,
-    id::{PersonId, TenantId},
-    personal::{DataSubject, Field, SubjectKind},
+    core::id::{PersonId, TenantId},
+    people::personal::{DataSubject, Field, SubjectKind},
 };
 use uuid::Uuid;
 

@@ -6,11 +6,13 @@ use diesel::{
 };
 use domain::{
     Instant,
-    actor::Scope,
-    area::Path,
-    change::{Change, Stored},
-    id::{CampaignId, HouseholdId, PersonId},
-    visit::{StatusName, Visit},
+    area::tree::Path,
+    core::id::{CampaignId, HouseholdId, PersonId},
+    flows::{
+        change::{Change, Stored},
+        visit::{StatusName, Visit},
+    },
+    people::actor::Scope,
 };
 use uuid::Uuid;
 

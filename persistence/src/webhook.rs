@@ -4,11 +4,13 @@
 use diesel::prelude::*;
 use domain::{
     Instant,
-    area::Path,
-    delivery::Envelope,
-    happening::Happening,
-    id::{AreaId, PersonId, TenantId},
-    webhook::Status,
+    area::tree::Path,
+    core::{
+        delivery::Envelope,
+        id::{AreaId, PersonId, TenantId},
+    },
+    flows::happening::Happening,
+    rules::webhook::Status,
 };
 use uuid::Uuid;
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::journal::{Entry, FlowKind};
+use domain::core::journal::{Entry, FlowKind};
 use persistence::{Db, journal, obligation, probe};
 use serde_json::Value;
 use uuid::Uuid;

@@ -26,9 +26,9 @@ use api::{
     cli::install::{self, NewArea, NewPerson},
 };
 use domain::{
-    actor::Role,
-    area::AreaKind,
-    id::{PersonId, TenantId},
+    area::tree::AreaKind,
+    core::id::{PersonId, TenantId},
+    people::actor::Role,
 };
 use persistence::{area, session::Session, tenant::Tenant};
 use uuid::Uuid;

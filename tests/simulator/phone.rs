@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Duration, Utc};
-use domain::id::{CommandId, PersonId};
+use domain::core::id::{CommandId, PersonId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

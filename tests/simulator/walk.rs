@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use domain::{
-    coordinate::{CoordType, RawPoint},
-    track::{Fix, Sent, Source},
+    area::coordinate::{CoordType, RawPoint},
+    flows::track::{Fix, Sent, Source},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;

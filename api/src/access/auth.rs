@@ -16,13 +16,19 @@ use actix_web::{
 use chrono::Duration;
 use domain::{
     Instant,
-    actor::{Actor, Grant},
-    arrival::{Arrival, Typed},
-    audit::Act,
-    change::Stored,
-    id::TenantId,
-    person::{Person, Standing},
-    text::Code as Word,
+    core::{
+        arrival::{Arrival, Typed},
+        id::TenantId,
+        text::Code as Word,
+    },
+    flows::{
+        change::Stored,
+        person::{Person, Standing},
+    },
+    people::{
+        actor::{Actor, Grant},
+        audit::Act,
+    },
 };
 use persistence::{
     Db, client as clients,

@@ -5,14 +5,20 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
 use domain::{
-    actor::{Actor, Permission, Role},
-    audit::{Act, Note},
-    change::{Request, act},
-    id::{AreaId, PersonId, TenantId},
-    journal::Hash,
-    person::{Command, NewGrant, Person},
-    refusal::Refusal,
-    text::{Code as Word, Line},
+    core::{
+        id::{AreaId, PersonId, TenantId},
+        journal::Hash,
+        text::{Code as Word, Line},
+    },
+    flows::{
+        change::{Request, act},
+        person::{Command, NewGrant, Person},
+    },
+    people::{
+        actor::{Actor, Permission, Role},
+        audit::{Act, Note},
+    },
+    rules::refusal::Refusal,
 };
 use persistence::{
     Db, audit,

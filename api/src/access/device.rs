@@ -11,7 +11,7 @@ use actix_web::{
     http::header::{COOKIE, HeaderMap},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use domain::id::{PersonId, TenantId};
+use domain::core::id::{PersonId, TenantId};
 use persistence::session;
 use uuid::Uuid;
 

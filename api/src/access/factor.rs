@@ -5,11 +5,13 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use domain::{
-    actor::{Actor, Permission},
-    audit::{Act, Note},
-    id::{PersonId, TenantId},
-    person::{Person, Standing},
-    refusal::Refusal,
+    core::id::{PersonId, TenantId},
+    flows::person::{Person, Standing},
+    people::{
+        actor::{Actor, Permission},
+        audit::{Act, Note},
+    },
+    rules::refusal::Refusal,
 };
 use persistence::{
     Db, audit as log,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use domain::{
-    id::{PersonId, TenantId},
-    person::Person,
+    core::id::{PersonId, TenantId},
+    flows::person::Person,
 };
 use persistence::{Db, session as sessions};
 

@@ -5,11 +5,13 @@
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Duration, Utc};
 use domain::{
-    audit::Act,
-    id::{PersonId, TenantId},
-    journal::Hash,
-    notice::NoticeKind,
-    person::Person,
+    core::{
+        id::{PersonId, TenantId},
+        journal::Hash,
+    },
+    flows::person::Person,
+    people::audit::Act,
+    rules::notice::NoticeKind,
 };
 use persistence::{
     Db, audit as log,

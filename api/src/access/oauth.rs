@@ -11,8 +11,8 @@ use actix_web::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::Duration;
 use domain::{
-    audit::Act,
-    id::{PersonId, TenantId},
+    core::id::{PersonId, TenantId},
+    people::audit::Act,
 };
 use persistence::{
     Db, audit as log,

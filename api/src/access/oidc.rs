@@ -11,7 +11,9 @@ use base64::{
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
 use domain::{
-    audit::Act, change::Stored, id::TenantId, journal::Hash, person::Person, text::Code as Word,
+    core::{id::TenantId, journal::Hash, text::Code as Word},
+    flows::{change::Stored, person::Person},
+    people::audit::Act,
 };
 use persistence::person as people;
 use serde::{Deserialize, Serialize};

@@ -16,13 +16,14 @@ use actix_web::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
 use domain::{
-    actor::Permission,
-    audit::Act,
-    id::{PersonId, TenantId},
-    journal::Hash,
-    person::Person,
-    refusal::Refusal,
-    text::Code as Word,
+    core::{
+        id::{PersonId, TenantId},
+        journal::Hash,
+        text::Code as Word,
+    },
+    flows::person::Person,
+    people::{actor::Permission, audit::Act},
+    rules::refusal::Refusal,
 };
 use persistence::{
     Db, audit, person as people,

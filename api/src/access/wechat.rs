@@ -7,14 +7,20 @@
 
 use actix_web::{HttpRequest, HttpResponse, get, http::header::RETRY_AFTER, post, web::Data};
 use domain::{
-    actor::{Actor, Role},
-    audit::Act,
-    change::{Request, Stored, act},
-    content_review::{Cause, Suggestion},
-    id::{CommandId, PersonId, TenantId},
-    person::{Command, NewGrant, Person},
-    personal::{Contact, Field, Phone, SubjectKind},
-    text::{Code as Word, Line},
+    core::{
+        id::{CommandId, PersonId, TenantId},
+        text::{Code as Word, Line},
+    },
+    flows::{
+        change::{Request, Stored, act},
+        content_review::{Cause, Suggestion},
+        person::{Command, NewGrant, Person},
+    },
+    people::{
+        actor::{Actor, Role},
+        audit::Act,
+        personal::{Contact, Field, Phone, SubjectKind},
+    },
 };
 use persistence::{
     Db, Outcome, StoreError, Write,

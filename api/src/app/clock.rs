@@ -8,7 +8,7 @@ use std::sync::{
 use chrono::{DateTime, Duration, Utc};
 use domain::{
     Instant,
-    id::{CommandId, PersonId},
+    core::id::{CommandId, PersonId},
 };
 
 /// The time of this server; tests move it.
@@ -42,7 +42,7 @@ pub fn new_id() -> uuid::Uuid {
 /// retry, because it is made of the command's own and of who asked, so that the same key of
 /// another caller makes something else. The time in front is kept, so that it sorts.
 pub fn derived_id(by: PersonId, command: CommandId, purpose: &str) -> uuid::Uuid {
-    let hash = domain::journal::Hash::of(format!("{purpose}:{command}:{by}").as_bytes());
+    let hash = domain::core::journal::Hash::of(format!("{purpose}:{command}:{by}").as_bytes());
     let mut bytes = *command.0.as_bytes();
     bytes.iter_mut().zip(hash.0).skip(6).for_each(|(byte, new)| *byte = new);
     uuid::Builder::from_bytes(bytes)

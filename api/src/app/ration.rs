@@ -14,9 +14,9 @@ use std::{
 use actix_web::{HttpMessage, HttpRequest, http::Method};
 use domain::{
     Instant,
-    actor::Actor,
-    id::{PersonId, TenantId},
-    media::of_public,
+    core::id::{PersonId, TenantId},
+    flows::media::of_public,
+    people::actor::Actor,
 };
 use tokio::sync::watch;
 use uuid::Uuid;

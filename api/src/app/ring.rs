@@ -8,7 +8,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::Duration;
 use domain::{
     Instant,
-    audit::{Act, Note, Verdict},
+    people::audit::{Act, Note, Verdict},
 };
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use persistence::{

@@ -11,9 +11,9 @@ use std::{
 use chrono::Duration;
 use domain::{
     Instant,
-    actor::Actor,
-    id::{PersonId, TenantId},
-    person::Person,
+    core::id::{PersonId, TenantId},
+    flows::person::Person,
+    people::actor::Actor,
 };
 use persistence::{
     Store, StoreError,

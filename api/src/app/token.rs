@@ -7,8 +7,10 @@
 
 use domain::{
     Instant,
-    id::{PersonId, TenantId},
-    journal::Hash,
+    core::{
+        id::{PersonId, TenantId},
+        journal::Hash,
+    },
 };
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,

@@ -18,8 +18,8 @@ use std::{
 
 use domain::{
     Instant,
-    id::TenantId,
-    personal::{Contact, DataSubject, Field, SubjectKind},
+    core::id::TenantId,
+    people::personal::{Contact, DataSubject, Field, SubjectKind},
 };
 use persistence::{
     Db, Store, StoreError,

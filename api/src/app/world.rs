@@ -9,16 +9,22 @@ use std::{
 use chrono::NaiveDate;
 use domain::{
     Instant,
-    actor::Actor,
-    area::{Area, AreaTree, history::Registry},
-    catalogue::Catalogue,
-    coordinate::Point,
-    flow::Context,
-    id::{AreaId, TenantId},
-    journal::FlowKind,
-    locate::{Locator, MultiPolygon, Rings, Shape, from_rings, to_rings},
-    rules::{Rules, local_day},
-    sla,
+    area::{
+        coordinate::Point,
+        locate::{Locator, MultiPolygon, Rings, Shape, from_rings, to_rings},
+        tree::{Area, AreaTree, history::Registry},
+    },
+    core::{
+        id::{AreaId, TenantId},
+        journal::FlowKind,
+    },
+    flows::flow::Context,
+    people::actor::Actor,
+    rules::{
+        catalogue::Catalogue,
+        rulebook::{Rules, local_day},
+        sla,
+    },
 };
 use persistence::{Store, StoreError, area, journal, policy, tenant};
 use serde::{Deserialize, Serialize};

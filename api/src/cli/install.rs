@@ -5,21 +5,27 @@ pub mod publish;
 
 use domain::{
     Instant,
-    actor::{Actor, Role},
-    area::{
-        AreaKind, AreaTree, Path, Unit,
-        import::{Doing, Given, Refused, Taking, plan},
+    area::tree::{AreaKind, AreaTree, Path, Unit},
+    core::{
+        id::{AreaId, CommandId, PersonId, TenantId},
+        journal::{FlowKind, Hash},
+        sheet::At,
+        text::{Code, Line},
     },
-    catalogue::Catalogue,
-    change::{Request, act},
-    flow::Context,
-    id::{AreaId, CommandId, PersonId, TenantId},
-    journal::{FlowKind, Hash},
-    person::{Command, NewGrant, Person},
-    personal::{Contact, DataSubject, SubjectKind},
-    rules::{Rules, local_day},
-    sheet::At,
-    text::{Code, Line},
+    flows::{
+        areas::import::{Doing, Given, Refused, Taking, plan},
+        change::{Request, act},
+        flow::Context,
+        person::{Command, NewGrant, Person},
+    },
+    people::{
+        actor::{Actor, Role},
+        personal::{Contact, DataSubject, SubjectKind},
+    },
+    rules::{
+        catalogue::Catalogue,
+        rulebook::{Rules, local_day},
+    },
 };
 use persistence::{
     Outcome, Store, StoreError, Write, area, journal,
@@ -276,7 +282,7 @@ async fn sealed(
 }
 
 fn command(person: PersonId, new: &NewPerson, areas: &AreaTree) -> Result<Command, Failed> {
-    let wrong = |fault: domain::text::Fault| Failed(format!("{}: {fault}", new.account));
+    let wrong = |fault: domain::core::text::Fault| Failed(format!("{}: {fault}", new.account));
     let mut grants = Vec::with_capacity(new.grants.len());
     for (role, code) in &new.grants {
         let area = areas.by_code(code).ok_or_else(|| Failed(format!("no area has code {code}")))?;

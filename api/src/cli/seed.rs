@@ -5,9 +5,9 @@
 
 mod boundaries;
 
-use domain::{
+use domain::rules::{
     catalogue::{Catalogue, Category},
-    rules::Urgency,
+    rulebook::Urgency,
 };
 use serde::Deserialize;
 
@@ -140,7 +140,7 @@ fn rows<const N: usize>(text: &str) -> impl Iterator<Item = [String; N]> {
 mod tests {
     use std::collections::HashSet;
 
-    use domain::coordinate::{Point, distance_m};
+    use domain::area::coordinate::{Point, distance_m};
 
     use super::*;
 

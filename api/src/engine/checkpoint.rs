@@ -12,9 +12,11 @@ use actix_web::{HttpResponse, get, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
-    checkpoint::{AuditMark, Checkpoint, step},
-    id::TenantId,
-    journal::Hash,
+    core::{
+        checkpoint::{AuditMark, Checkpoint, step},
+        id::TenantId,
+        journal::Hash,
+    },
 };
 use jsonwebtoken::{
     Algorithm, DecodingKey, Header, Validation, decode, decode_header, encode, errors::ErrorKind,

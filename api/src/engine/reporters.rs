@@ -3,10 +3,14 @@
 //! done in office, whatever was joined or taken out since.
 
 use domain::{
-    case::{self, lifecycle::Verb},
-    id::{PersonId, ReportId},
-    journal::{Entry, FlowKind},
-    report,
+    core::{
+        id::{PersonId, ReportId},
+        journal::{Entry, FlowKind},
+    },
+    flows::{
+        case::{self, lifecycle::Verb},
+        report,
+    },
 };
 
 /// The commands that say which reports a case answers.

@@ -10,24 +10,28 @@ use std::{
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use domain::{
     Instant,
-    actor::{Actor, Grant},
-    campaign::Campaign,
-    case::Case,
-    change::{Change, Request, Stored, act},
-    content_review::Review,
-    flow::Context,
-    form::Form,
-    household::Household,
-    id::{CommandId, TenantId},
-    journal::Entry,
-    media::Media,
-    patrol::Patrol,
-    patrol_plan::PatrolPlan,
-    person::Person,
-    policy::Policy,
-    refusal::Refusal,
-    report::Report,
-    visit::Visit,
+    core::{
+        id::{CommandId, TenantId},
+        journal::Entry,
+    },
+    flows::{
+        campaign::Campaign,
+        case::Case,
+        change::{Change, Request, Stored, act},
+        content_review::Review,
+        flow::Context,
+        form::Form,
+        household::Household,
+        media::Media,
+        patrol::Patrol,
+        patrol_plan::PatrolPlan,
+        person::Person,
+        policy::Policy,
+        report::Report,
+        visit::Visit,
+    },
+    people::actor::{Actor, Grant},
+    rules::refusal::Refusal,
 };
 use persistence::{Db, Outcome, StoreError, Tabled, Write, journal};
 use serde::Serialize;
@@ -73,7 +77,7 @@ impl Kept for Person {
         Write::Person(Box::new(change))
     }
     fn visible(&self, actor: &Actor, at: Instant) -> bool {
-        use domain::actor::Permission::{ManagePeople, ReadPeople};
+        use domain::people::actor::Permission::{ManagePeople, ReadPeople};
         let known = |grant: &Grant| {
             !grant.role.is_outsider() && actor.may(ReadPeople, &grant.over.path, at)
         };

@@ -2,7 +2,7 @@
 //! all of them.
 
 use actix_web::{HttpResponse, get, web::Data};
-use domain::{case::Case, journal::Break};
+use domain::{core::journal::Break, flows::case::Case};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -91,7 +91,7 @@ async fn get_case_verification(
             let case = verify::flow::<Case>(db, tenant, id.0)?;
             let reports = reports
                 .into_iter()
-                .map(|report| verify::flow::<domain::report::Report>(db, tenant, report));
+                .map(|report| verify::flow::<domain::flows::report::Report>(db, tenant, report));
             std::iter::once(Ok(case)).chain(reports).collect::<Result<Vec<_>, _>>()
         })
         .await?;

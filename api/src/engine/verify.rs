@@ -11,24 +11,16 @@ use std::collections::HashMap;
 
 use domain::{
     Instant,
-    area::change::Event,
-    campaign::Campaign,
-    case::Case,
-    change::again,
-    checkpoint::{AuditMark, Checkpoint},
-    content_review::Review,
-    flow::Flow,
-    form::Form,
-    household::Household,
-    id::{AreaId, TenantId},
-    journal::{self as chain, Entry, FlowKind, Hash},
-    media::Media,
-    patrol::Patrol,
-    patrol_plan::PatrolPlan,
-    person::Person,
-    policy::Policy,
-    report::Report,
-    visit::Visit,
+    core::{
+        checkpoint::{AuditMark, Checkpoint},
+        id::{AreaId, TenantId},
+        journal::{self as chain, Entry, FlowKind, Hash},
+    },
+    flows::{
+        areas::Event, campaign::Campaign, case::Case, change::again, content_review::Review,
+        flow::Flow, form::Form, household::Household, media::Media, patrol::Patrol,
+        patrol_plan::PatrolPlan, person::Person, policy::Policy, report::Report, visit::Visit,
+    },
 };
 use persistence::{
     Db, Store, StoreError, area, journal,

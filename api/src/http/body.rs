@@ -21,7 +21,7 @@ use actix_web::{
     rt::time::timeout,
     web::{Bytes, BytesMut},
 };
-use domain::id::is_client_made;
+use domain::core::id::is_client_made;
 use futures_util::StreamExt;
 use serde::{
     Deserialize, Deserializer,

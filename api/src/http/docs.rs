@@ -12,7 +12,7 @@ use actix_web::{
     },
     web::{self, Bytes, Data},
 };
-use domain::journal::Hash;
+use domain::core::journal::Hash;
 use serde_json::Value;
 use utoipa_swagger_ui::{Config, serve};
 

@@ -7,7 +7,7 @@ use actix_web::{
     dev::Payload,
     http::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH},
 };
-use domain::id::{CommandId, is_client_made};
+use domain::core::id::{CommandId, is_client_made};
 use uuid::Uuid;
 
 use crate::http::problem::{Code, Problem};

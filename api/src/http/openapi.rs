@@ -10,7 +10,7 @@ use utoipa::{
     },
 };
 
-use domain::happening::Happening;
+use domain::flows::happening::Happening;
 
 use crate::http::problem::{FaultView, ProblemView};
 

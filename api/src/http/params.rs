@@ -165,8 +165,8 @@ impl<'de> de::Deserializer<'de> for Segments<'_> {
 mod tests {
     use actix_web::test::TestRequest;
     use domain::{
-        actor::Role,
-        id::{AreaId, CaseId},
+        core::id::{AreaId, CaseId},
+        people::actor::Role,
     };
     use serde::Deserialize;
     use serde_json::Value;

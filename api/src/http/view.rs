@@ -4,12 +4,16 @@
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header};
 use chrono::{DateTime, Utc};
 use domain::{
-    actor::Grant,
-    area::Unit,
-    coordinate::{CoordType, Point, RawPoint},
-    obligation::{Move, Obligation, Term},
-    place::Place,
-    text::Line,
+    area::{
+        coordinate::{CoordType, Point, RawPoint},
+        tree::Unit,
+    },
+    core::text::Line,
+    people::actor::Grant,
+    rules::{
+        obligation::{Move, Obligation, Term},
+        place::Place,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -62,117 +66,117 @@ macro_rules! enum_schemas {
 
 enum_schemas! {
     /// How pressing.
-    urgency: domain::rules::Urgency;
+    urgency: domain::rules::rulebook::Urgency;
     /// The unit of a limit.
-    limit_unit: domain::limit::LimitUnit;
+    limit_unit: domain::calendar::limit::LimitUnit;
     /// Kinds of areas.
-    area_kind: domain::area::AreaKind;
+    area_kind: domain::area::tree::AreaKind;
     /// How codes of areas are made up.
-    area_scheme: domain::area::Scheme;
+    area_scheme: domain::area::tree::Scheme;
     /// Stages of a case.
-    stage: domain::case::lifecycle::StageName;
+    stage: domain::flows::case::lifecycle::StageName;
     /// Steps of a summoned department.
-    summons_step: domain::case::lifecycle::StepName;
+    summons_step: domain::flows::case::lifecycle::StepName;
     /// How hard somebody is supervised.
-    supervision_kind: domain::case::supervision::SupervisionKind;
+    supervision_kind: domain::flows::case::supervision::SupervisionKind;
     /// Why somebody is supervised.
-    supervision_trigger: domain::case::supervision::Trigger;
+    supervision_trigger: domain::flows::case::supervision::Trigger;
     /// What can be asked of those above.
-    wish: domain::case::ask::WishKind;
+    wish: domain::flows::case::ask::WishKind;
     /// What somebody wants.
-    demand: domain::sla::Demand;
+    demand: domain::rules::sla::Demand;
     /// How much work a matter is.
-    complexity: domain::sla::Complexity;
+    complexity: domain::rules::sla::Complexity;
     /// Documents of rules.
-    policy_kind: domain::policy::PolicyKind;
+    policy_kind: domain::flows::policy::PolicyKind;
     /// Answers to whether somebody is satisfied.
-    satisfaction: domain::case::Satisfaction;
+    satisfaction: domain::flows::case::Satisfaction;
     /// How cases end.
-    case_outcome: domain::case::Outcome;
+    case_outcome: domain::flows::case::Outcome;
     /// Ways a report comes.
-    channel: domain::report::Channel;
+    channel: domain::flows::report::Channel;
     /// States of a report.
-    report_status: domain::report::StatusName;
+    report_status: domain::flows::report::StatusName;
     /// Where a refused report belongs.
-    redirect: domain::report::Redirect;
+    redirect: domain::flows::report::Redirect;
     /// Kinds of personal data.
-    field: domain::personal::Field;
+    field: domain::people::personal::Field;
     /// Why personal data is seen whole.
-    disclosure_purpose: domain::personal::Purpose;
+    disclosure_purpose: domain::people::personal::Purpose;
     /// Whose personal data it is.
-    subject_kind: domain::personal::SubjectKind;
+    subject_kind: domain::people::personal::SubjectKind;
     /// On which ground data is processed.
-    basis: domain::privacy::Basis;
+    basis: domain::people::privacy::Basis;
     /// Classes of data that are kept for a time.
-    data_class: domain::privacy::DataClass;
+    data_class: domain::people::privacy::DataClass;
     /// What became of a command that a phone had kept.
-    fate: domain::arrival::Fate;
+    fate: domain::core::arrival::Fate;
     /// Acts in the audit log.
-    act: domain::audit::Act;
+    act: domain::people::audit::Act;
     /// How acts in the audit log ended.
-    verdict: domain::audit::Verdict;
+    verdict: domain::people::audit::Verdict;
     /// Roles.
-    role: domain::actor::Role;
+    role: domain::people::actor::Role;
     /// Whether somebody works here.
-    standing: domain::person::Standing;
+    standing: domain::flows::person::Standing;
     /// What is owed.
-    duty: domain::obligation::Duty;
+    duty: domain::rules::obligation::Duty;
     /// How an obligation ended.
-    obligation_outcome: domain::obligation::Outcome;
+    obligation_outcome: domain::rules::obligation::Outcome;
     /// How a patrol stands.
-    patrol_status: domain::patrol::StatusName;
+    patrol_status: domain::flows::patrol::StatusName;
     /// What a patrol is for.
-    patrol_purpose: domain::patrol::Purpose;
+    patrol_purpose: domain::flows::patrol::Purpose;
     /// How a plan of patrols stands.
-    plan_standing: domain::patrol_plan::Standing;
+    plan_standing: domain::flows::patrol_plan::Standing;
     /// What a position came from.
-    fix_source: domain::track::Source;
+    fix_source: domain::flows::track::Source;
     /// Groups of people who are cared for in particular.
-    special_group: domain::household::SpecialGroup;
+    special_group: domain::flows::household::SpecialGroup;
     /// How somebody is responsible for a household.
-    pairing_kind: domain::household::PairingKind;
+    pairing_kind: domain::flows::household::PairingKind;
     /// Whether a household is there.
-    household_standing: domain::household::Standing;
+    household_standing: domain::flows::household::Standing;
     /// What a visit is for.
-    visit_purpose: domain::visit::Purpose;
+    visit_purpose: domain::flows::visit::Purpose;
     /// How a visit stands.
-    visit_status: domain::visit::StatusName;
+    visit_status: domain::flows::visit::StatusName;
     /// How a visit went.
-    visit_outcome: domain::visit::Outcome;
+    visit_outcome: domain::flows::visit::Outcome;
     /// How a campaign stands.
-    campaign_status: domain::campaign::StatusName;
+    campaign_status: domain::flows::campaign::StatusName;
     /// How a field came to its value.
-    answer_how: domain::form::How;
+    answer_how: domain::flows::form::How;
     /// What is done only with a published reason.
-    switch: domain::burden::Switch;
+    switch: domain::rules::burden::Switch;
     /// Types of events.
-    happening: domain::happening::Happening;
+    happening: domain::flows::happening::Happening;
     /// Whether events are sent to a webhook.
-    webhook_status: domain::webhook::Status;
+    webhook_status: domain::rules::webhook::Status;
     /// How events are wrapped.
-    envelope: domain::delivery::Envelope;
+    envelope: domain::core::delivery::Envelope;
     /// Ways of telling.
-    delivery_channel: domain::delivery::Channel;
+    delivery_channel: domain::core::delivery::Channel;
     /// How far a delivery is.
-    delivery_state: domain::delivery::State;
+    delivery_state: domain::core::delivery::State;
     /// What a notice is about.
-    notice_kind: domain::notice::NoticeKind;
+    notice_kind: domain::rules::notice::NoticeKind;
     /// What an attempt came to.
-    attempt_outcome: domain::delivery::Outcome;
+    attempt_outcome: domain::core::delivery::Outcome;
     /// Kinds of files.
-    media_kind: domain::media::Kind;
+    media_kind: domain::flows::media::Kind;
     /// Formats of files.
-    media_format: domain::media::Format;
+    media_format: domain::flows::media::Format;
     /// Whether a file is there.
-    media_status: domain::media::StatusName;
+    media_status: domain::flows::media::StatusName;
     /// What a file shows.
-    media_role: domain::media::MediaRole;
+    media_role: domain::flows::media::MediaRole;
     /// How a file stands that something names.
-    attached_state: domain::media::AttachedState;
+    attached_state: domain::flows::media::AttachedState;
     /// How a content review stands.
-    review_status: domain::content_review::StatusName;
+    review_status: domain::flows::content_review::StatusName;
     /// What a content review is about.
-    review_subject: domain::content_review::Subject;
+    review_subject: domain::flows::content_review::Subject;
 }
 
 macro_rules! nullable_schemas {
@@ -193,27 +197,27 @@ macro_rules! nullable_schemas {
 
 nullable_schemas! {
     /// The unit of a limit, where there may be none.
-    limit_unit_or_null: domain::limit::LimitUnit;
+    limit_unit_or_null: domain::calendar::limit::LimitUnit;
     /// What is owed, where it is a matter of one duty.
-    duty_or_null: domain::obligation::Duty;
+    duty_or_null: domain::rules::obligation::Duty;
     /// What somebody wants, once somebody knows.
-    demand_or_null: domain::sla::Demand;
+    demand_or_null: domain::rules::sla::Demand;
     /// What a grid is for, where it is one.
-    grid_kind_or_null: domain::area::GridKind;
+    grid_kind_or_null: domain::area::tree::GridKind;
     /// How much work a matter is, once somebody judged.
-    complexity_or_null: domain::sla::Complexity;
+    complexity_or_null: domain::rules::sla::Complexity;
     /// Why a point was refused, if it was.
-    point_refusal_or_null: domain::track::admit::Refused;
+    point_refusal_or_null: domain::flows::track::admit::Refused;
     /// How a visit went, once somebody went.
-    visit_outcome_or_null: domain::visit::Outcome;
+    visit_outcome_or_null: domain::flows::visit::Outcome;
     /// What a kind of file is, once it arrived.
-    media_kind_or_null: domain::media::Kind;
+    media_kind_or_null: domain::flows::media::Kind;
     /// How a content review stands, where there is one.
-    review_status_or_null: domain::content_review::StatusName;
+    review_status_or_null: domain::flows::content_review::StatusName;
     /// Why a person has to decide, where one has to.
-    review_cause_or_null: domain::content_review::Cause;
+    review_cause_or_null: domain::flows::content_review::Cause;
     /// What a program suggests, once it did.
-    suggestion_or_null: domain::content_review::Suggestion;
+    suggestion_or_null: domain::flows::content_review::Suggestion;
 }
 
 /// A city or county.
@@ -389,8 +393,8 @@ pub struct ClaimView {
     until: DateTime<Utc>,
 }
 
-impl From<&domain::claim::Claim> for ClaimView {
-    fn from(claim: &domain::claim::Claim) -> Self {
+impl From<&domain::flows::claim::Claim> for ClaimView {
+    fn from(claim: &domain::flows::claim::Claim) -> Self {
         Self { by: claim.by_name.clone(), until: claim.until }
     }
 }

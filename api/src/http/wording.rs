@@ -217,7 +217,7 @@ fn short(text: &str) -> &str {
     text.char_indices().nth(MOST).map_or(text, |(end, _)| text.get(..end).unwrap_or_default())
 }
 
-/// The faults of `domain::personal`: none of them repeats the value.
+/// The faults of `domain::people::personal`: none of them repeats the value.
 const PERSONAL: &[(&str, &str, &str, &str)] = &[
     (
         "a mobile phone number has 11 digits and begins with 13 to 19",
@@ -251,7 +251,7 @@ const PERSONAL: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// The faults of `domain::text` and `domain::case::whistle::Score`.
+/// The faults of `domain::core::text` and `domain::flows::case::whistle::Score`.
 fn text(message: &str) -> Option<Wording> {
     if message == "text must not be empty" {
         return Some(Wording::new(
@@ -371,23 +371,24 @@ mod tests {
 
     #[test]
     fn the_domain_speaks_as_expected() {
-        let long = domain::text::Line::try_from("x".repeat(121)).unwrap_err().to_string();
+        let long = domain::core::text::Line::try_from("x".repeat(121)).unwrap_err().to_string();
         assert_eq!(wording(&long, Noun::Field).code, "too_long");
-        let empty = domain::text::Line::try_from(" ").unwrap_err().to_string();
+        let empty = domain::core::text::Line::try_from(" ").unwrap_err().to_string();
         assert_eq!(wording(&empty, Noun::Field).code, "empty_text");
-        let control = domain::text::Line::try_from("a\u{7}b").unwrap_err().to_string();
+        let control = domain::core::text::Line::try_from("a\u{7}b").unwrap_err().to_string();
         assert_eq!(wording(&control, Noun::Field).code, "control_character");
         for (given, code) in [
             ("1", "invalid_id_number"),
             ("11010519490231002X", "invalid_id_date"),
             ("110105194912310021", "invalid_id_check"),
         ] {
-            let fault = domain::personal::IdNumber::try_from(given.to_owned()).unwrap_err();
+            let fault = domain::people::personal::IdNumber::try_from(given.to_owned()).unwrap_err();
             assert_eq!(wording(&fault.to_string(), Noun::Field).code, code);
         }
-        let phone = domain::personal::Phone::try_from("1".to_owned()).unwrap_err().to_string();
+        let phone =
+            domain::people::personal::Phone::try_from("1".to_owned()).unwrap_err().to_string();
         assert_eq!(wording(&phone, Noun::Field).code, "invalid_phone");
-        let score = domain::case::whistle::Score::try_from(6).unwrap_err();
+        let score = domain::flows::case::whistle::Score::try_from(6).unwrap_err();
         assert_eq!(wording(score, Noun::Field).code, "out_of_range");
     }
 }

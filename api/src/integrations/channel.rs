@@ -5,11 +5,13 @@
 use std::collections::HashMap;
 
 use domain::{
-    delivery::{Channel, Outcome},
-    id::PersonId,
-    notice::{NoticeKind, Preferences, SlotValue, Template, fit, limit},
-    person::Person,
-    personal::{Field, SubjectKind},
+    core::{
+        delivery::{Channel, Outcome},
+        id::PersonId,
+    },
+    flows::person::Person,
+    people::personal::{Field, SubjectKind},
+    rules::notice::{NoticeKind, Preferences, SlotValue, Template, fit, limit},
 };
 use persistence::{Db, StoreError, delivery::Delivery, message, privacy};
 use serde_json::{Map, Value, json};
@@ -149,7 +151,7 @@ fn slot(item: &Value, value: SlotValue) -> String {
 
 /// The fields of a subscribe message, each as long as WeChat takes it.
 fn fields(template: &Template, item: &Value) -> Map<String, Value> {
-    let field = |one: &domain::notice::Slot| {
+    let field = |one: &domain::rules::notice::Slot| {
         let most = limit(one.name.as_str()).unwrap_or(20);
         (one.name.as_str().to_owned(), json!({ "value": fit(&slot(item, one.value), most) }))
     };

@@ -19,16 +19,19 @@ use std::{
 use actix_web::web::Data;
 use domain::{
     Instant,
-    actor::Actor,
-    case::{self, Case},
-    change::{Request, act},
-    id::{PlanId, TenantId},
-    journal::FlowKind,
-    obligation::Duty,
-    patrol::{self, Patrol},
-    patrol_plan::{self, PatrolPlan},
-    refusal::Refusal,
-    report::{self, Report},
+    core::{
+        id::{PlanId, TenantId},
+        journal::FlowKind,
+    },
+    flows::{
+        case::{self, Case},
+        change::{Request, act},
+        patrol::{self, Patrol},
+        patrol_plan::{self, PatrolPlan},
+        report::{self, Report},
+    },
+    people::actor::Actor,
+    rules::{obligation::Duty, refusal::Refusal},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use persistence::{

@@ -15,11 +15,13 @@ use std::{
 use actix_web::web::Data;
 use chrono::Duration as Span;
 use domain::{
-    audit::{Act, Note, Verdict},
-    delivery::{self as rule, Channel, Envelope, Outcome, State},
-    id::TenantId,
-    journal::Hash,
-    webhook::Status,
+    core::{
+        delivery::{self as rule, Channel, Envelope, Outcome, State},
+        id::TenantId,
+        journal::Hash,
+    },
+    people::audit::{Act, Note, Verdict},
+    rules::webhook::Status,
 };
 use futures_util::{StreamExt, stream};
 use persistence::{

@@ -4,11 +4,13 @@ use actix_web::{HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
-    actor::Permission,
-    area::Path,
-    delivery::{Channel, State},
-    id::TenantId,
-    refusal::Refusal,
+    area::tree::Path,
+    core::{
+        delivery::{Channel, State},
+        id::TenantId,
+    },
+    people::actor::Permission,
+    rules::refusal::Refusal,
 };
 use persistence::{
     Db,

@@ -18,15 +18,19 @@ use actix_web::{HttpResponse, get, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
-    actor::{Actor, Permission},
-    area::{Path, Unit},
-    case::Case,
-    change::{HIDDEN, Stored},
-    happening::{self, Happening},
-    id::TenantId,
-    journal::{Entry, FlowKind, Hash},
-    patrol::Patrol,
-    report::Report,
+    area::tree::{Path, Unit},
+    core::{
+        id::TenantId,
+        journal::{Entry, FlowKind, Hash},
+    },
+    flows::{
+        case::Case,
+        change::{HIDDEN, Stored},
+        happening::{self, Happening},
+        patrol::Patrol,
+        report::Report,
+    },
+    people::actor::{Actor, Permission},
 };
 use persistence::{Db, StoreError, journal};
 use serde::{Deserialize, Serialize};

@@ -9,15 +9,14 @@ use std::{
 
 use domain::{
     Instant,
-    actor::Permission,
-    case::Case,
-    change::Stored,
-    delivery::State,
-    id::{AreaId, PersonId, TenantId},
-    journal::{Entry, FlowKind, Hash},
-    notice::{self, Notice, NoticeKind, Preferences, To, Words},
-    person::Person,
-    report::Report,
+    core::{
+        delivery::State,
+        id::{AreaId, PersonId, TenantId},
+        journal::{Entry, FlowKind, Hash},
+    },
+    flows::{case::Case, change::Stored, person::Person, report::Report},
+    people::actor::Permission,
+    rules::notice::{self, Notice, NoticeKind, Preferences, To, Words},
 };
 use persistence::{
     Db, StoreError,

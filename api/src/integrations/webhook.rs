@@ -11,12 +11,13 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Duration, Utc};
 use domain::{
     Instant,
-    actor::Permission,
-    audit::{Act, Note},
-    delivery::{Channel, State},
-    happening::Happening,
-    refusal::Refusal,
-    webhook::Status,
+    core::delivery::{Channel, State},
+    flows::happening::Happening,
+    people::{
+        actor::Permission,
+        audit::{Act, Note},
+    },
+    rules::{refusal::Refusal, webhook::Status},
 };
 use persistence::{
     Db, audit,

@@ -21,8 +21,10 @@ use actix_web::{HttpRequest, HttpResponse, http::header::ACCEPT_LANGUAGE, post, 
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
-    arrival::{Fate, Skew},
-    id::CommandId,
+    core::{
+        arrival::{Fate, Skew},
+        id::CommandId,
+    },
 };
 use persistence::{Db, journal, session};
 use serde::{Deserialize, Serialize};

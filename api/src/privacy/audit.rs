@@ -5,11 +5,13 @@ use actix_web::{HttpRequest, get, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
-    actor::{Actor, Permission},
-    audit::{Act, Note, Record, Verdict},
-    id::{PersonId, TenantId},
-    person::Person,
-    refusal::Refusal,
+    core::id::{PersonId, TenantId},
+    flows::person::Person,
+    people::{
+        actor::{Actor, Permission},
+        audit::{Act, Note, Record, Verdict},
+    },
+    rules::refusal::Refusal,
 };
 use persistence::audit;
 use serde::{Deserialize, Serialize};

@@ -5,12 +5,14 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
-    audit::Act,
-    change::Request,
-    evidence::Written,
-    privacy::{Basis, DataClass, Privacy},
-    refusal::Refusal,
-    text::Code as Word,
+    core::text::Code as Word,
+    flows::change::Request,
+    people::{
+        audit::Act,
+        evidence::Written,
+        privacy::{Basis, DataClass, Privacy},
+    },
+    rules::refusal::Refusal,
 };
 use persistence::{
     journal::Keyset,
@@ -97,7 +99,7 @@ pub struct KeptView {
 
 impl NoticeView {
     fn new(edition: i64, privacy: &Privacy) -> Self {
-        let purpose = |one: &domain::privacy::Processing| PurposeView {
+        let purpose = |one: &domain::people::privacy::Processing| PurposeView {
             code: one.code.as_str().to_owned(),
             label: one.label.as_str().to_owned(),
             basis: one.basis.name(),

@@ -3,14 +3,17 @@
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use domain::{
-    actor::Permission,
-    audit::Act,
-    id::PersonId,
-    person::{Person, require_managed},
-    personal::{Contact, DataSubject, Field, IdNumber, OfficePhone, Phone, SubjectKind},
-    refusal::Refusal,
-    report::Report,
-    text::Line,
+    core::{id::PersonId, text::Line},
+    flows::{
+        person::{Person, require_managed},
+        report::Report,
+    },
+    people::{
+        actor::Permission,
+        audit::Act,
+        personal::{Contact, DataSubject, Field, IdNumber, OfficePhone, Phone, SubjectKind},
+    },
+    rules::refusal::Refusal,
 };
 use persistence::{
     StoreError, Write, find,
@@ -413,7 +416,7 @@ const fn found_view(kind: SubjectKind, id: Uuid, name: String) -> FoundView {
 
 /// Refuses an account that is a phone or an identification number: it stays in the journal.
 pub fn check_account(account: &str) -> Reply<()> {
-    if domain::personal::looks_personal(account) {
+    if domain::people::personal::looks_personal(account) {
         return Err(Problem::new(Code::AccountPersonal));
     }
     Ok(())

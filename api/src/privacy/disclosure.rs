@@ -5,17 +5,18 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Duration, Utc};
 use domain::{
     Instant,
-    actor::Permission,
-    audit::Act,
-    change::Request,
-    evidence::Written,
-    flow::Context,
-    id::{HouseholdId, PersonId, ReportId},
-    person::Person,
-    personal::{DataSubject, Field, Purpose, SubjectKind},
-    refusal::Refusal,
-    report::Report,
-    text::Prose,
+    core::{
+        id::{HouseholdId, PersonId, ReportId},
+        text::Prose,
+    },
+    flows::{change::Request, flow::Context, person::Person, report::Report},
+    people::{
+        actor::Permission,
+        audit::Act,
+        evidence::Written,
+        personal::{DataSubject, Field, Purpose, SubjectKind},
+    },
+    rules::refusal::Refusal,
 };
 use persistence::{
     journal::Keyset,

@@ -8,11 +8,12 @@ use std::{
 
 use domain::{
     Instant,
-    actor::Actor,
-    id::{PersonId, TenantId},
-    person::Person,
-    personal::{Field, SubjectKind},
-    report::Report,
+    core::id::{PersonId, TenantId},
+    flows::{person::Person, report::Report},
+    people::{
+        actor::Actor,
+        personal::{Field, SubjectKind},
+    },
 };
 use futures_util::future::try_join_all;
 use uuid::Uuid;

@@ -10,11 +10,11 @@ pub mod map;
 use actix_web::{HttpRequest, HttpResponse, get, web::Data};
 use chrono::NaiveDate;
 use domain::{
-    area::{
+    area::tree::{
         AreaKind,
         history::{Record, Version},
     },
-    id::AreaId,
+    core::id::AreaId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -88,7 +88,7 @@ impl AreaView {
             name: version.name.clone(),
             parent_id: version.parent.map(|parent| parent.0),
             scheme: record.scheme.name(),
-            grid_kind: version.grid.map(domain::area::GridKind::name),
+            grid_kind: version.grid.map(domain::area::tree::GridKind::name),
             households: version.households,
             valid_from: version.from,
             valid_until: record.until,
@@ -161,7 +161,7 @@ async fn list_areas(
     let mut below: Vec<&Record> = match (&params.code, params.parent.map(AreaId)) {
         (Some(code), _) => registry.by_code(code).into_iter().collect(),
         (None, Some(id)) => {
-            let unknown = domain::refusal::Refusal::UnknownArea { id };
+            let unknown = domain::rules::refusal::Refusal::UnknownArea { id };
             let parent = registry.get(id).ok_or(unknown)?;
             registry.children(parent.id, day).collect()
         }
@@ -255,7 +255,7 @@ impl From<&Version> for AreaVersionView {
             from: version.from,
             name: version.name.clone(),
             parent_id: version.parent.map(|parent| parent.0),
-            grid_kind: version.grid.map(domain::area::GridKind::name),
+            grid_kind: version.grid.map(domain::area::tree::GridKind::name),
             households: version.households,
             boundary: version.boundary.as_ref().map(|outline| outline.digest.clone()),
         }
@@ -314,7 +314,7 @@ async fn locate_area(
     let coord_type = coord_type.unwrap_or(CoordTypeBody::Wgs84);
     let point = map::normalised(PointBody { lng, lat, coord_type })?;
     let world = app.world(caller.tenant)?;
-    let area = world.locate(point).ok_or(domain::refusal::Refusal::OutsideTenant)?;
+    let area = world.locate(point).ok_or(domain::rules::refusal::Refusal::OutsideTenant)?;
     let record = world.registry.get(area.id);
     let shown = record.and_then(|record| detail(record, &world, world.today));
     Ok(HttpResponse::Ok().json(shown.ok_or_else(|| Problem::new(Code::NotFound))?))
@@ -347,7 +347,7 @@ pub struct CatalogueView {
 #[get("/categories")]
 async fn list_categories(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
-    let view = |category: &domain::catalogue::Category| CategoryView {
+    let view = |category: &domain::rules::catalogue::Category| CategoryView {
         code: category.code.clone(),
         name: category.name.clone(),
         parent: category.parent.clone(),

@@ -4,11 +4,12 @@
 use actix_web::{HttpResponse, get, web::Data};
 use chrono::{DateTime, Duration, FixedOffset, NaiveDate, Utc};
 use domain::{
-    actor::Permission,
-    burden::{Performance, Switch},
-    id::PersonId,
-    refusal::Refusal,
-    text::Code as Word,
+    core::{id::PersonId, text::Code as Word},
+    people::actor::Permission,
+    rules::{
+        burden::{Performance, Switch},
+        refusal::Refusal,
+    },
 };
 use persistence::{
     Db,

@@ -9,15 +9,19 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
-    actor::{Actor, Permission},
-    area::Path,
-    campaign::{Campaign, Command, NewCampaign, StatusName, possible},
-    change::{Request, Stored, act},
-    flow::{Context, Flow as _},
-    form::Form,
-    id::{AreaId, CampaignId, FormId, TenantId},
-    text::{Line, Prose},
-    visit::{Outcome, Purpose, Visit},
+    area::tree::Path,
+    core::{
+        id::{AreaId, CampaignId, FormId, TenantId},
+        text::{Line, Prose},
+    },
+    flows::{
+        campaign::{Campaign, Command, NewCampaign, StatusName, possible},
+        change::{Request, Stored, act},
+        flow::{Context, Flow as _},
+        form::Form,
+        visit::{Outcome, Purpose, Visit},
+    },
+    people::actor::{Actor, Permission},
 };
 use persistence::{
     Db, Outcome as Lot,
@@ -480,7 +484,7 @@ async fn name(
     campaign: &Campaign,
     views: &mut [ProgressView],
 ) -> Reply<()> {
-    let people = views.iter().filter_map(|view| view.id).map(domain::id::PersonId);
+    let people = views.iter().filter_map(|view| view.id).map(domain::core::id::PersonId);
     let people = match by {
         By::Grid => HashMap::new(),
         By::Worker => names::shown(app, caller.tenant, people).await?,
@@ -490,7 +494,7 @@ async fn name(
         let grid = || campaign.grids.iter().find(|grid| grid.unit.id.0 == id);
         view.name = match by {
             By::Grid => grid().map(|grid| grid.unit.name.clone()).unwrap_or_default(),
-            By::Worker => people.get(&domain::id::PersonId(id)).cloned().unwrap_or_default(),
+            By::Worker => people.get(&domain::core::id::PersonId(id)).cloned().unwrap_or_default(),
         };
     }
     Ok(())

@@ -6,14 +6,18 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
-    actor::Permission,
-    case::{Callback, Case, Command, Satisfaction, lifecycle::StageName},
-    change::Stored,
-    coordinate::RawPoint,
-    id::{AreaId, ReportId},
-    journal::FlowKind,
-    media::{Attachment, MediaRole},
-    text::Prose,
+    area::coordinate::RawPoint,
+    core::{
+        id::{AreaId, ReportId},
+        journal::FlowKind,
+        text::Prose,
+    },
+    flows::{
+        case::{Callback, Case, Command, Satisfaction, lifecycle::StageName},
+        change::Stored,
+        media::{Attachment, MediaRole},
+    },
+    people::actor::Permission,
 };
 use persistence::{case as cases, journal::Keyset, obligation};
 use serde::{Deserialize, Serialize};
@@ -430,7 +434,7 @@ async fn verify_case(step: Step, body: Json<VerifyBody>) -> Reply<HttpResponse> 
 }
 
 /// A point of a body, normalised; the pointer of a wrong one is `/point/…`.
-pub fn normalised(point: Option<PointBody>) -> Reply<Option<domain::coordinate::Point>> {
+pub fn normalised(point: Option<PointBody>) -> Reply<Option<domain::area::coordinate::Point>> {
     let raw = point.map(RawPoint::from);
     raw.map(RawPoint::normalise).transpose().map_err(|error| at_point("/point", &error))
 }
@@ -522,6 +526,6 @@ async fn comment_case(step: Step, body: Json<CommentBody>) -> Reply<HttpResponse
 }
 
 /// The point of a view.
-pub fn point_view(point: Option<domain::coordinate::Point>) -> Option<PointView> {
+pub fn point_view(point: Option<domain::area::coordinate::Point>) -> Option<PointView> {
     point.map(PointView::from)
 }

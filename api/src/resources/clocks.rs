@@ -4,18 +4,20 @@
 use actix_web::{HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
-    calendar::{CountedPause, DayShown, Pause, Working},
-    case::Case,
-    flow::Flow,
-    id::AreaId,
-    journal::FlowKind,
-    obligation::{Duty, Move, Obligation},
-    place::Matter,
-    refusal::Refusal,
-    report::Channel,
-    rules::{Subject, Urgency, local_day},
-    sla::{self, Complexity, Demand, Verdict},
-    text::{Code as Word, Line, Prose},
+    calendar::book::{CountedPause, DayShown, Pause, Working},
+    core::{
+        id::AreaId,
+        journal::FlowKind,
+        text::{Code as Word, Line, Prose},
+    },
+    flows::{case::Case, flow::Flow, report::Channel},
+    rules::{
+        obligation::{Duty, Move, Obligation},
+        place::Matter,
+        refusal::Refusal,
+        rulebook::{Subject, Urgency, local_day},
+        sla::{self, Complexity, Demand, Verdict},
+    },
 };
 use persistence::obligation;
 use serde::{Deserialize, Serialize};

@@ -11,17 +11,18 @@ use actix_web::{HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
-    actor::Permission,
-    change::{Change, Request, Stored, act},
-    content_review::{
-        Cause, Command, Decided, Opening, Review, Status, StatusName, Subject, possible,
+    core::{id::TenantId, text::Prose},
+    flows::{
+        change::{Change, Request, Stored, act},
+        content_review::{
+            Cause, Command, Decided, Opening, Review, Status, StatusName, Subject, possible,
+        },
+        flow::Context,
+        media::Media,
+        report::Report,
     },
-    flow::Context,
-    id::TenantId,
-    media::Media,
-    refusal::Refusal,
-    report::Report,
-    text::Prose,
+    people::actor::Permission,
+    rules::refusal::Refusal,
 };
 use persistence::{Write, content_review as reviews, journal::Keyset};
 use serde::{Deserialize, Serialize};
@@ -60,7 +61,7 @@ pub fn of_text(
 ) -> Result<Option<Change<Review>>, Refusal> {
     /// After the report and the case that documents it.
     const PART: i16 = 2;
-    if !domain::media::of_public(context.by, context.at) {
+    if !domain::flows::media::of_public(context.by, context.at) {
         return Ok(None);
     }
     let opening = Opening {
@@ -95,7 +96,7 @@ pub async fn begun(app: &App, tenant: TenantId, report: &Report, automatic: bool
 /// Whether a program will look at what somebody writes.
 pub async fn automatic(app: &App, caller: &Caller) -> Reply<bool> {
     let world = app.world(caller.tenant)?;
-    if !domain::media::of_public(caller, app.clock.now()) {
+    if !domain::flows::media::of_public(caller, app.clock.now()) {
         return Ok(false);
     }
     Ok(crate::access::wechat::checker(app, &world, caller.person).await?.is_some())

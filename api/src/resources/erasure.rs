@@ -6,14 +6,17 @@
 use actix_web::{HttpRequest, HttpResponse, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
-    actor::Permission,
-    audit::Act,
-    household::Household,
-    id::{PersonId, TenantId},
-    person::Person,
-    personal::{DataSubject, SubjectKind},
-    refusal::Refusal,
-    text::Prose,
+    core::{
+        id::{PersonId, TenantId},
+        text::Prose,
+    },
+    flows::{household::Household, person::Person},
+    people::{
+        actor::Permission,
+        audit::Act,
+        personal::{DataSubject, SubjectKind},
+    },
+    rules::refusal::Refusal,
 };
 use persistence::{
     audit, feed, household as households, message, privacy,

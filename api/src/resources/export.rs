@@ -3,16 +3,16 @@
 use actix_web::{HttpMessage, HttpRequest, get, web::Data};
 use domain::{
     Instant,
-    actor::Scope,
-    audit::Act,
-    change::Stored,
-    household::Household,
-    id::HouseholdId,
-    media::Media,
-    patrol::Patrol,
-    person::Person,
-    personal::{Field, SubjectKind},
-    report::Report,
+    core::id::HouseholdId,
+    flows::{
+        change::Stored, household::Household, media::Media, patrol::Patrol, person::Person,
+        report::Report,
+    },
+    people::{
+        actor::Scope,
+        audit::Act,
+        personal::{Field, SubjectKind},
+    },
 };
 use persistence::{
     Db, audit, household as households, journal::Keyset, media as files, message,
@@ -369,7 +369,7 @@ fn exported(values: Option<&crate::app::vault::Values>) -> Value {
     let text = |value: &String| {
         serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str()))
     };
-    let plain = |field: domain::personal::Field, value: &String| match field {
+    let plain = |field: domain::people::personal::Field, value: &String| match field {
         Field::Groups | Field::Details => text(value),
         Field::Name
         | Field::Phone

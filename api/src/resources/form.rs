@@ -8,14 +8,18 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
-    burden::{Counts, Entered, What},
-    change::{Request, Stored, act},
-    flow::Context,
-    form::{Command, Form, Known},
-    household::{self, Household},
-    id::FormId,
-    journal::FlowKind,
-    text::{Code as Word, Prose},
+    core::{
+        id::FormId,
+        journal::FlowKind,
+        text::{Code as Word, Prose},
+    },
+    flows::{
+        change::{Request, Stored, act},
+        flow::Context,
+        form::{Command, Form, Known},
+        household::{self, Household},
+    },
+    rules::burden::{Counts, Entered, What},
 };
 use persistence::{Write, form as forms, journal};
 use serde::{Deserialize, Serialize};

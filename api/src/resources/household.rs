@@ -9,21 +9,29 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
-    actor::{Actor, Permission},
-    audit::Act,
-    burden::{Counts, Entered, What},
-    change::{Request, Stored, act},
-    flow::Context,
-    household::{
-        Command, Group, Household, NewHousehold, NewPairing, PairingKind, Standing, Update,
-        possible,
+    core::{
+        id::{AreaId, HouseholdId, PersonId},
+        journal::FlowKind,
+        text::{Code as Word, Line, Prose},
     },
-    id::{AreaId, HouseholdId, PersonId},
-    journal::FlowKind,
-    person::Person,
-    personal::{DataSubject, SubjectKind},
-    refusal::Refusal,
-    text::{Code as Word, Line, Prose},
+    flows::{
+        change::{Request, Stored, act},
+        flow::Context,
+        household::{
+            Command, Group, Household, NewHousehold, NewPairing, PairingKind, Standing, Update,
+            possible,
+        },
+        person::Person,
+    },
+    people::{
+        actor::{Actor, Permission},
+        audit::Act,
+        personal::{DataSubject, SubjectKind},
+    },
+    rules::{
+        burden::{Counts, Entered, What},
+        refusal::Refusal,
+    },
 };
 use persistence::{Db, Write, form as forms, household as households, journal::Keyset};
 use serde::{Deserialize, Serialize};
@@ -240,7 +248,7 @@ pub async fn view(app: &App, caller: &Caller, stored: &Stored<Household>) -> Rep
     let people = household.pairings.iter().map(|one| one.person);
     let names = names::shown(app, caller.tenant, people).await?;
     let now = app.clock.now();
-    let pairing = |one: &domain::household::Pairing| PairingView {
+    let pairing = |one: &domain::flows::household::Pairing| PairingView {
         person_id: one.person.0,
         name: names.get(&one.person).cloned().unwrap_or_default(),
         kind: one.kind.name(),

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use actix_web::{get, web::Data};
 use chrono::{DateTime, Utc};
-use domain::{actor::Actor, id::AreaId, obligation::Duty};
+use domain::{core::id::AreaId, people::actor::Actor, rules::obligation::Duty};
 use persistence::obligation::{self, Inbox, Owed, Position};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -18,14 +18,15 @@ mod turns;
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
-    actor::Actor,
-    case::Case,
-    change::Stored,
-    content_review::{Review, StatusName as Verdict},
-    id::MediaId,
-    journal::FlowKind,
-    media::{Kind, Media, Reader},
-    report::Report,
+    core::{id::MediaId, journal::FlowKind},
+    flows::{
+        case::Case,
+        change::Stored,
+        content_review::{Review, StatusName as Verdict},
+        media::{Kind, Media, Reader},
+        report::Report,
+    },
+    people::actor::Actor,
 };
 use persistence::{
     content_review as reviews,
@@ -65,7 +66,7 @@ pub fn version(seq: i64, other: i64, files: Option<&[AttachedView]>) -> String {
         return if other == 0 { format!("\"{seq}\"") } else { format!("\"{seq}.{other}\"") };
     };
     let text = serde_json::to_string(files).unwrap_or_default();
-    let digest = domain::journal::Hash::of(text.as_bytes()).hex();
+    let digest = domain::core::journal::Hash::of(text.as_bytes()).hex();
     format!("\"{seq}.{other}.{}\"", digest.get(..12).unwrap_or_default())
 }
 
@@ -322,7 +323,7 @@ async fn upload_media(
     let (received, said) = receive::receive(&way, &request, payload, said.0).await?;
     auth::require_unchanged(&request).await?;
     let missing = || Problem::new(Code::IdempotencyKeyRequired);
-    let command = key.or(said.id.map(domain::id::CommandId)).ok_or_else(missing)?;
+    let command = key.or(said.id.map(domain::core::id::CommandId)).ok_or_else(missing)?;
     let id = MediaId(said.id.unwrap_or(command.0));
     if id.0.is_nil() {
         return Err(Problem::new(Code::IdempotencyKeyInvalid));
@@ -352,7 +353,7 @@ async fn get_media(
 ) -> Reply<HttpResponse> {
     let view = looked(&app, &caller, MediaId(id.0)).await?;
     let text = serde_json::to_string(&view).unwrap_or_default();
-    let digest = domain::journal::Hash::of(text.as_bytes()).hex();
+    let digest = domain::core::journal::Hash::of(text.as_bytes()).hex();
     let tag = format!("\"{}\"", digest.get(..16).unwrap_or_default());
     Ok(tagged(&request, HttpResponse::Ok(), &tag, &view))
 }

@@ -15,13 +15,17 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Duration, FixedOffset};
 use domain::{
     Instant,
-    actor::Permission,
-    change::{Request, Stored, act},
-    id::{PatrolId, PersonId, PlanId},
-    journal::FlowKind,
-    patrol::{Command, Patrol, StatusName},
-    text::Prose,
-    visit::{self, Visit},
+    core::{
+        id::{PatrolId, PersonId, PlanId},
+        journal::FlowKind,
+        text::Prose,
+    },
+    flows::{
+        change::{Request, Stored, act},
+        patrol::{Command, Patrol, StatusName},
+        visit::{self, Visit},
+    },
+    people::actor::Permission,
 };
 use persistence::{
     Db, Write,
@@ -148,7 +152,7 @@ async fn get_patrol(
     let (tenant, patrol, now) = (caller.tenant, stored.state.id, app.clock.now());
     let found = app.store.read(move |db| reports_of(db, tenant, patrol, view::MOST_REPORTS));
     let reports = found.await?;
-    let seen = |report: &&Stored<domain::report::Report>| {
+    let seen = |report: &&Stored<domain::flows::report::Report>| {
         let report = &report.state;
         report.visible_to(&caller, now) && report.patrol_visible_to(&caller, now)
     };

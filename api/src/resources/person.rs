@@ -5,14 +5,20 @@ use std::collections::HashMap;
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
-    actor::{Actor, Permission, Role},
-    area::Path,
-    change::{Request, Stored, act},
-    id::{AreaId, PersonId},
-    person::{Command, NewGrant, Person, Shift, Standing},
-    personal::{Contact, DataSubject, Field, SubjectKind},
-    refusal::Refusal,
-    text::{Code as Word, Line},
+    area::tree::Path,
+    core::{
+        id::{AreaId, PersonId},
+        text::{Code as Word, Line},
+    },
+    flows::{
+        change::{Request, Stored, act},
+        person::{Command, NewGrant, Person, Shift, Standing},
+    },
+    people::{
+        actor::{Actor, Permission, Role},
+        personal::{Contact, DataSubject, Field, SubjectKind},
+    },
+    rules::refusal::Refusal,
 };
 use persistence::{
     Db, Write, identity as identities,

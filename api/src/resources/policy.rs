@@ -9,14 +9,20 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
-    change::act,
-    dispatching::{self, Lists},
-    id::AreaId,
-    policy::{Command, Document, Policy, PolicyKind},
-    refusal::Refusal,
-    rules::local_day,
-    sla::PRESETS,
-    text::{Code as Word, Prose},
+    core::{
+        id::AreaId,
+        text::{Code as Word, Prose},
+    },
+    flows::{
+        change::act,
+        policy::{Command, Document, Policy, PolicyKind},
+    },
+    rules::{
+        dispatching::{self, Lists},
+        refusal::Refusal,
+        rulebook::local_day,
+        sla::PRESETS,
+    },
 };
 use persistence::Write;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -230,7 +236,8 @@ impl Publishing {
     ) -> Reply<HttpResponse> {
         let kind = document.kind();
         let id = Policy::id_of(caller.tenant, kind);
-        let request = domain::change::Request::new(self.key.0, self.operation, id, &self.digest);
+        let request =
+            domain::flows::change::Request::new(self.key.0, self.operation, id, &self.digest);
         let command =
             Command::Publish { tenant: caller.tenant, document: Box::new(document), note };
         let known = app.store.look::<Policy>(caller.tenant, id).await?;
@@ -239,7 +246,7 @@ impl Publishing {
             step::command::<Policy>(app, caller, asked, command).await?
         } else {
             self.if_match.check(0)?;
-            let first = |context: domain::flow::Context<'_>| {
+            let first = |context: domain::flows::flow::Context<'_>| {
                 let change = act::<Policy>(None, &command, request, 0, context)?;
                 Ok((change, Vec::<Write>::new()))
             };

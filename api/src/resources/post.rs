@@ -6,14 +6,17 @@
 
 use actix_web::{HttpResponse, post};
 use domain::{
-    actor::{Grant, Role},
-    change::{Change, Stored, act},
-    flow::Context,
-    id::{AreaId, PersonId},
-    person::{Command, NewGrant, Person, Standing},
-    refusal::Refusal,
-    sla::ancestry,
-    text::Prose,
+    core::{
+        id::{AreaId, PersonId},
+        text::Prose,
+    },
+    flows::{
+        change::{Change, Stored, act},
+        flow::Context,
+        person::{Command, NewGrant, Person, Standing},
+    },
+    people::actor::{Grant, Role},
+    rules::{refusal::Refusal, sla::ancestry},
 };
 use persistence::{Db, StoreError, Write, find, post as posts};
 use serde::{Deserialize, Serialize};

@@ -6,23 +6,33 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
-    actor::{Actor, Permission},
-    area::Area,
-    burden::{Counts, Entered, What},
-    case::Case,
-    change::{Request, Stored},
-    coordinate::{CoordinateError, RawPoint},
-    duplicate::Sighting,
-    id::{AreaId, CaseId, CommandId, PatrolId, ReportId},
-    intake,
-    journal::FlowKind,
-    media::MediaRole,
-    personal::{DataSubject, SubjectKind},
-    refusal::Refusal,
-    report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
-    rules::Urgency,
-    sla::Demand,
-    text::{Code as Word, Line, Prose},
+    area::{
+        coordinate::{CoordinateError, RawPoint},
+        tree::Area,
+    },
+    core::{
+        id::{AreaId, CaseId, CommandId, PatrolId, ReportId},
+        journal::FlowKind,
+        text::{Code as Word, Line, Prose},
+    },
+    flows::{
+        case::Case,
+        change::{Request, Stored},
+        intake,
+        media::MediaRole,
+        report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
+    },
+    people::{
+        actor::{Actor, Permission},
+        personal::{DataSubject, SubjectKind},
+    },
+    rules::{
+        burden::{Counts, Entered, What},
+        duplicate::Sighting,
+        refusal::Refusal,
+        rulebook::Urgency,
+        sla::Demand,
+    },
 };
 use persistence::{Write, case as cases, journal::Keyset, report as reports};
 use serde::{Deserialize, Serialize};
@@ -233,7 +243,7 @@ pub struct ReporterView {
 
 impl ReportView {
     pub(crate) fn new(stored: &Stored<Report>, by: &Actor, app: &App, known: &Known) -> Self {
-        use domain::flow::Flow;
+        use domain::flows::flow::Flow;
         let report = &stored.state;
         let now = app.clock.now();
         let told = report.reporter_visible_to(by, now);
@@ -300,7 +310,7 @@ fn locate<'a>(place: &PlaceBody, world: &'a World) -> Reply<(Option<&'a Area>, O
         (None, None) => None,
     };
     if let (Some(id), None) = (named, area) {
-        return Err(domain::refusal::Refusal::UnknownArea { id }.into());
+        return Err(domain::rules::refusal::Refusal::UnknownArea { id }.into());
     }
     Ok((area, raw))
 }
@@ -476,7 +486,7 @@ pub fn known(world: &World, id: Uuid) -> Reply<&Area> {
     world
         .areas
         .get(AreaId(id))
-        .ok_or_else(|| domain::refusal::Refusal::UnknownArea { id: AreaId(id) }.into())
+        .ok_or_else(|| domain::rules::refusal::Refusal::UnknownArea { id: AreaId(id) }.into())
 }
 
 /// Shows a report and how its case stands.

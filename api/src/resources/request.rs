@@ -4,15 +4,14 @@
 use actix_web::{HttpResponse, post};
 use chrono::{DateTime, Utc};
 use domain::{
-    case::{
+    calendar::limit::{Limit, LimitUnit},
+    core::{id::AreaId, text::Prose},
+    flows::case::{
         Command,
         ask::{Ask, Wish},
         supervision::{Breach, Supervision, SupervisionKind, Trigger},
     },
-    id::AreaId,
-    limit::{Limit, LimitUnit},
-    obligation::Duty,
-    text::Prose,
+    rules::obligation::Duty,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use actix_web::{HttpResponse, get, web::Data};
 use chrono::{DateTime, Duration, Utc};
 use domain::{
-    actor::Permission,
-    audit::{Act, Note, Verdict},
-    evidence::Tallies,
-    privacy::DataClass,
-    refusal::Refusal,
+    people::{
+        actor::Permission,
+        audit::{Act, Note, Verdict},
+        evidence::Tallies,
+        privacy::DataClass,
+    },
+    rules::refusal::Refusal,
 };
 use persistence::{
     StoreError, audit,

@@ -3,10 +3,12 @@
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Duration, FixedOffset, Utc};
 use domain::{
-    actor::Permission,
-    change::Request,
-    id::AreaId,
-    person::{Command, Person},
+    core::id::AreaId,
+    flows::{
+        change::Request,
+        person::{Command, Person},
+    },
+    people::actor::Permission,
 };
 use persistence::post as posts;
 use serde::{Deserialize, Serialize};

@@ -3,10 +3,12 @@
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::{
-    actor::Permission,
-    case::Case,
-    id::{AreaId, CommandId, PersonId},
-    journal::{self as chain, Entry, FlowKind},
+    core::{
+        id::{AreaId, CommandId, PersonId},
+        journal::{self as chain, Entry, FlowKind},
+    },
+    flows::case::Case,
+    people::actor::Permission,
 };
 use persistence::{
     Db,
@@ -356,7 +358,7 @@ pub fn of_visits(flow: FlowKind, command: &str) -> Option<&'static str> {
 
 /// What people call a command.
 pub fn label(command: &str) -> &'static str {
-    use domain::{
+    use domain::flows::{
         case::lifecycle::{SummonsVerb, Verb},
         report,
     };
@@ -377,7 +379,9 @@ pub fn label(command: &str) -> &'static str {
     };
     own.or_else(|| Verb::parse(command).map(Verb::label))
         .or_else(|| report::Verb::parse(command).map(report::Verb::label))
-        .or_else(|| domain::patrol::Verb::parse(command).map(domain::patrol::Verb::label))
+        .or_else(|| {
+            domain::flows::patrol::Verb::parse(command).map(domain::flows::patrol::Verb::label)
+        })
         .or_else(|| {
             let verb = command.strip_prefix("summons_").and_then(SummonsVerb::parse);
             verb.map(SummonsVerb::label)

@@ -7,15 +7,19 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
-    actor::Permission,
-    change::{Request, Stored},
-    flow::Flow as _,
-    household::Household,
-    id::{CampaignId, HouseholdId, PersonId, VisitId},
-    journal::FlowKind,
-    text::Prose,
-    visit::{Command, Correction, Outcome, Plan, Purpose, Status, StatusName, Visit},
-    visiting,
+    core::{
+        id::{CampaignId, HouseholdId, PersonId, VisitId},
+        journal::FlowKind,
+        text::Prose,
+    },
+    flows::{
+        change::{Request, Stored},
+        flow::Flow as _,
+        household::Household,
+        visit::{Command, Correction, Outcome, Plan, Purpose, Status, StatusName, Visit},
+        visiting,
+    },
+    people::actor::Permission,
 };
 use persistence::{Db, journal::Keyset, visit as visits};
 use serde::{Deserialize, Serialize};

@@ -4,17 +4,18 @@
 use actix_web::{HttpResponse, post};
 use chrono::{DateTime, Utc};
 use domain::{
-    area::Unit,
-    case::{
+    area::tree::Unit,
+    core::{
+        id::{AreaId, CaseId},
+        text::{Code as Word, Prose},
+    },
+    flows::case::{
         Case, Command,
         ask::Wish,
         lifecycle::{SummonsVerb, possible_steps},
         whistle::{Act, Call, Rating, Score, Step as SummonsStep, Summons, Whistle},
     },
-    id::{AreaId, CaseId},
-    rules::earlier,
-    text::{Code as Word, Prose},
-    whistling::Whistling,
+    rules::{rulebook::earlier, whistling::Whistling},
 };
 use persistence::{Db, case as cases};
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,15 @@
 //! The list of what communities may be given.
 
 use domain::{
-    admission::{Admissions, Entry, EntryKind, Verdict, guards},
-    area::AreaKind,
-    condition::{Period, Query},
-    id::AreaId,
-    sheet::{At, Listed},
+    area::tree::AreaKind,
+    core::{
+        id::AreaId,
+        sheet::{At, Listed},
+    },
+    rules::{
+        admission::{Admissions, Entry, EntryKind, Verdict, guards},
+        condition::{Period, Query},
+    },
 };
 use proptest::{prelude::*, sample::select};
 

@@ -1,12 +1,13 @@
 //! What is handed down to communities: only what is on their list.
 
 use domain::{
-    admission::{Admissions, EntryKind, NOT_ADMITTED},
-    case::{Command, Opening},
-    id::AreaId,
-    refusal::Refusal,
-    rules::Rules,
-    text::Code,
+    core::{id::AreaId, text::Code},
+    flows::case::{Command, Opening},
+    rules::{
+        admission::{Admissions, EntryKind, NOT_ADMITTED},
+        refusal::Refusal,
+        rulebook::Rules,
+    },
 };
 
 use super::{

@@ -1,9 +1,11 @@
 //! A case nobody wants: given back so often, then given by an arbiter to whom it is for good.
 
 use domain::{
-    case::{Command, Event, Stage, lifecycle::StageName},
-    obligation::{Duty, Outcome},
-    refusal::Refusal,
+    flows::case::{Command, Event, Stage, lifecycle::StageName},
+    rules::{
+        obligation::{Duty, Outcome},
+        refusal::Refusal,
+    },
 };
 
 use super::{

@@ -4,20 +4,25 @@ use std::collections::HashMap;
 
 use chrono::{Days, NaiveDate};
 use domain::{
-    actor::{Actor, Grant, Role},
-    area::{
-        AreaKind, GridKind, Path, Unit,
-        change::{Command, Decided, Drawing, Event, Into, NewArea, decide},
-        history::Registry,
-        import::{Doing, Given, Refused, Taking, plan, territories},
+    area::tree::{AreaKind, GridKind, Path, Unit, history::Registry},
+    core::{
+        id::{AreaId, PersonId, TenantId},
+        sheet::At,
+        text::Line,
     },
-    catalogue::Catalogue,
-    flow::Context,
-    id::{AreaId, PersonId, TenantId},
-    refusal::Refusal,
-    rules::{Rules, local_day},
-    sheet::At,
-    text::Line,
+    flows::{
+        areas::{
+            Command, Decided, Drawing, Event, Into, NewArea, decide,
+            import::{Doing, Given, Refused, Taking, plan, territories},
+        },
+        flow::Context,
+    },
+    people::actor::{Actor, Grant, Role},
+    rules::{
+        catalogue::Catalogue,
+        refusal::Refusal,
+        rulebook::{Rules, local_day},
+    },
 };
 use uuid::Uuid;
 
@@ -72,7 +77,7 @@ fn actor(role: Role, over: Unit) -> Actor {
         person,
         name: "某人".to_owned(),
         grants: vec![grant],
-        powers: domain::actor::Powers::shipped(),
+        powers: domain::people::actor::Powers::shipped(),
     }
 }
 

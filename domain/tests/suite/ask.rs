@@ -2,12 +2,14 @@
 
 use chrono::Duration;
 use domain::{
-    actor::Role,
-    case::{Event, ask::Wish},
-    limit::Limit,
-    obligation::{Duty, Move, Outcome},
-    refusal::Refusal,
-    rules::{Extending, Rules},
+    calendar::limit::Limit,
+    flows::case::{Event, ask::Wish},
+    people::actor::Role,
+    rules::{
+        obligation::{Duty, Move, Outcome},
+        refusal::Refusal,
+        rulebook::{Extending, Rules},
+    },
 };
 
 use super::{
@@ -30,7 +32,7 @@ fn allowing(times: u32, approvals: u8) -> &'static Rules {
 /// At work under these rules.
 fn handling(rules: &'static Rules) -> Script {
     let script = Script::begun(rules, COMMUNITY).other(&dispatch(GRID));
-    script.works(&domain::case::Command::Sign).works(&domain::case::Command::Start)
+    script.works(&domain::flows::case::Command::Sign).works(&domain::flows::case::Command::Start)
 }
 
 #[test]
@@ -117,7 +119,7 @@ fn what_was_asked_of_a_clock_ends_with_it() {
     let asked = Script::dispatched().works(&extend_one(Duty::Sign, days(1)));
     let both = asked.works(&extend(days(1)));
     assert_eq!(both.case().asks.len(), 2, "of two clocks at once");
-    let signed = both.works(&domain::case::Command::Sign);
+    let signed = both.works(&domain::flows::case::Command::Sign);
     let kept: Vec<_> = signed.case().asks.iter().map(|ask| &ask.wish).collect();
     assert_eq!(kept, [&Wish::Extension { duty: Some(Duty::Handle), limit: days(1) }]);
 }

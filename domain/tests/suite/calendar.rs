@@ -6,11 +6,13 @@ use chrono::{Duration, FixedOffset, NaiveDateTime, TimeZone as _};
 use domain::{
     Instant,
     calendar::{
-        Basis, Calendar, CalendarBook, Convention, DayKind, DayRule, Due, MAX_DAYS_SHOWN, Pause,
-        Schedule, WorkingDayRule,
+        book::{
+            Basis, Calendar, CalendarBook, Convention, DayKind, DayRule, Due, MAX_DAYS_SHOWN,
+            Pause, Schedule, WorkingDayRule,
+        },
+        limit::Limit,
     },
-    id::AreaId,
-    limit::Limit,
+    core::id::AreaId,
 };
 use uuid::Uuid;
 
@@ -189,7 +191,7 @@ fn no_instant_and_no_amount_is_too_much() {
     let instants =
         [Instant::MIN_UTC, at("1999-12-31 10:00"), at("2100-12-31 10:00"), Instant::MAX_UTC];
     for calendar in [&*ELAPSED, &*BY_CIVIL_CODE, &*IN_SUMMER] {
-        for unit in domain::limit::LimitUnit::ALL {
+        for unit in domain::calendar::limit::LimitUnit::ALL {
             for start in instants {
                 for amount in [0, 1, 10_000, u32::MAX] {
                     let asked = Limit { amount, unit: *unit };

@@ -2,8 +2,8 @@
 
 use chrono::NaiveDate;
 use domain::{
-    calendar::{CalendarBook, FaultCode, HolidayDay, HolidayYear, Schedule},
-    sheet::Fault,
+    calendar::book::{CalendarBook, FaultCode, HolidayDay, HolidayYear, Schedule},
+    core::sheet::Fault,
 };
 use serde_json::json;
 

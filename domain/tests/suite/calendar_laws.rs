@@ -3,8 +3,10 @@
 use chrono::Duration;
 use domain::{
     Instant,
-    calendar::{Calendar, Pause, Schedule},
-    limit::{Limit, LimitUnit},
+    calendar::{
+        book::{Calendar, Pause, Schedule},
+        limit::{Limit, LimitUnit},
+    },
 };
 use proptest::prelude::{Strategy, prop_oneof};
 

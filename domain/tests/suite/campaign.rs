@@ -2,13 +2,17 @@
 
 use chrono::Duration;
 use domain::{
-    actor::{Actor, Role},
-    campaign::{Campaign, Command, Listed, NewCampaign, StatusName},
-    flow::Flow as _,
-    id::{CampaignId, HouseholdId},
-    obligation::{Duty, Outcome},
-    refusal::Refusal,
-    visit::Purpose,
+    core::id::{CampaignId, HouseholdId},
+    flows::{
+        campaign::{Campaign, Command, Listed, NewCampaign, StatusName},
+        flow::Flow as _,
+        visit::Purpose,
+    },
+    people::actor::{Actor, Role},
+    rules::{
+        obligation::{Duty, Outcome},
+        refusal::Refusal,
+    },
 };
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -21,7 +25,7 @@ use super::{
     },
 };
 
-fn listed(number: u128, grid: domain::id::AreaId) -> Listed {
+fn listed(number: u128, grid: domain::core::id::AreaId) -> Listed {
     Listed { household: HouseholdId(Uuid::from_u128(number)), grid: unit(grid), worker: None }
 }
 

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    case::{
+    calendar::limit::Limit,
+    flows::case::{
         Command,
         lifecycle::{self, BESIDE, MOVES, StageName, Verb, beside, targets},
         supervision::SupervisionKind,
     },
-    limit::Limit,
-    obligation::Duty,
-    refusal::Refusal,
+    rules::{obligation::Duty, refusal::Refusal},
 };
 
 use super::{
@@ -220,7 +219,7 @@ fn a_case_begins_once_and_only_by_opening() {
         let wrong = Refusal::WrongState { flow: "case", state, command: "open", possible };
         assert_eq!(refusal, wrong, "{name}");
     }
-    let nothing = super::world::Chain::<domain::case::Case>::default();
+    let nothing = super::world::Chain::<domain::flows::case::Case>::default();
     for verb in Verb::ALL.iter().copied() {
         for command in
             arguments(verb, &Script { chain: nothing.clone(), at: super::world::morning() })

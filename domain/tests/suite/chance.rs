@@ -3,23 +3,23 @@
 use chrono::Duration;
 use domain::{
     Instant,
-    actor::{Actor, Role},
-    admission::Admissions,
-    area::AreaKind,
-    case::{
+    area::{coordinate::Point, tree::AreaKind},
+    calendar::limit::Limit,
+    core::{id::AreaId, text::Code},
+    flows::case::{
         Callback, Case, Command, Satisfaction,
         ask::Wish,
         lifecycle::{Verb, beside, possible, possible_steps},
         supervision::{SupervisionKind, Trigger},
         whistle::{Act, Call, Rating, Score},
     },
-    coordinate::Point,
-    id::AreaId,
-    limit::Limit,
-    obligation::Duty,
-    rules::{Extending, Rules, Suspending},
-    sampling::{Percent, Sampling},
-    text::Code,
+    people::actor::{Actor, Role},
+    rules::{
+        admission::Admissions,
+        obligation::Duty,
+        rulebook::{Extending, Rules, Suspending},
+        sampling::{Percent, Sampling},
+    },
 };
 use proptest::{
     prelude::{Just, Strategy, any, prop_oneof},
@@ -88,7 +88,7 @@ impl Dice {
         Point { lng: 118.7 + part(), lat: 32.0 + part() }
     }
 
-    pub(crate) fn text(&mut self) -> domain::text::Prose {
+    pub(crate) fn text(&mut self) -> domain::core::text::Prose {
         prose(self.pick(&[
             "好",
             "油烟扰民😷\n<b>第三次</b>",

@@ -2,11 +2,9 @@
 
 use chrono::Duration;
 use domain::{
-    actor::{Actor, Role},
-    case::Command,
-    obligation::Duty,
-    refusal::Refusal,
-    report,
+    flows::{case::Command, report},
+    people::actor::{Actor, Role},
+    rules::{obligation::Duty, refusal::Refusal},
 };
 
 use super::{

@@ -5,9 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{Datelike as _, Duration, NaiveDate, Timelike as _, Weekday};
 use domain::{
     Instant,
-    calendar::{CalendarBook, Pause, Schedule, Span},
-    limit::{Limit, LimitUnit},
-    rules::{local, local_day},
+    calendar::{
+        book::{CalendarBook, Pause, Schedule, Span},
+        limit::{Limit, LimitUnit},
+    },
+    rules::rulebook::{local, local_day},
 };
 
 /// What a clerk does with a wall calendar and a watch.
@@ -45,8 +47,9 @@ impl Clerk {
             (None, Some(season)) => &season.windows,
             (None, None) => &self.schedule.windows,
         };
-        let minutes =
-            |w: &domain::calendar::Window| (w.from.minutes().into(), w.until.minutes().into());
+        let minutes = |w: &domain::calendar::book::Window| {
+            (w.from.minutes().into(), w.until.minutes().into())
+        };
         windows.iter().map(minutes).collect()
     }
 

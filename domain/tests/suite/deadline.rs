@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use chrono::{Duration, Timelike as _};
 use domain::{
     Instant,
-    calendar::{Calendar, Pause, Weekday},
-    limit::{Limit, LimitUnit},
-    rules::local,
+    calendar::{
+        book::{Calendar, Pause, Weekday},
+        limit::{Limit, LimitUnit},
+    },
+    rules::rulebook::local,
 };
 
 use super::{

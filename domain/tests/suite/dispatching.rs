@@ -1,11 +1,13 @@
 //! Where a matter would go, and why.
 
 use domain::{
-    admission::{Admissions, EntryKind, NOT_ADMITTED},
-    area::AreaKind,
-    dispatching::{Lists, Preview, StepName, Way, preview},
-    id::AreaId,
-    responsibility::{Item, Lead, Responsibilities},
+    area::tree::AreaKind,
+    core::id::AreaId,
+    rules::{
+        admission::{Admissions, EntryKind, NOT_ADMITTED},
+        dispatching::{Lists, Preview, StepName, Way, preview},
+        responsibility::{Item, Lead, Responsibilities},
+    },
 };
 
 use super::{

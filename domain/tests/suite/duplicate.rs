@@ -2,10 +2,9 @@
 
 use chrono::Duration;
 use domain::{
-    coordinate::Point,
-    duplicate::{Candidate, Duplicates, MAX_CANDIDATES, Sighting, normalised},
-    id::CaseId,
-    sheet::At,
+    area::coordinate::Point,
+    core::{id::CaseId, sheet::At},
+    rules::duplicate::{Candidate, Duplicates, MAX_CANDIDATES, Sighting, normalised},
 };
 use proptest::prelude::*;
 use uuid::Uuid;

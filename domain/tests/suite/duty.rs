@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    actor::{Actor, Role},
-    case::{Case, Command},
-    flow::Flow as _,
-    id::AreaId,
-    obligation::{Duty, Obligation},
-    sla::{Known, Matrix, Row},
+    core::id::AreaId,
+    flows::{
+        case::{Case, Command},
+        flow::Flow as _,
+    },
+    people::actor::{Actor, Role},
+    rules::{
+        obligation::{Duty, Obligation},
+        sla::{Known, Matrix, Row},
+    },
 };
 
 use super::{
@@ -196,7 +200,7 @@ fn every_duty_but_standstills_and_patrols_has_a_limit_in_the_standard() {
         assert_eq!(rows.count() > 0, duty.limited(), "{duty:?}");
     }
     // The ranks the standard speaks of are of the standard whistles.
-    let whistling = domain::whistling::Whistling::standard();
+    let whistling = domain::rules::whistling::Whistling::standard();
     let ranks: Vec<&str> = whistling.ranks.iter().map(|rank| rank.code.as_str()).collect();
     assert_eq!(matrix.check(&Known { ranks: &ranks, ..Known::nothing() }), []);
 }

@@ -1,14 +1,15 @@
 //! Who receives a case first leads it: it may not shift it, and answers for what comes of it.
 
 use domain::{
-    case::Command,
-    condition::Period,
-    id::AreaId,
-    obligation::Duty,
-    refusal::Refusal,
-    responsibility::{Item, Lead, Responsibilities},
-    rules::{Edition, Rules, local_day},
-    text::Code,
+    core::{id::AreaId, text::Code},
+    flows::case::Command,
+    rules::{
+        condition::Period,
+        obligation::Duty,
+        refusal::Refusal,
+        responsibility::{Item, Lead, Responsibilities},
+        rulebook::{Edition, Rules, local_day},
+    },
 };
 
 use super::{
@@ -97,9 +98,9 @@ fn the_first_answers_for_it_until_another_one_signs() {
     assert_eq!(signed.case().first, Some(unit(GRID)), "the first stays the first");
     let replaced = Script::whistled().steps(URBAN, &[contest(), excuse(Some(TRAFFIC))]);
     assert_eq!(answerable(&replaced), Some(unit(URBAN)));
-    let helped = replaced.steps(MARKET, &[domain::case::whistle::Act::Sign]);
+    let helped = replaced.steps(MARKET, &[domain::flows::case::whistle::Act::Sign]);
     assert_eq!(answerable(&helped), Some(unit(URBAN)), "who helps does not answer for it");
-    let led = helped.steps(TRAFFIC, &[domain::case::whistle::Act::Sign]);
+    let led = helped.steps(TRAFFIC, &[domain::flows::case::whistle::Act::Sign]);
     assert_eq!(answerable(&led), Some(unit(TRAFFIC)));
     assert!(led.owes(Duty::FeedBack));
 }

@@ -2,14 +2,16 @@
 
 use chrono::{Duration, NaiveDate};
 use domain::{
-    actor::{Actor, Role},
-    flow::{Flow as _, replay},
-    household::{
-        Command, Event, Household, Member, NewHousehold, NewPairing, PairingKind, Standing, Update,
-        is_child, possible,
+    core::id::{AreaId, HouseholdId},
+    flows::{
+        flow::{Flow as _, replay},
+        household::{
+            Command, Event, Household, Member, NewHousehold, NewPairing, PairingKind, Standing,
+            Update, is_child, possible,
+        },
     },
-    id::{AreaId, HouseholdId},
-    refusal::Refusal,
+    people::actor::{Actor, Role},
+    rules::refusal::Refusal,
 };
 use proptest::prelude::*;
 use uuid::Uuid;

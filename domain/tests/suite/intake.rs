@@ -2,15 +2,19 @@
 //! about what nobody decides.
 
 use domain::{
-    actor::Role,
-    case::{Case, Outcome as End, Stage, lifecycle::StageName},
-    change::Stored,
-    flow::Flow as _,
-    intake,
-    obligation::{Duty, Outcome},
-    refusal::Refusal,
-    report::{Channel, Command, Draft, Report, StatusName},
-    rules::MeasureKind,
+    flows::{
+        case::{Case, Outcome as End, Stage, lifecycle::StageName},
+        change::Stored,
+        flow::Flow as _,
+        intake,
+        report::{Channel, Command, Draft, Report, StatusName},
+    },
+    people::actor::Role,
+    rules::{
+        obligation::{Duty, Outcome},
+        refusal::Refusal,
+        rulebook::MeasureKind,
+    },
 };
 
 use super::{
@@ -139,7 +143,7 @@ fn what_was_joined_by_mistake_is_taken_out_and_decided_anew() {
 fn what_a_case_was_opened_for_stays_with_it() {
     let script = Script::filed();
     let first = script.case().reports[0].report;
-    let unjoin = domain::case::Command::Unjoin { report: first };
+    let unjoin = domain::flows::case::Command::Unjoin { report: first };
     assert_eq!(script.refusal(OTHER, &unjoin), Refusal::FirstReport);
     let (report, case) = joined();
     let by = almighty(OTHER);

@@ -1,10 +1,14 @@
 //! The named invariants of the field that a table does not show, one by one.
 
 use domain::{
-    case::{Callback, Command, Satisfaction, Stage},
-    flow::Flow as _,
-    obligation::{Duty, Outcome},
-    refusal::Refusal,
+    flows::{
+        case::{Callback, Command, Satisfaction, Stage},
+        flow::Flow as _,
+    },
+    rules::{
+        obligation::{Duty, Outcome},
+        refusal::Refusal,
+    },
 };
 
 use super::{
@@ -125,7 +129,7 @@ fn a_case_is_closed_without_an_answer_only_after_enough_attempts() {
     }
     let script = script.other(&unreached()).other(&close());
     let Stage::Closed { closing, .. } = &script.case().stage else { panic!("not closed") };
-    assert_eq!(closing.outcome, domain::case::Outcome::Unanswered);
+    assert_eq!(closing.outcome, domain::flows::case::Outcome::Unanswered);
     let again = script.other(&reopen()).other(&dispatch(GRID)).works(&Command::Sign);
     let again = again.works(&feed_back()).other(&verify(true));
     assert_eq!(again.case().tally.missed_callbacks, 0, "a new round counts anew");

@@ -2,8 +2,10 @@
 
 use domain::{
     Instant,
-    id::{CommandId, PersonId, TenantId},
-    journal::{Break, Entry, FlowKind, Hash, verify},
+    core::{
+        id::{CommandId, PersonId, TenantId},
+        journal::{Break, Entry, FlowKind, Hash, verify},
+    },
 };
 use uuid::Uuid;
 

@@ -8,14 +8,19 @@ use std::{
 
 use domain::{
     Instant,
-    calendar::Calendar,
-    change::{Change, Stored},
-    flow::{Flow, replay},
-    id::AreaId,
-    journal::{Hash, verify},
-    limit::Limit,
-    obligation::{Duty, Obligation, Outcome},
-    rules::{Rules, Urgency},
+    calendar::{book::Calendar, limit::Limit},
+    core::{
+        id::AreaId,
+        journal::{Hash, verify},
+    },
+    flows::{
+        change::{Change, Stored},
+        flow::{Flow, replay},
+    },
+    rules::{
+        obligation::{Duty, Obligation, Outcome},
+        rulebook::{Rules, Urgency},
+    },
 };
 
 use super::world::{Chain, WORLD};

@@ -4,13 +4,17 @@ use std::sync::LazyLock;
 
 use chrono::NaiveDate;
 use domain::{
-    admission::{Entry, EntryKind},
-    area::AreaKind,
-    catalogue::{Catalogue, Category},
-    condition::{Period, Query},
-    id::AreaId,
-    responsibility::{Item, Lead},
-    sheet::{At, Fault},
+    area::tree::AreaKind,
+    core::{
+        id::AreaId,
+        sheet::{At, Fault},
+    },
+    rules::{
+        admission::{Entry, EntryKind},
+        catalogue::{Catalogue, Category},
+        condition::{Period, Query},
+        responsibility::{Item, Lead},
+    },
 };
 
 use super::world::WORLD;

@@ -5,20 +5,24 @@ use std::collections::{HashMap, HashSet};
 
 use domain::{
     Instant,
-    actor::Actor,
-    case::{
-        Case, Event, Outcome as End, Stage,
-        ask::{Ask, Given, Wish},
-        lifecycle::{StageName, Verb, beside},
-        standstill::Moved,
-        supervision::Breach,
-        whistle::Happened,
+    core::id::{AreaId, PersonId},
+    flows::{
+        case::{
+            Case, Event, Outcome as End, Stage,
+            ask::{Ask, Given, Wish},
+            lifecycle::{StageName, Verb, beside},
+            standstill::Moved,
+            supervision::Breach,
+            whistle::Happened,
+        },
+        change::Change,
+        flow::Flow as _,
     },
-    change::Change,
-    flow::Flow as _,
-    id::{AreaId, PersonId},
-    obligation::{Duty, Move, Obligation, Outcome, Settled, Term},
-    rules::Rules,
+    people::actor::Actor,
+    rules::{
+        obligation::{Duty, Move, Obligation, Outcome, Settled, Term},
+        rulebook::Rules,
+    },
 };
 
 use super::{ledger::calendar, world::minutes};

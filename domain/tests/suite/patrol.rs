@@ -3,13 +3,17 @@
 use chrono::{Duration, NaiveDate, NaiveTime};
 use domain::{
     Instant,
-    actor::{Actor, Role},
-    id::{PatrolId, PlanId},
-    obligation::Outcome,
-    patrol::{Command, Event, Itinerary, New, Patrol, Purpose, StatusName, Window},
-    patrol_plan::{self, Content, PatrolPlan, Recurrence},
-    refusal::Refusal,
-    rules::{MeasureKind, local_day},
+    core::id::{PatrolId, PlanId},
+    flows::{
+        patrol::{Command, Event, Itinerary, New, Patrol, Purpose, StatusName, Window},
+        patrol_plan::{self, Content, PatrolPlan, Recurrence},
+    },
+    people::actor::{Actor, Role},
+    rules::{
+        obligation::Outcome,
+        refusal::Refusal,
+        rulebook::{MeasureKind, local_day},
+    },
 };
 use uuid::Uuid;
 

@@ -1,20 +1,23 @@
 //! Who may: every role, every command, every kind of area. What `decide` does is the policy.
 
 use domain::{
-    actor::{Actor, Grant, Permission, Role},
-    case::{Case, Command, supervision::SupervisionKind, whistle::Act},
-    change::Stored,
-    flow::Flow,
-    id::AreaId,
-    limit::Limit,
-    obligation::Duty,
-    patrol::{self, Patrol},
-    patrol_plan::{self, PatrolPlan},
-    person::{self, Person},
-    policy::{self, Document, Policy, PolicyKind},
-    refusal::Refusal,
-    report::{self, Channel, Report},
-    role::POLICY,
+    calendar::limit::Limit,
+    core::id::AreaId,
+    flows::{
+        case::{Case, Command, supervision::SupervisionKind, whistle::Act},
+        change::Stored,
+        flow::Flow,
+        patrol::{self, Patrol},
+        patrol_plan::{self, PatrolPlan},
+        person::{self, Person},
+        policy::{self, Document, Policy, PolicyKind},
+        report::{self, Channel, Report},
+    },
+    people::{
+        actor::{Actor, Grant, Permission, Role},
+        role::POLICY,
+    },
+    rules::{obligation::Duty, refusal::Refusal},
 };
 
 use super::{

@@ -4,13 +4,13 @@ use std::{cell::RefCell, collections::BTreeSet};
 
 use domain::{
     Instant,
-    actor::{Actor, Grant, Permission, Powers, Role},
-    flow::Flow as _,
-    id::AreaId,
-    person::{Command, NewGrant, Person, Shift, Standing},
-    refusal::Refusal,
-    rules::Urgency,
-    text::Code,
+    core::{id::AreaId, text::Code},
+    flows::{
+        flow::Flow as _,
+        person::{Command, NewGrant, Person, Shift, Standing},
+    },
+    people::actor::{Actor, Grant, Permission, Powers, Role},
+    rules::{refusal::Refusal, rulebook::Urgency},
 };
 
 use super::chance::{Dice, cast, runner, steps};

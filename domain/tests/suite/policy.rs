@@ -2,17 +2,20 @@
 
 use chrono::{TimeZone as _, Utc};
 use domain::{
-    actor::Role,
-    calendar::HolidayYear,
-    change::Change,
-    flow::Flow as _,
-    id::TenantId,
-    limit::Limit,
-    obligation::Duty,
-    policy::{Command, Document, Policy, PolicyKind},
-    refusal::Refusal,
-    rules::{Conduct, Rules},
-    sla::{Known, Matrix},
+    calendar::{book::HolidayYear, limit::Limit},
+    core::id::TenantId,
+    flows::{
+        change::Change,
+        flow::Flow as _,
+        policy::{Command, Document, Policy, PolicyKind},
+    },
+    people::actor::Role,
+    rules::{
+        obligation::Duty,
+        refusal::Refusal,
+        rulebook::{Conduct, Rules},
+        sla::{Known, Matrix},
+    },
 };
 use uuid::Uuid;
 
@@ -66,7 +69,7 @@ fn each_edition_says_who_when_and_why_and_has_a_number() {
         assert_eq!(change.state.note, prose("试行半年"));
         chain.commit(&change);
     }
-    assert_eq!(domain::journal::verify(&chain.entries), Ok(chain.stored.unwrap().head));
+    assert_eq!(domain::core::journal::verify(&chain.entries), Ok(chain.stored.unwrap().head));
 }
 
 #[test]
@@ -175,7 +178,7 @@ fn a_provisional_end_is_computed_anew_when_the_year_is_known() {
     let filed = Script::filed().until(start).other(&dispatch(GRID));
     let before = filed.owed(Duty::Handle).term;
     assert!(before.provisional && !filed.owed(Duty::Sign).term.provisional);
-    let recompute = domain::case::Command::Recompute;
+    let recompute = domain::flows::case::Command::Recompute;
     let asked = filed.chain.ask(&system(), filed.at, &recompute);
     assert_eq!(asked.unwrap_err(), Refusal::NothingDue, "nothing new is known");
     let Document::Calendar(mut book) = Document::shipped(PolicyKind::Calendar) else { panic!() };

@@ -5,19 +5,25 @@ use std::collections::BTreeSet;
 
 use domain::{
     Instant,
-    actor::{Actor, Role},
-    case::{Case, Outcome, Stage, lifecycle::StageName},
-    catalogue::Category,
-    coordinate::{CoordType, RawPoint},
-    id::{AreaId, CaseId, ReportId},
-    intake::{self, Correction},
-    journal::Hash,
-    refusal::Refusal,
-    report::{
-        Channel, Command, Draft, Handled, MOVES, Redirect, Report, StatusName, Verb, possible,
+    area::coordinate::{CoordType, RawPoint},
+    core::{
+        id::{AreaId, CaseId, ReportId},
+        journal::Hash,
+        text::Code,
     },
-    rules::{Rules, Urgency},
-    text::Code,
+    flows::{
+        case::{Case, Outcome, Stage, lifecycle::StageName},
+        intake::{self, Correction},
+        report::{
+            Channel, Command, Draft, Handled, MOVES, Redirect, Report, StatusName, Verb, possible,
+        },
+    },
+    people::actor::{Actor, Role},
+    rules::{
+        catalogue::Category,
+        refusal::Refusal,
+        rulebook::{Rules, Urgency},
+    },
 };
 use uuid::Uuid;
 
@@ -288,10 +294,10 @@ fn a_full_case_takes_no_more_reports() {
     for n in 1..500 {
         script.act(
             &almighty(OTHER),
-            &domain::case::Command::Join { reporter: super::script::reporter(n) },
+            &domain::flows::case::Command::Join { reporter: super::script::reporter(n) },
         );
     }
-    let one_more = domain::case::Command::Join { reporter: super::script::reporter(500) };
+    let one_more = domain::flows::case::Command::Join { reporter: super::script::reporter(500) };
     let asked = script.chain.ask(&almighty(OTHER), script.at, &one_more);
     assert_eq!(asked.unwrap_err(), Refusal::TooManyReports { max: 500 });
 }
@@ -363,7 +369,7 @@ fn the_journal_names_no_confidential_reporter() {
 
 #[test]
 fn a_request_is_told_from_another_by_all_it_asks() {
-    use domain::change::Request;
+    use domain::flows::change::Request;
     let command = request(1).command;
     let digest = |operation, target, body: &str| -> Hash {
         Request::new(command, operation, Uuid::from_u128(target), &body).digest

@@ -1,11 +1,15 @@
 //! The list of powers and duties: who leads, which item wins, and what is refused.
 
 use domain::{
-    area::AreaKind,
-    condition::Period,
-    id::AreaId,
-    responsibility::{Item, Lead, Responsibilities},
-    sheet::{At, Listed, MAX_BYTES, MAX_FAULTS},
+    area::tree::AreaKind,
+    core::{
+        id::AreaId,
+        sheet::{At, Listed, MAX_BYTES, MAX_FAULTS},
+    },
+    rules::{
+        condition::Period,
+        responsibility::{Item, Lead, Responsibilities},
+    },
 };
 use proptest::{prelude::*, sample::select};
 
@@ -98,7 +102,7 @@ fn an_item_holds_from_its_first_day_until_its_last() {
     let list = list(vec![Item { period, ..item("1", "A", None, None) }]);
     let on = |on| {
         let query = query("A", GRID, None);
-        list.select(&domain::condition::Query { on, ..query }).is_some()
+        list.select(&domain::rules::condition::Query { on, ..query }).is_some()
     };
     assert!(!on(day(5, 31)) && on(day(6, 1)) && on(day(6, 30)) && !on(day(7, 1)));
 }

@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    actor::{Actor, Permission, Powers, Role},
-    case::{
-        Case, Command,
-        lifecycle::{StageName, Verb, targets},
-        whistle::Act,
+    flows::{
+        case::{
+            Case, Command,
+            lifecycle::{StageName, Verb, targets},
+            whistle::Act,
+        },
+        flow::Flow as _,
     },
-    flow::Flow as _,
-    obligation::Obligation,
-    refusal::Refusal,
-    role::{RoleEntry, Roles},
+    people::{
+        actor::{Actor, Permission, Powers, Role},
+        role::{RoleEntry, Roles},
+    },
+    rules::{obligation::Obligation, refusal::Refusal},
 };
 
 use super::{

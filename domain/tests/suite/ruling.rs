@@ -1,9 +1,11 @@
 //! A case handled in vain too often: somebody above rules for good.
 
 use domain::{
-    case::{Outcome as End, Stage, lifecycle::StageName},
-    flow::Flow as _,
-    obligation::{Duty, Outcome},
+    flows::{
+        case::{Outcome as End, Stage, lifecycle::StageName},
+        flow::Flow as _,
+    },
+    rules::obligation::{Duty, Outcome},
 };
 
 use super::{
@@ -15,7 +17,7 @@ use super::{
 fn fed_back(reworks: u32) -> Script {
     let rules = conduct(|conduct| conduct.reworks = reworks);
     let script = Script::begun(rules, COMMUNITY).other(&dispatch(GRID));
-    script.works(&domain::case::Command::Sign).works(&feed_back())
+    script.works(&domain::flows::case::Command::Sign).works(&feed_back())
 }
 
 #[test]
@@ -52,7 +54,7 @@ fn who_is_dissatisfied_is_heard_as_often_and_then_it_is_ruled_about() {
     assert_eq!(script.case().stage.name(), StageName::Ruling, "the third time, as shipped");
     let rules = conduct(|conduct| conduct.redo_dissatisfied = false);
     let script = Script::begun(rules, COMMUNITY).other(&dispatch(GRID));
-    let script = told(script.works(&domain::case::Command::Sign).works(&feed_back()));
+    let script = told(script.works(&domain::flows::case::Command::Sign).works(&feed_back()));
     assert_eq!(script.case().stage.name(), StageName::CalledBack);
     assert_eq!(script.owed(Duty::AnswerSupervision).owed_by, unit(GRID), "supervised all the same");
 }

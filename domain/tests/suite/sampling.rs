@@ -1,6 +1,6 @@
 //! Samples: repeatable, even, and growing with their percentage.
 
-use domain::sampling::{Percent, Sampling};
+use domain::rules::sampling::{Percent, Sampling};
 use proptest::prelude::*;
 use uuid::Uuid;
 

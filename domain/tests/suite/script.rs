@@ -3,25 +3,31 @@
 use chrono::Duration;
 use domain::{
     Instant,
-    actor::Actor,
-    case::{
-        Callback, Case, Command, Event, Opening, Reporter, Satisfaction,
-        ask::Wish,
-        supervision::{SupervisionKind, Trigger},
-        whistle::{Act, Call, Rating, Score},
+    area::coordinate::{CoordType, Point, RawPoint},
+    calendar::limit::Limit,
+    core::{
+        id::{AreaId, CaseId, ReportId},
+        text::Code,
     },
-    change::Change,
-    coordinate::{CoordType, Point, RawPoint},
-    flow::Flow as _,
-    id::{AreaId, CaseId, ReportId},
-    limit::Limit,
-    obligation::{Duty, Obligation},
-    place::{Matter, Place},
-    refusal::Refusal,
-    report::Channel,
-    rules::{Rules, Urgency},
-    sampling::{Percent, Sampling},
-    text::Code,
+    flows::{
+        case::{
+            Callback, Case, Command, Event, Opening, Reporter, Satisfaction,
+            ask::Wish,
+            supervision::{SupervisionKind, Trigger},
+            whistle::{Act, Call, Rating, Score},
+        },
+        change::Change,
+        flow::Flow as _,
+        report::Channel,
+    },
+    people::actor::Actor,
+    rules::{
+        obligation::{Duty, Obligation},
+        place::{Matter, Place},
+        refusal::Refusal,
+        rulebook::{Rules, Urgency},
+        sampling::{Percent, Sampling},
+    },
 };
 use uuid::Uuid;
 

@@ -10,13 +10,14 @@ use std::sync::LazyLock;
 
 use chrono::NaiveDate;
 use domain::{
-    catalogue::{Catalogue, Category},
-    id::AreaId,
-    limit::Limit,
-    obligation::Duty,
-    rules::Urgency,
-    sheet::Fault,
-    sla::{Known, Matrix, Query, Row, STANDARD, Tie, ancestry},
+    calendar::limit::Limit,
+    core::{id::AreaId, sheet::Fault},
+    rules::{
+        catalogue::{Catalogue, Category},
+        obligation::Duty,
+        rulebook::Urgency,
+        sla::{Known, Matrix, Query, Row, STANDARD, Tie, ancestry},
+    },
 };
 
 use super::world::{CITY, COMMUNITY, DISTRICT, GRID, STREET, WORLD};

@@ -2,12 +2,14 @@
 
 use chrono::Duration;
 use domain::{
-    actor::Role,
-    calendar::Pause,
-    case::{Command, Event, lifecycle::Verb},
-    obligation::{Duty, Outcome},
-    refusal::Refusal,
-    rules::Suspending,
+    calendar::book::Pause,
+    flows::case::{Command, Event, lifecycle::Verb},
+    people::actor::Role,
+    rules::{
+        obligation::{Duty, Outcome},
+        refusal::Refusal,
+        rulebook::Suspending,
+    },
 };
 
 use super::{
@@ -105,8 +107,10 @@ fn nothing_on_the_way_happens_while_it_stands_still() {
     assert!(over.ask(WORKER, &feed_back()).is_ok(), "its time has come, system or not");
     let whistled = Script::whistled().suspended();
     let end = whistled.case().standstill.as_ref().unwrap().pause.until;
-    let sign =
-        Command::Summons { unit: super::world::URBAN, act: domain::case::whistle::Act::Sign };
+    let sign = Command::Summons {
+        unit: super::world::URBAN,
+        act: domain::flows::case::whistle::Act::Sign,
+    };
     assert_eq!(whistled.refusal(WORKER, &sign), Refusal::Suspended { until: end });
 }
 
@@ -129,8 +133,10 @@ fn a_standstill_does_not_undo_what_is_late() {
     let street = Script::begun(rules, super::world::STREET);
     let whistled =
         street.other(&super::script::whistle(super::world::URBAN, &[super::world::MARKET]));
-    let sign =
-        Command::Summons { unit: super::world::URBAN, act: domain::case::whistle::Act::Sign };
+    let sign = Command::Summons {
+        unit: super::world::URBAN,
+        act: domain::flows::case::whistle::Act::Sign,
+    };
     let (signed, _) = whistled.now(&urban, &sign);
     let late = signed.owed(Duty::SignWhistle).term.due_at;
     let at = signed.at;
@@ -164,7 +170,7 @@ fn it_stands_still_so_often_and_so_long_and_not_twice_at_once() {
 fn more_time_and_a_standstill_add_up() {
     let script = handling(1);
     let before = script.owed(Duty::Handle).term;
-    let limit = domain::limit::Limit::working_days(2);
+    let limit = domain::calendar::limit::Limit::working_days(2);
     let extended = script.works(&extend(limit));
     let no = extended.pending();
     let extended = extended.other(&decide(no, true));

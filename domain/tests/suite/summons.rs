@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    case::{
+    core::id::AreaId,
+    flows::case::{
         Command,
         lifecycle::{STEPS, StageName, StepName, SummonsVerb, possible_steps, steps},
         whistle::Act,
     },
-    id::AreaId,
-    refusal::Refusal,
+    rules::refusal::Refusal,
 };
 
 use super::{

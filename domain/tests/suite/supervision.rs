@@ -2,17 +2,21 @@
 
 use chrono::Duration;
 use domain::{
-    actor::Role,
-    case::{
-        Case, Command, Event,
-        ask::Wish,
-        supervision::{SupervisionKind, Trigger},
+    core::id::CaseId,
+    flows::{
+        case::{
+            Case, Command, Event,
+            ask::Wish,
+            supervision::{SupervisionKind, Trigger},
+        },
+        flow::Flow as _,
     },
-    flow::Flow as _,
-    id::CaseId,
-    obligation::{Duty, Outcome},
-    refusal::Refusal,
-    rules::{MeasureKind, Raising},
+    people::actor::Role,
+    rules::{
+        obligation::{Duty, Outcome},
+        refusal::Refusal,
+        rulebook::{MeasureKind, Raising},
+    },
 };
 
 use super::{
@@ -99,7 +103,7 @@ fn the_level_above_learns_of_a_debt_and_answers_for_it() {
     let up = script.case().supervisions.last().unwrap();
     assert_eq!((up.trigger, &up.addressee), (Trigger::Overdue, &unit(COMMUNITY)));
     let (no, owed) = (up.no, script.case().obligations());
-    let answering = |one: &&domain::obligation::Obligation| one.owed_by == unit(COMMUNITY);
+    let answering = |one: &&domain::rules::obligation::Obligation| one.owed_by == unit(COMMUNITY);
     assert_eq!(owed.iter().find(answering).unwrap().duty, Duty::AnswerSupervision);
     let (script, _) = script.now(&leader, &reply(no));
     assert!(!script.case().obligations().iter().any(|one| one.owed_by == unit(COMMUNITY)));
@@ -196,7 +200,7 @@ fn what_is_done_late_is_a_fact_even_when_nobody_looked() {
 /// Two debts end at once, one of them known: numbers stay apart.
 #[test]
 fn facts_are_numbered_one_after_another() {
-    let signed = Script::whistled().steps(MARKET, &[domain::case::whistle::Act::Sign]);
+    let signed = Script::whistled().steps(MARKET, &[domain::flows::case::whistle::Act::Sign]);
     let contact = |script: &Script| {
         let owed = script.case().obligations();
         owed.into_iter().find(|o| o.duty == Duty::Contact && o.owed_by.id == MARKET).unwrap()
@@ -277,7 +281,7 @@ fn an_appeal_needs_two_reviews_and_leaves_the_fact() {
     let (twice, change) = once.now(&almighty(THIRD), &decide(no, true));
     let breach = &twice.case().breaches[0];
     assert_eq!(breach.exempted_at, Some(twice.at));
-    let raw = |one: &domain::case::supervision::Breach| {
+    let raw = |one: &domain::flows::case::supervision::Breach| {
         (one.no, one.duty, one.unit.clone(), one.term, one.due_at)
     };
     assert_eq!(raw(breach), raw(&fact), "the fact stays as it was");

@@ -2,18 +2,22 @@
 
 use chrono::Duration;
 use domain::{
-    actor::{Actor, Role},
-    campaign::{Campaign, Command as Organise, Listed, NewCampaign},
-    change::Stored,
-    flow::Flow as _,
-    household::{Command as Keep, PairingKind},
-    id::{CampaignId, ReportId, VisitId},
-    obligation::{Duty, Outcome as Ended},
-    refusal::Refusal,
-    report::{Channel, Draft},
-    rules::Urgency,
-    visit::{Command, Correction, Outcome, Plan, Purpose, Record, StatusName, Visit},
-    visiting,
+    core::id::{CampaignId, ReportId, VisitId},
+    flows::{
+        campaign::{Campaign, Command as Organise, Listed, NewCampaign},
+        change::Stored,
+        flow::Flow as _,
+        household::{Command as Keep, PairingKind},
+        report::{Channel, Draft},
+        visit::{Command, Correction, Outcome, Plan, Purpose, Record, StatusName, Visit},
+        visiting,
+    },
+    people::actor::{Actor, Role},
+    rules::{
+        obligation::{Duty, Outcome as Ended},
+        refusal::Refusal,
+        rulebook::Urgency,
+    },
 };
 use uuid::Uuid;
 

@@ -8,21 +8,27 @@ use std::{
 
 use domain::{
     Instant,
-    actor::{Actor, Permission},
-    case::{
-        Case, Command, Event,
-        lifecycle::{MOVES, STEPS, StageName, StepName, SummonsVerb, Verb, targets},
+    area::coordinate::{CoordType, RawPoint},
+    core::{
+        id::{CaseId, ReportId},
+        text::Code,
     },
-    change::{Change, Stored},
-    coordinate::{CoordType, RawPoint},
-    flow::Flow as _,
-    id::{CaseId, ReportId},
-    intake::{self, Correction},
-    refusal::Refusal,
-    report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
-    rules::{MeasureKind, Rules, Urgency},
-    sla::Demand,
-    text::Code,
+    flows::{
+        case::{
+            Case, Command, Event,
+            lifecycle::{MOVES, STEPS, StageName, StepName, SummonsVerb, Verb, targets},
+        },
+        change::{Change, Stored},
+        flow::Flow as _,
+        intake::{self, Correction},
+        report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
+    },
+    people::actor::{Actor, Permission},
+    rules::{
+        refusal::Refusal,
+        rulebook::{MeasureKind, Rules, Urgency},
+        sla::Demand,
+    },
 };
 use uuid::Uuid;
 

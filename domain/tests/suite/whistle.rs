@@ -1,18 +1,19 @@
 //! Whistles in depth: ranks, signatures, objections, proof, coordination and both opinions.
 
 use domain::{
-    actor::{Actor, Role},
-    case::{
+    area::coordinate::Point,
+    core::{id::AreaId, text::Code},
+    flows::case::{
         Command,
         ask::Wish,
         lifecycle::{StageName, StepName},
         whistle::{Act, Whistle},
     },
-    coordinate::Point,
-    id::AreaId,
-    obligation::{Duty, Outcome},
-    refusal::Refusal,
-    text::Code,
+    people::actor::{Actor, Role},
+    rules::{
+        obligation::{Duty, Outcome},
+        refusal::Refusal,
+    },
 };
 
 use super::{

@@ -1,10 +1,10 @@
 //! Ranks and topics of whistles as configuration.
 
 use domain::{
-    actor::Role,
-    area::AreaKind,
-    sheet::At,
-    whistling::{Approval, Rank, Topic, Whistling},
+    area::tree::AreaKind,
+    core::sheet::At,
+    people::actor::Role,
+    rules::whistling::{Approval, Rank, Topic, Whistling},
 };
 
 use super::lists::found;
@@ -58,7 +58,8 @@ fn every_fault_of_the_whole_is_named() {
     let mut wrong = Whistling::standard();
     wrong.topics[1].label.clear();
     wrong.ranks[2].code = "hard".into();
-    let pointers: Vec<String> = wrong.check().iter().map(domain::sheet::Fault::pointer).collect();
+    let pointers: Vec<String> =
+        wrong.check().iter().map(domain::core::sheet::Fault::pointer).collect();
     assert_eq!(pointers, ["/ranks/2/code", "/topics/1/label"], "each in its own list");
 }
 

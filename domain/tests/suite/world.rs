@@ -6,16 +6,22 @@ use std::sync::LazyLock;
 use chrono::{Duration, TimeZone as _, Utc};
 use domain::{
     Instant,
-    actor::{Actor, Grant, Powers, Role},
-    area::{Area, AreaKind, AreaTree, Path, Unit},
-    catalogue::{Catalogue, Category},
-    change::{Change, Request, Stored, act},
-    flow::{Context, Flow},
-    id::{AreaId, CommandId, PersonId, TenantId},
-    journal::{Entry, Hash},
-    refusal::Refusal,
-    rules::{Conduct, Rules},
-    text::{Line, Prose},
+    area::tree::{Area, AreaKind, AreaTree, Path, Unit},
+    core::{
+        id::{AreaId, CommandId, PersonId, TenantId},
+        journal::{Entry, Hash},
+        text::{Line, Prose},
+    },
+    flows::{
+        change::{Change, Request, Stored, act},
+        flow::{Context, Flow},
+    },
+    people::actor::{Actor, Grant, Powers, Role},
+    rules::{
+        catalogue::{Catalogue, Category},
+        refusal::Refusal,
+        rulebook::{Conduct, Rules},
+    },
 };
 use uuid::Uuid;
 

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use domain::{
     Instant,
-    evidence::{Said, Tallies, Written},
-    id::TenantId,
-    journal::Hash,
-    privacy::DataClass,
-    tally::Tally,
+    core::{id::TenantId, journal::Hash, tally::Tally},
+    people::{
+        evidence::{Said, Tallies, Written},
+        privacy::DataClass,
+    },
 };
 use uuid::Uuid;
 

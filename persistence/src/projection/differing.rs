@@ -8,7 +8,7 @@ use diesel::{
     sql_types::{BigInt, Nullable, Text},
     sqlite::Sqlite,
 };
-use domain::id::TenantId;
+use domain::core::id::TenantId;
 use uuid::Uuid;
 
 use super::{Derived, Result};

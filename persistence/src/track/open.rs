@@ -1,7 +1,7 @@
 //! Batches from before points were sealed: found, and sealed by and by.
 
 use diesel::prelude::*;
-use domain::id::{PatrolId, PersonId, TenantId};
+use domain::core::id::{PatrolId, PersonId, TenantId};
 
 use super::Result;
 use crate::{

@@ -1,6 +1,6 @@
 //! Networks, separated by commas.
 
-use domain::webhook::Network;
+use domain::rules::webhook::Network;
 use serde::{Deserialize, Deserializer};
 
 /// Networks.

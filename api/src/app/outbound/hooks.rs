@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use domain::webhook::{Network, is_public};
+use domain::rules::webhook::{Network, is_public};
 use ureq::{
     Agent,
     config::Config,

@@ -37,7 +37,7 @@ async fn ok(trace: Trace) -> impl Responder {
 
 #[get("/refused")]
 async fn refused() -> Reply<HttpResponse> {
-    Err(domain::refusal::Refusal::NotSummoned.into())
+    Err(domain::rules::refusal::Refusal::NotSummoned.into())
 }
 
 #[get("/broken")]

@@ -8,7 +8,7 @@ use aes_gcm::{
     Aes256Gcm, AesGcm,
     aead::{Aead, KeyInit, Payload, consts::U12},
 };
-use domain::journal::Hash;
+use domain::core::journal::Hash;
 use hmac::{Hmac, Mac};
 use persistence::StoreError;
 use serde::Deserialize;

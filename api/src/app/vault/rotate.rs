@@ -4,9 +4,11 @@
 use super::{LookUp, Result, Vault, cipher, keyring};
 use domain::{
     Instant,
-    audit::{Act, Note, Verdict},
-    id::TenantId,
-    personal::{DataSubject, Field},
+    core::id::TenantId,
+    people::{
+        audit::{Act, Note, Verdict},
+        personal::{DataSubject, Field},
+    },
 };
 use persistence::{
     Db, Store, StoreError, audit,

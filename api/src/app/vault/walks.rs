@@ -11,8 +11,8 @@ use std::{
 
 use domain::{
     Instant,
-    id::{PatrolId, PersonId, TenantId},
-    personal::{DataSubject, SubjectKind},
+    core::id::{PatrolId, PersonId, TenantId},
+    people::personal::{DataSubject, SubjectKind},
 };
 use persistence::{
     Db, Store, StoreError,

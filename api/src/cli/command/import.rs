@@ -3,12 +3,14 @@
 use std::{fs, io, io::Read, path::Path};
 
 use domain::{
-    area::{
-        geojson::grids,
-        import::{Given, territories, units},
+    core::sheet::Fault,
+    flows::{
+        areas::{
+            geojson::grids,
+            import::{Given, territories, units},
+        },
+        policy::PolicyKind,
     },
-    policy::PolicyKind,
-    sheet::Fault,
 };
 
 use super::{Done, Ended, known_tenant, open, print};

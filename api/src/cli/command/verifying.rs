@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use domain::checkpoint::Checkpoint;
+use domain::core::checkpoint::Checkpoint;
 use persistence::Store;
 
 use super::{Done, Ended, print, settings};

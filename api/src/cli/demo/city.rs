@@ -1,6 +1,9 @@
 //! 黄石市 as the demo has it: real divisions, derived grids, departments, invented people.
 
-use domain::{actor::Role, area::AreaKind, coordinate::Point, locate::covers};
+use domain::{
+    area::{coordinate::Point, locate::covers, tree::AreaKind},
+    people::actor::Role,
+};
 use persistence::Store;
 
 use crate::{

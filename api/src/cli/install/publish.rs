@@ -2,11 +2,12 @@
 //! the same reading, the same checks and the same journal as over HTTP.
 
 use domain::{
-    actor::Actor,
-    change::{Request, act},
-    id::CommandId,
-    policy::{Command, Document, Policy, PolicyKind},
-    text::Prose,
+    core::{id::CommandId, text::Prose},
+    flows::{
+        change::{Request, act},
+        policy::{Command, Document, Policy, PolicyKind},
+    },
+    people::actor::Actor,
 };
 use persistence::{Outcome, Store, Write, tenant::Tenant};
 use serde_json::Value;

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use domain::{
+use domain::area::{
     coordinate::{CoordType, RawPoint},
     locate::{MultiPolygon, Rings, from_rings},
     tessellate::split,
@@ -143,7 +143,7 @@ fn counties() -> HashMap<String, MultiPolygon<f64>> {
 mod tests {
     use std::collections::HashSet;
 
-    use domain::{
+    use domain::area::{
         coordinate::Point,
         locate::{Locator, Shape, covers, inner_point},
     };

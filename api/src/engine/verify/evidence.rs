@@ -1,11 +1,15 @@
 //! The audit log, where it begins, and what it says was written and removed.
 
 use domain::{
-    audit::{self as log, Mark, Record},
-    checkpoint::{AuditMark, Checkpoint},
-    evidence::{Tallies, Watch, Written},
-    id::TenantId,
-    privacy::DataClass,
+    core::{
+        checkpoint::{AuditMark, Checkpoint},
+        id::TenantId,
+    },
+    people::{
+        audit::{self as log, Mark, Record},
+        evidence::{Tallies, Watch, Written},
+        privacy::DataClass,
+    },
 };
 use persistence::{Db, StoreError, audit, privacy, tally};
 use uuid::Uuid;

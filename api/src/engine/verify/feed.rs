@@ -1,6 +1,6 @@
 //! The feed: every position is taken, and what stands there is what checkpoints saw.
 
-use domain::{
+use domain::core::{
     checkpoint::{Checkpoint, step},
     id::TenantId,
     journal::Hash,

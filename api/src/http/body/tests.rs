@@ -11,7 +11,7 @@ use crate::http::{language::Language, problem::render};
 #[serde(deny_unknown_fields)]
 struct Draft {
     #[serde(default)]
-    text: Option<domain::text::Line>,
+    text: Option<domain::core::text::Line>,
     #[serde(default)]
     place: Option<Place>,
     #[serde(default, rename = "grants")]
@@ -34,7 +34,7 @@ struct Place {
 #[serde(deny_unknown_fields)]
 struct Grant {
     #[serde(rename = "role")]
-    _role: domain::actor::Role,
+    _role: domain::people::actor::Role,
 }
 
 fn told(body: &[u8]) -> Value {

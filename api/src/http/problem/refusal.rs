@@ -12,7 +12,13 @@ mod unsound;
 mod visiting;
 mod whistling;
 
-use domain::{Instant, actor::Permission, id::AreaId, refusal::Refusal, report::Channel, rules};
+use domain::{
+    Instant,
+    core::id::AreaId,
+    flows::report::Channel,
+    people::actor::Permission,
+    rules::{refusal::Refusal, rulebook},
+};
 
 use super::{Code, Problem};
 
@@ -420,7 +426,7 @@ fn first_receiver(unit: &str, item: Option<&str>) -> Problem {
 
 /// A moment as people in China read it.
 fn local(at: Instant) -> String {
-    rules::local(at).format("%Y-%m-%d %H:%M %:z").to_string()
+    rulebook::local(at).format("%Y-%m-%d %H:%M %:z").to_string()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! the hash of the entry, so that a database that was restored to an earlier day is noticed.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use domain::{id::TenantId, journal::Hash};
+use domain::core::{id::TenantId, journal::Hash};
 use persistence::feed;
 
 use super::{Event, outdated};

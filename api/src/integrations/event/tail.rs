@@ -10,7 +10,7 @@ use std::{
 };
 
 use actix_web::web::Data;
-use domain::id::TenantId;
+use domain::core::id::TenantId;
 use persistence::{StoreError, feed};
 use tokio::sync::watch;
 

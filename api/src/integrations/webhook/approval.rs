@@ -4,10 +4,9 @@
 
 use actix_web::{HttpRequest, HttpResponse, post, web::Data};
 use domain::{
-    actor::{Actor, Permission},
-    person::Person,
-    refusal::Refusal,
-    webhook::may_open,
+    flows::person::Person,
+    people::actor::{Actor, Permission},
+    rules::{refusal::Refusal, webhook::may_open},
 };
 use persistence::{
     Db, StoreError, audit,

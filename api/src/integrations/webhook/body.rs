@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    actor::Permission, area::Path, delivery::Envelope, happening::Happening, id::AreaId, text::Line,
+    area::tree::Path,
+    core::{delivery::Envelope, id::AreaId, text::Line},
+    flows::happening::Happening,
+    people::actor::Permission,
 };
 use persistence::webhook::Webhook;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! One item of a queue: which operation it asks, where, and what it has to do with.
 
-use domain::{id::CommandId, id::PersonId};
+use domain::core::id::{CommandId, PersonId};
 use serde_json::Value;
 use uuid::Uuid;
 

@@ -13,15 +13,13 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
 use domain::{
     Instant,
-    actor::{Permission, Scope},
-    area::Path,
-    case::Case,
-    change::Stored,
-    id::{AreaId, TenantId},
-    journal::{FlowKind, Hash},
-    patrol::Patrol,
-    report::Report,
-    visit::Visit,
+    area::tree::Path,
+    core::{
+        id::{AreaId, TenantId},
+        journal::{FlowKind, Hash},
+    },
+    flows::{case::Case, change::Stored, patrol::Patrol, report::Report, visit::Visit},
+    people::actor::{Permission, Scope},
 };
 use persistence::{
     Db, StoreError, case as cases, feed, journal::Keyset, patrol as patrols, report as reports,

@@ -9,8 +9,10 @@ use std::{
 use actix_web::http::{Method, header::HeaderValue};
 use domain::{
     Instant,
-    arrival::{Arrival, Fate, Oddity, Skew},
-    id::CommandId,
+    core::{
+        arrival::{Arrival, Fate, Oddity, Skew},
+        id::CommandId,
+    },
 };
 use futures_util::{StreamExt, stream};
 use serde_json::{Map, Value};

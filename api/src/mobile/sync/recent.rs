@@ -11,13 +11,12 @@ use std::{
 };
 
 use domain::{
-    area::{Path, Unit},
-    case::Case,
-    id::{AreaId, PersonId, TenantId},
-    journal::{FlowKind, Hash},
-    patrol::Patrol,
-    report::Report,
-    visit::Visit,
+    area::tree::{Path, Unit},
+    core::{
+        id::{AreaId, PersonId, TenantId},
+        journal::{FlowKind, Hash},
+    },
+    flows::{case::Case, patrol::Patrol, report::Report, visit::Visit},
 };
 use persistence::{
     Store, StoreError, Tabled,

@@ -4,19 +4,23 @@
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::{
-    actor::Permission,
     area::{
-        AreaKind, GridKind,
-        change::{Command, Decided, Drawing, Event, Into, MOST_PARTS, NewArea, decide},
+        boundary,
+        locate::to_rings,
+        tree::{AreaKind, GridKind},
     },
-    boundary,
-    change::Request,
-    flow::Context,
-    id::{AreaId, CommandId, PersonId},
-    journal::{Entry, FlowKind, Hash},
-    locate::to_rings,
-    rules::local_day,
-    text::Line,
+    core::{
+        id::{AreaId, CommandId, PersonId},
+        journal::{Entry, FlowKind, Hash},
+        text::Line,
+    },
+    flows::{
+        areas::{Command, Decided, Drawing, Event, Into, MOST_PARTS, NewArea, decide},
+        change::Request,
+        flow::Context,
+    },
+    people::actor::Permission,
+    rules::rulebook::local_day,
 };
 use persistence::{Db, Outcome, Write, journal, obligation};
 use serde::{Deserialize, Serialize};
@@ -687,5 +691,5 @@ pub(super) fn require_somewhere(app: &App, caller: &Caller) -> Reply<()> {
     let world = app.world(caller.tenant)?;
     let area = world.areas.root().map(|area| area.name.clone()).unwrap_or_default();
     let permission = Permission::ManageAreas;
-    Err(domain::refusal::Refusal::NotPermitted { permission, area }.into())
+    Err(domain::rules::refusal::Refusal::NotPermitted { permission, area }.into())
 }

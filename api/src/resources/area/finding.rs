@@ -5,14 +5,18 @@ use std::collections::HashSet;
 
 use actix_web::{HttpResponse, get, web, web::Data};
 use domain::{
-    actor::{Grant, Role},
-    area::{AreaKind, GridKind, code::begins_with, history::Record},
-    boundary::{Piece, corners, gaps, overlaps},
-    id::{AreaId, TenantId},
-    locate::MultiPolygon,
-    person::Person,
-    personal::{Field, SubjectKind},
-    refusal::Refusal,
+    area::{
+        boundary::{Piece, corners, gaps, overlaps},
+        locate::MultiPolygon,
+        tree::{AreaKind, GridKind, code::begins_with, history::Record},
+    },
+    core::id::{AreaId, TenantId},
+    flows::person::Person,
+    people::{
+        actor::{Grant, Role},
+        personal::{Field, SubjectKind},
+    },
+    rules::refusal::Refusal,
 };
 use persistence::{StoreError, post};
 use serde::{Deserialize, Serialize};

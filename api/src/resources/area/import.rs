@@ -10,16 +10,20 @@ use actix_web::{
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::{
-    area::{
-        AreaKind,
-        geojson::grids,
-        import::{Doing, Given, MAX_ROWS, Plan, Refused, Taking, plan, territories, units},
+    area::tree::AreaKind,
+    core::{
+        id::AreaId,
+        journal::{FlowKind, Hash},
+        sheet::{At, Fault, guarded},
     },
-    change::Request,
-    id::AreaId,
-    journal::{FlowKind, Hash},
-    rules::local_day,
-    sheet::{At, Fault, guarded},
+    flows::{
+        areas::{
+            geojson::grids,
+            import::{Doing, Given, MAX_ROWS, Plan, Refused, Taking, plan, territories, units},
+        },
+        change::Request,
+    },
+    rules::rulebook::local_day,
 };
 use encoding_rs::{Encoding, GB18030, UTF_8};
 use futures_util::StreamExt;
@@ -202,7 +206,7 @@ async fn import_areas(
     require_somewhere(&app, &caller)?;
     let params = params.0;
     let source = params.source.clone().unwrap_or_else(|| "HTTP".to_owned());
-    domain::text::Line::try_from(source.as_str()).map_err(|fault| {
+    domain::core::text::Line::try_from(source.as_str()).map_err(|fault| {
         let zh = "应为一行文字，最多 200 字";
         Problem::new(Code::InvalidQuery).parameter("source", "bad_text", zh, fault.to_string())
     })?;
@@ -338,8 +342,11 @@ impl Job {
         given: Vec<Given>,
         (seq, before): (i64, Hash),
     ) -> Reply<Attempt> {
-        let (world, actor, now) =
-            (app.world(caller.tenant)?, domain::actor::Actor::clone(caller), app.clock.now());
+        let (world, actor, now) = (
+            app.world(caller.tenant)?,
+            domain::people::actor::Actor::clone(caller),
+            app.clock.now(),
+        );
         let (source, from, repair) = (self.source.clone(), self.from, self.repair);
         let (request, dry) = (self.request, self.dry);
         let planned = blocking(move || {

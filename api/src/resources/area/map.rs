@@ -2,10 +2,12 @@
 
 use actix_web::{HttpResponse, get, web::Data};
 use domain::{
-    area::AreaKind,
-    boundary::{around, box_distance_m, corners, distance_m},
-    coordinate::{Point, RawPoint},
-    id::AreaId,
+    area::{
+        boundary::{around, box_distance_m, corners, distance_m},
+        coordinate::{Point, RawPoint},
+        tree::AreaKind,
+    },
+    core::id::AreaId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;

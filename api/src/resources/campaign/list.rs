@@ -4,17 +4,21 @@ use actix_web::{HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
-    actor::Scope,
-    area::{Path, Unit},
-    campaign::{Campaign, Command, Listed},
-    change::{Stored, act},
-    flow::Context,
-    form::Form,
-    household::{Household, Standing},
-    id::{AreaId, HouseholdId, PersonId},
-    refusal::Refusal,
-    text::{Code as Word, Line},
-    visit::Outcome,
+    area::tree::{Path, Unit},
+    core::{
+        id::{AreaId, HouseholdId, PersonId},
+        text::{Code as Word, Line},
+    },
+    flows::{
+        campaign::{Campaign, Command, Listed},
+        change::{Stored, act},
+        flow::Context,
+        form::Form,
+        household::{Household, Standing},
+        visit::Outcome,
+    },
+    people::actor::Scope,
+    rules::refusal::Refusal,
 };
 use futures_util::future::try_join_all;
 use persistence::{Db, campaign as campaigns, household as households, journal::Keyset};
@@ -278,7 +282,7 @@ pub(super) async fn list_campaign_households(
     let mut filter = part(&caller, campaign, now);
     if mine {
         // Mine is what stands on my name and what lies in my grids for whoever of them.
-        let visits = caller.scope(domain::actor::Permission::Visit, now).paths;
+        let visits = caller.scope(domain::people::actor::Permission::Visit, now).paths;
         filter.within = visits.into_iter().filter(|path| is_grid(path, campaign)).collect();
         filter.unassigned = true;
     }

@@ -4,12 +4,14 @@
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
-    actor::{Actor, Permission},
-    area::Unit,
-    case::{Answer, Case, ReporterAnswer, Stage, Work},
-    change::Stored,
-    content_review::HIDDEN_TITLE,
-    flow::Flow,
+    area::tree::Unit,
+    flows::{
+        case::{Answer, Case, ReporterAnswer, Stage, Work},
+        change::Stored,
+        content_review::HIDDEN_TITLE,
+        flow::Flow,
+    },
+    people::actor::{Actor, Permission},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -295,8 +297,8 @@ impl CaseView {
                 suspensions: case.tally.suspensions,
             },
             channel: case.channel.name(),
-            demand: case.matter.demand.map(domain::sla::Demand::name),
-            complexity: case.matter.complexity.map(domain::sla::Complexity::name),
+            demand: case.matter.demand.map(domain::rules::sla::Demand::name),
+            complexity: case.matter.complexity.map(domain::rules::sla::Complexity::name),
             first_receiver: case.first.as_ref().map(UnitView::from),
             answerable: case.answerable.as_ref().map(UnitView::from),
             claim: case.stage.claim().map(view::ClaimView::from),

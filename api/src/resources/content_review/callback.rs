@@ -4,7 +4,7 @@
 //! record of the question, twice, or never.
 
 use actix_web::{HttpResponse, get, http::header::ContentType, post, web::Data};
-use domain::content_review::{Cause, Command, Suggestion};
+use domain::flows::content_review::{Cause, Command, Suggestion};
 use persistence::content_review::Check;
 use serde::Deserialize;
 use serde_json::Value;

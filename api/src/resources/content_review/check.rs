@@ -14,15 +14,19 @@ use actix_web::web::Data;
 use chrono::Duration;
 use domain::{
     Instant,
-    actor::Actor,
-    area::Unit,
-    case::Case,
-    change::{Request, Stored, act},
-    content_review::{Cause, Command, Opening, Review, Subject},
-    id::{PersonId, ReviewId, TenantId},
-    journal::FlowKind,
-    media::{Kind, Media},
-    report::Report,
+    area::tree::Unit,
+    core::{
+        id::{PersonId, ReviewId, TenantId},
+        journal::FlowKind,
+    },
+    flows::{
+        case::Case,
+        change::{Request, Stored, act},
+        content_review::{Cause, Command, Opening, Review, Subject},
+        media::{Kind, Media},
+        report::Report,
+    },
+    people::actor::Actor,
 };
 use persistence::{
     Outcome, StoreError, Write,

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use domain::{
-    area::AreaKind,
-    form::{Form, How, Known, Source, answer::Facts},
-    household::Household,
-    id::{CommandId, FormId, TenantId, VisitId},
-    personal::{DataSubject, Field, SubjectKind},
-    refusal::Refusal,
-    visit::Filled,
+    area::tree::AreaKind,
+    core::id::{CommandId, FormId, TenantId, VisitId},
+    flows::{
+        form::{Form, How, Known, Source, answer::Facts},
+        household::Household,
+        visit::Filled,
+    },
+    people::personal::{DataSubject, Field, SubjectKind},
+    rules::refusal::Refusal,
 };
 use persistence::{Write, form as forms};
 use serde::{Deserialize, Serialize};
@@ -213,7 +215,7 @@ pub async fn fill(
 
 #[cfg(test)]
 mod tests {
-    use domain::form::Origin;
+    use domain::flows::form::Origin;
 
     use super::*;
 

@@ -4,8 +4,8 @@
 use actix_web::{HttpRequest, HttpResponse, post, web::Data};
 use chrono::NaiveDate;
 use domain::{
-    household::{Household, Member},
-    personal::Field,
+    flows::household::{Household, Member},
+    people::personal::Field,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -88,7 +88,7 @@ fn disclosed(member: Member, shown: &Shown, fields: &[Field]) -> MemberDisclosed
     let asked = |field: Field| values.filter(|_| fields.contains(&field));
     let value = |field: Field| asked(field)?.get(&field).cloned();
     let details: Details = document(asked(Field::Details), Field::Details).unwrap_or_default();
-    let special = |group: domain::household::SpecialGroup| SpecialView {
+    let special = |group: domain::flows::household::SpecialGroup| SpecialView {
         group: group.name(),
         label: group.label(),
     };

@@ -1,7 +1,7 @@
 //! Many households at once: each by itself, so that one bad item does not sink the rest.
 
 use actix_web::{HttpRequest, HttpResponse, post, web::Data};
-use domain::id::CommandId;
+use domain::core::id::CommandId;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

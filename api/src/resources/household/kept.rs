@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
 use domain::{
-    household::{Household, Member, SpecialGroup, is_child},
-    id::{CommandId, PersonId, TenantId},
-    personal::{DataSubject, Field, IdNumber, Phone, SubjectKind},
-    refusal::Refusal,
-    rules::local_day,
-    text::Line,
+    core::{
+        id::{CommandId, PersonId, TenantId},
+        text::Line,
+    },
+    flows::household::{Household, Member, SpecialGroup, is_child},
+    people::personal::{DataSubject, Field, IdNumber, Phone, SubjectKind},
+    rules::{refusal::Refusal, rulebook::local_day},
 };
 use persistence::{
     Write,

@@ -8,13 +8,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Duration, Utc};
 use domain::{
-    case::Case,
-    claim::Claim,
-    coordinate::{Point, distance_m},
-    id::PersonId,
-    obligation::Duty,
-    place::Place,
-    report::Report,
+    area::coordinate::{Point, distance_m},
+    core::id::PersonId,
+    flows::{case::Case, claim::Claim, report::Report},
+    rules::{obligation::Duty, place::Place},
 };
 use persistence::{Db, StoreError, obligation::Owed, track::standing};
 use serde::Serialize;
@@ -98,7 +95,12 @@ async fn of_case(app: &App, caller: &Caller, id: Uuid) -> Reply<Option<Look>> {
     Ok(found.map(|case| Look {
         place: case.state.place.clone(),
         claim: case.state.stage.claim().cloned(),
-        handlers: case.state.stage.work().map(domain::case::Work::people).unwrap_or_default(),
+        handlers: case
+            .state
+            .stage
+            .work()
+            .map(domain::flows::case::Work::people)
+            .unwrap_or_default(),
     }))
 }
 

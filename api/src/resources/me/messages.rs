@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, get, post, web::Data};
 use chrono::{DateTime, NaiveTime, Utc};
 use domain::{
     Instant,
-    notice::{NoticeKind, Preferences, Quiet},
+    rules::notice::{NoticeKind, Preferences, Quiet},
 };
 use persistence::{
     Db,
@@ -307,7 +307,7 @@ async fn subscriptions(app: &App, caller: &Caller, app_id: Option<&str>) -> Repl
     let (tenant, person) = (caller.tenant, caller.person);
     let look = move |db: &mut Db| message::quotas(db, tenant, person);
     let left: BTreeMap<String, i32> = app.store.read(look).await?.into_iter().collect();
-    let view = |one: &domain::notice::Template| SubscriptionView {
+    let view = |one: &domain::rules::notice::Template| SubscriptionView {
         template_id: one.template_id.as_str().to_owned(),
         kind: one.kind.name(),
         kind_label: one.kind.label(),

@@ -3,14 +3,16 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    case::Case,
-    change::{Request, Stored, act},
-    coordinate::{CoordType, RawPoint},
-    id::{CommandId, MediaId, PersonId},
-    media::{Command, Format, Kind, Media, Upload, evident},
-    person::Person,
-    privacy::Privacy,
-    refusal::Refusal,
+    area::coordinate::{CoordType, RawPoint},
+    core::id::{CommandId, MediaId, PersonId},
+    flows::{
+        case::Case,
+        change::{Request, Stored, act},
+        media::{Command, Format, Kind, Media, Upload, evident},
+        person::Person,
+    },
+    people::privacy::Privacy,
+    rules::refusal::Refusal,
 };
 use persistence::{
     Write,
@@ -77,11 +79,16 @@ impl Variant {
 }
 
 /// Where a form of a file is kept.
-pub(super) fn place(caller: domain::id::TenantId, media: &Media, variant: Variant) -> String {
+pub(super) fn place(caller: domain::core::id::TenantId, media: &Media, variant: Variant) -> String {
     named(caller, media.id, &media.sha256, variant)
 }
 
-fn named(tenant: domain::id::TenantId, id: MediaId, sha256: &str, variant: Variant) -> String {
+fn named(
+    tenant: domain::core::id::TenantId,
+    id: MediaId,
+    sha256: &str,
+    variant: Variant,
+) -> String {
     let digest: String = sha256.chars().take(16).collect();
     let folder: String = digest.chars().take(2).collect();
     format!("{tenant}/{folder}/{id}-{digest}/{}", variant.name())
@@ -90,7 +97,7 @@ fn named(tenant: domain::id::TenantId, id: MediaId, sha256: &str, variant: Varia
 /// Refuses whoever sends no files, before any of it is read.
 pub(super) fn permitted(app: &App, caller: &Caller) -> Reply<()> {
     let world = app.world(caller.tenant)?;
-    Ok(domain::media::may_send(&world.context(caller, app.clock.now()))?)
+    Ok(domain::flows::media::may_send(&world.context(caller, app.clock.now()))?)
 }
 
 /// A file that is to be kept.
@@ -185,7 +192,7 @@ pub(super) async fn owned(app: &App, caller: &Caller, id: MediaId) -> Reply<Opti
     let tenant = caller.tenant;
     let links = app.store.read(move |db| kept::links(db, tenant, &[id.0])).await?;
     let first = links.first().map(|link| link.by);
-    if domain::media::belongs_to(first, caller.person) {
+    if domain::flows::media::belongs_to(first, caller.person) {
         return Ok(first);
     }
     Err(Problem::new(Code::IdempotencyKeyReused).detail(
@@ -303,7 +310,7 @@ fn rewound(mut file: std::fs::File) -> Reply<std::fs::File> {
 }
 
 /// Removes the bytes of a file; what remains when that fails is only waste.
-async fn discard(app: &App, tenant: domain::id::TenantId, id: MediaId, sha256: &str) {
+async fn discard(app: &App, tenant: domain::core::id::TenantId, id: MediaId, sha256: &str) {
     let names = Variant::ALL.map(|variant| named(tenant, id, sha256, variant));
     if let Err(problem) = app.depot.remove(names.to_vec()).await {
         tracing::warn!(?problem, "bytes of a file that is not kept remain");

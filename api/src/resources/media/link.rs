@@ -15,8 +15,8 @@ use actix_web::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{
     Instant,
-    media::{Kind, Media},
-    text::Code as Word,
+    core::text::Code as Word,
+    flows::media::{Kind, Media},
 };
 use futures_util::TryStreamExt;
 use object_store::GetRange;

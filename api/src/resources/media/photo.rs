@@ -17,8 +17,8 @@ use std::{
 use actix_web::http::header::RETRY_AFTER;
 use domain::{
     Instant,
-    id::PersonId,
-    media::{Format, Kind, Passes, Unfit},
+    core::id::PersonId,
+    flows::media::{Format, Kind, Passes, Unfit},
 };
 use image::{
     DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,

@@ -9,9 +9,9 @@ use actix_web::{
 };
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
-    id::{CommandId, MediaId},
-    media::{Kind, Media, Unfit},
-    refusal::Refusal,
+    core::id::{CommandId, MediaId},
+    flows::media::{Kind, Media, Unfit},
+    rules::refusal::Refusal,
 };
 use futures_util::TryStreamExt;
 use persistence::{
@@ -344,7 +344,7 @@ async fn add(
     Ok(first + bytes)
 }
 
-pub(super) fn name_of(tenant: domain::id::TenantId, id: MediaId, part: Part) -> String {
+pub(super) fn name_of(tenant: domain::core::id::TenantId, id: MediaId, part: Part) -> String {
     let Part { first, bytes } = part;
     format!("{tenant}/uploads/{id}/{first}-{bytes}")
 }

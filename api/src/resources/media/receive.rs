@@ -14,8 +14,8 @@ use actix_web::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, FixedOffset};
 use domain::{
-    actor::Actor,
-    media::{Format, Kind, Unfit, sniff},
+    flows::media::{Format, Kind, Unfit, sniff},
+    people::actor::Actor,
 };
 use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
@@ -278,7 +278,7 @@ impl Sink {
     pub(super) async fn finish(mut self) -> Reply<Received> {
         let format = sniff(&self.head).map_err(unfit)?;
         self.file.flush().await.map_err(full)?;
-        let digest = domain::journal::Hash(self.hash.finalize().into());
+        let digest = domain::core::journal::Hash(self.hash.finalize().into());
         let file = self.file.into_std().await;
         Ok(Received { file, bytes: self.bytes, sha256: digest.hex(), format })
     }
@@ -456,7 +456,7 @@ pub(super) fn digest(headers: &HeaderMap) -> Reply<Option<String>> {
         let Some(sha) = sha else { continue };
         let bytes = sha.strip_prefix(':').and_then(|sha| sha.strip_suffix(':'));
         let bytes = bytes.and_then(|sha| BASE64_STANDARD.decode(sha).ok());
-        let hash = bytes.and_then(|bytes| domain::journal::Hash::from_bytes(&bytes));
+        let hash = bytes.and_then(|bytes| domain::core::journal::Hash::from_bytes(&bytes));
         let hash = hash.ok_or_else(|| {
             let (zh, en) = (
                 "应为 sha-256=:BASE64:，即 32 字节摘要的 base64。",

@@ -6,10 +6,12 @@
 
 use domain::{
     Instant,
-    actor::Actor,
-    change::{Request, act},
-    id::{MediaId, PersonId, TenantId},
-    media::{Cause, Command, Media},
+    core::id::{MediaId, PersonId, TenantId},
+    flows::{
+        change::{Request, act},
+        media::{Cause, Command, Media},
+    },
+    people::actor::Actor,
 };
 use persistence::{StoreError, Write, media as kept, media_upload as uploads};
 

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    actor::Actor,
-    case::Case,
-    change::Stored,
-    content_review::{Review, StatusName as Verdict},
-    id::MediaId,
-    media::{Attached, AttachedState, Attachment, Kind, Media, MediaRole, Reader},
-    report::Report,
+    core::id::MediaId,
+    flows::{
+        case::Case,
+        change::Stored,
+        content_review::{Review, StatusName as Verdict},
+        media::{Attached, AttachedState, Attachment, Kind, Media, MediaRole, Reader},
+        report::Report,
+    },
+    people::actor::Actor,
 };
 use persistence::{content_review as reviews, media as kept};
 use serde::Serialize;

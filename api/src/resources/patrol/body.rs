@@ -3,11 +3,13 @@
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
-    arrival::{Skew, Typed},
-    coordinate::{Point, RawPoint},
-    id::{AreaId, PatrolId},
-    patrol::{Checkpoint, Itinerary, New, Purpose, Window},
-    text::{Line, Prose},
+    area::coordinate::{Point, RawPoint},
+    core::{
+        arrival::{Skew, Typed},
+        id::{AreaId, PatrolId},
+        text::{Line, Prose},
+    },
+    flows::patrol::{Checkpoint, Itinerary, New, Purpose, Window},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

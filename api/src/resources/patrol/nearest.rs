@@ -3,10 +3,9 @@
 use actix_web::{HttpRequest, HttpResponse, get, web::Data};
 use chrono::{DateTime, Duration, Utc};
 use domain::{
-    actor::Permission,
-    audit::Act,
-    coordinate::{Point, RawPoint, distance_m},
-    id::AreaId,
+    area::coordinate::{Point, RawPoint, distance_m},
+    core::id::AreaId,
+    people::{actor::Permission, audit::Act},
 };
 use persistence::track::standing;
 use serde::{Deserialize, Serialize};

@@ -4,12 +4,16 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use domain::{
     Instant,
-    actor::Permission,
-    change::{Request, Stored, act},
-    id::{AreaId, PlanId},
-    patrol::Purpose,
-    patrol_plan::{Command, Content, PatrolPlan, Recurrence, Standing},
-    text::{Line, Prose},
+    core::{
+        id::{AreaId, PlanId},
+        text::{Line, Prose},
+    },
+    flows::{
+        change::{Request, Stored, act},
+        patrol::Purpose,
+        patrol_plan::{Command, Content, PatrolPlan, Recurrence, Standing},
+    },
+    people::actor::Permission,
 };
 use persistence::{Write, journal::Keyset, patrol_plan as plans};
 use serde::{Deserialize, Serialize};

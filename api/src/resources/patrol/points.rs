@@ -13,19 +13,22 @@ use actix_web::{HttpResponse, post, web::Data};
 use chrono::{DateTime, Duration, Utc};
 use domain::{
     Instant,
-    arrival::Skew,
-    change::Stored,
-    coordinate::{CoordType, RawPoint},
-    id::{PatrolId, PersonId, TenantId},
-    patrol::{Patrol, possible},
-    privacy::{DataClass, Privacy},
-    refusal::Refusal,
-    rules::later,
-    track::{
-        Fix, MOST_AT_ONCE, Sent, Source,
-        admit::{Answers, Gate, Refused},
-        codec,
+    area::coordinate::{CoordType, RawPoint},
+    core::{
+        arrival::Skew,
+        id::{PatrolId, PersonId, TenantId},
     },
+    flows::{
+        change::Stored,
+        patrol::{Patrol, possible},
+        track::{
+            Fix, MOST_AT_ONCE, Sent, Source,
+            admit::{Answers, Gate, Refused},
+            codec,
+        },
+    },
+    people::privacy::{DataClass, Privacy},
+    rules::{refusal::Refusal, rulebook::later},
 };
 use persistence::{
     StoreError, privacy,
@@ -466,6 +469,6 @@ fn position(fixes: &[Fix], skew: Skew, world: &World, now: Instant) -> Option<He
     if (now - newest.at()).num_seconds() > FRESH_S {
         return None;
     }
-    let (lng, lat) = domain::track::fixed_point(newest.point()?);
+    let (lng, lat) = domain::flows::track::fixed_point(newest.point()?);
     Some(Here { lng, lat, accuracy: newest.accuracy, at: newest.at() })
 }

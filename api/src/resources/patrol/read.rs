@@ -8,20 +8,21 @@ use actix_web::{
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    actor::Permission,
-    audit::Act,
-    change::Stored,
-    coordinate::Point,
-    flow::Context,
-    patrol::{Checkpoint, Patrol},
-    track::{
-        Fix, Frame, Mark, Measures, Seen,
-        coverage::{self, Share},
-        gpx, marked,
-        measure::stretches,
-        measured,
-        simplify::simplified,
+    area::coordinate::Point,
+    flows::{
+        change::Stored,
+        flow::Context,
+        patrol::{Checkpoint, Patrol},
+        track::{
+            Fix, Frame, Mark, Measures, Seen,
+            coverage::{self, Share},
+            gpx, marked,
+            measure::stretches,
+            measured,
+            simplify::simplified,
+        },
     },
+    people::{actor::Permission, audit::Act},
 };
 use persistence::{StoreError, track::batches};
 use serde::{Deserialize, Serialize};

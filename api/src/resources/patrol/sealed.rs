@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use domain::{
     Instant,
-    id::{PatrolId, PersonId, TenantId},
-    track::{Fix, codec},
+    core::id::{PatrolId, PersonId, TenantId},
+    flows::track::{Fix, codec},
 };
 use persistence::{
     StoreError,

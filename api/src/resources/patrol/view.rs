@@ -3,12 +3,14 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::{
     Instant,
-    change::Stored,
-    flow::Flow as _,
-    patrol::{self, Patrol, Status},
-    report::Report,
-    tracking::Tracking,
-    visit::Visit,
+    flows::{
+        change::Stored,
+        flow::Flow as _,
+        patrol::{self, Patrol, Status},
+        report::Report,
+        visit::Visit,
+    },
+    rules::tracking::Tracking,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -298,7 +300,7 @@ impl From<&Tracking> for SamplingView {
             battery_floor: tracking.battery_floor,
             accuracy_m: tracking.accuracy_m,
             gap_s: tracking.gap_s,
-            most_points: domain::track::MOST_AT_ONCE,
+            most_points: domain::flows::track::MOST_AT_ONCE,
         }
     }
 }

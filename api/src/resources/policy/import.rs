@@ -2,12 +2,14 @@
 //! yearly notice. HTTP and the command line read them here.
 
 use domain::{
-    admission::Admissions,
-    calendar::CalendarBook,
-    policy::{Document, PolicyKind},
-    responsibility::Responsibilities,
-    sheet::{Fault, Listed},
-    sla::{self, Matrix, PRESETS},
+    calendar::book::CalendarBook,
+    core::sheet::{Fault, Listed},
+    flows::policy::{Document, PolicyKind},
+    rules::{
+        admission::Admissions,
+        responsibility::Responsibilities,
+        sla::{self, Matrix, PRESETS},
+    },
 };
 use serde_json::Value;
 

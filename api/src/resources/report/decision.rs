@@ -2,15 +2,21 @@
 
 use actix_web::{HttpResponse, post};
 use domain::{
-    case::Case,
-    change::{Stored, act},
-    flow::Context,
-    id::CaseId,
-    intake::{self, Correction},
-    report::{self, Redirect, Report},
-    rules::Urgency,
-    sla::{Complexity, Demand},
-    text::{Code as Word, Line, Prose},
+    core::{
+        id::CaseId,
+        text::{Code as Word, Line, Prose},
+    },
+    flows::{
+        case::Case,
+        change::{Stored, act},
+        flow::Context,
+        intake::{self, Correction},
+        report::{self, Redirect, Report},
+    },
+    rules::{
+        rulebook::Urgency,
+        sla::{Complexity, Demand},
+    },
 };
 use persistence::{Db, Write, find};
 use serde::{Deserialize, Serialize};

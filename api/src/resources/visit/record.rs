@@ -6,19 +6,25 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, post, web::Data};
 use chrono::{DateTime, FixedOffset};
 use domain::{
-    actor::Actor,
-    burden::{Counts, Entered, What},
-    campaign::Campaign,
-    change::{Change, Request, Stored},
-    flow::Context,
-    household::Household,
-    id::{CampaignId, FormId, HouseholdId, PersonId, ReportId, VisitId},
-    refusal::Refusal,
-    report::{Channel, Draft, Report},
-    rules::Urgency,
-    text::{Code as Word, Line, Prose},
-    visit::{Outcome, Purpose, Record, Visit},
-    visiting,
+    core::{
+        id::{CampaignId, FormId, HouseholdId, PersonId, ReportId, VisitId},
+        text::{Code as Word, Line, Prose},
+    },
+    flows::{
+        campaign::Campaign,
+        change::{Change, Request, Stored},
+        flow::Context,
+        household::Household,
+        report::{Channel, Draft, Report},
+        visit::{Outcome, Purpose, Record, Visit},
+        visiting,
+    },
+    people::actor::Actor,
+    rules::{
+        burden::{Counts, Entered, What},
+        refusal::Refusal,
+        rulebook::Urgency,
+    },
 };
 use persistence::Write;
 use serde::{Deserialize, Serialize};
@@ -238,7 +244,7 @@ fn with(request: Request, fingerprint: &[u8]) -> Request {
         return request;
     }
     let bytes = [request.digest.0.as_slice(), fingerprint].concat();
-    Request { digest: domain::journal::Hash::of(&bytes), ..request }
+    Request { digest: domain::core::journal::Hash::of(&bytes), ..request }
 }
 
 async fn step(app: &App, caller: &Caller, asked: Asked, going: &Going) -> Reply<Stored<Visit>> {

@@ -1,12 +1,14 @@
 //! Random matrices against the definition of the most specific row.
 
 use domain::{
-    catalogue::Catalogue,
-    id::AreaId,
-    limit::Limit,
-    obligation::Duty,
-    rules::Urgency,
-    sla::{Column, Compiled, Demand, Matrix, Query, Row, Verdict, ancestry},
+    calendar::limit::Limit,
+    core::id::AreaId,
+    rules::{
+        catalogue::Catalogue,
+        obligation::Duty,
+        rulebook::Urgency,
+        sla::{Column, Compiled, Demand, Matrix, Query, Row, Verdict, ancestry},
+    },
 };
 use proptest::prelude::any;
 
@@ -43,7 +45,7 @@ fn any_row(dice: &mut Dice, number: usize) -> Row {
 }
 
 /// The row a tie asks for.
-fn added(tie: &domain::sla::Tie, number: usize) -> Row {
+fn added(tie: &domain::rules::sla::Tie, number: usize) -> Row {
     let mut row = Row {
         valid_from: tie.from,
         valid_until: tie.until,

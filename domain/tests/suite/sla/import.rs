@@ -1,11 +1,15 @@
 //! Tables out of spreadsheets.
 
 use domain::{
-    id::AreaId,
-    limit::Limit,
-    obligation::Duty,
-    sheet::{At, Fault},
-    sla::{Demand, Matrix, Row},
+    calendar::limit::Limit,
+    core::{
+        id::AreaId,
+        sheet::{At, Fault},
+    },
+    rules::{
+        obligation::Duty,
+        sla::{Demand, Matrix, Row},
+    },
 };
 
 use super::{day, rule};

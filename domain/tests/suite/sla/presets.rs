@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 
 use domain::{
-    limit::{Limit, LimitUnit},
-    obligation::Duty,
-    report::Channel,
-    rules::Urgency,
-    sla::{Compiled, Complexity, Demand, Matrix, PRESETS, Query, RANKS, Row, STANDARD, preset},
+    calendar::limit::{Limit, LimitUnit},
+    flows::report::Channel,
+    rules::{
+        obligation::Duty,
+        rulebook::Urgency,
+        sla::{Compiled, Complexity, Demand, Matrix, PRESETS, Query, RANKS, Row, STANDARD, preset},
+    },
 };
 
 use super::{CATALOGUE, faults, known, parsed, query};

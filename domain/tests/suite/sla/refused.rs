@@ -1,12 +1,14 @@
 //! Matrices that are refused, and what is told about them.
 
 use domain::{
-    limit::{Limit, LimitUnit},
-    obligation::Duty,
-    report::Channel,
-    rules::Urgency,
-    sheet::Fault,
-    sla::{Column, Compiled, Demand, Matrix, Row, Tie},
+    calendar::limit::{Limit, LimitUnit},
+    core::sheet::Fault,
+    flows::report::Channel,
+    rules::{
+        obligation::Duty,
+        rulebook::Urgency,
+        sla::{Column, Compiled, Demand, Matrix, Row, Tie},
+    },
 };
 
 use super::{day, faults, known, parsed, rule, ties, with};
@@ -103,7 +105,7 @@ fn every_duty_needs_a_row_for_everything() {
         assert_eq!((fault.code, fault.fact("duty")), ("no_fallback", Some(named.as_str())));
         assert_eq!((fault.pointer(), fault.fact("from")), ("/rows".to_owned(), None));
     }
-    let mut matrix = parsed(domain::sla::STANDARD);
+    let mut matrix = parsed(domain::rules::sla::STANDARD);
     let close = matrix.rows.iter_mut().find(|row| row.duty == Duty::Close).unwrap();
     close.valid_until = Some(day("2026-12-31"));
     let from = Some(day("2027-01-01"));

@@ -1,10 +1,12 @@
 //! Which row wins, and why.
 
 use domain::{
-    obligation::Duty,
-    report::Channel,
-    rules::Urgency,
-    sla::{Column, Compiled, Demand, Query, Row, Unmet, Verdict},
+    flows::report::Channel,
+    rules::{
+        obligation::Duty,
+        rulebook::Urgency,
+        sla::{Column, Compiled, Demand, Query, Row, Unmet, Verdict},
+    },
 };
 
 use super::{day, faults, known, query, rule, with};

@@ -4,7 +4,10 @@
 use std::io::Write as _;
 
 use chrono::Duration;
-use domain::{Instant, boundary::around, locate::to_rings};
+use domain::{
+    Instant,
+    area::{boundary::around, locate::to_rings},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -202,7 +205,7 @@ impl Story {
         let mut call = post("wangge-2", "begin_patrol", path, body);
         call.expect = 201;
         self.driver.step(call, told)?;
-        let today = domain::rules::local_day(self.time.now());
+        let today = domain::rules::rulebook::local_day(self.time.now());
         let content = |recurrence: Value| {
             json!({
                 "name": "早间巡查", "purpose": "routine", "recurrence": recurrence,

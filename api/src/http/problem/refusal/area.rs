@@ -1,7 +1,7 @@
 //! Areas that do not fit: codes, levels, days, boundaries, and what would be left lying.
 
 use chrono::NaiveDate;
-use domain::boundary::Fault;
+use domain::area::boundary::Fault;
 
 use crate::http::problem::{Code, Problem};
 

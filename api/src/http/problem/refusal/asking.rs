@@ -2,9 +2,9 @@
 
 use domain::{
     Instant,
-    case::{ask::WishKind, lifecycle::Verb},
-    limit::{Limit, LimitUnit},
-    obligation::Duty,
+    calendar::limit::{Limit, LimitUnit},
+    flows::case::{ask::WishKind, lifecycle::Verb},
+    rules::obligation::Duty,
 };
 
 use super::local;

@@ -1,6 +1,6 @@
 //! What is refused about people, their posts and their shifts.
 
-use domain::{actor::Role, id::PersonId};
+use domain::{core::id::PersonId, people::actor::Role};
 
 use super::super::{Code, Problem};
 

@@ -1,13 +1,14 @@
 //! A command that does not fit the state: what the state is, and what is possible in it.
 
 use domain::{
-    campaign,
-    case::lifecycle::{StageName, StepName, SummonsVerb, Verb},
-    household,
-    journal::FlowKind,
-    patrol, patrol_plan,
-    person::Standing,
-    report, visit,
+    core::journal::FlowKind,
+    flows::{
+        campaign,
+        case::lifecycle::{StageName, StepName, SummonsVerb, Verb},
+        household, patrol, patrol_plan,
+        person::Standing,
+        report, visit,
+    },
 };
 
 use crate::{

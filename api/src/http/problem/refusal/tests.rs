@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    actor::Role,
-    id::PatrolId,
-    limit::{Limit, LimitUnit},
-    sheet::{At, Fault},
+    calendar::limit::{Limit, LimitUnit},
+    core::{
+        id::PatrolId,
+        sheet::{At, Fault},
+    },
+    people::actor::Role,
 };
 
 use super::*;
@@ -50,7 +52,7 @@ fn all() -> Vec<Refusal> {
         Refusal::AlreadyExists { what: "person" },
         Refusal::TooManyGrants { max: 50 },
         Refusal::NoSuchGrant,
-        Refusal::UnknownPerson { id: domain::id::PersonId(uuid::Uuid::nil()) },
+        Refusal::UnknownPerson { id: domain::core::id::PersonId(uuid::Uuid::nil()) },
         Refusal::ProgramPassword,
         Refusal::ProgramRole,
         Refusal::OwnRights,
@@ -73,11 +75,11 @@ fn all() -> Vec<Refusal> {
         Refusal::DutiesLeft { area: text(), count: 2 },
         Refusal::EffectOutside { earliest: Some(at.date_naive()), latest: at.date_naive() },
         Refusal::BadBoundary {
-            faults: vec![domain::boundary::Fault {
-                code: domain::boundary::FaultCode::SelfIntersection,
+            faults: vec![domain::area::boundary::Fault {
+                code: domain::area::boundary::FaultCode::SelfIntersection,
                 polygon: 0,
                 ring: 0,
-                at: Some(domain::coordinate::Point { lng: 110.5, lat: 30.5 }),
+                at: Some(domain::area::coordinate::Point { lng: 110.5, lat: 30.5 }),
             }],
         },
         Refusal::NotAGrid { area: text() },
@@ -91,7 +93,7 @@ fn all() -> Vec<Refusal> {
         Refusal::NotOnList,
         Refusal::EmptyList,
         Refusal::BadAnswers { under: "/changes", faults: faults() },
-        Refusal::SwitchedOff { switch: domain::burden::Switch::Rankings },
+        Refusal::SwitchedOff { switch: domain::rules::burden::Switch::Rankings },
         Refusal::EvidenceMissing { category: "A02".to_owned() },
         Refusal::Unsound { faults: faults() },
         Refusal::TooManyAsks { max: 20 },
@@ -162,7 +164,7 @@ fn read(refusal: Refusal, language: Language) -> serde_json::Value {
 fn otherwise() -> Vec<Refusal> {
     vec![
         Refusal::AskedAlready { what: "raise" },
-        Refusal::NothingToExtend { duty: Some(domain::obligation::Duty::Handle) },
+        Refusal::NothingToExtend { duty: Some(domain::rules::obligation::Duty::Handle) },
         Refusal::Spent { what: "appeal", times: 1 },
         Refusal::Spent { what: "extension", times: 0 },
         Refusal::TooMuchTime { most: Limit { amount: 1, unit: LimitUnit::SameDay } },

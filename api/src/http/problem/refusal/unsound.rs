@@ -1,6 +1,6 @@
 //! A document that may not come into force: each of its faults, where it is, in both languages.
 
-use domain::sheet::Fault;
+use domain::core::sheet::Fault;
 
 use crate::http::problem::{Code, Problem};
 

@@ -1,0 +1,377 @@
+//! Boundaries as people draw them: what is wrong with one and where, and how neighbours fit.
+//!
+//! Nothing is repaired unasked. Lengths and areas are in metres and square metres on the
+//! sphere; within a city that is right to a few parts in a thousand.
+
+use geo::{
+    BooleanOps, BoundingRect, ChamberlainDuquetteArea, Coord, CoordsIter, InteriorPoint, Line,
+    LineIntersection, LinesIter, MultiPolygon, Polygon,
+    bool_ops::{FillRule, OpType},
+    line_intersection::line_intersection,
+    unary_union,
+};
+use rstar::{
+    AABB, RTree,
+    primitives::{GeomWithData, Rectangle},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    area::{
+        coordinate::Point,
+        locate::{Rings, to_rings},
+    },
+    core::named::named,
+};
+
+/// The most corners of one boundary.
+pub const MAX_CORNERS: usize = 100_000;
+
+/// After so many faults the rest is not looked for.
+pub const MAX_FAULTS: usize = 20;
+
+/// The most pairs of neighbours that are compared.
+const MAX_PAIRS: usize = 20_000;
+
+/// The most pairs of edges that are compared: far more than any boundary on the ground needs.
+const MAX_COMPARED: usize = 20_000_000;
+
+named! {
+    /// What is wrong with a boundary.
+    FaultCode {
+        /// No polygon, or a polygon without a shell.
+        Empty = "empty", "没有多边形";
+        /// A ring of fewer than three corners.
+        TooShort = "too_short", "环的点数不足";
+        /// A ring that does not end where it began.
+        Open = "open_ring", "环没有闭合";
+        /// A number that is no longitude or latitude.
+        OutOfRange = "out_of_range", "坐标超出范围";
+        /// Latitudes where longitudes belong.
+        Swapped = "swapped", "经纬度写反";
+        /// Wider than half of the earth: it crosses the 180th meridian, or a number is wrong.
+        Antimeridian = "antimeridian", "跨越180度经线";
+        /// Two of its edges cross.
+        SelfIntersection = "self_intersection", "边界自相交";
+        /// More corners than a boundary may have.
+        TooManyCorners = "too_many_corners", "点数过多";
+        /// Nothing is inside.
+        NoExtent = "no_extent", "没有面积";
+    }
+}
+
+/// One thing that is wrong, and where.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Fault {
+    /// What.
+    pub code: FaultCode,
+    /// In which polygon, counted from 0.
+    pub polygon: usize,
+    /// In which of its rings: 0 is the shell.
+    pub ring: usize,
+    /// The place: of a crossing where it is, else the corner that is wrong.
+    pub at: Option<Point>,
+}
+
+/// Reads rings as people draw them; all that is wrong with them, up to a bound.
+pub fn read(rings: &Rings) -> Result<MultiPolygon<f64>, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let corners: usize = rings.iter().flatten().map(Vec::len).sum();
+    let whole = |code| Fault { code, polygon: 0, ring: 0, at: None };
+    if rings.is_empty() {
+        return Err(vec![whole(FaultCode::Empty)]);
+    }
+    if corners > MAX_CORNERS {
+        return Err(vec![whole(FaultCode::TooManyCorners)]);
+    }
+    if swapped(rings) {
+        let first = rings.iter().flatten().flatten().next();
+        let at = first.map(|[lng, lat]| Point { lng: *lng, lat: *lat });
+        return Err(vec![Fault { at, ..whole(FaultCode::Swapped) }]);
+    }
+    for (polygon, parts) in rings.iter().enumerate() {
+        if parts.is_empty() {
+            faults.push(Fault { polygon, ..whole(FaultCode::Empty) });
+        }
+        for (ring, corners) in parts.iter().enumerate() {
+            if let Some((code, at)) = ring_fault(corners) {
+                faults.push(Fault { code, polygon, ring, at });
+            }
+        }
+    }
+    if !faults.is_empty() {
+        faults.truncate(MAX_FAULTS);
+        return Err(faults);
+    }
+    crate::area::locate::from_rings(rings).map_err(|_unsound| vec![whole(FaultCode::Empty)])
+}
+
+/// Reads rings and looks whether their edges cross. Only when `repair` is asked are crossings
+/// resolved; then the answer says whether there were any.
+pub fn sound(rings: &Rings, repair: bool) -> Result<(MultiPolygon<f64>, bool), Vec<Fault>> {
+    let boundary = read(rings)?;
+    let faults = crossings(&boundary);
+    let (boundary, mended) = match (faults.is_empty(), repair) {
+        (true, _) => (boundary, false),
+        (false, false) => return Err(faults),
+        (false, true) => (repaired(&boundary).ok_or(faults)?, true),
+    };
+    if square_metres(&boundary) < 1.0 {
+        return Err(vec![Fault { code: FaultCode::NoExtent, polygon: 0, ring: 0, at: None }]);
+    }
+    Ok((boundary, mended))
+}
+
+/// What is wrong with one ring, and at which corner.
+fn ring_fault(corners: &[[f64; 2]]) -> Option<(FaultCode, Option<Point>)> {
+    let point = |[lng, lat]: &[f64; 2]| Point { lng: *lng, lat: *lat };
+    // A comparison that NaN fails.
+    let placed = |[lng, lat]: &[f64; 2]| lng.abs() <= 180.0 && lat.abs() <= 90.0;
+    if let Some(bad) = corners.iter().find(|corner| !placed(corner)) {
+        return Some((FaultCode::OutOfRange, Some(point(bad))));
+    }
+    let (first, last) = (corners.first(), corners.last());
+    if first != last {
+        return Some((FaultCode::Open, last.map(point)));
+    }
+    if corners.len() < 4 {
+        return Some((FaultCode::TooShort, first.map(point)));
+    }
+    let west = corners.iter().map(|[lng, _]| *lng).fold(f64::INFINITY, f64::min);
+    let east = corners.iter().map(|[lng, _]| *lng).fold(f64::NEG_INFINITY, f64::max);
+    (east - west > 180.0).then(|| (FaultCode::Antimeridian, first.map(point)))
+}
+
+/// Whether every corner would lie in China if its numbers changed places, and none does as it is.
+fn swapped(rings: &Rings) -> bool {
+    let china = |lng: f64, lat: f64| (73.0..=136.0).contains(&lng) && (3.0..=54.0).contains(&lat);
+    let mut corners = rings.iter().flatten().flatten().peekable();
+    corners.peek().is_some()
+        && corners.all(|[first, second]| china(*second, *first) && !china(*first, *second))
+}
+
+/// Where edges of a boundary cross, up to a bound. That it touches itself is no fault: every
+/// point still has one answer.
+pub fn crossings(boundary: &MultiPolygon<f64>) -> Vec<Fault> {
+    type Edge = GeomWithData<Rectangle<[f64; 2]>, (usize, usize, usize, Line<f64>)>;
+    let mut edges: Vec<Edge> = Vec::new();
+    for (polygon, parts) in boundary.iter().enumerate() {
+        let rings = std::iter::once(parts.exterior()).chain(parts.interiors());
+        for (ring, line) in rings.enumerate() {
+            for edge in line.lines_iter() {
+                let (a, b) = (edge.start, edge.end);
+                let around = Rectangle::from_corners([a.x, a.y], [b.x, b.y]);
+                edges.push(Edge::new(around, (edges.len(), polygon, ring, edge)));
+            }
+        }
+    }
+    let tree = RTree::bulk_load(edges.clone());
+    let (mut faults, mut compared) = (Vec::new(), 0);
+    for edge in &edges {
+        let (number, polygon, ring, line) = edge.data;
+        let (low, high) = (line.bounding_rect().min(), line.bounding_rect().max());
+        let near = AABB::from_corners([low.x, low.y], [high.x, high.y]);
+        for other in tree.locate_in_envelope_intersecting(&near) {
+            let (later, .., against) = other.data;
+            compared += 1;
+            if compared > MAX_COMPARED {
+                let code = FaultCode::TooManyCorners;
+                return vec![Fault { code, polygon, ring, at: None }];
+            }
+            if later > number
+                && let Some(at) = crossing(line, against)
+            {
+                faults.push(Fault {
+                    code: FaultCode::SelfIntersection,
+                    polygon,
+                    ring,
+                    at: Some(at),
+                });
+                if faults.len() >= MAX_FAULTS {
+                    return faults;
+                }
+            }
+        }
+    }
+    faults
+}
+
+/// Where two edges cross or run along each other.
+fn crossing(one: Line<f64>, other: Line<f64>) -> Option<Point> {
+    let point = |at: Coord<f64>| Point { lng: at.x, lat: at.y };
+    match line_intersection(one, other)? {
+        LineIntersection::SinglePoint { intersection, is_proper } => {
+            is_proper.then(|| point(intersection))
+        }
+        LineIntersection::Collinear { intersection } => {
+            (intersection.start != intersection.end).then(|| point(intersection.start))
+        }
+    }
+}
+
+/// The same ground with its crossings resolved: what an odd number of rings goes around. None
+/// when nothing is left.
+pub fn repaired(boundary: &MultiPolygon<f64>) -> Option<MultiPolygon<f64>> {
+    let nothing = MultiPolygon(Vec::new());
+    let even = FillRule::EvenOdd;
+    let sound = boundary.boolean_op_with_fill_rule(&nothing, OpType::Union, even);
+    (!sound.0.is_empty() && crossings(&sound).is_empty()).then_some(sound)
+}
+
+/// Several boundaries as one; what they share is gone.
+pub fn united(boundaries: &[&MultiPolygon<f64>]) -> MultiPolygon<f64> {
+    unary_union(boundaries.iter().copied())
+}
+
+/// How large it is, in square metres.
+pub fn square_metres(boundary: &MultiPolygon<f64>) -> f64 {
+    boundary.chamberlain_duquette_unsigned_area()
+}
+
+/// How many corners it has.
+pub fn corners(boundary: &MultiPolygon<f64>) -> usize {
+    boundary.coords_count()
+}
+
+/// The box around it: west, south, east, north.
+pub fn around(boundary: &MultiPolygon<f64>) -> Option<[f64; 4]> {
+    let extent = boundary.bounding_rect()?;
+    Some([extent.min().x, extent.min().y, extent.max().x, extent.max().y])
+}
+
+/// How far a point is from it, in metres; 0 inside.
+pub fn distance_m(boundary: &MultiPolygon<f64>, from: Point) -> f64 {
+    if crate::area::locate::covers(boundary, from) {
+        return 0.0;
+    }
+    let edges = boundary.lines_iter().map(|edge| to_edge(edge, from));
+    edges.fold(f64::INFINITY, f64::min)
+}
+
+/// No more than how far a point is from whatever lies in a box, in metres.
+pub fn box_distance_m([west, south, east, north]: [f64; 4], from: Point) -> f64 {
+    let at = Coord { x: from.lng.clamp(west, east), y: from.lat.clamp(south, north) };
+    let flat = flat(at, from);
+    flat.x.hypot(flat.y)
+}
+
+/// A place as metres east and north of `from`.
+fn flat(at: Coord<f64>, from: Point) -> Coord<f64> {
+    const DEGREE: f64 = 111_195.0;
+    Coord {
+        x: (at.x - from.lng) * DEGREE * from.lat.to_radians().cos(),
+        y: (at.y - from.lat) * DEGREE,
+    }
+}
+
+fn to_edge(edge: Line<f64>, from: Point) -> f64 {
+    let (a, b) = (flat(edge.start, from), flat(edge.end, from));
+    let along = b - a;
+    let length = along.x.mul_add(along.x, along.y * along.y);
+    let part = if length > 0.0 { -(a.x * along.x + a.y * along.y) / length } else { 0.0 };
+    let nearest = a + along * part.clamp(0.0, 1.0);
+    nearest.x.hypot(nearest.y)
+}
+
+/// A piece of ground that belongs to two, or to none.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Piece {
+    /// How large it is, in square metres.
+    pub square_metres: f64,
+    /// A point surely inside.
+    pub at: Point,
+}
+
+/// The pieces of at least `least` square metres, the largest first, up to `most`.
+fn pieces(ground: &MultiPolygon<f64>, least: f64, most: usize) -> Vec<Piece> {
+    let piece = |polygon: &Polygon<f64>| {
+        let square_metres = polygon.chamberlain_duquette_unsigned_area();
+        let inside = polygon.interior_point()?;
+        let at = Point { lng: inside.x(), lat: inside.y() };
+        (square_metres >= least).then_some(Piece { square_metres, at })
+    };
+    let mut all: Vec<Piece> = ground.iter().filter_map(piece).collect();
+    all.sort_by(|a, b| b.square_metres.total_cmp(&a.square_metres));
+    all.truncate(most);
+    all
+}
+
+/// Where neighbours overlap by at least `least` square metres: each pair with its largest piece.
+pub fn overlaps<K: Copy>(
+    shapes: &[(K, &MultiPolygon<f64>)],
+    least: f64,
+    may: impl Fn(K, K) -> bool,
+) -> Vec<(K, K, Piece)> {
+    type Leaf = GeomWithData<Rectangle<[f64; 2]>, usize>;
+    let boxes: Vec<Option<[f64; 4]>> = shapes.iter().map(|(_, shape)| around(shape)).collect();
+    let leaf = |(index, extent): (usize, &Option<[f64; 4]>)| {
+        let [west, south, east, north] = (*extent)?;
+        Some(Leaf::new(Rectangle::from_corners([west, south], [east, north]), index))
+    };
+    let tree = RTree::bulk_load(boxes.iter().enumerate().filter_map(leaf).collect());
+    let (mut found, mut pairs) = (Vec::new(), 0);
+    for (index, ((key, shape), extent)) in shapes.iter().zip(&boxes).enumerate() {
+        let Some([west, south, east, north]) = *extent else { continue };
+        let near = AABB::from_corners([west, south], [east, north]);
+        for other in tree.locate_in_envelope_intersecting(&near) {
+            let Some((against, theirs)) = shapes.get(other.data) else { continue };
+            if other.data <= index || may(*key, *against) {
+                continue;
+            }
+            pairs += 1;
+            if pairs > MAX_PAIRS {
+                return found;
+            }
+            let shared = pieces(&shape.intersection(*theirs), least, 1);
+            found.extend(shared.into_iter().map(|piece| (*key, *against, piece)));
+        }
+    }
+    found
+}
+
+/// What belongs to none of the parts: of the whole, where that has a boundary, else what they go
+/// around. At least `least` square metres each, the largest first, up to `most`.
+pub fn gaps(
+    whole: Option<&MultiPolygon<f64>>,
+    parts: &[&MultiPolygon<f64>],
+    least: f64,
+    most: usize,
+) -> Vec<Piece> {
+    if parts.is_empty() {
+        return Vec::new();
+    }
+    let together = united(parts);
+    let ground = whole.map_or_else(
+        || {
+            let holes = together.iter().flat_map(|polygon| polygon.interiors().to_vec());
+            MultiPolygon(holes.map(|ring| Polygon::new(ring, Vec::new())).collect())
+        },
+        |whole| whole.difference(&together),
+    );
+    pieces(&ground, least, most)
+}
+
+/// A boundary as it is kept: the GeoJSON of a `MultiPolygon`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Drawn {
+    /// `MultiPolygon`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// Polygons of rings of [longitude, latitude].
+    pub coordinates: Rings,
+}
+
+impl Drawn {
+    /// Of a boundary.
+    pub fn new(boundary: &MultiPolygon<f64>) -> Self {
+        Self { kind: "MultiPolygon".to_owned(), coordinates: to_rings(boundary) }
+    }
+
+    /// The text that is kept and hashed.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

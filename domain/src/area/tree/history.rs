@@ -1,0 +1,223 @@
+//! Areas through time: what each was called, where it lay and what it belonged to from which
+//! day on, and what became of it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::{Area, AreaKind, AreaTree, Legacy, Path, Scheme, Unit};
+use crate::core::{id::AreaId, named::named};
+
+named! {
+    /// What a grid is for.
+    GridKind {
+        /// Everything of its households.
+        Comprehensive = "comprehensive", "综合网格";
+        /// A market, a school, a park: a place with a keeper of its own.
+        Dedicated = "dedicated", "专属网格";
+        /// Some buildings or a group of ten households within a grid.
+        Micro = "micro", "微网格";
+    }
+}
+
+/// How an area is from a day on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Version {
+    /// The first day.
+    pub from: NaiveDate,
+    /// Its name.
+    pub name: String,
+    /// The area above; none for the root.
+    pub parent: Option<AreaId>,
+    /// The way from the root.
+    pub path: Path,
+    /// Of a grid: what it is for, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<GridKind>,
+    /// How many households live there, where they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub households: Option<u32>,
+    /// Its boundary; none when it was never drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<Outline>,
+}
+
+/// Which boundary an area has: the text itself is kept beside the records.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Outline {
+    /// The place in the tenant's journal it was drawn at.
+    pub no: i64,
+    /// The SHA-256 of its text; empty for those drawn before there were any.
+    pub digest: String,
+}
+
+/// One area, from its first day to what followed it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// Its identity.
+    pub id: AreaId,
+    /// What it is; an area of another kind is another area.
+    pub kind: AreaKind,
+    /// Its code, never given to another.
+    pub code: String,
+    /// How the code is made up.
+    pub scheme: Scheme,
+    /// How it was, the oldest first; never empty.
+    pub versions: Vec<Version>,
+    /// The first day on which it is no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<NaiveDate>,
+    /// What it was made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub predecessors: Vec<AreaId>,
+    /// What became of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub successors: Vec<AreaId>,
+    /// The place in the tenant's journal of the last change to it.
+    pub seq: i64,
+}
+
+impl Record {
+    /// How it is on a day; none before its first. After its last day, how it was at the end.
+    pub fn on(&self, day: NaiveDate) -> Option<&Version> {
+        self.versions.iter().rev().find(|version| version.from <= day)
+    }
+
+    /// How it is once everything decided has come.
+    pub fn newest(&self) -> Option<&Version> {
+        self.versions.last()
+    }
+
+    /// Whether it is no more on that day.
+    pub fn retired(&self, day: NaiveDate) -> bool {
+        self.until.is_some_and(|until| until <= day)
+    }
+
+    /// Whether it is there on that day.
+    pub fn stands(&self, day: NaiveDate) -> bool {
+        self.on(day).is_some() && !self.retired(day)
+    }
+
+    /// The earliest day from which it can be changed: what was is not rewritten.
+    pub fn changeable_from(&self) -> Option<NaiveDate> {
+        self.newest().map(|version| version.from)
+    }
+
+    /// The area on a day.
+    pub fn area(&self, day: NaiveDate) -> Option<Area> {
+        let version = self.on(day)?;
+        Some(Area {
+            id: self.id,
+            parent: version.parent,
+            kind: self.kind,
+            code: self.code.clone(),
+            name: version.name.clone(),
+            path: version.path.clone(),
+        })
+    }
+}
+
+/// All areas of a tenant through time.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    records: HashMap<AreaId, Record>,
+    by_code: HashMap<String, AreaId>,
+    below: HashMap<AreaId, BTreeSet<AreaId>>,
+}
+
+impl Registry {
+    /// Of these records.
+    pub fn new(records: impl IntoIterator<Item = Record>) -> Self {
+        let mut registry = Self::default();
+        for record in records {
+            registry.put(record);
+        }
+        registry
+    }
+
+    /// Adds a record, or puts a newer one in its place.
+    pub fn put(&mut self, record: Record) {
+        self.by_code.insert(record.code.clone(), record.id);
+        for parent in record.versions.iter().filter_map(|version| version.parent) {
+            self.below.entry(parent).or_default().insert(record.id);
+        }
+        self.records.insert(record.id, record);
+    }
+
+    /// The record of an area.
+    pub fn get(&self, id: AreaId) -> Option<&Record> {
+        self.records.get(&id)
+    }
+
+    /// The record with this code.
+    pub fn by_code(&self, code: &str) -> Option<&Record> {
+        self.by_code.get(code).and_then(|id| self.records.get(id))
+    }
+
+    /// All records, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.records.values()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// What stands directly below an area on a day, in no particular order.
+    pub fn children(&self, id: AreaId, day: NaiveDate) -> impl Iterator<Item = &Record> {
+        let below = self.below.get(&id).into_iter().flatten();
+        below.filter_map(|child| self.records.get(child)).filter(move |record| {
+            record.stands(day) && record.on(day).is_some_and(|version| version.parent == Some(id))
+        })
+    }
+
+    /// Everything below an area on a day, parents before their children.
+    pub fn below(&self, id: AreaId, day: NaiveDate) -> Vec<AreaId> {
+        let mut all: Vec<AreaId> = self.children(id, day).map(|record| record.id).collect();
+        let mut next = 0;
+        while let Some(one) = all.get(next).copied() {
+            all.extend(self.children(one, day).map(|record| record.id));
+            next += 1;
+        }
+        all
+    }
+
+    /// The areas as they are on a day: those to come are missing, those that are no more are
+    /// found but belong to nobody's children.
+    pub fn tree(&self, day: NaiveDate) -> AreaTree {
+        let known = self.records.values().filter_map(|record| Some((record, record.area(day)?)));
+        let mut tree = AreaTree::default();
+        for (record, area) in known {
+            let unit = area.unit();
+            tree.add(area, record.retired(day));
+            for former in record.versions.iter().filter(|version| version.from <= day) {
+                if former.path != unit.path {
+                    let unit = Unit { path: former.path.clone(), ..unit.clone() };
+                    tree.inherit(Legacy { unit, at: record.id });
+                }
+            }
+            if record.retired(day) {
+                for successor in &record.successors {
+                    tree.inherit(Legacy { unit: unit.clone(), at: *successor });
+                }
+            }
+        }
+        tree.sort();
+        tree
+    }
+
+    /// The next day after this one on which anything changes that is decided already.
+    pub fn next_turn(&self, day: NaiveDate) -> Option<NaiveDate> {
+        let turns = self.records.values().flat_map(|record| {
+            record.versions.iter().map(|version| version.from).chain(record.until)
+        });
+        turns.filter(|turn| *turn > day).min()
+    }
+}

@@ -1,0 +1,199 @@
+//! Compiling: from the words of a book to a table for one area.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{Datelike as _, NaiveDate};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Calendar, CalendarBook,
+    clock::Weekday,
+    schedule::{Schedule, Span},
+    table::{DAYS, FIRST_DAY, Hours, Table, merged},
+};
+use crate::core::{named::named, text::Line};
+
+named! {
+    /// Why a day is worked or not.
+    DayKind {
+        /// Worked, as its weekday says.
+        Working = "working", "工作日";
+        /// A weekend day that is worked.
+        MakeUp = "make_up", "调休上班";
+        /// Off, as its weekday says.
+        Weekend = "weekend", "周末";
+        /// Off by law or notice.
+        Holiday = "holiday", "节假日";
+        /// With hours of its own, or off in this area alone.
+        Special = "special", "另行安排";
+    }
+}
+
+/// The holidays that are off by law on fixed dates, whatever notice comes.
+const STATUTORY: [(u32, u32, &str); 6] = [
+    (1, 1, "元旦"),
+    (5, 1, "劳动节"),
+    (5, 2, "劳动节"),
+    (10, 1, "国庆节"),
+    (10, 2, "国庆节"),
+    (10, 3, "国庆节"),
+];
+
+/// The days from here to the end of December may stand in the next year's notice.
+const TURN_OF_YEAR: (u32, u32) = (12, 25);
+
+/// Why a day is not simply a day of its week.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Note {
+    pub(super) kind: DayKind,
+    pub(super) name: String,
+}
+
+/// The day of the table a date is.
+pub(super) fn day_number(date: NaiveDate) -> i64 {
+    let epoch = date.signed_duration_since(NaiveDate::default()).num_days();
+    epoch - FIRST_DAY
+}
+
+/// What the notices of all years say, by date.
+fn notices(book: &CalendarBook) -> HashMap<NaiveDate, (bool, &Line)> {
+    let days = book.years.values().flat_map(|year| &year.days);
+    days.map(|day| (day.date, (day.is_off_day, &day.name))).collect()
+}
+
+struct Compiler<'a> {
+    schedule: &'a Schedule,
+    published: BTreeSet<i32>,
+    notices: HashMap<NaiveDate, (bool, &'a Line)>,
+    special: HashMap<NaiveDate, (u16, &'a Line)>,
+    hours: Vec<Hours>,
+    notes: BTreeMap<i64, Note>,
+}
+
+/// The first hours of every table: none.
+const CLOSED: u16 = 0;
+/// The second: the usual ones.
+const USUAL: u16 = 1;
+
+impl<'a> Compiler<'a> {
+    fn new(book: &'a CalendarBook, schedule: &'a Schedule) -> Self {
+        let mut hours = vec![Hours::default(), Hours::new(&schedule.windows)];
+        hours.extend(schedule.seasons.iter().map(|season| Hours::new(&season.windows)));
+        let mut special = HashMap::new();
+        for day in &schedule.special_days {
+            special.insert(day.date, (u16::try_from(hours.len()).unwrap_or(CLOSED), &day.name));
+            hours.push(Hours::new(&day.windows));
+        }
+        let published = book.years.values().filter(|year| year.is_published());
+        let published = published.map(|year| year.year).collect();
+        let notices = notices(book);
+        Self { schedule, published, notices, special, hours, notes: BTreeMap::new() }
+    }
+
+    /// Which hours a date has, and a note if it is not simply a day of its week.
+    fn day(&mut self, date: NaiveDate) -> u16 {
+        if let Some((hours, name)) = self.special.get(&date).copied() {
+            self.note(date, DayKind::Special, name.as_str());
+            return hours;
+        }
+        match self.notices.get(&date).copied() {
+            Some((true, name)) => return self.off(date, name.as_str()),
+            Some((false, name)) => self.note(date, DayKind::MakeUp, name.as_str()),
+            None => {
+                if let Some(name) = self.statutory(date) {
+                    return self.off(date, name);
+                }
+                if !self.schedule.weekdays.contains(&Weekday::of(date)) {
+                    return CLOSED;
+                }
+            }
+        }
+        self.season(date)
+    }
+
+    fn off(&mut self, date: NaiveDate, name: &str) -> u16 {
+        self.note(date, DayKind::Holiday, name);
+        CLOSED
+    }
+
+    fn note(&mut self, date: NaiveDate, kind: DayKind, name: &str) {
+        self.notes.insert(day_number(date), Note { kind, name: name.to_owned() });
+    }
+
+    fn statutory(&self, date: NaiveDate) -> Option<&'static str> {
+        if self.published.contains(&date.year()) {
+            return None;
+        }
+        let fixed =
+            |(month, day, _): &&(u32, u32, &str)| (*month, *day) == (date.month(), date.day());
+        STATUTORY.iter().find(fixed).map(|(_, _, name)| *name)
+    }
+
+    /// The hours of a working day: a dated season first, then one of every year.
+    fn season(&self, date: NaiveDate) -> u16 {
+        let find = |dated: bool| {
+            let mut seasons = (USUAL + 1..).zip(&self.schedule.seasons);
+            seasons.find(|(_, season)| {
+                matches!(season.span, Span::Dated { .. }) == dated && season.span.contains(date)
+            })
+        };
+        find(true).or_else(|| find(false)).map_or(USUAL, |(hours, _)| hours)
+    }
+}
+
+/// The days that a year's notice decides: its own, and the last of the December before.
+pub(super) fn reach(year: i32) -> Option<(i64, i64)> {
+    let (month, day) = TURN_OF_YEAR;
+    let first = NaiveDate::from_ymd_opt(year.checked_sub(1)?, month, day)?;
+    let after = NaiveDate::from_ymd_opt(year.checked_add(1)?, 1, 1)?;
+    Some((day_number(first), day_number(after)))
+}
+
+/// The stretches of days about which a notice is missing.
+fn unknown(published: &BTreeSet<i32>) -> Vec<(i64, i64)> {
+    let missing = (2000..=2101).filter(|year| !published.contains(year));
+    let mut days: Vec<(i64, i64)> = missing.filter_map(reach).collect();
+    days.push((i64::MIN, 0));
+    days.push((i64::try_from(DAYS).unwrap_or(i64::MAX), i64::MAX));
+    merged(days)
+}
+
+impl Calendar {
+    /// Compiles a schedule with the holidays of a book.
+    pub fn compile(book: &CalendarBook, schedule: &Schedule) -> Self {
+        let mut compiler = Compiler::new(book, schedule);
+        let first = NaiveDate::from_ymd_opt(2000, 1, 1).unwrap_or_default();
+        let of_day = first.iter_days().take(DAYS).map(|date| compiler.day(date)).collect();
+        let Compiler { published, hours, notes, .. } = compiler;
+        Self {
+            table: Table::new(hours, of_day),
+            convention: schedule.convention,
+            weekdays: schedule.weekdays.clone(),
+            unknown: unknown(&published),
+            published,
+            notes,
+        }
+    }
+
+    /// What kind of day a day of the table is, and its name if it has one.
+    pub(super) fn kind(&self, day: i64, date: NaiveDate) -> (DayKind, Option<String>) {
+        if let Some(note) = self.notes.get(&day) {
+            return (note.kind, Some(note.name.clone()));
+        }
+        let worked = self.weekdays.contains(&Weekday::of(date));
+        (if worked { DayKind::Working } else { DayKind::Weekend }, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_span_of_the_table_is_a_hundred_and_one_years() {
+        let date = |year, month, day| NaiveDate::from_ymd_opt(year, month, day).unwrap();
+        assert_eq!(day_number(date(2000, 1, 1)), 0);
+        assert_eq!(day_number(date(2101, 1, 1)), i64::try_from(DAYS).unwrap());
+    }
+}

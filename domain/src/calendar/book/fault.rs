@@ -1,0 +1,61 @@
+//! What can be wrong with a calendar somebody wrote.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::{
+    named::named,
+    sheet::{At, Fault},
+};
+
+named! {
+    /// What is wrong.
+    FaultCode {
+        /// The text is no JSON.
+        NotJson = "not_json", "不是有效的 JSON";
+        /// A field is missing or of another type.
+        WrongType = "wrong_type", "缺少字段或类型不符";
+        /// A name is empty, too long, or has control characters.
+        BadName = "bad_name", "名称无效";
+        /// There is no such date.
+        NotADate = "not_a_date", "日期无效";
+        /// A number is too small or too large.
+        OutOfRange = "out_of_range", "数值超出范围";
+        /// A list is too long.
+        TooMany = "too_many", "条目过多";
+        /// A date is neither in the year nor in the December before it.
+        OutsideYear = "outside_year", "日期不属于该年度";
+        /// A year stands under the key of another.
+        YearMismatch = "year_mismatch", "年度与键不一致";
+        /// Two files are of the same year.
+        YearTwice = "year_twice", "年度重复";
+        /// A date is a day off and a working day.
+        DateContradicts = "date_contradicts", "同一日期既放假又上班";
+        /// A special day is given twice.
+        DateTwice = "date_twice", "日期重复";
+        /// Two schedules are for the same area.
+        AreaTwice = "area_twice", "区域重复";
+        /// A window closes when it opens, or before.
+        EmptyWindow = "empty_window", "时段为空或前后颠倒";
+        /// Two windows of a day share time.
+        WindowsOverlap = "windows_overlap", "时段重叠";
+        /// A season ends before it begins.
+        SeasonBackwards = "season_backwards", "时令起止颠倒";
+        /// Two seasons share days.
+        SeasonsOverlap = "seasons_overlap", "时令重叠";
+        /// Nobody ever works.
+        NoWorkingTime = "no_working_time", "没有任何工作时间";
+    }
+}
+
+impl FaultCode {
+    /// A fault without facts yet, at a JSON pointer into what was given.
+    pub(super) fn at(self, pointer: impl Into<String>) -> Fault {
+        let path = pointer.into().trim_start_matches('/').to_owned();
+        Fault::named(At::Whole, path, (self.name(), self.label()))
+    }
+}
+
+/// A fault if a list is longer than allowed.
+pub(super) fn too_many(at: impl Into<String>, given: usize, max: usize) -> Option<Fault> {
+    (given > max).then(|| FaultCode::TooMany.at(at).with("given", given).with("max", max))
+}

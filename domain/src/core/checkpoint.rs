@@ -1,0 +1,45 @@
+//! Checkpoints: what the feed of a tenant was up to a position, as one digest. Kept elsewhere, a
+//! checkpoint shows that what was before it was written anew or cut off, even when every chain
+//! fits together again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Instant,
+    core::{id::TenantId, journal::Hash, tally::hexadecimal},
+};
+
+/// The digest over a feed, entry by entry in its order.
+pub fn step(before: Hash, position: i64, hash: &[u8]) -> Hash {
+    Hash::of(&[&before.0[..], &position.to_be_bytes(), hash].concat())
+}
+
+/// What a tenant's records were at a time.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Which tenant.
+    pub tenant: TenantId,
+    /// When it was taken.
+    pub at: Instant,
+    /// The last position of the feed.
+    pub position: i64,
+    /// How many entries there were.
+    pub entries: i64,
+    /// The digest over all of them.
+    #[serde(with = "hexadecimal")]
+    pub digest: Hash,
+    /// The end of the audit log.
+    pub audit: AuditMark,
+}
+
+/// Where an audit log ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AuditMark {
+    /// The place of its last record; 0 when there was none.
+    pub seq: i64,
+    /// The hash of that record.
+    #[serde(with = "hexadecimal")]
+    pub hash: Hash,
+    /// When that record was written; none when there was none.
+    pub at: Option<Instant>,
+}

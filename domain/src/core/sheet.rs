@@ -1,0 +1,352 @@
+//! Lists that a city keeps as tables: what is wrong in one, and how one is read from CSV.
+//!
+//! Nothing is half imported: either every row is good, or all faults come back together.
+
+mod fault;
+
+use chrono::NaiveDate;
+
+use crate::{
+    area::tree::AreaTree,
+    core::{
+        id::AreaId,
+        text::{self, Code, Line, Prose},
+    },
+    rules::catalogue::Catalogue,
+};
+pub(crate) use fault::right_text;
+pub use fault::{At, Fault};
+
+/// The largest CSV that is read, in bytes.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// The most rows a list has.
+pub const MAX_ROWS: usize = 5_000;
+
+/// After so many faults the rest is not looked for.
+pub const MAX_FAULTS: usize = 100;
+
+/// A list a city keeps as a table, and how it is read from CSV.
+pub trait Listed: Sized {
+    /// One row of it.
+    type Item;
+
+    /// What the document calls its rows.
+    const ROWS: &'static str;
+
+    /// The columns of its table.
+    const COLUMNS: &'static [Column];
+
+    /// Reads a row; none when its faults leave nothing to be read.
+    fn item(row: &Row<'_>, resolve: Resolve<'_>, faults: &mut Faults) -> Option<Self::Item>;
+
+    /// The list of these rows.
+    fn of(items: Vec<Self::Item>) -> Self;
+
+    /// What is wrong with it as a whole: the rows that do not fit together or name what is not.
+    fn wrong(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault>;
+
+    /// Reads a table and checks it: a list that may come into force, or all that is wrong by line.
+    /// Either every row is read or none.
+    fn import_csv(text: &str, catalogue: &Catalogue, tree: &AreaTree) -> Result<Self, Vec<Fault>> {
+        let resolve = |code: &str| tree.by_code(code).map(|area| area.id);
+        let mut faults = Faults::of(Self::ROWS);
+        let (mut items, mut lines) = (Vec::new(), Vec::new());
+        for row in read(text, Self::COLUMNS, &mut faults) {
+            if let Some(item) = Self::item(&row, &resolve, &mut faults) {
+                items.push(item);
+                lines.push(row.line);
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults.into_vec());
+        }
+        let list = Self::of(items);
+        let faults = list.wrong(catalogue, tree);
+        if faults.is_empty() {
+            return Ok(list);
+        }
+        Err(faults.into_iter().map(|fault| fault.in_lines(&lines)).collect())
+    }
+}
+
+/// Knows areas and units by their codes.
+pub type Resolve<'a> = &'a dyn Fn(&str) -> Option<AreaId>;
+
+/// Faults as they are found, up to [`MAX_FAULTS`], in rows of one list unless they say otherwise.
+#[derive(Default)]
+pub struct Faults(Vec<Fault>, &'static str);
+
+impl Faults {
+    /// Of the rows of this list.
+    pub(crate) const fn of(list: &'static str) -> Self {
+        Self(Vec::new(), list)
+    }
+
+    pub(crate) fn push(&mut self, mut fault: Fault) {
+        if fault.list.is_empty() {
+            fault.list = self.1;
+        }
+        if !self.full() {
+            self.0.push(fault);
+        }
+    }
+
+    pub(crate) fn full(&self) -> bool {
+        self.0.len() >= MAX_FAULTS
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// In the order of rows.
+    pub(crate) fn into_vec(mut self) -> Vec<Fault> {
+        self.0.sort_by_key(|fault| fault.at);
+        self.0
+    }
+
+    /// Refuses what is not one line of text.
+    pub(crate) fn line(&mut self, at: At, column: &'static str, text: &str) {
+        self.text(at, column, text, Line::try_from(text).err());
+    }
+
+    /// Refuses what is not some lines of text.
+    pub(crate) fn prose(&mut self, at: At, column: &'static str, text: &str) {
+        self.text(at, column, text, Prose::try_from(text).err());
+    }
+
+    /// Refuses what is not a code.
+    pub(crate) fn code(&mut self, at: At, column: &'static str, text: &str) {
+        self.text(at, column, text, Code::try_from(text).err());
+    }
+
+    fn text(&mut self, at: At, column: &'static str, text: &str, fault: Option<text::Fault>) {
+        let Some(fault) = fault else { return };
+        let code = match fault {
+            text::Fault::Empty => "empty",
+            text::Fault::TooLong { .. } => "too_long",
+            text::Fault::Control { .. } => "control_character",
+        };
+        let (zh, en) = right_text(&fault);
+        self.push(Fault::new(at, (column, code), text).expecting(zh, en));
+    }
+
+    /// Refuses a list with too many rows.
+    pub(crate) fn bound(&mut self, rows: usize) {
+        self.at_most(rows, MAX_ROWS);
+    }
+
+    fn at_most(&mut self, rows: usize, most: usize) {
+        if rows > most {
+            let fault = Fault::new(At::Whole, ("", "too_many_rows"), &rows.to_string());
+            self.push(fault.expecting(format!("最多 {most} 条"), format!("at most {most} rows")));
+        }
+    }
+
+    /// Refuses a code that an earlier row has.
+    pub(crate) fn duplicates(&mut self, codes: &[&str]) {
+        let mut seen = std::collections::HashMap::new();
+        for (index, code) in codes.iter().enumerate() {
+            if let Some(first) = seen.insert(code, index) {
+                seen.insert(code, first);
+                let fault = Fault::new(At::Row(index), ("code", "duplicate_code"), code);
+                let zh = format!("与第 {first} 条（从 0 起）不同的编号");
+                self.push(fault.expecting(zh, format!("a code other than that of row {first}")));
+            }
+        }
+    }
+}
+
+/// A column: its name in files made by programs, its heading in files made by people, and
+/// whether a file may leave it out.
+pub type Column = (&'static str, &'static str, bool);
+
+/// A row of a table, its cells in the order of the columns asked for.
+pub struct Row<'a> {
+    pub(crate) line: u64,
+    columns: &'a [Column],
+    cells: Vec<String>,
+}
+
+impl Row<'_> {
+    /// The trimmed cell; empty when the file lacks the column.
+    pub(crate) fn cell(&self, column: &str) -> &str {
+        let place = self.columns.iter().position(|(name, ..)| *name == column);
+        place.and_then(|place| self.cells.get(place)).map_or("", |cell| cell.trim())
+    }
+
+    /// The date in a cell; none when it is empty or, with a fault, when it is no date.
+    pub(crate) fn date(&self, column: &'static str, faults: &mut Faults) -> Option<NaiveDate> {
+        let cell = self.cell(column);
+        if cell.is_empty() {
+            return None;
+        }
+        let date = NaiveDate::parse_from_str(cell, "%Y-%m-%d").ok();
+        if date.is_none() {
+            faults.push(
+                self.fault(column, "bad_date")
+                    .expecting("形如 2026-01-31 的日期", "a date as 2026-01-31"),
+            );
+        }
+        date
+    }
+
+    /// The date in a cell that must not be empty.
+    pub(crate) fn day(&self, column: &'static str, faults: &mut Faults) -> Option<NaiveDate> {
+        if self.cell(column).is_empty() {
+            faults.push(
+                self.fault(column, "empty")
+                    .expecting("形如 2026-01-31 的日期", "a date as 2026-01-31"),
+            );
+        }
+        self.date(column, faults)
+    }
+
+    /// The area whose code is in a cell; none when it is empty or, with a fault, unknown.
+    pub(crate) fn area(
+        &self,
+        column: &'static str,
+        resolve: Resolve<'_>,
+        faults: &mut Faults,
+    ) -> Option<AreaId> {
+        let cell = self.cell(column);
+        let area = resolve(cell).filter(|_| !cell.is_empty());
+        if area.is_none() && !cell.is_empty() {
+            faults.push(
+                self.fault(column, "unknown_area").expecting("区域的代码", "the code of an area"),
+            );
+        }
+        area
+    }
+
+    /// A fault in a cell of this row.
+    pub(crate) fn fault(&self, column: &'static str, code: &'static str) -> Fault {
+        Fault::new(At::Line(self.line), (column, code), self.cell(column))
+    }
+}
+
+/// The rows of a CSV with these columns in any order. Without a header or beyond a bound there
+/// are no rows; rows of another length are faults and left out.
+pub(crate) fn read<'a>(text: &str, columns: &'a [Column], faults: &mut Faults) -> Vec<Row<'a>> {
+    if text.len() > MAX_BYTES {
+        let fault = Fault::new(At::Whole, ("", "too_large"), &text.len().to_string());
+        faults.push(
+            fault.expecting(format!("最多 {MAX_BYTES} 字节"), format!("at most {MAX_BYTES} bytes")),
+        );
+        return Vec::new();
+    }
+    read_large(text, columns, MAX_ROWS, faults)
+}
+
+/// The same of a table of up to `most` rows, whose size whoever gives the text has bounded.
+pub(crate) fn read_large<'a>(
+    text: &str,
+    columns: &'a [Column],
+    most: usize,
+    faults: &mut Faults,
+) -> Vec<Row<'a>> {
+    let text = text.trim_start_matches('\u{FEFF}');
+    let mut records = records(text, faults).into_iter();
+    let header = records.next().map(|(_, record)| record).unwrap_or_default();
+    let Some(places) = places(&header, columns, faults) else { return Vec::new() };
+    let mut rows = Vec::new();
+    for (line, record) in records {
+        if record.len() != header.len() {
+            let found = record.len().to_string();
+            let fault = Fault::new(At::Line(line), ("", "field_count"), &found);
+            let wanted = header.len();
+            let zh = format!("与表头相同的 {wanted} 列");
+            faults.push(fault.expecting(zh, format!("{wanted} fields, as the header has")));
+            continue;
+        }
+        let cell = |place: &Option<usize>| place.and_then(|place| record.get(place));
+        let cells = places.iter().map(|place| cell(place).unwrap_or_default().to_owned());
+        rows.push(Row { line, columns, cells: cells.collect() });
+    }
+    faults.at_most(rows.len(), most);
+    if rows.len() > most { Vec::new() } else { rows }
+}
+
+/// A cell as a spreadsheet may be given it: what it would take for a formula is text.
+pub fn guarded(cell: &str) -> String {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if formula { format!("'{cell}") } else { cell.to_owned() }
+}
+
+/// Records with the line each begins in; blank ones, as spreadsheets leave them, are skipped.
+fn records(text: &str, faults: &mut Faults) -> Vec<(u64, csv::StringRecord)> {
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut line = Lines { text, byte: 0, line: 1 };
+    let mut found = Vec::new();
+    for record in reader.records() {
+        let Ok(record) = record else {
+            faults.push(
+                Fault::new(At::Whole, ("", "not_csv"), "")
+                    .expecting("UTF-8 编码的 CSV", "CSV in UTF-8"),
+            );
+            return Vec::new();
+        };
+        let byte = record.position().map_or(0, csv::Position::byte);
+        let begins = line.at(usize::try_from(byte).unwrap_or(usize::MAX));
+        if record.iter().any(|cell| !cell.trim().is_empty()) {
+            found.push((begins, record));
+        }
+    }
+    found
+}
+
+/// Counts lines forwards: a reader's own count is taken before the blank lines it skips.
+struct Lines<'a> {
+    text: &'a str,
+    byte: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the first character at or after `byte` that is not a line break.
+    fn at(&mut self, byte: usize) -> u64 {
+        let rest = self.text.as_bytes().iter().enumerate().skip(self.byte);
+        for (index, found) in rest {
+            if index >= byte && !matches!(found, b'\n' | b'\r') {
+                break;
+            }
+            self.byte = index.saturating_add(1);
+            self.line = self.line.saturating_add(u64::from(*found == b'\n'));
+        }
+        self.line
+    }
+}
+
+/// Where each column stands in the header; nothing when the header is wrong.
+fn places(
+    header: &csv::StringRecord,
+    columns: &[Column],
+    faults: &mut Faults,
+) -> Option<Vec<Option<usize>>> {
+    let is = |cell: &str, column: &Column| cell.trim() == column.0 || cell.trim() == column.1;
+    for cell in header {
+        if !columns.iter().any(|column| is(cell, column)) {
+            let names: Vec<_> = columns.iter().map(|column| column.0).collect();
+            let fault = Fault::new(At::Whole, ("", "unknown_column"), cell);
+            faults.push(fault.expecting(names.join("、"), names.join(", ")));
+        }
+    }
+    for column in columns {
+        let code = match header.iter().filter(|cell| is(cell, column)).count() {
+            0 if !column.2 => "missing_column",
+            0 | 1 => continue,
+            _ => "column_twice",
+        };
+        let zh = format!("一列“{}”（{}）", column.1, column.0);
+        let en = format!("one column {} or {}", column.0, column.1);
+        faults.push(Fault::new(At::Whole, (column.0, code), "").expecting(zh, en));
+    }
+    let place = |column| header.iter().position(|cell| is(cell, column));
+    faults.is_empty().then(|| columns.iter().map(place).collect())
+}

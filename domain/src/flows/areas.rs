@@ -1,0 +1,674 @@
+//! What happens to areas: made, renamed, drawn anew, moved, split, merged, retired, each from a
+//! day on. The instance of this flow is the tenant: one command may touch many areas.
+
+pub mod geojson;
+pub mod import;
+use chrono::{Days, NaiveDate};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    area::{
+        boundary::{self, Drawn},
+        locate::{MultiPolygon, Rings},
+        tree::{
+            AreaKind, GridKind, Path, Scheme,
+            history::{Outline, Record, Registry, Version},
+        },
+    },
+    core::{id::AreaId, journal::Hash, text::Line},
+    flows::flow::Context,
+    people::actor::Permission,
+    rules::{refusal::Refusal, rulebook::local_day},
+};
+
+/// The most areas one command names beside the one it is asked of.
+pub const MOST_PARTS: usize = 20;
+
+/// How far ahead something may be decided, in days.
+const AHEAD_DAYS: u64 = 366;
+
+/// A boundary as it is given.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Drawing {
+    /// Polygons of rings.
+    pub rings: Rings,
+    /// Whether crossings may be resolved; without it they are refused.
+    pub repair: bool,
+}
+
+/// An area to be.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewArea {
+    /// The identity to have.
+    pub id: AreaId,
+    /// What it is.
+    pub kind: AreaKind,
+    /// Its code.
+    pub code: String,
+    /// Its name.
+    pub name: Line,
+    /// Of a grid: what it is for.
+    pub grid: Option<GridKind>,
+    /// How many households live there.
+    pub households: Option<u32>,
+    /// Where it is.
+    pub boundary: Option<Drawing>,
+}
+
+/// What several areas become.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Into {
+    /// The first of them, which goes on, within this boundary.
+    First {
+        /// Where it is; as it was when left out.
+        boundary: Option<Drawing>,
+    },
+    /// A new one.
+    New(Box<NewArea>),
+}
+
+/// What may be asked.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Make an area below another.
+    Create {
+        /// Which.
+        area: Box<NewArea>,
+        /// Below which.
+        parent: AreaId,
+    },
+    /// Give it another name.
+    Rename {
+        /// Which.
+        id: AreaId,
+        /// The name.
+        name: Line,
+    },
+    /// Say what a grid is for and how many live there; what is left out stays.
+    Describe {
+        /// Which.
+        id: AreaId,
+        /// What it is for.
+        grid: Option<GridKind>,
+        /// How many households.
+        households: Option<u32>,
+    },
+    /// Draw its boundary anew.
+    Redraw {
+        /// Which.
+        id: AreaId,
+        /// Where it is.
+        boundary: Drawing,
+    },
+    /// Make several of one, which is no more.
+    Split {
+        /// Which.
+        id: AreaId,
+        /// Into which, each with those of its children that it takes.
+        parts: Vec<(NewArea, Vec<AreaId>)>,
+    },
+    /// Make one of several.
+    Merge {
+        /// Which; the first of them may go on.
+        ids: Vec<AreaId>,
+        /// What they become.
+        into: Into,
+    },
+    /// It is no more.
+    Retire {
+        /// Which.
+        id: AreaId,
+        /// Who answers for what is left.
+        successors: Vec<AreaId>,
+        /// How much it still owes, as the store says.
+        owes: i64,
+    },
+    /// Move it, with everything in it, below another area.
+    Transfer {
+        /// Which.
+        id: AreaId,
+        /// Below which.
+        parent: AreaId,
+    },
+}
+
+/// What happened, as the journal keeps it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// An area was made.
+    Created {
+        /// As it was made.
+        area: Box<Record>,
+        /// Whether crossings of its boundary were resolved.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        repaired: bool,
+    },
+    /// It has another name.
+    Renamed {
+        /// Which.
+        id: AreaId,
+        /// Its name.
+        name: String,
+        /// From which day on.
+        from: NaiveDate,
+    },
+    /// It is for something else, or others live there.
+    Described {
+        /// Which.
+        id: AreaId,
+        /// What it is for.
+        grid: Option<GridKind>,
+        /// How many households.
+        households: Option<u32>,
+        /// From which day on.
+        from: NaiveDate,
+    },
+    /// It has another boundary.
+    Redrawn {
+        /// Which.
+        id: AreaId,
+        /// The digest of the boundary.
+        boundary: String,
+        /// Whether crossings were resolved.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        repaired: bool,
+        /// From which day on.
+        from: NaiveDate,
+    },
+    /// It lies below another area.
+    Transferred {
+        /// Which.
+        id: AreaId,
+        /// Below which.
+        parent: AreaId,
+        /// From which day on.
+        from: NaiveDate,
+    },
+    /// It is no more.
+    Retired {
+        /// Which.
+        id: AreaId,
+        /// What became of it.
+        successors: Vec<AreaId>,
+        /// From which day on.
+        from: NaiveDate,
+    },
+    /// A file was taken over.
+    Imported {
+        /// Which.
+        source: String,
+        /// Areas that are new.
+        added: usize,
+        /// Areas that existed and are otherwise now.
+        updated: usize,
+        /// From which day on; of old entries the day they were written.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<NaiveDate>,
+        /// The digest of everything that was taken over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+    },
+}
+
+/// A decision about areas: what happened, and how everything is that it touched.
+#[derive(Clone, Debug, Default)]
+pub struct Decided {
+    /// What happened.
+    pub events: Vec<Event>,
+    /// The records it touched, as they are now, parents before their children.
+    pub changed: Vec<Record>,
+    /// The boundaries that were drawn, as they are kept.
+    pub drawn: Vec<(AreaId, String)>,
+}
+
+/// What a decision looks at and what it has come to so far.
+struct Draft<'a> {
+    cx: &'a Context<'a>,
+    registry: Registry,
+    from: NaiveDate,
+    touched: Vec<AreaId>,
+    decided: Decided,
+}
+
+/// Decides a command that takes effect on the day `from`.
+pub fn decide(
+    registry: &Registry,
+    command: Command,
+    from: NaiveDate,
+    cx: &Context<'_>,
+) -> Result<Decided, Refusal> {
+    let today = local_day(cx.at);
+    let latest = today.checked_add_days(Days::new(AHEAD_DAYS)).unwrap_or(today);
+    if from > latest {
+        return Err(Refusal::EffectOutside { earliest: None, latest });
+    }
+    let decided = Decided::default();
+    let mut draft = Draft { cx, registry: registry.clone(), from, touched: Vec::new(), decided };
+    match command {
+        Command::Create { area, parent } => draft.create(*area, parent)?,
+        Command::Rename { id, name } => {
+            draft.changeable(id)?;
+            let name: String = name.into();
+            draft.event(Event::Renamed { id, name, from });
+        }
+        Command::Describe { id, grid, households } => draft.describe(id, grid, households)?,
+        Command::Redraw { id, boundary } => {
+            draft.changeable(id)?;
+            draft.redraw(id, &boundary)?;
+        }
+        Command::Split { id, parts } => draft.split(id, parts)?,
+        Command::Merge { ids, into } => draft.merge(&ids, into)?,
+        Command::Retire { id, successors, owes } => draft.retire(id, &successors, owes)?,
+        Command::Transfer { id, parent } => draft.transfer(id, parent)?,
+    }
+    Ok(draft.finish())
+}
+
+impl Draft<'_> {
+    /// Applies an event and remembers it.
+    fn event(&mut self, event: Event) {
+        let touched = self.registry.apply(&event, self.cx.seq);
+        for id in touched {
+            if !self.touched.contains(&id) {
+                self.touched.push(id);
+            }
+        }
+        self.decided.events.push(event);
+    }
+
+    fn finish(mut self) -> Decided {
+        let known = |id: &AreaId| self.registry.get(*id).cloned();
+        self.decided.changed = self.touched.iter().filter_map(known).collect();
+        // A parent has the shorter path, and is written first.
+        let depth = |record: &Record| record.newest().map_or(0, |v| v.path.as_str().len());
+        self.decided.changed.sort_by_key(depth);
+        self.decided
+    }
+
+    /// An area that stands on the day and may be changed by whoever asks.
+    fn changeable(&self, id: AreaId) -> Result<Record, Refusal> {
+        let record = self.standing(id)?;
+        let version = record.newest().ok_or(Refusal::UnknownArea { id })?;
+        self.cx.require(Permission::ManageAreas, &version.path, &version.name)?;
+        Ok(record)
+    }
+
+    /// An area that stands on the day, with nothing decided for later.
+    fn standing(&self, id: AreaId) -> Result<Record, Refusal> {
+        let record = self.registry.get(id).ok_or(Refusal::UnknownArea { id })?;
+        let version = record.newest().ok_or(Refusal::UnknownArea { id })?;
+        if record.until.is_some() {
+            return Err(self.retired(record, version));
+        }
+        if version.from > self.from {
+            let latest = local_day(self.cx.at).checked_add_days(Days::new(AHEAD_DAYS));
+            let (earliest, latest) = (Some(version.from), latest.unwrap_or(version.from));
+            return Err(Refusal::EffectOutside { earliest, latest });
+        }
+        Ok(record.clone())
+    }
+
+    fn retired(&self, record: &Record, version: &Version) -> Refusal {
+        let name = |id: &AreaId| {
+            let version = self.registry.get(*id).and_then(Record::newest);
+            version.map(|version| version.name.clone())
+        };
+        let successors = record.successors.iter().filter_map(name).collect();
+        Refusal::AreaRetired { area: version.name.clone(), successors }
+    }
+
+    /// Checks that one kind may lie in another area; answers that area's path.
+    fn fits(
+        &self,
+        (kind, grid, name): (AreaKind, Option<GridKind>, &str),
+        parent: AreaId,
+    ) -> Result<Path, Refusal> {
+        let above = self.standing(parent)?;
+        let version = above.newest().ok_or(Refusal::UnknownArea { id: parent })?;
+        let micro = kind == AreaKind::Grid
+            && above.kind == AreaKind::Grid
+            && grid == Some(GridKind::Micro)
+            && version.grid != Some(GridKind::Micro);
+        let served = kind != AreaKind::Department || above.kind != AreaKind::Grid;
+        if !(micro || above.kind.rank() < kind.rank() && served) {
+            let (area, parent) = (name.to_owned(), version.name.clone());
+            return Err(Refusal::WrongLevel { area, parent });
+        }
+        Ok(version.path.clone())
+    }
+
+    fn create(&mut self, area: NewArea, parent: AreaId) -> Result<(), Refusal> {
+        let above = self.standing(parent)?;
+        let version = above.newest().ok_or(Refusal::UnknownArea { id: parent })?;
+        self.cx.require(Permission::ManageAreas, &version.path, &version.name)?;
+        self.make(area, Some(parent), Vec::new())
+    }
+
+    fn make(
+        &mut self,
+        area: NewArea,
+        parent: Option<AreaId>,
+        predecessors: Vec<AreaId>,
+    ) -> Result<(), Refusal> {
+        let NewArea { id, kind, code, name, grid, households, boundary } = area;
+        let Some(scheme) = Scheme::of(kind, &code) else {
+            return Err(Refusal::BadAreaCode { code, expected: Scheme::expected(kind) });
+        };
+        if self.registry.by_code(&code).is_some() || self.registry.get(id).is_some() {
+            return Err(Refusal::AlreadyExists { what: "area code" });
+        }
+        let name: String = name.into();
+        let above = match parent {
+            Some(parent) => Some(self.fits((kind, grid, &name), parent)?),
+            None => None,
+        };
+        let drawn = match &boundary {
+            Some(boundary) => Some(self.draw(id, boundary)?),
+            None => None,
+        };
+        let version = Version {
+            from: self.from,
+            name,
+            parent,
+            path: Path::child(above.as_ref(), &code),
+            grid: grid.filter(|_| kind == AreaKind::Grid),
+            households,
+            boundary: drawn
+                .as_ref()
+                .map(|(digest, _)| Outline { no: self.cx.seq, digest: digest.clone() }),
+        };
+        let versions = vec![version];
+        let (until, successors, seq) = (None, Vec::new(), self.cx.seq);
+        let record =
+            Record { id, kind, code, scheme, versions, until, predecessors, successors, seq };
+        let repaired = drawn.is_some_and(|(_, repaired)| repaired);
+        self.event(Event::Created { area: Box::new(record), repaired });
+        Ok(())
+    }
+
+    fn redraw(&mut self, id: AreaId, drawing: &Drawing) -> Result<(), Refusal> {
+        let (boundary, repaired) = self.draw(id, drawing)?;
+        let from = self.from;
+        self.event(Event::Redrawn { id, boundary, repaired, from });
+        Ok(())
+    }
+
+    /// Checks a boundary and remembers it; answers its digest and whether it was repaired.
+    fn draw(&mut self, id: AreaId, drawing: &Drawing) -> Result<(String, bool), Refusal> {
+        let (boundary, repaired) = boundary::sound(&drawing.rings, drawing.repair)
+            .map_err(|faults| Refusal::BadBoundary { faults })?;
+        Ok((self.keep(id, &boundary), repaired))
+    }
+
+    fn keep(&mut self, id: AreaId, boundary: &MultiPolygon) -> String {
+        let text = Drawn::new(boundary).text();
+        let digest = Hash::of(text.as_bytes()).hex();
+        self.decided.drawn.push((id, text));
+        digest
+    }
+
+    fn describe(
+        &mut self,
+        id: AreaId,
+        grid: Option<GridKind>,
+        households: Option<u32>,
+    ) -> Result<(), Refusal> {
+        let record = self.changeable(id)?;
+        let known = record.newest().ok_or(Refusal::UnknownArea { id })?;
+        if grid.is_some() && record.kind != AreaKind::Grid {
+            return Err(Refusal::NotAGrid { area: known.name.clone() });
+        }
+        let (grid, households) = (grid.or(known.grid), households.or(known.households));
+        let from = self.from;
+        self.event(Event::Described { id, grid, households, from });
+        Ok(())
+    }
+
+    fn split(&mut self, id: AreaId, parts: Vec<(NewArea, Vec<AreaId>)>) -> Result<(), Refusal> {
+        let record = self.changeable(id)?;
+        let (parent, kind) = (record.newest().and_then(|v| v.parent), record.kind);
+        let Some(parent) = parent else { return Err(self.no_level(&record)) };
+        let from = self.from;
+        let mut successors = Vec::with_capacity(parts.len());
+        for (part, children) in parts {
+            let into = part.id;
+            self.make(NewArea { kind, ..part }, Some(parent), vec![id])?;
+            for child in children {
+                let moved = self.standing(child)?;
+                let version = moved.newest().ok_or(Refusal::UnknownArea { id: child })?;
+                if version.parent != Some(id) {
+                    let (area, parent) = (version.name.clone(), self.name(id));
+                    return Err(Refusal::WrongLevel { area, parent });
+                }
+                self.movable(child)?;
+                self.event(Event::Transferred { id: child, parent: into, from });
+            }
+            successors.push(into);
+        }
+        self.end(id, successors)
+    }
+
+    fn merge(&mut self, ids: &[AreaId], into: Into) -> Result<(), Refusal> {
+        let records: Vec<Record> =
+            ids.iter().map(|id| self.changeable(*id)).collect::<Result<_, _>>()?;
+        let Some(first) = records.first() else { return Ok(()) };
+        for other in &records {
+            if other.kind != first.kind || other.newest().and_then(|v| v.parent).is_none() {
+                return Err(self.no_level(other));
+            }
+        }
+        let from = self.from;
+        // Only when all were counted is the sum one.
+        let households = records
+            .iter()
+            .map(|record| record.newest().and_then(|version| version.households))
+            .try_fold(0_u32, |sum, one| one.and_then(|one| sum.checked_add(one)));
+        let (successor, ending) = match into {
+            Into::First { boundary } => {
+                if let Some(boundary) = boundary {
+                    self.redraw(first.id, &boundary)?;
+                }
+                if households.is_some() {
+                    self.describe(first.id, None, households)?;
+                }
+                (first.id, ids.get(1..).unwrap_or_default())
+            }
+            Into::New(area) => {
+                let parent = first.newest().and_then(|version| version.parent);
+                let (id, households) = (area.id, area.households.or(households));
+                let area = NewArea { kind: first.kind, households, ..*area };
+                self.make(area, parent, ids.to_vec())?;
+                (id, ids)
+            }
+        };
+        for id in ending {
+            let children: Vec<AreaId> =
+                self.registry.children(*id, from).map(|child| child.id).collect();
+            for child in children {
+                self.movable(child)?;
+                self.event(Event::Transferred { id: child, parent: successor, from });
+            }
+            self.end(*id, vec![successor])?;
+        }
+        Ok(())
+    }
+
+    fn retire(&mut self, id: AreaId, successors: &[AreaId], owes: i64) -> Result<(), Refusal> {
+        let record = self.changeable(id)?;
+        if record.newest().and_then(|version| version.parent).is_none() {
+            return Err(self.no_level(&record));
+        }
+        for successor in successors {
+            let heir = self.standing(*successor)?;
+            if heir.id == id || heir.kind != record.kind {
+                return Err(self.no_level(&heir));
+            }
+        }
+        if successors.is_empty() && owes > 0 {
+            return Err(Refusal::DutiesLeft { area: self.name(id), count: owes });
+        }
+        self.end(id, successors.to_vec())
+    }
+
+    fn end(&mut self, id: AreaId, successors: Vec<AreaId>) -> Result<(), Refusal> {
+        let from = self.from;
+        // Somebody who comes later would come below an area that is no more.
+        let left: Vec<&Record> = self
+            .registry
+            .iter()
+            .filter(|r| r.until.is_none() && r.newest().and_then(|v| v.parent) == Some(id))
+            .collect();
+        if let Some(one) = left.first().and_then(|record| record.newest()) {
+            let (count, example) = (left.len(), one.name.clone());
+            return Err(Refusal::ChildrenLeft { area: self.name(id), count, example });
+        }
+        self.event(Event::Retired { id, successors, from });
+        Ok(())
+    }
+
+    fn transfer(&mut self, id: AreaId, parent: AreaId) -> Result<(), Refusal> {
+        let record = self.changeable(id)?;
+        let version = record.newest().ok_or(Refusal::UnknownArea { id })?;
+        if version.parent.is_none() {
+            return Err(self.no_level(&record));
+        }
+        let above = self.fits((record.kind, version.grid, &version.name), parent)?;
+        self.cx.require(Permission::ManageAreas, &above, &self.name(parent))?;
+        self.movable(id)?;
+        let from = self.from;
+        self.event(Event::Transferred { id, parent, from });
+        Ok(())
+    }
+
+    /// Whether it and all below can be moved: nothing about them is decided for later.
+    fn movable(&self, id: AreaId) -> Result<(), Refusal> {
+        self.registry
+            .below(id, self.from)
+            .into_iter()
+            .try_for_each(|one| self.standing(one).map(|_| ()))
+    }
+
+    fn name(&self, id: AreaId) -> String {
+        let version = self.registry.get(id).and_then(Record::newest);
+        version.map(|version| version.name.clone()).unwrap_or_default()
+    }
+
+    fn no_level(&self, record: &Record) -> Refusal {
+        let parent = record.newest().and_then(|version| version.parent);
+        let parent = parent.map(|parent| self.name(parent)).unwrap_or_default();
+        Refusal::WrongLevel { area: self.name(record.id), parent }
+    }
+}
+
+impl Registry {
+    /// Applies an event at a place in the journal; answers which areas it touched.
+    pub fn apply(&mut self, event: &Event, seq: i64) -> Vec<AreaId> {
+        match event {
+            Event::Created { area, .. } => {
+                self.put((**area).clone());
+                vec![area.id]
+            }
+            Event::Renamed { id, name, from } => {
+                self.change(*id, *from, seq, |version| version.name.clone_from(name))
+            }
+            Event::Described { id, grid, households, from } => {
+                self.change(*id, *from, seq, |version| {
+                    (version.grid, version.households) = (*grid, *households);
+                })
+            }
+            Event::Redrawn { id, boundary, from, .. } => {
+                let digest = boundary.clone();
+                let outline = Outline { no: seq, digest };
+                self.change(*id, *from, seq, |version| version.boundary = Some(outline))
+            }
+            Event::Transferred { id, parent, from } => self.moved(*id, *parent, *from, seq),
+            Event::Retired { id, successors, from } => {
+                let Some(mut record) = self.get(*id).cloned() else { return Vec::new() };
+                (record.until, record.seq) = (Some(*from), seq);
+                record.successors.clone_from(successors);
+                self.put(record);
+                let mut touched = vec![*id];
+                for successor in successors {
+                    let Some(mut heir) = self.get(*successor).cloned() else { continue };
+                    if !heir.predecessors.contains(id) {
+                        heir.predecessors.push(*id);
+                    }
+                    heir.seq = seq;
+                    self.put(heir);
+                    touched.push(*successor);
+                }
+                touched
+            }
+            Event::Imported { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether the records show what an event says; of a file nobody can tell.
+    pub fn shows(&self, event: &Event) -> bool {
+        let version = |id: &AreaId, from: &NaiveDate, is: &dyn Fn(&Version) -> bool| {
+            let record = self.get(*id);
+            record.is_some_and(|r| r.versions.iter().any(|v| v.from == *from && is(v)))
+        };
+        match event {
+            Event::Created { area, .. } => self.get(area.id).is_some_and(|record| {
+                (record.kind, &record.code) == (area.kind, &area.code)
+                    && record.versions.first() == area.versions.first()
+            }),
+            Event::Renamed { id, name, from } => version(id, from, &|v| v.name == *name),
+            Event::Described { id, grid, households, from } => {
+                version(id, from, &|v| v.grid == *grid && v.households == *households)
+            }
+            Event::Redrawn { id, boundary, from, .. } => version(id, from, &|v| {
+                v.boundary.as_ref().is_some_and(|outline| outline.digest == *boundary)
+            }),
+            Event::Transferred { id, parent, from } => {
+                version(id, from, &|v| v.parent == Some(*parent))
+            }
+            Event::Retired { id, successors, from } => self.get(*id).is_some_and(|record| {
+                record.until == Some(*from) && record.successors == *successors
+            }),
+            Event::Imported { .. } => true,
+        }
+    }
+
+    /// Adds a version from a day on that differs from the last one.
+    fn change(
+        &mut self,
+        id: AreaId,
+        from: NaiveDate,
+        seq: i64,
+        change: impl FnOnce(&mut Version),
+    ) -> Vec<AreaId> {
+        let Some(mut record) = self.get(id).cloned() else { return Vec::new() };
+        let Some(mut version) = record.newest().cloned() else { return Vec::new() };
+        version.from = from;
+        change(&mut version);
+        record.versions.push(version);
+        record.seq = seq;
+        self.put(record);
+        vec![id]
+    }
+
+    /// Moves an area, and with it the paths of everything below.
+    fn moved(&mut self, id: AreaId, parent: AreaId, from: NaiveDate, seq: i64) -> Vec<AreaId> {
+        let below = self.below(id, from);
+        let mut touched = self.change(id, from, seq, |version| version.parent = Some(parent));
+        touched.extend(below);
+        for one in &touched {
+            let Some(mut record) = self.get(*one).cloned() else { continue };
+            let above = record.newest().and_then(|v| v.parent).and_then(|p| self.get(p));
+            let above = above.and_then(Record::newest).map(|version| version.path.clone());
+            let path = Path::child(above.as_ref(), &record.code);
+            let Some(mut version) = record.newest().cloned() else { continue };
+            (version.path, version.from) = (path, from);
+            if *one == id {
+                record.versions.pop();
+            }
+            record.versions.push(version);
+            record.seq = seq;
+            self.put(record);
+        }
+        touched
+    }
+}

@@ -1,0 +1,528 @@
+//! Areas out of a file: checked whole, then all of them or none.
+//!
+//! A row whose code is known is that area: it is given the name, the count and the boundary of
+//! the file where they differ. It is not moved: that is a command of its own.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    area::{
+        boundary::{self, Drawn},
+        locate::Rings,
+        tree::{
+            AreaKind, GridKind, Path, Scheme,
+            history::{Outline, Record, Registry, Version},
+        },
+    },
+    core::{
+        id::AreaId,
+        journal::Hash,
+        named::named,
+        sheet::{At, Column, Fault, Faults, Row, read_large},
+    },
+    flows::{
+        areas::{Decided, Event},
+        flow::Context,
+    },
+    people::actor::Permission,
+    rules::refusal::Refusal,
+};
+
+/// The most rows of a file.
+pub const MAX_ROWS: usize = 100_000;
+
+/// One row of a file.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Given {
+    /// Where it stands.
+    pub at: At,
+    /// Its code.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: AreaKind,
+    /// The code of the area above; none for the root.
+    pub parent: Option<String>,
+    /// Of a grid: what it is for.
+    pub grid: Option<GridKind>,
+    /// How many households.
+    pub households: Option<u32>,
+    /// Where it is.
+    pub boundary: Option<Rings>,
+}
+
+named! {
+    /// What a row does.
+    Doing {
+        /// Makes an area.
+        Added = "added", "新增";
+        /// Changes one.
+        Updated = "updated", "更新";
+        /// Says what is known.
+        Unchanged = "unchanged", "未变";
+    }
+}
+
+/// How a file is taken over.
+#[derive(Clone, Copy, Debug)]
+pub struct Taking<'a> {
+    /// What the file is called.
+    pub source: &'a str,
+    /// The day it takes effect.
+    pub from: NaiveDate,
+    /// Whether crossings of boundaries may be resolved.
+    pub repair: bool,
+}
+
+/// What a file comes to.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What is to be written.
+    pub decided: Decided,
+    /// What each row does, in the order of the file.
+    pub rows: Vec<(At, String, Doing)>,
+    /// What the areas are once it is written.
+    pub registry: Registry,
+}
+
+impl Plan {
+    /// How many rows do this.
+    pub fn count(&self, doing: Doing) -> usize {
+        self.rows.iter().filter(|(.., what)| *what == doing).count()
+    }
+}
+
+/// Why a file is not taken over.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Refused {
+    /// These rows are wrong.
+    Faults(Vec<Fault>),
+    /// Whoever asks may not.
+    Rule(Refusal),
+}
+
+/// What is being planned.
+struct Planning<'a> {
+    registry: Registry,
+    taking: Taking<'a>,
+    cx: &'a Context<'a>,
+    decided: Decided,
+    faults: Faults,
+    digest: String,
+    /// Codes of rows that are wrong: what lies below is not wrong too.
+    wrong: HashSet<String>,
+}
+
+/// Plans to take over a file; `id` makes identities.
+pub fn plan(
+    registry: &Registry,
+    mut given: Vec<Given>,
+    taking: Taking<'_>,
+    cx: &Context<'_>,
+    id: &mut dyn FnMut() -> AreaId,
+) -> Result<Plan, Refused> {
+    let (decided, faults) = (Decided::default(), Faults::default());
+    let registry = registry.clone();
+    let mut planning = Planning {
+        registry,
+        taking,
+        cx,
+        decided,
+        faults,
+        digest: String::new(),
+        wrong: HashSet::new(),
+    };
+    if given.len() > MAX_ROWS {
+        let fault = Fault::new(At::Whole, ("", "too_many_rows"), &given.len().to_string());
+        return Err(Refused::Faults(vec![
+            fault.expecting(format!("最多 {MAX_ROWS} 行"), format!("at most {MAX_ROWS} rows")),
+        ]));
+    }
+    planning.twice(&given);
+    // A file need not name parents first.
+    given.sort_by_key(|row| (row.kind.rank(), row.grid == Some(GridKind::Micro)));
+    let mut rows = Vec::with_capacity(given.len());
+    for row in given {
+        if planning.faults.full() {
+            break;
+        }
+        let (at, code) = (row.at, row.code.clone());
+        match planning.row(row, id).map_err(Refused::Rule)? {
+            Some(doing) => rows.push((at, code, doing)),
+            None => _ = planning.wrong.insert(code),
+        }
+    }
+    if !planning.faults.is_empty() {
+        return Err(Refused::Faults(planning.faults.into_vec()));
+    }
+    rows.sort_by_key(|(at, ..)| *at);
+    let mut plan = Plan { decided: planning.decided, rows, registry: planning.registry };
+    let (added, updated) = (plan.count(Doing::Added), plan.count(Doing::Updated));
+    if added + updated > 0 {
+        plan.decided.events.push(Event::Imported {
+            source: taking.source.to_owned(),
+            added,
+            updated,
+            from: Some(taking.from),
+            digest: Some(Hash::of(planning.digest.as_bytes()).hex()),
+        });
+    }
+    Ok(plan)
+}
+
+/// What would be right, in Chinese and English.
+type Right = (String, String);
+
+fn right(zh: impl Into<String>, en: impl Into<String>) -> Right {
+    (zh.into(), en.into())
+}
+
+impl Planning<'_> {
+    fn fault(
+        &mut self,
+        row: &Given,
+        at: (&'static str, &'static str),
+        given: &str,
+        (zh, en): Right,
+    ) {
+        self.faults.push(Fault::new(row.at, at, given).expecting(zh, en));
+    }
+
+    fn twice(&mut self, given: &[Given]) {
+        let mut seen: HashMap<&str, At> = HashMap::new();
+        for row in given {
+            if let Some(first) = seen.insert(&row.code, row.at) {
+                let right = match first {
+                    At::Line(line) => right(
+                        format!("与第 {line} 行不同的代码"),
+                        format!("a code other than that of line {line}"),
+                    ),
+                    At::Row(number) => right(
+                        format!("与第 {number} 条（从 0 起）不同的代码"),
+                        format!("a code other than that of row {number}"),
+                    ),
+                    At::Whole => right("不同的代码", "another code"),
+                };
+                self.fault(row, ("code", "duplicate_code"), &row.code, right);
+            }
+        }
+    }
+
+    /// One row; none when it is wrong.
+    fn row(
+        &mut self,
+        row: Given,
+        id: &mut dyn FnMut() -> AreaId,
+    ) -> Result<Option<Doing>, Refusal> {
+        let before = self.faults.len();
+        self.faults.line(row.at, "name", &row.name);
+        let scheme = Scheme::of(row.kind, &row.code);
+        if scheme.is_none() {
+            let (zh, en) = Scheme::expected(row.kind);
+            let right = right(zh, en);
+            self.fault(&row, ("code", "bad_code"), &row.code, right);
+        }
+        let boundary = self.boundary(&row);
+        let known = self.registry.by_code(&row.code).cloned();
+        let mut row = row;
+        if self.is_root(&row, known.as_ref()) {
+            // What is above a city or county is in no file.
+            row.parent = None;
+        }
+        let above = match &row.parent {
+            Some(code) => self.above(&row, code),
+            None => None,
+        };
+        if row.parent.is_none() && known.is_none() && !self.registry.is_empty() {
+            self.fault(
+                &row,
+                ("parent_code", "missing_parent"),
+                "",
+                right("上级区划的代码", "the code of the area above"),
+            );
+        }
+        if let Some(known) = &known {
+            self.same(&row, known);
+        }
+        let lost = row.parent.is_some() && above.is_none();
+        let sound = self.faults.len() == before && !lost;
+        let (Some(scheme), true) = (scheme, sound) else { return Ok(None) };
+        if let Some(known) = known {
+            return self.update(row, known, boundary).map(Some);
+        }
+        self.add(row, (id(), scheme), above, boundary)?;
+        Ok(Some(Doing::Added))
+    }
+
+    fn is_root(&self, row: &Given, known: Option<&Record>) -> bool {
+        let high = matches!(row.kind, AreaKind::City | AreaKind::District);
+        let first = self.registry.is_empty();
+        let root = |record: &Record| record.newest().is_some_and(|v| v.parent.is_none());
+        let unknown = row.parent.as_ref().is_some_and(|p| self.registry.by_code(p).is_none());
+        high && unknown && known.map_or(first, root)
+    }
+
+    fn above(&mut self, row: &Given, code: &str) -> Option<Record> {
+        let Some(above) = self.registry.by_code(code).cloned() else {
+            if self.wrong.contains(code) {
+                return None;
+            }
+            let right = right(
+                "本文件中或已有的区划代码",
+                "the code of an area in this file or known already",
+            );
+            self.fault(row, ("parent_code", "unknown_parent"), code, right);
+            return None;
+        };
+        let micro = row.grid == Some(GridKind::Micro) && above.kind == AreaKind::Grid;
+        let served = row.kind != AreaKind::Department || above.kind != AreaKind::Grid;
+        if !(micro || above.kind.rank() < row.kind.rank() && served) {
+            let right = right(
+                format!("可以下辖{}的区划", row.kind.label()),
+                format!("an area in which a {} lies", row.kind.name()),
+            );
+            self.fault(row, ("parent_code", "wrong_level"), code, right);
+        } else if above.until.is_some() {
+            let right = right("尚未撤销的区划代码", "the code of an area that is still there");
+            self.fault(row, ("parent_code", "retired"), code, right);
+        } else if above.newest().is_some_and(|version| version.from > self.taking.from) {
+            let right = right("在生效日已存在的区划", "an area that is there on the day of effect");
+            self.fault(row, ("parent_code", "later"), code, right);
+        }
+        Some(above)
+    }
+
+    /// What a known area must still be.
+    fn same(&mut self, row: &Given, known: &Record) {
+        if known.kind != row.kind {
+            let right = right(
+                format!("现有的{}", known.kind.label()),
+                format!("{}, as it is", known.kind.name()),
+            );
+            self.fault(row, ("kind", "other_kind"), row.kind.name(), right);
+        }
+        if known.until.is_some() {
+            let right = right(
+                "新的代码：用过的不再分配",
+                "a new code: one that was used is not given again",
+            );
+            self.fault(row, ("code", "retired"), &row.code, right);
+        }
+        let Some(version) = known.newest() else { return };
+        if version.from > self.taking.from {
+            let right = right(
+                format!("不早于 {} 的生效日期", version.from),
+                format!("a day of effect not before {}", version.from),
+            );
+            self.fault(row, ("code", "decided_already"), &row.code, right);
+        }
+        let parent = version.parent.and_then(|parent| self.registry.get(parent));
+        let parent = parent.map(|parent| parent.code.clone());
+        if let (Some(given), Some(parent)) = (&row.parent, parent)
+            && *given != parent
+        {
+            let right = right(
+                format!("{parent}；变更隶属请用划转"),
+                format!("{parent}; move an area by its own command"),
+            );
+            self.fault(row, ("parent_code", "other_parent"), given, right);
+        }
+    }
+
+    /// The text of a boundary that is sound.
+    fn boundary(&mut self, row: &Given) -> Option<String> {
+        match boundary::sound(row.boundary.as_ref()?, self.taking.repair) {
+            Ok((boundary, _)) => Some(Drawn::new(&boundary).text()),
+            Err(faults) => {
+                for fault in faults {
+                    let at = fault.at.map(|at| format!("{}, {}", at.lng, at.lat));
+                    let (polygon, ring) = (fault.polygon, fault.ring);
+                    let right = right(
+                        format!("合格的边界；见第 {polygon} 个多边形第 {ring} 个环"),
+                        format!("a sound boundary; see polygon {polygon}, ring {ring}"),
+                    );
+                    let place = ("geometry", fault.code.name());
+                    self.fault(row, place, &at.unwrap_or_default(), right);
+                }
+                None
+            }
+        }
+    }
+
+    fn require(&self, version: &Version) -> Result<(), Refusal> {
+        self.cx.require(Permission::ManageAreas, &version.path, &version.name)
+    }
+
+    fn keep(&mut self, id: AreaId, text: String) -> Outline {
+        let outline = Outline { no: self.cx.seq, digest: Hash::of(text.as_bytes()).hex() };
+        self.decided.drawn.push((id, text));
+        outline
+    }
+
+    fn add(
+        &mut self,
+        row: Given,
+        (id, scheme): (AreaId, Scheme),
+        above: Option<Record>,
+        boundary: Option<String>,
+    ) -> Result<(), Refusal> {
+        let above = above.as_ref().and_then(Record::newest);
+        if let Some(above) = above {
+            self.require(above)?;
+        }
+        let boundary = boundary.map(|text| self.keep(id, text));
+        let version = Version {
+            from: self.taking.from,
+            name: row.name.trim().to_owned(),
+            parent: row.parent.as_ref().and_then(|code| self.registry.by_code(code)).map(|r| r.id),
+            path: Path::child(above.map(|above| &above.path), &row.code),
+            grid: row.grid.filter(|_| row.kind == AreaKind::Grid),
+            households: row.households,
+            boundary,
+        };
+        let record = Record {
+            id,
+            kind: row.kind,
+            code: row.code,
+            scheme,
+            versions: vec![version],
+            until: None,
+            predecessors: Vec::new(),
+            successors: Vec::new(),
+            seq: self.cx.seq,
+        };
+        self.put(record);
+        Ok(())
+    }
+
+    fn update(
+        &mut self,
+        row: Given,
+        mut known: Record,
+        boundary: Option<String>,
+    ) -> Result<Doing, Refusal> {
+        let Some(before) = known.newest().cloned() else { return Ok(Doing::Unchanged) };
+        let drawn = boundary.filter(|text| {
+            let digest = Hash::of(text.as_bytes()).hex();
+            before.boundary.as_ref().is_none_or(|outline| outline.digest != digest)
+        });
+        let mut after = Version {
+            from: self.taking.from,
+            name: row.name.trim().to_owned(),
+            grid: row.grid.or(before.grid),
+            households: row.households.or(before.households),
+            ..before.clone()
+        };
+        let same = Version { from: before.from, ..after.clone() } == before;
+        if same && drawn.is_none() {
+            return Ok(Doing::Unchanged);
+        }
+        self.require(&before)?;
+        if let Some(text) = drawn {
+            after.boundary = Some(self.keep(known.id, text));
+        }
+        known.versions.push(after);
+        known.seq = self.cx.seq;
+        self.put(known);
+        Ok(Doing::Updated)
+    }
+
+    fn put(&mut self, record: Record) {
+        self.digest.push_str(&serde_json::to_string(&record).unwrap_or_default());
+        self.decided.changed.push(record.clone());
+        self.registry.put(record);
+    }
+}
+
+const AREAS: &[Column] = &[
+    ("code", "代码", false),
+    ("name", "名称", false),
+    ("level", "级别", false),
+    ("parent_code", "上级代码", false),
+    ("grid_kind", "网格类型", true),
+    ("households", "户数", true),
+];
+
+const UNITS: &[Column] =
+    &[("code", "代码", false), ("name", "名称", false), ("parent_code", "上级代码", false)];
+
+/// Reads a CSV of territories. Levels are 2 city, 3 county or district, 4 street, 5 community,
+/// 6 grid, as the statistics bureau numbers them, or their names.
+pub fn territories(text: &str) -> Result<Vec<Given>, Vec<Fault>> {
+    let mut faults = Faults::default();
+    let rows = read_large(text, AREAS, MAX_ROWS, &mut faults);
+    let given: Vec<Given> = rows.iter().filter_map(|row| territory(row, &mut faults)).collect();
+    if faults.is_empty() { Ok(given) } else { Err(faults.into_vec()) }
+}
+
+fn territory(row: &Row<'_>, faults: &mut Faults) -> Option<Given> {
+    let level = row.cell("level");
+    let kind = match level {
+        "2" => Some(AreaKind::City),
+        "3" => Some(AreaKind::District),
+        "4" => Some(AreaKind::Street),
+        "5" => Some(AreaKind::Community),
+        "6" => Some(AreaKind::Grid),
+        name => {
+            let is = |kind: &&AreaKind| kind.name() == name || kind.label() == name;
+            let kind = AreaKind::ALL.iter().find(is).copied();
+            kind.filter(|kind| *kind != AreaKind::Department)
+        }
+    };
+    if kind.is_none() {
+        faults.push(
+            row.fault("level", "unknown_level").expecting("2、3、4、5 或 6", "2, 3, 4, 5 or 6"),
+        );
+    }
+    let grid = grid_kind(row, faults);
+    let cell = row.cell("households");
+    let households = cell.parse::<u32>().ok();
+    if households.is_none() && !cell.is_empty() {
+        faults.push(
+            row.fault("households", "not_a_number")
+                .expecting("户数，整数", "a number of households"),
+        );
+    }
+    let parent = Some(row.cell("parent_code").to_owned()).filter(|code| !code.is_empty());
+    Some(Given { kind: kind?, parent, grid, households, boundary: None, ..plain(row) })
+}
+
+/// What kinds of grids there are, in Chinese and English.
+pub(crate) const GRID_KINDS: (&str, &str) = (
+    "综合（comprehensive）、专属（dedicated）或微（micro）网格",
+    "comprehensive, dedicated or micro",
+);
+
+fn grid_kind(row: &Row<'_>, faults: &mut Faults) -> Option<GridKind> {
+    let cell = row.cell("grid_kind");
+    let kind = GridKind::ALL.iter().find(|kind| kind.name() == cell || kind.label() == cell);
+    if kind.is_none() && !cell.is_empty() {
+        let (zh, en) = GRID_KINDS;
+        faults.push(row.fault("grid_kind", "unknown_grid_kind").expecting(zh, en));
+    }
+    kind.copied()
+}
+
+fn plain(row: &Row<'_>) -> Given {
+    Given {
+        at: At::Line(row.line),
+        code: row.cell("code").to_owned(),
+        name: row.cell("name").to_owned(),
+        kind: AreaKind::Department,
+        parent: Some(row.cell("parent_code").to_owned()),
+        grid: None,
+        households: None,
+        boundary: None,
+    }
+}
+
+/// Reads a CSV of departments and other units.
+pub fn units(text: &str) -> Result<Vec<Given>, Vec<Fault>> {
+    let mut faults = Faults::default();
+    let rows = read_large(text, UNITS, MAX_ROWS, &mut faults);
+    if faults.is_empty() { Ok(rows.iter().map(plain).collect()) } else { Err(faults.into_vec()) }
+}

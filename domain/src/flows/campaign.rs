@@ -1,0 +1,446 @@
+//! Campaigns (敲门行动): many households are to be visited for one purpose within a time, each of
+//! them once, by a list; what came of it is counted from the visits.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    area::tree::Unit,
+    core::{
+        id::{AreaId, CampaignId, FormId, HouseholdId, PersonId, number},
+        journal::FlowKind,
+        named::named,
+        text::{Line, Prose},
+    },
+    flows::{
+        flow::{Context, Flow},
+        visit::Purpose,
+    },
+    people::actor::{Actor, Permission},
+    rules::{
+        obligation::{Duty, Obligation, Term},
+        refusal::Refusal,
+    },
+};
+
+named! {
+    /// The state of a campaign.
+    StatusName {
+        /// The list is being made.
+        Draft = "draft", "准备中";
+        /// Workers go.
+        Running = "running", "进行中";
+        /// It is over.
+        Closed = "closed", "已结束";
+    }
+}
+
+/// Where each command leads from each state; what is not listed is refused.
+pub const MOVES: &[(StatusName, &str, StatusName)] = &[
+    (StatusName::Draft, "assign", StatusName::Draft),
+    (StatusName::Draft, "publish", StatusName::Running),
+    (StatusName::Draft, "close", StatusName::Closed),
+    (StatusName::Running, "assign", StatusName::Running),
+    (StatusName::Running, "complete", StatusName::Running),
+    (StatusName::Running, "close", StatusName::Closed),
+];
+
+/// What is possible in a state; that a grid is done follows from its visits by itself.
+pub fn possible(status: StatusName) -> Vec<&'static str> {
+    let moves = MOVES.iter().filter(|(from, verb, _)| *from == status && *verb != "complete");
+    moves.map(|(_, verb, _)| *verb).collect()
+}
+
+/// A household on the list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Task {
+    /// The grid it lay in when it was listed.
+    pub grid: AreaId,
+    /// Who is to go; without it, whoever of the grid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<PersonId>,
+}
+
+/// A household to be listed, with the grid it lies in.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Listed {
+    /// Which.
+    pub household: HouseholdId,
+    /// In which grid.
+    pub grid: Unit,
+    /// Who is to go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<PersonId>,
+}
+
+/// A grid of the campaign.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Grid {
+    /// Which.
+    pub unit: Unit,
+    /// Its clock, while somebody has to go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Term>,
+}
+
+/// A campaign.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Campaign {
+    /// Its identity.
+    pub id: CampaignId,
+    /// Its human number.
+    pub number: String,
+    /// Its name.
+    pub name: Line,
+    /// What everybody goes for.
+    pub purpose: Purpose,
+    /// What to do there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Prose>,
+    /// Where.
+    pub area: Unit,
+    /// The form to fill in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<FormId>,
+    /// From when.
+    pub from: Instant,
+    /// Until when.
+    pub until: Instant,
+    /// The households, once each.
+    pub tasks: BTreeMap<HouseholdId, Task>,
+    /// The grids they lie in.
+    pub grids: Vec<Grid>,
+    /// How it stands.
+    pub status: StatusName,
+    /// When it was begun.
+    pub made_at: Instant,
+    /// When workers were asked to go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published_at: Option<Instant>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Instant>,
+}
+
+/// A campaign to be begun.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NewCampaign {
+    /// The identity it will have.
+    pub id: CampaignId,
+    /// Its name.
+    pub name: Line,
+    /// What everybody goes for.
+    pub purpose: Purpose,
+    /// What to do there.
+    pub text: Option<Prose>,
+    /// Where.
+    pub area: AreaId,
+    /// The form to fill in.
+    pub form: Option<FormId>,
+    /// From when; without it, from when it is published.
+    pub from: Option<Instant>,
+    /// Until when.
+    pub until: Instant,
+}
+
+/// What may be asked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Begin to prepare one.
+    Begin(Box<NewCampaign>),
+    /// Put households on the list, or give them to somebody else.
+    Assign {
+        /// Which, and to whom.
+        listed: Vec<Listed>,
+    },
+    /// Ask the workers to go.
+    Publish,
+    /// A grid is done. Only the system asks it.
+    Complete {
+        /// Which.
+        grid: AreaId,
+    },
+    /// End it.
+    Close {
+        /// Why now, or what came of it.
+        note: Option<Prose>,
+        /// The grids where somebody has still to go, looked up by whoever asks.
+        open: Vec<AreaId>,
+    },
+}
+
+/// What can have happened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// It is being prepared.
+    Begun {
+        /// As it is.
+        campaign: Box<Campaign>,
+    },
+    /// Households were listed.
+    Assigned {
+        /// Which, and to whom.
+        listed: Vec<Listed>,
+        /// The clocks of grids that came in while it runs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<Term>,
+    },
+    /// Workers were asked to go.
+    Published {
+        /// When.
+        at: Instant,
+        /// The clock of every grid.
+        due: Term,
+    },
+    /// A grid is done.
+    Completed {
+        /// Which.
+        grid: AreaId,
+    },
+    /// It ended.
+    Closed {
+        /// When.
+        at: Instant,
+        /// Why, or what came of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<Prose>,
+        /// Where somebody had still to go.
+        open: Vec<AreaId>,
+    },
+}
+
+impl Campaign {
+    /// The most households of one campaign.
+    pub const MAX_HOUSEHOLDS: usize = 5_000;
+    /// The most that are listed at once.
+    pub const MAX_LISTED: usize = 5_000;
+    /// The longest a campaign lasts, in days.
+    pub const MAX_DAYS: i64 = 366;
+
+    /// Whether this actor may know of it: over the area, below it where somebody may visit, or as
+    /// somebody who is sent.
+    pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        if actor.may(Permission::ManageCampaigns, &self.area.path, at) {
+            return true;
+        }
+        let below = |permission| {
+            actor.grants.iter().any(|grant| {
+                grant.holds(at)
+                    && actor.allows(grant, permission)
+                    && (grant.over.path.contains(&self.area.path)
+                        || self.area.path.contains(&grant.over.path))
+            })
+        };
+        let running = self.status != StatusName::Draft;
+        running
+            && (below(Permission::Visit)
+                || below(Permission::ManageCampaigns)
+                || (actor.may_somewhere(Permission::Visit, at)
+                    && self.tasks.values().any(|task| task.worker == Some(actor.person))))
+    }
+
+    /// The task of a household; refused when it is not on the list, or nobody goes now.
+    pub fn visitable(
+        &self,
+        household: HouseholdId,
+        command: &'static str,
+    ) -> Result<Task, Refusal> {
+        if self.status != StatusName::Running {
+            return Err(self.wrong(command));
+        }
+        self.tasks.get(&household).copied().ok_or(Refusal::NotOnList)
+    }
+
+    fn wrong(&self, command: &'static str) -> Refusal {
+        let (state, possible) = (self.status.name(), possible(self.status));
+        Refusal::WrongState { flow: "campaign", state, command, possible }
+    }
+
+    fn assign(&mut self, listed: &[Listed], due: Option<&Term>) {
+        for one in listed {
+            let task = Task { grid: one.grid.id, worker: one.worker };
+            self.tasks.insert(one.household, task);
+            match self.grids.iter_mut().find(|grid| grid.unit.id == one.grid.id) {
+                Some(grid) if grid.due.is_none() => grid.due = due.cloned(),
+                Some(_) => {}
+                None => self.grids.push(Grid { unit: one.grid.clone(), due: due.cloned() }),
+            }
+        }
+        let left = |grid: &Grid| self.tasks.values().any(|task| task.grid == grid.unit.id);
+        self.grids = std::mem::take(&mut self.grids).into_iter().filter(left).collect();
+    }
+}
+
+fn begin(new: &NewCampaign, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let area = cx.area(new.area)?.unit();
+    cx.require(Permission::ManageCampaigns, &area.path, &area.name)?;
+    let from = new.from.unwrap_or(cx.at);
+    if new.until <= from || new.until <= cx.at {
+        return Err(Refusal::EmptyPeriod);
+    }
+    let latest = crate::rules::rulebook::later(from, chrono::Duration::days(Campaign::MAX_DAYS));
+    if new.until > latest {
+        return Err(Refusal::OutsideWindow { earliest: from, latest });
+    }
+    let campaign = Campaign {
+        id: new.id,
+        number: number('A', new.id.0, cx.at),
+        name: new.name.clone(),
+        purpose: new.purpose,
+        text: new.text.clone(),
+        area,
+        form: new.form,
+        from,
+        until: new.until,
+        tasks: BTreeMap::new(),
+        grids: Vec::new(),
+        status: StatusName::Draft,
+        made_at: cx.at,
+        published_at: None,
+        closed_at: None,
+    };
+    Ok(vec![Event::Begun { campaign: Box::new(campaign) }])
+}
+
+impl Campaign {
+    fn assigned(&self, listed: &[Listed], cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        if listed.is_empty() {
+            return Err(Refusal::EmptyList);
+        }
+        if listed.len() > Self::MAX_LISTED {
+            return Err(Refusal::TooMany { what: "households", max: Self::MAX_LISTED });
+        }
+        if let Some(outside) = listed.iter().find(|one| !self.area.path.contains(&one.grid.path)) {
+            let (holder, unit) = (self.area.name.clone(), outside.grid.name.clone());
+            return Err(Refusal::OutsideJurisdiction { holder, unit });
+        }
+        let fresh = listed.iter().filter(|one| !self.tasks.contains_key(&one.household));
+        let fresh: std::collections::BTreeSet<_> = fresh.map(|one| one.household).collect();
+        if self.tasks.len() + fresh.len() > Self::MAX_HOUSEHOLDS {
+            return Err(Refusal::TooMany { what: "households", max: Self::MAX_HOUSEHOLDS });
+        }
+        let running = self.status == StatusName::Running && cx.at < self.until;
+        let due = running.then(|| Term::fixed(cx.seq, cx.at, self.until));
+        Ok(vec![Event::Assigned { listed: listed.to_vec(), due }])
+    }
+}
+
+impl Flow for Campaign {
+    const KIND: FlowKind = FlowKind::Campaign;
+    type Command = Command;
+    type Event = Event;
+
+    fn name(command: &Command) -> &'static str {
+        match command {
+            Command::Begin(_) => "begin",
+            Command::Assign { .. } => "assign",
+            Command::Publish => "publish",
+            Command::Complete { .. } => "complete",
+            Command::Close { .. } => "close",
+        }
+    }
+
+    fn decide(
+        state: Option<&Self>,
+        command: &Command,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let campaign = match (state, command) {
+            (None, Command::Begin(new)) => return begin(new, cx),
+            (Some(_), Command::Begin(_)) => {
+                return Err(Refusal::AlreadyExists { what: "campaign" });
+            }
+            (None, _) => {
+                let (state, possible) = ("none", vec!["begin"]);
+                let command = Self::name(command);
+                return Err(Refusal::WrongState { flow: "campaign", state, command, possible });
+            }
+            (Some(campaign), _) => campaign,
+        };
+        let name = Self::name(command);
+        if !MOVES.iter().any(|(from, verb, _)| *from == campaign.status && *verb == name) {
+            return Err(campaign.wrong(name));
+        }
+        if let Command::Complete { grid } = command {
+            let open = |one: &Grid| one.unit.id == *grid && one.due.is_some();
+            let due = cx.by.is_system() && campaign.grids.iter().any(open);
+            return if due {
+                Ok(vec![Event::Completed { grid: *grid }])
+            } else {
+                Err(Refusal::NothingDue)
+            };
+        }
+        let over = &campaign.area;
+        cx.require(Permission::ManageCampaigns, &over.path, &over.name)?;
+        match command {
+            Command::Begin(_) | Command::Complete { .. } => Err(campaign.wrong(name)),
+            Command::Assign { listed } => campaign.assigned(listed, cx),
+            Command::Publish if campaign.tasks.is_empty() => Err(Refusal::EmptyList),
+            Command::Publish if campaign.until <= cx.at => Err(Refusal::EmptyPeriod),
+            Command::Publish => {
+                let due = Term::fixed(cx.seq, cx.at, campaign.until);
+                Ok(vec![Event::Published { at: cx.at, due }])
+            }
+            Command::Close { note, open } => {
+                Ok(vec![Event::Closed { at: cx.at, note: note.clone(), open: open.clone() }])
+            }
+        }
+    }
+
+    fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
+        let Some(mut campaign) = state else {
+            let Event::Begun { campaign } = event else { return None };
+            return Some((**campaign).clone());
+        };
+        match event {
+            Event::Begun { .. } => return None,
+            Event::Assigned { listed, due } => campaign.assign(listed, due.as_ref()),
+            Event::Published { at, due } => {
+                campaign.status = StatusName::Running;
+                campaign.published_at = Some(*at);
+                campaign.from = campaign.from.max(*at);
+                for grid in &mut campaign.grids {
+                    grid.due = Some(due.clone());
+                }
+            }
+            Event::Completed { grid } => {
+                for one in campaign.grids.iter_mut().filter(|one| one.unit.id == *grid) {
+                    one.due = None;
+                }
+            }
+            Event::Closed { at, .. } => {
+                campaign.status = StatusName::Closed;
+                campaign.closed_at = Some(*at);
+                for grid in &mut campaign.grids {
+                    grid.due = None;
+                }
+            }
+        }
+        Some(campaign)
+    }
+
+    fn obligations(&self) -> Vec<Obligation> {
+        let owe = |grid: &Grid| {
+            let (owed_by, term) = (grid.unit.clone(), grid.due.clone()?);
+            Some(Obligation { duty: Duty::Visit, owed_by, term })
+        };
+        self.grids.iter().filter_map(owe).collect()
+    }
+
+    fn fulfils(event: &Event, obligation: &Obligation) -> bool {
+        match event {
+            Event::Completed { grid } => *grid == obligation.owed_by.id,
+            Event::Closed { open, .. } => !open.contains(&obligation.owed_by.id),
+            Event::Begun { .. } | Event::Assigned { .. } | Event::Published { .. } => false,
+        }
+    }
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+}

@@ -1,0 +1,372 @@
+//! Cases (案卷): a matter that was filed and must be brought to an end.
+//!
+//! A case never moves by itself: deadlines only make it late, a person moves it. What is
+//! possible when stands in [`lifecycle`]; what a command does stands in `decide`, what an event
+//! does to the state in `evolve`; this file holds the state and what is owed. Beside the stage
+//! stand small machines of their own: what is [asked](ask) of those above, a
+//! [standstill], [supervision] and breaches.
+
+mod answers;
+pub mod ask;
+mod decide;
+mod event;
+mod evolve;
+pub mod lifecycle;
+mod stage;
+pub mod standstill;
+pub mod supervision;
+pub mod whistle;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    area::tree::Unit,
+    core::{
+        id::{CaseId, PersonId, ReportId},
+        journal::FlowKind,
+    },
+    flows::{
+        flow::{Context, Flow},
+        media::Attached,
+        report::Channel,
+    },
+    people::actor::{Actor, Permission},
+    rules::{
+        obligation::{Duty, Obligation, Term},
+        place::{Matter, Place},
+        refusal::Refusal,
+    },
+};
+pub use answers::ReporterAnswer;
+use ask::Ask;
+pub use event::{Callback, Command, Event, Opening};
+use lifecycle::Verb;
+pub use stage::{Answer, Assignment, Closing, Outcome, Satisfaction, Stage, Work};
+use standstill::Standstill;
+use supervision::{Breach, Supervision};
+use whistle::Whistle;
+
+/// The file that is worked on.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Case {
+    /// Its identity.
+    pub id: CaseId,
+    /// Its human number.
+    pub number: String,
+    /// What it is about.
+    pub matter: Matter,
+    /// Where.
+    pub place: Place,
+    /// By which way it first came.
+    pub channel: Channel,
+    /// When it was filed (立案).
+    pub filed_at: Instant,
+    /// Whoever has to decide about it: a community, a street or a district.
+    pub holder: Unit,
+    /// How far it is.
+    pub stage: Stage,
+    /// The reports it answers, and their reporters.
+    pub reports: Vec<Reporter>,
+    /// Every unit that was ever given the case.
+    pub units: Vec<Unit>,
+    /// What happened how often.
+    pub tally: Tally,
+    /// The unit that was given it first, or led the first whistle (首接): it may not shift it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Unit>,
+    /// The unit that answers the citizen for what comes of it: the first one, until another one
+    /// signed for the case or for the lead of its whistle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answerable: Option<Unit>,
+    /// What was asked of those above and is not decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<Ask>,
+    /// Why and how long it stands still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standstill: Option<Standstill>,
+    /// Who wanted it done, and the answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supervisions: Vec<Supervision>,
+    /// The files its handlers and verifiers named; those of its reports are with the reports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<Attached>,
+    /// What was late; it stays a fact.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breaches: Vec<Breach>,
+    /// What each of several reporters answered since it was verified last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<ReporterAnswer>,
+}
+
+/// Who reported it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Reporter {
+    /// The report.
+    pub report: ReportId,
+    /// The person.
+    pub person: PersonId,
+    /// Whether somebody in office reported: the voice of the public comes before theirs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_office: bool,
+}
+
+impl Reporter {
+    /// Who made a report.
+    pub fn of(report: &crate::flows::report::Report) -> Self {
+        let in_office = report.channel == Channel::Worker;
+        Self { report: report.id, person: report.reporter, in_office }
+    }
+}
+
+/// What happened how often.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// Returned by a unit (退单).
+    pub returns: u32,
+    /// Sent back by a verifier or a resident (返工).
+    pub reworks: u32,
+    /// Reopened after closing.
+    pub reopenings: u32,
+    /// Whistles blown.
+    pub whistles: u32,
+    /// Callbacks that reached nobody, in this round.
+    pub missed_callbacks: u32,
+    /// Times more time was given.
+    #[serde(default)]
+    pub extensions: u32,
+    /// Times it stood still.
+    #[serde(default)]
+    pub suspensions: u32,
+}
+
+impl Case {
+    /// The most files named with one case.
+    pub const MAX_MEDIA: usize = 300;
+
+    /// The most reports one case answers.
+    pub const MAX_REPORTS: usize = 500;
+
+    /// The entries in a case's journal up to which remarks are taken: the record stays one that
+    /// can be read and checked as a whole.
+    pub const MAX_ENTRIES: i64 = 2000;
+
+    /// Whether this actor may know that the case exists: over its place, over a unit that was
+    /// given it, or as one of its reporters.
+    pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.read_in_office(actor, at)
+            || self.reports.iter().any(|reporter| reporter.person == actor.person)
+    }
+
+    /// Whether this actor reads it over an area or a unit, not as a reporter.
+    pub fn read_in_office(&self, actor: &Actor, at: Instant) -> bool {
+        actor.may(Permission::ReadCases, &self.place.area.path, at)
+            || self.units.iter().any(|unit| actor.may(Permission::ReadCases, &unit.path, at))
+    }
+
+    /// The commands possible now, by name; which of them an actor may give is another question.
+    pub fn possible(&self) -> Vec<&'static str> {
+        let verbs = lifecycle::possible(self.stage.name()).into_iter();
+        verbs.filter(|verb| self.has_what_it_needs(*verb)).map(Verb::name).collect()
+    }
+
+    /// Whether there is something to resume, decide, answer, appeal against or take out.
+    fn has_what_it_needs(&self, verb: Verb) -> bool {
+        match verb {
+            Verb::Resume => self.standstill.is_some(),
+            Verb::Decide | Verb::Withdraw => !self.asks.is_empty(),
+            Verb::Reply => self.supervisions.iter().any(|one| one.obligation().is_some()),
+            Verb::Appeal => self.breaches.iter().any(|breach| !breach.appealed),
+            Verb::Unjoin => self.reports.len() > 1,
+            Verb::Coordinate => self.stage.whistle().is_some_and(Whistle::waits_for_district),
+            Verb::Raise => self.stage.whistle().is_some_and(|whistle| whistle.raised.is_none()),
+            Verb::Escalate
+            | Verb::Dispatch
+            | Verb::Whistle
+            | Verb::Sign
+            | Verb::Start
+            | Verb::Return
+            | Verb::FeedBack
+            | Verb::Summons
+            | Verb::Claim
+            | Verb::Verify
+            | Verb::CallBack
+            | Verb::Close
+            | Verb::Reopen
+            | Verb::Join
+            | Verb::Arbitrate
+            | Verb::Rule
+            | Verb::CallOff
+            | Verb::Extend
+            | Verb::Suspend
+            | Verb::Supervise
+            | Verb::Comment => true,
+        }
+    }
+
+    /// The most overdue facts one case keeps.
+    pub const MOST_BREACHES: usize = 99;
+
+    /// When it ended, if it has.
+    pub const fn closed_at(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Closed { closing, .. } => Some(closing.at),
+            Stage::Filed { .. }
+            | Stage::Disputed { .. }
+            | Stage::Dispatched { .. }
+            | Stage::Signed { .. }
+            | Stage::Handling { .. }
+            | Stage::Whistled { .. }
+            | Stage::FedBack { .. }
+            | Stage::Verified { .. }
+            | Stage::CalledBack { .. }
+            | Stage::Ruling { .. } => None,
+        }
+    }
+
+    /// What is owed of the work itself: the clocks that can be extended and stopped.
+    pub fn work_owed(&self) -> Vec<Obligation> {
+        self.stage_owed().into_iter().filter(|owed| owed.duty.work()).collect()
+    }
+
+    /// What is owed because of the stage alone.
+    fn stage_owed(&self) -> Vec<Obligation> {
+        let owe = |duty, owed_by: &Unit, term: &Term| Obligation {
+            duty,
+            owed_by: owed_by.clone(),
+            term: term.clone(),
+        };
+        let mut owed = self.stage.whistle().map(Whistle::obligations).unwrap_or_default();
+        if !matches!(self.stage, Stage::Whistled { .. }) {
+            // When the whistle is over, only the street's opinion is still owed.
+            owed.retain(|owed| owed.duty == Duty::Rate);
+        }
+        match &self.stage {
+            Stage::Filed { dispatch } => owed.push(owe(Duty::Dispatch, &self.holder, dispatch)),
+            Stage::Disputed { arbiter, arbitrate } => {
+                owed.push(owe(Duty::Arbitrate, arbiter, arbitrate));
+            }
+            Stage::Dispatched { assignment, sign } => {
+                owed.push(owe(Duty::Sign, &assignment.unit, sign));
+                owed.push(owe(Duty::Handle, &assignment.unit, &assignment.handle));
+            }
+            Stage::Signed { assignment } | Stage::Handling { assignment } => {
+                owed.push(owe(Duty::Handle, &assignment.unit, &assignment.handle));
+            }
+            // Of the grid the place lies in: whoever may look there can take it.
+            Stage::FedBack { verify, .. } => {
+                owed.push(owe(Duty::Verify, &self.place.area, verify));
+            }
+            Stage::Verified { call_back, .. } => {
+                owed.push(owe(Duty::CallBack, &self.holder, call_back));
+            }
+            Stage::CalledBack { close, .. } => owed.push(owe(Duty::Close, &self.holder, close)),
+            Stage::Ruling { over, rule, .. } => owed.push(owe(Duty::Rule, over, rule)),
+            Stage::Whistled { .. } | Stage::Closed { .. } => {}
+        }
+        owed
+    }
+}
+
+impl Flow for Case {
+    const KIND: FlowKind = FlowKind::Case;
+    type Command = Command;
+    type Event = Event;
+
+    fn name(command: &Command) -> &'static str {
+        match command {
+            Command::Open(_) => "open",
+            Command::With { asked, .. } => Self::name(asked),
+            Command::Summons { act, .. } => act.name(),
+            Command::Join { .. }
+            | Command::Escalate { .. }
+            | Command::Dispatch { .. }
+            | Command::Sign
+            | Command::Start
+            | Command::Return { .. }
+            | Command::FeedBack { .. }
+            | Command::Claim
+            | Command::Verify { .. }
+            | Command::CallBack(_)
+            | Command::Close { .. }
+            | Command::Reopen { .. }
+            | Command::Comment { .. }
+            | Command::Unjoin { .. }
+            | Command::Arbitrate { .. }
+            | Command::Rule { .. }
+            | Command::CallOff { .. }
+            | Command::Raise { .. }
+            | Command::Coordinate { .. }
+            | Command::Ask { .. }
+            | Command::Decide { .. }
+            | Command::Withdraw { .. }
+            | Command::Resume { .. }
+            | Command::Supervise { .. }
+            | Command::Reply { .. } => command.verb().map_or("open", Verb::name),
+            Command::Lapse { .. } => "lapse",
+            Command::Recompute => "recompute",
+        }
+    }
+
+    fn decide(
+        state: Option<&Self>,
+        command: &Command,
+        context: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let mut events = decide::decide(state, command, context)?;
+        if let Some(case) = state {
+            events.extend(case.late_by(&events, context));
+            events.extend(case.raised_by(&events, context));
+        }
+        Ok(events)
+    }
+
+    fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
+        match (state, event) {
+            (None, Event::Opened { opening, number, at, dispatch }) => {
+                Some(Self::open(opening, number, *at, dispatch))
+            }
+            (None, _) => None,
+            (Some(case), event) => case.after(event),
+        }
+    }
+
+    fn obligations(&self) -> Vec<Obligation> {
+        let mut owed = self.stage_owed();
+        owed.extend(self.asks.iter().filter_map(Ask::obligation));
+        owed.extend(self.supervisions.iter().filter_map(Supervision::obligation));
+        owed.extend(self.standstill.as_ref().map(|still| still.obligation(&self.holder)));
+        owed
+    }
+
+    fn fulfils(event: &Event, obligation: &Obligation) -> bool {
+        match (event, obligation.duty) {
+            (Event::Summoned { unit, happened, .. }, _) => happened.fulfils(*unit, obligation),
+            (
+                Event::Escalated { .. } | Event::Dispatched { .. } | Event::WhistleBlown { .. },
+                Duty::Dispatch,
+            )
+            | (Event::Signed { .. }, Duty::Sign)
+            | (Event::FedBack { .. }, Duty::Handle)
+            | (Event::VerificationPassed { .. } | Event::VerificationFailed { .. }, Duty::Verify)
+            | (
+                Event::CallbackMissed { .. }
+                | Event::Answered { .. }
+                | Event::AnsweredInVain { .. },
+                Duty::CallBack,
+            )
+            | (Event::Closed { .. }, Duty::Close)
+            | (Event::Agreed { .. } | Event::Denied { .. }, Duty::Decide)
+            | (Event::Coordinated { .. }, Duty::Coordinate)
+            | (Event::RuledAgain { .. } | Event::Closed { .. }, Duty::Rule)
+            | (Event::SupervisionAnswered { .. }, Duty::AnswerSupervision) => true,
+            (Event::Dispatched { appointed, .. }, Duty::Arbitrate) => *appointed,
+            _ => false,
+        }
+    }
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+}

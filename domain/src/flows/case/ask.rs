@@ -1,0 +1,419 @@
+//! Asking those above (延期、挂账、申诉、吹哨审批): one mechanism for everything that needs
+//! signatures before it happens.
+//!
+//! What is asked waits beside the stage of the case; each signature is owed by somebody and has
+//! its own clock. The last one makes it happen, one refusal ends it. No clock stands still while
+//! a question is open.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Case, Event,
+    lifecycle::StageName,
+    standstill,
+    whistle::{self, Call},
+};
+use crate::{
+    Instant,
+    area::tree::{AreaKind, Unit},
+    calendar::limit::Limit,
+    core::{id::PersonId, named::named, text::Prose},
+    flows::flow::Context,
+    people::actor::{Permission, Role},
+    rules::{
+        obligation::{Duty, Move, Obligation, Term},
+        refusal::Refusal,
+        rulebook::later,
+    },
+};
+
+named! {
+    /// What can be asked of those above.
+    WishKind {
+        /// More time.
+        Extension = "extension", "延期";
+        /// That the clocks stand still.
+        Suspension = "suspension", "挂账";
+        /// That an overdue fact be excused.
+        Appeal = "appeal", "申诉";
+        /// That departments be summoned.
+        Whistle = "whistle", "吹哨审批";
+    }
+}
+
+/// What is asked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "wish", rename_all = "snake_case")]
+pub enum Wish {
+    /// More time for one thing the unit owes; its other clocks run on.
+    Extension {
+        /// What it owes; when it is not said, the work itself ([`Case::work_duty`]).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        duty: Option<Duty>,
+        /// So much.
+        limit: Limit,
+    },
+    /// That the clocks stand still, for a season or for missing conditions.
+    Suspension {
+        /// Until when at the latest.
+        until: Instant,
+    },
+    /// That an overdue fact be excused; the fact stays.
+    Appeal {
+        /// Which, by its number.
+        breach: i64,
+    },
+    /// That departments be summoned.
+    Whistle {
+        /// How.
+        call: Box<Call>,
+    },
+}
+
+impl Wish {
+    /// Its kind.
+    pub const fn kind(&self) -> WishKind {
+        match self {
+            Self::Extension { .. } => WishKind::Extension,
+            Self::Suspension { .. } => WishKind::Suspension,
+            Self::Appeal { .. } => WishKind::Appeal,
+            Self::Whistle { .. } => WishKind::Whistle,
+        }
+    }
+
+    /// Whether both cannot wait at once: of one clock, one fact or one rank of whistle. Another
+    /// rank is another wish, so that what needs no signature never waits for what does.
+    fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Appeal { breach }, Self::Appeal { breach: other }) => breach == other,
+            (Self::Extension { duty, .. }, Self::Extension { duty: other, .. }) => duty == other,
+            (Self::Whistle { call }, Self::Whistle { call: other }) => call.rank == other.rank,
+            _ => self.kind() == other.kind(),
+        }
+    }
+}
+
+/// Something asked that is not decided.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Ask {
+    /// The place in the journal it was asked at: its number.
+    pub no: i64,
+    /// What.
+    pub wish: Wish,
+    /// For which unit.
+    pub unit: Unit,
+    /// Who asked.
+    pub by: PersonId,
+    /// The name of who asked.
+    pub by_name: String,
+    /// Why.
+    pub reason: Prose,
+    /// When.
+    pub at: Instant,
+    /// The signatures it needs, in order.
+    pub signatures: Vec<Signature>,
+}
+
+/// One signature.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Signature {
+    /// Who owes it.
+    pub over: Unit,
+    /// Only these roles, where the rules say so; otherwise whoever may decide requests there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
+    /// The clock, once it is its turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<Term>,
+    /// Who gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<Given>,
+}
+
+/// Who signed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Given {
+    /// Who.
+    pub by: PersonId,
+    /// The name of who.
+    pub by_name: String,
+    /// When.
+    pub at: Instant,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Prose>,
+}
+
+impl Ask {
+    /// The most that wait at once on one case.
+    pub const MOST: usize = 20;
+
+    /// The signature whose turn it is.
+    pub fn next(&self) -> Option<&Signature> {
+        self.signatures.iter().find(|signature| signature.given.is_none())
+    }
+
+    /// What is owed because of it.
+    pub(super) fn obligation(&self) -> Option<Obligation> {
+        let next = self.next()?;
+        let term = next.term.clone()?;
+        Some(Obligation { duty: Duty::Decide, owed_by: next.over.clone(), term })
+    }
+
+    /// Takes a signature; the next one's clock starts.
+    pub(super) fn sign(&mut self, given: &Given, next: Option<&Term>) {
+        let mut open = self.signatures.iter_mut().filter(|signature| signature.given.is_none());
+        if let Some(signature) = open.next() {
+            signature.given = Some(given.clone());
+        }
+        if let Some(signature) = open.next() {
+            signature.term = next.cloned();
+        }
+    }
+}
+
+impl Case {
+    /// Asks for something; without signatures to give it happens at once.
+    pub(super) fn ask(
+        &self,
+        wish: &Wish,
+        reason: &Prose,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        if self.asks.len() >= Ask::MOST {
+            return Err(Refusal::TooManyAsks { max: Ask::MOST });
+        }
+        let wish = &self.settled(wish);
+        let (unit, signatures) = match wish {
+            Wish::Extension { duty, limit } => self.may_extend(*duty, *limit, cx)?,
+            Wish::Suspension { until } => self.may_suspend(*until, cx)?,
+            Wish::Appeal { breach } => self.may_appeal(*breach, cx)?,
+            Wish::Whistle { call } => self.may_whistle(call, cx)?,
+        };
+        if self.asks.iter().any(|ask| ask.wish.same(wish) && ask.unit.id == unit.id) {
+            return Err(Refusal::AskedAlready { what: wish.kind().name() });
+        }
+        let mut ask = Ask {
+            no: cx.seq,
+            wish: wish.clone(),
+            unit,
+            by: cx.by.person,
+            by_name: cx.by.name.clone(),
+            reason: reason.clone(),
+            at: cx.at,
+            signatures,
+        };
+        if ask.signatures.is_empty() {
+            return self.grant(&ask, cx);
+        }
+        let term = cx.term(Duty::Decide, &self.subject());
+        if let Some(first) = ask.signatures.first_mut() {
+            first.term = Some(term);
+        }
+        Ok(vec![Event::Asked { ask: Box::new(ask) }])
+    }
+
+    /// Gives or refuses the signature whose turn it is.
+    pub(super) fn decide_ask(
+        &self,
+        no: i64,
+        agree: bool,
+        note: Option<&Prose>,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let ask = self.asks.iter().find(|ask| ask.no == no).ok_or(Refusal::NoSuchAsk { no })?;
+        let next = ask.next().ok_or(Refusal::NoSuchAsk { no })?;
+        if next.roles.is_empty() {
+            cx.require(Permission::DecideRequests, &next.over.path, &next.over.name)?;
+        } else if !cx.by.is_any(&next.roles, &next.over.path, cx.at) {
+            let (permission, area) = (Permission::DecideRequests, next.over.name.clone());
+            return Err(Refusal::NotPermitted { permission, area });
+        }
+        let signed = |given: &Given| given.by == cx.by.person;
+        let before = ask.signatures.iter().filter_map(|signature| signature.given.as_ref());
+        if ask.by == cx.by.person || before.into_iter().any(signed) {
+            return Err(Refusal::SignsTwice);
+        }
+        let given =
+            Given { by: cx.by.person, by_name: cx.by.name.clone(), at: cx.at, note: note.cloned() };
+        if !agree {
+            return Ok(vec![Event::Denied { no, given }]);
+        }
+        let open = ask.signatures.iter().filter(|signature| signature.given.is_none()).count();
+        if open > 1 {
+            let next = Some(cx.term(Duty::Decide, &self.subject()));
+            return Ok(vec![Event::Agreed { no, given, next }]);
+        }
+        let mut events = vec![Event::Agreed { no, given, next: None }];
+        events.extend(self.grant(ask, cx)?);
+        Ok(events)
+    }
+
+    /// Takes back what was asked.
+    pub(super) fn withdraw_ask(&self, no: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let ask = self.asks.iter().find(|ask| ask.no == no).ok_or(Refusal::NoSuchAsk { no })?;
+        if ask.by == cx.by.person {
+            Ok(vec![Event::Withdrawn { no }])
+        } else {
+            Err(Refusal::NotAsker)
+        }
+    }
+
+    /// What happens when everybody signed.
+    fn grant(&self, ask: &Ask, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let no = ask.no;
+        Ok(match &ask.wish {
+            Wish::Extension { duty, limit } => {
+                let moved = Move::Extended { limit: *limit };
+                let asked =
+                    |owed: &Obligation| owed.owed_by.id == ask.unit.id && Some(owed.duty) == *duty;
+                vec![Event::Extended { no, terms: self.moved(asked, moved, ask.at, cx) }]
+            }
+            Wish::Suspension { until } => {
+                let standstill = standstill::begin(*until, &ask.unit, &ask.reason, cx);
+                let paused = Move::Paused { pause: standstill.pause };
+                let terms = self.moved(|_| true, paused, cx.at, cx);
+                vec![Event::Suspended { no, standstill: Box::new(standstill), terms }]
+            }
+            Wish::Appeal { breach } => vec![Event::Exempted { no, breach: *breach, at: cx.at }],
+            Wish::Whistle { call } => {
+                if self.stage.name() != StageName::Filed {
+                    return Err(Refusal::NoSuchAsk { no });
+                }
+                let whistle = whistle::blow(&self.holder, &self.subject(), call, cx)?;
+                vec![Event::WhistleBlown { whistle }]
+            }
+        })
+    }
+
+    /// The holder, then whoever is above, as many as the rules want.
+    fn levels(&self, wanted: u8, cx: &Context<'_>) -> Vec<Signature> {
+        let above = cx.areas.parent(self.holder.id).filter(|area| area.kind != AreaKind::City);
+        let both = [Some(self.holder.clone()), above.map(crate::area::tree::Area::unit)];
+        let signature = |over| Signature { over, roles: Vec::new(), term: None, given: None };
+        both.into_iter().flatten().take(usize::from(wanted)).map(signature).collect()
+    }
+
+    /// The wish with what it leaves open filled in.
+    fn settled(&self, wish: &Wish) -> Wish {
+        match wish {
+            Wish::Extension { duty, limit } => Wish::Extension {
+                duty: Some(duty.unwrap_or_else(|| self.work_duty())),
+                limit: *limit,
+            },
+            Wish::Suspension { .. } | Wish::Appeal { .. } | Wish::Whistle { .. } => wish.clone(),
+        }
+    }
+
+    /// What whoever has the case owes as its work: a summoned department its feedback, any other
+    /// unit the handling.
+    pub fn work_duty(&self) -> Duty {
+        if self.stage.name() == StageName::Whistled { Duty::FeedBack } else { Duty::Handle }
+    }
+
+    /// The clocks of the unit that works on the case and asks for something, of one duty or all of
+    /// them, first those that were due first: they have to be running, and none of them late.
+    fn asking_unit(&self, duty: Option<Duty>, cx: &Context<'_>) -> Result<(Unit, Term), Refusal> {
+        let may = |what: Duty, unit: &Unit| cx.by.may(what.permission(), &unit.path, cx.at);
+        let running = |owed: &Obligation| duty.is_none_or(|duty| owed.duty == duty);
+        let mut owed: Vec<_> = self.work_owed().into_iter().filter(running).collect();
+        owed.sort_by_key(|owed| owed.term.due_at);
+        let own = owed.iter().find(|owed| may(owed.duty, &owed.owed_by));
+        let Some(owed) = own else {
+            let what = duty.unwrap_or_else(|| self.work_duty());
+            let idle = self.units.iter().any(|unit| may(what, unit));
+            return match owed.first().filter(|_| !idle) {
+                Some(owed) => Err(Refusal::NotPermitted {
+                    permission: owed.duty.permission(),
+                    area: owed.owed_by.name.clone(),
+                }),
+                None => Err(Refusal::NothingToExtend { duty }),
+            };
+        };
+        if owed.term.late(cx.at) {
+            return Err(Refusal::Overdue { due_at: owed.term.due_at });
+        }
+        Ok((owed.owed_by.clone(), owed.term.clone()))
+    }
+
+    fn may_extend(
+        &self,
+        duty: Option<Duty>,
+        limit: Limit,
+        cx: &Context<'_>,
+    ) -> Result<(Unit, Vec<Signature>), Refusal> {
+        let (unit, term) = self.asking_unit(duty, cx)?;
+        let rule = &cx.rules.conduct.extension;
+        let before =
+            term.moves.iter().filter(|moved| matches!(moved, Move::Extended { .. })).count();
+        if u32::try_from(before).unwrap_or(u32::MAX) >= rule.times {
+            return Err(Refusal::Spent { what: WishKind::Extension.name(), times: rule.times });
+        }
+        let calendar = cx.calendar(self.place.area.id);
+        if limit.amount == 0
+            || calendar.add(term.due_at, limit).at > calendar.add(term.due_at, rule.most).at
+        {
+            return Err(Refusal::TooMuchTime { most: rule.most });
+        }
+        Ok((unit, self.levels(rule.approvals, cx)))
+    }
+
+    fn may_suspend(
+        &self,
+        until: Instant,
+        cx: &Context<'_>,
+    ) -> Result<(Unit, Vec<Signature>), Refusal> {
+        self.require_moving(cx)?;
+        let (unit, _) = self.asking_unit(None, cx)?;
+        let rule = &cx.rules.conduct.suspension;
+        if self.tally.suspensions >= rule.times {
+            return Err(Refusal::Spent { what: WishKind::Suspension.name(), times: rule.times });
+        }
+        let latest = later(cx.at, chrono::Duration::days(i64::from(rule.days)));
+        if until <= cx.at || until > latest {
+            return Err(Refusal::OutsideWindow { earliest: cx.at, latest });
+        }
+        Ok((unit, self.levels(rule.approvals, cx)))
+    }
+
+    fn may_appeal(&self, no: i64, cx: &Context<'_>) -> Result<(Unit, Vec<Signature>), Refusal> {
+        let breach = self.breaches.iter().find(|breach| breach.no == no);
+        let breach = breach.ok_or(Refusal::NoSuchBreach { no })?;
+        cx.require(breach.duty.permission(), &breach.unit.path, &breach.unit.name)?;
+        if breach.appealed {
+            return Err(Refusal::Spent { what: WishKind::Appeal.name(), times: 1 });
+        }
+        let ended = self.closed_at().unwrap_or(cx.at);
+        let latest = later(ended, chrono::Duration::days(i64::from(cx.rules.conduct.appeal_days)));
+        if cx.at > latest {
+            return Err(Refusal::WindowOver { ended_at: latest });
+        }
+        Ok((breach.unit.clone(), self.levels(2, cx)))
+    }
+
+    fn may_whistle(
+        &self,
+        call: &Call,
+        cx: &Context<'_>,
+    ) -> Result<(Unit, Vec<Signature>), Refusal> {
+        let code = call.rank.as_str();
+        let rank = cx.rules.whistling.rank(code);
+        let rank = rank.ok_or_else(|| Refusal::UnknownRank { code: code.to_owned() })?;
+        if !cx.by.is_any(&rank.blowers, &self.holder.path, cx.at) {
+            let (permission, area) = (Permission::BlowWhistle, self.holder.name.clone());
+            return Err(Refusal::NotPermitted { permission, area });
+        }
+        // What is wrong with it is told now, not after two people signed.
+        whistle::blow(&self.holder, &self.subject(), call, cx)?;
+        let mut order: Vec<usize> = (0..rank.approvals.len()).collect();
+        order.sort_by_key(|index| rank.depth(*index));
+        let roles = order.into_iter().filter_map(|index| rank.approvals.get(index));
+        let signature = |approval: &crate::rules::whistling::Approval| Signature {
+            over: self.holder.clone(),
+            roles: approval.roles.clone(),
+            term: None,
+            given: None,
+        };
+        Ok((self.holder.clone(), roles.map(signature).collect()))
+    }
+}

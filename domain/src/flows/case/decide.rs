@@ -1,0 +1,545 @@
+//! What each command does to a case, and when it is refused.
+#![expect(clippy::wildcard_enum_match_arm, reason = "most stages have nothing of it")]
+
+use super::{
+    Answer, Case, Closing, Command, Event, Opening, Outcome, Reporter, Stage, Work,
+    ask::WishKind,
+    lifecycle::{self, StageName, SummonsVerb, Verb},
+    whistle::{Act, Raised},
+};
+use crate::{
+    area::{
+        coordinate::Point,
+        tree::{Area, AreaKind, Unit},
+    },
+    core::{
+        id::{AreaId, ReportId, number},
+        text::{Code, Prose},
+    },
+    flows::{
+        claim::Claim,
+        flow::Context,
+        media::{Attached, Attachment, MediaRole, evident},
+    },
+    people::actor::Permission,
+    rules::{
+        admission, condition,
+        obligation::{Duty, Term},
+        refusal::Refusal,
+        rulebook::{self, Subject, later},
+    },
+};
+
+pub(super) type Decision = Result<Vec<Event>, Refusal>;
+
+impl Command {
+    /// The verb of the table; none for the command that begins a case.
+    pub fn verb(&self) -> Option<Verb> {
+        Some(match self {
+            Self::With { asked, .. } => return asked.verb(),
+            Self::Open(_) | Self::Lapse { .. } | Self::Recompute => return None,
+            Self::Join { .. } => Verb::Join,
+            Self::Escalate { .. } => Verb::Escalate,
+            Self::Dispatch { .. } => Verb::Dispatch,
+            Self::Sign => Verb::Sign,
+            Self::Start => Verb::Start,
+            Self::Return { .. } => Verb::Return,
+            Self::FeedBack { .. } => Verb::FeedBack,
+            Self::Summons { .. } => Verb::Summons,
+            Self::Claim => Verb::Claim,
+            Self::Verify { .. } => Verb::Verify,
+            Self::CallBack(_) => Verb::CallBack,
+            Self::Close { .. } => Verb::Close,
+            Self::Reopen { .. } => Verb::Reopen,
+            Self::Comment { .. } => Verb::Comment,
+            Self::Unjoin { .. } => Verb::Unjoin,
+            Self::Arbitrate { .. } => Verb::Arbitrate,
+            Self::Rule { .. } => Verb::Rule,
+            Self::CallOff { .. } => Verb::CallOff,
+            Self::Raise { .. } => Verb::Raise,
+            Self::Coordinate { .. } => Verb::Coordinate,
+            Self::Ask { wish, .. } => match wish.kind() {
+                WishKind::Extension => Verb::Extend,
+                WishKind::Suspension => Verb::Suspend,
+                WishKind::Appeal => Verb::Appeal,
+                WishKind::Whistle => Verb::Whistle,
+            },
+            Self::Decide { .. } => Verb::Decide,
+            Self::Withdraw { .. } => Verb::Withdraw,
+            Self::Resume { .. } => Verb::Resume,
+            Self::Supervise { .. } => Verb::Supervise,
+            Self::Reply { .. } => Verb::Reply,
+        })
+    }
+}
+
+pub(super) fn decide(state: Option<&Case>, command: &Command, cx: &Context<'_>) -> Decision {
+    match (state, command) {
+        (None, Command::Open(opening)) => open(opening, cx),
+        (None, _) => Err(refused("none", command, Vec::new())),
+        (Some(case), Command::Open(_)) => {
+            Err(refused(case.stage.name().name(), command, case.possible()))
+        }
+        (Some(case), Command::With { media, asked }) => case.decide_with(asked, media, cx),
+        (Some(case), command) => case.decide_with(command, &[], cx),
+    }
+}
+
+fn refused(state: &'static str, command: &Command, possible: Vec<&'static str>) -> Refusal {
+    let command = command.verb().map_or("open", Verb::name);
+    Refusal::WrongState { flow: "case", state, command, possible }
+}
+
+fn open(opening: &Opening, cx: &Context<'_>) -> Decision {
+    if let Some(category) = &opening.matter.category {
+        cx.catalogue.require(category.as_str())?;
+    }
+    let about = Subject {
+        area: opening.place.area.id,
+        channel: Some(opening.channel),
+        matter: &opening.matter,
+        rank: None,
+        redo: false,
+    };
+    let mut events = vec![Event::Opened {
+        opening: Box::new(opening.clone()),
+        number: number('C', opening.id.0, cx.at),
+        at: cx.at,
+        dispatch: cx.term(Duty::Dispatch, &about),
+    }];
+    if let Some(result) = &opening.handled {
+        let closing = closing(Outcome::SelfHandled, None, cx);
+        events.push(Event::HandledOnTheSpot { result: result.clone(), closing });
+    }
+    Ok(events)
+}
+
+fn closing(outcome: Outcome, answer: Option<Answer>, cx: &Context<'_>) -> Closing {
+    let window = chrono::Duration::days(i64::from(cx.rules.conduct.reopen_days));
+    Closing { outcome, at: cx.at, reopen_until: later(cx.at, window), answer }
+}
+
+impl Case {
+    /// A command with the files it names: where the standard of the category demands it, what is
+    /// done is shown by a photo.
+    fn decide_with(&self, command: &Command, media: &[Attachment], cx: &Context<'_>) -> Decision {
+        let mut events = self.decide(command, cx)?;
+        let done = match command {
+            Command::FeedBack { .. } => true,
+            Command::Summons { unit, act: Act::FeedBack { .. } } => {
+                let summons = self.stage.whistle().and_then(|whistle| whistle.summons(*unit));
+                summons.is_some_and(|summons| summons.lead)
+            }
+            _ => false,
+        };
+        let after = || media.iter().any(|one| one.role == MediaRole::After);
+        if let Some(category) = evident(&self.matter, cx).filter(|_| done && !after()) {
+            return Err(Refusal::EvidenceMissing { category: category.to_owned() });
+        }
+        let added = Attached::add(&self.media, media, Self::MAX_MEDIA, cx)?;
+        events.extend((!added.is_empty()).then_some(Event::Attached { media: added }));
+        Ok(events)
+    }
+
+    fn decide(&self, command: &Command, cx: &Context<'_>) -> Decision {
+        let stage = self.stage.name();
+        if let Command::Lapse { duty, unit, term } = command {
+            return self.lapse(*duty, *unit, *term, cx);
+        }
+        if matches!(command, Command::Recompute) {
+            return self.recompute(cx);
+        }
+        let verb = command.verb();
+        if verb.is_none_or(|verb| lifecycle::targets(stage, verb).is_empty()) {
+            return Err(refused(stage.name(), command, self.possible()));
+        }
+        if verb.is_some_and(|verb| !lifecycle::beside(stage, verb)) {
+            self.require_moving(cx)?;
+        }
+        match command {
+            // These were answered above.
+            Command::Open(_)
+            | Command::With { .. }
+            | Command::Lapse { .. }
+            | Command::Recompute => Err(refused(stage.name(), command, self.possible())),
+            Command::Join { reporter } => self.join(*reporter),
+            Command::Escalate { reason } => self.escalate(reason, cx),
+            Command::Dispatch { unit, note } => self.dispatch(*unit, note.as_ref(), cx),
+            Command::Sign => self.as_handler(cx, Event::Signed { by: cx.by.person }),
+            Command::Start => self.as_handler(cx, Event::Started { by: cx.by.person }),
+            Command::Return { reason, proposed } => self.give_back(reason, *proposed, cx),
+            Command::FeedBack { result } => {
+                let verify = self.term(Duty::Verify, cx);
+                let by = cx.by.person;
+                self.as_handler(cx, Event::FedBack { by, result: result.clone(), verify })
+            }
+            Command::Summons { unit, act } => self.summons(*unit, act, cx),
+            Command::Claim => self.claim(cx),
+            Command::Verify { passed, note, point } => {
+                self.verify(*passed, note.as_ref(), *point, cx)
+            }
+            Command::CallBack(callback) => self.call_back(callback, cx),
+            Command::Close { note } => self.close(note.as_ref(), cx),
+            Command::Reopen { reason } => self.reopen(reason, cx),
+            Command::Comment { text } => self.comment(text, cx),
+            Command::Unjoin { report } => self.unjoin(*report),
+            Command::Arbitrate { unit, reason } => self.arbitrate(*unit, reason, cx),
+            Command::Rule { again, reason } => self.rule(*again, reason, cx),
+            Command::CallOff { reason } => self.call_off(reason, cx),
+            Command::Raise { reason } => self.raise(reason, cx),
+            Command::Coordinate { note } => self.coordinate(note, cx),
+            Command::Ask { wish, reason } => self.ask(wish, reason, cx),
+            Command::Decide { no, agree, note } => self.decide_ask(*no, *agree, note.as_ref(), cx),
+            Command::Withdraw { no } => self.withdraw_ask(*no, cx),
+            Command::Resume { reason } => self.resume(Some(reason), cx),
+            Command::Supervise { kind, trigger, unit, reason } => {
+                self.supervise(*kind, *trigger, *unit, reason, cx)
+            }
+            Command::Reply { no, text } => self.reply(*no, text, cx),
+        }
+    }
+
+    /// What the clocks of this case are about.
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject {
+            area: self.place.area.id,
+            channel: Some(self.channel),
+            matter: &self.matter,
+            rank: None,
+            redo: false,
+        }
+    }
+
+    pub(super) fn term(&self, duty: Duty, cx: &Context<'_>) -> Term {
+        cx.term(duty, &self.subject())
+    }
+
+    fn require_holder(&self, permission: Permission, cx: &Context<'_>) -> Result<(), Refusal> {
+        cx.require(permission, &self.holder.path, &self.holder.name)
+    }
+
+    fn reported_by(&self, cx: &Context<'_>) -> bool {
+        self.reports.iter().any(|reporter| reporter.person == cx.by.person)
+    }
+
+    fn join(&self, reporter: Reporter) -> Decision {
+        if self.reports.len() >= Self::MAX_REPORTS {
+            return Err(Refusal::TooManyReports { max: Self::MAX_REPORTS });
+        }
+        Ok(vec![Event::Joined { reporter }])
+    }
+
+    fn escalate(&self, reason: &Prose, cx: &Context<'_>) -> Decision {
+        self.require_holder(Permission::DispatchCase, cx)?;
+        let above = cx.areas.parent(self.holder.id).filter(|area| area.kind != AreaKind::City);
+        let to = above.ok_or(Refusal::NoLevelAbove { holder: self.holder.name.clone() })?.unit();
+        let dispatch = self.term(Duty::Dispatch, cx);
+        Ok(vec![Event::Escalated { to, reason: reason.clone(), dispatch }])
+    }
+
+    fn dispatch(&self, unit: AreaId, note: Option<&Prose>, cx: &Context<'_>) -> Decision {
+        self.require_holder(Permission::DispatchCase, cx)?;
+        let unit = cx.area(unit)?;
+        if !cx.areas.within(&self.holder, unit) {
+            let (holder, unit) = (self.holder.name.clone(), unit.name.clone());
+            return Err(Refusal::OutsideJurisdiction { holder, unit });
+        }
+        self.require_admitted(unit, cx)?;
+        Ok(vec![self.dispatched_to(unit, note, false, cx)])
+    }
+
+    fn dispatched_to(
+        &self,
+        unit: &Area,
+        note: Option<&Prose>,
+        appointed: bool,
+        cx: &Context<'_>,
+    ) -> Event {
+        Event::Dispatched {
+            unit: unit.unit(),
+            note: note.cloned(),
+            sign: self.term(Duty::Sign, cx),
+            handle: self.term(Duty::Handle, cx),
+            by: cx.by.person,
+            by_name: cx.by.name.clone(),
+            appointed,
+        }
+    }
+
+    /// Communities get only what is on their list (社区事项准入).
+    fn require_admitted(&self, unit: &Area, cx: &Context<'_>) -> Result<(), Refusal> {
+        if !admission::guards(unit.kind) {
+            return Ok(());
+        }
+        let category = self.matter.category.as_ref().map(Code::as_str);
+        let query = self.matters(unit.id, cx);
+        let verdict = cx.rules.admissions.value.admits(&query);
+        if verdict.refuses() {
+            return Err(Refusal::NotAdmitted {
+                unit: unit.name.clone(),
+                category: category.unwrap_or_default().to_owned(),
+                entry: verdict.entry().map(|entry| entry.code.clone()),
+            });
+        }
+        Ok(())
+    }
+
+    /// The arbiter says whose it is; that cannot be given back [WF].
+    fn arbitrate(&self, unit: AreaId, reason: &Prose, cx: &Context<'_>) -> Decision {
+        let arbiter = match &self.stage {
+            Stage::Disputed { arbiter, .. } => arbiter.clone(),
+            _ => cx.arbiter(&self.holder),
+        };
+        cx.require(Permission::Arbitrate, &arbiter.path, &arbiter.name)?;
+        let unit = cx.area(unit)?;
+        if !cx.areas.within(&arbiter, unit) {
+            let (holder, unit) = (arbiter.name, unit.name.clone());
+            return Err(Refusal::OutsideJurisdiction { holder, unit });
+        }
+        Ok(vec![self.dispatched_to(unit, Some(reason), true, cx)])
+    }
+
+    fn unjoin(&self, report: ReportId) -> Decision {
+        if !self.reports.iter().any(|one| one.report == report) {
+            return Err(Refusal::NotJoined);
+        }
+        if self.reports.len() < 2 || self.reports.first().is_some_and(|one| one.report == report) {
+            return Err(Refusal::FirstReport);
+        }
+        Ok(vec![Event::Unjoined { report }])
+    }
+
+    fn call_off(&self, reason: &Prose, cx: &Context<'_>) -> Decision {
+        self.require_holder(Permission::BlowWhistle, cx)?;
+        let (by, dispatch) = (cx.by.person, self.term(Duty::Dispatch, cx));
+        Ok(vec![Event::CalledOff { by, reason: reason.clone(), dispatch }])
+    }
+
+    fn raise(&self, reason: &Prose, cx: &Context<'_>) -> Decision {
+        self.require_holder(Permission::BlowWhistle, cx)?;
+        if self.stage.whistle().is_some_and(|whistle| whistle.raised.is_some()) {
+            return Err(Refusal::AskedAlready { what: Verb::Raise.name() });
+        }
+        let raised = Raised {
+            to: cx.arbiter(&self.holder),
+            by: cx.by.person,
+            reason: reason.clone(),
+            term: self.term(Duty::Coordinate, cx),
+            note: None,
+        };
+        Ok(vec![Event::Raised { raised: Box::new(raised) }])
+    }
+
+    fn coordinate(&self, note: &Prose, cx: &Context<'_>) -> Decision {
+        let raised = self.stage.whistle().and_then(|whistle| whistle.raised.as_ref());
+        let raised = raised.filter(|raised| raised.note.is_none()).ok_or(Refusal::NothingRaised)?;
+        cx.require(Permission::Arbitrate, &raised.to.path, &raised.to.name)?;
+        Ok(vec![Event::Coordinated { by: cx.by.person, note: note.clone() }])
+    }
+
+    /// Somebody above rules for good.
+    fn rule(&self, again: bool, reason: &Prose, cx: &Context<'_>) -> Decision {
+        if let Stage::Ruling { over, .. } = &self.stage {
+            cx.require(Permission::Arbitrate, &over.path, &over.name)?;
+        }
+        let by = cx.by.person;
+        Ok(vec![if again {
+            Event::RuledAgain { by, reason: reason.clone(), redo: self.redo(cx) }
+        } else {
+            let closing = closing(Outcome::Ruled, None, cx);
+            Event::Closed { by, note: Some(reason.clone()), closing }
+        }])
+    }
+
+    /// Handled again too often: whoever is above the holder rules.
+    pub(super) fn ruling(&self, cx: &Context<'_>) -> Option<Event> {
+        let enough = self.tally.reworks >= cx.rules.conduct.reworks;
+        let over = cx.arbiter(&self.holder);
+        let rule = || self.term(Duty::Rule, cx);
+        enough.then(|| Event::RulingAsked { over, rule: rule() })
+    }
+
+    /// Something the unit that has the case does.
+    fn as_handler(&self, cx: &Context<'_>, event: Event) -> Decision {
+        if let Some(assignment) = self.stage.assignment() {
+            let unit = &assignment.unit;
+            cx.require(Permission::HandleCase, &unit.path, &unit.name)?;
+        }
+        Ok(vec![event])
+    }
+
+    /// A return always has a reason, and raises a counter; too many, and somebody above decides
+    /// (H.3.2).
+    fn give_back(&self, reason: &Prose, proposed: Option<AreaId>, cx: &Context<'_>) -> Decision {
+        let assignment = self.stage.assignment();
+        let unit = assignment.map_or(&self.holder, |a| &a.unit).clone();
+        if assignment.is_some_and(|assignment| assignment.appointed) {
+            return Err(Refusal::Appointed { unit: unit.name });
+        }
+        let proposed = proposed.map(|id| cx.area(id)).transpose()?.map(Area::unit);
+        let proposed = proposed.filter(|other| other.id != unit.id);
+        let mut events = self.as_handler(
+            cx,
+            Event::Returned {
+                unit: unit.clone(),
+                reason: reason.clone(),
+                dispatch: self.term(Duty::Dispatch, cx),
+                dispatcher: assignment.map_or(cx.by.person, |a| a.by),
+                dispatcher_name: assignment.map(|a| a.by_name.clone()).unwrap_or_default(),
+                proposed: proposed.clone(),
+            },
+        )?;
+        self.require_shiftable(&unit, cx)?;
+        if proposed.is_none() && self.received_first(&unit, cx) {
+            return Err(Refusal::FirstReceiver { unit: unit.name, item: None });
+        }
+        if self.tally.returns + 1 > cx.rules.conduct.returns {
+            let (arbiter, arbitrate) = (cx.arbiter(&self.holder), self.term(Duty::Arbitrate, cx));
+            events.push(Event::Disputed { arbiter, arbitrate });
+        }
+        Ok(events)
+    }
+
+    /// Whether this unit received the case first, where that counts.
+    fn received_first(&self, unit: &Unit, cx: &Context<'_>) -> bool {
+        cx.rules.conduct.first_receiver
+            && self.first.as_ref().is_some_and(|first| first.id == unit.id)
+    }
+
+    /// Who received a case first does not shift it when the list of responsibilities says that it
+    /// leads such matters there [BJ-JSJB 14].
+    pub(super) fn require_shiftable(&self, unit: &Unit, cx: &Context<'_>) -> Result<(), Refusal> {
+        if !self.received_first(unit, cx) {
+            return Ok(());
+        }
+        let query = self.matters(self.place.area.id, cx);
+        let answer = cx.rules.responsibilities.value.find(&query, cx.areas);
+        match answer.filter(|answer| answer.lead.id == unit.id) {
+            Some(answer) => {
+                let item = Some(answer.item.code.clone());
+                Err(Refusal::FirstReceiver { unit: unit.name.clone(), item })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What the lists are asked about this matter in an area.
+    fn matters(&self, area: AreaId, cx: &Context<'_>) -> condition::Query {
+        let category = self.matter.category.as_ref().map(Code::as_str);
+        let on = rulebook::local_day(cx.at);
+        condition::Query::new((category, cx.catalogue), (area, cx.areas), on)
+    }
+
+    fn summons(&self, unit: AreaId, act: &Act, cx: &Context<'_>) -> Decision {
+        let whistle = self.stage.whistle().ok_or(Refusal::NotSummoned)?;
+        // After the whistle only the opinions of both sides are still asked for.
+        let on = self.stage.name() == StageName::Whistled;
+        let opinion = matches!(act, Act::Rate { .. } | Act::RateStreet { .. });
+        if !on && !opinion && whistle.summons(unit).is_some() {
+            return Err(Refusal::WrongState {
+                flow: "summons",
+                state: lifecycle::StepName::Released.name(),
+                command: act.verb().name(),
+                possible: [SummonsVerb::Rate, SummonsVerb::RateStreet]
+                    .map(SummonsVerb::name)
+                    .to_vec(),
+            });
+        }
+        let happened = whistle.decide(unit, act, self, cx)?;
+        let by = cx.by.person;
+        let mut events = vec![Event::Summoned { unit, by, happened: happened.clone() }];
+        if on && whistle.after(unit, by, &happened).over() {
+            events.push(Event::WhistleOver { verify: self.term(Duty::Verify, cx) });
+        }
+        Ok(events)
+    }
+
+    /// Whoever may look there and did not handle it may look, whether or not somebody went.
+    fn may_look(&self, cx: &Context<'_>) -> Result<Option<&Claim>, Refusal> {
+        let area = &self.place.area;
+        cx.require(Permission::VerifyOnSite, &area.path, &area.name)?;
+        if self.stage.work().is_some_and(|work| work.people().contains(&cx.by.person)) {
+            return Err(Refusal::HandlerVerifies);
+        }
+        Ok(self.stage.claim())
+    }
+
+    fn claim(&self, cx: &Context<'_>) -> Decision {
+        Ok(vec![Event::Claimed { claim: Claim::take(self.may_look(cx)?, cx)? }])
+    }
+
+    fn verify(
+        &self,
+        passed: bool,
+        note: Option<&Prose>,
+        point: Option<Point>,
+        cx: &Context<'_>,
+    ) -> Decision {
+        let claim = self.may_look(cx)?;
+        Claim::require_free(claim, cx)?;
+        let (by, note) = (cx.by.person, note.cloned());
+        if !passed {
+            let failed = Event::VerificationFailed { by, note, point, redo: self.redo(cx) };
+            return Ok([Some(failed), self.ruling(cx)].into_iter().flatten().collect());
+        }
+        let call_back = self.term(Duty::CallBack, cx);
+        let mut events = vec![Event::VerificationPassed { by, note, point, call_back }];
+        let salt = cx.by.tenant.to_string();
+        if !cx.rules.conduct.callback.chosen(self.id.0, self.tally.reopenings, &salt) {
+            events.push(Event::NotSampled { close: self.term(Duty::Close, cx) });
+        }
+        Ok(events)
+    }
+
+    /// The clock of whoever has to do it again.
+    pub(super) fn redo(&self, cx: &Context<'_>) -> Term {
+        let duty = match self.stage.work() {
+            Some(Work::Whistle { .. }) => Duty::FeedBack,
+            Some(Work::Unit { .. } | Work::OnTheSpot { .. }) | None => Duty::Handle,
+        };
+        cx.term(duty, &Subject { redo: true, ..self.subject() })
+    }
+
+    fn close(&self, note: Option<&Prose>, cx: &Context<'_>) -> Decision {
+        self.require_holder(Permission::CloseCase, cx)?;
+        let answer = match &self.stage {
+            Stage::CalledBack { answer, .. } => answer.clone(),
+            _ => None,
+        };
+        let outcome = match &answer {
+            Some(_) => Outcome::Solved,
+            None if self.tally.missed_callbacks == 0 => Outcome::Verified,
+            None => Outcome::Unanswered,
+        };
+        let (by, note) = (cx.by.person, note.cloned());
+        Ok(vec![Event::Closed { by, note, closing: closing(outcome, answer, cx) }])
+    }
+
+    fn reopen(&self, reason: &Prose, cx: &Context<'_>) -> Decision {
+        if !self.reported_by(cx) {
+            let area = &self.place.area;
+            cx.require(Permission::ReopenCase, &area.path, &area.name)?;
+        }
+        if let Stage::Closed { closing, .. } = &self.stage
+            && cx.at >= closing.reopen_until
+        {
+            return Err(Refusal::WindowOver { ended_at: closing.reopen_until });
+        }
+        let (by, dispatch) = (cx.by.person, self.term(Duty::Dispatch, cx));
+        Ok(vec![Event::Reopened { by, reason: reason.clone(), dispatch }])
+    }
+
+    fn comment(&self, text: &Prose, cx: &Context<'_>) -> Decision {
+        let involved = self.units.iter().chain([&self.place.area, &self.holder]);
+        let may = self.reported_by(cx)
+            || involved.into_iter().any(|u| cx.by.may(Permission::Comment, &u.path, cx.at));
+        if !may {
+            let area = self.place.area.name.clone();
+            return Err(Refusal::NotPermitted { permission: Permission::Comment, area });
+        }
+        if cx.seq > Self::MAX_ENTRIES {
+            return Err(Refusal::TooManyComments { max: Self::MAX_ENTRIES });
+        }
+        Ok(vec![Event::Commented { by: cx.by.person, text: text.clone() }])
+    }
+}

@@ -1,0 +1,290 @@
+//! The stages of a case, with what exists only in them: the work, who did it, and how it ended.
+
+use serde::{Deserialize, Serialize};
+
+use super::{lifecycle::StageName, whistle::Whistle};
+use crate::{
+    Instant,
+    area::tree::Unit,
+    core::{id::PersonId, named::named, text::Prose},
+    flows::claim::Claim,
+    rules::obligation::Term,
+};
+
+/// How far a case is, with what exists only then.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum Stage {
+    /// See [`StageName::Filed`].
+    Filed {
+        /// The holder's clock to dispatch.
+        dispatch: Term,
+    },
+    /// See [`StageName::Disputed`].
+    Disputed {
+        /// Who decides.
+        arbiter: Unit,
+        /// The arbiter's clock.
+        arbitrate: Term,
+    },
+    /// See [`StageName::Dispatched`].
+    Dispatched {
+        /// To whom.
+        assignment: Assignment,
+        /// The unit's clock to sign; handling runs as well.
+        sign: Term,
+    },
+    /// See [`StageName::Signed`].
+    Signed {
+        /// To whom.
+        assignment: Assignment,
+    },
+    /// See [`StageName::Handling`].
+    Handling {
+        /// By whom.
+        assignment: Assignment,
+    },
+    /// See [`StageName::Whistled`].
+    Whistled {
+        /// Who is summoned.
+        whistle: Whistle,
+    },
+    /// See [`StageName::FedBack`].
+    FedBack {
+        /// Who did it.
+        work: Work,
+        /// The grid's clock to verify.
+        verify: Term,
+        /// Who went to look.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim: Option<Claim>,
+    },
+    /// See [`StageName::Verified`].
+    Verified {
+        /// Who did it.
+        work: Work,
+        /// The holder's clock to call back.
+        call_back: Term,
+    },
+    /// See [`StageName::CalledBack`].
+    CalledBack {
+        /// Who did it.
+        work: Work,
+        /// What the resident said; none when nobody was reached.
+        answer: Option<Answer>,
+        /// The holder's clock to close.
+        close: Term,
+    },
+    /// See [`StageName::Ruling`].
+    Ruling {
+        /// Who did it, so far in vain.
+        work: Work,
+        /// Who decides.
+        over: Unit,
+        /// The clock of that.
+        rule: Term,
+    },
+    /// See [`StageName::Closed`].
+    Closed {
+        /// Who did it.
+        work: Work,
+        /// How it ended.
+        closing: Closing,
+    },
+}
+
+/// A unit that was given the case.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Which.
+    pub unit: Unit,
+    /// Its clock, from dispatch.
+    pub handle: Term,
+    /// Who dispatched it there: whether that was right is a fact about the dispatcher.
+    pub by: PersonId,
+    /// The name of who.
+    pub by_name: String,
+    /// Whether an arbiter said so: it cannot be given back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub appointed: bool,
+    /// Who acted for it.
+    pub people: Vec<PersonId>,
+    /// What it says it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Prose>,
+}
+
+/// The work that was done, by whichever way.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum Work {
+    /// By one unit.
+    Unit {
+        /// Which, and what it did.
+        assignment: Assignment,
+    },
+    /// By departments together.
+    Whistle {
+        /// Which, and what they did.
+        whistle: Whistle,
+    },
+    /// By the reporter, on the spot (自行处置).
+    OnTheSpot {
+        /// Who.
+        person: PersonId,
+        /// What was done.
+        result: Prose,
+    },
+}
+
+named! {
+    /// How satisfied the resident is; another question than whether it is solved.
+    Satisfaction {
+        /// 满意.
+        Satisfied = "satisfied", "满意";
+        /// 基本满意.
+        FairlySatisfied = "fairly_satisfied", "基本满意";
+        /// 不满意.
+        Dissatisfied = "dissatisfied", "不满意";
+    }
+}
+
+/// What the resident said.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// Whether it is solved.
+    pub solved: bool,
+    /// How satisfied.
+    pub satisfied: Satisfaction,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Prose>,
+}
+
+named! {
+    /// How a case ended.
+    Outcome {
+        /// The resident says it is solved.
+        Solved = "solved", "已解决";
+        /// Verified on the spot; nobody could be reached for an answer.
+        Unanswered = "unanswered", "核查通过、回访未接通";
+        /// Verified on the spot; not among the cases that are called back.
+        Verified = "verified", "核查通过、未抽中回访";
+        /// Handled again too often, and ruled to be over.
+        Ruled = "ruled", "终审结案";
+        /// Handled by the reporter on the spot.
+        SelfHandled = "self_handled", "自行处置";
+    }
+}
+
+/// The end of a case.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Closing {
+    /// How.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Instant,
+    /// Until when it can be reopened.
+    pub reopen_until: Instant,
+    /// What the resident said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
+}
+
+impl Stage {
+    /// Its name.
+    pub const fn name(&self) -> StageName {
+        match self {
+            Self::Filed { .. } => StageName::Filed,
+            Self::Disputed { .. } => StageName::Disputed,
+            Self::Dispatched { .. } => StageName::Dispatched,
+            Self::Signed { .. } => StageName::Signed,
+            Self::Handling { .. } => StageName::Handling,
+            Self::Whistled { .. } => StageName::Whistled,
+            Self::FedBack { .. } => StageName::FedBack,
+            Self::Verified { .. } => StageName::Verified,
+            Self::CalledBack { .. } => StageName::CalledBack,
+            Self::Ruling { .. } => StageName::Ruling,
+            Self::Closed { .. } => StageName::Closed,
+        }
+    }
+
+    /// The unit the case is dispatched to, while it has it and afterwards.
+    pub const fn assignment(&self) -> Option<&Assignment> {
+        match self {
+            Self::Dispatched { assignment, .. }
+            | Self::Signed { assignment }
+            | Self::Handling { assignment }
+            | Self::FedBack { work: Work::Unit { assignment }, .. }
+            | Self::Verified { work: Work::Unit { assignment }, .. }
+            | Self::CalledBack { work: Work::Unit { assignment }, .. }
+            | Self::Ruling { work: Work::Unit { assignment }, .. }
+            | Self::Closed { work: Work::Unit { assignment }, .. } => Some(assignment),
+            Self::Filed { .. }
+            | Self::Disputed { .. }
+            | Self::Whistled { .. }
+            | Self::FedBack { .. }
+            | Self::Verified { .. }
+            | Self::CalledBack { .. }
+            | Self::Ruling { .. }
+            | Self::Closed { .. } => None,
+        }
+    }
+
+    /// The whistle of this round, while it is on and afterwards.
+    pub const fn whistle(&self) -> Option<&Whistle> {
+        match self {
+            Self::Whistled { whistle }
+            | Self::FedBack { work: Work::Whistle { whistle }, .. }
+            | Self::Verified { work: Work::Whistle { whistle }, .. }
+            | Self::CalledBack { work: Work::Whistle { whistle }, .. }
+            | Self::Ruling { work: Work::Whistle { whistle }, .. }
+            | Self::Closed { work: Work::Whistle { whistle }, .. } => Some(whistle),
+            Self::Filed { .. }
+            | Self::Disputed { .. }
+            | Self::Dispatched { .. }
+            | Self::Signed { .. }
+            | Self::Handling { .. }
+            | Self::FedBack { .. }
+            | Self::Verified { .. }
+            | Self::CalledBack { .. }
+            | Self::Ruling { .. }
+            | Self::Closed { .. } => None,
+        }
+    }
+
+    /// Who went to look.
+    pub const fn claim(&self) -> Option<&Claim> {
+        if let Self::FedBack { claim, .. } = self { claim.as_ref() } else { None }
+    }
+
+    /// The work done, once it is done.
+    pub const fn work(&self) -> Option<&Work> {
+        match self {
+            Self::FedBack { work, .. }
+            | Self::Verified { work, .. }
+            | Self::CalledBack { work, .. }
+            | Self::Ruling { work, .. }
+            | Self::Closed { work, .. } => Some(work),
+            Self::Filed { .. }
+            | Self::Disputed { .. }
+            | Self::Dispatched { .. }
+            | Self::Signed { .. }
+            | Self::Handling { .. }
+            | Self::Whistled { .. } => None,
+        }
+    }
+}
+
+impl Work {
+    /// Everybody who handled; none of them verifies.
+    pub fn people(&self) -> Vec<PersonId> {
+        match self {
+            Self::Unit { assignment } => assignment.people.clone(),
+            Self::Whistle { whistle } => {
+                whistle.summonses.iter().flat_map(|summons| summons.people.clone()).collect()
+            }
+            Self::OnTheSpot { person, .. } => vec![*person],
+        }
+    }
+}

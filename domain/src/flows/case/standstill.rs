@@ -1,0 +1,160 @@
+//! Standing still (挂账): a season or missing conditions keep a case from moving; its clocks stop,
+//! and go on by themselves.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Case, Event};
+use crate::{
+    Instant,
+    area::tree::Unit,
+    calendar::{book::Pause, limit::Limit},
+    core::{id::AreaId, text::Prose},
+    flows::flow::{Context, Flow},
+    people::actor::Permission,
+    rules::{
+        obligation::{Duty, Move, Obligation, Term},
+        refusal::Refusal,
+    },
+};
+
+/// A case that stands still.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Standstill {
+    /// From when until when.
+    pub pause: Pause,
+    /// Which unit asked for it.
+    pub unit: Unit,
+    /// Why.
+    pub reason: Prose,
+    /// The clock at whose end it goes on.
+    pub term: Term,
+}
+
+impl Standstill {
+    pub(super) fn obligation(&self, holder: &Unit) -> Obligation {
+        Obligation { duty: Duty::Resume, owed_by: holder.clone(), term: self.term.clone() }
+    }
+}
+
+/// A clock that was moved: whose it is and how it stands now.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Moved {
+    /// What is owed.
+    pub duty: Duty,
+    /// By whom.
+    pub unit: AreaId,
+    /// The clock.
+    pub term: Term,
+}
+
+/// The time that does not count, and the clock of its end.
+pub(super) fn begin(until: Instant, unit: &Unit, reason: &Prose, cx: &Context<'_>) -> Standstill {
+    let pause = Pause { from: cx.at, until: until.max(cx.at) };
+    let days = (pause.until - pause.from).num_days().saturating_add(1);
+    let term = Term {
+        no: cx.seq,
+        started_at: pause.from,
+        limit: Limit::days(u32::try_from(days).unwrap_or(u32::MAX)),
+        due_at: pause.until,
+        rule: "standstill".to_owned(),
+        rules: cx.rules.deadlines.no,
+        calendar: cx.rules.calendars.no,
+        provisional: false,
+        moves: Vec::new(),
+        taken: 0,
+        next_at: Some(pause.until),
+    };
+    Standstill { pause, unit: unit.clone(), reason: reason.clone(), term }
+}
+
+impl Case {
+    /// Refuses while the case stands still.
+    pub(super) fn require_moving(&self, cx: &Context<'_>) -> Result<(), Refusal> {
+        match &self.standstill {
+            Some(standstill) if cx.at < standstill.pause.until => {
+                Err(Refusal::Suspended { until: standstill.pause.until })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Some of the running clocks, moved. What was late at `asked` stays late.
+    pub(super) fn moved(
+        &self,
+        which: impl Fn(&Obligation) -> bool,
+        moved: Move,
+        asked: Instant,
+        cx: &Context<'_>,
+    ) -> Vec<Moved> {
+        let calendar = cx.calendar(self.place.area.id);
+        let owed = self.work_owed().into_iter().filter(|owed| !owed.term.late(asked));
+        owed.filter(which)
+            .map(|owed| {
+                let mut term = owed.term;
+                term.moves.push(moved);
+                Moved {
+                    duty: owed.duty,
+                    unit: owed.owed_by.id,
+                    term: cx.rules.rewound(term, calendar),
+                }
+            })
+            .collect()
+    }
+
+    /// Computes what is still owed and provisional anew. A debt that is late stays late: the fact
+    /// was established by the calendar of its time.
+    pub(super) fn recompute(&self, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        if !cx.by.is_system() {
+            let area = self.holder.name.clone();
+            return Err(Refusal::NotPermitted { permission: Permission::ManageRules, area });
+        }
+        let calendar = cx.calendar(self.place.area.id);
+        let owed = self.obligations().into_iter();
+        let open = owed.filter(|owed| owed.term.provisional && !owed.term.late(cx.at));
+        let terms: Vec<Moved> = open
+            .filter_map(|owed| {
+                let term = cx.rules.rewound(owed.term.clone(), calendar);
+                let (duty, unit) = (owed.duty, owed.owed_by.id);
+                (term != owed.term).then_some(Moved { duty, unit, term })
+            })
+            .collect();
+        if terms.is_empty() {
+            return Err(Refusal::NothingDue);
+        }
+        Ok(vec![Event::Recomputed { calendar: cx.rules.calendars.no, terms }])
+    }
+
+    /// Goes on before its time, or when its time has come.
+    pub(super) fn resume(
+        &self,
+        reason: Option<&Prose>,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let standstill = self.standstill.as_ref().ok_or(Refusal::NotSuspended)?;
+        let over = cx.at >= standstill.pause.until;
+        if !(over && cx.by.is_system()) {
+            let mine = cx.by.may(Permission::HandleCase, &standstill.unit.path, cx.at);
+            if !mine {
+                let holder = &self.holder;
+                cx.require(Permission::DecideRequests, &holder.path, &holder.name)?;
+            }
+        }
+        let until = cx.at.min(standstill.pause.until);
+        let calendar = cx.calendar(self.place.area.id);
+        let terms = self
+            .work_owed()
+            .into_iter()
+            .filter_map(|owed| {
+                let mut term = owed.term;
+                let last = term.moves.iter_mut().rev().find_map(|moved| match moved {
+                    Move::Paused { pause } if pause.from == standstill.pause.from => Some(pause),
+                    Move::Paused { .. } | Move::Extended { .. } => None,
+                })?;
+                last.until = until;
+                let term = cx.rules.rewound(term, calendar);
+                Some(Moved { duty: owed.duty, unit: owed.owed_by.id, term })
+            })
+            .collect();
+        Ok(vec![Event::Resumed { at: until, reason: reason.cloned(), terms }])
+    }
+}

@@ -1,0 +1,364 @@
+//! Supervision (催办、督办、挂牌督办), and what is done about debts that become late.
+//!
+//! A supervision has an addressee, a deadline and an answer. The measures of the tenant
+//! ([`crate::rules::rulebook::Conduct::measures`]) are taken by the system, each once, as commands
+//! on the case like any other.
+
+#![expect(clippy::wildcard_enum_match_arm, reason = "most events raise nothing")]
+
+use serde::{Deserialize, Serialize};
+
+use super::{Case, Event, Satisfaction, whistle::Whistle};
+use crate::{
+    Instant,
+    area::tree::{Area, Unit},
+    core::{
+        id::{AreaId, PersonId},
+        named::named,
+        text::Prose,
+    },
+    flows::flow::{Context, Flow},
+    people::actor::{Actor, Permission},
+    rules::{
+        obligation::{Duty, Obligation, Term},
+        refusal::Refusal,
+        rulebook::MeasureKind,
+    },
+};
+
+named! {
+    /// How hard.
+    SupervisionKind {
+        /// Somebody is urged; no answer is asked for.
+        Urge = "urge", "催办";
+        /// An answer is asked for.
+        Supervise = "supervise", "督办";
+        /// An answer is asked for, and it is listed until it is given.
+        List = "list", "挂牌督办";
+    }
+}
+
+named! {
+    /// Why.
+    Trigger {
+        /// Something is late.
+        Overdue = "overdue", "超期";
+        /// The same came up again.
+        Repeated = "repeated", "重复发生";
+        /// Somebody is not satisfied.
+        Unsatisfied = "unsatisfied", "不满意";
+        /// A leader wants it.
+        Order = "order", "领导交办";
+    }
+}
+
+/// Somebody above wants it done.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Supervision {
+    /// The place in the journal it began at: its number.
+    pub no: i64,
+    /// How hard.
+    pub kind: SupervisionKind,
+    /// Why.
+    pub trigger: Trigger,
+    /// Who has to answer.
+    pub addressee: Unit,
+    /// Who began it.
+    pub by: PersonId,
+    /// The name of who.
+    pub by_name: String,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Prose>,
+    /// When.
+    pub at: Instant,
+    /// The clock of the answer; none where none is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<Term>,
+    /// The answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Reply>,
+}
+
+/// The answer to a supervision.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Reply {
+    /// Who.
+    pub by: PersonId,
+    /// The name of who.
+    pub by_name: String,
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub text: Prose,
+}
+
+/// A debt that was late. The fact stays whatever is decided about it (H.3.6).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Breach {
+    /// Its number, counted from one.
+    pub no: i64,
+    /// What was owed.
+    pub duty: Duty,
+    /// By whom.
+    pub unit: Unit,
+    /// The number of its clock.
+    pub term: i64,
+    /// When it was due.
+    pub due_at: Instant,
+    /// Whether it was appealed against, with whatever result.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub appealed: bool,
+    /// Excused since; the fact and the excuse are both reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exempted_at: Option<Instant>,
+}
+
+impl Supervision {
+    /// The most of one case.
+    pub const MOST: usize = 50;
+
+    /// Whether an answer is still asked for.
+    pub fn waits(&self) -> bool {
+        self.term.is_some() && self.reply.is_none()
+    }
+
+    /// What is owed because of it.
+    pub(super) fn obligation(&self) -> Option<Obligation> {
+        let term = self.term.clone().filter(|_| self.reply.is_none())?;
+        Some(Obligation { duty: Duty::AnswerSupervision, owed_by: self.addressee.clone(), term })
+    }
+}
+
+fn count(amount: usize) -> u32 {
+    u32::try_from(amount).unwrap_or(u32::MAX)
+}
+
+impl Case {
+    /// Somebody above wants it done.
+    pub(super) fn supervise(
+        &self,
+        kind: SupervisionKind,
+        trigger: Trigger,
+        unit: AreaId,
+        reason: &Prose,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        // What it owes it owes, though it may be no more.
+        let addressee = cx.areas.get(unit).ok_or(Refusal::UnknownArea { id: unit })?.unit();
+        let involved = self.units.iter().chain([&self.holder]).any(|known| known.id == unit);
+        if !involved {
+            return Err(Refusal::NotInvolved { unit: addressee.name });
+        }
+        cx.require(Permission::Supervise, &self.place.area.path, &self.place.area.name)?;
+        let mut supervision = self.supervision(kind, trigger, addressee, cx)?;
+        supervision.by = cx.by.person;
+        supervision.by_name.clone_from(&cx.by.name);
+        supervision.reason = Some(reason.clone());
+        Ok(vec![Event::Supervised { supervision: Box::new(supervision) }])
+    }
+
+    /// One that the rules want.
+    fn supervision(
+        &self,
+        kind: SupervisionKind,
+        trigger: Trigger,
+        addressee: Unit,
+        cx: &Context<'_>,
+    ) -> Result<Supervision, Refusal> {
+        if self.supervisions.len() >= Supervision::MOST {
+            return Err(Refusal::TooManySupervisions { max: Supervision::MOST });
+        }
+        let answer = || cx.term(Duty::AnswerSupervision, &self.subject());
+        Ok(Supervision {
+            no: cx.seq,
+            kind,
+            trigger,
+            addressee,
+            by: Actor::SYSTEM,
+            by_name: Actor::SYSTEM_NAME.to_owned(),
+            reason: None,
+            at: cx.at,
+            term: (kind != SupervisionKind::Urge).then(answer),
+            reply: None,
+        })
+    }
+
+    /// The supervision these events raise by the rules of the tenant: the same came up again, or
+    /// the resident is not satisfied. While one waits for an answer there is no second one of the
+    /// same unit for the same reason (督办不得交叉重复 [DC]).
+    pub(super) fn raised_by(&self, events: &[Event], cx: &Context<'_>) -> Option<Event> {
+        let (kind, trigger) = events.iter().find_map(|event| self.raises(event, cx))?;
+        let after = events.iter().try_fold(self.clone(), Self::after)?;
+        let whose = match trigger {
+            Trigger::Unsatisfied => after.answerable.as_ref(),
+            Trigger::Repeated | Trigger::Overdue | Trigger::Order => None,
+        };
+        let addressee = whose.unwrap_or_else(|| after.in_charge()).clone();
+        let waits = |one: &Supervision| {
+            one.waits() && one.trigger == trigger && one.addressee.id == addressee.id
+        };
+        if after.supervisions.iter().any(waits) {
+            return None;
+        }
+        let supervision = self.supervision(kind, trigger, addressee, cx).ok()?;
+        Some(Event::Supervised { supervision: Box::new(supervision) })
+    }
+
+    /// What an event that follows raises.
+    fn raises(&self, event: &Event, cx: &Context<'_>) -> Option<(SupervisionKind, Trigger)> {
+        let rule = &cx.rules.conduct.raising;
+        let before = match event {
+            Event::AnsweredInVain { .. } => return Some((rule.unsatisfied?, Trigger::Unsatisfied)),
+            Event::Answered { answer, .. } => {
+                let dissatisfied = answer.satisfied == Satisfaction::Dissatisfied;
+                return Some((rule.unsatisfied.filter(|_| dissatisfied)?, Trigger::Unsatisfied));
+            }
+            Event::Joined { .. } => count(self.reports.len()),
+            Event::Reopened { .. } => self.tally.reopenings,
+            Event::WhistleBlown { whistle } => {
+                self.tally.whistles.saturating_add(count(whistle.repeats.len()))
+            }
+            _ => return None,
+        };
+        let enough = rule.repeats > 0 && before.saturating_add(1).is_multiple_of(rule.repeats);
+        Some((rule.repeated.filter(|_| enough)?, Trigger::Repeated))
+    }
+
+    /// Who has the case: the unit that works or worked on it, the lead of its whistle, or the
+    /// holder.
+    pub fn in_charge(&self) -> &Unit {
+        let lead = |whistle: &Whistle| whistle.summonses.iter().position(|one| one.lead);
+        let leading = self.stage.whistle().and_then(|whistle| {
+            lead(whistle).and_then(|at| whistle.summonses.get(at)).map(|summons| &summons.unit)
+        });
+        let unit = self.stage.assignment().map(|assignment| &assignment.unit);
+        unit.or(leading).unwrap_or(&self.holder)
+    }
+
+    /// The addressee answers.
+    pub(super) fn reply(
+        &self,
+        no: i64,
+        text: &Prose,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let open =
+            |supervision: &&Supervision| supervision.no == no && supervision.obligation().is_some();
+        let supervision = self.supervisions.iter().find(open);
+        let supervision = supervision.ok_or(Refusal::NoSuchSupervision { no })?;
+        let unit = &supervision.addressee;
+        cx.require(Permission::AnswerSupervision, &unit.path, &unit.name)?;
+        let reply =
+            Reply { by: cx.by.person, by_name: cx.by.name.clone(), at: cx.at, text: text.clone() };
+        Ok(vec![Event::SupervisionAnswered { no, reply }])
+    }
+
+    /// Takes the next measure about a debt. Only the system asks it, and each once: whoever asks
+    /// again, or too early, is refused.
+    pub(super) fn lapse(
+        &self,
+        duty: Duty,
+        unit: AreaId,
+        term: i64,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        if !cx.by.is_system() {
+            let area = self.holder.name.clone();
+            return Err(Refusal::NotPermitted { permission: Permission::Supervise, area });
+        }
+        let same = |owed: &&Obligation| {
+            owed.duty == duty && owed.owed_by.id == unit && owed.term.no == term
+        };
+        let owed = self.obligations();
+        let owed = owed.iter().find(same).ok_or(Refusal::NothingDue)?;
+        if owed.term.next_at.is_none_or(|next| cx.at < next) {
+            return Err(Refusal::NothingDue);
+        }
+        if duty == Duty::Resume {
+            return self.resume(None, cx);
+        }
+        let mut after = owed.term.clone();
+        after.taken = after.taken.saturating_add(1);
+        after.next_at = cx.rules.next_measure(&after, cx.calendar(self.place.area.id));
+        let Some(what) = cx.rules.measure(owed.term.taken) else {
+            return Err(Refusal::NothingDue);
+        };
+        let mut events = vec![Event::Measured {
+            duty,
+            unit,
+            term,
+            what,
+            taken: after.taken,
+            next_at: after.next_at,
+        }];
+        if owed.term.late(cx.at) {
+            events.extend(self.breach(owed, 0));
+        }
+        let unit = owed.owed_by.clone();
+        let asked = match what {
+            MeasureKind::Remind => None,
+            // Above the unit that did not answer, whoever is there answers for it (Art. 44 of
+            // 北京市街道办事处条例: a department that does not respond is reported up).
+            MeasureKind::Report => {
+                let above = cx.areas.parent(unit.id).map(Area::unit);
+                events.extend(above.clone().map(|to| Event::ReportedUp { to }));
+                above.map(|above| (SupervisionKind::Supervise, above))
+            }
+            MeasureKind::Urge => Some((SupervisionKind::Urge, unit)),
+            MeasureKind::Supervise => Some((SupervisionKind::Supervise, unit)),
+            MeasureKind::List => Some((SupervisionKind::List, unit)),
+        };
+        // Who owes an answer is not supervised about the answer: one supervision at a time.
+        if let Some((kind, addressee)) = asked
+            && duty != Duty::AnswerSupervision
+            && let Ok(supervision) = self.supervision(kind, Trigger::Overdue, addressee, cx)
+        {
+            events.push(Event::Supervised { supervision: Box::new(supervision) });
+        }
+        Ok(events)
+    }
+
+    /// The fact that a debt is late, unless it is known.
+    fn breach(&self, owed: &Obligation, offset: usize) -> Option<Event> {
+        let known = |breach: &Breach| {
+            breach.duty == owed.duty
+                && breach.unit.id == owed.owed_by.id
+                && breach.term == owed.term.no
+        };
+        let count = self.breaches.len() + offset;
+        let new = !self.breaches.iter().any(known) && count < Self::MOST_BREACHES;
+        new.then(|| Event::Breached {
+            breach: Breach {
+                no: i64::try_from(count).unwrap_or(i64::MAX) + 1,
+                duty: owed.duty,
+                unit: owed.owed_by.clone(),
+                term: owed.term.no,
+                due_at: owed.term.due_at,
+                appealed: false,
+                exempted_at: None,
+            },
+        })
+    }
+
+    /// The debts these events end when they are late: done too late, or lifted too late. That it
+    /// was late is a fact of that moment, whoever looked first. The system itself goes on after a
+    /// standstill, which is nobody's debt.
+    pub(super) fn late_by(&self, events: &[Event], cx: &Context<'_>) -> Vec<Event> {
+        let owed = self.obligations();
+        let late = |owed: &&Obligation| owed.duty.limited() && owed.term.late(cx.at);
+        let late: Vec<&Obligation> = owed.iter().filter(late).collect();
+        if late.is_empty() {
+            return Vec::new();
+        }
+        let after = events.iter().try_fold(self.clone(), Self::after);
+        let owing = after.map(|case| case.obligations()).unwrap_or_default();
+        let known = events.iter().filter(|event| matches!(event, Event::Breached { .. })).count();
+        let ended = late.into_iter().filter(|owed| !owing.iter().any(|still| still.same(owed)));
+        let mut facts = Vec::new();
+        for owed in ended {
+            facts.extend(self.breach(owed, known + facts.len()));
+        }
+        facts
+    }
+}

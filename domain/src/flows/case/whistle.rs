@@ -1,0 +1,287 @@
+//! The whistle (街道吹哨、部门报到): a street summons a lead department and co-operating ones;
+//! each signs, contacts, arrives, feeds back and is released and rated by the street.
+//!
+//! This file holds the state and what is owed; [`call`] how it is blown, `act` what can be asked
+//! and happen, `decide` and `evolve` what becomes of it.
+
+mod act;
+mod call;
+mod decide;
+mod evolve;
+
+use serde::{Deserialize, Serialize};
+
+use super::lifecycle::StepName;
+use crate::{
+    Instant,
+    area::{coordinate::Point, tree::Unit},
+    core::{
+        id::{AreaId, CaseId, PersonId},
+        text::{Code, Prose},
+    },
+    rules::obligation::{Duty, Obligation, Term},
+};
+pub use act::{Act, Happened};
+pub use call::Call;
+pub(super) use call::blow;
+
+/// A whistle with everybody it summoned.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Whistle {
+    /// How weighty it is: a rank of the tenant.
+    pub rank: Code,
+    /// What it is about: a topic of the tenant.
+    pub topic: Code,
+    /// Why.
+    pub reason: Prose,
+    /// Cases for which departments were summoned to the same place about the same before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeats: Vec<CaseId>,
+    /// Whether a leader of the district has to know.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub to_district_leader: bool,
+    /// What the district was asked to coordinate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raised: Option<Raised>,
+    /// The street that blew it.
+    pub street: Unit,
+    /// When.
+    pub blown_at: Instant,
+    /// Lead first.
+    pub summonses: Vec<Summons>,
+}
+
+/// What a street cannot bring to an end with the departments alone.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Raised {
+    /// To whom.
+    pub to: Unit,
+    /// Who asked.
+    pub by: PersonId,
+    /// Why.
+    pub reason: Prose,
+    /// The clock of the district.
+    pub term: Term,
+    /// What the district arranged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Prose>,
+}
+
+/// One department called to a case.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Summons {
+    /// Which.
+    pub unit: Unit,
+    /// Whether it leads; exactly one does.
+    pub lead: bool,
+    /// The clocks started by the whistle.
+    pub clocks: Clocks,
+    /// How far it is.
+    pub step: Step,
+    /// Who acted for it.
+    pub people: Vec<PersonId>,
+    /// When, where and who arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival: Option<Arrival>,
+    /// What it says it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Prose>,
+    /// What the street thinks of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rating: Option<Rating>,
+    /// What it thinks of the street.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<Rating>,
+    /// Whether the district said that it is this department's: it cannot be contested again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub appointed: bool,
+}
+
+/// The deadlines of a summons; all run from the whistle, not from signing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Clocks {
+    /// To sign.
+    pub sign: Term,
+    /// To contact the street.
+    pub contact: Term,
+    /// To arrive.
+    pub arrive: Term,
+    /// To feed back; started anew when sent back.
+    pub feed_back: Term,
+}
+
+/// How far a summoned department is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// See [`StepName::Called`].
+    Called,
+    /// See [`StepName::Signed`].
+    Signed,
+    /// See [`StepName::Contacted`].
+    Contacted,
+    /// See [`StepName::Arrived`].
+    Arrived,
+    /// See [`StepName::FedBack`].
+    FedBack {
+        /// The street's clock to decide.
+        release: Term,
+    },
+    /// See [`StepName::Released`].
+    Released {
+        /// The street's clock to rate.
+        rate: Term,
+    },
+    /// See [`StepName::Contested`].
+    Contested {
+        /// How far it was.
+        was: StepName,
+        /// Why it says the matter is not its own.
+        reason: Prose,
+        /// Who decides.
+        arbiter: Unit,
+        /// The arbiter's clock.
+        arbitrate: Term,
+    },
+    /// See [`StepName::Excused`].
+    Excused,
+}
+
+impl Step {
+    /// Its name.
+    pub const fn name(&self) -> StepName {
+        match self {
+            Self::Called => StepName::Called,
+            Self::Signed => StepName::Signed,
+            Self::Contacted => StepName::Contacted,
+            Self::Arrived => StepName::Arrived,
+            Self::FedBack { .. } => StepName::FedBack,
+            Self::Released { .. } => StepName::Released,
+            Self::Contested { .. } => StepName::Contested,
+            Self::Excused => StepName::Excused,
+        }
+    }
+}
+
+/// Somebody of a department on the spot.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Arrival {
+    /// When.
+    pub at: Instant,
+    /// Who.
+    pub by: PersonId,
+    /// The name of who.
+    pub by_name: String,
+    /// Where, when the phone knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point: Option<Point>,
+    /// Distance to the case's point in metres, when both are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance_m: Option<f64>,
+    /// Whether the point shows it; otherwise the words say why not.
+    #[serde(default)]
+    pub proven: bool,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Prose>,
+}
+
+/// The street's opinion of a department, each from 1 (bad) to 5 (good).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Rating {
+    /// How fast it responded.
+    pub response: Score,
+    /// How well it was done.
+    pub quality: Score,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Prose>,
+}
+
+/// A score from 1 to 5.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Score(u8);
+
+impl TryFrom<u8> for Score {
+    type Error = &'static str;
+    fn try_from(score: u8) -> Result<Self, Self::Error> {
+        if (1..=5).contains(&score) { Ok(Self(score)) } else { Err("a score is from 1 to 5") }
+    }
+}
+
+impl From<Score> for u8 {
+    fn from(score: Score) -> Self {
+        score.0
+    }
+}
+
+impl Whistle {
+    /// Whether all have been released.
+    pub fn over(&self) -> bool {
+        let gone =
+            |summons: &Summons| matches!(summons.step, Step::Released { .. } | Step::Excused);
+        self.summonses.iter().all(gone)
+    }
+
+    /// Whether the district was asked to coordinate and has not yet.
+    pub fn waits_for_district(&self) -> bool {
+        self.raised.as_ref().is_some_and(|raised| raised.note.is_none())
+    }
+
+    /// The summons of a department.
+    pub fn summons(&self, unit: AreaId) -> Option<&Summons> {
+        self.summonses.iter().find(|summons| summons.unit.id == unit)
+    }
+
+    /// What the departments and the street still owe.
+    pub(super) fn obligations(&self) -> Vec<Obligation> {
+        let mut owed = Vec::new();
+        if let Some(raised) = self.raised.as_ref().filter(|raised| raised.note.is_none()) {
+            let (owed_by, term) = (raised.to.clone(), raised.term.clone());
+            owed.push(Obligation { duty: Duty::Coordinate, owed_by, term });
+        }
+        for summons in &self.summonses {
+            let Summons { unit, clocks, step, .. } = summons;
+            let mut owe = |duty, owed_by: &Unit, term: &Term| {
+                owed.push(Obligation { duty, owed_by: owed_by.clone(), term: term.clone() });
+            };
+            match step {
+                // Whoever contests is not let off meanwhile: the clocks run from the whistle.
+                Step::Contested { was, arbiter, arbitrate, .. } => {
+                    owe(Duty::Arbitrate, arbiter, arbitrate);
+                    if *was == StepName::Called {
+                        owe(Duty::SignWhistle, unit, &clocks.sign);
+                    }
+                    if *was != StepName::Contacted {
+                        owe(Duty::Contact, unit, &clocks.contact);
+                    }
+                    owe(Duty::Arrive, unit, &clocks.arrive);
+                    owe(Duty::FeedBack, unit, &clocks.feed_back);
+                }
+                Step::Called => {
+                    owe(Duty::SignWhistle, unit, &clocks.sign);
+                    owe(Duty::Contact, unit, &clocks.contact);
+                    owe(Duty::Arrive, unit, &clocks.arrive);
+                    owe(Duty::FeedBack, unit, &clocks.feed_back);
+                }
+                Step::Signed => {
+                    owe(Duty::Contact, unit, &clocks.contact);
+                    owe(Duty::Arrive, unit, &clocks.arrive);
+                    owe(Duty::FeedBack, unit, &clocks.feed_back);
+                }
+                Step::Contacted => {
+                    owe(Duty::Arrive, unit, &clocks.arrive);
+                    owe(Duty::FeedBack, unit, &clocks.feed_back);
+                }
+                Step::Arrived => owe(Duty::FeedBack, unit, &clocks.feed_back),
+                Step::FedBack { release } => owe(Duty::Release, &self.street, release),
+                Step::Released { rate } if summons.rating.is_none() => {
+                    owe(Duty::Rate, &self.street, rate);
+                }
+                Step::Released { .. } | Step::Excused => {}
+            }
+        }
+        owed
+    }
+}

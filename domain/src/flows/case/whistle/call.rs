@@ -1,0 +1,135 @@
+//! Blowing a whistle: whom a street calls, and which of its cases were whistled for before.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Clocks, Step, Summons, Whistle};
+use crate::{
+    area::{
+        coordinate::distance_m,
+        tree::{Area, AreaKind, Unit},
+    },
+    core::{
+        id::{AreaId, CaseId},
+        text::{Code, Prose},
+    },
+    flows::{case::Case, flow::Context},
+    rules::{obligation::Duty, refusal::Refusal, rulebook::Subject, whistling::Whistling},
+};
+
+/// What a street asks when it blows the whistle.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// How weighty it is.
+    pub rank: Code,
+    /// What it is about.
+    pub topic: Code,
+    /// Cases for which departments were summoned to the same place about the same before.
+    #[serde(default)]
+    pub repeats: Vec<CaseId>,
+    /// Why the street cannot solve it alone.
+    pub reason: Prose,
+    /// The lead department.
+    pub lead: AreaId,
+    /// The others, at most [`Call::MAX_COOPERATING`].
+    pub cooperating: Vec<AreaId>,
+}
+
+impl Whistling {
+    /// Which of these cases departments were summoned for before at the same place: within so
+    /// many metres, or in the same area where a point is missing (H.3.19). The category and the
+    /// time are the caller's to pick by.
+    pub fn repeats(&self, case: &Case, others: &[&Case]) -> Vec<CaseId> {
+        let here = |other: &&&Case| match case.place.point.zip(other.place.point) {
+            Some((a, b)) => distance_m(a, b) <= f64::from(self.repeat_metres),
+            None => other.place.area.id == case.place.area.id,
+        };
+        let whistled = |other: &&&Case| other.id != case.id && other.tally.whistles > 0;
+        let before = others.iter().filter(whistled).filter(here);
+        before.map(|other| other.id).take(Call::MAX_REPEATS).collect()
+    }
+}
+
+impl Call {
+    /// The most cases that are linked as the same whistle before.
+    pub const MAX_REPEATS: usize = 20;
+
+    /// The most departments that co-operate with the lead.
+    pub const MAX_COOPERATING: usize = 20;
+}
+
+/// Makes the whistle of a street on its case, or says why not.
+pub(in crate::flows::case) fn blow(
+    street: &Unit,
+    about: &Subject<'_>,
+    call: &Call,
+    context: &Context<'_>,
+) -> Result<Whistle, Refusal> {
+    if street.kind != AreaKind::Street {
+        return Err(Refusal::NotAStreet { holder: street.name.clone() });
+    }
+    let whistling = &context.rules.whistling;
+    let code = || call.rank.as_str().to_owned();
+    let rank =
+        whistling.rank(call.rank.as_str()).ok_or_else(|| Refusal::UnknownRank { code: code() })?;
+    if whistling.topic(call.topic.as_str()).is_none() {
+        return Err(Refusal::UnknownTopic { code: call.topic.as_str().to_owned() });
+    }
+    if call.cooperating.len() > Call::MAX_COOPERATING {
+        return Err(Refusal::TooManyDepartments { max: 1 + Call::MAX_COOPERATING });
+    }
+    let mut summonses: Vec<Summons> = Vec::with_capacity(1 + call.cooperating.len());
+    for (index, id) in std::iter::once(&call.lead).chain(&call.cooperating).enumerate() {
+        if summonses.iter().any(|summons| summons.unit.id == *id) {
+            let unit = context.area(*id)?.name.clone();
+            return Err(Refusal::NamedTwice { unit });
+        }
+        let about = Subject { rank: Some(call.rank.as_str()), ..*about };
+        summonses.push(summon(*id, index == 0, street, &about, context)?);
+    }
+    Ok(Whistle {
+        rank: call.rank.clone(),
+        topic: call.topic.clone(),
+        reason: call.reason.clone(),
+        repeats: call.repeats.clone(),
+        to_district_leader: rank.to_district_leader,
+        raised: None,
+        street: street.clone(),
+        blown_at: context.at,
+        summonses,
+    })
+}
+
+/// Calls one department.
+pub(super) fn summon(
+    id: AreaId,
+    lead: bool,
+    street: &Unit,
+    about: &Subject<'_>,
+    context: &Context<'_>,
+) -> Result<Summons, Refusal> {
+    let unit = context.area(id)?;
+    // A department serves a street when it belongs to an area the street lies in.
+    let street = context.areas.get(street.id).map_or_else(|| street.clone(), Area::unit);
+    let serves = context.areas.parent(id).is_some_and(|p| p.path.contains(&street.path));
+    if unit.kind != AreaKind::Department || !serves {
+        return Err(Refusal::NotADepartment { unit: unit.name.clone() });
+    }
+    let term = |duty| context.term(duty, about);
+    Ok(Summons {
+        unit: unit.unit(),
+        lead,
+        clocks: Clocks {
+            sign: term(Duty::SignWhistle),
+            contact: term(Duty::Contact),
+            arrive: term(Duty::Arrive),
+            feed_back: term(Duty::FeedBack),
+        },
+        step: Step::Called,
+        people: Vec::new(),
+        arrival: None,
+        result: None,
+        rating: None,
+        view: None,
+        appointed: false,
+    })
+}

@@ -1,0 +1,163 @@
+//! What each act does to a summons, and when it is refused.
+
+#![expect(clippy::wildcard_enum_match_arm, reason = "most steps have nothing of it")]
+
+use super::{Act, Arrival, Happened, Step, Summons, Whistle, call::summon};
+use crate::{
+    area::coordinate::{Point, distance_m},
+    core::{id::AreaId, text::Prose},
+    flows::{
+        case::{
+            Case,
+            lifecycle::{self, StepName, SummonsVerb},
+        },
+        flow::Context,
+    },
+    people::actor::Permission,
+    rules::{obligation::Duty, refusal::Refusal, rulebook::Subject},
+};
+
+/// Proof that somebody is there: near the place of the case, or a reason why not.
+fn arrival(
+    case: &Case,
+    point: Option<Point>,
+    note: Option<&Prose>,
+    context: &Context<'_>,
+) -> Result<Arrival, Refusal> {
+    let near = case.place.point;
+    let far = near.zip(point).map(|(a, b)| distance_m(a, b).round());
+    let most = context.rules.whistling.arrival_metres;
+    let proven = near.is_none() || far.is_some_and(|metres| metres <= f64::from(most));
+    if !proven && note.is_none() {
+        return Err(Refusal::ArrivalUnproven { distance_m: far, most_m: most });
+    }
+    Ok(Arrival {
+        at: context.at,
+        by: context.by.person,
+        by_name: context.by.name.clone(),
+        point,
+        distance_m: far,
+        proven,
+        note: note.cloned(),
+    })
+}
+
+impl Whistle {
+    /// What happens when `act` is asked of the summons of `unit`.
+    pub(in crate::flows::case) fn decide(
+        &self,
+        unit: AreaId,
+        act: &Act,
+        case: &Case,
+        context: &Context<'_>,
+    ) -> Result<Happened, Refusal> {
+        let about = Subject { rank: Some(self.rank.as_str()), ..case.subject() };
+        let summons = self.summons(unit).ok_or(Refusal::NotSummoned)?;
+        let from = summons.step.name();
+        if lifecycle::steps(from, act.verb()).is_empty() {
+            return Err(Refusal::WrongState {
+                flow: "summons",
+                state: from.name(),
+                command: act.verb().name(),
+                possible: lifecycle::possible_steps(from)
+                    .into_iter()
+                    .map(SummonsVerb::name)
+                    .collect(),
+            });
+        }
+        let (permission, over) = match act {
+            Act::Sign
+            | Act::Contact { .. }
+            | Act::Arrive { .. }
+            | Act::FeedBack { .. }
+            | Act::Contest { .. }
+            | Act::RateStreet { .. } => (Permission::AnswerWhistle, &summons.unit),
+            Act::Rule { .. } => match &summons.step {
+                Step::Contested { arbiter, .. } => (Permission::Arbitrate, arbiter),
+                _ => (Permission::Arbitrate, &self.street),
+            },
+            Act::SendBack { .. } | Act::Release | Act::Rate { .. } => {
+                (Permission::ReleaseDepartment, &self.street)
+            }
+        };
+        context.require(permission, &over.path, &over.name)?;
+        let term = |duty| context.term(duty, &about);
+        Ok(match act {
+            Act::Sign => Happened::Signed,
+            Act::Contact { note } => Happened::Contacted { note: note.clone() },
+            Act::Arrive { point, note } => {
+                Happened::Arrived { arrival: arrival(case, *point, note.as_ref(), context)? }
+            }
+            Act::FeedBack { result } => {
+                if summons.lead {
+                    self.require_cooperating_done()?;
+                }
+                Happened::FedBack { result: result.clone(), release: term(Duty::Release) }
+            }
+            Act::SendBack { reason } => {
+                Happened::SentBack { reason: reason.clone(), feed_back: term(Duty::FeedBack) }
+            }
+            Act::Release => {
+                if summons.lead {
+                    self.require_cooperating_done()?;
+                }
+                Happened::Released { rate: term(Duty::Rate) }
+            }
+            Act::Rate { .. } if summons.rating.is_some() => return Err(Refusal::AlreadyRated),
+            Act::Rate { rating } => Happened::Rated { rating: rating.clone() },
+            Act::RateStreet { .. } if summons.view.is_some() => return Err(Refusal::AlreadyRated),
+            Act::RateStreet { rating } => Happened::StreetRated { rating: rating.clone() },
+            Act::Contest { .. } if summons.appointed => {
+                return Err(Refusal::Appointed { unit: summons.unit.name.clone() });
+            }
+            Act::Contest { reason } => {
+                case.require_shiftable(&summons.unit, context)?;
+                Happened::Contested {
+                    reason: reason.clone(),
+                    arbiter: context.arbiter(&self.street),
+                    arbitrate: term(Duty::Arbitrate),
+                }
+            }
+            Act::Rule { upheld: true, reason, .. } => Happened::Upheld { reason: reason.clone() },
+            Act::Rule { upheld: false, replacement, reason } => Happened::Excused {
+                reason: reason.clone(),
+                replacement: self.replacement(summons, *replacement, &about, context)?,
+            },
+        })
+    }
+
+    /// Who takes the place of an excused department. The lead is never missing.
+    fn replacement(
+        &self,
+        excused: &Summons,
+        by: Option<AreaId>,
+        about: &Subject<'_>,
+        context: &Context<'_>,
+    ) -> Result<Option<Box<Summons>>, Refusal> {
+        let Some(id) = by else {
+            let alone = excused.lead || self.summonses.len() == 1;
+            return if alone { Err(Refusal::LeadMissing) } else { Ok(None) };
+        };
+        let mut summons = summon(id, excused.lead, &self.street, about, context)?;
+        if self.summons(id).is_some() {
+            return Err(Refusal::NamedTwice { unit: summons.unit.name });
+        }
+        summons.appointed = true;
+        Ok(Some(Box::new(summons)))
+    }
+
+    /// Co-operating departments answer to the lead, which answers and goes last (济南 12345 条例:
+    /// 主办与协办; 北京接诉即办条例 Art. 14).
+    fn require_cooperating_done(&self) -> Result<(), Refusal> {
+        let pending = |s: &&Summons| {
+            !s.lead
+                && !matches!(
+                    s.step.name(),
+                    StepName::FedBack | StepName::Released | StepName::Excused
+                )
+        };
+        let units: Vec<String> =
+            self.summonses.iter().filter(pending).map(|s| s.unit.name.clone()).collect();
+        if units.is_empty() { Ok(()) } else { Err(Refusal::CooperatingPending { units }) }
+    }
+}

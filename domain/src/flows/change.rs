@@ -1,0 +1,171 @@
+//! Changes: what a decision amounts to, as plain data. The only thing ever written for a flow.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    core::{
+        id::CommandId,
+        journal::{Entry, Hash},
+    },
+    flows::flow::{Context, Flow},
+    rules::{
+        obligation::{Obligation, Outcome, Settled},
+        refusal::Refusal,
+    },
+};
+
+/// A flow's state with its place in the journal.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Stored<F> {
+    /// The state.
+    pub state: F,
+    /// The sequence of the last entry; the `ETag`.
+    pub seq: i64,
+    /// The hash of the last entry.
+    pub head: Hash,
+}
+
+/// What is to be written: one journal entry, the state after it, what is owed from now on and
+/// what no longer is.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Change<F> {
+    /// The entry.
+    pub entry: Entry,
+    /// The state after it.
+    pub state: F,
+    /// What became owed.
+    pub opened: Vec<Obligation>,
+    /// What is still owed, by another clock or after another measure.
+    pub moved: Vec<Obligation>,
+    /// What ended.
+    pub settled: Vec<Settled>,
+}
+
+impl<F> Change<F> {
+    /// What will be stored once it is committed.
+    pub fn stored(&self) -> Stored<F>
+    where
+        F: Clone,
+    {
+        Stored { state: self.state.clone(), seq: self.entry.seq, head: self.entry.hash }
+    }
+}
+
+/// What stands in the journal in the place of a name it must not hold.
+pub const HIDDEN: &str = "上报人";
+
+/// The identity of one request: which command, and a digest of all that was asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// The `Idempotency-Key`.
+    pub command: CommandId,
+    /// The digest of the operation and its body.
+    pub digest: Hash,
+}
+
+impl Request {
+    /// The request `command` asking `operation` on `target` with `body`.
+    pub fn new(command: CommandId, operation: &str, target: Uuid, body: &impl Serialize) -> Self {
+        let body = serde_json::to_string(body).unwrap_or_default();
+        let digest = Hash::of(format!("{operation}\n{target}\n{body}").as_bytes());
+        Self { command, digest }
+    }
+
+    /// A request of the system itself, made of what it asks: whoever asks the same again, another
+    /// replica or this one after a crash, finds it done.
+    pub fn of_system(what: &str) -> Self {
+        let digest = Hash::of(what.as_bytes());
+        Self { command: CommandId(digest.id()), digest }
+    }
+}
+
+/// Decides `command` on a flow and makes the change of it.
+pub fn act<F: Flow>(
+    stored: Option<&Stored<F>>,
+    command: &F::Command,
+    request: Request,
+    part: i16,
+    context: Context<'_>,
+) -> Result<Change<F>, Refusal> {
+    let (seq, before) = stored.map_or((1, Hash::default()), |s| (s.seq + 1, s.head));
+    let context = context.for_seq(seq);
+    let state = stored.map(|stored| &stored.state);
+    let events = F::decide(state, command, &context)?;
+    let owed = state.map(F::obligations).unwrap_or_default();
+    let mut after = state.cloned();
+    for event in &events {
+        after = F::evolve(after, event);
+    }
+    let wrong = || Refusal::WrongState {
+        flow: F::KIND.name(),
+        state: "unknown",
+        command: F::name(command),
+        possible: Vec::new(),
+    };
+    let state = after.ok_or_else(wrong)?;
+    let entry = Entry {
+        tenant: context.by.tenant,
+        flow: F::KIND,
+        flow_id: state.id(),
+        seq,
+        command: request.command,
+        part,
+        name: F::name(command).to_owned(),
+        digest: request.digest,
+        actor: context.by.person,
+        actor_name: if F::hides_actor(command) {
+            HIDDEN.to_owned()
+        } else {
+            context.by.name.clone()
+        },
+        at: context.at,
+        events: serde_json::to_string(&events).unwrap_or_default(),
+        before,
+        hash: Hash::default(),
+    }
+    .sealed();
+    Ok(made(entry, state, &events, &owed))
+}
+
+/// The change that an entry of the journal once was, from the state before it and what was owed
+/// then; none when its events cannot be read or do not follow that state.
+pub fn again<F: Flow>(before: Option<F>, owed: &[Obligation], entry: Entry) -> Option<Change<F>> {
+    let events: Vec<F::Event> = serde_json::from_str(&entry.events).ok()?;
+    let after = events.iter().fold(before, F::evolve);
+    Some(made(entry, after?, &events, owed))
+}
+
+fn made<F: Flow>(entry: Entry, state: F, events: &[F::Event], owed: &[Obligation]) -> Change<F> {
+    let owing = state.obligations();
+    Change {
+        opened: without(&owing, owed),
+        moved: owing
+            .iter()
+            .filter(|now| owed.iter().any(|before| before.same(now) && before != *now))
+            .cloned()
+            .collect(),
+        settled: without(owed, &owing)
+            .into_iter()
+            .map(|obligation| settle::<F>(events, obligation, entry.at))
+            .collect(),
+        entry,
+        state,
+    }
+}
+
+/// Those of `some` that are not among `others`.
+fn without(some: &[Obligation], others: &[Obligation]) -> Vec<Obligation> {
+    some.iter().filter(|one| !others.iter().any(|other| one.same(other))).cloned().collect()
+}
+
+fn settle<F: Flow>(events: &[F::Event], obligation: Obligation, at: Instant) -> Settled {
+    let done = events.iter().any(|event| F::fulfils(event, &obligation));
+    let outcome = match (done, at < obligation.term.due_at) {
+        (false, _) => Outcome::Lifted,
+        (true, true) => Outcome::Met,
+        (true, false) => Outcome::Late,
+    };
+    Settled { obligation, outcome, at }
+}

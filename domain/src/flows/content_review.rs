@@ -1,0 +1,289 @@
+//! Content reviews (内容审核): whether what the public wrote or photographed may be shown to
+//! others of the public.
+//!
+//! A program may suggest; only "pass" counts by itself. Whatever it finds risky, whatever it does
+//! not answer about, and everything where none is configured, a person decides. Staff see it all
+//! the time: nothing is lost because a filter said "risky".
+
+mod event;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    area::tree::Unit,
+    core::{
+        id::{PersonId, ReviewId},
+        journal::{FlowKind, Hash},
+        named::named,
+        text::Prose,
+    },
+    flows::flow::{Context, Flow},
+    people::actor::{Actor, Permission},
+    rules::{obligation::Obligation, refusal::Refusal},
+};
+pub use event::{Command, Event, Opening};
+
+named! {
+    /// What is reviewed.
+    Subject {
+        /// The text of a report.
+        Text = "text", "文字";
+        /// A file.
+        Media = "media", "媒体";
+    }
+}
+
+named! {
+    /// How a review stands.
+    StatusName {
+        /// A program is to be asked, or was and has not answered.
+        Waiting = "waiting", "自动检测中";
+        /// A person has to decide.
+        Queued = "queued", "待人工审核";
+        /// It may be shown.
+        Passed = "passed", "通过";
+        /// It is for staff alone.
+        Withheld = "withheld", "不公开";
+    }
+}
+
+named! {
+    /// What a program says.
+    Suggestion {
+        /// Nothing wrong with it.
+        Pass = "pass", "通过";
+        /// Somebody ought to look.
+        Review = "review", "建议复核";
+        /// Something wrong with it.
+        Risky = "risky", "疑似违规";
+    }
+}
+
+named! {
+    /// Why a person has to decide.
+    Cause {
+        /// No program is configured, or the person is not known to it.
+        NotConfigured = "not_configured", "未配置自动检测";
+        /// The program would not look at it.
+        Refused = "refused", "检测接口拒绝";
+        /// The program did not answer as agreed.
+        Unavailable = "unavailable", "检测接口不可用";
+        /// The answer did not come in time.
+        Late = "late", "检测结果逾时";
+        /// The program has doubts.
+        Doubtful = "doubtful", "检测结果存疑";
+    }
+}
+
+/// A review.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Review {
+    /// Its identity, made of what it is about.
+    pub id: ReviewId,
+    /// What kind of thing it is about.
+    pub subject: Subject,
+    /// Which: a report or a file.
+    pub about: Uuid,
+    /// The report or case by which it was told.
+    pub named_by: Uuid,
+    /// Where.
+    pub over: Unit,
+    /// Whether the address was there to be looked at, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub address: bool,
+    /// Since when.
+    pub opened_at: Instant,
+    /// When a program was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Instant>,
+    /// What the program said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Heard>,
+    /// How it stands.
+    pub status: Status,
+}
+
+/// How a review stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// See [`StatusName::Waiting`].
+    Waiting,
+    /// See [`StatusName::Queued`].
+    Queued {
+        /// Why.
+        cause: Cause,
+    },
+    /// See [`StatusName::Passed`].
+    Passed {
+        /// Who decided; none when a program did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        decided: Option<Decided>,
+    },
+    /// See [`StatusName::Withheld`].
+    Withheld {
+        /// Who decided.
+        decided: Decided,
+    },
+}
+
+/// What a program said.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Heard {
+    /// What it suggests.
+    pub suggestion: Suggestion,
+    /// Why, by its own code: 100 is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<i64>,
+    /// When.
+    pub at: Instant,
+}
+
+/// What a person decided.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Decided {
+    /// Who.
+    pub by: PersonId,
+    /// The name of who.
+    pub by_name: String,
+    /// When.
+    pub at: Instant,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Prose>,
+}
+
+/// Where each command leads from each state; what is not listed is refused. A person may decide
+/// anew; a program never overrules one.
+pub const MOVES: &[(StatusName, &str)] = &[
+    (StatusName::Waiting, "ask"),
+    (StatusName::Waiting, "hear"),
+    (StatusName::Waiting, "queue"),
+    (StatusName::Waiting, "decide"),
+    (StatusName::Queued, "hear"),
+    (StatusName::Queued, "decide"),
+    (StatusName::Passed, "decide"),
+    (StatusName::Withheld, "decide"),
+];
+
+impl Status {
+    /// Its name.
+    pub const fn name(&self) -> StatusName {
+        match self {
+            Self::Waiting => StatusName::Waiting,
+            Self::Queued { .. } => StatusName::Queued,
+            Self::Passed { .. } => StatusName::Passed,
+            Self::Withheld { .. } => StatusName::Withheld,
+        }
+    }
+}
+
+impl Review {
+    /// The identity of the review of something: there is one.
+    pub fn id_of(about: Uuid) -> ReviewId {
+        ReviewId(Hash::of(format!("content review\n{about}").as_bytes()).id())
+    }
+
+    /// Whether others of the public may see what it is about.
+    pub fn passed(&self) -> bool {
+        self.status.name() == StatusName::Passed
+    }
+
+    /// Whether this actor may know of it.
+    pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        actor.may(Permission::ReviewContent, &self.over.path, at)
+    }
+}
+
+/// What a person may ask.
+pub fn possible(status: StatusName) -> Vec<&'static str> {
+    let moves = MOVES.iter().filter(|(from, name)| *from == status && *name == "decide");
+    moves.map(|(_, name)| *name).collect()
+}
+
+impl Flow for Review {
+    const KIND: FlowKind = FlowKind::ContentReview;
+    type Command = Command;
+    type Event = Event;
+
+    fn name(command: &Command) -> &'static str {
+        match command {
+            Command::Open(_) => "open_review",
+            Command::Ask => "ask",
+            Command::Hear { .. } => "hear",
+            Command::Queue { .. } => "queue",
+            Command::Decide { .. } => "decide",
+        }
+    }
+
+    /// It opens with a report, whose reporter may be confidential.
+    fn hides_actor(command: &Command) -> bool {
+        matches!(command, Command::Open(_))
+    }
+
+    fn decide(
+        state: Option<&Self>,
+        command: &Command,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let name = Self::name(command);
+        let review = match (state, command) {
+            (None, Command::Open(opening)) => return Ok(vec![opening.opened(cx)]),
+            (Some(_), Command::Open(_)) => {
+                return Err(Refusal::AlreadyExists { what: "content_review" });
+            }
+            (Some(review), _) if MOVES.contains(&(review.status.name(), name)) => review,
+            (state, _) => {
+                let status = state.map(|review| review.status.name());
+                return Err(Refusal::WrongState {
+                    flow: "content_review",
+                    state: status.map_or("none", StatusName::name),
+                    command: name,
+                    possible: status.map(possible).unwrap_or_default(),
+                });
+            }
+        };
+        if let Command::Decide { pass, note } = command {
+            let Unit { path, name, .. } = &review.over;
+            cx.require(Permission::ReviewContent, path, name)?;
+            let (by, by_name) = (cx.by.person, cx.by.name.clone());
+            let decided = Decided { by, by_name, at: cx.at, note: note.clone() };
+            return Ok(vec![Event::Decided { pass: *pass, decided }]);
+        }
+        if !cx.by.is_system() {
+            let area = review.over.name.clone();
+            return Err(Refusal::NotPermitted { permission: Permission::ReviewContent, area });
+        }
+        match command {
+            // The first to take it asks; whoever is second finds it taken.
+            Command::Ask if review.asked_at.is_none() => Ok(vec![Event::Asked { at: cx.at }]),
+            Command::Hear { suggestion, label } => {
+                let heard = Heard { suggestion: *suggestion, label: *label, at: cx.at };
+                Ok(vec![Event::Heard { heard }])
+            }
+            Command::Queue { cause } => Ok(vec![Event::Queued { cause: *cause }]),
+            Command::Ask | Command::Open(_) | Command::Decide { .. } => Err(Refusal::NothingDue),
+        }
+    }
+
+    fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
+        event::evolve(state, event)
+    }
+
+    fn obligations(&self) -> Vec<Obligation> {
+        Vec::new()
+    }
+
+    fn fulfils(_: &Event, _: &Obligation) -> bool {
+        false
+    }
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+}
+
+/// What others of the public see in the place of a title that nobody has looked at yet.
+pub const HIDDEN_TITLE: &str = "内容待审核";

@@ -1,0 +1,134 @@
+//! What may be asked of a content review, and what can have happened to it.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Cause, Decided, Heard, Review, Status, Subject, Suggestion};
+use crate::{Instant, area::tree::Unit, core::text::Prose, flows::flow::Context};
+
+/// What is to be reviewed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Opening {
+    /// What kind of thing.
+    pub subject: Subject,
+    /// Which.
+    pub about: Uuid,
+    /// The report or case by which it was told.
+    pub named_by: Uuid,
+    /// Where.
+    pub over: Unit,
+    /// Whether a program will be asked first.
+    pub automatic: bool,
+    /// Whether the address is there to be looked at, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub address: bool,
+}
+
+impl Opening {
+    pub(super) fn opened(&self, cx: &Context<'_>) -> Event {
+        let cause = Cause::NotConfigured;
+        let review = Review {
+            id: Review::id_of(self.about),
+            subject: self.subject,
+            about: self.about,
+            named_by: self.named_by,
+            over: self.over.clone(),
+            address: self.address,
+            opened_at: cx.at,
+            asked_at: None,
+            heard: None,
+            status: if self.automatic { Status::Waiting } else { Status::Queued { cause } },
+        };
+        Event::Opened { review: Box::new(review) }
+    }
+}
+
+/// What may be asked of a review.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Begin it.
+    Open(Opening),
+    /// Ask a program. Only the system asks it, and once.
+    Ask,
+    /// Write down what the program said. Only the system asks it.
+    Hear {
+        /// What it suggests.
+        suggestion: Suggestion,
+        /// Why, by its own code.
+        label: Option<i64>,
+    },
+    /// Leave it to a person. Only the system asks it.
+    Queue {
+        /// Why.
+        cause: Cause,
+    },
+    /// Decide it.
+    Decide {
+        /// Whether it may be shown.
+        pass: bool,
+        /// Why.
+        note: Option<Prose>,
+    },
+}
+
+/// What can have happened to a review.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// It began.
+    Opened {
+        /// The whole of it.
+        review: Box<Review>,
+    },
+    /// A program was asked.
+    Asked {
+        /// When.
+        at: Instant,
+    },
+    /// The program answered.
+    Heard {
+        /// What.
+        heard: Heard,
+    },
+    /// A person has to decide.
+    Queued {
+        /// Why.
+        cause: Cause,
+    },
+    /// A person decided.
+    Decided {
+        /// Whether it may be shown.
+        pass: bool,
+        /// Who and when.
+        decided: Decided,
+    },
+}
+
+pub(super) fn evolve(state: Option<Review>, event: &Event) -> Option<Review> {
+    let mut review = match (state, event) {
+        (None, Event::Opened { review }) => return Some((**review).clone()),
+        (None, _) | (Some(_), Event::Opened { .. }) => return None,
+        (Some(review), _) => review,
+    };
+    match event {
+        Event::Opened { .. } => return None,
+        Event::Asked { at } => review.asked_at = Some(*at),
+        Event::Heard { heard } => {
+            review.status = match heard.suggestion {
+                Suggestion::Pass => Status::Passed { decided: None },
+                Suggestion::Review | Suggestion::Risky => Status::Queued { cause: Cause::Doubtful },
+            };
+            review.heard = Some(heard.clone());
+        }
+        Event::Queued { cause } => review.status = Status::Queued { cause: *cause },
+        Event::Decided { pass, decided } => {
+            review.status = if *pass {
+                Status::Passed { decided: Some(decided.clone()) }
+            } else {
+                Status::Withheld { decided: decided.clone() }
+            };
+        }
+    }
+    Some(review)
+}

@@ -1,0 +1,150 @@
+//! Flows: anything that moves through steps by commands.
+//!
+//! A pure function decides what happens, another applies it; what is owed is read off the state.
+//! Everything else (replay, concurrency, audit, timeline, inbox) is written once for all flows.
+
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    area::tree::{Area, AreaKind, AreaTree, Path, Unit},
+    calendar::book::Calendar,
+    core::{
+        arrival::{Skew, Typed},
+        id::AreaId,
+        journal::FlowKind,
+    },
+    people::actor::{Actor, Permission},
+    rules::{
+        catalogue::Catalogue,
+        obligation::{Duty, Obligation, Term},
+        refusal::Refusal,
+        rulebook::{Rules, Subject},
+        sla::ancestry,
+    },
+};
+
+/// Everything a decision may look at besides the state and the command.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Who asks.
+    pub by: &'a Actor,
+    /// When, by our clock, cut to milliseconds.
+    pub at: Instant,
+    /// The place in the journal this command would take.
+    pub seq: i64,
+    /// The tenant's rules.
+    pub rules: &'a Rules,
+    /// The tenant's areas.
+    pub areas: &'a AreaTree,
+    /// The tenant's catalogue.
+    pub catalogue: &'a Catalogue,
+    /// What is known of a command that a phone had kept; none when it is asked as it is typed.
+    pub kept: Option<Typed>,
+}
+
+impl Context<'_> {
+    /// When the command was typed, by our clock.
+    pub fn typed_at(&self) -> Instant {
+        self.kept.map_or(self.at, |kept| kept.happened_at().min(self.at))
+    }
+
+    /// By how much the clock differs by which the times in the command were told.
+    pub fn skew(&self) -> Skew {
+        self.kept.map(|kept| kept.skew).unwrap_or_default()
+    }
+
+    /// A time in the command, or when it was typed, by the clock of whoever typed it; none when
+    /// neither is known.
+    pub fn told(&self, given: Option<Instant>) -> Option<Instant> {
+        given.or(self.kept.map(|kept| kept.client_at))
+    }
+
+    /// Refuses unless the actor has `permission` over the area at `path`.
+    pub fn require(&self, permission: Permission, path: &Path, name: &str) -> Result<(), Refusal> {
+        if self.by.may(permission, path, self.at) {
+            Ok(())
+        } else {
+            Err(Refusal::NotPermitted { permission, area: name.to_owned() })
+        }
+    }
+
+    /// The area a command names, for something new: one that is no more takes nothing.
+    pub fn area(&self, id: AreaId) -> Result<&Area, Refusal> {
+        let area = self.areas.get(id).ok_or(Refusal::UnknownArea { id })?;
+        if self.areas.is_retired(id) {
+            let successors = self.areas.successors(id).map(|area| area.name.clone()).collect();
+            return Err(Refusal::AreaRetired { area: area.name.clone(), successors });
+        }
+        Ok(area)
+    }
+
+    /// Starts the clock of a duty now.
+    pub fn term(&self, duty: Duty, subject: &Subject<'_>) -> Term {
+        self.rules.start(duty, subject, self)
+    }
+
+    /// Who decides whose a matter is: the district above, or the holder itself where none is.
+    pub fn arbiter(&self, holder: &Unit) -> Unit {
+        self.areas.above(holder.id, AreaKind::District).map_or_else(|| holder.clone(), Area::unit)
+    }
+
+    /// The calendar by which clocks run in an area.
+    pub fn calendar(&self, area: AreaId) -> &Calendar {
+        self.rules.calendars.value.nearest(&ancestry(self.areas, area))
+    }
+
+    /// The same context for another flow, whose next place in the journal is `seq`.
+    #[must_use]
+    pub fn for_seq(self, seq: i64) -> Self {
+        Self { seq, ..self }
+    }
+}
+
+/// One kind of thing that moves through steps. Pure: no I/O, no clock, no chance.
+pub trait Flow: Sized + Clone + Serialize + DeserializeOwned {
+    /// Which flow this is.
+    const KIND: FlowKind;
+    /// What may be asked.
+    type Command: Serialize;
+    /// What can have happened.
+    type Event: Serialize + DeserializeOwned + Clone;
+
+    /// The name of a command, as in the URL and the journal.
+    fn name(command: &Self::Command) -> &'static str;
+
+    /// Whether the journal does not name who asked, only the identity.
+    fn hides_actor(_: &Self::Command) -> bool {
+        false
+    }
+
+    /// What happens when `command` is asked of `state`, or why it does not.
+    fn decide(
+        state: Option<&Self>,
+        command: &Self::Command,
+        context: &Context<'_>,
+    ) -> Result<Vec<Self::Event>, Refusal>;
+
+    /// The state after `event`; none when the event cannot follow the state, which a journal
+    /// written by [`Flow::decide`] never contains.
+    fn evolve(state: Option<Self>, event: &Self::Event) -> Option<Self>;
+
+    /// What is owed in this state.
+    fn obligations(&self) -> Vec<Obligation>;
+
+    /// Whether `event` is the doing of `obligation`, not merely its end.
+    fn fulfils(event: &Self::Event, obligation: &Obligation) -> bool;
+
+    /// Its identity.
+    fn id(&self) -> Uuid;
+}
+
+/// The state after a whole history; none when it is empty or contradicts itself.
+pub fn replay<'a, F: Flow + 'a>(events: impl IntoIterator<Item = &'a F::Event>) -> Option<F> {
+    let mut state = None;
+    for event in events {
+        state = Some(F::evolve(state, event)?);
+    }
+    state
+}

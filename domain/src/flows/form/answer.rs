@@ -1,0 +1,196 @@
+//! Answering a form: what is known is filled in, only what changed is given, and of every field it
+//! is kept where its value came from.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::schema::{Field, Schema, Source};
+use crate::{
+    Instant,
+    core::{
+        named::named,
+        sheet::{At, Fault},
+    },
+    rules::burden::Counts,
+};
+
+named! {
+    /// How a field came to its value.
+    How {
+        /// Somebody gave it.
+        Typed = "typed", "填写";
+        /// It was answered before.
+        Carried = "carried", "沿用";
+        /// It is known about the household.
+        Prefilled = "prefilled", "自动带出";
+    }
+}
+
+/// Where a value came from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Origin {
+    /// How.
+    pub how: How,
+    /// Of what is carried over: the code of the form; of what is prefilled: the fact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Since when it is known.
+    pub at: Instant,
+}
+
+/// A value with where it came from.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Known {
+    /// The value.
+    pub value: Value,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Whether it was personal where it was asked: it stays so, whatever form it fills in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub personal: bool,
+}
+
+/// What is known before somebody answers.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Facts {
+    /// What was answered before, by the names of fields, whatever form asked it.
+    pub answers: BTreeMap<String, Known>,
+    /// What is known about the household, and since when.
+    pub sources: BTreeMap<Source, (Value, Instant)>,
+}
+
+/// A form that was answered whole.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Answered {
+    /// Every field that has a value, with where it came from.
+    pub values: BTreeMap<String, Known>,
+    /// What that demanded.
+    pub counts: Counts,
+}
+
+impl Facts {
+    /// What is known for a field; a value the form would not take is not.
+    pub fn of(&self, field: &Field) -> Option<Known> {
+        let prefilled = field.source.and_then(|source| {
+            let (value, at) = self.sources.get(&source)?;
+            let from = Some(source.name().to_owned());
+            let origin = Origin { how: How::Prefilled, from, at: *at };
+            Some(Known { value: value.clone(), origin, personal: field.personal })
+        });
+        let carried = || {
+            let known = self.answers.get(&field.name).filter(|_| !field.each_time)?;
+            let origin = Origin { how: How::Carried, ..known.origin.clone() };
+            let personal = known.personal || field.personal;
+            Some(Known { value: known.value.clone(), origin, personal })
+        };
+        let fits = |known: &Known| field.kind.check(&known.value, "").is_ok();
+        prefilled.filter(fits).or_else(|| carried().filter(fits))
+    }
+}
+
+impl Schema {
+    /// What is known already, by field: what nobody has to give.
+    pub fn prefill(&self, facts: &Facts) -> BTreeMap<String, Known> {
+        let known = |field: &Field| Some((field.name.clone(), facts.of(field)?));
+        self.fields.iter().filter_map(known).collect()
+    }
+
+    /// Completes what somebody gave by what is known: a merge patch (RFC 7396) on what is known.
+    pub fn complete(
+        &self,
+        facts: &Facts,
+        changes: &Map<String, Value>,
+        at: Instant,
+    ) -> Result<Answered, Vec<Fault>> {
+        let known = self.prefill(facts);
+        let mut faults = Vec::new();
+        let mut counts = Counts::default();
+        for name in changes.keys().filter(|name| self.field(name).is_none()) {
+            let names: Vec<&str> = self.fields.iter().map(|field| field.name.as_str()).collect();
+            let names = names.join(", ");
+            faults.push(fault(name, "unknown_field").expecting(names.clone(), names));
+        }
+        let mut values = BTreeMap::new();
+        for field in &self.fields {
+            let before = known.get(&field.name);
+            let required = if field.required { field.kind.required() } else { 0 };
+            counts.required = counts.required.saturating_add(required);
+            let Some(change) = changes.get(&field.name) else {
+                match before {
+                    Some(before) => {
+                        counts.reused = counts.reused.saturating_add(leaves(&before.value));
+                        values.insert(field.name.clone(), before.clone());
+                    }
+                    None if field.required => faults.push(missing(field)),
+                    None => {}
+                }
+                continue;
+            };
+            counts.typed = counts.typed.saturating_add(leaves(change));
+            let value = merged(before.map(|before| &before.value), change);
+            let personal = field.personal || before.is_some_and(|before| before.personal);
+            // Whether a guess was right is not told of what is masked.
+            if !personal && before.is_some_and(|before| Some(&before.value) == value.as_ref()) {
+                counts.repeated = counts.repeated.saturating_add(leaves(change));
+            }
+            match value {
+                None if field.required => faults.push(missing(field)),
+                None => {}
+                Some(value) => match field.kind.check(&value, &field.name) {
+                    Ok(()) => {
+                        let origin = Origin { how: How::Typed, from: None, at };
+                        values.insert(field.name.clone(), Known { value, origin, personal });
+                    }
+                    Err(wrong) => {
+                        let (zh, en) = wrong.right;
+                        faults.push(fault(&wrong.at, wrong.code).expecting(zh, en));
+                    }
+                },
+            }
+        }
+        faults.truncate(Self::MAX_FAULTS);
+        if faults.is_empty() { Ok(Answered { values, counts }) } else { Err(faults) }
+    }
+}
+
+/// What was given is not repeated: it may be personal.
+fn fault(at: &str, code: &'static str) -> Fault {
+    let at: String = at.chars().take(200).collect();
+    Fault::new(At::Whole, (at, code), "")
+}
+
+fn missing(field: &Field) -> Fault {
+    fault(&field.name, "missing_field").expecting(field.title.clone(), field.title.clone())
+}
+
+/// What a merge patch makes of a value; none when it takes it away.
+fn merged(before: Option<&Value>, change: &Value) -> Option<Value> {
+    match change {
+        Value::Null => None,
+        Value::Object(members) => {
+            let mut after = before.and_then(Value::as_object).cloned().unwrap_or_default();
+            for (name, member) in members {
+                match merged(after.get(name), member) {
+                    Some(value) => drop(after.insert(name.clone(), value)),
+                    None => drop(after.remove(name)),
+                }
+            }
+            Some(Value::Object(after))
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Some(change.clone())
+        }
+    }
+}
+
+/// How many values somebody typed there: a list is one.
+fn leaves(value: &Value) -> u16 {
+    match value {
+        Value::Object(members) => {
+            members.values().fold(0, |sum, member| leaves(member).saturating_add(sum))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => 1,
+    }
+}

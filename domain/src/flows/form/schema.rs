@@ -1,0 +1,316 @@
+//! What a form may say: the subset of JSON Schema 2020-12 this program enforces whole.
+//!
+//! - the root: `type: object`, `title`, `properties`, and at will `$schema`, `description`,
+//!   `required`, `additionalProperties: false`, and `x-order` (the names of the fields as they are
+//!   asked, for JSON keeps no order);
+//! - a field: `type` and `title`, and at will `description`;
+//!   - `string`: `enum`, `minLength`, `maxLength`, `format: date`;
+//!   - `integer`, `number`: `minimum`, `maximum`;
+//!   - `boolean`;
+//!   - `array`: `items`, `minItems`, `maxItems`, `uniqueItems`;
+//!   - `object`: `properties`, `required`, `additionalProperties: false`;
+//! - and of a field at the root: `x-source` (a fact that is known fills it in), `x-personal` (it is
+//!   shown masked), `x-ask: each_time` (what was answered before is not carried over).
+//!
+//! At most 64 kB, 100 fields, four levels. No `$ref`, no `pattern`, no conditions: a form somebody
+//! fills in at a door needs none, and regular expressions from outside are a risk.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::core::{named::named, sheet::Fault};
+
+named! {
+    /// A fact that is known about a household and may fill in a field.
+    Source {
+        /// The number of the household.
+        HouseholdNumber = "household_number", "家庭编号";
+        /// The name of the grid.
+        Grid = "grid", "所属网格";
+        /// The name of the community.
+        Community = "community", "所属社区";
+        /// The building.
+        Building = "building", "楼栋";
+        /// Unit, floor and room; personal.
+        Room = "room", "房号";
+        /// How many live there.
+        Size = "size", "家庭人数";
+        /// The code of the group of ten.
+        Group = "group", "十联户编号";
+        /// The name of the first member; personal.
+        HeadName = "head_name", "户主姓名";
+        /// The phone of the first member; personal.
+        HeadPhone = "head_phone", "户主电话";
+        /// The groups of special care its members belong to, as a list of codes; personal.
+        SpecialGroups = "special_groups", "特殊群体";
+        /// Who fills in the form.
+        Worker = "worker", "走访人";
+    }
+}
+
+impl Source {
+    /// Whether it is sealed, and shown masked whatever the form says.
+    pub const fn personal(self) -> bool {
+        match self {
+            Self::Room | Self::HeadName | Self::HeadPhone | Self::SpecialGroups => true,
+            Self::HouseholdNumber
+            | Self::Grid
+            | Self::Community
+            | Self::Building
+            | Self::Size
+            | Self::Group
+            | Self::Worker => false,
+        }
+    }
+}
+
+/// A form as it is asked.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Schema {
+    /// Its title.
+    pub title: String,
+    /// Its fields, as `x-order` says, the others after them by name.
+    pub fields: Vec<Field>,
+}
+
+/// One field.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Field {
+    /// Its name, under which it is known to every form.
+    pub name: String,
+    /// What people call it.
+    pub title: String,
+    /// What it may hold.
+    pub kind: Kind,
+    /// Whether it must hold something.
+    pub required: bool,
+    /// The fact that fills it in.
+    pub source: Option<Source>,
+    /// Whether it is shown masked.
+    pub personal: bool,
+    /// Whether it is asked anew each time.
+    pub each_time: bool,
+}
+
+/// What a field may hold.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Kind {
+    /// Text.
+    Text {
+        /// The fewest characters.
+        min: usize,
+        /// The most characters.
+        max: usize,
+        /// One of these.
+        options: Option<Vec<String>>,
+        /// Whether it is a calendar day, `2026-08-21`.
+        date: bool,
+    },
+    /// A whole number.
+    Integer {
+        /// At least.
+        min: Option<i64>,
+        /// At most.
+        max: Option<i64>,
+    },
+    /// A number.
+    Number {
+        /// At least.
+        min: Option<f64>,
+        /// At most.
+        max: Option<f64>,
+    },
+    /// Yes or no.
+    Boolean,
+    /// Several.
+    List {
+        /// Each of them.
+        item: Box<Kind>,
+        /// At least so many.
+        min: usize,
+        /// At most so many.
+        max: usize,
+        /// Whether each is there once.
+        unique: bool,
+    },
+    /// Fields within a field.
+    Group(Vec<Field>),
+}
+
+/// Bounds of a form.
+impl Schema {
+    /// The most bytes of a schema.
+    pub const MAX_BYTES: usize = 64 * 1024;
+    /// The most fields, those within fields included.
+    pub const MAX_FIELDS: usize = 100;
+    /// The most levels.
+    pub const MAX_DEPTH: usize = 4;
+    /// The most characters of a text, where the form does not say fewer.
+    pub const MAX_TEXT: usize = 4000;
+    /// The most items of a list, and options of a choice.
+    pub const MAX_ITEMS: usize = 100;
+    /// The most faults that are told at once.
+    pub const MAX_FAULTS: usize = 100;
+
+    /// Reads a schema; all that is wrong with it, up to a bound.
+    pub fn read(schema: &Value) -> Result<Self, Vec<Fault>> {
+        super::read::read(schema)
+    }
+
+    /// A field by its name.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+}
+
+impl Kind {
+    /// Whether a value may stand in such a field; if not: where in it, with which code, and what
+    /// would be right in Chinese and English.
+    pub fn check(&self, value: &Value, at: &str) -> Result<(), Wrong> {
+        match self {
+            Self::Text { min, max, options, date } => {
+                text(value, at, (*min, *max), options.as_deref(), *date)
+            }
+            Self::Integer { min, max } => {
+                let number = value
+                    .as_i64()
+                    .ok_or_else(|| wrong(at, "wrong_type", "整数", "a whole number"))?;
+                let fits =
+                    min.is_none_or(|min| min <= number) && max.is_none_or(|max| number <= max);
+                within(fits, at, (min.map(|n| n.to_string()), max.map(|n| n.to_string())))
+            }
+            Self::Number { min, max } => {
+                let number =
+                    value.as_f64().ok_or_else(|| wrong(at, "wrong_type", "数字", "a number"))?;
+                let fits =
+                    min.is_none_or(|min| min <= number) && max.is_none_or(|max| number <= max);
+                within(fits, at, (min.map(|n| n.to_string()), max.map(|n| n.to_string())))
+            }
+            Self::Boolean if value.is_boolean() => Ok(()),
+            Self::Boolean => Err(wrong(at, "wrong_type", "true 或 false", "true or false")),
+            Self::List { item, min, max, unique } => list(value, at, item, (*min, *max), *unique),
+            Self::Group(fields) => group(fields, value, at),
+        }
+    }
+
+    /// How many values somebody has to give for it.
+    pub fn required(&self) -> u16 {
+        match self {
+            Self::Group(fields) => fields
+                .iter()
+                .filter(|field| field.required)
+                .fold(0, |sum, field| field.kind.required().saturating_add(sum)),
+            Self::Text { .. }
+            | Self::Integer { .. }
+            | Self::Number { .. }
+            | Self::Boolean
+            | Self::List { .. } => 1,
+        }
+    }
+}
+
+/// Why a value may not stand in a field.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wrong {
+    /// The path to it, with slashes and without the first.
+    pub at: String,
+    /// The machine code.
+    pub code: &'static str,
+    /// What would be right, in Chinese and English.
+    pub right: (String, String),
+}
+
+fn wrong(at: &str, code: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Wrong {
+    Wrong { at: at.to_owned(), code, right: (zh.into(), en.into()) }
+}
+
+fn within(fits: bool, at: &str, (min, max): (Option<String>, Option<String>)) -> Result<(), Wrong> {
+    if fits {
+        return Ok(());
+    }
+    let zh = match (&min, &max) {
+        (Some(min), Some(max)) => format!("{min} 到 {max}"),
+        (Some(min), None) => format!("不小于 {min}"),
+        (None, max) => format!("不大于 {}", max.clone().unwrap_or_default()),
+    };
+    let en = match (min, max) {
+        (Some(min), Some(max)) => format!("{min} to {max}"),
+        (Some(min), None) => format!("at least {min}"),
+        (None, max) => format!("at most {}", max.unwrap_or_default()),
+    };
+    Err(wrong(at, "out_of_range", zh, en))
+}
+
+fn text(
+    value: &Value,
+    at: &str,
+    (min, max): (usize, usize),
+    options: Option<&[String]>,
+    date: bool,
+) -> Result<(), Wrong> {
+    let text = value.as_str().ok_or_else(|| wrong(at, "wrong_type", "文字", "text"))?;
+    if let Some(options) = options {
+        return if options.iter().any(|option| option == text) {
+            Ok(())
+        } else {
+            Err(wrong(at, "unknown_value", options.join("、"), options.join(", ")))
+        };
+    }
+    if date && NaiveDate::parse_from_str(text, "%Y-%m-%d").is_err() {
+        return Err(wrong(at, "bad_date", "日期，如 2026-08-21", "a day such as 2026-08-21"));
+    }
+    let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if text.chars().any(control) {
+        return Err(wrong(
+            at,
+            "control_character",
+            "不含控制字符的文字",
+            "text without control characters",
+        ));
+    }
+    let length = text.chars().count();
+    let fits = (min..=max).contains(&length);
+    let (zh, en) = (format!("{min} 到 {max} 个字"), format!("{min} to {max} characters"));
+    if fits { Ok(()) } else { Err(wrong(at, "out_of_range", zh, en)) }
+}
+
+fn list(
+    value: &Value,
+    at: &str,
+    item: &Kind,
+    (min, max): (usize, usize),
+    unique: bool,
+) -> Result<(), Wrong> {
+    let items = value.as_array().ok_or_else(|| wrong(at, "wrong_type", "列表", "a list"))?;
+    if !(min..=max).contains(&items.len()) {
+        let (zh, en) = (format!("{min} 到 {max} 项"), format!("{min} to {max} items"));
+        return Err(wrong(at, "out_of_range", zh, en));
+    }
+    for (index, one) in items.iter().enumerate() {
+        item.check(one, &format!("{at}/{index}"))?;
+        if unique && items.iter().take(index).any(|other| other == one) {
+            return Err(wrong(&format!("{at}/{index}"), "duplicate", "各不相同的项", "each once"));
+        }
+    }
+    Ok(())
+}
+
+fn group(fields: &[Field], value: &Value, at: &str) -> Result<(), Wrong> {
+    let members = value.as_object().ok_or_else(|| wrong(at, "wrong_type", "对象", "an object"))?;
+    for (name, one) in members {
+        let here = format!("{at}/{name}");
+        let field = fields.iter().find(|field| field.name == *name);
+        let names = || fields.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", ");
+        let field = field.ok_or_else(|| wrong(&here, "unknown_field", names(), names()))?;
+        field.kind.check(one, &here)?;
+    }
+    let missing = fields.iter().find(|field| field.required && !members.contains_key(&field.name));
+    match missing {
+        Some(field) => {
+            let here = format!("{at}/{}", field.name);
+            Err(wrong(&here, "missing_field", field.title.clone(), field.title.clone()))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,313 @@
+//! Households (户): who is visited. What is personal about them is in no journal and no state: it
+//! is kept sealed under a key of the household and one of each member, so that one member can be
+//! erased and the others stay. Here is where they live as far as the building, how many they are,
+//! and who looks after them (一户一专人、十联户、结对包保).
+
+mod decide;
+mod event;
+
+use std::collections::BTreeSet;
+
+use chrono::{Datelike, NaiveDate};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    area::tree::Unit,
+    core::{
+        id::{HouseholdId, PersonId},
+        journal::FlowKind,
+        named::named,
+        text::{Code, Line},
+    },
+    flows::flow::{Context, Flow},
+    people::actor::{Actor, Permission},
+    rules::{obligation::Obligation, refusal::Refusal},
+};
+pub use event::{Command, Event, NewHousehold, NewPairing, Update};
+
+named! {
+    /// The groups somebody of a household may belong to that are cared for in particular. Which
+    /// of them is personal: it is sealed.
+    SpecialGroup {
+        /// 独居老人.
+        ElderlyAlone = "elderly_alone", "独居老人";
+        /// 空巢老人.
+        EmptyNest = "empty_nest", "空巢老人";
+        /// 80 and older.
+        AdvancedAge = "advanced_age", "高龄老人";
+        /// 失能、半失能老人.
+        Disabling = "disabling", "失能老人";
+        /// 残疾人.
+        Disabled = "disabled", "残疾人";
+        /// 严重精神障碍患者.
+        SevereMentalDisorder = "severe_mental_disorder", "严重精神障碍患者";
+        /// 低保对象.
+        MinimumLiving = "minimum_living", "低保对象";
+        /// 低保边缘家庭.
+        LowIncome = "low_income", "低保边缘";
+        /// 特困供养人员.
+        ExtremePoverty = "extreme_poverty", "特困人员";
+        /// 困境儿童.
+        ChildInDifficulty = "child_in_difficulty", "困境儿童";
+        /// 留守儿童.
+        LeftBehindChild = "left_behind_child", "留守儿童";
+        /// 重病患者.
+        SevereIllness = "severe_illness", "重病患者";
+        /// 计划生育特殊家庭.
+        BereavedParents = "bereaved_parents", "计生特殊家庭";
+        /// 退役军人和优抚对象.
+        Veteran = "veteran", "退役军人及优抚对象";
+        /// 刑满释放人员, to be helped back (帮教).
+        Released = "released", "刑满释放人员";
+        /// 社区矫正对象.
+        Correction = "correction", "社区矫正对象";
+        /// 社区戒毒康复人员.
+        Rehabilitation = "rehabilitation", "社区戒毒康复人员";
+        /// 失业困难人员.
+        Unemployed = "unemployed", "就业困难人员";
+    }
+}
+
+named! {
+    /// How somebody is responsible for a household.
+    PairingKind {
+        /// The grid worker of exactly this household.
+        Worker = "worker", "一户一专人";
+        /// A party member beside it.
+        PartyMember = "party_member", "党员联户";
+        /// A cadre who answers for it.
+        Cadre = "cadre", "干部包保";
+        /// Who leads its group of ten.
+        GroupLeader = "group_leader", "联户长";
+        /// A volunteer.
+        Volunteer = "volunteer", "志愿者结对";
+    }
+}
+
+named! {
+    /// Whether it is there.
+    Standing {
+        /// It lives there.
+        Present = "present", "在册";
+        /// It moved away; what was done stays on record.
+        Gone = "gone", "已迁出";
+        /// What was kept of it was erased.
+        Erased = "erased", "已删除";
+    }
+}
+
+/// What may be asked in each state; what is not listed is refused.
+pub const MOVES: &[(Standing, &str)] = &[
+    (Standing::Present, "update"),
+    (Standing::Present, "pair"),
+    (Standing::Present, "unpair"),
+    (Standing::Present, "answer"),
+    (Standing::Present, "leave"),
+    (Standing::Present, "erase"),
+    (Standing::Gone, "return"),
+    (Standing::Gone, "erase"),
+    // Again: what was answered at the moment of the first is reached by the second.
+    (Standing::Erased, "erase"),
+];
+
+/// What is possible in a state.
+pub fn possible(standing: Standing) -> Vec<&'static str> {
+    MOVES.iter().filter(|(from, _)| *from == standing).map(|(_, verb)| *verb).collect()
+}
+
+/// A group of ten households (十联户).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Its code within the grid.
+    pub code: Code,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Line>,
+}
+
+/// Somebody of the household; what is known of whom is sealed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Member {
+    /// The identity, under which it is sealed.
+    pub id: Uuid,
+    /// Who it is among those who can log in, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonId>,
+}
+
+/// Somebody is responsible for the household.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Pairing {
+    /// Who.
+    pub person: PersonId,
+    /// How.
+    pub kind: PairingKind,
+    /// From when.
+    pub from: Instant,
+    /// Until when; without it, until it is ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Instant>,
+}
+
+impl Pairing {
+    /// Whether it holds at this moment.
+    pub fn holds(&self, at: Instant) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// A household.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Household {
+    /// Its identity.
+    pub id: HouseholdId,
+    /// Its human number.
+    pub number: String,
+    /// The grid it lies in, as it was when that was said.
+    pub area: Unit,
+    /// The building; unit, floor and room are sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub building: Option<Line>,
+    /// The group of ten it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
+    /// How many live there, whether or not they are known by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u16>,
+    /// Those of them who are known by name.
+    pub members: Vec<Member>,
+    /// Whether one of them belongs to a group that is cared for in particular.
+    pub special: bool,
+    /// Who is responsible for it.
+    pub pairings: Vec<Pairing>,
+    /// Whether it is there.
+    pub standing: Standing,
+    /// When it was registered.
+    pub registered_at: Instant,
+}
+
+impl Household {
+    /// The most members who are known by name.
+    pub const MAX_MEMBERS: usize = 30;
+    /// The most people who are responsible for one household.
+    pub const MAX_PAIRINGS: usize = 20;
+    /// The most people who live in one.
+    pub const MAX_SIZE: u16 = 200;
+
+    /// Whether this actor may know of it: over its grid, or as somebody in office who is paired
+    /// with it. Who is outside the administration knows of none.
+    pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        actor.may(Permission::ReadHouseholds, &self.area.path, at) || self.paired(actor, at)
+    }
+
+    /// Whether somebody in office is paired with it now.
+    pub fn paired(&self, actor: &Actor, at: Instant) -> bool {
+        let office = || actor.grants.iter().any(|g| g.holds(at) && !g.role.is_outsider());
+        self.pairings.iter().any(|one| one.person == actor.person && one.holds(at)) && office()
+    }
+
+    /// Refuses unless this actor may do something to it: over its grid, or paired with it.
+    pub fn require(&self, permission: Permission, cx: &Context<'_>) -> Result<(), Refusal> {
+        if self.paired(cx.by, cx.at) {
+            return Ok(());
+        }
+        cx.require(permission, &self.area.path, &self.area.name)
+    }
+
+    /// Refuses unless this actor may see whole what is kept of it.
+    pub fn disclosable(&self, cx: &Context<'_>) -> Result<(), Refusal> {
+        self.require(Permission::DiscloseHouseholds, cx)
+    }
+
+    /// Who is asked first to visit it.
+    pub fn visitor(&self, at: Instant) -> Option<PersonId> {
+        let order = [PairingKind::Worker, PairingKind::Cadre, PairingKind::PartyMember];
+        order.into_iter().find_map(|kind| {
+            let mut holding = self.pairings.iter().filter(|one| one.holds(at));
+            holding.find(|one| one.kind == kind).map(|one| one.person)
+        })
+    }
+
+    /// Those who belong to it among those who can log in.
+    pub fn persons(&self) -> BTreeSet<PersonId> {
+        self.members.iter().filter_map(|member| member.person).collect()
+    }
+
+    /// Where it is, without what is personal.
+    pub fn place(&self) -> String {
+        match &self.building {
+            Some(building) => format!("{} {}", self.area.name, building.as_str()),
+            None => self.area.name.clone(),
+        }
+    }
+}
+
+/// Whether somebody born then is a child whose data is kept with the consent of a guardian only
+/// (个人信息保护法 Art. 31): under 14.
+pub fn is_child(birth: NaiveDate, today: NaiveDate) -> bool {
+    const YEARS: i32 = 14;
+    let had_birthday = (today.month(), today.day()) >= (birth.month(), birth.day());
+    today.year() - birth.year() - i32::from(!had_birthday) < YEARS
+}
+
+impl Flow for Household {
+    const KIND: FlowKind = FlowKind::Household;
+    type Command = Command;
+    type Event = Event;
+
+    fn name(command: &Command) -> &'static str {
+        match command {
+            Command::Register(_) => "register",
+            Command::Update(_) => "update",
+            Command::Pair { .. } => "pair",
+            Command::Unpair { .. } => "unpair",
+            Command::Answer { .. } => "answer",
+            Command::Leave => "leave",
+            Command::Return => "return",
+            Command::Erase { .. } => "erase",
+        }
+    }
+
+    fn decide(
+        state: Option<&Self>,
+        command: &Command,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let wrong = |standing: Option<Standing>| Refusal::WrongState {
+            flow: "household",
+            state: standing.map_or("none", Standing::name),
+            command: Self::name(command),
+            possible: standing.map(possible).unwrap_or_default(),
+        };
+        match (state, command) {
+            (None, Command::Register(new)) => decide::register(new, cx),
+            (Some(_), Command::Register(_)) => Err(Refusal::AlreadyExists { what: "household" }),
+            (None, _) => Err(wrong(None)),
+            (Some(household), _) => {
+                if !possible(household.standing).contains(&Self::name(command)) {
+                    return Err(wrong(Some(household.standing)));
+                }
+                decide::about(household, command, cx)
+            }
+        }
+    }
+
+    fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
+        event::evolve(state, event)
+    }
+
+    fn obligations(&self) -> Vec<Obligation> {
+        Vec::new()
+    }
+
+    fn fulfils(_: &Event, _: &Obligation) -> bool {
+        false
+    }
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+}

@@ -1,0 +1,127 @@
+//! Intake: the commands that move a report and its case together, in one commit.
+
+use crate::{
+    area::tree::Unit,
+    core::{
+        id::CaseId,
+        text::{Code, Line},
+    },
+    flows::{
+        case::{self, Case, Opening, Reporter},
+        change::{Change, Request, Stored, act},
+        flow::Context,
+        report::{self, Draft, Report},
+    },
+    people::actor::Permission,
+    rules::{
+        refusal::Refusal,
+        rulebook::Urgency,
+        sla::{Complexity, Demand},
+    },
+};
+
+/// Takes a report down. When its reporter handled it on the spot, a closed case documents that.
+pub fn submit(
+    draft: Draft,
+    request: Request,
+    context: Context<'_>,
+) -> Result<(Change<Report>, Option<Change<Case>>), Refusal> {
+    let handled = draft.handled.clone();
+    let submit = report::Command::Submit(Box::new(draft));
+    let change = act::<Report>(None, &submit, request, 0, context)?;
+    let Some(handled) = handled else { return Ok((change, None)) };
+    let report = &change.state;
+    let opening = Opening {
+        handled: Some(handled.result),
+        ..opening(report, handled.case, report.receiver(&context))
+    };
+    let open = case::Command::Open(Box::new(opening));
+    let case = act::<Case>(None, &open, request, 1, context)?;
+    Ok((change, Some(case)))
+}
+
+/// What an acceptor corrects while filing.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Correction {
+    /// A better category.
+    pub category: Option<Code>,
+    /// A better title.
+    pub title: Option<Line>,
+    /// A better urgency.
+    pub urgency: Option<Urgency>,
+    /// What is wanted.
+    pub demand: Option<Demand>,
+    /// How much work it is.
+    pub complexity: Option<Complexity>,
+}
+
+/// Files a report: a case is opened for it, held by the community (or larger area) that
+/// received it.
+pub fn file(
+    report: &Stored<Report>,
+    case: CaseId,
+    correction: Correction,
+    request: Request,
+    context: Context<'_>,
+) -> Result<(Change<Report>, Change<Case>), Refusal> {
+    let Correction { category, title, urgency, demand, complexity } = correction;
+    let command =
+        report::Command::File { case, category: category.clone(), title: title.clone(), urgency };
+    let change = act(Some(report), &command, request, 0, context)?;
+    let mut opening = opening(&report.state, case, report.state.receiver(&context));
+    opening.matter.category = category.or(opening.matter.category);
+    opening.matter.title = title.unwrap_or(opening.matter.title);
+    opening.matter.urgency = urgency.unwrap_or(opening.matter.urgency);
+    opening.matter.demand = demand.or(opening.matter.demand);
+    opening.matter.complexity = complexity.or(opening.matter.complexity);
+    let open = case::Command::Open(Box::new(opening));
+    Ok((change, act::<Case>(None, &open, request, 1, context)?))
+}
+
+/// Joins a report to a case that is open already: both reporters hear the end.
+pub fn join(
+    report: &Stored<Report>,
+    case: &Stored<Case>,
+    request: Request,
+    context: Context<'_>,
+) -> Result<(Change<Report>, Change<Case>), Refusal> {
+    let command = report::Command::Join { case: case.state.id };
+    let change = act(Some(report), &command, request, 0, context)?;
+    // Whoever joins decides for both: the report's community and the place of the case.
+    let place = &case.state.place.area;
+    context.require(Permission::AcceptReport, &place.path, &place.name)?;
+    let reporter = Reporter::of(&report.state);
+    let join = case::Command::Join { reporter };
+    let joined = act(Some(case), &join, request, 1, context).map_err(|refusal| {
+        if let Refusal::WrongState { state, .. } = refusal {
+            return Refusal::NotJoinable { state };
+        }
+        refusal
+    })?;
+    Ok((change, joined))
+}
+
+/// Takes a report out of the case it was joined to: its reporter is heard again, and both still
+/// learn how their matter ends.
+pub fn unjoin(
+    report: &Stored<Report>,
+    case: &Stored<Case>,
+    request: Request,
+    context: Context<'_>,
+) -> Result<(Change<Report>, Change<Case>), Refusal> {
+    let change = act(Some(report), &report::Command::Unjoin, request, 0, context)?;
+    let unjoin = case::Command::Unjoin { report: report.state.id };
+    Ok((change, act(Some(case), &unjoin, request, 1, context)?))
+}
+
+fn opening(report: &Report, case: CaseId, holder: Unit) -> Opening {
+    Opening {
+        id: case,
+        matter: report.matter.clone(),
+        place: report.place.clone(),
+        channel: report.channel,
+        holder,
+        reporter: Reporter::of(report),
+        handled: None,
+    }
+}

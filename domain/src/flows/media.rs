@@ -1,0 +1,254 @@
+//! Media (照片、视频、录音): files that show what reports and cases say.
+//!
+//! A file has an identity before it has arrived: a phone makes one, names it in a report, and
+//! sends the bytes when the network allows. What names it keeps an [`Attached`]; the file itself
+//! is this flow, so that its digest stands in the journal. Where and when a photo was taken is in
+//! neither: that can be forgotten.
+
+mod attach;
+mod format;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    core::{
+        id::{MediaId, PersonId},
+        journal::FlowKind,
+        named::named,
+    },
+    flows::flow::{Context, Flow},
+    people::actor::{Actor, Permission},
+    rules::{obligation::Obligation, refusal::Refusal},
+};
+pub use attach::{Attached, AttachedState, Attachment, MediaRole, evident};
+pub use format::{Format, Kind, Passes, Unfit, sniff};
+
+named! {
+    /// How a file stands.
+    StatusName {
+        /// It is there.
+        Present = "present", "已上传";
+        /// Its bytes are removed.
+        Gone = "gone", "已删除";
+    }
+}
+
+named! {
+    /// Why a file was removed.
+    Cause {
+        /// Nothing named it in time.
+        Unused = "unused", "逾期未使用";
+        /// Whoever sent it was erased.
+        Erased = "erased", "个人信息已删除";
+    }
+}
+
+/// A file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Media {
+    /// Its identity, often made by a phone.
+    pub id: MediaId,
+    /// Who sent it.
+    pub by: PersonId,
+    /// What it is, as its bytes say.
+    pub format: Format,
+    /// How many bytes were sent.
+    pub bytes: u64,
+    /// The SHA-256 of them, in hexadecimal.
+    pub sha256: String,
+    /// Width and height of a photo as it is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<(u32, u32)>,
+    /// Whether the bytes are kept as they were sent, beside what is made of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub original: bool,
+    /// Whether whoever sent it is of the public: others of the public see it once it was looked
+    /// at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub public: bool,
+    /// When it arrived.
+    pub at: Instant,
+    /// Why and when it was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Gone>,
+}
+
+/// The end of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Gone {
+    /// Why.
+    pub cause: Cause,
+    /// When.
+    pub at: Instant,
+}
+
+/// A file that arrived and was looked at.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Upload {
+    /// The identity it will have.
+    pub id: MediaId,
+    /// What it is.
+    pub format: Format,
+    /// How many bytes.
+    pub bytes: u64,
+    /// The SHA-256 of them, in hexadecimal.
+    pub sha256: String,
+    /// Width and height of a photo.
+    pub size: Option<(u32, u32)>,
+    /// Whether the bytes are kept as they were sent.
+    pub original: bool,
+}
+
+/// What may be asked of a file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Keep it.
+    Upload(Upload),
+    /// Remove it. Only the system asks it.
+    Drop {
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// What can have happened to a file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// It arrived; the whole of what is known of it.
+    Uploaded {
+        /// The file.
+        media: Box<Media>,
+    },
+    /// It was removed.
+    Dropped {
+        /// Why and when.
+        gone: Gone,
+    },
+}
+
+/// Who reads about a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reader {
+    /// Whoever sent it.
+    Sender,
+    /// Somebody in office who sees what names it.
+    Staff,
+    /// Somebody of the public who sees what names it.
+    Public,
+}
+
+impl Media {
+    /// The most of them one person has that nothing names yet.
+    pub const MOST_UNUSED: i64 = 200;
+
+    /// Whether the bytes are there.
+    pub const fn status(&self) -> StatusName {
+        if self.gone.is_some() { StatusName::Gone } else { StatusName::Present }
+    }
+
+    /// Whether `reader` may look at the bytes; `passed` says whether somebody found them fit to
+    /// be shown (nothing of the public is shown to others before).
+    pub const fn shown_to(&self, reader: Reader, passed: bool) -> bool {
+        match reader {
+            Reader::Sender | Reader::Staff => true,
+            Reader::Public => !self.public || passed,
+        }
+    }
+}
+
+/// Whether `person` may send a file under an identity that was named before: it belongs to whoever
+/// named it first, because others read it there.
+pub fn belongs_to(named_first: Option<PersonId>, person: PersonId) -> bool {
+    named_first.is_none_or(|first| first == person)
+}
+
+/// Whether an actor acts for no office: a resident, a volunteer.
+pub fn of_public(actor: &Actor, at: Instant) -> bool {
+    !actor.is_system() && !actor.grants.iter().any(|g| g.holds(at) && g.role.is_office())
+}
+
+/// Who may send files: whoever may say something that a file could show.
+pub fn may_send(cx: &Context<'_>) -> Result<(), Refusal> {
+    use Permission as P;
+    let any = [P::ReportProblem, P::HandleCase, P::AnswerWhistle, P::VerifyOnSite, P::Comment];
+    if any.into_iter().any(|permission| cx.by.may_somewhere(permission, cx.at)) {
+        return Ok(());
+    }
+    let area = cx.areas.root().map(|area| area.name.clone()).unwrap_or_default();
+    Err(Refusal::NotPermitted { permission: P::ReportProblem, area })
+}
+
+fn upload(upload: &Upload, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    may_send(cx)?;
+    let Upload { id, format, bytes, sha256, size, original } = upload.clone();
+    let (by, public) = (cx.by.person, of_public(cx.by, cx.at));
+    let media =
+        Media { id, by, format, bytes, sha256, size, original, public, at: cx.at, gone: None };
+    Ok(vec![Event::Uploaded { media: Box::new(media) }])
+}
+
+impl Flow for Media {
+    const KIND: FlowKind = FlowKind::Media;
+    type Command = Command;
+    type Event = Event;
+
+    fn name(command: &Command) -> &'static str {
+        match command {
+            Command::Upload(_) => "upload",
+            Command::Drop { .. } => "drop",
+        }
+    }
+
+    /// A photo may belong to a confidential report, so nobody is named with it.
+    fn hides_actor(command: &Command) -> bool {
+        matches!(command, Command::Upload(_))
+    }
+
+    fn decide(
+        state: Option<&Self>,
+        command: &Command,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        match (state, command) {
+            (None, Command::Upload(one)) => upload(one, cx),
+            (Some(_), Command::Upload(_)) => Err(Refusal::AlreadyExists { what: "media" }),
+            (Some(media), Command::Drop { cause }) if media.gone.is_none() => {
+                if !cx.by.is_system() {
+                    let area = String::new();
+                    return Err(Refusal::NotPermitted { permission: Permission::Supervise, area });
+                }
+                Ok(vec![Event::Dropped { gone: Gone { cause: *cause, at: cx.at } }])
+            }
+            (state, Command::Drop { .. }) => Err(Refusal::WrongState {
+                flow: "media",
+                state: state.map_or("none", |media| media.status().name()),
+                command: "drop",
+                possible: Vec::new(),
+            }),
+        }
+    }
+
+    fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
+        match (state, event) {
+            (None, Event::Uploaded { media }) => Some((**media).clone()),
+            (Some(media), Event::Dropped { gone }) => Some(Self { gone: Some(*gone), ..media }),
+            (None, Event::Dropped { .. }) | (Some(_), Event::Uploaded { .. }) => None,
+        }
+    }
+
+    fn obligations(&self) -> Vec<Obligation> {
+        Vec::new()
+    }
+
+    fn fulfils(_: &Event, _: &Obligation) -> bool {
+        false
+    }
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+}

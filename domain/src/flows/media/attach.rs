@@ -1,0 +1,100 @@
+//! What names files: reports and cases, by identities that may not have arrived yet.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Instant,
+    core::{
+        id::{MediaId, PersonId},
+        named::named,
+        text::Code,
+    },
+    flows::flow::Context,
+    rules::{place::Matter, refusal::Refusal},
+};
+
+named! {
+    /// What a file shows of a matter.
+    MediaRole {
+        /// How it was.
+        Before = "before", "处置前";
+        /// How it is afterwards.
+        After = "after", "处置后";
+        /// Something else.
+        Other = "other", "其他";
+    }
+}
+
+named! {
+    /// How a file stands that something names.
+    AttachedState {
+        /// It has not arrived.
+        Awaited = "awaited", "等待上传";
+        /// It is there.
+        Present = "present", "已上传";
+        /// It is there, and not for who asks until somebody looked at it.
+        Withheld = "withheld", "待审核";
+        /// Its bytes are removed.
+        Gone = "gone", "已删除";
+    }
+}
+
+/// A file a command names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Which, whether or not it has arrived.
+    pub media: MediaId,
+    /// What it shows.
+    pub role: MediaRole,
+}
+
+impl Attachment {
+    /// The most that one command names: as many as the picker of `WeChat` lets people choose.
+    pub const MOST: usize = 9;
+}
+
+/// A file something names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Attached {
+    /// Which.
+    pub media: MediaId,
+    /// What it shows.
+    pub role: MediaRole,
+    /// Who named it: it counts when the same person sends it.
+    pub by: PersonId,
+    /// When.
+    pub at: Instant,
+}
+
+impl Attached {
+    /// What a command adds to what is named already; each file once, at most `max` together.
+    pub fn add(
+        known: &[Self],
+        named: &[Attachment],
+        max: usize,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Self>, Refusal> {
+        let what = "media";
+        if named.len() > Attachment::MOST {
+            return Err(Refusal::TooMany { what, max: Attachment::MOST });
+        }
+        let mut added: Vec<Self> = Vec::new();
+        for Attachment { media, role } in named {
+            if !known.iter().chain(&added).any(|one| one.media == *media) {
+                added.push(Self { media: *media, role: *role, by: cx.by.person, at: cx.at });
+            }
+        }
+        if known.len() + added.len() > max {
+            return Err(Refusal::TooMany { what, max });
+        }
+        Ok(added)
+    }
+}
+
+/// The class or sub-class by which a matter is one whose standard demands evidence; none of most:
+/// work photos are not to be demanded without need (国办函〔2026〕12号).
+pub fn evident<'a>(matter: &'a Matter, cx: &'a Context<'_>) -> Option<&'a str> {
+    let lineage = cx.catalogue.lineage(matter.category.as_ref().map(Code::as_str));
+    let demanded = &cx.rules.conduct.evidence;
+    lineage.into_iter().find(|code| demanded.iter().any(|one| one.as_str() == *code))
+}

@@ -1,0 +1,573 @@
+//! Patrols (巡查): somebody walks an area for a purpose, within a duty window that was declared.
+//!
+//! A patrol is planned, by a [plan](crate::flows::patrol_plan) or by hand, or begun on the spot.
+//! Whoever starts it owns it: nobody else pauses or ends it. What the phone says about time is kept
+//! beside our own; what is told much later is a late entry (补录) and says why. Where somebody walked
+//! is not here: tracks are kept apart, for a time ([`crate::flows::track`]), and only with consent.
+//! A patrol works without one.
+
+mod decide;
+mod event;
+
+use chrono::Duration;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    area::{coordinate::Point, tree::Unit},
+    core::{
+        arrival::Skew,
+        id::{PatrolId, PersonId, PlanId},
+        journal::FlowKind,
+        named::named,
+        text::{Line, Prose},
+    },
+    flows::{
+        flow::{Context, Flow},
+        track::coverage::Target,
+    },
+    people::actor::{Actor, Permission},
+    rules::{
+        obligation::{Duty, Obligation, Term},
+        refusal::Refusal,
+    },
+};
+pub(crate) use decide::place;
+pub use event::{Command, Event, New};
+
+named! {
+    /// What a patrol is for; a track is taken for nothing else.
+    Purpose {
+        /// The usual round.
+        Routine = "routine", "日常巡查";
+        /// Looking for hazards.
+        Safety = "safety", "安全检查";
+        /// Calling on people.
+        Visit = "visit", "入户走访";
+        /// Looking whether what was found is still so.
+        Recheck = "recheck", "隐患复查";
+        /// Floods, storms, epidemics.
+        Emergency = "emergency", "应急值守";
+        /// A campaign.
+        Special = "special", "专项巡查";
+    }
+}
+
+named! {
+    /// How a patrol stands.
+    StatusName {
+        /// Somebody should go.
+        Planned = "planned", "待巡查";
+        /// Somebody walks.
+        Started = "started", "巡查中";
+        /// Somebody rests; nothing is recorded.
+        Paused = "paused", "已暂停";
+        /// It is over.
+        Finished = "finished", "已结束";
+        /// Nobody will go.
+        Cancelled = "cancelled", "已取消";
+    }
+}
+
+named! {
+    /// What may be asked of a patrol.
+    Verb {
+        /// Begin it.
+        Start = "start", "开始巡查";
+        /// Rest.
+        Pause = "pause", "暂停巡查";
+        /// Go on.
+        Resume = "resume", "继续巡查";
+        /// End it.
+        Finish = "finish", "结束巡查";
+        /// Say that nobody will go.
+        Cancel = "cancel", "取消巡查";
+        /// Write something down.
+        Note = "note", "巡查备注";
+    }
+}
+
+/// Where each command leads from each state; what is not listed is refused.
+pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
+    (StatusName::Planned, Verb::Start, StatusName::Started),
+    (StatusName::Planned, Verb::Cancel, StatusName::Cancelled),
+    (StatusName::Planned, Verb::Note, StatusName::Planned),
+    (StatusName::Started, Verb::Pause, StatusName::Paused),
+    (StatusName::Started, Verb::Finish, StatusName::Finished),
+    (StatusName::Started, Verb::Note, StatusName::Started),
+    (StatusName::Paused, Verb::Resume, StatusName::Started),
+    (StatusName::Paused, Verb::Finish, StatusName::Finished),
+    (StatusName::Paused, Verb::Note, StatusName::Paused),
+    (StatusName::Finished, Verb::Note, StatusName::Finished),
+];
+
+/// What is possible in a state.
+pub fn possible(status: StatusName) -> Vec<&'static str> {
+    MOVES.iter().filter(|(from, _, _)| *from == status).map(|(_, verb, _)| verb.name()).collect()
+}
+
+/// The time in which somebody is on this duty: points outside of it are none of our business.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Window {
+    /// From when.
+    pub from: Instant,
+    /// Until when.
+    pub until: Instant,
+}
+
+impl Window {
+    /// The longest, in hours, as of a [shift](crate::flows::person::Shift::MAX_HOURS).
+    pub const MAX_HOURS: i64 = 16;
+
+    /// Refuses a window that ends before it begins, or is longer than anybody works.
+    pub fn check(self) -> Result<Self, Refusal> {
+        if self.until <= self.from {
+            return Err(Refusal::EmptyPeriod);
+        }
+        if self.until - self.from > Duration::hours(Self::MAX_HOURS) {
+            return Err(Refusal::ShiftTooLong { hours: Self::MAX_HOURS });
+        }
+        Ok(self)
+    }
+
+    /// Whether it lasts at this moment; its end belongs to it.
+    pub fn holds(self, at: Instant) -> bool {
+        (self.from..=self.until).contains(&at)
+    }
+}
+
+/// A place to be seen on a patrol (巡查点).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// What it is called.
+    pub name: Line,
+    /// Where, in WGS-84.
+    pub point: Point,
+    /// From how far it counts, in metres.
+    pub radius_m: u32,
+    /// For how long at least, in seconds; 0: to pass by is enough.
+    #[serde(default)]
+    pub dwell_s: u32,
+}
+
+impl Checkpoint {
+    /// From how near and how far it can count, in metres: less than the error of a phone nobody
+    /// reaches, farther is another street.
+    pub const RADIUS_M: (u32, u32) = (10, 500);
+
+    /// The longest stay that can be asked for, in seconds.
+    pub const MOST_DWELL_S: u32 = 3600;
+
+    /// The same for measuring a track.
+    pub const fn target(&self) -> Target {
+        Target { point: self.point, radius_m: self.radius_m, dwell_s: self.dwell_s }
+    }
+}
+
+/// What is to be seen: checkpoints, a way to go, how long it usually takes.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Itinerary {
+    /// Places to be seen, at most [`Itinerary::MOST`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checkpoints: Vec<Checkpoint>,
+    /// The way, as a line; empty where nobody says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub route: Vec<Point>,
+    /// How many minutes it usually takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<u32>,
+}
+
+impl Itinerary {
+    /// The most checkpoints.
+    pub const MOST: usize = 100;
+
+    /// The most points of the way.
+    pub const MOST_ROUTE: usize = 500;
+}
+
+/// The day of a plan a patrol was made for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Occasion {
+    /// Which plan.
+    pub plan: PlanId,
+    /// Which day.
+    pub day: chrono::NaiveDate,
+}
+
+/// A moment as the phone told it, and when we heard of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Moment {
+    /// When it was: by the phone's clock where it says so, corrected as far as that is known to be
+    /// wrong.
+    pub at: Instant,
+    /// When it reached us.
+    pub received_at: Instant,
+    /// Whether the phone's clock was ahead of ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clock_ahead: bool,
+    /// What was added to the phone's time.
+    #[serde(default, skip_serializing_if = "Skew::is_none")]
+    pub skew: Skew,
+}
+
+/// Somebody walks, or walked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// Who.
+    pub worker: PersonId,
+    /// The name of who.
+    pub worker_name: String,
+    /// When it began.
+    pub started: Moment,
+    /// Rests, in order; the last may still last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<Rest>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Moment>,
+    /// Why its start or its end was told only later (补录).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_entry: Option<Prose>,
+}
+
+/// A rest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Rest {
+    /// Since when.
+    pub from: Instant,
+    /// Until when; none while it lasts.
+    pub until: Option<Instant>,
+}
+
+impl Run {
+    /// The most rests of one patrol.
+    pub const MOST_PAUSES: usize = 50;
+
+    /// The last moment that is known of it.
+    fn last(&self) -> Instant {
+        let rest = self.pauses.last().map(|rest| rest.until.unwrap_or(rest.from));
+        rest.unwrap_or(self.started.at)
+    }
+}
+
+/// Something written down on the way.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Remark {
+    /// When.
+    pub at: Instant,
+    /// The name of who.
+    pub by: String,
+    /// What.
+    pub text: Prose,
+}
+
+/// What became of a patrol.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// See [`StatusName::Planned`].
+    Planned {
+        /// By when.
+        term: Term,
+    },
+    /// See [`StatusName::Started`].
+    Started {
+        /// Who, since when.
+        run: Run,
+        /// What is owed, where it was planned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        term: Option<Term>,
+    },
+    /// See [`StatusName::Paused`].
+    Paused {
+        /// Who, since when.
+        run: Run,
+        /// What is owed, where it was planned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        term: Option<Term>,
+    },
+    /// See [`StatusName::Finished`].
+    Finished {
+        /// Who, when.
+        run: Run,
+    },
+    /// See [`StatusName::Cancelled`].
+    Cancelled {
+        /// Why.
+        reason: Prose,
+        /// The name of who said so.
+        by: String,
+    },
+}
+
+/// A patrol.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Patrol {
+    /// Its identity, often made by a phone.
+    pub id: PatrolId,
+    /// Its human number.
+    pub number: String,
+    /// Where: a grid, or a larger area.
+    pub area: Unit,
+    /// What for.
+    pub purpose: Purpose,
+    /// The duty window.
+    pub window: Window,
+    /// What is to be seen.
+    pub itinerary: Itinerary,
+    /// The plan it was made by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<Occasion>,
+    /// Whether it was planned before it began.
+    pub planned: bool,
+    /// When we first heard of it.
+    pub created_at: Instant,
+    /// What was written down, at most [`Patrol::MOST_REMARKS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
+    /// What became of it.
+    pub status: Status,
+}
+
+impl Status {
+    /// Its name.
+    pub const fn name(&self) -> StatusName {
+        match self {
+            Self::Planned { .. } => StatusName::Planned,
+            Self::Started { .. } => StatusName::Started,
+            Self::Paused { .. } => StatusName::Paused,
+            Self::Finished { .. } => StatusName::Finished,
+            Self::Cancelled { .. } => StatusName::Cancelled,
+        }
+    }
+
+    /// Who walks or walked, and when.
+    pub const fn run(&self) -> Option<&Run> {
+        match self {
+            Self::Started { run, .. } | Self::Paused { run, .. } | Self::Finished { run } => {
+                Some(run)
+            }
+            Self::Planned { .. } | Self::Cancelled { .. } => None,
+        }
+    }
+
+    /// What is owed.
+    pub const fn term(&self) -> Option<&Term> {
+        match self {
+            Self::Planned { term } => Some(term),
+            Self::Started { term, .. } | Self::Paused { term, .. } => term.as_ref(),
+            Self::Finished { .. } | Self::Cancelled { .. } => None,
+        }
+    }
+}
+
+/// Why a point is not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outside {
+    /// It lies outside the duty window, or before the start or after the end.
+    Window,
+    /// Whoever walks rested.
+    Paused,
+    /// Whoever walks rests, as far as is known; what ended the rest may still be on its way.
+    Resting,
+}
+
+impl Patrol {
+    /// The most remarks.
+    pub const MOST_REMARKS: usize = 50;
+
+    /// Whose it is.
+    pub fn worker(&self) -> Option<PersonId> {
+        self.status.run().map(|run| run.worker)
+    }
+
+    /// How wrong the clock is of whoever walks: the times of its points are told by it.
+    pub fn skew(&self) -> Skew {
+        self.status.run().map(|run| run.started.skew).unwrap_or_default()
+    }
+
+    /// Whether this actor may know of it: over its area, or as whoever walks.
+    pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.worker() == Some(actor.person)
+            || actor.may(Permission::ReadCases, &self.area.path, at)
+            || actor.may(Permission::Patrol, &self.area.path, at)
+    }
+
+    /// When it was under way, in order: not before its start, not after its end, not in rests.
+    pub fn under_way(&self) -> Vec<(Instant, Instant)> {
+        let Some(run) = self.status.run() else { return Vec::new() };
+        let end = run.finished.map_or(self.window.until, |end| end.at.min(self.window.until));
+        let (mut times, mut from) = (Vec::new(), run.started.at.max(self.window.from));
+        for rest in &run.pauses {
+            times.push((from, rest.from.min(end)));
+            from = rest.until.unwrap_or(Instant::MAX_UTC);
+        }
+        times.push((from, end));
+        times.retain(|(from, until)| from <= until);
+        times
+    }
+
+    /// How long it was under way, in seconds; until now where it still is.
+    pub fn active_s(&self, now: Instant) -> i64 {
+        let length = |(from, until): (Instant, Instant)| (until.min(now) - from).num_seconds();
+        self.under_way().into_iter().map(|stretch| length(stretch).max(0)).sum()
+    }
+
+    /// Whether a point of this moment is part of it.
+    pub fn takes_point(&self, at: Instant) -> Result<(), Outside> {
+        self.takes(&self.under_way(), at)
+    }
+
+    /// The same, of a patrol that was under way at these times.
+    pub(crate) fn takes(&self, times: &[(Instant, Instant)], at: Instant) -> Result<(), Outside> {
+        if times.iter().any(|(from, until)| (*from..=*until).contains(&at)) {
+            return Ok(());
+        }
+        let within = times.first().zip(times.last());
+        match within {
+            Some(((from, _), (_, until))) if (*from..=*until).contains(&at) => Err(Outside::Paused),
+            _ if self.status.name() == StatusName::Paused
+                && self.window.holds(at)
+                && self.status.run().is_some_and(|run| run.last() <= at) =>
+            {
+                Err(Outside::Resting)
+            }
+            _ => Err(Outside::Window),
+        }
+    }
+
+    /// Refuses a report that was not made on it: by whoever walks, while it was under way.
+    pub fn takes_report(&self, by: PersonId, at: Instant) -> Result<(), Refusal> {
+        let Some(run) = self.status.run().filter(|run| run.worker == by) else {
+            return Err(Refusal::NoSuchPatrol { id: self.id });
+        };
+        let until = run.finished.map_or(self.window.until, |end| end.at);
+        if (run.started.at..=until).contains(&at) {
+            Ok(())
+        } else {
+            Err(Refusal::NotOnPatrol { from: run.started.at, until })
+        }
+    }
+}
+
+impl Flow for Patrol {
+    const KIND: FlowKind = FlowKind::Patrol;
+    type Command = Command;
+    type Event = Event;
+
+    fn name(command: &Command) -> &'static str {
+        match command {
+            Command::Plan { .. } => "plan",
+            Command::Begin { .. } => "begin",
+            Command::Start { .. } => Verb::Start.name(),
+            Command::Pause { .. } => Verb::Pause.name(),
+            Command::Resume { .. } => Verb::Resume.name(),
+            Command::Finish { .. } => Verb::Finish.name(),
+            Command::Cancel { .. } => Verb::Cancel.name(),
+            Command::Note { .. } => Verb::Note.name(),
+            Command::Lapse { .. } => "lapse",
+        }
+    }
+
+    fn decide(
+        state: Option<&Self>,
+        command: &Command,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        match (state, command) {
+            (None, Command::Plan { new, occasion }) => decide::plan(new, *occasion, cx),
+            (None, Command::Begin { new, time, late }) => {
+                decide::begin(new, *time, late.as_ref(), cx)
+            }
+            (Some(patrol), Command::Lapse { term }) => patrol.lapse(*term, cx),
+            (Some(patrol), _) => patrol.act(command, cx),
+            (None, _) => Err(Refusal::WrongState {
+                flow: "patrol",
+                state: "none",
+                command: Self::name(command),
+                possible: vec!["plan", "begin"],
+            }),
+        }
+    }
+
+    fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
+        let Some(mut patrol) = state else {
+            let Event::Made { patrol } = event else { return None };
+            return Some((**patrol).clone());
+        };
+        if let Event::Noted { remark } = event {
+            patrol.remarks.push(remark.clone());
+            return Some(patrol);
+        }
+        if let Event::Started { window, .. } = event {
+            patrol.window = *window;
+        }
+        patrol.status = patrol.status.after(event)?;
+        Some(patrol)
+    }
+
+    fn obligations(&self) -> Vec<Obligation> {
+        let owed = |term: &Term| Obligation {
+            duty: Duty::Patrol,
+            owed_by: self.area.clone(),
+            term: term.clone(),
+        };
+        self.status.term().map(owed).into_iter().collect()
+    }
+
+    fn fulfils(event: &Event, obligation: &Obligation) -> bool {
+        obligation.duty == Duty::Patrol && matches!(event, Event::Finished { .. })
+    }
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+}
+
+impl Status {
+    /// The state after an event; none when the event cannot follow it.
+    fn after(self, event: &Event) -> Option<Self> {
+        match (self, event) {
+            (Self::Planned { term }, Event::Started { run, .. }) => {
+                Some(Self::Started { run: run.clone(), term: Some(term) })
+            }
+            (Self::Planned { .. }, Event::Cancelled { reason, by }) => {
+                Some(Self::Cancelled { reason: reason.clone(), by: by.clone() })
+            }
+            (Self::Started { mut run, term }, Event::Paused { at }) => {
+                run.pauses.push(Rest { from: at.at, until: None });
+                Some(Self::Paused { run, term })
+            }
+            (Self::Paused { mut run, term }, Event::Resumed { at }) => {
+                run.pauses.last_mut()?.until = Some(at.at);
+                Some(Self::Started { run, term })
+            }
+            (
+                Self::Started { mut run, .. } | Self::Paused { mut run, .. },
+                Event::Finished { at, late },
+            ) => {
+                if let Some(rest) = run.pauses.last_mut() {
+                    rest.until.get_or_insert(at.at);
+                }
+                run.finished = Some(*at);
+                run.late_entry = run.late_entry.or_else(|| late.clone());
+                Some(Self::Finished { run })
+            }
+            (Self::Planned { .. }, Event::Measured { term, .. }) => {
+                Some(Self::Planned { term: term.clone() })
+            }
+            (Self::Started { run, .. }, Event::Measured { term, .. }) => {
+                Some(Self::Started { run, term: Some(term.clone()) })
+            }
+            (Self::Paused { run, .. }, Event::Measured { term, .. }) => {
+                Some(Self::Paused { run, term: Some(term.clone()) })
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

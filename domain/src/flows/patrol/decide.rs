@@ -1,0 +1,280 @@
+//! Who may do what on a patrol, and when that can have been.
+
+use chrono::Duration;
+
+use super::{
+    Command, Event, Moment, New, Occasion, Patrol, Remark, Run, Status, StatusName, Window,
+    possible,
+};
+use crate::{
+    Instant,
+    area::tree::{Area, AreaKind},
+    calendar::limit::Limit,
+    core::{arrival::Skew, id::number, text::Prose},
+    flows::flow::{Context, Flow as _},
+    people::actor::Permission,
+    rules::{
+        obligation::Term,
+        refusal::Refusal,
+        rulebook::{MeasureKind, earlier, later},
+    },
+};
+
+/// A territory that is not too large to be walked, as a place of a patrol.
+pub(crate) fn place<'a>(
+    id: crate::core::id::AreaId,
+    cx: &Context<'a>,
+) -> Result<&'a Area, Refusal> {
+    let area = cx.areas.get(id).ok_or(Refusal::UnknownArea { id })?;
+    cx.area(id)?;
+    if area.kind == AreaKind::Department {
+        return Err(Refusal::NotATerritory { unit: area.name.clone() });
+    }
+    Ok(area)
+}
+
+/// Plans a patrol: by hand, or by the system for a day of a plan.
+pub(super) fn plan(
+    new: &New,
+    occasion: Option<Occasion>,
+    cx: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    let area = place(new.area, cx)?;
+    if !(cx.by.is_system() && occasion.is_some()) {
+        cx.require(Permission::ManagePatrols, &area.path, &area.name)?;
+        let latest = later(cx.at, Duration::days(MOST_AHEAD_DAYS));
+        if new.window.until <= cx.at || new.window.from > latest {
+            return Err(Refusal::OutsideWindow { earliest: cx.at, latest });
+        }
+    }
+    let window = new.window.check()?;
+    let term = term(window, cx, area);
+    Ok(vec![made(new, area, Status::Planned { term }, (true, occasion), cx)])
+}
+
+/// A patrol is planned at most so many days ahead.
+const MOST_AHEAD_DAYS: i64 = 92;
+
+/// What is owed: that somebody went by the end of the window. The matrix of deadlines has no say
+/// in it, the plan has.
+fn term(window: Window, cx: &Context<'_>, area: &Area) -> Term {
+    let minutes = (window.until - window.from).num_minutes();
+    let mut term = Term {
+        no: cx.seq,
+        started_at: window.from,
+        limit: Limit::minutes(u32::try_from(minutes).unwrap_or(0)),
+        due_at: window.until,
+        rule: "patrol".to_owned(),
+        rules: 0,
+        calendar: cx.rules.calendars.no,
+        provisional: false,
+        moves: Vec::new(),
+        taken: 0,
+        next_at: None,
+    };
+    term.next_at = cx.rules.next_measure(&term, cx.calendar(area.id));
+    term
+}
+
+fn made(
+    new: &New,
+    area: &Area,
+    status: Status,
+    (planned, occasion): (bool, Option<Occasion>),
+    cx: &Context<'_>,
+) -> Event {
+    let patrol = Patrol {
+        id: new.id,
+        number: number('P', new.id.0, new.window.from),
+        area: area.unit(),
+        purpose: new.purpose,
+        window: new.window,
+        itinerary: new.itinerary.clone(),
+        occasion,
+        planned,
+        created_at: cx.at,
+        remarks: Vec::new(),
+        status,
+    };
+    Event::Made { patrol: Box::new(patrol) }
+}
+
+/// Begins a patrol nobody planned.
+pub(super) fn begin(
+    new: &New,
+    time: Option<Instant>,
+    late: Option<&Prose>,
+    cx: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    let area = place(new.area, cx)?;
+    cx.require(Permission::Patrol, &area.path, &area.name)?;
+    let run = run(new.window.check()?, time, late, cx)?;
+    Ok(vec![made(new, area, Status::Started { run, term: None }, (false, None), cx)])
+}
+
+/// Whoever asks begins to walk.
+fn run(
+    window: Window,
+    time: Option<Instant>,
+    late: Option<&Prose>,
+    cx: &Context<'_>,
+) -> Result<Run, Refusal> {
+    let started = moment(time, cx.skew(), cx)?;
+    if !window.holds(started.at) {
+        return Err(Refusal::OutsideWindow { earliest: window.from, latest: window.until });
+    }
+    explained(started, late, cx)?;
+    Ok(Run {
+        worker: cx.by.person,
+        worker_name: cx.by.name.clone(),
+        started,
+        pauses: Vec::new(),
+        finished: None,
+        late_entry: late.cloned(),
+    })
+}
+
+/// A moment by the phone's clock, corrected by how wrong that is, within the bounds of what a
+/// clock shows that is merely wrong (as for reports).
+fn moment(time: Option<Instant>, skew: Skew, cx: &Context<'_>) -> Result<Moment, Refusal> {
+    const SLACK_S: i64 = 120;
+    let received_at = cx.at;
+    let Some(given) = cx.told(time) else {
+        return Ok(Moment { at: received_at, received_at, clock_ahead: false, skew });
+    };
+    let at = skew.correct(given);
+    let latest = later(cx.at, Duration::hours(i64::from(cx.rules.conduct.clock_ahead_hours)));
+    let earliest = earlier(cx.at, Duration::days(i64::from(cx.rules.conduct.report_age_days)));
+    if at > latest || at < earliest {
+        return Err(Refusal::ClientTime { given, earliest, latest });
+    }
+    let clock_ahead = given > later(cx.at, Duration::seconds(SLACK_S));
+    Ok(Moment { at, received_at, clock_ahead, skew })
+}
+
+/// Refuses what is told long afterwards without a reason. What was typed at the time and only
+/// arrives late was not told late.
+fn explained(moment: Moment, late: Option<&Prose>, cx: &Context<'_>) -> Result<(), Refusal> {
+    let hours = cx.rules.conduct.tracking.late_hours;
+    let long = cx.typed_at() - moment.at > Duration::hours(i64::from(hours));
+    if long && late.is_none() { Err(Refusal::LateUnexplained { hours }) } else { Ok(()) }
+}
+
+/// The next moment on the way: not before what happened before it.
+fn next(run: &Run, time: Option<Instant>, cx: &Context<'_>) -> Result<Moment, Refusal> {
+    // By the clock it began by: two measures of one clock never agree to the millisecond.
+    let moment = moment(time, run.started.skew, cx)?;
+    let earliest = run.last();
+    if moment.at < earliest {
+        return Err(Refusal::OutsideWindow { earliest, latest: cx.at });
+    }
+    Ok(moment)
+}
+
+impl Patrol {
+    /// Everything that is asked of a patrol there is.
+    pub(super) fn act(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let status = self.status.name();
+        if !possible(status).contains(&Self::name(command)) {
+            let (state, command) = (status.name(), Self::name(command));
+            let possible = possible(status);
+            return Err(Refusal::WrongState { flow: "patrol", state, command, possible });
+        }
+        match command {
+            Command::Start { window, time, late } => {
+                cx.require(Permission::Patrol, &self.area.path, &self.area.name)?;
+                let window = window.unwrap_or(self.window).check()?;
+                Ok(vec![Event::Started { run: run(window, *time, late.as_ref(), cx)?, window }])
+            }
+            Command::Pause { time } => {
+                let run = self.own(cx)?;
+                if run.pauses.len() >= Run::MOST_PAUSES {
+                    return Err(Refusal::TooMany { what: "pauses", max: Run::MOST_PAUSES });
+                }
+                Ok(vec![Event::Paused { at: next(run, *time, cx)? }])
+            }
+            Command::Resume { time } => {
+                let run = self.own(cx)?;
+                Ok(vec![Event::Resumed { at: next(run, *time, cx)? }])
+            }
+            Command::Finish { time, late, note } => {
+                self.finish(*time, late.as_ref(), note.as_ref(), cx)
+            }
+            Command::Cancel { reason } => {
+                cx.require(Permission::ManagePatrols, &self.area.path, &self.area.name)?;
+                Ok(vec![Event::Cancelled { reason: reason.clone(), by: cx.by.name.clone() }])
+            }
+            Command::Note { text } => Ok(vec![self.remark(text, cx)?]),
+            // These were answered before.
+            Command::Plan { .. } | Command::Begin { .. } | Command::Lapse { .. } => {
+                Err(Refusal::NothingDue)
+            }
+        }
+    }
+
+    fn finish(
+        &self,
+        time: Option<Instant>,
+        late: Option<&Prose>,
+        note: Option<&Prose>,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let run = self.own(cx)?;
+        let at = next(run, time, cx)?;
+        if run.late_entry.is_none() {
+            explained(at, late, cx)?;
+        }
+        let noted = note.map(|text| self.remark(text, cx)).transpose()?;
+        let finished = Event::Finished { at, late: late.cloned() };
+        Ok(std::iter::once(finished).chain(noted).collect())
+    }
+
+    /// Who walks; refuses everybody else, and whoever may not walk there any more.
+    fn own(&self, cx: &Context<'_>) -> Result<&Run, Refusal> {
+        cx.require(Permission::Patrol, &self.area.path, &self.area.name)?;
+        let run = self.status.run().ok_or(Refusal::NothingDue)?;
+        if run.worker == cx.by.person {
+            Ok(run)
+        } else {
+            Err(Refusal::NotYourPatrol { worker: run.worker_name.clone() })
+        }
+    }
+
+    fn remark(&self, text: &Prose, cx: &Context<'_>) -> Result<Event, Refusal> {
+        if self.worker() != Some(cx.by.person) {
+            cx.require(Permission::ManagePatrols, &self.area.path, &self.area.name)?;
+        }
+        if self.remarks.len() >= Self::MOST_REMARKS {
+            return Err(Refusal::TooMany { what: "remarks", max: Self::MOST_REMARKS });
+        }
+        let (by, text) = (cx.by.name.clone(), text.clone());
+        Ok(Event::Noted { remark: Remark { at: cx.at, by, text } })
+    }
+
+    /// Takes the next measure about what is owed: the grid is reminded, then urged. Nobody is
+    /// supervised or listed for a walk that was not taken (domain.md E.9).
+    pub(super) fn lapse(&self, no: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        if !cx.by.is_system() {
+            let area = self.area.name.clone();
+            return Err(Refusal::NotPermitted { permission: Permission::Supervise, area });
+        }
+        let term = self.status.term().filter(|term| term.no == no);
+        let mut term = term.ok_or(Refusal::NothingDue)?.clone();
+        if term.next_at.is_none_or(|next| cx.at < next) {
+            return Err(Refusal::NothingDue);
+        }
+        let what = cx.rules.measure(term.taken).ok_or(Refusal::NothingDue)?;
+        term.taken = term.taken.saturating_add(1);
+        let mild = |what| matches!(what, MeasureKind::Remind | MeasureKind::Urge);
+        let goes_on = cx.rules.measure(term.taken).is_some_and(mild);
+        let next = cx.rules.next_measure(&term, cx.calendar(self.area.id));
+        term.next_at = next.filter(|_| goes_on);
+        let what = if mild(what) { what } else { MeasureKind::Urge };
+        Ok(vec![Event::Measured { what, term }])
+    }
+
+    /// Whether it is over.
+    pub fn over(&self) -> bool {
+        matches!(self.status.name(), StatusName::Finished | StatusName::Cancelled)
+    }
+}

@@ -1,0 +1,417 @@
+//! Plans of patrols (巡查计划): which area is walked on which days, and what is to be seen.
+//!
+//! The clockwork makes the patrols of today and tomorrow. That a day was made stands in the plan
+//! itself, so that of several replicas one makes it, and what a plan becomes later changes no
+//! patrol that was made.
+
+use chrono::{DateTime, Datelike, Days, Duration, NaiveDate, NaiveTime, Weekday};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    area::tree::Unit,
+    calendar::book::Calendar,
+    core::{
+        id::{AreaId, PatrolId, PlanId},
+        journal::{FlowKind, Hash},
+        named::named,
+        text::{Line, Prose},
+    },
+    flows::{
+        flow::{Context, Flow},
+        patrol::{Itinerary, New, Occasion, Purpose, Window},
+    },
+    people::actor::{Actor, Permission},
+    rules::{obligation::Obligation, refusal::Refusal, rulebook::local_day},
+};
+
+/// On which days.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "on", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Recurrence {
+    /// Every day.
+    Daily {},
+    /// Monday to Friday, whatever the calendar says.
+    Weekdays {},
+    /// On days on which offices are open by the calendar of the area.
+    WorkingDays {},
+    /// On some days of the week.
+    Weekly {
+        /// Which: 1 is Monday, 7 Sunday.
+        days: Vec<u8>,
+    },
+    /// Every so many days from the first on.
+    EveryDays {
+        /// So many.
+        days: u32,
+    },
+}
+
+impl Recurrence {
+    /// The most days between two.
+    pub const MOST_DAYS: u32 = 92;
+
+    /// What is wrong with it, if anything is.
+    pub fn fault(&self) -> Option<&'static str> {
+        match self {
+            Self::Weekly { days } => {
+                let mut distinct = days.clone();
+                distinct.sort_unstable();
+                distinct.dedup();
+                let good = !days.is_empty()
+                    && distinct.len() == days.len()
+                    && days.iter().all(|day| (1..=7).contains(day));
+                (!good).then_some("weekdays")
+            }
+            Self::EveryDays { days } => {
+                (!(1..=Self::MOST_DAYS).contains(days)).then_some("every_days")
+            }
+            Self::Daily {} | Self::Weekdays {} | Self::WorkingDays {} => None,
+        }
+    }
+
+    fn holds(&self, day: NaiveDate, first: NaiveDate, calendar: &Calendar) -> bool {
+        let weekday = day.weekday();
+        match self {
+            Self::Daily {} => true,
+            Self::Weekdays {} => !matches!(weekday, Weekday::Sat | Weekday::Sun),
+            Self::WorkingDays {} => calendar.is_working(day),
+            Self::Weekly { days } => {
+                days.iter().any(|one| u32::from(*one) == weekday.number_from_monday())
+            }
+            Self::EveryDays { days } => {
+                (day - first).num_days().rem_euclid(i64::from((*days).max(1))) == 0
+            }
+        }
+    }
+}
+
+/// What a plan says.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Content {
+    /// What it is called.
+    pub name: Line,
+    /// What for.
+    pub purpose: Purpose,
+    /// On which days.
+    pub recurrence: Recurrence,
+    /// When the duty window begins, on the clocks of China.
+    pub at: NaiveTime,
+    /// How long it is, in minutes.
+    pub window_minutes: u32,
+    /// From which day on.
+    pub from: NaiveDate,
+    /// Until which day; without it, until it is retired.
+    pub until: Option<NaiveDate>,
+    /// What is to be seen.
+    pub itinerary: Itinerary,
+}
+
+named! {
+    /// How a plan stands.
+    Standing {
+        /// Patrols are made by it.
+        Active = "active", "执行中";
+        /// No more.
+        Retired = "retired", "已停用";
+    }
+}
+
+/// A plan of patrols.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PatrolPlan {
+    /// Its identity.
+    pub id: PlanId,
+    /// Where.
+    pub area: Unit,
+    /// What it says.
+    pub content: Content,
+    /// How it stands.
+    pub standing: Standing,
+    /// When it was made.
+    pub created_at: Instant,
+    /// The last day a patrol was made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<NaiveDate>,
+    /// The next day a patrol is to be made for, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<NaiveDate>,
+}
+
+/// What may be asked of a plan.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Make it.
+    Create {
+        /// The identity it will have.
+        id: PlanId,
+        /// Where.
+        area: AreaId,
+        /// What it says.
+        content: Box<Content>,
+    },
+    /// Change what it says, as a whole.
+    Amend {
+        /// What it says from now on.
+        content: Box<Content>,
+    },
+    /// Make no more patrols by it.
+    Retire {
+        /// Why.
+        reason: Prose,
+    },
+    /// Make the next patrol. Only the system asks it.
+    Make,
+}
+
+/// What can have happened to a plan.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// It was made; the whole of it.
+    Created {
+        /// The plan.
+        plan: Box<PatrolPlan>,
+    },
+    /// It says something else.
+    Amended {
+        /// What.
+        content: Box<Content>,
+        /// The next day a patrol is to be made for.
+        next: Option<NaiveDate>,
+    },
+    /// It is over.
+    Retired {
+        /// Why.
+        reason: Prose,
+    },
+    /// A patrol was made, or a day went by.
+    Made {
+        /// For which day; none when every day that was due went by while nobody looked.
+        day: Option<NaiveDate>,
+        /// The next day.
+        next: Option<NaiveDate>,
+    },
+}
+
+impl PatrolPlan {
+    /// What may be asked now.
+    pub fn possible(&self) -> Vec<&'static str> {
+        match self.standing {
+            Standing::Active => vec!["amend", "retire"],
+            Standing::Retired => Vec::new(),
+        }
+    }
+
+    /// Whether this actor may know of it.
+    pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        [Permission::ManagePatrols, Permission::Patrol, Permission::ReadCases]
+            .into_iter()
+            .any(|permission| actor.may(permission, &self.area.path, at))
+    }
+
+    /// When the next patrol is to be made: at the beginning of the day before it, in China.
+    pub fn next_at(&self) -> Option<Instant> {
+        let next = self.next.filter(|_| self.standing == Standing::Active)?;
+        next.checked_sub_days(Days::new(1)).and_then(|day| local(day, NaiveTime::MIN))
+    }
+
+    /// The patrol of a day.
+    pub fn patrol(&self, day: NaiveDate) -> Option<New> {
+        let from = local(day, self.content.at)?;
+        let minutes = Duration::minutes(i64::from(self.content.window_minutes));
+        let until = from.checked_add_signed(minutes)?;
+        Some(New {
+            id: self.patrol_id(day),
+            area: self.area.id,
+            purpose: self.content.purpose,
+            window: Window { from, until },
+            itinerary: self.content.itinerary.clone(),
+        })
+    }
+
+    /// The identity of the patrol of a day: whoever makes it, it is the same.
+    pub fn patrol_id(&self, day: NaiveDate) -> PatrolId {
+        PatrolId(Hash::of(format!("patrol\n{}\n{day}", self.id).as_bytes()).id())
+    }
+
+    /// The occasion of a day.
+    pub const fn occasion(&self, day: NaiveDate) -> Occasion {
+        Occasion { plan: self.id, day }
+    }
+
+    /// Makes what is due: the first day from today on that was not made, when that is today or
+    /// tomorrow. Days that went by unseen are not made up.
+    fn make(&self, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let due = self.next_at().is_some_and(|at| at <= cx.at);
+        if !cx.by.is_system() || self.standing != Standing::Active || !due {
+            return Err(Refusal::NothingDue);
+        }
+        let today = local_day(cx.at);
+        let calendar = cx.calendar(self.area.id);
+        let day = next(&self.content, self.made, cx.at, calendar);
+        let tomorrow = today.checked_add_days(Days::new(1)).unwrap_or(today);
+        let day = match day {
+            Some(day) if day <= tomorrow => day,
+            later => return Ok(vec![Event::Made { day: None, next: later }]),
+        };
+        let next = next(&self.content, Some(day), cx.at, calendar);
+        Ok(vec![Event::Made { day: Some(day), next }])
+    }
+}
+
+/// The first day after the last that was made on which the plan holds and can still be walked;
+/// none when the plan is over, or no such day comes within a year.
+fn next(
+    content: &Content,
+    made: Option<NaiveDate>,
+    now: Instant,
+    calendar: &Calendar,
+) -> Option<NaiveDate> {
+    const MOST: usize = 400;
+    let after = made.and_then(|day| day.succ_opt());
+    let today = local_day(now);
+    let minutes = Duration::minutes(i64::from(content.window_minutes));
+    let end = local(today, content.at).and_then(|from| from.checked_add_signed(minutes));
+    // A window that is over cannot be walked.
+    let over = end.is_some_and(|end| end <= now);
+    let soonest = if over { today.succ_opt().unwrap_or(today) } else { today };
+    let first = content.from.max(soonest).max(after.unwrap_or(soonest));
+    first
+        .iter_days()
+        .take(MOST)
+        .take_while(|day| content.until.is_none_or(|until| *day <= until))
+        .find(|day| content.recurrence.holds(*day, content.from, calendar))
+}
+
+/// A time of a day on the clocks of China.
+fn local(day: NaiveDate, time: NaiveTime) -> Option<Instant> {
+    const EAST_H: i64 = 8;
+    let utc = day.and_time(time).checked_sub_signed(Duration::hours(EAST_H))?;
+    Some(DateTime::from_naive_utc_and_offset(utc, chrono::Utc))
+}
+
+/// Refuses a plan that can never be walked.
+fn sound(content: &Content, cx: &Context<'_>) -> Result<(), Refusal> {
+    const MOST_MINUTES: u32 = 16 * 60;
+    if content.window_minutes == 0 {
+        return Err(Refusal::EmptyPeriod);
+    }
+    if content.window_minutes > MOST_MINUTES {
+        return Err(Refusal::ShiftTooLong { hours: Window::MAX_HOURS });
+    }
+    let over = content.until.is_some_and(|until| until < content.from.max(local_day(cx.at)));
+    if over { Err(Refusal::EmptyPeriod) } else { Ok(()) }
+}
+
+impl Flow for PatrolPlan {
+    const KIND: FlowKind = FlowKind::PatrolPlan;
+    type Command = Command;
+    type Event = Event;
+
+    fn name(command: &Command) -> &'static str {
+        match command {
+            Command::Create { .. } => "create",
+            Command::Amend { .. } => "amend",
+            Command::Retire { .. } => "retire",
+            Command::Make => "make",
+        }
+    }
+
+    fn decide(
+        state: Option<&Self>,
+        command: &Command,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let plan = match (state, command) {
+            (None, Command::Create { id, area, content }) => {
+                return create(*id, *area, content, cx);
+            }
+            (Some(plan), Command::Make) => return plan.make(cx),
+            (Some(plan), Command::Amend { .. } | Command::Retire { .. })
+                if plan.standing == Standing::Active =>
+            {
+                plan
+            }
+            _ => {
+                return Err(Refusal::WrongState {
+                    flow: "patrol_plan",
+                    state: state.map_or("none", |plan| plan.standing.name()),
+                    command: Self::name(command),
+                    possible: state.map_or_else(|| vec!["create"], Self::possible),
+                });
+            }
+        };
+        cx.require(Permission::ManagePatrols, &plan.area.path, &plan.area.name)?;
+        Ok(vec![match command {
+            Command::Amend { content } => {
+                sound(content, cx)?;
+                let calendar = cx.calendar(plan.area.id);
+                let next = next(content, plan.made, cx.at, calendar);
+                Event::Amended { content: content.clone(), next }
+            }
+            Command::Retire { reason } => Event::Retired { reason: reason.clone() },
+            // These were answered above.
+            Command::Create { .. } | Command::Make => return Err(Refusal::NothingDue),
+        }])
+    }
+
+    fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
+        let Some(mut plan) = state else {
+            let Event::Created { plan } = event else { return None };
+            return Some((**plan).clone());
+        };
+        match event {
+            Event::Created { .. } => return None,
+            Event::Amended { content, next } => {
+                plan.content = (**content).clone();
+                plan.next = *next;
+            }
+            Event::Retired { .. } => {
+                plan.standing = Standing::Retired;
+                plan.next = None;
+            }
+            Event::Made { day, next } => {
+                plan.made = day.or(plan.made);
+                plan.next = *next;
+            }
+        }
+        Some(plan)
+    }
+
+    fn obligations(&self) -> Vec<Obligation> {
+        Vec::new()
+    }
+
+    fn fulfils(_: &Event, _: &Obligation) -> bool {
+        false
+    }
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+}
+
+fn create(
+    id: PlanId,
+    area: AreaId,
+    content: &Content,
+    cx: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    let area = crate::flows::patrol::place(area, cx)?;
+    cx.require(Permission::ManagePatrols, &area.path, &area.name)?;
+    sound(content, cx)?;
+    let next = next(content, None, cx.at, cx.calendar(area.id));
+    let plan = PatrolPlan {
+        id,
+        area: area.unit(),
+        content: content.clone(),
+        standing: Standing::Active,
+        created_at: cx.at,
+        made: None,
+        next,
+    };
+    Ok(vec![Event::Created { plan: Box::new(plan) }])
+}

@@ -1,0 +1,463 @@
+//! People: who can log in, the grants they hold, whether they are on duty. A flow like the
+//! others, so that every grant is in the journal with who gave it.
+//!
+//! Duties are owed by units, not by people: whoever leaves takes nothing along, and whoever takes
+//! a post over finds its work in the inbox. Passwords are not here: they are no part of any
+//! record that is kept for ever.
+
+mod decide;
+
+pub use decide::require_managed;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    area::tree::Unit,
+    core::{
+        id::{AreaId, PersonId, TenantId},
+        journal::FlowKind,
+        named::named,
+        text::{Code, Line, Prose},
+    },
+    flows::flow::{Context, Flow},
+    people::actor::{Actor, Grant, Permission, Powers, Role},
+    rules::{obligation::Obligation, refusal::Refusal},
+};
+
+named! {
+    /// Whether somebody works here.
+    Standing {
+        /// Yes.
+        Active = "active", "在岗";
+        /// Not for now: no login, all grants rest.
+        Suspended = "suspended", "停用";
+        /// Not any more; grants are gone.
+        Left = "left", "离岗";
+    }
+}
+
+/// Somebody who can log in.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Person {
+    /// The identity.
+    pub id: PersonId,
+    /// The account, unique in the tenant.
+    pub account: Code,
+    /// The name others see; of a resident only what stands in its place, the name itself is kept
+    /// where it can be erased.
+    pub name: Line,
+    /// Whether the person works here.
+    #[serde(default = "active")]
+    pub standing: Standing,
+    /// What was granted and not revoked.
+    pub grants: Vec<Grant>,
+    /// Whether it is a program: it proves who it is by its secrets and has no password.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub program: bool,
+    /// Since when the person is on duty, and where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shift: Option<Shift>,
+}
+
+const fn active() -> Standing {
+    Standing::Active
+}
+
+/// A time on duty.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Shift {
+    /// Where.
+    pub over: Unit,
+    /// Since when.
+    pub since: Instant,
+    /// When it ends by itself, exclusive.
+    pub until: Instant,
+}
+
+impl Shift {
+    /// The longest, in hours: a shift that nobody ended is over at last.
+    pub const MAX_HOURS: i64 = 16;
+
+    /// Whether it lasts at this moment.
+    pub fn holds(&self, at: Instant) -> bool {
+        self.since <= at && at < self.until
+    }
+}
+
+/// A grant somebody asks for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NewGrant {
+    /// What.
+    pub role: Role,
+    /// Over which area.
+    pub area: AreaId,
+    /// From when; without it, from now.
+    pub from: Option<Instant>,
+    /// Until when; without it, until revoked.
+    pub until: Option<Instant>,
+    /// The post it goes with.
+    pub post: Option<Line>,
+}
+
+impl NewGrant {
+    /// A role over an area from now until revoked.
+    pub const fn new(role: Role, area: AreaId) -> Self {
+        Self { role, area, from: None, until: None, post: None }
+    }
+}
+
+/// What may be asked about a person.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Add somebody.
+    Register {
+        /// The identity to have.
+        id: PersonId,
+        /// The account.
+        account: Code,
+        /// The name.
+        name: Line,
+        /// The first grants.
+        grants: Vec<NewGrant>,
+    },
+    /// Correct the name.
+    Rename {
+        /// The right one.
+        name: Line,
+    },
+    /// Grant a role; one that is held over the same area is renewed.
+    Grant {
+        /// Which.
+        grant: NewGrant,
+    },
+    /// Take a role back.
+    Revoke {
+        /// Which.
+        role: Role,
+        /// Over which area.
+        area: AreaId,
+    },
+    /// Take a role back and give it to somebody else at the same moment.
+    HandOver {
+        /// Which.
+        role: Role,
+        /// Over which area.
+        area: AreaId,
+        /// To whom.
+        to: PersonId,
+        /// Why.
+        reason: Prose,
+    },
+    /// Get what somebody else hands over.
+    TakeOver {
+        /// What.
+        grants: Vec<NewGrant>,
+        /// From whom.
+        of: PersonId,
+    },
+    /// Close the account for now.
+    Suspend {
+        /// Why.
+        reason: Prose,
+    },
+    /// Open it again.
+    Reinstate,
+    /// End everything: the person has left.
+    Leave {
+        /// Why.
+        reason: Prose,
+        /// Who takes the posts over.
+        to: Option<PersonId>,
+        /// Units with open work that nobody else could do, looked up by whoever asks.
+        alone: Vec<String>,
+    },
+    /// Stand as administrator while the rights of another are taken: of two who take each
+    /// other's, one is first, and the other is none any more.
+    Stand {
+        /// Over which areas.
+        over: Vec<AreaId>,
+    },
+    /// Go on duty.
+    StartShift {
+        /// Where.
+        area: AreaId,
+        /// Until when.
+        until: Instant,
+    },
+    /// Go off duty.
+    EndShift,
+    /// Give a new password; which one is nobody's business here.
+    ResetPassword,
+}
+
+/// What can have happened to a person.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Somebody was added.
+    Registered {
+        /// Who.
+        person: Box<Person>,
+    },
+    /// The name was corrected.
+    Renamed {
+        /// To this.
+        name: Line,
+    },
+    /// A role was granted or renewed.
+    Granted {
+        /// Which.
+        grant: Grant,
+    },
+    /// A role was taken back.
+    Revoked {
+        /// Which.
+        role: Role,
+        /// Over which area.
+        area: AreaId,
+    },
+    /// A role went to somebody else.
+    HandedOver {
+        /// Which.
+        role: Role,
+        /// Over which area.
+        area: AreaId,
+        /// To whom.
+        to: PersonId,
+        /// Why.
+        reason: Prose,
+    },
+    /// A role came from somebody else.
+    TookOver {
+        /// Which.
+        grant: Grant,
+        /// From whom.
+        of: PersonId,
+    },
+    /// The account was closed for now.
+    Suspended {
+        /// Why.
+        reason: Prose,
+    },
+    /// It was opened again.
+    Reinstated,
+    /// The person left.
+    Left {
+        /// Why.
+        reason: Prose,
+        /// Who took the posts over.
+        to: Option<PersonId>,
+    },
+    /// The rights of another administrator were taken.
+    Stood {
+        /// Over which areas.
+        over: Vec<AreaId>,
+    },
+    /// The person is on duty.
+    ShiftStarted {
+        /// Where and how long.
+        shift: Shift,
+    },
+    /// The person is not on duty any more.
+    ShiftEnded,
+    /// A new password was given.
+    PasswordReset,
+}
+
+impl Person {
+    /// The most grants one person holds.
+    pub const MAX_GRANTS: usize = 50;
+
+    /// What stands in the journal in the place of a resident's name.
+    pub const RESIDENT: &'static str = "居民";
+
+    /// Whether the name is kept elsewhere.
+    pub fn is_nameless(&self) -> bool {
+        self.name.as_str() == Self::RESIDENT
+    }
+
+    /// Whether this is somebody of the staff: the names of those who act in office are part of
+    /// the record.
+    pub fn in_office(&self) -> bool {
+        self.grants.iter().any(|grant| grant.role.is_office())
+    }
+
+    /// Whether this is a program. One that was registered before programs were marked as such has
+    /// the role of one and no other.
+    pub fn is_program(&self) -> bool {
+        let of_program = |grant: &Grant| grant.role == Role::Integrator;
+        self.program || (!self.grants.is_empty() && self.grants.iter().all(of_program))
+    }
+
+    /// Refuses a password for a program: with one it would log in beside its scopes and quota.
+    pub fn require_password(&self) -> Result<(), Refusal> {
+        if self.is_program() { Err(Refusal::ProgramPassword) } else { Ok(()) }
+    }
+
+    /// Whether an office is held at this moment, or will be.
+    pub fn holds_office(&self, at: Instant) -> bool {
+        let open = |grant: &&Grant| grant.until.is_none_or(|until| at < until);
+        self.grants.iter().filter(open).any(|grant| grant.role.is_office())
+    }
+
+    /// Whether `by` manages this person: one of the areas the person works in.
+    pub fn managed_by(&self, by: &Actor, at: Instant) -> bool {
+        let manages = Permission::ManagePeople;
+        (self.grants.is_empty() && by.may_somewhere(manages, at))
+            || self.grants.iter().any(|grant| by.may(manages, &grant.over.path, at))
+    }
+
+    /// Whether all power this person has, or will have, is `by`'s to give.
+    pub fn wholly_managed_by(&self, by: &Actor, at: Instant) -> bool {
+        let mut kept = self.grants.iter().filter(|g| g.until.is_none_or(|until| at < until));
+        self.managed_by(by, at)
+            && kept.all(|grant| by.may(Permission::ManagePeople, &grant.over.path, at))
+    }
+
+    /// This person as an actor. Only authentication calls it. An account that is not active gives
+    /// none.
+    pub fn actor(&self, tenant: TenantId, powers: &Arc<Powers>) -> Option<Actor> {
+        // Whatever a program was given before it was refused, it acts as a program.
+        let program = self.is_program();
+        let held = |grant: &&Grant| !program || grant.role == Role::Integrator;
+        (self.standing == Standing::Active).then(|| Actor {
+            tenant,
+            person: self.id,
+            name: self.name.as_str().to_owned(),
+            grants: self.grants.iter().filter(held).cloned().collect(),
+            powers: Arc::clone(powers),
+        })
+    }
+
+    /// Whether the person holds a role at this moment.
+    pub fn works(&self, at: Instant) -> bool {
+        self.standing == Standing::Active && self.grants.iter().any(|grant| grant.holds(at))
+    }
+
+    /// The shift that lasts at this moment.
+    pub fn on_duty(&self, at: Instant) -> Option<&Shift> {
+        self.shift.as_ref().filter(|shift| shift.holds(at))
+    }
+
+    /// Gives a role in place of those of the same kind it overlaps.
+    fn give(&mut self, grant: &Grant) {
+        let same = |held: &Grant| held.is(grant.role, grant.over.id) && held.overlaps(grant);
+        self.grants.retain(|held| !same(held));
+        self.grants.push(grant.clone());
+    }
+
+    /// Takes a role, and ends a shift that rested on it.
+    fn take(&mut self, role: Role, area: AreaId) {
+        self.grants.retain(|grant| !grant.is(role, area));
+        let covers = |shift: &Shift| {
+            self.grants.iter().any(|grant| grant.over.path.contains(&shift.over.path))
+        };
+        if !self.shift.as_ref().is_some_and(covers) {
+            self.shift = None;
+        }
+    }
+}
+
+impl Flow for Person {
+    const KIND: FlowKind = FlowKind::Person;
+    type Command = Command;
+    type Event = Event;
+
+    fn name(command: &Command) -> &'static str {
+        match command {
+            Command::Register { .. } => "register",
+            Command::Rename { .. } => "rename",
+            Command::Grant { .. } => "grant",
+            Command::Revoke { .. } => "revoke",
+            Command::HandOver { .. } => "hand_over",
+            Command::TakeOver { .. } => "take_over",
+            Command::Suspend { .. } => "suspend",
+            Command::Reinstate => "reinstate",
+            Command::Leave { .. } => "leave",
+            Command::Stand { .. } => "stand",
+            Command::StartShift { .. } => "start_shift",
+            Command::EndShift => "end_shift",
+            Command::ResetPassword => "reset_password",
+        }
+    }
+
+    fn decide(
+        state: Option<&Self>,
+        command: &Command,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        match (state, command) {
+            (None, Command::Register { id, account, name, grants }) => {
+                decide::register(Self::new(*id, account.clone(), name.clone()), grants, cx)
+            }
+            (Some(_), Command::Register { .. }) => Err(Refusal::AlreadyExists { what: "person" }),
+            (None, _) => Err(Refusal::WrongState {
+                flow: "person",
+                state: "none",
+                command: Self::name(command),
+                possible: vec!["register"],
+            }),
+            (Some(person), _) => decide::about(person, command, cx),
+        }
+    }
+
+    fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
+        let Some(mut person) = state else {
+            let Event::Registered { person } = event else { return None };
+            return Some((**person).clone());
+        };
+        match event {
+            Event::Registered { .. } => return None,
+            Event::Renamed { name } => person.name = name.clone(),
+            Event::Granted { grant } | Event::TookOver { grant, .. } => person.give(grant),
+            Event::Revoked { role, area } | Event::HandedOver { role, area, .. } => {
+                person.take(*role, *area);
+            }
+            Event::Suspended { .. } => {
+                person.standing = Standing::Suspended;
+                person.shift = None;
+            }
+            Event::Reinstated => person.standing = Standing::Active,
+            Event::Left { .. } => {
+                person.standing = Standing::Left;
+                person.grants.clear();
+                person.shift = None;
+            }
+            Event::ShiftStarted { shift } => person.shift = Some(shift.clone()),
+            Event::ShiftEnded => person.shift = None,
+            Event::Stood { .. } | Event::PasswordReset => {}
+        }
+        Some(person)
+    }
+
+    fn obligations(&self) -> Vec<Obligation> {
+        Vec::new()
+    }
+
+    fn fulfils(_: &Event, _: &Obligation) -> bool {
+        false
+    }
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+}
+
+impl Person {
+    const fn new(id: PersonId, account: Code, name: Line) -> Self {
+        Self {
+            id,
+            account,
+            name,
+            standing: Standing::Active,
+            grants: Vec::new(),
+            program: false,
+            shift: None,
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What may be done about people, and by whom.
+
+use chrono::Duration;
+
+use super::{Command, Event, NewGrant, Person, Shift, Standing};
+use crate::{
+    Instant,
+    core::{id::AreaId, text::Line},
+    flows::flow::{Context, Flow as _},
+    people::{
+        actor::{Grant, Permission, Role},
+        role::APART,
+    },
+    rules::{refusal::Refusal, rulebook::later},
+};
+
+/// Adds somebody.
+pub(super) fn register(
+    mut person: Person,
+    grants: &[NewGrant],
+    cx: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    if !cx.by.may_somewhere(Permission::ManagePeople, cx.at) {
+        let area = cx.areas.root().map(|a| a.name.clone()).unwrap_or_default();
+        return Err(Refusal::NotPermitted { permission: Permission::ManagePeople, area });
+    }
+    person.program = grants.iter().any(|grant| grant.role == Role::Integrator);
+    for grant in grants {
+        let grant = granted(&person, grant, cx)?;
+        person.give(&grant);
+    }
+    if !person.in_office() {
+        person.name = Line::fixed(Person::RESIDENT);
+    }
+    Ok(vec![Event::Registered { person: Box::new(person) }])
+}
+
+/// Everything that is asked about somebody who exists.
+pub(super) fn about(
+    person: &Person,
+    command: &Command,
+    cx: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    match command {
+        Command::Register { .. } => Err(Refusal::AlreadyExists { what: "person" }),
+        Command::Rename { name } => {
+            require_managed(person, cx)?;
+            // The name of a resident is kept where it can be erased.
+            let hidden = person.is_nameless().then(|| Line::fixed(Person::RESIDENT));
+            Ok(vec![Event::Renamed { name: hidden.unwrap_or_else(|| name.clone()) }])
+        }
+        Command::Grant { grant } => {
+            require_managed(person, cx)?;
+            require_other(person, cx)?;
+            require_standing(person, command, &[Standing::Active, Standing::Left])?;
+            let grant = granted(person, grant, cx)?;
+            // Whoever left and comes back begins with what is granted now.
+            let back = (person.standing == Standing::Left).then_some(Event::Reinstated);
+            Ok(back.into_iter().chain([Event::Granted { grant }]).collect())
+        }
+        Command::Revoke { role, area } => {
+            require_to_give(held(person, *role, *area)?, cx)?;
+            require_other(person, cx)?;
+            Ok(vec![Event::Revoked { role: *role, area: *area }])
+        }
+        Command::HandOver { role, area, to, reason } => {
+            let grant = held(person, *role, *area)?;
+            require_to_give(grant, cx)?;
+            require_other(person, cx)?;
+            if !grant.holds(cx.at) || *to == person.id {
+                return Err(Refusal::NoSuchGrant);
+            }
+            let (role, area, to, reason) = (*role, *area, *to, reason.clone());
+            Ok(vec![Event::HandedOver { role, area, to, reason }])
+        }
+        Command::TakeOver { grants, of } => {
+            require_other(person, cx)?;
+            require_standing(person, command, &[Standing::Active])?;
+            let mut after = person.clone();
+            let mut events = Vec::with_capacity(grants.len());
+            for grant in grants {
+                let grant = granted(&after, grant, cx)?;
+                after.give(&grant);
+                events.push(Event::TookOver { grant, of: *of });
+            }
+            Ok(events)
+        }
+        Command::Suspend { reason } => {
+            require_all_managed(person, cx)?;
+            require_other(person, cx)?;
+            require_standing(person, command, &[Standing::Active])?;
+            Ok(vec![Event::Suspended { reason: reason.clone() }])
+        }
+        Command::Reinstate => {
+            require_all_managed(person, cx)?;
+            require_other(person, cx)?;
+            require_standing(person, command, &[Standing::Suspended])?;
+            Ok(vec![Event::Reinstated])
+        }
+        Command::Leave { reason, to, alone } => {
+            require_all_managed(person, cx)?;
+            require_other(person, cx)?;
+            require_standing(person, command, &[Standing::Active, Standing::Suspended])?;
+            if to.is_none() && !alone.is_empty() {
+                return Err(Refusal::OpenWork { units: alone.clone() });
+            }
+            if *to == Some(person.id) {
+                return Err(Refusal::NoSuchGrant);
+            }
+            Ok(vec![Event::Left { reason: reason.clone(), to: *to }])
+        }
+        Command::Stand { over } => stand(person, over, cx),
+        Command::StartShift { area, until } => start_shift(person, *area, *until, cx),
+        Command::EndShift => {
+            if person.id != cx.by.person {
+                require_managed(person, cx)?;
+            }
+            match person.on_duty(cx.at) {
+                Some(_) => Ok(vec![Event::ShiftEnded]),
+                None => Err(Refusal::NotOnDuty),
+            }
+        }
+        Command::ResetPassword => {
+            person.require_password()?;
+            if person.id != cx.by.person {
+                require_all_managed(person, cx)?;
+            }
+            Ok(vec![Event::PasswordReset])
+        }
+    }
+}
+
+/// The grant that is made of what is asked: only what the giver manages, for a period that is
+/// still to come, and no two roles that are to be apart.
+fn granted(person: &Person, asked: &NewGrant, cx: &Context<'_>) -> Result<Grant, Refusal> {
+    let area = cx.area(asked.area)?;
+    cx.require(Permission::ManagePeople, &area.path, &area.name)?;
+    // Somebody with a password would have the rights of a program without its scopes and quota.
+    // And a program with an office would have its rights without a second factor, by one key.
+    if (asked.role == Role::Integrator) != person.is_program() {
+        return Err(Refusal::ProgramRole);
+    }
+    let from = asked.from.map_or(cx.at, |from| from.max(cx.at));
+    if asked.until.is_some_and(|until| until <= from) {
+        return Err(Refusal::EmptyPeriod);
+    }
+    let (until, post) = (asked.until, asked.post.clone());
+    let mut grant = Grant { role: asked.role, over: area.unit(), from, until, post };
+    let others = || person.grants.iter().filter(|held| held.overlaps(&grant));
+    let apart = |held: &&Grant| {
+        let pair = (held.role, grant.role);
+        APART.iter().any(|(a, b)| pair == (*a, *b) || pair == (*b, *a))
+    };
+    if let Some(held) = others().find(apart) {
+        return Err(Refusal::RolesApart { held: held.role, asked: grant.role });
+    }
+    let same: Vec<Instant> =
+        others().filter(|held| held.is(grant.role, area.id)).map(|held| held.from).collect();
+    // A renewal does not begin later than what it renews.
+    match same.iter().min() {
+        Some(since) => grant.from = grant.from.min(*since),
+        None if person.grants.len() >= Person::MAX_GRANTS => {
+            return Err(Refusal::TooManyGrants { max: Person::MAX_GRANTS });
+        }
+        None => {}
+    }
+    Ok(grant)
+}
+
+/// Nobody gives or takes the own rights.
+fn require_other(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
+    if person.id == cx.by.person { Err(Refusal::OwnRights) } else { Ok(()) }
+}
+
+fn require_standing(
+    person: &Person,
+    command: &Command,
+    needed: &[Standing],
+) -> Result<(), Refusal> {
+    if needed.contains(&person.standing) {
+        return Ok(());
+    }
+    let possible = match person.standing {
+        Standing::Active => vec!["grant", "suspend", "leave"],
+        Standing::Suspended => vec!["reinstate", "revoke", "leave"],
+        Standing::Left => vec!["grant"],
+    };
+    let (state, command) = (person.standing.name(), Person::name(command));
+    Err(Refusal::WrongState { flow: "person", state, command, possible })
+}
+
+fn held(person: &Person, role: Role, area: AreaId) -> Result<&Grant, Refusal> {
+    person.grants.iter().find(|grant| grant.is(role, area)).ok_or(Refusal::NoSuchGrant)
+}
+
+fn require_to_give(grant: &Grant, cx: &Context<'_>) -> Result<(), Refusal> {
+    cx.require(Permission::ManagePeople, &grant.over.path, &grant.over.name)
+}
+
+/// A person is managed by whoever manages one of the areas the person works in.
+pub fn require_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
+    if person.managed_by(cx.by, cx.at) {
+        Ok(())
+    } else {
+        let area = person.grants.first().map(|g| g.over.name.clone()).unwrap_or_default();
+        Err(Refusal::NotPermitted { permission: Permission::ManagePeople, area })
+    }
+}
+
+/// Whoever sets a password can be that person, and whoever closes an account takes everything:
+/// all power the person has, or will have, must be theirs to give.
+fn require_all_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
+    require_managed(person, cx)?;
+    let to_come = |grant: &&Grant| grant.until.is_none_or(|until| cx.at < until);
+    person.grants.iter().filter(to_come).try_for_each(|grant| require_to_give(grant, cx))
+}
+
+/// Only an administrator whose own right does not end by itself takes another's: so one remains.
+fn stand(person: &Person, over: &[AreaId], cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let own = person.id == cx.by.person && person.standing == Standing::Active;
+    for id in over {
+        let area = cx.area(*id)?;
+        let stays = |grant: &Grant| {
+            grant.role == Role::Administrator
+                && grant.holds(cx.at)
+                && grant.until.is_none()
+                && grant.over.path.contains(&area.path)
+        };
+        if !(own && person.grants.iter().any(stays)) {
+            return Err(Refusal::LastAdministrator { area: area.name.clone() });
+        }
+    }
+    Ok(vec![Event::Stood { over: over.to_vec() }])
+}
+
+fn start_shift(
+    person: &Person,
+    area: AreaId,
+    until: Instant,
+    cx: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    let area = cx.area(area)?;
+    if person.id != cx.by.person {
+        return Err(Refusal::NotPermitted {
+            permission: Permission::GoOnDuty,
+            area: area.name.clone(),
+        });
+    }
+    cx.require(Permission::GoOnDuty, &area.path, &area.name)?;
+    if until <= cx.at {
+        return Err(Refusal::EmptyPeriod);
+    }
+    if until > later(cx.at, Duration::hours(Shift::MAX_HOURS)) {
+        return Err(Refusal::ShiftTooLong { hours: Shift::MAX_HOURS });
+    }
+    Ok(vec![Event::ShiftStarted { shift: Shift { over: area.unit(), since: cx.at, until } }])
+}

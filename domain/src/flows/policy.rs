@@ -1,0 +1,274 @@
+//! Policies: what a tenant decides for itself, as documents that are published in editions.
+//!
+//! Each kind is one flow of its own, so that every edition stands in the journal with who
+//! published it, when and why; a deadline names the edition it was made by.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    calendar::book::CalendarBook,
+    core::{
+        id::{PersonId, TenantId},
+        journal::{FlowKind, Hash},
+        named::named,
+        sheet::Fault,
+        text::Prose,
+    },
+    flows::flow::{Context, Flow},
+    people::{
+        actor::Permission,
+        privacy::Privacy,
+        role::{Powers, Roles},
+    },
+    rules::{
+        admission::Admissions,
+        notice::Notices,
+        obligation::Obligation,
+        refusal::Refusal,
+        responsibility::Responsibilities,
+        rulebook::{Conduct, Edition, Rules},
+        sla::{self, Matrix},
+        whistling::Whistling,
+    },
+};
+
+named! {
+    /// What a document is about.
+    PolicyKind {
+        /// Windows, counts, measures, extensions.
+        Conduct = "conduct", "办理规则";
+        /// Opening hours, holidays, how days are counted.
+        Calendar = "calendar", "工作日历";
+        /// How long everything may take.
+        Deadlines = "deadlines", "时限标准";
+        /// Who leads what (权责清单).
+        Responsibilities = "responsibilities", "权责清单";
+        /// What may be given to communities (事项准入).
+        Admissions = "admissions", "社区事项准入清单";
+        /// Ranks and topics of whistles.
+        Whistling = "whistling", "吹哨规则";
+        /// What roles allow.
+        Roles = "roles", "角色权限";
+        /// The privacy notice, purposes, and how long data is kept.
+        Privacy = "privacy", "个人信息保护规则";
+        /// Templates of messages, and what is sent by which way.
+        Notices = "notices", "消息通知规则";
+    }
+}
+
+/// One document.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "document", rename_all = "snake_case")]
+pub enum Document {
+    /// See [`PolicyKind::Conduct`].
+    Conduct(Conduct),
+    /// See [`PolicyKind::Calendar`].
+    Calendar(CalendarBook),
+    /// See [`PolicyKind::Deadlines`].
+    Deadlines(Matrix),
+    /// See [`PolicyKind::Responsibilities`].
+    Responsibilities(Responsibilities),
+    /// See [`PolicyKind::Admissions`].
+    Admissions(Admissions),
+    /// See [`PolicyKind::Whistling`].
+    Whistling(Whistling),
+    /// See [`PolicyKind::Roles`].
+    Roles(Roles),
+    /// See [`PolicyKind::Privacy`].
+    Privacy(Privacy),
+    /// See [`PolicyKind::Notices`].
+    Notices(Notices),
+}
+
+impl Document {
+    /// What it is about.
+    pub const fn kind(&self) -> PolicyKind {
+        match self {
+            Self::Conduct(_) => PolicyKind::Conduct,
+            Self::Calendar(_) => PolicyKind::Calendar,
+            Self::Deadlines(_) => PolicyKind::Deadlines,
+            Self::Responsibilities(_) => PolicyKind::Responsibilities,
+            Self::Admissions(_) => PolicyKind::Admissions,
+            Self::Whistling(_) => PolicyKind::Whistling,
+            Self::Roles(_) => PolicyKind::Roles,
+            Self::Privacy(_) => PolicyKind::Privacy,
+            Self::Notices(_) => PolicyKind::Notices,
+        }
+    }
+
+    /// What a tenant has that published none.
+    pub fn shipped(kind: PolicyKind) -> Self {
+        match kind {
+            PolicyKind::Conduct => Self::Conduct(Conduct::default()),
+            PolicyKind::Calendar => Self::Calendar(CalendarBook::standard()),
+            PolicyKind::Deadlines => Self::Deadlines(Matrix::standard()),
+            PolicyKind::Responsibilities => Self::Responsibilities(Responsibilities::default()),
+            PolicyKind::Admissions => Self::Admissions(Admissions::standard()),
+            PolicyKind::Whistling => Self::Whistling(Whistling::standard()),
+            PolicyKind::Roles => Self::Roles(Roles::standard()),
+            PolicyKind::Privacy => Self::Privacy(Privacy::default()),
+            PolicyKind::Notices => Self::Notices(Notices::default()),
+        }
+    }
+
+    /// Everything that is wrong with it; nothing when it may come into force.
+    pub fn check(&self, context: &Context<'_>) -> Vec<Fault> {
+        match self {
+            Self::Conduct(conduct) => conduct.check(),
+            Self::Calendar(book) => book.check(),
+            Self::Deadlines(matrix) => {
+                let areas = |id| sla::ancestry(context.areas, id);
+                let ranks: Vec<&str> =
+                    context.rules.whistling.ranks.iter().map(|rank| rank.code.as_str()).collect();
+                let known =
+                    sla::Known { areas: &areas, catalogue: context.catalogue, ranks: &ranks };
+                matrix.check(&known)
+            }
+            Self::Responsibilities(list) => list.check(context.catalogue, context.areas),
+            Self::Admissions(list) => list.check(context.catalogue, context.areas),
+            Self::Whistling(whistling) => whistling.check(),
+            Self::Roles(roles) => roles.check(),
+            Self::Privacy(privacy) => privacy.check(),
+            Self::Notices(notices) => notices.check(),
+        }
+    }
+}
+
+/// One kind of document of a tenant, in its newest edition.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Policy {
+    /// Its identity: made of the tenant and the kind.
+    pub id: Uuid,
+    /// The document.
+    pub document: Document,
+    /// Who published it.
+    pub by: PersonId,
+    /// The name of who published it.
+    pub by_name: String,
+    /// When.
+    pub at: crate::Instant,
+    /// Why.
+    pub note: Prose,
+}
+
+/// What may be asked.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Bring a document into force.
+    Publish {
+        /// For which tenant.
+        tenant: TenantId,
+        /// Which.
+        document: Box<Document>,
+        /// Why.
+        note: Prose,
+    },
+}
+
+/// What can have happened.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A document came into force.
+    Published {
+        /// As it is now.
+        policy: Box<Policy>,
+    },
+}
+
+impl Policy {
+    /// The identity of a kind of document of a tenant.
+    pub fn id_of(tenant: TenantId, kind: PolicyKind) -> Uuid {
+        Hash::of(format!("policy\n{tenant}\n{}", kind.name()).as_bytes()).id()
+    }
+}
+
+impl Flow for Policy {
+    const KIND: FlowKind = FlowKind::Policy;
+    type Command = Command;
+    type Event = Event;
+
+    fn name(_: &Command) -> &'static str {
+        "publish"
+    }
+
+    fn decide(
+        _: Option<&Self>,
+        command: &Command,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let Command::Publish { tenant, document, note } = command;
+        let root = cx.areas.root().ok_or(Refusal::OutsideTenant)?;
+        cx.require(Permission::ManageRules, &root.path, &root.name)?;
+        let faults = document.check(cx);
+        if !faults.is_empty() {
+            return Err(Refusal::Unsound { faults });
+        }
+        let policy = Self {
+            id: Self::id_of(*tenant, document.kind()),
+            document: (**document).clone(),
+            by: cx.by.person,
+            by_name: cx.by.name.clone(),
+            at: cx.at,
+            note: note.clone(),
+        };
+        Ok(vec![Event::Published { policy: Box::new(policy) }])
+    }
+
+    fn evolve(_: Option<Self>, event: &Event) -> Option<Self> {
+        let Event::Published { policy } = event;
+        Some((**policy).clone())
+    }
+
+    fn obligations(&self) -> Vec<Obligation> {
+        Vec::new()
+    }
+
+    fn fulfils(_: &Event, _: &Obligation) -> bool {
+        false
+    }
+
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+impl Rules {
+    /// The rules this program comes with.
+    pub fn shipped() -> Self {
+        let deadlines = sla::Compiled::of_checked(Matrix::standard(), &sla::Known::nothing());
+        Self {
+            conduct: Conduct::default(),
+            deadlines: Edition::shipped(deadlines),
+            calendars: Edition::shipped(CalendarBook::standard().compile()),
+            responsibilities: Edition::shipped(Responsibilities::default()),
+            admissions: Edition::shipped(Admissions::standard()),
+            whistling: Whistling::standard(),
+            powers: Powers::shipped(),
+            privacy: Edition::shipped(Privacy::default()),
+            notices: Edition::shipped(Notices::default()),
+        }
+    }
+
+    /// Puts an edition into force. It was checked when it was published; what has changed around
+    /// it since (an area retired, a category renamed) makes rows that match nothing any more.
+    pub fn enact(&mut self, document: Document, no: i64, known: &sla::Known<'_>) {
+        match document {
+            Document::Conduct(conduct) => self.conduct = conduct,
+            Document::Calendar(book) => self.calendars = Edition { no, value: book.compile() },
+            Document::Deadlines(matrix) => {
+                self.deadlines = Edition { no, value: sla::Compiled::of_checked(matrix, known) };
+            }
+            Document::Responsibilities(value) => self.responsibilities = Edition { no, value },
+            Document::Admissions(value) => self.admissions = Edition { no, value },
+            Document::Whistling(whistling) => self.whistling = whistling,
+            Document::Roles(roles) => self.powers = Arc::new(Powers::of(&roles)),
+            Document::Privacy(value) => self.privacy = Edition { no, value },
+            Document::Notices(value) => self.notices = Edition { no, value },
+        }
+    }
+}

@@ -1,0 +1,537 @@
+//! Reports (上报): what one person said. A case is something else: the file that is worked on.
+//!
+//! A report is filed as a case, joined to one that exists already, refused with the channel
+//! that is right for it, or was handled by its reporter on the spot.
+
+mod decide;
+mod event;
+mod submit;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    area::{
+        coordinate::Point,
+        tree::{Area, AreaKind, Unit},
+    },
+    core::{
+        id::{CaseId, PatrolId, PersonId, ReportId},
+        journal::FlowKind,
+        named::named,
+        text::Prose,
+    },
+    flows::{
+        claim::Claim,
+        flow::{Context, Flow},
+        media::Attached,
+    },
+    people::actor::{Actor, Permission, Role},
+    rules::{
+        obligation::{Duty, Obligation, Term},
+        place::{Matter, Place},
+        refusal::Refusal,
+    },
+};
+pub use event::{Command, Draft, Event, Handled};
+pub(crate) use submit::clock;
+use submit::submit;
+
+named! {
+    /// By which way a report came.
+    Channel {
+        /// A grid worker's app.
+        Worker = "worker", "网格员上报";
+        /// A resident's mini-program.
+        Resident = "resident", "居民上报";
+        /// Somebody telephoned.
+        Hotline = "hotline", "热线";
+        /// Somebody came to the window.
+        Window = "window", "窗口";
+        /// Somebody who lends a hand beside other work: a rider, a volunteer.
+        PartTime = "part_time", "兼职随手拍";
+    }
+}
+
+impl Channel {
+    /// By which way somebody reports who names none: it follows from what they are here.
+    pub fn of(actor: &Actor, at: Instant) -> Self {
+        let holds = |wanted: fn(Role) -> bool| {
+            actor.grants.iter().any(|grant| grant.holds(at) && wanted(grant.role))
+        };
+        if holds(Role::is_office) {
+            Self::Worker
+        } else if holds(|role| role == Role::Volunteer) {
+            Self::PartTime
+        } else {
+            Self::Resident
+        }
+    }
+
+    /// Refuses a way that is not open to this actor: deadlines and whether somebody looks first hang
+    /// on it. Who works here, and systems, write down what came by whichever way; the public come by
+    /// their own.
+    pub fn require_open(self, actor: &Actor, at: Instant) -> Result<(), Refusal> {
+        let own = Self::of(actor, at);
+        let resident = actor.grants.iter().any(|g| g.holds(at) && g.role == Role::Resident);
+        if own == Self::Worker || self == own || (self == Self::Resident && resident) {
+            return Ok(());
+        }
+        Err(Refusal::ForeignChannel { channel: self, own })
+    }
+}
+
+named! {
+    /// Where a matter belongs that must not become a case (北京接诉即办条例 Art. 11).
+    Redirect {
+        /// 110.
+        Police = "police_110", "报警 110";
+        /// 119.
+        Fire = "fire_119", "火警 119";
+        /// 120.
+        Medical = "medical_120", "急救 120";
+        /// Letters and visits.
+        Petition = "petition", "信访";
+        /// A court.
+        Court = "court", "诉讼";
+        /// Arbitration.
+        Arbitration = "arbitration", "仲裁";
+        /// Administrative reconsideration.
+        Reconsideration = "reconsideration", "行政复议";
+        /// Told before without anything new: its progress is told instead.
+        Repeat = "repeat", "重复诉求";
+        /// Beyond what government may do, or not in this place.
+        BeyondDuty = "beyond_duty", "非职责范围";
+    }
+}
+
+named! {
+    /// The state of a report.
+    StatusName {
+        /// Somebody has to look on the spot whether it is so (核实).
+        Confirming = "confirming", "待核实";
+        /// Somebody has to decide.
+        Received = "received", "待受理";
+        /// A case was opened for it.
+        Filed = "filed", "已立案";
+        /// It was joined to a case.
+        Joined = "joined", "已并案";
+        /// It does not become a case.
+        Refused = "refused", "不予受理";
+        /// Its reporter handled it on the spot.
+        HandledOnTheSpot = "handled_on_the_spot", "自行处置";
+    }
+}
+
+named! {
+    /// What may be asked of a report.
+    Verb {
+        /// Open a case for it.
+        File = "file", "立案";
+        /// Add it to a case.
+        Join = "join", "并案";
+        /// Refuse it and say where it belongs.
+        Refuse = "refuse", "不予受理";
+        /// Take the look on the spot, so that nobody else goes.
+        Claim = "claim", "领取现场任务";
+        /// Say what was seen on the spot.
+        Confirm = "confirm", "核实";
+        /// Take it out of a case it was joined to by mistake.
+        Unjoin = "unjoin", "拆分";
+    }
+}
+
+/// Where each command leads from each state; what is not listed is refused.
+pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
+    (StatusName::Confirming, Verb::Claim, StatusName::Confirming),
+    (StatusName::Confirming, Verb::Confirm, StatusName::Received),
+    (StatusName::Confirming, Verb::Refuse, StatusName::Refused),
+    (StatusName::Received, Verb::File, StatusName::Filed),
+    (StatusName::Received, Verb::Join, StatusName::Joined),
+    (StatusName::Received, Verb::Refuse, StatusName::Refused),
+    (StatusName::Joined, Verb::Unjoin, StatusName::Received),
+];
+
+/// What is possible in a state.
+pub fn possible(status: StatusName) -> Vec<&'static str> {
+    MOVES.iter().filter(|(from, _, _)| *from == status).map(|(_, verb, _)| verb.name()).collect()
+}
+
+/// What one person said.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination")]
+pub struct Report {
+    /// Its identity, often made by a phone.
+    pub id: ReportId,
+    /// Its human number.
+    pub number: String,
+    /// Who said it; the name is not here.
+    pub reporter: PersonId,
+    /// Whether handlers may not know who said it.
+    pub confidential: bool,
+    /// Whether nobody may know who said it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anonymous: bool,
+    /// Whether somebody to be reached was named with it; kept where it can be erased.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contact: bool,
+    /// By which way.
+    pub channel: Channel,
+    /// What it is about.
+    pub matter: Matter,
+    /// Where.
+    pub place: Place,
+    /// When it reached us.
+    pub received_at: Instant,
+    /// When it was typed, by the phone's own clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_at: Option<Instant>,
+    /// Whether the phone's clock was ahead of ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clock_ahead: bool,
+    /// On which patrol it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patrol: Option<PatrolId>,
+    /// The files it names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<Attached>,
+    /// What somebody saw who looked on the spot before it was filed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sight: Option<Sight>,
+    /// What became of it.
+    pub status: Status,
+}
+
+/// What became of a report.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// See [`StatusName::Confirming`].
+    Confirming {
+        /// Who will have to decide.
+        receiver: Unit,
+        /// The grid's clock to look.
+        confirm: Term,
+        /// Who went to look.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim: Option<Claim>,
+    },
+    /// See [`StatusName::Received`].
+    Received {
+        /// Who has to decide.
+        receiver: Unit,
+        /// The clock of that.
+        accept: Term,
+    },
+    /// See [`StatusName::Filed`].
+    Filed {
+        /// The case.
+        case: CaseId,
+    },
+    /// See [`StatusName::Joined`].
+    Joined {
+        /// The case.
+        case: CaseId,
+    },
+    /// See [`StatusName::Refused`].
+    Refused {
+        /// Why.
+        reason: Prose,
+        /// Where it belongs.
+        redirect: Redirect,
+    },
+    /// See [`StatusName::HandledOnTheSpot`].
+    HandledOnTheSpot {
+        /// The case that documents it.
+        case: CaseId,
+    },
+}
+
+impl Status {
+    /// Its name.
+    pub const fn name(&self) -> StatusName {
+        match self {
+            Self::Confirming { .. } => StatusName::Confirming,
+            Self::Received { .. } => StatusName::Received,
+            Self::Filed { .. } => StatusName::Filed,
+            Self::Joined { .. } => StatusName::Joined,
+            Self::Refused { .. } => StatusName::Refused,
+            Self::HandledOnTheSpot { .. } => StatusName::HandledOnTheSpot,
+        }
+    }
+
+    /// The case it led to.
+    pub const fn case(&self) -> Option<CaseId> {
+        match self {
+            Self::Filed { case } | Self::Joined { case } | Self::HandledOnTheSpot { case } => {
+                Some(*case)
+            }
+            Self::Confirming { .. } | Self::Received { .. } | Self::Refused { .. } => None,
+        }
+    }
+}
+
+/// What was seen on the spot before filing.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Sight {
+    /// Who looked.
+    pub by: PersonId,
+    /// The name of who.
+    pub by_name: String,
+    /// When.
+    pub at: Instant,
+    /// Whether it is as reported.
+    pub real: bool,
+    /// What was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Prose>,
+    /// Where whoever looked stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point: Option<Point>,
+}
+
+impl Report {
+    /// Whether this actor may know of it: over its place, or as its reporter.
+    pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.reporter == actor.person || actor.may(Permission::ReadCases, &self.place.area.path, at)
+    }
+
+    /// Whether this actor reads it over an area, not as its reporter.
+    pub fn read_in_office(&self, actor: &Actor, at: Instant) -> bool {
+        actor.may(Permission::ReadCases, &self.place.area.path, at)
+    }
+
+    /// Whether who reported is kept from handlers, or from everybody.
+    pub const fn is_hidden(&self) -> bool {
+        self.confidential || self.anonymous
+    }
+
+    /// Whether this actor may know who reported (H.3.8: a confidential reporter is unknown to
+    /// everybody but intake and callback, an anonymous one to everybody).
+    pub fn reporter_visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        let path = &self.place.area.path;
+        let needed =
+            if self.confidential { Permission::ReadConfidential } else { Permission::ReadReporter };
+        self.reporter == actor.person || (!self.anonymous && actor.may(needed, path, at))
+    }
+
+    /// Whether this actor may know on which patrol it was made: who walks one is no secret, and so
+    /// neither is who made a report on it, unless that is to be one.
+    pub fn patrol_visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        !self.is_hidden() || self.reporter_visible_to(actor, at)
+    }
+
+    /// Refuses unless this actor may see whole who reported.
+    pub fn disclosable(&self, context: &Context<'_>) -> Result<(), Refusal> {
+        if self.anonymous {
+            return Err(Refusal::Anonymous);
+        }
+        let (path, name) = (&self.place.area.path, &self.place.area.name);
+        context.require(Permission::DisclosePersonal, path, name)?;
+        let needed =
+            if self.confidential { Permission::ReadConfidential } else { Permission::ReadReporter };
+        context.require(needed, path, name)
+    }
+
+    /// Whoever has to decide on it. Once received, it stays with whoever received it: boundaries
+    /// may change meanwhile.
+    pub fn receiver(&self, context: &Context<'_>) -> Unit {
+        match &self.status {
+            Status::Confirming { receiver, .. } | Status::Received { receiver, .. } => {
+                receiver.clone()
+            }
+            Status::Filed { .. }
+            | Status::Joined { .. }
+            | Status::Refused { .. }
+            | Status::HandledOnTheSpot { .. } => receiving(&self.place.area, context),
+        }
+    }
+}
+
+impl Status {
+    /// The same with its clock as it is now.
+    fn rewound(&self, term: &Term) -> Option<Self> {
+        let term = term.clone();
+        match self {
+            Self::Confirming { receiver, claim, .. } => {
+                let (receiver, claim) = (receiver.clone(), claim.clone());
+                Some(Self::Confirming { receiver, confirm: term, claim })
+            }
+            Self::Received { receiver, .. } => {
+                Some(Self::Received { receiver: receiver.clone(), accept: term })
+            }
+            Self::Filed { .. }
+            | Self::Joined { .. }
+            | Self::Refused { .. }
+            | Self::HandledOnTheSpot { .. } => None,
+        }
+    }
+}
+
+/// The community a place lies in, or the place itself when that is larger.
+fn receiving(area: &Unit, context: &Context<'_>) -> Unit {
+    context.areas.above(area.id, AreaKind::Community).map_or_else(|| area.clone(), Area::unit)
+}
+
+impl Flow for Report {
+    const KIND: FlowKind = FlowKind::Report;
+    type Command = Command;
+    type Event = Event;
+
+    fn name(command: &Command) -> &'static str {
+        match command {
+            Command::Submit(_) => "submit",
+            Command::File { .. } => Verb::File.name(),
+            Command::Join { .. } => Verb::Join.name(),
+            Command::Refuse { .. } => Verb::Refuse.name(),
+            Command::Claim => Verb::Claim.name(),
+            Command::Confirm { .. } => Verb::Confirm.name(),
+            Command::Unjoin => Verb::Unjoin.name(),
+            Command::Lapse { .. } => "lapse",
+            Command::Recompute => "recompute",
+        }
+    }
+
+    fn hides_actor(command: &Command) -> bool {
+        match command {
+            Command::Submit(draft) => draft.confidential || draft.anonymous,
+            Command::File { .. }
+            | Command::Join { .. }
+            | Command::Refuse { .. }
+            | Command::Claim
+            | Command::Confirm { .. }
+            | Command::Unjoin
+            | Command::Recompute
+            | Command::Lapse { .. } => false,
+        }
+    }
+
+    fn decide(
+        state: Option<&Self>,
+        command: &Command,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let wrong = |status: Option<StatusName>| Refusal::WrongState {
+            flow: "report",
+            state: status.map_or("none", StatusName::name),
+            command: Self::name(command),
+            possible: status.map(possible).unwrap_or_default(),
+        };
+        let report = match (state, command) {
+            (None, Command::Submit(draft)) => return submit(draft, cx),
+            (Some(report), Command::Submit(_)) => return Err(wrong(Some(report.status.name()))),
+            (None, _) => return Err(wrong(None)),
+            (Some(report), _) => report,
+        };
+        if let Command::Lapse { term } = command {
+            return report.lapse(*term, cx);
+        }
+        if matches!(command, Command::Recompute) {
+            return report.recompute(cx);
+        }
+        let status = report.status.name();
+        if !possible(status).contains(&Self::name(command)) {
+            return Err(wrong(Some(status)));
+        }
+        if matches!(command, Command::Claim) {
+            return Ok(vec![Event::Claimed { claim: Claim::take(report.may_look(cx)?, cx)? }]);
+        }
+        if let Command::Confirm { real, note, point } = command {
+            return report.confirm(*real, note.as_ref(), *point, cx);
+        }
+        // Whoever may accept for the receiving community may accept; so may the levels above.
+        let over = report.receiver(cx);
+        cx.require(Permission::AcceptReport, &over.path, &over.name)?;
+        Ok(vec![match command {
+            // These were answered above.
+            Command::Submit(_)
+            | Command::Claim
+            | Command::Confirm { .. }
+            | Command::Lapse { .. }
+            | Command::Recompute => {
+                return Err(wrong(Some(status)));
+            }
+            Command::Unjoin => {
+                Event::Unjoined { receiver: over, accept: cx.term(Duty::Accept, &report.subject()) }
+            }
+            Command::File { case, category, .. } => {
+                if let Some(category) = category {
+                    cx.catalogue.require(category.as_str())?;
+                }
+                Event::Filed { case: *case }
+            }
+            Command::Join { case } => Event::Joined { case: *case },
+            Command::Refuse { reason, redirect } => {
+                Event::Refused { reason: reason.clone(), redirect: *redirect }
+            }
+        }])
+    }
+
+    fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
+        let status = match event {
+            Event::Submitted { report } if state.is_none() => return Some((**report).clone()),
+            Event::Submitted { .. } => return None,
+            Event::Filed { case } => Status::Filed { case: *case },
+            Event::Joined { case } => Status::Joined { case: *case },
+            Event::Refused { reason, redirect } => {
+                Status::Refused { reason: reason.clone(), redirect: *redirect }
+            }
+            Event::Unjoined { receiver, accept } => {
+                Status::Received { receiver: receiver.clone(), accept: accept.clone() }
+            }
+            Event::Confirmed { sight, receiver, accept } => {
+                let status =
+                    Status::Received { receiver: receiver.clone(), accept: accept.clone() };
+                return state.map(|report| Self { status, sight: Some(sight.clone()), ..report });
+            }
+            Event::Claimed { claim } => {
+                let Status::Confirming { receiver, confirm, .. } = &state.as_ref()?.status else {
+                    return None;
+                };
+                let (receiver, confirm) = (receiver.clone(), confirm.clone());
+                Status::Confirming { receiver, confirm, claim: Some(claim.clone()) }
+            }
+            Event::Recomputed { term } | Event::Measured { term, .. } => {
+                state.as_ref()?.status.rewound(term)?
+            }
+        };
+        state.map(|report| Self { status, ..report })
+    }
+
+    fn obligations(&self) -> Vec<Obligation> {
+        let owe = |duty, owed_by: &Unit, term: &Term| Obligation {
+            duty,
+            owed_by: owed_by.clone(),
+            term: term.clone(),
+        };
+        match &self.status {
+            Status::Confirming { confirm, .. } => {
+                vec![owe(Duty::Confirm, &self.place.area, confirm)]
+            }
+            Status::Received { receiver, accept } => vec![owe(Duty::Accept, receiver, accept)],
+            Status::Filed { .. }
+            | Status::Joined { .. }
+            | Status::Refused { .. }
+            | Status::HandledOnTheSpot { .. } => Vec::new(),
+        }
+    }
+
+    fn fulfils(event: &Event, obligation: &Obligation) -> bool {
+        match event {
+            Event::Confirmed { .. } => obligation.duty == Duty::Confirm,
+            Event::Filed { .. } | Event::Joined { .. } | Event::Refused { .. } => {
+                obligation.duty == Duty::Accept
+            }
+            Event::Submitted { .. }
+            | Event::Claimed { .. }
+            | Event::Unjoined { .. }
+            | Event::Recomputed { .. }
+            | Event::Measured { .. } => false,
+        }
+    }
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+}

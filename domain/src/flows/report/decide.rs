@@ -1,0 +1,95 @@
+//! Looks on the spot before filing, and what the system asks of a report.
+
+use super::{Event, Report, Sight, Status};
+use crate::{
+    area::coordinate::Point,
+    core::text::Prose,
+    flows::{
+        claim::Claim,
+        flow::{Context, Flow as _},
+    },
+    people::actor::Permission,
+    rules::{obligation::Duty, refusal::Refusal, rulebook::Subject},
+};
+
+impl Report {
+    /// What its clocks are about.
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject {
+            area: self.place.area.id,
+            channel: Some(self.channel),
+            matter: &self.matter,
+            rank: None,
+            redo: false,
+        }
+    }
+
+    /// Who went to look.
+    pub const fn claim(&self) -> Option<&Claim> {
+        match &self.status {
+            Status::Confirming { claim, .. } => claim.as_ref(),
+            Status::Received { .. }
+            | Status::Filed { .. }
+            | Status::Joined { .. }
+            | Status::Refused { .. }
+            | Status::HandledOnTheSpot { .. } => None,
+        }
+    }
+
+    /// Whoever may look there may look, whether or not somebody went.
+    pub(super) fn may_look(&self, cx: &Context<'_>) -> Result<Option<&Claim>, Refusal> {
+        let area = &self.place.area;
+        cx.require(Permission::VerifyOnSite, &area.path, &area.name)?;
+        Ok(self.claim())
+    }
+
+    pub(super) fn confirm(
+        &self,
+        real: bool,
+        note: Option<&Prose>,
+        point: Option<Point>,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        Claim::require_free(self.may_look(cx)?, cx)?;
+        let sight = Sight {
+            by: cx.by.person,
+            by_name: cx.by.name.clone(),
+            at: cx.at,
+            real,
+            note: note.cloned(),
+            point,
+        };
+        let accept = cx.term(Duty::Accept, &self.subject());
+        Ok(vec![Event::Confirmed { sight, receiver: self.receiver(cx), accept }])
+    }
+
+    /// Computes the clock anew, if it is provisional and not late.
+    pub(super) fn recompute(&self, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let owed = self.obligations();
+        let open = owed.first().filter(|owed| owed.term.provisional && !owed.term.late(cx.at));
+        let open = open.filter(|_| cx.by.is_system()).ok_or(Refusal::NothingDue)?;
+        let term = cx.rules.rewound(open.term.clone(), cx.calendar(self.place.area.id));
+        if term == open.term {
+            return Err(Refusal::NothingDue);
+        }
+        Ok(vec![Event::Recomputed { term }])
+    }
+
+    /// Takes the next measure about what is owed. Only the system asks it, and each once.
+    pub(super) fn lapse(&self, term: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        if !cx.by.is_system() {
+            let area = self.place.area.name.clone();
+            return Err(Refusal::NotPermitted { permission: Permission::Supervise, area });
+        }
+        let owed = self.obligations();
+        let owed = owed.first().filter(|owed| owed.term.no == term);
+        let mut term = owed.ok_or(Refusal::NothingDue)?.term.clone();
+        if term.next_at.is_none_or(|next| cx.at < next) {
+            return Err(Refusal::NothingDue);
+        }
+        let what = cx.rules.measure(term.taken).ok_or(Refusal::NothingDue)?;
+        term.taken = term.taken.saturating_add(1);
+        term.next_at = cx.rules.next_measure(&term, cx.calendar(self.place.area.id));
+        Ok(vec![Event::Measured { what, term }])
+    }
+}

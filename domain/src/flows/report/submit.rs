@@ -1,0 +1,119 @@
+//! Taking a report down: where it is, when it was typed, and what it begins as.
+
+use chrono::Duration;
+
+use super::{Channel, Draft, Event, Report, Status, receiving};
+use crate::{
+    Instant,
+    area::tree::AreaKind,
+    core::id::number,
+    flows::{
+        flow::Context,
+        media::{Attached, Attachment},
+    },
+    people::actor::Permission,
+    rules::{
+        obligation::Duty,
+        place::{Matter, Place},
+        refusal::Refusal,
+        rulebook::{Subject, earlier, later},
+    },
+};
+
+pub(super) fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let place = place(draft, cx)?;
+    // A resident may report anything in the tenant; staff, what lies in their area.
+    cx.require(Permission::ReportProblem, &place.area.path, &place.area.name)?;
+    if draft.handled.is_some() {
+        cx.require(Permission::HandleCase, &place.area.path, &place.area.name)?;
+    }
+    draft.channel.require_open(cx.by, cx.at)?;
+    // Whoever handled something or is to be reached is not anonymous.
+    if draft.anonymous && (draft.handled.is_some() || draft.contact) {
+        return Err(Refusal::Anonymous);
+    }
+    if let Some(category) = &draft.category {
+        cx.catalogue.require(category.as_str())?;
+    }
+    let clock_ahead = clock(draft.client_at, cx)?;
+    let media = Attached::add(&[], &draft.media, Attachment::MOST, cx)?;
+    let matter = Matter {
+        title: draft.title.clone().unwrap_or_else(|| Matter::title_of(&draft.text)),
+        text: draft.text.clone(),
+        category: draft.category.clone(),
+        urgency: draft.urgency,
+        demand: draft.demand,
+        complexity: None,
+    };
+    let about = Subject {
+        area: place.area.id,
+        channel: Some(draft.channel),
+        matter: &matter,
+        rank: None,
+        redo: false,
+    };
+    let status = match &draft.handled {
+        Some(handled) => Status::HandledOnTheSpot { case: handled.case },
+        None if cx.rules.conduct.verify_before_filing && draft.channel != Channel::Worker => {
+            Status::Confirming {
+                receiver: receiving(&place.area, cx),
+                confirm: cx.term(Duty::Confirm, &about),
+                claim: None,
+            }
+        }
+        None => Status::Received {
+            receiver: receiving(&place.area, cx),
+            accept: cx.term(Duty::Accept, &about),
+        },
+    };
+    let report = Report {
+        id: draft.id,
+        number: number('R', draft.id.0, cx.at),
+        reporter: cx.by.person,
+        confidential: draft.confidential,
+        anonymous: draft.anonymous,
+        contact: draft.contact,
+        channel: draft.channel,
+        matter,
+        status,
+        place,
+        received_at: cx.at,
+        client_at: draft.client_at,
+        clock_ahead,
+        patrol: draft.patrol,
+        media,
+        sight: None,
+    };
+    Ok(vec![Event::Submitted { report: Box::new(report) }])
+}
+
+fn place(draft: &Draft, cx: &Context<'_>) -> Result<Place, Refusal> {
+    let area = match (draft.area, draft.point) {
+        (Some(id), _) => cx.area(id)?,
+        (None, Some(_)) => return Err(Refusal::OutsideTenant),
+        (None, None) => return Err(Refusal::PlaceMissing),
+    };
+    if area.kind == AreaKind::Department {
+        return Err(Refusal::NotATerritory { unit: area.name.clone() });
+    }
+    Ok(Place {
+        area: area.unit(),
+        point: draft.point.and_then(|raw| raw.normalise().ok()),
+        raw: draft.point,
+        address: draft.address.clone(),
+    })
+}
+
+/// A phone's clock is often wrong: a little ahead is accepted and marked (H.3.13). What no clock
+/// shows by accident is refused.
+pub(crate) fn clock(client_at: Option<Instant>, cx: &Context<'_>) -> Result<bool, Refusal> {
+    const SLACK_S: i64 = 120;
+    let Some(given) = client_at else { return Ok(false) };
+    let latest = later(cx.at, Duration::hours(i64::from(cx.rules.conduct.clock_ahead_hours)));
+    let earliest = earlier(cx.at, Duration::days(i64::from(cx.rules.conduct.report_age_days)));
+    let at = cx.skew().correct(given);
+    if at > latest || at < earliest {
+        return Err(Refusal::ClientTime { given, earliest, latest });
+    }
+    Ok(given > cx.at + Duration::seconds(SLACK_S))
+}

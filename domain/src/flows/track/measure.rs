@@ -1,0 +1,177 @@
+//! What a track amounts to: how far, how long, where it stopped, where nothing is known. Only
+//! points without a mark count, and what lies in a gap is not made up.
+
+use super::{Mark, Seen};
+use crate::{
+    Instant,
+    area::coordinate::{Point, distance_m},
+    rules::tracking::Tracking,
+};
+
+/// Somebody stayed at one place.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Stop {
+    /// Since when.
+    pub from: Instant,
+    /// Until when.
+    pub until: Instant,
+    /// Where, in the middle.
+    pub point: Point,
+}
+
+/// A time about which nothing is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Gap {
+    /// Since the last point before it.
+    pub from: Instant,
+    /// Until the first point after it.
+    pub until: Instant,
+}
+
+/// What a track amounts to.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Measures {
+    /// How many points there are.
+    pub points: usize,
+    /// How many of them have a mark.
+    pub marked: usize,
+    /// How many have which mark.
+    pub marks: Vec<(Mark, usize)>,
+    /// How far it goes, in metres: outside of stops, without gaps.
+    pub distance_m: f64,
+    /// How long somebody was seen to move, in seconds.
+    pub moving_s: i64,
+    /// How long somebody was seen at all, in seconds.
+    pub seen_s: i64,
+    /// Where it stopped.
+    pub stops: Vec<Stop>,
+    /// Where nothing is known.
+    pub gaps: Vec<Gap>,
+}
+
+/// The most stops and gaps that are told one by one.
+pub const MOST_TOLD: usize = 500;
+
+/// Stretches of points without a mark, with no gap in between.
+pub fn stretches(track: &[Seen], policy: &Tracking) -> Vec<Vec<Seen>> {
+    let gap_ms = i64::from(policy.gap_s) * 1000;
+    let mut stretches: Vec<Vec<Seen>> = Vec::new();
+    for one in track.iter().filter(|one| one.mark.is_none()) {
+        match stretches.last_mut() {
+            Some(stretch)
+                if stretch.last().is_some_and(|last| one.fix.at_ms - last.fix.at_ms <= gap_ms) =>
+            {
+                stretch.push(*one);
+            }
+            _ => stretches.push(vec![*one]),
+        }
+    }
+    stretches
+}
+
+/// What a track amounts to; it is in order of time, as [`super::marked`] makes it.
+pub fn measured(track: &[Seen], policy: &Tracking) -> Measures {
+    let marks = Mark::ALL.iter().filter_map(|mark| {
+        let count = track.iter().filter(|one| one.mark == Some(*mark)).count();
+        (count > 0).then_some((*mark, count))
+    });
+    let marks: Vec<(Mark, usize)> = marks.collect();
+    let stretches = stretches(track, policy);
+    let mut measures = Measures {
+        points: track.len(),
+        marked: marks.iter().map(|(_, count)| count).sum(),
+        marks,
+        gaps: gaps(&stretches),
+        ..Measures::default()
+    };
+    for stretch in &stretches {
+        measures.stretch(stretch, policy);
+    }
+    measures
+}
+
+fn gaps(stretches: &[Vec<Seen>]) -> Vec<Gap> {
+    let pairs = stretches.iter().zip(stretches.iter().skip(1));
+    let gap = |(before, after): (&Vec<Seen>, &Vec<Seen>)| {
+        Some(Gap { from: before.last()?.fix.at(), until: after.first()?.fix.at() })
+    };
+    pairs.filter_map(gap).take(MOST_TOLD).collect()
+}
+
+impl Measures {
+    fn stretch(&mut self, stretch: &[Seen], policy: &Tracking) {
+        let stays = stays(stretch, policy);
+        let mut stays = stays.into_iter().peekable();
+        let mut moving_ms = 0;
+        for (at, (before, after)) in stretch.iter().zip(stretch.iter().skip(1)).enumerate() {
+            while stays.peek().is_some_and(|stay| stay.last <= at) {
+                if let Some(stay) = stays.next() {
+                    self.stops.extend((self.stops.len() < MOST_TOLD).then_some(stay.stop));
+                }
+            }
+            let stays = stays.peek().is_some_and(|stay| stay.first <= at);
+            if !stays {
+                self.distance_m += distance_m(before.point, after.point);
+                moving_ms += after.fix.at_ms - before.fix.at_ms;
+            }
+        }
+        for stay in stays {
+            self.stops.extend((self.stops.len() < MOST_TOLD).then_some(stay.stop));
+        }
+        self.moving_s += moving_ms / 1000;
+        if let (Some(first), Some(last)) = (stretch.first(), stretch.last()) {
+            self.seen_s += (last.fix.at_ms - first.fix.at_ms) / 1000;
+        }
+    }
+}
+
+/// A stop, and which points of the stretch it is made of.
+struct Stay {
+    first: usize,
+    last: usize,
+    stop: Stop,
+}
+
+/// Where somebody stayed: points around the first of them, for long enough. What is not a stay is
+/// looked at from at most one point a second, so that a flood of points costs no more.
+fn stays(stretch: &[Seen], policy: &Tracking) -> Vec<Stay> {
+    let (near_m, long_ms) = (f64::from(policy.stop_m), i64::from(policy.stop_s) * 1000);
+    let thinned = thinned(stretch);
+    let (mut stays, mut at) = (Vec::new(), 0);
+    while let Some((first, anchor)) = thinned.get(at).copied() {
+        let near = |one: &&(usize, Seen)| distance_m(anchor.point, one.1.point) <= near_m;
+        let around: Vec<&(usize, Seen)> =
+            thinned.iter().skip(at).take_while(|one| near(one)).collect();
+        let lasts =
+            around.last().is_some_and(|(_, last)| last.fix.at_ms - anchor.fix.at_ms >= long_ms);
+        if let (true, Some((last, end))) = (lasts, around.last()) {
+            let point = middle(around.iter().map(|(_, one)| one.point));
+            let stop = Stop { from: anchor.fix.at(), until: end.fix.at(), point };
+            stays.push(Stay { first, last: *last, stop });
+            at += around.len().max(1);
+        } else {
+            at += 1;
+        }
+    }
+    stays
+}
+
+/// At most one point a second, each with its place.
+fn thinned(stretch: &[Seen]) -> Vec<(usize, Seen)> {
+    let mut second = None;
+    let new = |one: &Seen| {
+        let this = one.fix.at_ms.div_euclid(1000);
+        let new = second != Some(this);
+        second = Some(this);
+        new
+    };
+    let mut new = new;
+    stretch.iter().copied().enumerate().filter(|(_, one)| new(one)).collect()
+}
+
+/// The middle of places that are near each other.
+fn middle(points: impl Iterator<Item = Point> + Clone) -> Point {
+    let count = f64::from(u32::try_from(points.clone().count()).unwrap_or(u32::MAX)).max(1.0);
+    let sum = points.fold((0.0, 0.0), |(lng, lat), one| (lng + one.lng, lat + one.lat));
+    Point { lng: sum.0 / count, lat: sum.1 / count }
+}

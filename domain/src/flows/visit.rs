@@ -1,0 +1,287 @@
+//! Visits (入户走访): to a household, for a purpose, at any hour; no place is demanded, because no
+//! satellite knows the floor. What was found in need becomes a report in the same step.
+
+mod decide;
+mod event;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    area::tree::Unit,
+    core::{
+        id::{CampaignId, FormId, HouseholdId, PersonId, ReportId, VisitId},
+        journal::{FlowKind, Hash},
+        named::named,
+        text::Prose,
+    },
+    flows::flow::{Context, Flow},
+    people::actor::{Actor, Permission},
+    rules::{
+        burden::Counts,
+        obligation::{Duty, Obligation, Term},
+        refusal::Refusal,
+    },
+};
+pub use event::{Command, Correction, Event, Plan, Record};
+
+named! {
+    /// What a visit is for: the four of 四到户 (AD17), what was heard (HS13), and looking from door
+    /// to door (AS6).
+    Purpose {
+        /// 宣传到户.
+        Publicity = "publicity", "宣传到户";
+        /// 扶助到户.
+        Assistance = "assistance", "扶助到户";
+        /// 帮教到户.
+        Guidance = "guidance", "帮教到户";
+        /// 文明指导到户.
+        Civility = "civility", "文明指导到户";
+        /// 收集意见.
+        Opinions = "opinions", "收集意见";
+        /// 逐户排查.
+        Check = "check", "逐户排查";
+    }
+}
+
+named! {
+    /// How it went.
+    Outcome {
+        /// Somebody was met.
+        Met = "met", "已入户";
+        /// Nobody was at home.
+        NobodyHome = "nobody_home", "家中无人";
+        /// They would rather not.
+        Refused = "refused", "拒访";
+        /// They live there no more.
+        MovedAway = "moved_away", "已搬离";
+    }
+}
+
+named! {
+    /// The state of a visit.
+    StatusName {
+        /// Somebody is to go.
+        Planned = "planned", "待走访";
+        /// Somebody went.
+        Done = "done", "已走访";
+        /// Nobody goes.
+        Cancelled = "cancelled", "已取消";
+    }
+}
+
+/// Where each command leads from each state; what is not listed is refused. Going again is for
+/// campaigns, where a household stands on the list once.
+pub const MOVES: &[(StatusName, &str, StatusName)] = &[
+    (StatusName::Planned, "record", StatusName::Done),
+    (StatusName::Planned, "cancel", StatusName::Cancelled),
+    (StatusName::Done, "record", StatusName::Done),
+    (StatusName::Done, "correct", StatusName::Done),
+];
+
+/// A visit.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Visit {
+    /// Its identity; of a campaign it is made of the campaign and the household.
+    pub id: VisitId,
+    /// Its human number.
+    pub number: String,
+    /// To which household.
+    pub household: HouseholdId,
+    /// As part of which campaign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<CampaignId>,
+    /// In which grid.
+    pub area: Unit,
+    /// Who goes, or went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<PersonId>,
+    /// What for.
+    pub purposes: Vec<Purpose>,
+    /// When it was planned, or recorded without a plan.
+    pub made_at: Instant,
+    /// How it stands.
+    pub status: Status,
+}
+
+/// How a visit stands.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// See [`StatusName::Planned`].
+    Planned {
+        /// By when, where somebody said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<Term>,
+    },
+    /// See [`StatusName::Done`].
+    Done {
+        /// What came of it.
+        done: Box<Done>,
+    },
+    /// See [`StatusName::Cancelled`].
+    Cancelled {
+        /// Why.
+        reason: Prose,
+    },
+}
+
+/// What came of a visit.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Done {
+    /// How it went.
+    pub outcome: Outcome,
+    /// What was heard, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opinions: Option<Prose>,
+    /// When somebody was there, by the phone's clock where it said so, corrected as far as that is
+    /// known to be wrong.
+    pub visited_at: Instant,
+    /// When we were told.
+    pub recorded_at: Instant,
+    /// Whether the phone's clock was ahead of ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clock_ahead: bool,
+    /// Whether it was written down later than the same day (补录): allowed, and marked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late_entry: bool,
+    /// Who went.
+    pub by: PersonId,
+    /// The name of who went.
+    pub by_name: String,
+    /// The form that was filled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Filled>,
+    /// The reports that were made of what was found, in all goes together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<ReportId>,
+    /// How often somebody went.
+    pub goes: u16,
+}
+
+/// A form that was filled in on a visit; the answers are sealed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Filled {
+    /// Which form.
+    pub form: FormId,
+    /// In which edition.
+    pub edition: i64,
+    /// Under which identity the answers are sealed.
+    pub answers: Uuid,
+    /// What that demanded.
+    pub counts: Counts,
+}
+
+impl Status {
+    /// Its name.
+    pub const fn name(&self) -> StatusName {
+        match self {
+            Self::Planned { .. } => StatusName::Planned,
+            Self::Done { .. } => StatusName::Done,
+            Self::Cancelled { .. } => StatusName::Cancelled,
+        }
+    }
+
+    /// What came of it, when somebody went.
+    pub fn done(&self) -> Option<&Done> {
+        match self {
+            Self::Done { done } => Some(done),
+            Self::Planned { .. } | Self::Cancelled { .. } => None,
+        }
+    }
+}
+
+impl Visit {
+    /// The most purposes of one visit.
+    pub const MAX_PURPOSES: usize = Purpose::ALL.len();
+    /// The most needs that become reports at once.
+    pub const MAX_NEEDS: usize = 10;
+    /// The most reports one visit leads to, however often somebody goes.
+    pub const MAX_REPORTS: usize = 50;
+
+    /// The identity of the visit to a household in a campaign: there is one.
+    pub fn id_of(campaign: CampaignId, household: HouseholdId) -> VisitId {
+        VisitId(Hash::of(format!("visit\n{campaign}\n{household}").as_bytes()).id())
+    }
+
+    /// Whether this actor may know of it: over its grid, or as who goes.
+    pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        actor.may(Permission::ReadHouseholds, &self.area.path, at)
+            || (self.worker == Some(actor.person)
+                && actor.grants.iter().any(|g| g.holds(at) && !g.role.is_outsider()))
+    }
+
+    /// What is possible now.
+    pub fn possible(&self) -> Vec<&'static str> {
+        let status = self.status.name();
+        let again = |verb: &str| {
+            verb != "record" || status == StatusName::Planned || self.campaign.is_some()
+        };
+        let moves = MOVES.iter().filter(|(from, verb, _)| *from == status && again(verb));
+        moves.map(|(_, verb, _)| *verb).collect()
+    }
+}
+
+impl Flow for Visit {
+    const KIND: FlowKind = FlowKind::Visit;
+    type Command = Command;
+    type Event = Event;
+
+    fn name(command: &Command) -> &'static str {
+        match command {
+            Command::Plan(_) => "plan",
+            Command::Record(_) => "record",
+            Command::Correct(_) => "correct",
+            Command::Cancel { .. } => "cancel",
+        }
+    }
+
+    fn decide(
+        state: Option<&Self>,
+        command: &Command,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        match (state, command) {
+            (None, Command::Plan(plan)) => decide::plan(plan, cx),
+            (None, Command::Record(record)) => decide::spontaneous(record, cx),
+            (Some(_), Command::Plan(_)) => Err(Refusal::AlreadyExists { what: "visit" }),
+            (None, _) => Err(Refusal::WrongState {
+                flow: "visit",
+                state: "none",
+                command: Self::name(command),
+                possible: vec!["plan", "record"],
+            }),
+            (Some(visit), _) => {
+                let possible = visit.possible();
+                if !possible.contains(&Self::name(command)) {
+                    return Err(Refusal::WrongState {
+                        flow: "visit",
+                        state: visit.status.name().name(),
+                        command: Self::name(command),
+                        possible,
+                    });
+                }
+                decide::about(visit, command, cx)
+            }
+        }
+    }
+
+    fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
+        event::evolve(state, event)
+    }
+
+    fn obligations(&self) -> Vec<Obligation> {
+        let Status::Planned { due: Some(term) } = &self.status else { return Vec::new() };
+        let (owed_by, term) = (self.area.clone(), term.clone());
+        vec![Obligation { duty: Duty::Visit, owed_by, term }]
+    }
+
+    fn fulfils(event: &Event, _: &Obligation) -> bool {
+        matches!(event, Event::Recorded { .. })
+    }
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+}

@@ -1,0 +1,142 @@
+//! What may be done about visits, and by whom.
+
+use chrono::Duration;
+
+use super::{Command, Done, Event, Outcome, Plan, Purpose, Record, Status, Visit};
+use crate::{
+    area::tree::Unit,
+    core::id::number,
+    flows::{flow::Context, report},
+    people::actor::Permission,
+    rules::{
+        obligation::Term,
+        refusal::Refusal,
+        rulebook::{later, local_day},
+    },
+};
+
+/// Whoever may visit there, is paired with the household, or was sent to it.
+fn require(area: &Unit, paired: bool, cx: &Context<'_>) -> Result<(), Refusal> {
+    if paired { Ok(()) } else { cx.require(Permission::Visit, &area.path, &area.name) }
+}
+
+/// The purposes, each once.
+fn purposes(given: &[Purpose]) -> Result<Vec<Purpose>, Refusal> {
+    let mut distinct = given.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    if distinct.is_empty() { Err(Refusal::PurposeMissing) } else { Ok(distinct) }
+}
+
+/// Plans a visit.
+pub(super) fn plan(plan: &Plan, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    const LONGEST_DAYS: i64 = 366;
+    require(&plan.area, plan.paired, cx)?;
+    let latest = later(cx.at, Duration::days(LONGEST_DAYS));
+    if plan.due.is_some_and(|due| due <= cx.at || due > latest) {
+        return Err(Refusal::OutsideWindow { earliest: cx.at, latest });
+    }
+    let visit = Visit {
+        id: plan.id,
+        number: number('V', plan.id.0, cx.at),
+        household: plan.household,
+        campaign: None,
+        area: plan.area.clone(),
+        worker: plan.worker,
+        purposes: purposes(&plan.purposes)?,
+        made_at: cx.at,
+        status: Status::Planned { due: plan.due.map(|due| Term::fixed(cx.seq, cx.at, due)) },
+    };
+    Ok(vec![Event::Planned { visit: Box::new(visit) }])
+}
+
+/// Records a visit nobody planned.
+pub(super) fn spontaneous(record: &Record, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    require(&record.area, record.paired, cx)?;
+    let (purposes, done) = (purposes(&record.purposes)?, Box::new(done(record, None, cx)?));
+    let visit = Visit {
+        id: record.id,
+        number: number('V', record.id.0, cx.at),
+        household: record.household,
+        campaign: record.campaign,
+        area: record.area.clone(),
+        worker: Some(cx.by.person),
+        purposes: purposes.clone(),
+        made_at: cx.at,
+        status: Status::Done { done: done.clone() },
+    };
+    Ok(vec![Event::Recorded { visit: Some(Box::new(visit)), purposes, done }])
+}
+
+/// Everything that is asked of a visit there is.
+pub(super) fn about(
+    visit: &Visit,
+    command: &Command,
+    cx: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    let sent = visit.worker == Some(cx.by.person) && cx.by.may_somewhere(Permission::Visit, cx.at);
+    match command {
+        Command::Plan(_) => Err(Refusal::AlreadyExists { what: "visit" }),
+        Command::Record(record) => {
+            // An identity that was taken is no visit to somebody else.
+            if (record.household, record.campaign) != (visit.household, visit.campaign) {
+                return Err(Refusal::AlreadyExists { what: "visit" });
+            }
+            require(&visit.area, record.paired || sent, cx)?;
+            let given = if record.purposes.is_empty() { &visit.purposes } else { &record.purposes };
+            let purposes = purposes(given)?;
+            let done = Box::new(done(record, visit.status.done(), cx)?);
+            Ok(vec![Event::Recorded { visit: None, purposes, done }])
+        }
+        Command::Correct(correction) => {
+            require(&visit.area, sent, cx)?;
+            let mut correction = correction.clone();
+            correction.purposes = correction.purposes.as_deref().map(purposes).transpose()?;
+            let before = visit.status.done();
+            let outcome = correction.outcome.or(before.map(|done| done.outcome));
+            let told = correction.opinions.is_some()
+                || before.is_some_and(|done| done.form.is_some() || !done.needs.is_empty());
+            if told && outcome != Some(Outcome::Met) {
+                return Err(Refusal::NobodyMet);
+            }
+            Ok(vec![Event::Corrected { correction }])
+        }
+        Command::Cancel { reason } => {
+            require(&visit.area, sent, cx)?;
+            Ok(vec![Event::Cancelled { reason: reason.clone() }])
+        }
+    }
+}
+
+/// What came of going, after what came of going before.
+fn done(record: &Record, before: Option<&Done>, cx: &Context<'_>) -> Result<Done, Refusal> {
+    let heard = record.opinions.is_some() || record.form.is_some();
+    if record.outcome != Outcome::Met && heard {
+        return Err(Refusal::NobodyMet);
+    }
+    if record.needs.len() > Visit::MAX_NEEDS {
+        return Err(Refusal::TooMany { what: "needs", max: Visit::MAX_NEEDS });
+    }
+    let mut needs = before.map(|before| before.needs.clone()).unwrap_or_default();
+    needs.extend(&record.needs);
+    if needs.len() > Visit::MAX_REPORTS {
+        return Err(Refusal::TooMany { what: "needs", max: Visit::MAX_REPORTS });
+    }
+    let told = cx.told(record.visited_at);
+    let clock_ahead = report::clock(told, cx)?;
+    let visited_at = told.map_or(cx.at, |at| cx.skew().correct(at));
+    let opinions = || before.and_then(|before| before.opinions.clone());
+    Ok(Done {
+        outcome: record.outcome,
+        opinions: record.opinions.clone().or_else(opinions),
+        visited_at,
+        recorded_at: cx.at,
+        clock_ahead,
+        late_entry: local_day(visited_at) < local_day(cx.typed_at()),
+        by: cx.by.person,
+        by_name: cx.by.name.clone(),
+        form: record.form.or(before.and_then(|before| before.form)),
+        needs,
+        goes: before.map_or(1, |before| before.goes.saturating_add(1)),
+    })
+}

@@ -1,0 +1,81 @@
+//! Visiting: what moves a visit and the reports made of what was found together, in one commit.
+
+use crate::{
+    flows::{
+        campaign::Campaign,
+        change::{Change, Request, Stored, act},
+        flow::Context,
+        household::{Household, Standing},
+        report::{self, Draft, Report},
+        visit::{Command, Plan, Record, Visit},
+    },
+    people::actor::Permission,
+    rules::refusal::Refusal,
+};
+
+/// What a visit and its needs become.
+pub type Visited = (Change<Visit>, Vec<Change<Report>>);
+
+/// Refuses to go where nobody lives any more.
+fn present(household: &Household, command: &'static str) -> Result<(), Refusal> {
+    match household.standing {
+        Standing::Present => Ok(()),
+        Standing::Erased => Err(Refusal::Erased),
+        Standing::Gone => Err(Refusal::WrongState {
+            flow: "household",
+            state: household.standing.name(),
+            command,
+            possible: crate::flows::household::possible(household.standing),
+        }),
+    }
+}
+
+/// Plans a visit to a household.
+pub fn plan(
+    mut plan: Plan,
+    household: &Household,
+    request: Request,
+    context: Context<'_>,
+) -> Result<Change<Visit>, Refusal> {
+    present(household, "plan")?;
+    plan.area = household.area.clone();
+    plan.paired = household.paired(context.by, context.at);
+    act(None, &Command::Plan(Box::new(plan)), request, 0, context)
+}
+
+/// Says what came of a visit, planned or not; every need becomes a report.
+pub fn record(
+    mut record: Record,
+    (visit, household): (Option<&Stored<Visit>>, &Household),
+    campaign: Option<&Campaign>,
+    drafts: Vec<Draft>,
+    request: Request,
+    context: Context<'_>,
+) -> Result<Visited, Refusal> {
+    // A visit that was planned is recorded where somebody moved away since; of what was erased
+    // nothing is kept anew.
+    if visit.is_none() || household.standing == Standing::Erased {
+        present(household, "record")?;
+    }
+    record.area = household.area.clone();
+    record.paired = household.paired(context.by, context.at);
+    if let Some(campaign) = campaign {
+        let task = campaign.visitable(household.id, "record")?;
+        record.paired |= task.worker == Some(context.by.person) && in_office(&context);
+        if record.purposes.is_empty() {
+            record.purposes.push(campaign.purpose);
+        }
+    }
+    record.needs = drafts.iter().map(|draft| draft.id).collect();
+    let change = act(visit, &Command::Record(Box::new(record)), request, 0, context)?;
+    let mut reports = Vec::with_capacity(drafts.len());
+    for (part, draft) in (1..).zip(drafts) {
+        let submit = report::Command::Submit(Box::new(draft));
+        reports.push(act::<Report>(None, &submit, request, part, context)?);
+    }
+    Ok((change, reports))
+}
+
+fn in_office(cx: &Context<'_>) -> bool {
+    cx.by.may_somewhere(Permission::Visit, cx.at)
+}

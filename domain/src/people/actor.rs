@@ -1,0 +1,147 @@
+//! Actors: who asks, and over which areas.
+//!
+//! A grant is a [`Role`] over an area for a period; what a role allows is [`Powers`]. An actor is
+//! made only by authentication (or by a test): without one no command runs, and without its
+//! [`Scope`] no list can be asked for.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Instant,
+    area::tree::{Path, Unit},
+    core::{
+        id::{AreaId, PersonId, TenantId},
+        text::Line,
+    },
+};
+
+pub use crate::people::role::{Permission, Powers, Role};
+
+/// A role over an area for a period.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Grant {
+    /// What.
+    pub role: Role,
+    /// Over which area, with everything in it.
+    pub over: Unit,
+    /// From when, inclusive.
+    pub from: Instant,
+    /// Until when, exclusive; without it, until revoked.
+    pub until: Option<Instant>,
+    /// The post it goes with, as people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<Line>,
+}
+
+impl Grant {
+    /// Whether it holds at this moment.
+    pub fn holds(&self, at: Instant) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+
+    /// Whether it holds at some moment in which the other holds too.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.until.is_none_or(|until| other.from < until)
+            && other.until.is_none_or(|until| self.from < until)
+    }
+
+    /// Whether it is this role over this area.
+    pub fn is(&self, role: Role, area: AreaId) -> bool {
+        self.role == role && self.over.id == area
+    }
+}
+
+/// Who asks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Actor {
+    /// The tenant the actor belongs to; nothing of another is ever seen.
+    pub tenant: TenantId,
+    /// Which person.
+    pub person: PersonId,
+    /// The name written into the journal: of staff, who act in office; residents have none there.
+    pub name: String,
+    /// All grants, of the past and the future too.
+    pub grants: Vec<Grant>,
+    /// What roles allow in this tenant.
+    pub powers: Arc<Powers>,
+}
+
+impl Actor {
+    /// The identity of the system itself.
+    pub const SYSTEM: PersonId = PersonId(uuid::Uuid::nil());
+
+    /// Its name.
+    pub const SYSTEM_NAME: &str = "系统";
+
+    /// The system itself: installs a tenant and its first administrator.
+    pub fn system(tenant: TenantId, root: Unit) -> Self {
+        let (from, until, post) = (Instant::MIN_UTC, None, None);
+        let grant = |role| Grant { role, over: root.clone(), from, until, post };
+        Self {
+            tenant,
+            person: Self::SYSTEM,
+            name: Self::SYSTEM_NAME.to_owned(),
+            grants: vec![grant(Role::Administrator)],
+            powers: Powers::shipped(),
+        }
+    }
+
+    /// Whether a grant that holds now allows `permission` over the area at `path`.
+    pub fn may(&self, permission: Permission, path: &Path, at: Instant) -> bool {
+        self.grants.iter().any(|grant| {
+            grant.holds(at) && self.allows(grant, permission) && grant.over.path.contains(path)
+        })
+    }
+
+    /// Whether the role of a grant allows `permission`.
+    pub fn allows(&self, grant: &Grant, permission: Permission) -> bool {
+        self.powers.allows(grant.role, permission)
+    }
+
+    /// Whether this is the system itself, which nobody can log in as.
+    pub fn is_system(&self) -> bool {
+        self.person.0.is_nil()
+    }
+
+    /// Whether one of these roles is held now over the area at `path`.
+    pub fn is_any(&self, roles: &[Role], path: &Path, at: Instant) -> bool {
+        self.grants.iter().any(|grant| {
+            grant.holds(at) && roles.contains(&grant.role) && grant.over.path.contains(path)
+        })
+    }
+
+    /// Whether a grant that holds now allows `permission` anywhere.
+    pub fn may_somewhere(&self, permission: Permission, at: Instant) -> bool {
+        self.grants.iter().any(|grant| grant.holds(at) && self.allows(grant, permission))
+    }
+
+    /// What `permission` lets this actor see in lists.
+    pub fn scope(&self, permission: Permission, at: Instant) -> Scope {
+        let mut paths: Vec<Path> = Vec::new();
+        let mut units: Vec<AreaId> = Vec::new();
+        for grant in self.grants.iter().filter(|g| g.holds(at) && self.allows(g, permission)) {
+            if !paths.contains(&grant.over.path) {
+                paths.push(grant.over.path.clone());
+            }
+            if !units.contains(&grant.over.id) {
+                units.push(grant.over.id);
+            }
+        }
+        Scope { tenant: self.tenant, person: self.person, paths, units }
+    }
+}
+
+/// What an actor may see in a list: the tenant, the areas, and what is their own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Scope {
+    /// Always: nothing crosses it.
+    pub tenant: TenantId,
+    /// The own reports are visible whatever the areas say.
+    pub person: PersonId,
+    /// Everything in these areas.
+    pub paths: Vec<Path>,
+    /// What involves these units, wherever it happened.
+    pub units: Vec<AreaId>,
+}

@@ -1,0 +1,233 @@
+//! The audit log (审计日志): acts that matter for security, one hash-chained log a tenant.
+//!
+//! What happens to cases stands in the journal; here stands who logged in, who was granted what,
+//! who saw whose data. The oldest records go when their time is over; the chain then begins at
+//! the hash of the last that went.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::{
+    Instant,
+    core::{
+        id::{PersonId, TenantId},
+        journal::{Break, Hash},
+        named::named,
+    },
+};
+
+named! {
+    /// What was done.
+    Act {
+        /// Somebody logged in, or tried to.
+        Login = "login", "登录";
+        /// Somebody logged out.
+        Logout = "logout", "退出";
+        /// A login was ended by its owner, by an administrator, or because its token was copied.
+        EndSession = "end_session", "结束登录";
+        /// A second factor was enrolled, renewed or removed.
+        SecondFactor = "second_factor", "变更动态口令";
+        /// An account was linked to an identity elsewhere.
+        Link = "link", "绑定外部身份";
+        /// An identity elsewhere was taken from an account.
+        Unlink = "unlink", "解除外部身份";
+        /// A program asked for a token.
+        Token = "token", "签发令牌";
+        /// A program was registered, or shut out, or its secrets were changed.
+        Client = "client", "变更接入系统";
+        /// Somebody was registered.
+        Register = "register", "登记人员";
+        /// A role was granted.
+        Grant = "grant", "授权";
+        /// A role was taken back.
+        Revoke = "revoke", "撤销授权";
+        /// A password was set.
+        Password = "password", "重置密码";
+        /// Something else about a person was changed.
+        Person = "person", "变更人员";
+        /// Rules were published.
+        Publish = "publish", "发布规则";
+        /// Personal data was stored or corrected.
+        Contact = "contact", "登记联系方式";
+        /// Somebody was looked up by a phone or an identification number.
+        Search = "search", "按联系方式查找";
+        /// Personal data was seen whole.
+        Disclose = "disclose", "查看个人信息明文";
+        /// A consent was given.
+        Consent = "consent", "同意";
+        /// A consent was withdrawn.
+        Withdraw = "withdraw", "撤回同意";
+        /// Somebody took a copy of the own data.
+        Export = "export", "导出个人信息";
+        /// Personal data was erased.
+        Erase = "erase", "删除个人信息";
+        /// Data whose time was over was removed.
+        Retention = "retention", "到期清理";
+        /// A master key, or a key that signs, was put in the place of another.
+        Rotate = "rotate", "轮换密钥";
+        /// Somebody saw where another walked, or is.
+        Track = "track", "查看轨迹";
+        /// A webhook was made, changed, removed, or stopped because it failed.
+        Webhook = "webhook", "变更事件推送";
+    }
+}
+
+named! {
+    /// How it ended.
+    Verdict {
+        /// It was done.
+        Done = "done", "成功";
+        /// It was refused.
+        Refused = "refused", "拒绝";
+    }
+}
+
+/// An act, before it has its place in the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Note {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub act: Act,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Who; none when nobody was recognised.
+    pub actor: Option<PersonId>,
+    /// The name in office of who; never that of a resident.
+    pub actor_name: String,
+    /// Whom or what it was about.
+    pub subject: Option<Uuid>,
+    /// The network address it came from; empty when it did not come over the network.
+    pub address: String,
+    /// More facts, as the JSON text that is hashed; nothing personal.
+    pub detail: String,
+}
+
+/// A note in its place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its place in the log, from 1.
+    pub seq: i64,
+    /// What was noted.
+    pub note: Note,
+    /// The hash of this record, which covers the one before.
+    pub hash: Hash,
+}
+
+impl Record {
+    /// The record that follows the hash `before`.
+    pub fn new(tenant: TenantId, seq: i64, note: Note, before: Hash) -> Self {
+        let mut record = Self { tenant, seq, note, hash: Hash::default() };
+        record.hash = record.computed(before);
+        record
+    }
+
+    /// The hash this record ought to have.
+    pub fn computed(&self, before: Hash) -> Hash {
+        let Note { at, act, verdict, actor, actor_name, subject, address, detail } = &self.note;
+        let mut digest = Sha256::new();
+        digest.update(before.0);
+        digest.update(self.tenant.0.as_bytes());
+        digest.update(self.seq.to_be_bytes());
+        digest.update(at.timestamp_millis().to_be_bytes());
+        let optional = [actor.map(|person| person.0), *subject];
+        for id in optional {
+            digest.update([u8::from(id.is_some())]);
+            digest.update(id.unwrap_or_default().as_bytes());
+        }
+        for text in [act.name(), verdict.name(), actor_name, address, detail] {
+            digest.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+            digest.update(text);
+        }
+        Hash(digest.finalize().into())
+    }
+}
+
+/// Where a log, or what is left of it, begins or ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Mark {
+    /// The place of a record; 0 before the first.
+    pub seq: i64,
+    /// Its hash.
+    #[serde(with = "crate::core::tally::hexadecimal")]
+    pub hash: Hash,
+}
+
+/// Checks that `records` follow `from`, in order; answers where they end.
+pub fn verify<'a, I: IntoIterator<Item = &'a Record>>(
+    from: Mark,
+    records: I,
+) -> Result<Mark, Break> {
+    let mut mark = from;
+    for record in records {
+        let expected = mark.seq + 1;
+        if record.seq != expected {
+            return Err(Break::Order { expected, found: record.seq });
+        }
+        if record.computed(mark.hash) != record.hash {
+            return Err(Break::Content { seq: record.seq });
+        }
+        mark = Mark { seq: record.seq, hash: record.hash };
+    }
+    Ok(mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log() -> Vec<Record> {
+        let tenant = TenantId(Uuid::from_u128(1));
+        let mut before = Hash::default();
+        let make = |seq| {
+            let note = Note {
+                at: chrono::DateTime::from_timestamp(1_800_000_000 + seq, 0).unwrap(),
+                act: Act::Login,
+                verdict: Verdict::Done,
+                actor: Some(PersonId(Uuid::from_u128(2))),
+                actor_name: "网格员".to_owned(),
+                subject: None,
+                address: "127.0.0.1".to_owned(),
+                detail: "{}".to_owned(),
+            };
+            let record = Record::new(tenant, seq, note, before);
+            before = record.hash;
+            record
+        };
+        (1..=4).map(make).collect()
+    }
+
+    #[test]
+    fn a_log_is_whole_and_so_is_the_rest_of_it() {
+        let log = log();
+        let end = verify(Mark::default(), &log).unwrap();
+        assert_eq!(end, Mark { seq: 4, hash: log[3].hash });
+        let from = Mark { seq: 2, hash: log[1].hash };
+        assert_eq!(verify(from, &log[2..]), Ok(end));
+    }
+
+    #[test]
+    fn every_change_is_found_where_it_is() {
+        let changes: [fn(&mut Note); 8] = [
+            |note| note.at += chrono::Duration::milliseconds(1),
+            |note| note.act = Act::Logout,
+            |note| note.verdict = Verdict::Refused,
+            |note| note.actor = None,
+            |note| note.actor_name.push('甲'),
+            |note| note.subject = Some(Uuid::nil()),
+            |note| note.address.clear(),
+            |note| note.detail = "{ }".to_owned(),
+        ];
+        for change in changes {
+            let mut log = log();
+            change(&mut log[1].note);
+            assert_eq!(verify(Mark::default(), &log), Err(Break::Content { seq: 2 }));
+        }
+        let mut gap = log();
+        gap.remove(1);
+        assert_eq!(verify(Mark::default(), &gap), Err(Break::Order { expected: 2, found: 3 }));
+    }
+}

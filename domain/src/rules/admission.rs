@@ -1,0 +1,185 @@
+//! The list of what communities may be given (社区事项准入清单).
+//!
+//! Where it is enforced, a case is dispatched to a community, or to a grid in one, only when its
+//! matter is listed and not negative; anything else is refused with [`NOT_ADMITTED`]. A matter
+//! nobody has classed yet is not decided by the list: see [`Verdict::NoCategory`].
+
+mod import;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    area::tree::{AreaKind, AreaTree},
+    core::{
+        id::AreaId,
+        named::named,
+        sheet::{At, Fault, Faults, MAX_FAULTS},
+    },
+    rules::{
+        catalogue::Catalogue,
+        condition::{Condition, Distance, Period, Query, most_specific, ties},
+    },
+};
+
+/// The machine code with which a dispatch to a community is refused.
+pub const NOT_ADMITTED: &str = "not_admitted";
+
+named! {
+    /// In which way a matter concerns communities.
+    EntryKind {
+        /// The law gives it to them.
+        Statutory = "statutory", "依法履职";
+        /// They assist somebody whose duty it is.
+        Assist = "assist", "协助";
+        /// A certificate they issue.
+        Certificate = "certificate", "证明";
+        /// They must not be given it.
+        Negative = "negative", "负面";
+    }
+}
+
+/// One line of the list.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Its code in the list.
+    pub code: String,
+    /// In which way.
+    pub kind: EntryKind,
+    /// A sub-class, or a class with all its sub-classes.
+    pub category: String,
+    /// In this area and all in it; without one, everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub area: Option<AreaId>,
+    /// The law or decision it rests on.
+    pub basis: String,
+    /// When it is in force.
+    pub period: Period,
+}
+
+/// The list.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admissions {
+    /// In any order.
+    pub entries: Vec<Entry>,
+    /// Whether it decides; a list that is still being written does not.
+    pub enforced: bool,
+}
+
+/// What the list says about a matter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict<'a> {
+    /// It may go to the community.
+    Listed(&'a Entry),
+    /// It must not.
+    Negative(&'a Entry),
+    /// It must not, because nothing lists it.
+    NotListed,
+    /// The list decides nothing yet.
+    NotEnforced,
+    /// The matter has no category, so the list cannot decide: somebody classes it later.
+    NoCategory,
+}
+
+impl<'a> Verdict<'a> {
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Listed(_) => "listed",
+            Self::Negative(_) => "negative",
+            Self::NotListed => "not_listed",
+            Self::NotEnforced => "not_enforced",
+            Self::NoCategory => "no_category",
+        }
+    }
+
+    /// Whether a dispatch to a community is refused.
+    pub const fn refuses(self) -> bool {
+        matches!(self, Self::Negative(_) | Self::NotListed)
+    }
+
+    /// The entry that decided.
+    pub const fn entry(self) -> Option<&'a Entry> {
+        match self {
+            Self::Listed(entry) | Self::Negative(entry) => Some(entry),
+            Self::NotListed | Self::NotEnforced | Self::NoCategory => None,
+        }
+    }
+}
+
+/// Whether the list guards units of this kind: communities and the grids in them.
+pub const fn guards(kind: AreaKind) -> bool {
+    matches!(kind, AreaKind::Community | AreaKind::Grid)
+}
+
+impl Entry {
+    fn condition(&self) -> Condition<'_> {
+        let Self { category, area, period, .. } = self;
+        Condition { category, area: *area, level: None, period: *period }
+    }
+
+    fn is_negative(&self) -> bool {
+        self.kind == EntryKind::Negative
+    }
+}
+
+impl Admissions {
+    /// What a tenant starts with: an empty list that decides nothing.
+    pub fn standard() -> Self {
+        Self::default()
+    }
+
+    /// What the list says about a matter in the community's area. The most specific entry
+    /// decides; where neither of two is more specific, the negative one.
+    pub fn admits(&self, query: &Query) -> Verdict<'_> {
+        if !self.enforced {
+            return Verdict::NotEnforced;
+        }
+        if query.categories.is_empty() {
+            return Verdict::NoCategory;
+        }
+        let applies = |entry| Some((entry, Entry::condition(entry).applies(query)?));
+        let applying: Vec<(&Entry, Distance)> = self.entries.iter().filter_map(applies).collect();
+        let best = most_specific(&applying).into_iter().map(|(entry, _)| entry);
+        match best.min_by_key(|entry| (!entry.is_negative(), &entry.code)) {
+            Some(entry) if entry.is_negative() => Verdict::Negative(entry),
+            Some(entry) => Verdict::Listed(entry),
+            None => Verdict::NotListed,
+        }
+    }
+
+    /// Everything that is wrong, up to [`MAX_FAULTS`]; nothing when it may come into force.
+    pub fn check(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault> {
+        let mut faults = Faults::of("entries");
+        faults.bound(self.entries.len());
+        if !faults.is_empty() {
+            return faults.into_vec();
+        }
+        let codes: Vec<&str> = self.entries.iter().map(|entry| entry.code.as_str()).collect();
+        faults.duplicates(&codes);
+        for (index, entry) in self.entries.iter().enumerate() {
+            entry.check(At::Row(index), (catalogue, tree), &mut faults);
+        }
+        let conditions = self.entries.iter().map(Entry::condition);
+        let negative = |index| self.entries.get(index).is_some_and(Entry::is_negative);
+        let decided = |one, two| negative(one) != negative(two);
+        for (first, second) in ties(conditions, (catalogue, tree), decided, MAX_FAULTS) {
+            let code =
+                |index| self.entries.get(index).map_or("", |entry: &Entry| entry.code.as_str());
+            let fault = Fault::new(At::Row(second), ("category", "tie"), code(second));
+            let first = code(first);
+            let zh = format!("比“{first}”更具体或更一般的条件");
+            faults.push(fault.expecting(zh, format!("one to be more specific than {first}")));
+        }
+        faults.into_vec()
+    }
+}
+
+impl Entry {
+    fn check(&self, at: At, (catalogue, tree): (&Catalogue, &AreaTree), faults: &mut Faults) {
+        faults.code(at, "code", &self.code);
+        faults.prose(at, "basis", &self.basis);
+        faults.conditions(at, &self.condition(), (catalogue, tree));
+    }
+}

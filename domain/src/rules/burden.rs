@@ -1,0 +1,192 @@
+//! Burden (基层负担): what the system asks of those who work with it, counted while it asks, and
+//! what it spared them; and the switches for what it does not do unless a tenant says why.
+//!
+//! 国办函〔2026〕12号 forbids check-ins, rankings and statistics of usage except with a reason, and
+//! repeated filling in of forms. So nothing here measures how much somebody did: it measures how
+//! much was demanded.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Instant,
+    area::tree::Path,
+    core::{
+        id::PersonId,
+        named::named,
+        sheet::{At, Fault},
+        text::Prose,
+    },
+    rules::refusal::Refusal,
+};
+
+named! {
+    /// What was entered.
+    What {
+        /// A visit, with its form if it has one.
+        Visit = "visit", "走访记录";
+        /// A form that was filled in by itself.
+        Form = "form", "表单填报";
+        /// A report.
+        Report = "report", "上报";
+        /// A household, registered or changed.
+        Household = "household", "家庭信息";
+    }
+}
+
+/// What one entry demanded: numbers of fields.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Fields that had to have a value.
+    pub required: u16,
+    /// Fields somebody gave.
+    pub typed: u16,
+    /// Fields nobody had to give: prefilled from what is known, or carried over.
+    pub reused: u16,
+    /// Of those given: the ones that were known with this very value.
+    pub repeated: u16,
+    /// Photos that were demanded.
+    pub photos: u16,
+}
+
+impl Counts {
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            required: self.required.saturating_add(other.required),
+            typed: self.typed.saturating_add(other.typed),
+            reused: self.reused.saturating_add(other.reused),
+            repeated: self.repeated.saturating_add(other.repeated),
+            photos: self.photos.saturating_add(other.photos),
+        }
+    }
+}
+
+/// One entry somebody made, as it is counted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entered {
+    /// Who made it.
+    pub person: PersonId,
+    /// Over which area.
+    pub path: Path,
+    /// What it was.
+    pub what: What,
+    /// When.
+    pub at: Instant,
+    /// What it demanded.
+    pub counts: Counts,
+}
+
+named! {
+    /// What the program does not do unless a tenant turns it on, with a reason that is published.
+    Switch {
+        /// Showing when somebody made the first and the last entry of a time.
+        CheckIns = "check_ins", "打卡签到";
+        /// Showing how far somebody walked.
+        Mileage = "mileage", "里程统计";
+        /// Putting people into an order by how much they entered.
+        Rankings = "rankings", "排名";
+    }
+}
+
+impl Switch {
+    /// What being on allows, and nothing else, in Chinese and English.
+    pub const fn effect(self) -> (&'static str, &'static str) {
+        match self {
+            Self::CheckIns => (
+                "填报负担统计可以显示一段时间内第一次和最后一次填报的时间；没有其他打卡功能",
+                "the burden statistic may show when the first and the last entry of a time were made; there is nothing else to check in with",
+            ),
+            Self::Mileage => (
+                "允许显示巡查里程；走访不记录位置，填报负担统计中没有里程",
+                "distances of patrols may be shown; visits record no place, and the burden statistic knows no distance",
+            ),
+            Self::Rankings => (
+                "填报负担统计可以按填报数量排序；没有其他排名功能",
+                "the burden statistic may be ordered by the number of entries; there is no other ranking",
+            ),
+        }
+    }
+}
+
+/// Why a switch is on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grounds {
+    /// Why: security, or an emergency, as the rule allows.
+    pub reason: Prose,
+    /// The day on which the reason was made public.
+    pub published: NaiveDate,
+}
+
+/// The switches of a tenant: what is not said is off.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Performance {
+    /// See [`Switch::CheckIns`].
+    pub check_ins: Option<Grounds>,
+    /// See [`Switch::Mileage`].
+    pub mileage: Option<Grounds>,
+    /// See [`Switch::Rankings`].
+    pub rankings: Option<Grounds>,
+}
+
+impl Performance {
+    /// Why a switch is on; none when it is off.
+    pub const fn grounds(&self, switch: Switch) -> Option<&Grounds> {
+        match switch {
+            Switch::CheckIns => self.check_ins.as_ref(),
+            Switch::Mileage => self.mileage.as_ref(),
+            Switch::Rankings => self.rankings.as_ref(),
+        }
+    }
+
+    /// Refuses unless a switch is on.
+    pub fn require(&self, switch: Switch) -> Result<(), Refusal> {
+        self.grounds(switch).map(|_| ()).ok_or(Refusal::SwitchedOff { switch })
+    }
+
+    /// What is wrong with it: a reason has to be one.
+    pub fn check(&self) -> Vec<Fault> {
+        const LEAST: usize = 10;
+        let short = |switch: &&Switch| {
+            let reason = self.grounds(**switch).map(|grounds| grounds.reason.as_str());
+            reason.is_some_and(|reason| reason.chars().count() < LEAST)
+        };
+        let fault = |switch: &Switch| {
+            let column = format!("performance/{}/reason", switch.name());
+            let (zh, en) =
+                (format!("至少 {LEAST} 个字的理由"), format!("a reason of {LEAST} characters"));
+            Fault::new(At::Whole, (column, "out_of_range"), "").expecting(zh, en)
+        };
+        Switch::ALL.iter().filter(short).map(fault).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_off_until_somebody_says_why() {
+        let off = Performance::default();
+        for switch in Switch::ALL.iter().copied() {
+            assert_eq!(off.require(switch), Err(Refusal::SwitchedOff { switch }));
+        }
+        let reason = Prose::try_from("防汛应急期间的值守安全需要").unwrap();
+        let published = NaiveDate::from_ymd_opt(2026, 7, 1).unwrap();
+        let on = Performance { rankings: Some(Grounds { reason, published }), ..off };
+        assert_eq!(on.require(Switch::Rankings), Ok(()));
+        assert!(on.require(Switch::CheckIns).is_err() && on.check().is_empty());
+    }
+
+    #[test]
+    fn a_reason_is_more_than_a_word() {
+        let reason = Prose::try_from("需要").unwrap();
+        let published = NaiveDate::from_ymd_opt(2026, 7, 1).unwrap();
+        let on = Performance { mileage: Some(Grounds { reason, published }), ..Default::default() };
+        let faults: Vec<String> = on.check().iter().map(Fault::pointer).collect();
+        assert_eq!(faults, ["/performance/mileage/reason"]);
+    }
+}

@@ -1,0 +1,257 @@
+//! Where a matter would go, and why: a preview for whoever dispatches, which changes nothing.
+//!
+//! The list of powers and duties names who leads. A lead within the street of the place is
+//! dispatched to; one outside it is whistled for, or the case is sent up. What no item speaks
+//! about falls to the district, the backstop (兜底). A community is given only what the list of
+//! admissions lets it be given.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    area::tree::{Area, AreaKind, AreaTree, Unit},
+    core::{id::AreaId, named::named},
+    rules::{
+        admission::{Admissions, NOT_ADMITTED, Verdict, guards},
+        catalogue::Catalogue,
+        condition::Query,
+        responsibility::{Answer, Item, Responsibilities},
+    },
+};
+
+named! {
+    /// In which way it goes there.
+    Way {
+        /// Dispatched within the street.
+        Dispatch = "dispatch", "派遣";
+        /// A department that serves the street, summoned by it.
+        Whistle = "whistle", "吹哨";
+        /// Sent up to whoever may decide about the unit.
+        Escalate = "escalate", "上报";
+        /// To the district, because nothing says otherwise.
+        Backstop = "backstop", "兜底";
+    }
+}
+
+named! {
+    /// One reason on the way.
+    StepName {
+        /// Where it is.
+        Placed = "placed", "确定地点";
+        /// What it is; `category` is missing when nobody has classed it.
+        Classed = "classed", "确定类别";
+        /// An item of the list speaks about it.
+        ItemFound = "item_found", "权责清单有规定";
+        /// No item does.
+        NoItem = "no_item", "权责清单无规定";
+        /// Who leads, by that item.
+        LeadFound = "lead_found", "确定主办";
+        /// The item's lead does not exist for this place.
+        NoLead = "no_lead", "主办单位不存在";
+        /// Who helps, by that item.
+        CooperatingFound = "cooperating_found", "确定协办";
+        /// The lead lies within the street.
+        WithinStreet = "within_street", "在本街道内";
+        /// The lead lies outside the street and serves it.
+        ServesStreet = "serves_street", "街道之外、服务本街道";
+        /// The lead lies outside the street and does not answer to its whistle.
+        BeyondStreet = "beyond_street", "街道之外";
+        /// What the list of admissions says.
+        Admission = "admission", "社区事项准入";
+        /// It falls to the district.
+        Backstopped = "backstopped", "区级兜底";
+    }
+}
+
+/// One reason with its facts, by name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// Which.
+    pub name: StepName,
+    /// Codes, names and texts.
+    pub facts: Vec<(&'static str, String)>,
+}
+
+/// Everything a preview looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Lists<'a> {
+    /// Kinds of matter.
+    pub catalogue: &'a Catalogue,
+    /// Territories and units.
+    pub areas: &'a AreaTree,
+    /// Who leads.
+    pub responsibilities: &'a Responsibilities,
+    /// What communities may be given.
+    pub admissions: &'a Admissions,
+}
+
+/// Where a matter would go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Preview<'a> {
+    /// The level that handles.
+    pub level: AreaKind,
+    /// Whom the case goes to next: the lead, or who is to decide about it.
+    pub target: Unit,
+    /// In which way.
+    pub way: Way,
+    /// Who leads; none when nothing says so.
+    pub lead: Option<Unit>,
+    /// Who helps.
+    pub cooperating: Vec<Unit>,
+    /// The item by whose code and basis; none for the backstop.
+    pub rule: Option<&'a Item>,
+    /// What the list of admissions says about the matter there, whoever the target is.
+    pub admission: Verdict<'a>,
+    /// The code with which the lead, a community or grid, would be refused.
+    pub refusal: Option<&'static str>,
+    /// Why, in order.
+    pub steps: Vec<Step>,
+}
+
+/// Where a matter of this category at this place would go on this day; nothing when the place is
+/// no territory of the tenant.
+pub fn preview<'a>(
+    category: Option<&str>,
+    place: AreaId,
+    lists: &Lists<'a>,
+    on: NaiveDate,
+) -> Option<Preview<'a>> {
+    let area = lists.areas.get(place).filter(|area| area.kind != AreaKind::Department)?;
+    let query = Query::new((category, lists.catalogue), (place, lists.areas), on);
+    let mut steps = vec![placed(area), classed(category, lists.catalogue)];
+    let item = lists.responsibilities.select(&query);
+    steps.push(item.map_or_else(|| step(StepName::NoItem, []), item_found));
+    let admission = lists.admissions.admits(&query);
+    let Some(answer) = lists.responsibilities.find(&query, lists.areas) else {
+        if let Some(item) = item {
+            steps.push(step(StepName::NoLead, [("item", item.code.clone())]));
+        }
+        return Some(backstop(area, lists.areas, admission, steps));
+    };
+    steps.extend(found(&answer));
+    Some(routed(area, answer, lists.areas, admission, steps))
+}
+
+fn step<const N: usize>(name: StepName, facts: [(&'static str, String); N]) -> Step {
+    Step { name, facts: facts.into() }
+}
+
+fn placed(area: &Area) -> Step {
+    let facts = [("area", area.name.clone()), ("code", area.code.clone())];
+    step(StepName::Placed, facts)
+}
+
+fn classed(category: Option<&str>, catalogue: &Catalogue) -> Step {
+    let name = |code| catalogue.get(code).map(|category| ("name", category.name.clone()));
+    let facts = category.map(|code| ("category", code.to_owned())).into_iter();
+    Step { name: StepName::Classed, facts: facts.chain(category.and_then(name)).collect() }
+}
+
+fn item_found(item: &Item) -> Step {
+    let facts = [
+        ("item", item.code.clone()),
+        ("basis", item.basis.clone()),
+        ("category", item.category.clone()),
+    ];
+    step(StepName::ItemFound, facts)
+}
+
+fn found(answer: &Answer<'_>) -> Vec<Step> {
+    let unit = |unit: &Unit| ("unit", unit.name.clone());
+    let mut steps = vec![step(StepName::LeadFound, [unit(&answer.lead)])];
+    if !answer.cooperating.is_empty() {
+        let facts = answer.cooperating.iter().map(unit).collect();
+        steps.push(Step { name: StepName::CooperatingFound, facts });
+    }
+    steps
+}
+
+/// The district, or what is nearest to one where the place lies above or outside all districts.
+fn backstop<'a>(
+    area: &Area,
+    tree: &AreaTree,
+    admission: Verdict<'a>,
+    mut steps: Vec<Step>,
+) -> Preview<'a> {
+    let district = tree.above(area.id, AreaKind::District);
+    let target = district.or_else(|| tree.above(area.id, AreaKind::City)).unwrap_or(area).unit();
+    steps.push(step(StepName::Backstopped, [("unit", target.name.clone())]));
+    Preview {
+        level: target.kind,
+        target,
+        way: Way::Backstop,
+        lead: None,
+        cooperating: Vec::new(),
+        rule: None,
+        admission,
+        refusal: None,
+        steps,
+    }
+}
+
+fn routed<'a>(
+    area: &Area,
+    answer: Answer<'a>,
+    tree: &AreaTree,
+    admission: Verdict<'a>,
+    mut steps: Vec<Step>,
+) -> Preview<'a> {
+    let Answer { item, lead, cooperating } = answer;
+    let (mut way, mut target, reason) = route(area, &lead, tree);
+    steps.push(step(reason, [("unit", lead.name.clone())]));
+    let guarded = seat(&lead, tree);
+    let mut refusal = None;
+    if guarded.is_some_and(guards) {
+        let entry = admission.entry().map(|entry| ("entry", entry.code.clone()));
+        let facts = [("verdict", admission.name().to_owned())].into_iter().chain(entry).collect();
+        steps.push(Step { name: StepName::Admission, facts });
+        if admission.refuses() {
+            refusal = Some(NOT_ADMITTED);
+            (way, target) = (Way::Escalate, decider(area, tree));
+        }
+    }
+    let level = item.level.or(guarded).unwrap_or(target.kind);
+    let lead = Some(lead);
+    Preview { level, target, way, lead, cooperating, rule: Some(item), admission, refusal, steps }
+}
+
+/// The level a unit stands at: a department at that of its territory.
+fn seat(unit: &Unit, tree: &AreaTree) -> Option<AreaKind> {
+    match unit.kind {
+        AreaKind::Department => tree.parent(unit.id).map(|area| area.kind),
+        AreaKind::City
+        | AreaKind::District
+        | AreaKind::Street
+        | AreaKind::Community
+        | AreaKind::Grid => Some(unit.kind),
+    }
+}
+
+/// Who dispatches for the place: its street, or the place itself where it lies above streets.
+fn dispatcher<'a>(area: &'a Area, tree: &'a AreaTree) -> &'a Area {
+    tree.above(area.id, AreaKind::Street).unwrap_or(area)
+}
+
+fn decider(area: &Area, tree: &AreaTree) -> Unit {
+    dispatcher(area, tree).unit()
+}
+
+fn route(area: &Area, lead: &Unit, tree: &AreaTree) -> (Way, Unit, StepName) {
+    let street = dispatcher(area, tree);
+    if street.path.contains(&lead.path) {
+        return (Way::Dispatch, lead.clone(), StepName::WithinStreet);
+    }
+    let seat = tree.parent(lead.id).filter(|_| lead.kind == AreaKind::Department);
+    let serves = seat.is_some_and(|seat| seat.path.contains(&street.path));
+    if serves && street.kind == AreaKind::Street {
+        return (Way::Whistle, lead.clone(), StepName::ServesStreet);
+    }
+    (Way::Escalate, lowest_above(street, lead, tree), StepName::BeyondStreet)
+}
+
+/// The lowest territory above the street in which the unit lies: it may dispatch to it.
+fn lowest_above(street: &Area, lead: &Unit, tree: &AreaTree) -> Unit {
+    let above = std::iter::successors(Some(street), |area| tree.parent(area.id));
+    let mut holding = above.filter(|area| area.path.contains(&lead.path));
+    holding.next().map_or_else(|| street.unit(), Area::unit)
+}

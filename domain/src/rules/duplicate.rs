@@ -1,0 +1,158 @@
+//! Duplicates: open cases that may already be about what somebody reports.
+//!
+//! A suggestion, never a decision: whoever accepts the report joins it to a case or does not.
+//! Distance decides where both have a point. Where one has none, only what is certain counts:
+//! the same area, the same known category and the same address line, apart from spaces,
+//! punctuation, width and case of letters. Texts are not compared: likeness of words joins what
+//! differs more often than it finds what is the same.
+
+use chrono::Duration;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Instant,
+    area::coordinate::{Point, distance_m},
+    core::{
+        id::{AreaId, CaseId},
+        sheet::{At, Fault},
+        text::{Code, Line},
+    },
+    rules::place::{Matter, Place},
+};
+
+/// The most candidates that are suggested.
+pub const MAX_CANDIDATES: usize = 10;
+
+/// When two matters may be one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Duplicates {
+    /// So many metres apart at most.
+    pub metres: u32,
+    /// So many hours apart at most.
+    pub hours: u32,
+    /// Whether two known categories must be the same. One not known yet forbids nothing.
+    pub same_category: bool,
+}
+
+/// A matter, reported now or filed before.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Sighting<'a> {
+    /// Where exactly.
+    pub point: Option<Point>,
+    /// The deepest area.
+    pub area: AreaId,
+    /// The address in words.
+    pub address: Option<&'a str>,
+    /// The code in the catalogue.
+    pub category: Option<&'a str>,
+    /// When.
+    pub at: Instant,
+}
+
+impl<'a> Sighting<'a> {
+    /// What a report or a case says of it.
+    pub fn new(place: &'a Place, matter: &'a Matter, at: Instant) -> Self {
+        Self {
+            point: place.point,
+            area: place.area.id,
+            address: place.address.as_ref().map(Line::as_str),
+            category: matter.category.as_ref().map(Code::as_str),
+            at,
+        }
+    }
+}
+
+/// A case that may be about the same.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Candidate {
+    /// Which.
+    pub case: CaseId,
+    /// How far; none when the address is the same and a point is missing.
+    pub metres: Option<f64>,
+    /// How long between the two, whichever came first: offline phones report late.
+    pub age: Duration,
+}
+
+impl Duplicates {
+    /// 50 metres and 24 hours, the same category.
+    pub const fn standard() -> Self {
+        Self { metres: 50, hours: 24, same_category: true }
+    }
+
+    /// What is wrong with it.
+    pub fn check(self) -> Vec<Fault> {
+        let bound = |column, value: u32, most: u32| {
+            let fault = Fault::new(At::Whole, (column, "out_of_range"), &value.to_string());
+            (!(1..=most).contains(&value))
+                .then(|| fault.expecting(format!(" 1 到 {most}"), format!("1 to {most}")))
+        };
+        let faults = [bound("metres", self.metres, 5_000), bound("hours", self.hours, 8_760)];
+        faults.into_iter().flatten().collect()
+    }
+
+    /// The open cases that may be about the same: nearest first, then those known by address,
+    /// then the closest in time; at most [`MAX_CANDIDATES`].
+    pub fn candidates<'a>(
+        self,
+        new: &Sighting<'a>,
+        existing: impl IntoIterator<Item = (CaseId, Sighting<'a>, bool)>,
+    ) -> Vec<Candidate> {
+        let mut found: Vec<Candidate> = existing
+            .into_iter()
+            .filter(|(_, _, open)| *open)
+            .filter_map(|(case, seen, _)| self.candidate(case, new, &seen))
+            .collect();
+        found.sort_by(|one, two| {
+            let far = |candidate: &Candidate| candidate.metres.unwrap_or(f64::INFINITY);
+            let later = || (one.age, one.case).cmp(&(two.age, two.case));
+            far(one).total_cmp(&far(two)).then_with(later)
+        });
+        found.truncate(MAX_CANDIDATES);
+        found
+    }
+
+    fn candidate(self, case: CaseId, new: &Sighting<'_>, old: &Sighting<'_>) -> Option<Candidate> {
+        let age = new.at.signed_duration_since(old.at).abs();
+        if age > Duration::hours(i64::from(self.hours)) {
+            return None;
+        }
+        let metres = match new.point.zip(old.point) {
+            Some((one, two)) => {
+                let metres = distance_m(one, two);
+                let near = metres <= f64::from(self.metres) && self.may_be_same(new, old);
+                near.then_some(Some(metres))?
+            }
+            None => same_address(new, old).then_some(None)?,
+        };
+        Some(Candidate { case, metres, age })
+    }
+
+    fn may_be_same(self, new: &Sighting<'_>, old: &Sighting<'_>) -> bool {
+        !self.same_category || new.category.zip(old.category).is_none_or(|(one, two)| one == two)
+    }
+}
+
+fn same_address(new: &Sighting<'_>, old: &Sighting<'_>) -> bool {
+    let address = new.address.map(normalised).filter(|address| !address.is_empty());
+    new.area == old.area
+        && new.category.is_some()
+        && new.category == old.category
+        && address.is_some()
+        && address == old.address.map(normalised)
+}
+
+/// An address without spaces and punctuation, in half-width lower-case letters and digits.
+pub fn normalised(address: &str) -> String {
+    const FULL_WIDTH: std::ops::RangeInclusive<char> = '\u{FF01}'..='\u{FF5E}';
+    let narrow = |c: char| {
+        let code = u32::from(c).saturating_sub(0xFEE0);
+        char::from_u32(code).filter(|_| FULL_WIDTH.contains(&c)).unwrap_or(c)
+    };
+    address
+        .chars()
+        .map(narrow)
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
+}

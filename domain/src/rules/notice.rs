@@ -1,0 +1,587 @@
+//! Notices: who is told what when something happens. Pure: made from an event and the state after
+//! it; by which ways it reaches somebody is for them and for the tenant to say.
+//!
+//! Few are better than many: whoever owes something has it in the one list of what is owed; a
+//! notice is for what comes up or goes wrong, and for what reporters wait for (H.2, G).
+
+use chrono::{DateTime, FixedOffset, NaiveTime, TimeZone};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Instant,
+    area::tree::Unit,
+    core::{
+        id::{AreaId, PersonId, ReportId},
+        named::named,
+        sheet::{At, Fault, Faults},
+        text::{Code, Line},
+    },
+    flows::{
+        case::{self, Case},
+        report::{self, Report},
+    },
+    people::actor::Permission,
+    rules::rulebook::MeasureKind,
+};
+
+named! {
+    /// What a notice is about.
+    NoticeKind {
+        /// To a reporter: a case was opened for the report, or it was added to one.
+        ReportAccepted = "report_accepted", "上报已受理";
+        /// To a reporter: the report was refused, and where it belongs.
+        ReportRefused = "report_refused", "上报未受理";
+        /// To reporters: it is done, and somebody will ask whether it is solved.
+        AnswerAsked = "answer_asked", "请评价办理结果";
+        /// To reporters: the case ended.
+        CaseClosed = "case_closed", "案卷已办结";
+        /// To reporters: the case began again.
+        CaseReopened = "case_reopened", "案卷重新办理";
+        /// To a unit: it was given a case.
+        CaseGiven = "case_given", "收到派遣";
+        /// To a unit: a case came back to it.
+        CaseReturned = "case_returned", "案卷被退回";
+        /// To departments: a whistle was blown for them.
+        Summoned = "summoned", "街道吹哨";
+        /// To a unit: something will be late, or is.
+        Late = "late", "时限提醒";
+        /// To a unit: somebody asks for an answer.
+        Supervised = "supervised", "督办";
+        /// To administrators: a webhook was stopped.
+        WebhookStopped = "webhook_stopped", "事件推送已停";
+        /// To a person: an identity elsewhere was linked to the account, or taken from it.
+        IdentityChanged = "identity_changed", "登录方式变更";
+    }
+}
+
+impl NoticeKind {
+    /// Whether it is for people outside the administration.
+    pub const fn for_reporters(self) -> bool {
+        matches!(
+            self,
+            Self::ReportAccepted
+                | Self::ReportRefused
+                | Self::AnswerAsked
+                | Self::CaseClosed
+                | Self::CaseReopened
+        )
+    }
+}
+
+/// Whom to tell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum To {
+    /// One person.
+    Person(PersonId),
+    /// Whoever may do something over a unit itself.
+    Unit(AreaId, Permission),
+}
+
+/// Something to tell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Notice {
+    /// Whom.
+    pub to: To,
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// The number of the report or the case.
+    pub number: String,
+    /// Its title.
+    pub title: String,
+    /// What there is to say.
+    pub text: String,
+    /// Whose words it repeats: to a reporter the own reports, to a unit the first of the case.
+    pub reports: Vec<ReportId>,
+}
+
+fn notice(
+    to: To,
+    kind: NoticeKind,
+    (number, title): (&str, &str),
+    text: String,
+    reports: Vec<ReportId>,
+) -> Notice {
+    Notice { to, kind, number: number.to_owned(), title: title.to_owned(), text, reports }
+}
+
+/// What is said in a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Said {
+    /// What it is about.
+    pub label: String,
+    /// The number of the report or the case; empty where it is not told.
+    pub number: String,
+    /// A title; empty where it is not told.
+    pub title: String,
+    /// What there is to say.
+    pub text: String,
+}
+
+impl Said {
+    /// That there is news, and no more.
+    fn news(label: &str, number: &str) -> Self {
+        let text = "有新进展，请登录查看。".to_owned();
+        Self { label: label.to_owned(), number: number.to_owned(), title: String::new(), text }
+    }
+}
+
+/// What a message says in the list of messages, and what it says where others carry it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Words {
+    /// In the list, which its reader alone sees.
+    pub inside: Said,
+    /// Where others carry it: WeChat, WeCom.
+    pub outside: Said,
+}
+
+impl Notice {
+    /// The words of this notice; `reports` are those of [`Notice::reports`] that were found.
+    ///
+    /// A reporter is told in the own words: what others wrote may not have passed. About a report
+    /// whose reporter is not to be known there is news and no more, and nobody outside is told what
+    /// it says.
+    pub fn words(&self, reports: &[&Report]) -> Words {
+        let hidden =
+            reports.len() < self.reports.len() || reports.iter().any(|report| report.is_hidden());
+        let mut said = Said {
+            label: self.kind.label().to_owned(),
+            number: self.number.clone(),
+            title: self.title.clone(),
+            text: self.text.clone(),
+        };
+        match self.to {
+            To::Person(_) if hidden => {
+                let news = Said::news("您的上报", "");
+                Words { inside: news.clone(), outside: news }
+            }
+            To::Person(_) => {
+                if let Some(own) = reports.first() {
+                    own.matter.title.as_str().clone_into(&mut said.title);
+                }
+                Words { inside: said.clone(), outside: said }
+            }
+            To::Unit(..) if hidden => {
+                let outside = Said::news(self.kind.label(), &self.number);
+                Words { inside: said, outside }
+            }
+            To::Unit(..) => Words { inside: said.clone(), outside: said },
+        }
+    }
+}
+
+/// The notices about an event of a report; `after` is how it is now.
+pub fn of_report(after: &Report, event: &report::Event) -> Vec<Notice> {
+    let about = (after.number.as_str(), after.matter.title.as_str());
+    let to = || To::Person(after.reporter);
+    let (kind, text) = match event {
+        report::Event::Filed { .. } => {
+            (NoticeKind::ReportAccepted, "已立案，将按时限办理。".to_owned())
+        }
+        report::Event::Joined { .. } => (
+            NoticeKind::ReportAccepted,
+            "已有同一问题正在办理，已合并，办结后一并告知。".to_owned(),
+        ),
+        report::Event::Refused { reason, .. } => {
+            (NoticeKind::ReportRefused, format!("未予受理：{}", reason.as_str()))
+        }
+        report::Event::Submitted { .. }
+        | report::Event::Claimed { .. }
+        | report::Event::Confirmed { .. }
+        | report::Event::Unjoined { .. }
+        | report::Event::Recomputed { .. }
+        | report::Event::Measured { .. } => return Vec::new(),
+    };
+    vec![notice(to(), kind, about, text, vec![after.id])]
+}
+
+/// The notices about an event of a case; `after` is how it is now.
+pub fn of_case(after: &Case, event: &case::Event) -> Vec<Notice> {
+    use case::Event as E;
+    let about = (after.number.as_str(), after.matter.title.as_str());
+    let reporters = |kind, text: &str| {
+        let mut people: Vec<PersonId> = after.reports.iter().map(|one| one.person).collect();
+        people.sort_unstable();
+        people.dedup();
+        let one = |person| {
+            let own = after.reports.iter().filter(|one| one.person == person);
+            let own = own.map(|one| one.report).collect();
+            notice(To::Person(person), kind, about, text.to_owned(), own)
+        };
+        people.into_iter().map(one).collect()
+    };
+    let first: Vec<ReportId> = after.reports.first().map(|one| one.report).into_iter().collect();
+    let unit = |unit: &Unit, permission, kind, text: String| {
+        vec![notice(To::Unit(unit.id, permission), kind, about, text, first.clone())]
+    };
+    match event {
+        E::VerificationPassed { .. } => {
+            reporters(NoticeKind::AnswerAsked, "已处理并经现场核查，请告诉我们是否解决、是否满意。")
+        }
+        E::Closed { .. } => reporters(NoticeKind::CaseClosed, "已办结。"),
+        E::Reopened { .. } => reporters(NoticeKind::CaseReopened, "已重新办理。"),
+        E::Dispatched { unit: to, .. } => {
+            let text = "派给本单位，请签收。".to_owned();
+            unit(to, Permission::HandleCase, NoticeKind::CaseGiven, text)
+        }
+        E::Returned { unit: from, reason, .. } => {
+            let text = format!("{}退回：{}", from.name, reason.as_str());
+            unit(&after.holder, Permission::DispatchCase, NoticeKind::CaseReturned, text)
+        }
+        E::WhistleBlown { whistle } => {
+            let one = |summons: &case::whistle::Summons| {
+                let part = if summons.lead { "主办" } else { "协办" };
+                let text = format!("{}吹哨，请报到（{part}）。", whistle.street.name);
+                let to = To::Unit(summons.unit.id, Permission::AnswerWhistle);
+                notice(to, NoticeKind::Summoned, about, text, first.clone())
+            };
+            whistle.summonses.iter().map(one).collect()
+        }
+        E::Measured { duty, unit, what, .. } => {
+            let text = match what {
+                MeasureKind::Remind => format!("即将到时限：{}。", duty.label()),
+                MeasureKind::Urge
+                | MeasureKind::Supervise
+                | MeasureKind::Report
+                | MeasureKind::List => format!("已超时限：{}（{}）。", duty.label(), what.label()),
+            };
+            let to = To::Unit(*unit, duty.permission());
+            vec![notice(to, NoticeKind::Late, about, text, first.clone())]
+        }
+        E::Supervised { supervision } => {
+            let kind = supervision.kind.label();
+            let text = match &supervision.reason {
+                Some(reason) => format!("{kind}：{}", reason.as_str()),
+                None => format!("{kind}。"),
+            };
+            let permission = Permission::AnswerSupervision;
+            unit(&supervision.addressee, permission, NoticeKind::Supervised, text)
+        }
+        E::Opened { .. }
+        | E::HandledOnTheSpot { .. }
+        | E::Joined { .. }
+        | E::Escalated { .. }
+        | E::Signed { .. }
+        | E::Started { .. }
+        | E::Disputed { .. }
+        | E::FedBack { .. }
+        | E::Summoned { .. }
+        | E::WhistleOver { .. }
+        | E::Claimed { .. }
+        | E::VerificationFailed { .. }
+        | E::CallbackMissed { .. }
+        | E::AnswerNoted { .. }
+        | E::Answered { .. }
+        | E::AnsweredInVain { .. }
+        | E::NotSampled { .. }
+        | E::RulingAsked { .. }
+        | E::RuledAgain { .. }
+        | E::Unjoined { .. }
+        | E::CalledOff { .. }
+        | E::Raised { .. }
+        | E::Coordinated { .. }
+        | E::Asked { .. }
+        | E::Agreed { .. }
+        | E::Denied { .. }
+        | E::Withdrawn { .. }
+        | E::Extended { .. }
+        | E::Suspended { .. }
+        | E::Resumed { .. }
+        | E::Exempted { .. }
+        | E::Breached { .. }
+        | E::ReportedUp { .. }
+        | E::SupervisionAnswered { .. }
+        | E::Recomputed { .. }
+        | E::Commented { .. }
+        | E::Attached { .. } => Vec::new(),
+    }
+}
+
+/// By which ways somebody wants to be told, and when.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Preferences {
+    /// Kinds that are not told at all beyond the list of messages.
+    pub muted: Vec<NoticeKind>,
+    /// Whether short messages are sent.
+    pub sms: bool,
+    /// Between these hours nothing is sent; what comes up waits for their end.
+    pub quiet: Option<Quiet>,
+    /// At this hour, once a day, everything together; at once where it is left out.
+    pub digest: Option<NaiveTime>,
+}
+
+/// Hours of the day, by the clock on the wall (UTC+8); they may pass midnight.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quiet {
+    /// From.
+    pub from: NaiveTime,
+    /// Until.
+    pub until: NaiveTime,
+}
+
+/// The clock on the wall in all of China.
+fn wall(at: Instant) -> Option<DateTime<FixedOffset>> {
+    Some(at.with_timezone(&FixedOffset::east_opt(8 * 3600)?))
+}
+
+/// The next moment at or after `at` at which the clock on the wall shows `time`.
+fn next(at: Instant, time: NaiveTime) -> Option<Instant> {
+    let here = wall(at)?;
+    let mut day = here.date_naive();
+    if here.time() > time {
+        day = day.succ_opt()?;
+    }
+    let then = here.timezone().from_local_datetime(&day.and_time(time)).single()?;
+    Some(then.to_utc())
+}
+
+impl Quiet {
+    fn covers(&self, at: Instant) -> bool {
+        let Some(time) = wall(at).map(|here| here.time()) else { return false };
+        if self.from <= self.until {
+            self.from <= time && time < self.until
+        } else {
+            time >= self.from || time < self.until
+        }
+    }
+}
+
+impl Preferences {
+    /// Whether this kind is sent beyond the list of messages.
+    pub fn wants(&self, kind: NoticeKind) -> bool {
+        !self.muted.contains(&kind)
+    }
+
+    /// When something that came up now is sent.
+    pub fn when(&self, at: Instant) -> Instant {
+        let at = self.digest.and_then(|time| next(at, time)).unwrap_or(at);
+        match self.quiet {
+            Some(quiet) if quiet.covers(at) => next(at, quiet.until).unwrap_or(at),
+            _ => at,
+        }
+    }
+}
+
+/// What a tenant says about notices, as a document.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notices {
+    /// The subscribe messages of WeChat, by kind.
+    pub wechat: Vec<Template>,
+    /// Kinds that are also sent as short messages, to whoever agreed.
+    pub sms: Vec<NoticeKind>,
+}
+
+/// A subscribe message of a WeChat mini-program.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// For which notices.
+    pub kind: NoticeKind,
+    /// Its identity at WeChat.
+    pub template_id: Line,
+    /// The page it opens.
+    #[serde(default)]
+    pub page: Option<Line>,
+    /// What stands in its fields, by their names at WeChat.
+    pub fields: Vec<Slot>,
+}
+
+/// A field of a template.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slot {
+    /// Its name, such as `thing1`.
+    pub name: Code,
+    /// What stands in it.
+    pub value: SlotValue,
+}
+
+named! {
+    /// What can stand in a field.
+    SlotValue {
+        /// The number.
+        Number = "number", "编号";
+        /// The title.
+        Title = "title", "标题";
+        /// What the notice is about.
+        Kind = "kind", "事项";
+        /// What there is to say.
+        Text = "text", "内容";
+        /// When.
+        Time = "time", "时间";
+    }
+}
+
+/// How many characters WeChat takes in a field, by what its name begins with; none of a field
+/// nobody knows (F.4).
+pub fn limit(name: &str) -> Option<usize> {
+    let kind = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    Some(match kind {
+        "thing" => 20,
+        "number" | "letter" | "character_string" => 32,
+        "symbol" | "phrase" => 5,
+        "time" | "date" => 24,
+        "name" | "amount" => 10,
+        "car_number" => 8,
+        "phone_number" => 17,
+        _ => return None,
+    })
+}
+
+/// A text that fits: cut between characters, with a mark that something is missing.
+pub fn fit(text: &str, most: usize) -> String {
+    // A field is one line and never empty.
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = line.trim();
+    if line.is_empty() {
+        return "无".to_owned();
+    }
+    if line.chars().count() <= most {
+        return line.to_owned();
+    }
+    line.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+impl Notices {
+    /// The most templates.
+    pub const MOST: usize = 50;
+
+    /// Everything that is wrong with it.
+    pub fn check(&self) -> Vec<Fault> {
+        let mut faults = Faults::of("wechat");
+        if self.wechat.len() > Self::MOST {
+            let (zh, en) =
+                (format!("最多 {} 个模板", Self::MOST), format!("at most {}", Self::MOST));
+            let given = self.wechat.len().to_string();
+            faults.push(Fault::new(At::Whole, ("wechat", "too_many"), &given).expecting(zh, en));
+        }
+        for (index, template) in self.wechat.iter().enumerate().take(Self::MOST) {
+            let at = At::Row(index);
+            if self.wechat.iter().take(index).any(|other| other.kind == template.kind) {
+                let (zh, en) = ("每种消息只写一个模板", "one template a kind");
+                let fault = Fault::new(at, ("kind", "twice"), template.kind.name());
+                faults.push(fault.expecting(zh, en));
+            }
+            if !(1..=10).contains(&template.fields.len()) {
+                let given = template.fields.len().to_string();
+                let fault = Fault::new(at, ("fields", "out_of_range"), &given);
+                faults.push(fault.expecting("1 到 10 个字段", "1 to 10 fields"));
+            }
+            for (no, slot) in template.fields.iter().enumerate().take(10) {
+                if limit(slot.name.as_str()).is_none() {
+                    let column = format!("fields/{no}/name");
+                    let fault = Fault::new(at, (column, "unknown_field"), slot.name.as_str());
+                    faults.push(fault.expecting(
+                        "微信模板的字段名，例如 thing1、time2、character_string3",
+                        "a field of a template, such as thing1, time2, character_string3",
+                    ));
+                }
+            }
+        }
+        faults.into_vec()
+    }
+
+    /// The template of a kind.
+    pub fn template(&self, kind: NoticeKind) -> Option<&Template> {
+        self.wechat.iter().find(|template| template.kind == kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Timelike;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(text: &str) -> Instant {
+        DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+    }
+
+    fn hour(hour: u32) -> NaiveTime {
+        NaiveTime::from_hms_opt(hour, 0, 0).unwrap()
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters_and_says_so() {
+        assert_eq!(fit("路灯不亮", 20), "路灯不亮");
+        assert_eq!(fit("一二三四五六七八九十一二三四五六七八九十甲", 20).chars().count(), 20);
+        assert_eq!(fit("一二三四五六", 5), "一二三四…");
+        assert_eq!(fit(" 第一行\n第二行 ", 20), "第一行 第二行");
+        assert_eq!(fit("\n", 20), "无");
+        assert_eq!(fit("😀😀😀", 2), "😀…");
+    }
+
+    #[test]
+    fn fields_of_wechat_have_their_limits() {
+        for (name, most) in
+            [("thing1", 20), ("character_string12", 32), ("phrase3", 5), ("time2", 24)]
+        {
+            assert_eq!(limit(name), Some(most), "{name}");
+        }
+        assert_eq!(limit("title1"), None);
+    }
+
+    #[test]
+    fn at_night_it_waits_for_the_morning() {
+        let quiet = Quiet { from: hour(22), until: hour(7) };
+        let wants = Preferences { quiet: Some(quiet), ..Preferences::default() };
+        let morning = at("2026-10-02T07:00:00+08:00");
+        assert_eq!(wants.when(at("2026-10-01T23:00:00+08:00")), morning);
+        assert_eq!(wants.when(at("2026-10-02T06:59:00+08:00")), morning);
+        let day = at("2026-10-02T12:00:00+08:00");
+        assert_eq!(wants.when(day), day);
+    }
+
+    #[test]
+    fn a_digest_comes_once_a_day_and_not_at_night() {
+        let digest = Preferences { digest: Some(hour(18)), ..Preferences::default() };
+        let evening = at("2026-10-02T18:00:00+08:00");
+        assert_eq!(digest.when(at("2026-10-01T19:00:00+08:00")), evening);
+        assert_eq!(digest.when(at("2026-10-02T09:00:00+08:00")), evening);
+        let quiet = Some(Quiet { from: hour(17), until: hour(8) });
+        let both = Preferences { quiet, ..digest };
+        assert_eq!(both.when(at("2026-10-02T09:00:00+08:00")), at("2026-10-03T08:00:00+08:00"));
+    }
+
+    #[test]
+    fn a_document_with_a_field_nobody_knows_or_a_kind_twice_is_refused() {
+        let slot = Slot { name: Code::fixed("headline1"), value: SlotValue::Title };
+        let one = Template {
+            kind: NoticeKind::CaseClosed,
+            template_id: Line::fixed("t"),
+            page: None,
+            fields: vec![slot],
+        };
+        let codes =
+            |notices: &Notices| notices.check().iter().map(|fault| fault.code).collect::<Vec<_>>();
+        let notices = Notices { wechat: vec![one.clone(), one], sms: Vec::new() };
+        assert_eq!(codes(&notices), ["unknown_field", "twice", "unknown_field"]);
+        assert!(Notices::default().check().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_sent_early_nor_in_quiet_hours(
+            minutes in 0_i64..100_000, from in 0_u32..24, until in 0_u32..24, digest in 0_u32..24,
+        ) {
+            let quiet = Quiet { from: hour(from), until: hour(until) };
+            let wants = Preferences {
+                quiet: Some(quiet), digest: Some(hour(digest)), ..Preferences::default()
+            };
+            let now = at("2026-01-01T00:00:00Z") + chrono::Duration::minutes(minutes);
+            let sent = wants.when(now);
+            prop_assert!(sent >= now && !quiet.covers(sent));
+            prop_assert!(sent - now <= chrono::Duration::days(2));
+            prop_assert_eq!(sent.nanosecond(), 0);
+        }
+
+        #[test]
+        fn what_fits_is_never_empty_nor_too_long(text in "\\PC{0,60}", most in 1_usize..40) {
+            let cut = fit(&text, most);
+            prop_assert!((1..=most.max(1)).contains(&cut.chars().count()));
+        }
+    }
+}

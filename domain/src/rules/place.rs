@@ -1,0 +1,70 @@
+//! Places and matters: where something is and what it is about, shared by reports and cases.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    area::{
+        coordinate::{Point, RawPoint},
+        tree::Unit,
+    },
+    core::text::{Code, Line, Prose},
+    rules::{
+        rulebook::Urgency,
+        sla::{Complexity, Demand},
+    },
+};
+
+/// Where something happened.
+///
+/// The area is the one it belonged to at the time; later changes of boundaries do not move it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Place {
+    /// The deepest area it lies in; a grid wherever grids are drawn.
+    pub area: Unit,
+    /// The point, normalised to WGS-84; none indoors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point: Option<Point>,
+    /// The point as the phone gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<RawPoint>,
+    /// The address in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Line>,
+}
+
+/// What something is about.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Matter {
+    /// In a line.
+    pub title: Line,
+    /// In full.
+    pub text: Prose,
+    /// The code in the catalogue; none until somebody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<Code>,
+    /// How pressing it is.
+    pub urgency: Urgency,
+    /// What is wanted, once somebody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demand: Option<Demand>,
+    /// How much work it is, once somebody judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complexity: Option<Complexity>,
+}
+
+impl Matter {
+    /// The title somebody who typed only a text would have given: its first words.
+    pub fn title_of(text: &Prose) -> Line {
+        const WORDS: usize = 40;
+        let first: String =
+            text.as_str().lines().next().unwrap_or_default().chars().take(WORDS).collect();
+        Line::try_from(first.replace('\t', " ")).unwrap_or_else(|_| untitled())
+    }
+}
+
+fn untitled() -> Line {
+    match Line::try_from("无标题") {
+        Ok(line) => line,
+        Err(_) => untitled(),
+    }
+}

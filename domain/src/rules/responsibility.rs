@@ -1,0 +1,288 @@
+//! The list of powers and duties (权责清单): which department leads a kind of matter, who helps,
+//! and at which level it is handled.
+//!
+//! A list is a document of a tenant. [`Responsibilities::check`] says what is wrong in one; a list
+//! without faults answers every question with at most one item, whatever the order of its items.
+
+mod import;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    area::tree::{Area, AreaKind, AreaTree, Unit},
+    core::{
+        id::AreaId,
+        sheet::{At, Fault, Faults, MAX_FAULTS},
+    },
+    rules::{
+        catalogue::Catalogue,
+        condition::{Condition, Distance, Period, Query, most_specific, ties},
+    },
+};
+
+/// Who leads or helps.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lead {
+    /// This unit, wherever the matter is.
+    Unit(AreaId),
+    /// The department with this suffix, as categories name it, of the street, district or city
+    /// the place lies in; the nearest that has one.
+    Suffix(String),
+    /// The community, street or district itself (属地): the one of the item's level in which the
+    /// place lies.
+    Territory,
+}
+
+/// One line of the list.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// Its code in the list.
+    pub code: String,
+    /// A sub-class, or a class with all its sub-classes.
+    pub category: String,
+    /// In this area and all in it; without one, everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub area: Option<AreaId>,
+    /// Who handles: a community, a street, a district or the city; without it, any of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<AreaKind>,
+    /// Who leads (主办).
+    pub lead: Lead,
+    /// Who helps and answers to the lead (协办).
+    #[serde(default)]
+    pub cooperating: Vec<Lead>,
+    /// The law or decision it rests on.
+    pub basis: String,
+    /// Who answers for this line of the list.
+    pub owner: String,
+    /// When it is in force.
+    pub period: Period,
+}
+
+/// The list.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Responsibilities {
+    /// In any order.
+    pub items: Vec<Item>,
+}
+
+/// What the list says about a matter.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer<'a> {
+    /// By which item.
+    pub item: &'a Item,
+    /// Who leads.
+    pub lead: Unit,
+    /// Who helps: no unit twice, and never the lead.
+    pub cooperating: Vec<Unit>,
+}
+
+impl Lead {
+    /// The unit meant for a place, given as the areas from the deepest to the root.
+    pub fn resolve(
+        &self,
+        areas: &[AreaId],
+        level: Option<AreaKind>,
+        tree: &AreaTree,
+    ) -> Option<Unit> {
+        match self {
+            // A list outlives its units: it means what became of them.
+            Self::Unit(id) => tree.present(*id).map(Area::unit),
+            Self::Suffix(suffix) => {
+                let mut around = areas.iter().filter_map(|id| tree.get(*id));
+                around.find_map(|area| department(area, suffix, tree)).map(Area::unit)
+            }
+            Self::Territory => {
+                let mut around = areas.iter().filter_map(|id| tree.get(*id));
+                around.find(|area| Some(area.kind) == level).map(Area::unit)
+            }
+        }
+    }
+
+    /// Whether both mean the same unit somewhere.
+    fn same(&self, other: &Self, tree: &AreaTree) -> bool {
+        match (self, other) {
+            (Self::Unit(id), Self::Suffix(suffix)) | (Self::Suffix(suffix), Self::Unit(id)) => tree
+                .parent(*id)
+                .and_then(|parent| department(parent, suffix, tree))
+                .is_some_and(|area| area.id == *id),
+            (
+                Self::Unit(_) | Self::Suffix(_) | Self::Territory,
+                Self::Unit(_) | Self::Suffix(_) | Self::Territory,
+            ) => self == other,
+        }
+    }
+}
+
+/// The department of a territory with this suffix.
+fn department<'a>(area: &Area, suffix: &str, tree: &'a AreaTree) -> Option<&'a Area> {
+    let found = tree.by_code(&format!("{}-{suffix}", area.code))?;
+    let serves = found.kind == AreaKind::Department && found.parent == Some(area.id);
+    (serves && !tree.is_retired(found.id)).then_some(found)
+}
+
+impl Item {
+    fn condition(&self) -> Condition<'_> {
+        let Self { category, area, level, period, .. } = self;
+        Condition { category, area: *area, level: *level, period: *period }
+    }
+}
+
+impl Responsibilities {
+    /// The item that speaks about this, whether or not its lead exists there.
+    ///
+    /// At a level, the most specific item of that level or of none. Without a level all levels
+    /// are asked: the item for the narrower matter and place wins, then one that names its level,
+    /// then the lowest level, because small matters stay in the community.
+    pub fn select(&self, query: &Query) -> Option<&Item> {
+        const LEVELS: [AreaKind; 5] = [
+            AreaKind::Grid,
+            AreaKind::Community,
+            AreaKind::Street,
+            AreaKind::District,
+            AreaKind::City,
+        ];
+        if query.level.is_some() {
+            return self.select_at(query).map(|(item, _)| item);
+        }
+        let answers: Vec<(&Item, Distance)> =
+            LEVELS.iter().filter_map(|level| self.select_at(&query.at(*level))).collect();
+        let beaten = |one: Distance| answers.iter().any(|(_, other)| other.place_beats(one));
+        let best =
+            || answers.iter().filter(|(_, distance)| !beaten(*distance)).map(|(item, _)| *item);
+        best().find(|item| item.level.is_some()).or_else(|| best().next())
+    }
+
+    /// Ties, which a checked list has not, are broken by the code.
+    fn select_at(&self, query: &Query) -> Option<(&Item, Distance)> {
+        let applies = |item| Some((item, Item::condition(item).applies(query)?));
+        let applying: Vec<(&Item, Distance)> = self.items.iter().filter_map(applies).collect();
+        most_specific(&applying).into_iter().min_by_key(|(item, _)| &item.code)
+    }
+
+    /// Who leads and who helps; nothing when no item speaks about it or its lead does not exist
+    /// there. Helpers that do not exist there are left out.
+    pub fn find(&self, query: &Query, tree: &AreaTree) -> Option<Answer<'_>> {
+        let item = self.select(query)?;
+        let level = item.level.or(query.level);
+        let lead = item.lead.resolve(&query.areas, level, tree)?;
+        let mut cooperating: Vec<Unit> = Vec::new();
+        for helper in &item.cooperating {
+            let Some(unit) = helper.resolve(&query.areas, level, tree) else { continue };
+            if unit != lead && !cooperating.contains(&unit) {
+                cooperating.push(unit);
+            }
+        }
+        Some(Answer { item, lead, cooperating })
+    }
+
+    /// Everything that is wrong, up to [`MAX_FAULTS`]; nothing when it may come into force.
+    pub fn check(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault> {
+        let mut faults = Faults::of("items");
+        faults.bound(self.items.len());
+        if !faults.is_empty() {
+            return faults.into_vec();
+        }
+        let codes: Vec<&str> = self.items.iter().map(|item| item.code.as_str()).collect();
+        faults.duplicates(&codes);
+        for (index, item) in self.items.iter().enumerate() {
+            item.check(At::Row(index), (catalogue, tree), &mut faults);
+            item.check_units(At::Row(index), tree, &mut faults);
+        }
+        let conditions = self.items.iter().map(Item::condition);
+        for (first, second) in ties(conditions, (catalogue, tree), |_, _| false, MAX_FAULTS) {
+            let code = |index| self.items.get(index).map_or("", |item: &Item| item.code.as_str());
+            let fault = Fault::new(At::Row(second), ("category", "tie"), code(second));
+            let first = code(first);
+            let zh = format!("比“{first}”更具体或更一般的条件");
+            faults.push(fault.expecting(zh, format!("one to be more specific than {first}")));
+        }
+        faults.into_vec()
+    }
+}
+
+impl Item {
+    fn check(&self, at: At, (catalogue, tree): (&Catalogue, &AreaTree), faults: &mut Faults) {
+        faults.code(at, "code", &self.code);
+        faults.prose(at, "basis", &self.basis);
+        faults.line(at, "owner", &self.owner);
+        faults.conditions(at, &self.condition(), (catalogue, tree));
+        if self.level.is_some_and(|level| matches!(level, AreaKind::Grid | AreaKind::Department)) {
+            let name = self.level.map_or("", AreaKind::name);
+            let fault = Fault::new(at, ("level", "unknown_level"), name);
+            faults.push(
+                fault.expecting("社区、街道、区县或市", "community, street, district or city"),
+            );
+        }
+    }
+
+    fn check_units(&self, at: At, tree: &AreaTree, faults: &mut Faults) {
+        self.check_lead(at, "lead", &self.lead, tree, faults);
+        for (place, helper) in self.cooperating.iter().enumerate() {
+            self.check_lead(at, "cooperating", helper, tree, faults);
+            let before = self.cooperating.iter().take(place);
+            let code = if helper.same(&self.lead, tree) {
+                "lead_cooperates"
+            } else if before.into_iter().any(|other| other.same(helper, tree)) {
+                "named_twice"
+            } else {
+                continue;
+            };
+            let fault = Fault::new(at, ("cooperating", code), &helper.shown(tree));
+            let zh = "每个单位一次，主办单位只作主办";
+            faults.push(fault.expecting(zh, "each unit once, and the lead only as lead"));
+        }
+    }
+
+    /// A unit must exist; a suffix must be that of some department where the item applies.
+    fn check_lead(
+        &self,
+        at: At,
+        column: &'static str,
+        lead: &Lead,
+        tree: &AreaTree,
+        faults: &mut Faults,
+    ) {
+        let (code, zh, en) = match lead {
+            Lead::Unit(id) if tree.get(*id).is_none() => {
+                ("unknown_unit", "本地已有的单位", "a unit of this tenant")
+            }
+            Lead::Suffix(suffix) if !self.somewhere(suffix, tree) => (
+                "unknown_unit",
+                "服务该区域的部门后缀",
+                "the suffix of a department that serves the area",
+            ),
+            Lead::Territory if self.level.is_none() => (
+                "level_missing",
+                "属地主办或协办时写明层级",
+                "a level, when the territory itself leads or helps",
+            ),
+            Lead::Unit(_) | Lead::Suffix(_) | Lead::Territory => return,
+        };
+        faults.push(Fault::new(at, (column, code), &lead.shown(tree)).expecting(zh, en));
+    }
+
+    fn somewhere(&self, suffix: &str, tree: &AreaTree) -> bool {
+        let serves = |area: &&Area| match self.area.and_then(|id| tree.get(id)) {
+            Some(place) => area.path.contains(&place.path) || place.path.contains(&area.path),
+            None => true,
+        };
+        tree.iter().filter(serves).any(|area| department(area, suffix, tree).is_some())
+    }
+}
+
+impl Lead {
+    /// As a table writes it: a code, a suffix, or `territory`.
+    fn shown(&self, tree: &AreaTree) -> String {
+        match self {
+            Self::Unit(id) => {
+                tree.get(*id).map_or_else(|| id.to_string(), |area| area.code.clone())
+            }
+            Self::Suffix(suffix) => suffix.clone(),
+            Self::Territory => "territory".to_owned(),
+        }
+    }
+}

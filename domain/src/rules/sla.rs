@@ -1,0 +1,275 @@
+//! The SLA matrix: how long a duty may take, for which matter, where and by whose rule (B.2).
+//!
+//! A [`Row`] says it for the matters its conditions hold for; of all rows that apply the most
+//! specific one wins. A [`Matrix`] that passes [`Matrix::check`] has exactly one such row for
+//! every matter on every day, so a clock is never without a limit and never has two.
+//!
+//! A row is more specific than another when its conditions imply the other's and not the other
+//! way round: a deeper area, a sub-class instead of its class, a condition instead of none.
+//! Nothing else decides, neither the order of rows nor which limit is the shorter.
+
+mod cell;
+mod check;
+mod compiled;
+mod fault;
+mod import;
+mod presets;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    check::{Known, ancestry},
+    compiled::{Compiled, Considered, Unmet, Verdict},
+    fault::Tie,
+    import::CsvCode,
+    presets::{PRESETS, Preset, RANKS, STANDARD, preset},
+};
+use crate::{
+    calendar::limit::Limit,
+    core::{id::AreaId, named::named},
+    flows::report::Channel,
+    rules::{
+        obligation::Duty,
+        rulebook::Urgency,
+        specific::{self, Asked, Plain, Span},
+    },
+};
+
+named! {
+    /// What the person who speaks wants (北京接诉即办条例, and what inspection adds).
+    Demand {
+        /// An answer.
+        Consultation = "consultation", "咨询";
+        /// Help.
+        Help = "help", "求助";
+        /// That something wrong be set right.
+        Complaint = "complaint", "投诉";
+        /// That somebody's wrong be looked into.
+        TipOff = "tip_off", "举报";
+        /// That something be done better.
+        Suggestion = "suggestion", "建议";
+        /// A superior wants it settled.
+        Supervision = "supervision", "督办";
+        /// A callback is to be repeated.
+        Review = "review", "回访复核";
+    }
+}
+
+named! {
+    /// How much work a matter is, as whoever accepts it judges.
+    Complexity {
+        /// One visit settles it.
+        Simple = "simple", "简单";
+        /// The usual.
+        General = "general", "一般";
+        /// Several units, materials or seasons; most rules want it approved.
+        Complex = "complex", "复杂";
+    }
+}
+
+named! {
+    /// A column of the matrix; what a fault points at.
+    Column {
+        /// The short code of a row.
+        Id = "id", "编号";
+        /// What is limited.
+        Duty = "duty", "环节";
+        /// Where.
+        Area = "area", "区域";
+        /// By which way the report came.
+        Channel = "channel", "渠道";
+        /// What is wanted.
+        Demand = "demand", "诉求类型";
+        /// Which kind of matter.
+        Category = "category", "类别";
+        /// How pressing.
+        Urgency = "urgency", "紧急程度";
+        /// How much work.
+        Complexity = "complexity", "难易";
+        /// Which rank of whistle.
+        Rank = "rank", "哨级";
+        /// Whether it is handled again after a failed verification.
+        Redo = "redo", "二次办理";
+        /// How long.
+        Limit = "limit", "时限";
+        /// The first day.
+        ValidFrom = "valid_from", "生效日";
+        /// The last day.
+        ValidUntil = "valid_until", "失效日";
+        /// The office that answers for it.
+        Owner = "owner", "责任单位";
+        /// Where it is written.
+        Basis = "basis", "依据";
+    }
+}
+
+/// One rule. A condition that is not set holds for everything.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Its short code, unique in the matrix; written beside every deadline it made.
+    pub id: String,
+    /// What is limited.
+    pub duty: Duty,
+    /// Only there, and in everything that lies there.
+    pub area: Option<AreaId>,
+    /// Only for reports that came this way.
+    pub channel: Option<Channel>,
+    /// Only for this kind of demand.
+    pub demand: Option<Demand>,
+    /// Only for this class or sub-class; a class means all its sub-classes.
+    pub category: Option<String>,
+    /// Only for matters this pressing.
+    pub urgency: Option<Urgency>,
+    /// Only for matters of this much work.
+    pub complexity: Option<Complexity>,
+    /// Only for whistles of this rank.
+    pub rank: Option<String>,
+    /// Only for the second (`true`) or only for the first (`false`) handling.
+    pub redo: Option<bool>,
+    /// How long.
+    pub limit: Limit,
+    /// The first day it is in force; none: ever since.
+    pub valid_from: Option<NaiveDate>,
+    /// The last day it is in force; none: for good.
+    pub valid_until: Option<NaiveDate>,
+    /// The office that answers for it. A rule without an owner is refused.
+    pub owner: String,
+    /// The clause or source it is from.
+    pub basis: String,
+}
+
+/// All rules of one tenant.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Matrix {
+    /// In no order that matters; faults and ties name them by their index.
+    pub rows: Vec<Row>,
+}
+
+/// What is asked of a matrix: one duty of one matter on one day.
+///
+/// What is not known of the matter meets no condition on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Query<'a> {
+    /// What is owed.
+    pub duty: Duty,
+    /// The area of the matter and those above it, deepest first.
+    pub area: &'a [AreaId],
+    /// By which way it came.
+    pub channel: Option<Channel>,
+    /// What is wanted.
+    pub demand: Option<Demand>,
+    /// Its sub-class and the class above, most exact first.
+    pub category: &'a [&'a str],
+    /// How pressing it is.
+    pub urgency: Urgency,
+    /// How much work it is.
+    pub complexity: Option<Complexity>,
+    /// The rank of the whistle, if one was blown.
+    pub rank: Option<&'a str>,
+    /// Whether it is handled again after a failed verification.
+    pub redo: bool,
+    /// The local day on which the clock starts.
+    pub on: NaiveDate,
+}
+
+impl Row {
+    /// Whether it speaks of this duty of this matter on this day.
+    pub fn applies(&self, query: &Query<'_>) -> bool {
+        self.duty == query.duty
+            && self.urgency.is_none_or(|wanted| wanted == query.urgency)
+            && self.redo.is_none_or(|wanted| wanted == query.redo)
+            && (self.demand.is_none() || self.demand == query.demand)
+            && (self.channel.is_none() || self.channel == query.channel)
+            && (self.complexity.is_none() || self.complexity == query.complexity)
+            && (self.rank.is_none() || self.rank.as_deref() == query.rank)
+            && self.category.as_deref().is_none_or(|code| query.category.contains(&code))
+            && self.area.is_none_or(|area| query.area.contains(&area))
+            && self.in_force(query.on)
+    }
+
+    /// Whether it is in force on this day; the first and the last day belong to it.
+    pub fn in_force(&self, on: NaiveDate) -> bool {
+        self.valid_from.is_none_or(|from| from <= on)
+            && self.valid_until.is_none_or(|until| on <= until)
+    }
+
+    /// The values it asks for that contain nothing else, in the order of [`PLAIN`].
+    fn plain(&self) -> Plain<'_> {
+        [
+            self.channel.map(Channel::name),
+            self.demand.map(Demand::name),
+            self.urgency.map(Urgency::name),
+            self.complexity.map(Complexity::name),
+            self.rank.as_deref(),
+            self.redo.map(|redo| if redo { "true" } else { "false" }),
+        ]
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked { category: self.category.as_deref(), area: self.area, plain: self.plain() }
+    }
+
+    /// The days it is in force.
+    fn span(&self) -> Span {
+        Span {
+            from: self.valid_from.unwrap_or(Span::EVER.from),
+            until: self.valid_until.unwrap_or(Span::EVER.until),
+        }
+    }
+
+    /// How much it asks, among rows that apply to one matter: of two that imply one another the
+    /// one that implies has more.
+    fn weight(&self, query: &Query<'_>) -> usize {
+        let area = self.area.and_then(|area| query.area.iter().rev().position(|id| *id == area));
+        let category = self.category.as_deref();
+        let category =
+            category.and_then(|code| query.category.iter().rev().position(|one| *one == code));
+        let deep = |position: Option<usize>| position.map_or(0, |above| above + 1);
+        deep(area) + deep(category) + self.asked().plain()
+    }
+}
+
+/// The columns of [`Row::plain`].
+const PLAIN: [Column; specific::PLAIN] = [
+    Column::Channel,
+    Column::Demand,
+    Column::Urgency,
+    Column::Complexity,
+    Column::Rank,
+    Column::Redo,
+];
+
+/// What is asked for, as written in a table.
+fn written(asked: &Asked<'_>) -> Vec<(Column, String)> {
+    let area = asked.area.map(|area| (Column::Area, area.to_string()));
+    let category = asked.category.map(|code| (Column::Category, code.to_owned()));
+    let plain = PLAIN.into_iter().zip(asked.plain);
+    let plain = plain.filter_map(|(column, value)| Some((column, value?.to_owned())));
+    area.into_iter().chain(category).chain(plain).collect()
+}
+
+impl Matrix {
+    /// The row that decides: the most specific of those that apply.
+    ///
+    /// It looks at every row; [`Compiled::find`] gives the same answer without.
+    pub fn find(&self, query: &Query<'_>) -> Option<&Row> {
+        let applying = self.rows.iter().filter(|row| row.applies(query));
+        // Past the check one row implies all others that apply, so it alone weighs most.
+        applying.max_by(|a, b| a.weight(query).cmp(&b.weight(query)).then(b.id.cmp(&a.id)))
+    }
+
+    /// These rows laid over others, as a preset over the standard: a row here replaces those of
+    /// the same duty with the same conditions there.
+    #[must_use]
+    pub fn over(self, base: Self) -> Self {
+        let Self { rows: mut own } = self;
+        let replaced =
+            |row: &Row| own.iter().any(|new| new.duty == row.duty && new.asked() == row.asked());
+        let mut rows: Vec<Row> = base.rows.into_iter().filter(|row| !replaced(row)).collect();
+        rows.append(&mut own);
+        Self { rows }
+    }
+}

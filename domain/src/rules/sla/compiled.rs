@@ -1,0 +1,141 @@
+//! A checked matrix, laid out for looking up, and why it answers what it answers.
+
+use std::{cmp::Reverse, collections::HashMap};
+
+use super::{Column, Known, Matrix, Query, Row, written};
+use crate::{
+    core::{id::AreaId, sheet::Fault},
+    rules::obligation::Duty,
+};
+
+/// A matrix that passed its check. Rows stand by duty and area, the most specific first.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    rows: Vec<Row>,
+    /// Places in `rows`, rising: the smaller, the more specific.
+    places: HashMap<(Duty, Option<AreaId>), Vec<usize>>,
+}
+
+/// A row that was considered for a query.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Considered<'a> {
+    /// Which.
+    pub row: &'a Row,
+    /// With what result.
+    pub verdict: Verdict,
+}
+
+/// What became of a row that was considered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It decides.
+    Wins,
+    /// It applies, but another is more specific.
+    Applies,
+    /// It does not apply.
+    Fails {
+        /// The conditions that do not hold.
+        unmet: Vec<Unmet>,
+    },
+}
+
+/// A condition that does not hold.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unmet {
+    /// On what.
+    pub column: Column,
+    /// What the row asks for.
+    pub wanted: String,
+    /// What the matter has; none when that is not known.
+    pub given: Option<String>,
+}
+
+impl Compiled {
+    /// Checks a matrix and lays it out.
+    pub fn new(matrix: Matrix, known: &Known<'_>) -> Result<Self, Vec<Fault>> {
+        let faults = matrix.check(known);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Self::of_checked(matrix, known))
+    }
+
+    /// Lays out a matrix that was checked before.
+    pub fn of_checked(matrix: Matrix, known: &Known<'_>) -> Self {
+        let Matrix { mut rows } = matrix;
+        // Heavier first: a row that implies another weighs more (see `Scope::weight`).
+        rows.sort_by_cached_key(|row| (Reverse(known.scope(row).weight()), row.id.clone()));
+        let mut places: HashMap<_, Vec<usize>> = HashMap::new();
+        for (place, row) in rows.iter().enumerate() {
+            places.entry((row.duty, row.area)).or_default().push(place);
+        }
+        Self { rows, places }
+    }
+
+    /// The rows, the most specific first.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The row that decides.
+    pub fn find(&self, query: &Query<'_>) -> Option<&Row> {
+        self.rows.get(self.place(query)?)
+    }
+
+    fn place(&self, query: &Query<'_>) -> Option<usize> {
+        let areas = query.area.iter().copied().map(Some).chain([None]);
+        let applies = |place: &&usize| self.rows.get(**place).is_some_and(|row| row.applies(query));
+        areas
+            .filter_map(|area| self.places.get(&(query.duty, area))?.iter().find(applies))
+            .min()
+            .copied()
+    }
+
+    /// Every row of the duty, the most specific first, with what became of it.
+    pub fn explain(&self, query: &Query<'_>) -> Vec<Considered<'_>> {
+        let winner = self.place(query);
+        let rows = self.rows.iter().enumerate().filter(|(_, row)| row.duty == query.duty);
+        rows.map(|(place, row)| {
+            let unmet = unmet(row, query);
+            let verdict = match unmet.is_empty() {
+                true if winner == Some(place) => Verdict::Wins,
+                true => Verdict::Applies,
+                false => Verdict::Fails { unmet },
+            };
+            Considered { row, verdict }
+        })
+        .collect()
+    }
+}
+
+/// The conditions of a row that do not hold; none exactly when [`Row::applies`].
+fn unmet(row: &Row, query: &Query<'_>) -> Vec<Unmet> {
+    let given = |column| match column {
+        Column::Area => query.area.first().map(ToString::to_string),
+        Column::Channel => query.channel.map(|one| one.name().to_owned()),
+        Column::Demand => query.demand.map(|one| one.name().to_owned()),
+        Column::Category => query.category.first().map(|one| (*one).to_owned()),
+        Column::Urgency => Some(query.urgency.name().to_owned()),
+        Column::Complexity => query.complexity.map(|one| one.name().to_owned()),
+        Column::Rank => query.rank.map(str::to_owned),
+        Column::Redo => Some(query.redo.to_string()),
+        Column::ValidFrom | Column::ValidUntil => Some(query.on.to_string()),
+        Column::Id | Column::Duty | Column::Limit | Column::Owner | Column::Basis => None,
+    };
+    let holds = |column, wanted: &str| {
+        let area = || query.area.iter().any(|id| id.to_string() == wanted);
+        given(column).as_deref() == Some(wanted)
+            || (column == Column::Area && area())
+            || (column == Column::Category && query.category.contains(&wanted))
+    };
+    let early = row.valid_from.filter(|from| query.on < *from);
+    let late = row.valid_until.filter(|until| query.on > *until);
+    let days = [(Column::ValidFrom, early), (Column::ValidUntil, late)];
+    let days = days.into_iter().filter_map(|(column, day)| Some((column, day?.to_string())));
+    let conditions = written(&row.asked()).into_iter();
+    let conditions = conditions.filter(|(column, wanted)| !holds(*column, wanted));
+    conditions
+        .chain(days)
+        .map(|(column, wanted)| Unmet { column, wanted, given: given(column) })
+        .collect()
+}

@@ -1,0 +1,67 @@
+//! What can be wrong with a matrix, in words.
+
+use chrono::NaiveDate;
+
+use super::Column;
+use crate::{
+    core::sheet::{At, Fault},
+    rules::obligation::Duty,
+};
+
+/// The list of a matrix in its document.
+pub(super) const ROWS: &str = "rows";
+
+/// Two rows that both apply to a matter while neither is more specific.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tie {
+    /// Of which duty.
+    pub duty: Duty,
+    /// The indices of the rows.
+    pub rows: [usize; 2],
+    /// Their ids.
+    pub ids: [String; 2],
+    /// A matter both apply to; also the conditions of the row to add.
+    pub matter: Vec<(Column, String)>,
+    /// The first day on which both do; none: since ever.
+    pub from: Option<NaiveDate>,
+    /// The last day on which both do; none: for good.
+    pub until: Option<NaiveDate>,
+    /// Both ask for the same, so that no further row helps: one of them has to end or go.
+    pub same: bool,
+}
+
+/// A fault in a cell of a row.
+pub(super) fn cell(row: usize, column: Column, code: &'static str, given: &str) -> Fault {
+    Fault::new(At::Row(row), (column.name(), code), given).of(ROWS)
+}
+
+/// A fault with the days it is about, where there are any.
+fn on_days(fault: Fault, from: Option<NaiveDate>, until: Option<NaiveDate>) -> Fault {
+    let fault = from.into_iter().fold(fault, |fault, day| fault.with("from", day));
+    until.into_iter().fold(fault, |fault, day| fault.with("until", day))
+}
+
+/// A duty without a row that holds for everything on some days: some clock would have no limit.
+pub(super) fn no_fallback(duty: Duty, from: Option<NaiveDate>, until: Option<NaiveDate>) -> Fault {
+    let named = format!("{} {}", duty.name(), duty.label());
+    let fault = Fault::new(At::Whole, (ROWS, "no_fallback"), "").with("duty", named);
+    let (zh, en) = ("一条不带条件的时限", "a row without conditions");
+    on_days(fault, from, until).expecting(zh, en)
+}
+
+impl From<&Tie> for Fault {
+    fn from(tie: &Tie) -> Self {
+        let ([_, row], [first, second]) = (tie.rows, &tie.ids);
+        let matter = tie.matter.iter().map(|(column, value)| format!("{}={value}", column.name()));
+        let matter = matter.collect::<Vec<_>>().join(", ");
+        let fault = Self::new(At::Row(row), ("", "tie"), second).of(ROWS).with("other", first);
+        let fault = fault.with("duty", tie.duty.name());
+        let fault = if matter.is_empty() { fault } else { fault.with("matter", matter) };
+        let (zh, en) = if tie.same {
+            ("其中一条删去，或在另一条之前终止", "one of them removed, or ended before")
+        } else {
+            ("另加一条恰好是这些条件的时限", "another row with exactly these conditions")
+        };
+        on_days(fault, tie.from, tie.until).expecting(zh, en)
+    }
+}

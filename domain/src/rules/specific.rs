@@ -1,0 +1,212 @@
+//! Which of two rows is more specific: one mechanism for every list whose rows ask for something.
+//!
+//! A row asks for a category, an area and some plain values, or leaves them open. It implies
+//! another when whatever satisfies it satisfies the other: a sub-class implies its class, an area
+//! those around it, a value none. Of two rows of which one implies the other, that one wins. Two
+//! rows of which neither does, and that meet, are a tie, unless rows that ask for exactly what
+//! both ask for settle it on every day on which they meet.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::Hash,
+};
+
+use chrono::NaiveDate;
+
+use crate::core::id::AreaId;
+
+/// The most plain values a row can ask for.
+pub(crate) const PLAIN: usize = 6;
+
+/// Values that contain nothing else, each by its name and in its place.
+pub(crate) type Plain<'a> = [Option<&'a str>; PLAIN];
+
+/// What a row asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) category: Option<&'a str>,
+    pub(crate) area: Option<AreaId>,
+    pub(crate) plain: Plain<'a>,
+}
+
+impl Asked<'_> {
+    /// Whether it asks for nothing.
+    pub(crate) fn nothing(&self) -> bool {
+        self.area.is_none() && self.category.is_none() && self.plain() == 0
+    }
+
+    /// How many plain values it asks for.
+    pub(crate) fn plain(&self) -> usize {
+        self.plain.iter().flatten().count()
+    }
+}
+
+/// What a row asks for with what lies above it.
+#[derive(Debug)]
+pub(crate) struct Scope<'a> {
+    asked: Asked<'a>,
+    /// The category and those above it; empty when none is asked for.
+    categories: Vec<&'a str>,
+    /// The area and those above it; empty when none is asked for.
+    areas: Vec<AreaId>,
+}
+
+impl<'a> Scope<'a> {
+    /// Of a category and an area, each with those above it, deepest first.
+    pub(crate) fn new(categories: Vec<&'a str>, areas: Vec<AreaId>, plain: Plain<'a>) -> Self {
+        let (category, area) = (categories.first().copied(), areas.first().copied());
+        Self { asked: Asked { category, area, plain }, categories, areas }
+    }
+
+    /// How much it asks: of two of which one implies the other, that one has more.
+    pub(crate) fn weight(&self) -> usize {
+        self.areas.len() + self.categories.len() + self.asked.plain()
+    }
+
+    /// The outermost category.
+    pub(crate) fn family(&self) -> Option<&'a str> {
+        self.categories.last().copied()
+    }
+
+    /// What both ask for together; none when nothing satisfies both.
+    fn meet(&self, other: &Self) -> Option<Asked<'a>> {
+        let mut plain = self.asked.plain;
+        for (own, other) in plain.iter_mut().zip(other.asked.plain) {
+            *own = same(*own, other)?;
+        }
+        Some(Asked {
+            category: nested(&self.categories, &other.categories)?,
+            area: nested(&self.areas, &other.areas)?,
+            plain,
+        })
+    }
+}
+
+/// The value both ask for; `None` inside when neither does, outside when they differ.
+#[expect(clippy::option_option, reason = "no value and no meeting are two things")]
+fn same<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
+    match (a, b) {
+        (None, any) | (any, None) => Some(any),
+        (Some(a), Some(b)) => (a == b).then_some(Some(a)),
+    }
+}
+
+/// The deeper of two of which one lies in the other.
+#[expect(clippy::option_option, reason = "no value and no meeting are two things")]
+fn nested<T: PartialEq + Copy>(a: &[T], b: &[T]) -> Option<Option<T>> {
+    match (a.first().copied(), b.first().copied()) {
+        (None, any) | (any, None) => Some(any),
+        (Some(own), Some(other)) if a.contains(&other) => Some(Some(own)),
+        (Some(own), Some(other)) => b.contains(&own).then_some(Some(other)),
+    }
+}
+
+/// The days from one to another, both included.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Span {
+    pub(crate) from: NaiveDate,
+    pub(crate) until: NaiveDate,
+}
+
+impl Span {
+    /// All days there are.
+    pub(crate) const EVER: Self = Self { from: NaiveDate::MIN, until: NaiveDate::MAX };
+
+    /// The first day, where there is one.
+    pub(crate) fn begins(self) -> Option<NaiveDate> {
+        (self.from != Self::EVER.from).then_some(self.from)
+    }
+
+    /// The last day, where there is one.
+    pub(crate) fn ends(self) -> Option<NaiveDate> {
+        (self.until != Self::EVER.until).then_some(self.until)
+    }
+
+    /// The days in both.
+    fn meet(self, other: Self) -> Option<Self> {
+        let both = Self { from: self.from.max(other.from), until: self.until.min(other.until) };
+        (both.from <= both.until).then_some(both)
+    }
+
+    /// The first days of it that none of the others has.
+    pub(crate) fn gap(self, others: &[Self]) -> Option<Self> {
+        let mut others: Vec<Self> = others.iter().filter_map(|one| one.meet(self)).collect();
+        others.sort_unstable();
+        let mut from = self.from;
+        for other in others {
+            if other.from > from {
+                return Some(Self { from, until: other.from.pred_opt().unwrap_or(from) });
+            }
+            if other.until >= from {
+                from = other.until.succ_opt().filter(|next| *next <= self.until)?;
+            }
+        }
+        Some(Self { from, until: self.until })
+    }
+}
+
+/// A row among others.
+pub(crate) struct Entry<'a> {
+    pub(crate) index: usize,
+    pub(crate) scope: Scope<'a>,
+    pub(crate) span: Span,
+}
+
+/// Two rows that tie.
+pub(crate) struct Meeting<'a> {
+    /// The indices of the rows, the earlier first.
+    pub(crate) rows: [usize; 2],
+    /// What both ask for together.
+    pub(crate) asked: Asked<'a>,
+    /// The first days on which it is open which of them wins.
+    pub(crate) days: Span,
+    /// Whether both ask for the same, so that no further row settles it.
+    pub(crate) same: bool,
+}
+
+/// The rows that tie, at most `most`; only rows of one family can meet, and those `allowed` may.
+pub(crate) fn ties<'a, K: Ord>(
+    entries: impl Iterator<Item = (K, Entry<'a>)>,
+    allowed: impl Fn(usize, usize) -> bool,
+    most: usize,
+) -> Vec<Meeting<'a>> {
+    let mut families: BTreeMap<K, Vec<Entry<'a>>> = BTreeMap::new();
+    for (family, entry) in entries {
+        families.entry(family).or_default().push(entry);
+    }
+    let mut found: Vec<Meeting<'a>> = Vec::new();
+    for family in families.values() {
+        let mut exactly: HashMap<Asked<'a>, Vec<Span>> = HashMap::new();
+        for entry in family {
+            exactly.entry(entry.scope.asked).or_default().push(entry.span);
+        }
+        let pairs = family
+            .iter()
+            .enumerate()
+            .flat_map(|(at, one)| family.iter().skip(at + 1).map(move |two| (one, two)))
+            .filter(|(one, two)| !allowed(one.index, two.index));
+        let open = pairs.filter_map(|(one, two)| tie(one, two, &exactly));
+        found.extend(open.take(most.saturating_sub(found.len())));
+    }
+    found.sort_unstable_by_key(|meeting| meeting.rows);
+    found
+}
+
+/// Whether two rows tie: they meet, neither implies the other, and on some day of their meeting
+/// no row asks for exactly what both ask for.
+fn tie<'a>(
+    one: &Entry<'a>,
+    two: &Entry<'a>,
+    exactly: &HashMap<Asked<'a>, Vec<Span>>,
+) -> Option<Meeting<'a>> {
+    let span = one.span.meet(two.span)?;
+    let asked = one.scope.meet(&two.scope)?;
+    let same = one.scope.asked == two.scope.asked;
+    if !same && (asked == one.scope.asked || asked == two.scope.asked) {
+        return None;
+    }
+    let between = exactly.get(&asked).map_or(&[][..], Vec::as_slice);
+    let days = if same { span } else { span.gap(between)? };
+    let rows = [one.index.min(two.index), one.index.max(two.index)];
+    Some(Meeting { rows, asked, days, same })
+}
