@@ -22,7 +22,7 @@ on_both! {
 }
 
 fn today(city: &City) -> NaiveDate {
-    domain::rules::rulebook::local_day(city.now())
+    domain::core::time::local_day(city.now())
 }
 
 fn later(city: &City, days: u64) -> NaiveDate {

@@ -233,7 +233,7 @@ fn a_busy_wechat_is_asked_again(city: &City, _: &Outside) {
 /// Quiet hours that began an hour ago, by the clock on the wall, and end in two hours.
 fn quiet(city: &City) -> Value {
     let hour = |hours: i64| {
-        let at = domain::rules::rulebook::local(city.now() + Duration::hours(hours));
+        let at = domain::core::time::local(city.now() + Duration::hours(hours));
         format!("{:02}:{:02}", at.hour(), at.minute())
     };
     json!({ "quiet": { "from": hour(-1), "until": hour(2) } })

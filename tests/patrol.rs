@@ -179,7 +179,7 @@ fn looks(city: &City) {
 /// A plan that holds every day, its window from midnight on, so that the time of the test is
 /// within it or before the next.
 pub(crate) fn plan(city: &City) -> Value {
-    let today = domain::rules::rulebook::local_day(city.now());
+    let today = domain::core::time::local_day(city.now());
     json!({
         "area_id": city.area(seed::GRID),
         "content": {

@@ -86,7 +86,7 @@ pub(crate) fn run<F: Future<Output = ()>>(engine: Engine, tell: impl FnOnce(Desk
         let tenant = all.into_iter().find(|tenant| tenant.code == places::CITY).unwrap();
         let id = tenant.id;
         let registry = store.read(move |db| area::registry(db, id)).await.unwrap();
-        let areas = registry.tree(domain::rules::rulebook::local_day(now()));
+        let areas = registry.tree(domain::core::time::local_day(now()));
         let root = areas.root().unwrap().unit();
         let grant = |role| domain::people::actor::Grant {
             role,

@@ -15,8 +15,8 @@ use domain::{
         locate::covers,
         tree::{Area, AreaTree},
     },
+    core::time::local_day,
     people::actor::Role,
-    rules::rulebook::local_day,
 };
 use persistence::{Options, Store, area};
 use serde_json::json;

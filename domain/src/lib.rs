@@ -21,6 +21,7 @@ pub mod core {
     pub mod sheet;
     pub mod tally;
     pub mod text;
+    pub mod time;
 }
 
 /// Where things are: coordinates, boundaries, areas, and whose a point is.

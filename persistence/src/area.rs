@@ -14,8 +14,8 @@ use domain::{
     core::{
         id::{AreaId, TenantId},
         journal::{Entry, Hash},
+        time::local_day,
     },
-    rules::rulebook::local_day,
 };
 use uuid::Uuid;
 

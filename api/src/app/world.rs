@@ -17,14 +17,11 @@ use domain::{
     core::{
         id::{AreaId, TenantId},
         journal::FlowKind,
+        time::local_day,
     },
     flows::flow::Context,
     people::actor::Actor,
-    rules::{
-        catalogue::Catalogue,
-        rulebook::{Rules, local_day},
-        sla,
-    },
+    rules::{catalogue::Catalogue, rulebook::Rules, sla},
 };
 use persistence::{Store, StoreError, area, journal, policy, tenant};
 use serde::{Deserialize, Serialize};

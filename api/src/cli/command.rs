@@ -235,7 +235,7 @@ async fn list_keys(source: &Source) -> Done {
 async fn root_code(store: &Store, tenant: &persistence::tenant::Tenant) -> Result<String, Failed> {
     let id = tenant.id;
     let registry = store.read(move |db| persistence::area::registry(db, id)).await?;
-    let tree = registry.tree(domain::rules::rulebook::local_day(Clock::default().now()));
+    let tree = registry.tree(domain::core::time::local_day(Clock::default().now()));
     tree.root().map(|area| area.code.clone()).ok_or_else(|| {
         Failed(format!("the tenant {} has no areas; import them first", tenant.code))
     })

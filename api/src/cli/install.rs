@@ -11,6 +11,7 @@ use domain::{
         journal::{FlowKind, Hash},
         sheet::At,
         text::{Code, Line},
+        time::local_day,
     },
     flows::{
         areas::import::{Doing, Given, Refused, Taking, plan},
@@ -22,10 +23,7 @@ use domain::{
         actor::{Actor, Role},
         personal::{Contact, DataSubject, SubjectKind},
     },
-    rules::{
-        catalogue::Catalogue,
-        rulebook::{Rules, local_day},
-    },
+    rules::{catalogue::Catalogue, rulebook::Rules},
 };
 use persistence::{
     Outcome, Store, StoreError, Write, area, journal,

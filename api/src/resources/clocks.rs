@@ -9,13 +9,14 @@ use domain::{
         id::AreaId,
         journal::FlowKind,
         text::{Code as Word, Line, Prose},
+        time::local_day,
     },
     flows::{case::Case, flow::Flow, report::Channel},
     rules::{
         obligation::{Duty, Move, Obligation},
         place::Matter,
         refusal::Refusal,
-        rulebook::{Subject, Urgency, local_day},
+        rulebook::{Subject, Urgency},
         sla::{self, Complexity, Demand, Verdict},
     },
 };

@@ -12,6 +12,7 @@ use domain::{
     core::{
         id::AreaId,
         text::{Code as Word, Prose},
+        time::local_day,
     },
     flows::{
         change::act,
@@ -20,7 +21,6 @@ use domain::{
     rules::{
         dispatching::{self, Lists},
         refusal::Refusal,
-        rulebook::local_day,
         sla::PRESETS,
     },
 };

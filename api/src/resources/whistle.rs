@@ -8,6 +8,7 @@ use domain::{
     core::{
         id::{AreaId, CaseId},
         text::{Code as Word, Prose},
+        time::earlier,
     },
     flows::case::{
         Case, Command,
@@ -15,7 +16,7 @@ use domain::{
         lifecycle::{SummonsVerb, possible_steps},
         whistle::{Act, Call, Rating, Score, Step as SummonsStep, Summons, Whistle},
     },
-    rules::{rulebook::earlier, whistling::Whistling},
+    rules::whistling::Whistling,
 };
 use persistence::{Db, case as cases};
 use serde::{Deserialize, Serialize};

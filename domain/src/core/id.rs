@@ -70,5 +70,5 @@ pub fn number(prefix: char, id: Uuid, at: crate::Instant) -> String {
         let index = usize::try_from((low >> (position * 5)) & 31).unwrap_or(0);
         digits.push(ALPHABET.get(index).map_or('0', |byte| char::from(*byte)));
     }
-    format!("{prefix}{}-{digits}", crate::rules::rulebook::local_day(at).format("%Y%m%d"))
+    format!("{prefix}{}-{digits}", crate::core::time::local_day(at).format("%Y%m%d"))
 }

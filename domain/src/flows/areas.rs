@@ -15,10 +15,10 @@ use crate::{
             history::{Outline, Record, Registry, Version},
         },
     },
-    core::{id::AreaId, journal::Hash, text::Line},
+    core::{id::AreaId, journal::Hash, text::Line, time::local_day},
     flows::flow::Context,
     people::actor::Permission,
-    rules::{refusal::Refusal, rulebook::local_day},
+    rules::refusal::Refusal,
 };
 
 /// The most areas one command names beside the one it is asked of.

@@ -283,7 +283,7 @@ fn begin(new: &NewCampaign, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     if new.until <= from || new.until <= cx.at {
         return Err(Refusal::EmptyPeriod);
     }
-    let latest = crate::rules::rulebook::later(from, chrono::Duration::days(Campaign::MAX_DAYS));
+    let latest = crate::core::time::later(from, chrono::Duration::days(Campaign::MAX_DAYS));
     if new.until > latest {
         return Err(Refusal::OutsideWindow { earliest: from, latest });
     }

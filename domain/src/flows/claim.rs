@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Instant,
-    core::id::PersonId,
+    core::{id::PersonId, time::later},
     flows::flow::Context,
-    rules::{refusal::Refusal, rulebook::later},
+    rules::refusal::Refusal,
 };
 
 /// Somebody went to look.

@@ -17,13 +17,14 @@ use crate::{
         journal::{FlowKind, Hash},
         named::named,
         text::{Line, Prose},
+        time::local_day,
     },
     flows::{
         flow::{Context, Flow},
         patrol::{Itinerary, New, Occasion, Purpose, Window},
     },
     people::actor::{Actor, Permission},
-    rules::{obligation::Obligation, refusal::Refusal, rulebook::local_day},
+    rules::{obligation::Obligation, refusal::Refusal},
 };
 
 /// On which days.

@@ -10,8 +10,8 @@ use crate::{
         named::named,
         sheet::{At, Fault, Faults},
         text::{Code, Line, Prose},
+        time::earlier,
     },
-    rules::rulebook::earlier,
 };
 
 named! {

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, FixedOffset, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
         named::named,
         sheet::{At, Fault},
         text::{Code, Line},
+        time::local_day,
     },
     flows::{case::supervision::SupervisionKind, flow::Context, report::Channel},
     people::{privacy::Privacy, role::Powers},
@@ -396,29 +396,5 @@ impl Rules {
             None => Some(MeasureKind::Remind),
             Some(index) => self.conduct.measures.get(usize::from(index)).map(|m| m.what),
         }
-    }
-}
-
-/// `start` and so much more; the end of time where that is beyond it.
-pub fn later(start: Instant, length: Duration) -> Instant {
-    start.checked_add_signed(length).unwrap_or(Instant::MAX_UTC)
-}
-
-/// `start` and so much less; the beginning of time where that is before it.
-pub fn earlier(start: Instant, length: Duration) -> Instant {
-    start.checked_sub_signed(length).unwrap_or(Instant::MIN_UTC)
-}
-
-/// The calendar day of an instant in China, which has one time zone and no summer time.
-pub fn local_day(at: Instant) -> NaiveDate {
-    local(at).date_naive()
-}
-
-/// An instant on the clocks of China.
-pub fn local(at: Instant) -> DateTime<FixedOffset> {
-    const EAST: i32 = 8 * 3600;
-    match FixedOffset::east_opt(EAST) {
-        Some(offset) => at.with_timezone(&offset),
-        None => at.fixed_offset(),
     }
 }

@@ -9,6 +9,7 @@ use domain::{
         id::{AreaId, PersonId, TenantId},
         sheet::At,
         text::Line,
+        time::local_day,
     },
     flows::{
         areas::{
@@ -18,11 +19,7 @@ use domain::{
         flow::Context,
     },
     people::actor::{Actor, Grant, Role},
-    rules::{
-        catalogue::Catalogue,
-        refusal::Refusal,
-        rulebook::{Rules, local_day},
-    },
+    rules::{catalogue::Catalogue, refusal::Refusal, rulebook::Rules},
 };
 use uuid::Uuid;
 

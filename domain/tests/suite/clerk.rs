@@ -9,7 +9,7 @@ use domain::{
         book::{CalendarBook, Pause, Schedule, Span},
         limit::{Limit, LimitUnit},
     },
-    rules::rulebook::{local, local_day},
+    core::time::{local, local_day},
 };
 
 /// What a clerk does with a wall calendar and a watch.

@@ -9,7 +9,7 @@ use domain::{
         book::{Calendar, Pause, Weekday},
         limit::{Limit, LimitUnit},
     },
-    rules::rulebook::local,
+    core::time::local,
 };
 
 use super::{

@@ -1,14 +1,14 @@
 //! Who receives a case first leads it: it may not shift it, and answers for what comes of it.
 
 use domain::{
-    core::{id::AreaId, text::Code},
+    core::{id::AreaId, text::Code, time::local_day},
     flows::case::Command,
     rules::{
         condition::Period,
         obligation::Duty,
         refusal::Refusal,
         responsibility::{Item, Lead, Responsibilities},
-        rulebook::{Edition, Rules, local_day},
+        rulebook::{Edition, Rules},
     },
 };
 

@@ -3,17 +3,16 @@
 use chrono::{Duration, NaiveDate, NaiveTime};
 use domain::{
     Instant,
-    core::id::{PatrolId, PlanId},
+    core::{
+        id::{PatrolId, PlanId},
+        time::local_day,
+    },
     flows::{
         patrol::{Command, Event, Itinerary, New, Patrol, Purpose, StatusName, Window},
         patrol_plan::{self, Content, PatrolPlan, Recurrence},
     },
     people::actor::{Actor, Role},
-    rules::{
-        obligation::Outcome,
-        refusal::Refusal,
-        rulebook::{MeasureKind, local_day},
-    },
+    rules::{obligation::Outcome, refusal::Refusal, rulebook::MeasureKind},
 };
 use uuid::Uuid;
 

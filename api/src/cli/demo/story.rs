@@ -103,7 +103,7 @@ fn stage(answer: &Value) -> String {
 /// An instant as people read it.
 fn local(instant: &str) -> String {
     chrono::DateTime::parse_from_rfc3339(instant)
-        .map(|at| domain::rules::rulebook::local(at.to_utc()).format("%m-%d %H:%M").to_string())
+        .map(|at| domain::core::time::local(at.to_utc()).format("%m-%d %H:%M").to_string())
         .unwrap_or_default()
 }
 

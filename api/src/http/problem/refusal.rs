@@ -14,10 +14,10 @@ mod whistling;
 
 use domain::{
     Instant,
-    core::id::AreaId,
+    core::{id::AreaId, time},
     flows::report::Channel,
     people::actor::Permission,
-    rules::{refusal::Refusal, rulebook},
+    rules::refusal::Refusal,
 };
 
 use super::{Code, Problem};
@@ -426,7 +426,7 @@ fn first_receiver(unit: &str, item: Option<&str>) -> Problem {
 
 /// A moment as people in China read it.
 fn local(at: Instant) -> String {
-    rulebook::local(at).format("%Y-%m-%d %H:%M %:z").to_string()
+    time::local(at).format("%Y-%m-%d %H:%M %:z").to_string()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use domain::{
         id::{AreaId, CommandId, PersonId},
         journal::{Entry, FlowKind, Hash},
         text::Line,
+        time::local_day,
     },
     flows::{
         areas::{Command, Decided, Drawing, Event, Into, MOST_PARTS, NewArea, decide},
@@ -20,7 +21,6 @@ use domain::{
         flow::Context,
     },
     people::actor::Permission,
-    rules::rulebook::local_day,
 };
 use persistence::{Db, Outcome, Write, journal, obligation};
 use serde::{Deserialize, Serialize};

@@ -15,6 +15,7 @@ use domain::{
         id::AreaId,
         journal::{FlowKind, Hash},
         sheet::{At, Fault, guarded},
+        time::local_day,
     },
     flows::{
         areas::{
@@ -23,7 +24,6 @@ use domain::{
         },
         change::Request,
     },
-    rules::rulebook::local_day,
 };
 use encoding_rs::{Encoding, GB18030, UTF_8};
 use futures_util::StreamExt;

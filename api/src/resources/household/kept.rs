@@ -8,10 +8,11 @@ use domain::{
     core::{
         id::{CommandId, PersonId, TenantId},
         text::Line,
+        time::local_day,
     },
     flows::household::{Household, Member, SpecialGroup, is_child},
     people::personal::{DataSubject, Field, IdNumber, Phone, SubjectKind},
-    rules::{refusal::Refusal, rulebook::local_day},
+    rules::refusal::Refusal,
 };
 use persistence::{
     Write,

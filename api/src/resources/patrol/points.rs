@@ -17,6 +17,7 @@ use domain::{
     core::{
         arrival::Skew,
         id::{PatrolId, PersonId, TenantId},
+        time::later,
     },
     flows::{
         change::Stored,
@@ -28,7 +29,7 @@ use domain::{
         },
     },
     people::privacy::{DataClass, Privacy},
-    rules::{refusal::Refusal, rulebook::later},
+    rules::refusal::Refusal,
 };
 use persistence::{
     StoreError, privacy,

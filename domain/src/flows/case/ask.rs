@@ -17,13 +17,12 @@ use crate::{
     Instant,
     area::tree::{AreaKind, Unit},
     calendar::limit::Limit,
-    core::{id::PersonId, named::named, text::Prose},
+    core::{id::PersonId, named::named, text::Prose, time::later},
     flows::flow::Context,
     people::actor::{Permission, Role},
     rules::{
         obligation::{Duty, Move, Obligation, Term},
         refusal::Refusal,
-        rulebook::later,
     },
 };
 

@@ -15,6 +15,7 @@ use crate::{
     core::{
         id::{AreaId, ReportId, number},
         text::{Code, Prose},
+        time::{self, later},
     },
     flows::{
         claim::Claim,
@@ -26,7 +27,7 @@ use crate::{
         admission, condition,
         obligation::{Duty, Term},
         refusal::Refusal,
-        rulebook::{self, Subject, later},
+        rulebook::Subject,
     },
 };
 
@@ -426,7 +427,7 @@ impl Case {
     /// What the lists are asked about this matter in an area.
     fn matters(&self, area: AreaId, cx: &Context<'_>) -> condition::Query {
         let category = self.matter.category.as_ref().map(Code::as_str);
-        let on = rulebook::local_day(cx.at);
+        let on = time::local_day(cx.at);
         condition::Query::new((category, cx.catalogue), (area, cx.areas), on)
     }
 

@@ -10,14 +10,15 @@ use crate::{
     Instant,
     area::tree::{Area, AreaKind},
     calendar::limit::Limit,
-    core::{arrival::Skew, id::number, text::Prose},
+    core::{
+        arrival::Skew,
+        id::number,
+        text::Prose,
+        time::{earlier, later},
+    },
     flows::flow::{Context, Flow as _},
     people::actor::Permission,
-    rules::{
-        obligation::Term,
-        refusal::Refusal,
-        rulebook::{MeasureKind, earlier, later},
-    },
+    rules::{obligation::Term, refusal::Refusal, rulebook::MeasureKind},
 };
 
 /// A territory that is not too large to be walked, as a place of a patrol.

@@ -5,13 +5,13 @@ use chrono::Duration;
 use super::{Command, Event, NewGrant, Person, Shift, Standing};
 use crate::{
     Instant,
-    core::{id::AreaId, text::Line},
+    core::{id::AreaId, text::Line, time::later},
     flows::flow::{Context, Flow as _},
     people::{
         actor::{Grant, Permission, Role},
         role::APART,
     },
-    rules::{refusal::Refusal, rulebook::later},
+    rules::refusal::Refusal,
 };
 
 /// Adds somebody.

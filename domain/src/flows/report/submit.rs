@@ -6,7 +6,10 @@ use super::{Channel, Draft, Event, Report, Status, receiving};
 use crate::{
     Instant,
     area::tree::AreaKind,
-    core::id::number,
+    core::{
+        id::number,
+        time::{earlier, later},
+    },
     flows::{
         flow::Context,
         media::{Attached, Attachment},
@@ -16,7 +19,7 @@ use crate::{
         obligation::Duty,
         place::{Matter, Place},
         refusal::Refusal,
-        rulebook::{Subject, earlier, later},
+        rulebook::Subject,
     },
 };
 

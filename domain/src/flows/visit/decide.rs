@@ -5,14 +5,13 @@ use chrono::Duration;
 use super::{Command, Done, Event, Outcome, Plan, Purpose, Record, Status, Visit};
 use crate::{
     area::tree::Unit,
-    core::id::number,
+    core::{
+        id::number,
+        time::{later, local_day},
+    },
     flows::{flow::Context, report},
     people::actor::Permission,
-    rules::{
-        obligation::Term,
-        refusal::Refusal,
-        rulebook::{later, local_day},
-    },
+    rules::{obligation::Term, refusal::Refusal},
 };
 
 /// Whoever may visit there, is paired with the household, or was sent to it.

@@ -205,7 +205,7 @@ impl Story {
         let mut call = post("wangge-2", "begin_patrol", path, body);
         call.expect = 201;
         self.driver.step(call, told)?;
-        let today = domain::rules::rulebook::local_day(self.time.now());
+        let today = domain::core::time::local_day(self.time.now());
         let content = |recurrence: Value| {
             json!({
                 "name": "早间巡查", "purpose": "routine", "recurrence": recurrence,

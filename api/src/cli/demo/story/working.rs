@@ -1,7 +1,7 @@
 //! How the second story shows time: its year, deadlines, clocks, overdue facts.
 
 use chrono::{Datelike as _, Duration, NaiveDate, NaiveTime};
-use domain::{Instant, calendar::limit::LimitUnit, rules::rulebook::local as on_clocks};
+use domain::{Instant, calendar::limit::LimitUnit, core::time::local as on_clocks};
 use serde_json::{Value, json};
 
 use super::{
