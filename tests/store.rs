@@ -17,12 +17,13 @@ use domain::{
         flow::Context,
         intake::{self, Correction},
         person::{self, Person},
-        report::{Channel, Draft, Report},
+        report::{Draft, Report},
     },
     people::actor::{Actor, Powers, Role},
     rules::{
         catalogue::Catalogue,
-        rulebook::{Rules, Urgency},
+        rulebook::Rules,
+        vocabulary::{Channel, Urgency},
     },
 };
 use persistence::{

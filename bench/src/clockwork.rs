@@ -23,10 +23,10 @@ use domain::{
     flows::{
         change::{Change, Request},
         intake,
-        report::{Channel, Draft, Report},
+        report::{Draft, Report},
     },
     people::actor::{Actor, Grant, Role},
-    rules::rulebook::Urgency,
+    rules::vocabulary::{Channel, Urgency},
 };
 use persistence::{Options, Store, Write, obligation, probe};
 use tokio::task::JoinSet;

@@ -68,6 +68,7 @@ pub mod rules {
     pub mod sla;
     pub(crate) mod specific;
     pub mod tracking;
+    pub mod vocabulary;
     pub mod webhook;
     pub mod whistling;
 }

@@ -7,7 +7,7 @@ mod boundaries;
 
 use domain::rules::{
     catalogue::{Catalogue, Category},
-    rulebook::Urgency,
+    vocabulary::Urgency,
 };
 use serde::Deserialize;
 

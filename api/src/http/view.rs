@@ -66,7 +66,7 @@ macro_rules! enum_schemas {
 
 enum_schemas! {
     /// How pressing.
-    urgency: domain::rules::rulebook::Urgency;
+    urgency: domain::rules::vocabulary::Urgency;
     /// The unit of a limit.
     limit_unit: domain::calendar::limit::LimitUnit;
     /// Kinds of areas.
@@ -78,15 +78,15 @@ enum_schemas! {
     /// Steps of a summoned department.
     summons_step: domain::flows::case::lifecycle::StepName;
     /// How hard somebody is supervised.
-    supervision_kind: domain::flows::case::supervision::SupervisionKind;
+    supervision_kind: domain::rules::vocabulary::SupervisionKind;
     /// Why somebody is supervised.
     supervision_trigger: domain::flows::case::supervision::Trigger;
     /// What can be asked of those above.
     wish: domain::flows::case::ask::WishKind;
     /// What somebody wants.
-    demand: domain::rules::sla::Demand;
+    demand: domain::rules::vocabulary::Demand;
     /// How much work a matter is.
-    complexity: domain::rules::sla::Complexity;
+    complexity: domain::rules::vocabulary::Complexity;
     /// Documents of rules.
     policy_kind: domain::flows::policy::PolicyKind;
     /// Answers to whether somebody is satisfied.
@@ -94,7 +94,7 @@ enum_schemas! {
     /// How cases end.
     case_outcome: domain::flows::case::Outcome;
     /// Ways a report comes.
-    channel: domain::flows::report::Channel;
+    channel: domain::rules::vocabulary::Channel;
     /// States of a report.
     report_status: domain::flows::report::StatusName;
     /// Where a refused report belongs.
@@ -148,7 +148,7 @@ enum_schemas! {
     /// How a field came to its value.
     answer_how: domain::flows::form::How;
     /// What is done only with a published reason.
-    switch: domain::rules::burden::Switch;
+    switch: domain::rules::vocabulary::Switch;
     /// Types of events.
     happening: domain::flows::happening::Happening;
     /// Whether events are sent to a webhook.
@@ -201,11 +201,11 @@ nullable_schemas! {
     /// What is owed, where it is a matter of one duty.
     duty_or_null: domain::rules::obligation::Duty;
     /// What somebody wants, once somebody knows.
-    demand_or_null: domain::rules::sla::Demand;
+    demand_or_null: domain::rules::vocabulary::Demand;
     /// What a grid is for, where it is one.
     grid_kind_or_null: domain::area::tree::GridKind;
     /// How much work a matter is, once somebody judged.
-    complexity_or_null: domain::rules::sla::Complexity;
+    complexity_or_null: domain::rules::vocabulary::Complexity;
     /// Why a point was refused, if it was.
     point_refusal_or_null: domain::flows::track::admit::Refused;
     /// How a visit went, once somebody went.

@@ -6,10 +6,7 @@ use chrono::{DateTime, Duration, FixedOffset, NaiveDate, Utc};
 use domain::{
     core::{id::PersonId, text::Code as Word},
     people::actor::Permission,
-    rules::{
-        burden::{Performance, Switch},
-        refusal::Refusal,
-    },
+    rules::{burden::Performance, refusal::Refusal, vocabulary::Switch},
 };
 use persistence::{
     Db,

@@ -11,13 +11,14 @@ use domain::{
         text::{Code as Word, Line, Prose},
         time::local_day,
     },
-    flows::{case::Case, flow::Flow, report::Channel},
+    flows::{case::Case, flow::Flow},
     rules::{
         obligation::{Duty, Move, Obligation},
         place::Matter,
         refusal::Refusal,
-        rulebook::{Subject, Urgency},
-        sla::{self, Complexity, Demand, Verdict},
+        rulebook::Subject,
+        sla::{self, Verdict},
+        vocabulary::{Channel, Complexity, Demand, Urgency},
     },
 };
 use persistence::obligation;

@@ -20,7 +20,7 @@ use domain::{
         change::{Request, Stored},
         intake,
         media::MediaRole,
-        report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
+        report::{self, Draft, Handled, Redirect, Report, StatusName},
     },
     people::{
         actor::{Actor, Permission},
@@ -30,8 +30,7 @@ use domain::{
         burden::{Counts, Entered, What},
         duplicate::Sighting,
         refusal::Refusal,
-        rulebook::Urgency,
-        sla::Demand,
+        vocabulary::{Channel, Demand, Urgency},
     },
 };
 use persistence::{Write, case as cases, journal::Keyset, report as reports};

@@ -9,9 +9,9 @@ use domain::{
     flows::case::{
         Command,
         ask::{Ask, Wish},
-        supervision::{Breach, Supervision, SupervisionKind, Trigger},
+        supervision::{Breach, Supervision, Trigger},
     },
-    rules::obligation::Duty,
+    rules::{obligation::Duty, vocabulary::SupervisionKind},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -30,13 +30,13 @@ use crate::{
     flows::{
         flow::{Context, Flow},
         media::Attached,
-        report::Channel,
     },
     people::actor::{Actor, Permission},
     rules::{
         obligation::{Duty, Obligation, Term},
         place::{Matter, Place},
         refusal::Refusal,
+        vocabulary::Channel,
     },
 };
 pub use answers::ReporterAnswer;

@@ -15,8 +15,7 @@ use crate::{
     people::actor::Permission,
     rules::{
         refusal::Refusal,
-        rulebook::Urgency,
-        sla::{Complexity, Demand},
+        vocabulary::{Complexity, Demand, Urgency},
     },
 };
 

@@ -27,60 +27,17 @@ use crate::{
         flow::{Context, Flow},
         media::Attached,
     },
-    people::actor::{Actor, Permission, Role},
+    people::actor::{Actor, Permission},
     rules::{
         obligation::{Duty, Obligation, Term},
         place::{Matter, Place},
         refusal::Refusal,
+        vocabulary::Channel,
     },
 };
 pub use event::{Command, Draft, Event, Handled};
 pub(crate) use submit::clock;
 use submit::submit;
-
-named! {
-    /// By which way a report came.
-    Channel {
-        /// A grid worker's app.
-        Worker = "worker", "网格员上报";
-        /// A resident's mini-program.
-        Resident = "resident", "居民上报";
-        /// Somebody telephoned.
-        Hotline = "hotline", "热线";
-        /// Somebody came to the window.
-        Window = "window", "窗口";
-        /// Somebody who lends a hand beside other work: a rider, a volunteer.
-        PartTime = "part_time", "兼职随手拍";
-    }
-}
-
-impl Channel {
-    /// By which way somebody reports who names none: it follows from what they are here.
-    pub fn of(actor: &Actor, at: Instant) -> Self {
-        let holds = |wanted: fn(Role) -> bool| {
-            actor.grants.iter().any(|grant| grant.holds(at) && wanted(grant.role))
-        };
-        if holds(Role::is_office) {
-            Self::Worker
-        } else if holds(|role| role == Role::Volunteer) {
-            Self::PartTime
-        } else {
-            Self::Resident
-        }
-    }
-
-    /// Refuses a way that is not open to this actor: deadlines and whether somebody looks first hang
-    /// on it. Who works here, and systems, write down what came by whichever way; the public come by
-    /// their own.
-    pub fn require_open(self, actor: &Actor, at: Instant) -> Result<(), Refusal> {
-        let own = Self::of(actor, at);
-        let resident = actor.grants.iter().any(|g| g.holds(at) && g.role == Role::Resident);
-        if own == Self::Worker || self == own || (self == Self::Resident && resident) {
-            return Ok(());
-        }
-        Err(Refusal::ForeignChannel { channel: self, own })
-    }
-}
 
 named! {
     /// Where a matter belongs that must not become a case (北京接诉即办条例 Art. 11).

@@ -17,7 +17,7 @@ use crate::{
         sheet::{At, Fault},
         text::Prose,
     },
-    rules::refusal::Refusal,
+    rules::{refusal::Refusal, vocabulary::Switch},
 };
 
 named! {
@@ -76,38 +76,6 @@ pub struct Entered {
     pub at: Instant,
     /// What it demanded.
     pub counts: Counts,
-}
-
-named! {
-    /// What the program does not do unless a tenant turns it on, with a reason that is published.
-    Switch {
-        /// Showing when somebody made the first and the last entry of a time.
-        CheckIns = "check_ins", "打卡签到";
-        /// Showing how far somebody walked.
-        Mileage = "mileage", "里程统计";
-        /// Putting people into an order by how much they entered.
-        Rankings = "rankings", "排名";
-    }
-}
-
-impl Switch {
-    /// What being on allows, and nothing else, in Chinese and English.
-    pub const fn effect(self) -> (&'static str, &'static str) {
-        match self {
-            Self::CheckIns => (
-                "填报负担统计可以显示一段时间内第一次和最后一次填报的时间；没有其他打卡功能",
-                "the burden statistic may show when the first and the last entry of a time were made; there is nothing else to check in with",
-            ),
-            Self::Mileage => (
-                "允许显示巡查里程；走访不记录位置，填报负担统计中没有里程",
-                "distances of patrols may be shown; visits record no place, and the burden statistic knows no distance",
-            ),
-            Self::Rankings => (
-                "填报负担统计可以按填报数量排序；没有其他排名功能",
-                "the burden statistic may be ordered by the number of entries; there is no other ranking",
-            ),
-        }
-    }
 }
 
 /// Why a switch is on.

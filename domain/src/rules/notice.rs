@@ -21,7 +21,7 @@ use crate::{
         report::{self, Report},
     },
     people::actor::Permission,
-    rules::rulebook::MeasureKind,
+    rules::vocabulary::MeasureKind,
 };
 
 named! {

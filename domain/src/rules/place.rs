@@ -8,10 +8,7 @@ use crate::{
         tree::Unit,
     },
     core::text::{Code, Line, Prose},
-    rules::{
-        rulebook::Urgency,
-        sla::{Complexity, Demand},
-    },
+    rules::vocabulary::{Complexity, Demand, Urgency},
 };
 
 /// Where something happened.

@@ -10,9 +10,8 @@ use crate::{
         id::{AreaId, PatrolId, PersonId},
         sheet,
     },
-    flows::report::Channel,
     people::actor::{Permission, Role},
-    rules::obligation::Duty,
+    rules::{obligation::Duty, vocabulary::Channel},
 };
 
 /// Why a command was refused.
@@ -448,7 +447,7 @@ pub enum Refusal {
     /// It is done only where the tenant turned it on, with a reason that is published.
     SwitchedOff {
         /// Which switch.
-        switch: crate::rules::burden::Switch,
+        switch: crate::rules::vocabulary::Switch,
     },
     /// The standard of this category demands a photo of how it is afterwards.
     EvidenceMissing {

@@ -15,12 +15,11 @@ use crate::{
     },
     core::{
         id::AreaId,
-        named::named,
         sheet::{At, Fault},
         text::{Code, Line},
         time::local_day,
     },
-    flows::{case::supervision::SupervisionKind, flow::Context, report::Channel},
+    flows::flow::Context,
     people::{privacy::Privacy, role::Powers},
     rules::{
         admission::Admissions,
@@ -33,21 +32,10 @@ use crate::{
         sampling::{Percent, Sampling},
         sla,
         tracking::Tracking,
+        vocabulary::{Channel, MeasureKind, SupervisionKind},
         whistling::Whistling,
     },
 };
-
-named! {
-    /// How pressing a matter is; decides how long handling may take.
-    Urgency {
-        /// 一般.
-        Normal = "normal", "一般";
-        /// 紧急.
-        Urgent = "urgent", "紧急";
-        /// 非常紧急.
-        Critical = "critical", "非常紧急";
-    }
-}
 
 /// Windows, counts and permissions of a tenant that are no deadlines.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -159,22 +147,6 @@ pub struct Measure {
     pub after: Option<Limit>,
     /// What.
     pub what: MeasureKind,
-}
-
-named! {
-    /// What is done about a debt.
-    MeasureKind {
-        /// Its owner is reminded before it is late.
-        Remind = "remind", "提醒";
-        /// Its owner is urged.
-        Urge = "urge", "催办";
-        /// A superior asks for an answer.
-        Supervise = "supervise", "督办";
-        /// The level above learns of it and has to answer.
-        Report = "report", "上报上级";
-        /// It is listed in public until it is done.
-        List = "list", "挂牌督办";
-    }
 }
 
 impl Default for Conduct {

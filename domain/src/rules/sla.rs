@@ -28,45 +28,12 @@ pub use self::{
 use crate::{
     calendar::limit::Limit,
     core::{id::AreaId, named::named},
-    flows::report::Channel,
     rules::{
         obligation::Duty,
-        rulebook::Urgency,
         specific::{self, Asked, Plain, Span},
+        vocabulary::{Channel, Complexity, Demand, Urgency},
     },
 };
-
-named! {
-    /// What the person who speaks wants (北京接诉即办条例, and what inspection adds).
-    Demand {
-        /// An answer.
-        Consultation = "consultation", "咨询";
-        /// Help.
-        Help = "help", "求助";
-        /// That something wrong be set right.
-        Complaint = "complaint", "投诉";
-        /// That somebody's wrong be looked into.
-        TipOff = "tip_off", "举报";
-        /// That something be done better.
-        Suggestion = "suggestion", "建议";
-        /// A superior wants it settled.
-        Supervision = "supervision", "督办";
-        /// A callback is to be repeated.
-        Review = "review", "回访复核";
-    }
-}
-
-named! {
-    /// How much work a matter is, as whoever accepts it judges.
-    Complexity {
-        /// One visit settles it.
-        Simple = "simple", "简单";
-        /// The usual.
-        General = "general", "一般";
-        /// Several units, materials or seasons; most rules want it approved.
-        Complex = "complex", "复杂";
-    }
-}
 
 named! {
     /// A column of the matrix; what a fault points at.

@@ -7,9 +7,8 @@ use domain::{
     flows::case::{
         Command,
         lifecycle::{self, BESIDE, MOVES, StageName, Verb, beside, targets},
-        supervision::SupervisionKind,
     },
-    rules::{obligation::Duty, refusal::Refusal},
+    rules::{obligation::Duty, refusal::Refusal, vocabulary::SupervisionKind},
 };
 
 use super::{

@@ -10,7 +10,7 @@ use domain::{
         Callback, Case, Command, Satisfaction,
         ask::Wish,
         lifecycle::{Verb, beside, possible, possible_steps},
-        supervision::{SupervisionKind, Trigger},
+        supervision::Trigger,
         whistle::{Act, Call, Rating, Score},
     },
     people::actor::{Actor, Role},
@@ -19,6 +19,7 @@ use domain::{
         obligation::Duty,
         rulebook::{Extending, Rules, Suspending},
         sampling::{Percent, Sampling},
+        vocabulary::SupervisionKind,
     },
 };
 use proptest::{

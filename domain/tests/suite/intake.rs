@@ -7,13 +7,13 @@ use domain::{
         change::Stored,
         flow::Flow as _,
         intake,
-        report::{Channel, Command, Draft, Report, StatusName},
+        report::{Command, Draft, Report, StatusName},
     },
     people::actor::Role,
     rules::{
         obligation::{Duty, Outcome},
         refusal::Refusal,
-        rulebook::MeasureKind,
+        vocabulary::{Channel, MeasureKind},
     },
 };
 

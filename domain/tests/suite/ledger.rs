@@ -19,7 +19,8 @@ use domain::{
     },
     rules::{
         obligation::{Duty, Obligation, Outcome},
-        rulebook::{Rules, Urgency},
+        rulebook::Rules,
+        vocabulary::Urgency,
     },
 };
 

@@ -12,7 +12,7 @@ use domain::{
         patrol_plan::{self, Content, PatrolPlan, Recurrence},
     },
     people::actor::{Actor, Role},
-    rules::{obligation::Outcome, refusal::Refusal, rulebook::MeasureKind},
+    rules::{obligation::Outcome, refusal::Refusal, vocabulary::MeasureKind},
 };
 use uuid::Uuid;
 

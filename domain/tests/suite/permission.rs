@@ -4,20 +4,24 @@ use domain::{
     calendar::limit::Limit,
     core::id::AreaId,
     flows::{
-        case::{Case, Command, supervision::SupervisionKind, whistle::Act},
+        case::{Case, Command, whistle::Act},
         change::Stored,
         flow::Flow,
         patrol::{self, Patrol},
         patrol_plan::{self, PatrolPlan},
         person::{self, Person},
         policy::{self, Document, Policy, PolicyKind},
-        report::{self, Channel, Report},
+        report::{self, Report},
     },
     people::{
         actor::{Actor, Grant, Permission, Role},
         role::POLICY,
     },
-    rules::{obligation::Duty, refusal::Refusal},
+    rules::{
+        obligation::Duty,
+        refusal::Refusal,
+        vocabulary::{Channel, SupervisionKind},
+    },
 };
 
 use super::{

@@ -10,7 +10,7 @@ use domain::{
         person::{Command, NewGrant, Person, Shift, Standing},
     },
     people::actor::{Actor, Grant, Permission, Powers, Role},
-    rules::{refusal::Refusal, rulebook::Urgency},
+    rules::{refusal::Refusal, vocabulary::Urgency},
 };
 
 use super::chance::{Dice, cast, runner, steps};

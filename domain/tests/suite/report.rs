@@ -14,15 +14,14 @@ use domain::{
     flows::{
         case::{Case, Outcome, Stage, lifecycle::StageName},
         intake::{self, Correction},
-        report::{
-            Channel, Command, Draft, Handled, MOVES, Redirect, Report, StatusName, Verb, possible,
-        },
+        report::{Command, Draft, Handled, MOVES, Redirect, Report, StatusName, Verb, possible},
     },
     people::actor::{Actor, Role},
     rules::{
         catalogue::Category,
         refusal::Refusal,
-        rulebook::{Rules, Urgency},
+        rulebook::Rules,
+        vocabulary::{Channel, Urgency},
     },
 };
 use uuid::Uuid;

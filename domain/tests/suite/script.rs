@@ -13,20 +13,20 @@ use domain::{
         case::{
             Callback, Case, Command, Event, Opening, Reporter, Satisfaction,
             ask::Wish,
-            supervision::{SupervisionKind, Trigger},
+            supervision::Trigger,
             whistle::{Act, Call, Rating, Score},
         },
         change::Change,
         flow::Flow as _,
-        report::Channel,
     },
     people::actor::Actor,
     rules::{
         obligation::{Duty, Obligation},
         place::{Matter, Place},
         refusal::Refusal,
-        rulebook::{Rules, Urgency},
+        rulebook::Rules,
         sampling::{Percent, Sampling},
+        vocabulary::{Channel, SupervisionKind, Urgency},
     },
 };
 use uuid::Uuid;

@@ -15,8 +15,8 @@ use domain::{
     rules::{
         catalogue::{Catalogue, Category},
         obligation::Duty,
-        rulebook::Urgency,
         sla::{Known, Matrix, Query, Row, STANDARD, Tie, ancestry},
+        vocabulary::Urgency,
     },
 };
 

@@ -4,18 +4,15 @@ use chrono::Duration;
 use domain::{
     core::id::CaseId,
     flows::{
-        case::{
-            Case, Command, Event,
-            ask::Wish,
-            supervision::{SupervisionKind, Trigger},
-        },
+        case::{Case, Command, Event, ask::Wish, supervision::Trigger},
         flow::Flow as _,
     },
     people::actor::Role,
     rules::{
         obligation::{Duty, Outcome},
         refusal::Refusal,
-        rulebook::{MeasureKind, Raising},
+        rulebook::Raising,
+        vocabulary::{MeasureKind, SupervisionKind},
     },
 };
 

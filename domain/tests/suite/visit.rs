@@ -8,7 +8,7 @@ use domain::{
         change::Stored,
         flow::Flow as _,
         household::{Command as Keep, PairingKind},
-        report::{Channel, Draft},
+        report::Draft,
         visit::{Command, Correction, Outcome, Plan, Purpose, Record, StatusName, Visit},
         visiting,
     },
@@ -16,7 +16,7 @@ use domain::{
     rules::{
         obligation::{Duty, Outcome as Ended},
         refusal::Refusal,
-        rulebook::Urgency,
+        vocabulary::{Channel, Urgency},
     },
 };
 use uuid::Uuid;

@@ -21,13 +21,13 @@ use domain::{
         change::{Change, Stored},
         flow::Flow as _,
         intake::{self, Correction},
-        report::{self, Channel, Draft, Handled, Redirect, Report, StatusName},
+        report::{self, Draft, Handled, Redirect, Report, StatusName},
     },
     people::actor::{Actor, Permission},
     rules::{
         refusal::Refusal,
-        rulebook::{MeasureKind, Rules, Urgency},
-        sla::Demand,
+        rulebook::Rules,
+        vocabulary::{Channel, Demand, MeasureKind, Urgency},
     },
 };
 use uuid::Uuid;

@@ -15,9 +15,8 @@ mod whistling;
 use domain::{
     Instant,
     core::{id::AreaId, time},
-    flows::report::Channel,
     people::actor::Permission,
-    rules::refusal::Refusal,
+    rules::{refusal::Refusal, vocabulary::Channel},
 };
 
 use super::{Code, Problem};

@@ -13,10 +13,7 @@ use domain::{
         intake::{self, Correction},
         report::{self, Redirect, Report},
     },
-    rules::{
-        rulebook::Urgency,
-        sla::{Complexity, Demand},
-    },
+    rules::vocabulary::{Complexity, Demand, Urgency},
 };
 use persistence::{Db, Write, find};
 use serde::{Deserialize, Serialize};

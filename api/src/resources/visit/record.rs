@@ -15,7 +15,7 @@ use domain::{
         change::{Change, Request, Stored},
         flow::Context,
         household::Household,
-        report::{Channel, Draft, Report},
+        report::{Draft, Report},
         visit::{Outcome, Purpose, Record, Visit},
         visiting,
     },
@@ -23,7 +23,7 @@ use domain::{
     rules::{
         burden::{Counts, Entered, What},
         refusal::Refusal,
-        rulebook::Urgency,
+        vocabulary::{Channel, Urgency},
     },
 };
 use persistence::Write;

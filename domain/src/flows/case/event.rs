@@ -6,7 +6,7 @@ use super::{
     Answer, Closing, Reporter, Satisfaction,
     ask::{Ask, Given, Wish},
     standstill::{Moved, Standstill},
-    supervision::{Breach, Reply, Supervision, SupervisionKind, Trigger},
+    supervision::{Breach, Reply, Supervision, Trigger},
     whistle::{Act, Happened, Raised, Whistle},
 };
 use crate::{
@@ -19,12 +19,11 @@ use crate::{
     flows::{
         claim::Claim,
         media::{Attached, Attachment},
-        report::Channel,
     },
     rules::{
         obligation::{Duty, Term},
         place::{Matter, Place},
-        rulebook::MeasureKind,
+        vocabulary::{Channel, MeasureKind, SupervisionKind},
     },
 };
 

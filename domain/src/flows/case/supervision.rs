@@ -22,21 +22,9 @@ use crate::{
     rules::{
         obligation::{Duty, Obligation, Term},
         refusal::Refusal,
-        rulebook::MeasureKind,
+        vocabulary::{MeasureKind, SupervisionKind},
     },
 };
-
-named! {
-    /// How hard.
-    SupervisionKind {
-        /// Somebody is urged; no answer is asked for.
-        Urge = "urge", "催办";
-        /// An answer is asked for.
-        Supervise = "supervise", "督办";
-        /// An answer is asked for, and it is listed until it is given.
-        List = "list", "挂牌督办";
-    }
-}
 
 named! {
     /// Why.

@@ -18,7 +18,7 @@ use crate::{
     },
     flows::flow::{Context, Flow as _},
     people::actor::Permission,
-    rules::{obligation::Term, refusal::Refusal, rulebook::MeasureKind},
+    rules::{obligation::Term, refusal::Refusal, vocabulary::MeasureKind},
 };
 
 /// A territory that is not too large to be walked, as a place of a patrol.

@@ -9,7 +9,7 @@ use crate::{
         id::{AreaId, PatrolId},
         text::Prose,
     },
-    rules::{obligation::Term, rulebook::MeasureKind},
+    rules::{obligation::Term, vocabulary::MeasureKind},
 };
 
 /// A patrol somebody plans or begins.

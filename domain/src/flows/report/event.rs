@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Channel, Redirect, Report, Sight};
+use super::{Redirect, Report, Sight};
 use crate::{
     Instant,
     area::{
@@ -16,8 +16,7 @@ use crate::{
     flows::{claim::Claim, media::Attachment},
     rules::{
         obligation::Term,
-        rulebook::{MeasureKind, Urgency},
-        sla::Demand,
+        vocabulary::{Channel, Demand, MeasureKind, Urgency},
     },
 };
 

@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 
-use super::{Channel, Draft, Event, Report, Status, receiving};
+use super::{Draft, Event, Report, Status, receiving};
 use crate::{
     Instant,
     area::tree::AreaKind,
@@ -14,12 +14,13 @@ use crate::{
         flow::Context,
         media::{Attached, Attachment},
     },
-    people::actor::Permission,
+    people::actor::{Actor, Permission, Role},
     rules::{
         obligation::Duty,
         place::{Matter, Place},
         refusal::Refusal,
         rulebook::Subject,
+        vocabulary::Channel,
     },
 };
 
@@ -119,4 +120,18 @@ pub(crate) fn clock(client_at: Option<Instant>, cx: &Context<'_>) -> Result<bool
         return Err(Refusal::ClientTime { given, earliest, latest });
     }
     Ok(given > cx.at + Duration::seconds(SLACK_S))
+}
+
+impl Channel {
+    /// Refuses a way that is not open to this actor: deadlines and whether somebody looks first hang
+    /// on it. Who works here, and systems, write down what came by whichever way; the public come by
+    /// their own.
+    pub fn require_open(self, actor: &Actor, at: Instant) -> Result<(), Refusal> {
+        let own = Self::of(actor, at);
+        let resident = actor.grants.iter().any(|g| g.holds(at) && g.role == Role::Resident);
+        if own == Self::Worker || self == own || (self == Self::Resident && resident) {
+            return Ok(());
+        }
+        Err(Refusal::ForeignChannel { channel: self, own })
+    }
 }

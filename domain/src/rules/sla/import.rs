@@ -7,13 +7,15 @@ use csv::StringRecord;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Column, Complexity, Demand, Matrix, Row,
+    Column, Matrix, Row,
     cell::{Cells, Wrong, area, day, limit, shown, text, word, yes_or_no},
 };
 use crate::{
     core::{id::AreaId, named::named, sheet::Fault},
-    flows::report::Channel,
-    rules::{obligation::Duty, rulebook::Urgency},
+    rules::{
+        obligation::Duty,
+        vocabulary::{Channel, Complexity, Demand, Urgency},
+    },
 };
 
 named! {

@@ -6,8 +6,8 @@ use domain::{
     rules::{
         catalogue::Catalogue,
         obligation::Duty,
-        rulebook::Urgency,
-        sla::{Column, Compiled, Demand, Matrix, Query, Row, Verdict, ancestry},
+        sla::{Column, Compiled, Matrix, Query, Row, Verdict, ancestry},
+        vocabulary::{Demand, Urgency},
     },
 };
 use proptest::prelude::any;

@@ -8,7 +8,8 @@ use domain::{
     },
     rules::{
         obligation::Duty,
-        sla::{Demand, Matrix, Row},
+        sla::{Matrix, Row},
+        vocabulary::Demand,
     },
 };
 

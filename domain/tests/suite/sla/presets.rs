@@ -4,11 +4,10 @@ use std::fmt::Write as _;
 
 use domain::{
     calendar::limit::{Limit, LimitUnit},
-    flows::report::Channel,
     rules::{
         obligation::Duty,
-        rulebook::Urgency,
-        sla::{Compiled, Complexity, Demand, Matrix, PRESETS, Query, RANKS, Row, STANDARD, preset},
+        sla::{Compiled, Matrix, PRESETS, Query, RANKS, Row, STANDARD, preset},
+        vocabulary::{Channel, Complexity, Demand, Urgency},
     },
 };
 

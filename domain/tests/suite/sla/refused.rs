@@ -3,11 +3,10 @@
 use domain::{
     calendar::limit::{Limit, LimitUnit},
     core::sheet::Fault,
-    flows::report::Channel,
     rules::{
         obligation::Duty,
-        rulebook::Urgency,
-        sla::{Column, Compiled, Demand, Matrix, Row, Tie},
+        sla::{Column, Compiled, Matrix, Row, Tie},
+        vocabulary::{Channel, Demand, Urgency},
     },
 };
 

@@ -1,12 +1,9 @@
 //! Which row wins, and why.
 
-use domain::{
-    flows::report::Channel,
-    rules::{
-        obligation::Duty,
-        rulebook::Urgency,
-        sla::{Column, Compiled, Demand, Query, Row, Unmet, Verdict},
-    },
+use domain::rules::{
+    obligation::Duty,
+    sla::{Column, Compiled, Query, Row, Unmet, Verdict},
+    vocabulary::{Channel, Demand, Urgency},
 };
 
 use super::{day, faults, known, query, rule, with};

@@ -93,7 +93,7 @@ fn all() -> Vec<Refusal> {
         Refusal::NotOnList,
         Refusal::EmptyList,
         Refusal::BadAnswers { under: "/changes", faults: faults() },
-        Refusal::SwitchedOff { switch: domain::rules::burden::Switch::Rankings },
+        Refusal::SwitchedOff { switch: domain::rules::vocabulary::Switch::Rankings },
         Refusal::EvidenceMissing { category: "A02".to_owned() },
         Refusal::Unsound { faults: faults() },
         Refusal::TooManyAsks { max: 20 },

@@ -1,6 +1,6 @@
 //! What is refused about households, visits and campaigns.
 
-use domain::rules::burden::Switch;
+use domain::rules::vocabulary::Switch;
 
 use crate::http::problem::{Code, Problem};
 
