@@ -87,6 +87,7 @@ pub mod flows {
     pub mod household;
     pub mod intake;
     pub mod media;
+    pub mod notice;
     pub mod patrol;
     pub mod patrol_plan;
     pub mod person;

@@ -14,9 +14,15 @@ use domain::{
         id::{AreaId, PersonId, TenantId},
         journal::{Entry, FlowKind, Hash},
     },
-    flows::{case::Case, change::Stored, person::Person, report::Report},
+    flows::{
+        case::Case,
+        change::Stored,
+        notice::{Notice, To, Words},
+        person::Person,
+        report::Report,
+    },
     people::actor::Permission,
-    rules::notice::{self, Notice, NoticeKind, Preferences, To, Words},
+    rules::notice::{self, NoticeKind, Preferences},
 };
 use persistence::{
     Db, StoreError,
