@@ -125,7 +125,7 @@ pub struct AreaTree {
     children: HashMap<AreaId, Vec<AreaId>>,
     root: Option<AreaId>,
     retired: HashMap<AreaId, Vec<AreaId>>,
-    legacies: Vec<Legacy>,
+    pub(crate) legacies: Vec<Legacy>,
 }
 
 impl AreaTree {

@@ -9,11 +9,13 @@ use uuid::Uuid;
 use crate::{
     Instant,
     area::tree::{Area, AreaKind, AreaTree, Path, Unit},
-    calendar::book::Calendar,
+    calendar::{book::Calendar, limit::Limit},
     core::{
         arrival::{Skew, Typed},
         id::AreaId,
         journal::FlowKind,
+        text::Code,
+        time::local_day,
     },
     people::actor::{Actor, Permission},
     rules::{
@@ -21,7 +23,7 @@ use crate::{
         obligation::{Duty, Obligation, Term},
         refusal::Refusal,
         rulebook::{Rules, Subject},
-        sla::ancestry,
+        sla::{self, ancestry},
     },
 };
 
@@ -147,4 +149,65 @@ pub fn replay<'a, F: Flow + 'a>(events: impl IntoIterator<Item = &'a F::Event>) 
         state = Some(F::evolve(state, event)?);
     }
     state
+}
+
+impl Rules {
+    /// The row of the matrix that says how long `duty` may take, and the calendar it runs by.
+    pub fn find(
+        &self,
+        duty: Duty,
+        subject: &Subject<'_>,
+        context: &Context<'_>,
+    ) -> (Option<&sla::Row>, &Calendar) {
+        let area = sla::ancestry(context.areas, subject.area);
+        let category = subject.matter.category.as_ref().map(Code::as_str);
+        let category = context.catalogue.lineage(category);
+        let query = sla::Query {
+            duty,
+            area: &area,
+            channel: subject.channel,
+            demand: subject.matter.demand,
+            category: &category,
+            urgency: subject.matter.urgency,
+            complexity: subject.matter.complexity,
+            rank: subject.rank,
+            redo: subject.redo,
+            on: local_day(context.at),
+        };
+        (self.deadlines.value.find(&query), self.calendars.value.nearest(&area))
+    }
+
+    /// Starts the clock of a duty.
+    pub fn start(&self, duty: Duty, subject: &Subject<'_>, context: &Context<'_>) -> Term {
+        let (row, calendar) = self.find(duty, subject, context);
+        // A matrix without a row for everything is not published; a day is what is left should
+        // one be.
+        let (rule, limit) = row.map_or(("none", Limit::days(1)), |row| (&row.id, row.limit));
+        let due = calendar.due(context.at, limit);
+        let mut term = Term {
+            no: context.seq,
+            started_at: context.at,
+            limit,
+            due_at: due.at,
+            rule: rule.to_owned(),
+            rules: self.deadlines.no,
+            calendar: self.calendars.no,
+            provisional: due.provisional,
+            moves: Vec::new(),
+            taken: 0,
+            next_at: None,
+        };
+        term.next_at = self.next_measure(&term, calendar);
+        term
+    }
+}
+
+impl Catalogue {
+    /// Refuses a code that is not in the catalogue.
+    pub fn require(&self, code: &str) -> Result<(), Refusal> {
+        match self.get(code) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::UnknownCategory { code: code.to_owned() }),
+        }
+    }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Instant,
-    area::tree::{Path, Unit},
+    area::tree::{AreaTree, Path, Unit},
     core::{
         id::{AreaId, PersonId, TenantId},
         text::Line,
@@ -144,4 +144,19 @@ pub struct Scope {
     pub paths: Vec<Path>,
     /// What involves these units, wherever it happened.
     pub units: Vec<AreaId>,
+}
+
+impl AreaTree {
+    /// Grants with all they reach.
+    pub fn reaching(&self, grants: &[Grant]) -> Vec<Grant> {
+        let reach = |grant: &Grant| {
+            let grant = grant.clone();
+            let units = self.reach(&grant.over).into_iter();
+            units.map(move |over| Grant { over, ..grant.clone() }).collect::<Vec<_>>()
+        };
+        if self.legacies.is_empty() {
+            return grants.to_vec();
+        }
+        grants.iter().flat_map(reach).collect()
+    }
 }

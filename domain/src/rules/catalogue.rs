@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rules::refusal::Refusal;
-
 /// One class (大类) or sub-class (小类).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Category {
@@ -37,13 +35,5 @@ impl Catalogue {
         let above = |code: &&'a str| self.get(code).and_then(|found| found.parent.as_deref());
         // Classes have sub-classes and no more; a cycle in data must not become one here.
         std::iter::successors(code, above).take(8).collect()
-    }
-
-    /// Refuses a code that is not in the catalogue.
-    pub fn require(&self, code: &str) -> Result<(), Refusal> {
-        match self.get(code) {
-            Some(_) => Ok(()),
-            None => Err(Refusal::UnknownCategory { code: code.to_owned() }),
-        }
     }
 }

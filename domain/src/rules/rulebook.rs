@@ -17,16 +17,14 @@ use crate::{
         id::AreaId,
         sheet::{At, Fault},
         text::{Code, Line},
-        time::local_day,
     },
-    flows::flow::Context,
     people::{privacy::Privacy, role::Powers},
     rules::{
         admission::Admissions,
         burden::Performance,
         duplicate::Duplicates,
         notice::Notices,
-        obligation::{Duty, Term},
+        obligation::Term,
         place::Matter,
         responsibility::Responsibilities,
         sampling::{Percent, Sampling},
@@ -292,55 +290,6 @@ pub struct Subject<'a> {
 }
 
 impl Rules {
-    /// The row of the matrix that says how long `duty` may take, and the calendar it runs by.
-    pub fn find(
-        &self,
-        duty: Duty,
-        subject: &Subject<'_>,
-        context: &Context<'_>,
-    ) -> (Option<&sla::Row>, &Calendar) {
-        let area = sla::ancestry(context.areas, subject.area);
-        let category = subject.matter.category.as_ref().map(Code::as_str);
-        let category = context.catalogue.lineage(category);
-        let query = sla::Query {
-            duty,
-            area: &area,
-            channel: subject.channel,
-            demand: subject.matter.demand,
-            category: &category,
-            urgency: subject.matter.urgency,
-            complexity: subject.matter.complexity,
-            rank: subject.rank,
-            redo: subject.redo,
-            on: local_day(context.at),
-        };
-        (self.deadlines.value.find(&query), self.calendars.value.nearest(&area))
-    }
-
-    /// Starts the clock of a duty.
-    pub fn start(&self, duty: Duty, subject: &Subject<'_>, context: &Context<'_>) -> Term {
-        let (row, calendar) = self.find(duty, subject, context);
-        // A matrix without a row for everything is not published; a day is what is left should
-        // one be.
-        let (rule, limit) = row.map_or(("none", Limit::days(1)), |row| (&row.id, row.limit));
-        let due = calendar.due(context.at, limit);
-        let mut term = Term {
-            no: context.seq,
-            started_at: context.at,
-            limit,
-            due_at: due.at,
-            rule: rule.to_owned(),
-            rules: self.deadlines.no,
-            calendar: self.calendars.no,
-            provisional: due.provisional,
-            moves: Vec::new(),
-            taken: 0,
-            next_at: None,
-        };
-        term.next_at = self.next_measure(&term, calendar);
-        term
-    }
-
     /// A clock after something moved it: its end and its next measure computed anew.
     pub fn rewound(&self, mut term: Term, calendar: &Calendar) -> Term {
         let due = term.due(calendar);

@@ -6,7 +6,7 @@
 //! over what was there; it gives nothing over its successors.
 
 use super::{Area, AreaTree, Unit};
-use crate::{core::id::AreaId, people::actor::Grant};
+use crate::core::id::AreaId;
 
 /// A place in the tree that is no longer anybody's, and the area that took it over: itself under
 /// another parent, or what became of it.
@@ -101,18 +101,5 @@ impl AreaTree {
             next += 1;
         }
         reached
-    }
-
-    /// Grants with all they reach.
-    pub fn reaching(&self, grants: &[Grant]) -> Vec<Grant> {
-        let reach = |grant: &Grant| {
-            let grant = grant.clone();
-            let units = self.reach(&grant.over).into_iter();
-            units.map(move |over| Grant { over, ..grant.clone() }).collect::<Vec<_>>()
-        };
-        if self.legacies.is_empty() {
-            return grants.to_vec();
-        }
-        grants.iter().flat_map(reach).collect()
     }
 }
