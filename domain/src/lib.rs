@@ -13,6 +13,7 @@
 /// What every rule speaks of: identities, texts, journals, lists, digests.
 pub mod core {
     pub mod arrival;
+    pub mod boundary_fault;
     pub mod checkpoint;
     pub mod delivery;
     pub mod id;
@@ -58,6 +59,7 @@ pub mod rules {
     pub mod condition;
     pub mod dispatching;
     pub mod duplicate;
+    pub mod listed;
     pub mod notice;
     pub mod obligation;
     pub mod place;

@@ -2,13 +2,11 @@
 
 use domain::{
     area::tree::AreaKind,
-    core::{
-        id::AreaId,
-        sheet::{At, Listed},
-    },
+    core::{id::AreaId, sheet::At},
     rules::{
         admission::{Admissions, Entry, EntryKind, Verdict, guards},
         condition::{Period, Query},
+        listed::Listed,
     },
 };
 use proptest::{prelude::*, sample::select};

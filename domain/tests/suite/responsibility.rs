@@ -4,10 +4,11 @@ use domain::{
     area::tree::AreaKind,
     core::{
         id::AreaId,
-        sheet::{At, Listed, MAX_BYTES, MAX_FAULTS},
+        sheet::{At, MAX_BYTES, MAX_FAULTS},
     },
     rules::{
         condition::Period,
+        listed::Listed,
         responsibility::{Item, Lead, Responsibilities},
     },
 };

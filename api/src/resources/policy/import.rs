@@ -3,10 +3,11 @@
 
 use domain::{
     calendar::book::CalendarBook,
-    core::sheet::{Fault, Listed},
+    core::sheet::Fault,
     flows::policy::{Document, PolicyKind},
     rules::{
         admission::Admissions,
+        listed::Listed,
         responsibility::Responsibilities,
         sla::{self, Matrix, PRESETS},
     },

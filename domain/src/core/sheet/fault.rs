@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::{area::boundary, core::text};
+use crate::core::{boundary_fault, text};
 
 /// The most characters of a given text that a fault repeats.
 const SHOWN: usize = 60;
@@ -245,7 +245,9 @@ fn label(code: &'static str) -> &'static str {
         "unknown_keyword" => "不支持的关键字",
         "too_deep" => "层次过深",
         "duplicate" => "重复",
-        other => boundary::FaultCode::parse(other).map_or(other, boundary::FaultCode::label),
+        other => {
+            boundary_fault::FaultCode::parse(other).map_or(other, boundary_fault::FaultCode::label)
+        }
     }
 }
 

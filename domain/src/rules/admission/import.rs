@@ -3,8 +3,8 @@
 use super::{Admissions, Entry, EntryKind};
 use crate::{
     area::tree::AreaTree,
-    core::sheet::{Column, Fault, Faults, Listed, Resolve, Row},
-    rules::{catalogue::Catalogue, condition::Period},
+    core::sheet::{Column, Fault, Faults, Resolve, Row},
+    rules::{catalogue::Catalogue, condition::Period, listed::Listed},
 };
 
 impl Listed for Admissions {

@@ -3,8 +3,8 @@
 use super::{Item, Lead, Responsibilities};
 use crate::{
     area::tree::{AreaKind, AreaTree},
-    core::sheet::{Column, Fault, Faults, Listed, Resolve, Row},
-    rules::{catalogue::Catalogue, condition::Period},
+    core::sheet::{Column, Fault, Faults, Resolve, Row},
+    rules::{catalogue::Catalogue, condition::Period, listed::Listed},
 };
 
 /// What stands between several units in one cell.

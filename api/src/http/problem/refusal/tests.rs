@@ -76,7 +76,7 @@ fn all() -> Vec<Refusal> {
         Refusal::EffectOutside { earliest: Some(at.date_naive()), latest: at.date_naive() },
         Refusal::BadBoundary {
             faults: vec![domain::area::boundary::Fault {
-                code: domain::area::boundary::FaultCode::SelfIntersection,
+                code: domain::core::boundary_fault::FaultCode::SelfIntersection,
                 polygon: 0,
                 ring: 0,
                 at: Some(domain::area::coordinate::Point { lng: 110.5, lat: 30.5 }),

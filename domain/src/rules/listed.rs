@@ -1,0 +1,51 @@
+//! Lists that a tenant keeps as tables, and how one is read from CSV.
+
+use crate::{
+    area::tree::AreaTree,
+    core::sheet::{Column, Fault, Faults, Resolve, Row, fault, read},
+    rules::catalogue::Catalogue,
+};
+
+/// A list a city keeps as a table, and how it is read from CSV.
+pub trait Listed: Sized {
+    /// One row of it.
+    type Item;
+
+    /// What the document calls its rows.
+    const ROWS: &'static str;
+
+    /// The columns of its table.
+    const COLUMNS: &'static [Column];
+
+    /// Reads a row; none when its faults leave nothing to be read.
+    fn item(row: &Row<'_>, resolve: Resolve<'_>, faults: &mut Faults) -> Option<Self::Item>;
+
+    /// The list of these rows.
+    fn of(items: Vec<Self::Item>) -> Self;
+
+    /// What is wrong with it as a whole: the rows that do not fit together or name what is not.
+    fn wrong(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault>;
+
+    /// Reads a table and checks it: a list that may come into force, or all that is wrong by line.
+    /// Either every row is read or none.
+    fn import_csv(text: &str, catalogue: &Catalogue, tree: &AreaTree) -> Result<Self, Vec<Fault>> {
+        let resolve = |code: &str| tree.by_code(code).map(|area| area.id);
+        let mut faults = Faults::of(Self::ROWS);
+        let (mut items, mut lines) = (Vec::new(), Vec::new());
+        for row in read(text, Self::COLUMNS, &mut faults) {
+            if let Some(item) = Self::item(&row, &resolve, &mut faults) {
+                items.push(item);
+                lines.push(row.line);
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults.into_vec());
+        }
+        let list = Self::of(items);
+        let faults = list.wrong(catalogue, tree);
+        if faults.is_empty() {
+            return Ok(list);
+        }
+        Err(faults.into_iter().map(|fault| fault.in_lines(&lines)).collect())
+    }
+}
