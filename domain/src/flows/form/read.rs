@@ -350,3 +350,10 @@ fn escaped(name: &str) -> String {
     let short: String = name.chars().take(60).collect();
     short.replace('~', "~0").replace('/', "~1")
 }
+
+impl Schema {
+    /// Reads a schema; all that is wrong with it, up to a bound.
+    pub fn read(schema: &Value) -> Result<Self, Vec<Fault>> {
+        super::read::read(schema)
+    }
+}

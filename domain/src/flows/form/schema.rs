@@ -19,7 +19,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::core::{named::named, sheet::Fault};
+use crate::core::named::named;
 
 named! {
     /// A fact that is known about a household and may fill in a field.
@@ -152,11 +152,6 @@ impl Schema {
     pub const MAX_ITEMS: usize = 100;
     /// The most faults that are told at once.
     pub const MAX_FAULTS: usize = 100;
-
-    /// Reads a schema; all that is wrong with it, up to a bound.
-    pub fn read(schema: &Value) -> Result<Self, Vec<Fault>> {
-        super::read::read(schema)
-    }
 
     /// A field by its name.
     pub fn field(&self, name: &str) -> Option<&Field> {
