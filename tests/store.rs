@@ -12,7 +12,7 @@ use domain::{
         text::{Code, Line, Prose},
     },
     flows::{
-        case::{Case, Command},
+        case::{Command, state::Case},
         change::{Change, Request, Stored, act},
         flow::Context,
         intake::{self, Correction},

@@ -16,7 +16,7 @@ use domain::{
         journal::Entry,
     },
     flows::{
-        campaign::Campaign, case::Case, change::Change, content_review::Review, flow::Flow,
+        campaign::Campaign, case::state::Case, change::Change, content_review::Review, flow::Flow,
         form::Form, household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
         person::Person, policy::Policy, report::Report, visit::Visit,
     },

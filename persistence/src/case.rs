@@ -12,7 +12,7 @@ use domain::{
         journal::Hash,
     },
     flows::{
-        case::{Case, lifecycle::StageName},
+        case::{lifecycle::StageName, state::Case},
         change::{Change, Stored},
     },
     people::actor::Scope,

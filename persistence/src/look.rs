@@ -17,7 +17,7 @@ use diesel::{
 use domain::{
     core::id::TenantId,
     flows::{
-        campaign::Campaign, case::Case, change::Stored, content_review::Review, flow::Flow,
+        campaign::Campaign, case::state::Case, change::Stored, content_review::Review, flow::Flow,
         form::Form, household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
         person::Person, policy::Policy, report::Report, visit::Visit,
     },

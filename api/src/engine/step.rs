@@ -16,7 +16,7 @@ use domain::{
     },
     flows::{
         campaign::Campaign,
-        case::Case,
+        case::state::Case,
         change::{Change, Request, Stored, act},
         content_review::Review,
         flow::Context,

@@ -2,7 +2,7 @@
 //! all of them.
 
 use actix_web::{HttpResponse, get, web::Data};
-use domain::{core::journal::Break, flows::case::Case};
+use domain::{core::journal::Break, flows::case::state::Case};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;

@@ -17,7 +17,7 @@ use domain::{
         journal::{self as chain, Entry, FlowKind, Hash},
     },
     flows::{
-        areas::Event, campaign::Campaign, case::Case, change::again, content_review::Review,
+        areas::Event, campaign::Campaign, case::state::Case, change::again, content_review::Review,
         flow::Flow, form::Form, household::Household, media::Media, patrol::Patrol,
         patrol_plan::PatrolPlan, person::Person, policy::Policy, report::Report, visit::Visit,
     },

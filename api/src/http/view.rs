@@ -80,9 +80,9 @@ enum_schemas! {
     /// How hard somebody is supervised.
     supervision_kind: domain::rules::vocabulary::SupervisionKind;
     /// Why somebody is supervised.
-    supervision_trigger: domain::flows::case::supervision::Trigger;
+    supervision_trigger: domain::flows::case::state::Trigger;
     /// What can be asked of those above.
-    wish: domain::flows::case::ask::WishKind;
+    wish: domain::flows::case::state::WishKind;
     /// What somebody wants.
     demand: domain::rules::vocabulary::Demand;
     /// How much work a matter is.

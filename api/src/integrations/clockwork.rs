@@ -24,7 +24,7 @@ use domain::{
         journal::FlowKind,
     },
     flows::{
-        case::{self, Case},
+        case::{self, state::Case},
         change::{Request, act},
         patrol::{self, Patrol},
         patrol_plan::{self, PatrolPlan},

@@ -24,7 +24,7 @@ use domain::{
         journal::{Entry, FlowKind, Hash},
     },
     flows::{
-        case::Case,
+        case::state::Case,
         change::{HIDDEN, Stored},
         happening::{self, Happening},
         patrol::Patrol,

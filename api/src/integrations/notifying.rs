@@ -15,7 +15,7 @@ use domain::{
         journal::{Entry, FlowKind, Hash},
     },
     flows::{
-        case::Case,
+        case::state::Case,
         change::Stored,
         notice::{Notice, To, Words},
         person::Person,

@@ -13,7 +13,7 @@ use domain::{
         text::Prose,
     },
     flows::{
-        case::{Callback, Case, Command, Satisfaction, lifecycle::StageName},
+        case::{Callback, Command, Satisfaction, lifecycle::StageName, state::Case},
         change::Stored,
         media::{Attachment, MediaRole},
     },

@@ -11,7 +11,7 @@ use domain::{
         text::{Code as Word, Line, Prose},
         time::local_day,
     },
-    flows::{case::Case, flow::Flow},
+    flows::{case::state::Case, flow::Flow},
     rules::{
         obligation::{Duty, Move, Obligation},
         place::Matter,

@@ -20,7 +20,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     core::{id::MediaId, journal::FlowKind},
     flows::{
-        case::Case,
+        case::state::Case,
         change::Stored,
         content_review::{Review, StatusName as Verdict},
         media::{Kind, Media, Reader},

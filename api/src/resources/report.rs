@@ -16,7 +16,7 @@ use domain::{
         text::{Code as Word, Line, Prose},
     },
     flows::{
-        case::Case,
+        case::state::Case,
         change::{Request, Stored},
         intake,
         media::MediaRole,

@@ -8,8 +8,7 @@ use domain::{
     core::{id::AreaId, text::Prose},
     flows::case::{
         Command,
-        ask::{Ask, Wish},
-        supervision::{Breach, Supervision, Trigger},
+        state::{Ask, Breach, Supervision, Trigger, Wish},
     },
     rules::{obligation::Duty, vocabulary::SupervisionKind},
 };

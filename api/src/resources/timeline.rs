@@ -7,7 +7,7 @@ use domain::{
         id::{AreaId, CommandId, PersonId},
         journal::{self as chain, Entry, FlowKind},
     },
-    flows::case::Case,
+    flows::case::state::Case,
     people::actor::Permission,
 };
 use persistence::{

@@ -11,9 +11,9 @@ use domain::{
         time::earlier,
     },
     flows::case::{
-        Case, Command,
-        ask::Wish,
+        Command,
         lifecycle::{SummonsVerb, possible_steps},
+        state::{Case, Wish},
         whistle::{Act, Call, Rating, Score, Step as SummonsStep, Summons, Whistle},
     },
     rules::whistling::Whistling,

@@ -62,7 +62,7 @@ impl Hash {
 pub enum FlowKind {
     /// [`crate::flows::report::Report`].
     Report,
-    /// [`crate::flows::case::Case`].
+    /// [`crate::flows::case::state::Case`].
     Case,
     /// [`crate::flows::person::Person`].
     Person,

@@ -14,132 +14,33 @@ mod evolve;
 pub mod lifecycle;
 mod stage;
 pub mod standstill;
+pub mod state;
 pub mod supervision;
 pub mod whistle;
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::flows::case::state::Ask;
+pub use crate::flows::case::state::ReporterAnswer;
+use crate::flows::case::state::Supervision;
 use crate::{
     Instant,
     area::tree::Unit,
-    core::{
-        id::{CaseId, PersonId, ReportId},
-        journal::FlowKind,
-    },
+    core::journal::FlowKind,
     flows::{
+        case::state::Case,
         flow::{Context, Flow},
-        media::Attached,
     },
     people::actor::{Actor, Permission},
     rules::{
         obligation::{Duty, Obligation, Term},
-        place::{Matter, Place},
         refusal::Refusal,
-        vocabulary::Channel,
     },
 };
-pub use answers::ReporterAnswer;
-use ask::Ask;
 pub use event::{Callback, Command, Event, Opening};
 use lifecycle::Verb;
 pub use stage::{Answer, Assignment, Closing, Outcome, Satisfaction, Stage, Work};
-use standstill::Standstill;
-use supervision::{Breach, Supervision};
 use whistle::Whistle;
-
-/// The file that is worked on.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Case {
-    /// Its identity.
-    pub id: CaseId,
-    /// Its human number.
-    pub number: String,
-    /// What it is about.
-    pub matter: Matter,
-    /// Where.
-    pub place: Place,
-    /// By which way it first came.
-    pub channel: Channel,
-    /// When it was filed (立案).
-    pub filed_at: Instant,
-    /// Whoever has to decide about it: a community, a street or a district.
-    pub holder: Unit,
-    /// How far it is.
-    pub stage: Stage,
-    /// The reports it answers, and their reporters.
-    pub reports: Vec<Reporter>,
-    /// Every unit that was ever given the case.
-    pub units: Vec<Unit>,
-    /// What happened how often.
-    pub tally: Tally,
-    /// The unit that was given it first, or led the first whistle (首接): it may not shift it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first: Option<Unit>,
-    /// The unit that answers the citizen for what comes of it: the first one, until another one
-    /// signed for the case or for the lead of its whistle.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answerable: Option<Unit>,
-    /// What was asked of those above and is not decided.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub asks: Vec<Ask>,
-    /// Why and how long it stands still.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub standstill: Option<Standstill>,
-    /// Who wanted it done, and the answers.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub supervisions: Vec<Supervision>,
-    /// The files its handlers and verifiers named; those of its reports are with the reports.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub media: Vec<Attached>,
-    /// What was late; it stays a fact.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub breaches: Vec<Breach>,
-    /// What each of several reporters answered since it was verified last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub answers: Vec<ReporterAnswer>,
-}
-
-/// Who reported it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Reporter {
-    /// The report.
-    pub report: ReportId,
-    /// The person.
-    pub person: PersonId,
-    /// Whether somebody in office reported: the voice of the public comes before theirs.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub in_office: bool,
-}
-
-impl Reporter {
-    /// Who made a report.
-    pub fn of(report: &crate::flows::report::Report) -> Self {
-        let in_office = report.channel == Channel::Worker;
-        Self { report: report.id, person: report.reporter, in_office }
-    }
-}
-
-/// What happened how often.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Tally {
-    /// Returned by a unit (退单).
-    pub returns: u32,
-    /// Sent back by a verifier or a resident (返工).
-    pub reworks: u32,
-    /// Reopened after closing.
-    pub reopenings: u32,
-    /// Whistles blown.
-    pub whistles: u32,
-    /// Callbacks that reached nobody, in this round.
-    pub missed_callbacks: u32,
-    /// Times more time was given.
-    #[serde(default)]
-    pub extensions: u32,
-    /// Times it stood still.
-    #[serde(default)]
-    pub suspensions: u32,
-}
 
 impl Case {
     /// The most files named with one case.

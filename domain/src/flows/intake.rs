@@ -7,7 +7,10 @@ use crate::{
         text::{Code, Line},
     },
     flows::{
-        case::{self, Case, Opening, Reporter},
+        case::{
+            self, Opening,
+            state::{Case, Reporter},
+        },
         change::{Change, Request, Stored, act},
         flow::Context,
         report::{self, Draft, Report},

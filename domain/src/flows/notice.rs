@@ -4,7 +4,7 @@ use crate::{
     area::tree::Unit,
     core::id::{AreaId, PersonId, ReportId},
     flows::{
-        case::{self, Case},
+        case::{self, state::Case},
         report::{self, Report},
     },
     people::actor::Permission,

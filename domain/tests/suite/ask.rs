@@ -3,7 +3,7 @@
 use chrono::Duration;
 use domain::{
     calendar::limit::Limit,
-    flows::case::{Event, ask::Wish},
+    flows::case::{Event, state::Wish},
     people::actor::Role,
     rules::{
         obligation::{Duty, Move, Outcome},

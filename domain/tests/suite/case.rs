@@ -218,7 +218,7 @@ fn a_case_begins_once_and_only_by_opening() {
         let wrong = Refusal::WrongState { flow: "case", state, command: "open", possible };
         assert_eq!(refusal, wrong, "{name}");
     }
-    let nothing = super::world::Chain::<domain::flows::case::Case>::default();
+    let nothing = super::world::Chain::<domain::flows::case::state::Case>::default();
     for verb in Verb::ALL.iter().copied() {
         for command in
             arguments(verb, &Script { chain: nothing.clone(), at: super::world::morning() })

@@ -7,10 +7,9 @@ use domain::{
     calendar::limit::Limit,
     core::{id::AreaId, text::Code},
     flows::case::{
-        Callback, Case, Command, Satisfaction,
-        ask::Wish,
+        Callback, Command, Satisfaction,
         lifecycle::{Verb, beside, possible, possible_steps},
-        supervision::Trigger,
+        state::{Case, Trigger, Wish},
         whistle::{Act, Call, Rating, Score},
     },
     people::actor::{Actor, Role},

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::{
     core::id::AreaId,
     flows::{
-        case::{Case, Command},
+        case::{Command, state::Case},
         flow::Flow as _,
     },
     people::actor::{Actor, Role},

@@ -3,7 +3,7 @@
 
 use domain::{
     flows::{
-        case::{Case, Outcome as End, Stage, lifecycle::StageName},
+        case::{Outcome as End, Stage, lifecycle::StageName, state::Case},
         change::Stored,
         flow::Flow as _,
         intake,

@@ -8,11 +8,9 @@ use domain::{
     core::id::{AreaId, PersonId},
     flows::{
         case::{
-            Case, Event, Outcome as End, Stage,
-            ask::{Ask, Given, Wish},
+            Event, Outcome as End, Stage,
             lifecycle::{StageName, Verb, beside},
-            standstill::Moved,
-            supervision::Breach,
+            state::{Ask, Breach, Case, Given, Moved, Wish},
             whistle::Happened,
         },
         change::Change,

@@ -4,7 +4,7 @@ use domain::{
     calendar::limit::Limit,
     core::id::AreaId,
     flows::{
-        case::{Case, Command, whistle::Act},
+        case::{Command, state::Case, whistle::Act},
         change::Stored,
         flow::Flow,
         patrol::{self, Patrol},

@@ -12,7 +12,7 @@ use domain::{
         text::Code,
     },
     flows::{
-        case::{Case, Outcome, Stage, lifecycle::StageName},
+        case::{Outcome, Stage, lifecycle::StageName, state::Case},
         intake::{self, Correction},
         report::{Command, Draft, Handled, MOVES, Redirect, Report, StatusName, Verb, possible},
     },

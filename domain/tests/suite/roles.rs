@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     flows::{
         case::{
-            Case, Command,
+            Command,
             lifecycle::{StageName, Verb, targets},
+            state::Case,
             whistle::Act,
         },
         flow::Flow as _,

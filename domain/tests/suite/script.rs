@@ -11,9 +11,8 @@ use domain::{
     },
     flows::{
         case::{
-            Callback, Case, Command, Event, Opening, Reporter, Satisfaction,
-            ask::Wish,
-            supervision::Trigger,
+            Callback, Command, Event, Opening, Satisfaction,
+            state::{Case, Reporter, Trigger, Wish},
             whistle::{Act, Call, Rating, Score},
         },
         change::Change,

@@ -4,7 +4,10 @@ use chrono::Duration;
 use domain::{
     core::id::CaseId,
     flows::{
-        case::{Case, Command, Event, ask::Wish, supervision::Trigger},
+        case::{
+            Command, Event,
+            state::{Case, Trigger, Wish},
+        },
         flow::Flow as _,
     },
     people::actor::Role,
@@ -278,7 +281,7 @@ fn an_appeal_needs_two_reviews_and_leaves_the_fact() {
     let (twice, change) = once.now(&almighty(THIRD), &decide(no, true));
     let breach = &twice.case().breaches[0];
     assert_eq!(breach.exempted_at, Some(twice.at));
-    let raw = |one: &domain::flows::case::supervision::Breach| {
+    let raw = |one: &domain::flows::case::state::Breach| {
         (one.no, one.duty, one.unit.clone(), one.term, one.due_at)
     };
     assert_eq!(raw(breach), raw(&fact), "the fact stays as it was");

@@ -15,8 +15,9 @@ use domain::{
     },
     flows::{
         case::{
-            Case, Command, Event,
+            Command, Event,
             lifecycle::{MOVES, STEPS, StageName, StepName, SummonsVerb, Verb, targets},
+            state::Case,
         },
         change::{Change, Stored},
         flow::Flow as _,

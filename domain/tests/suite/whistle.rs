@@ -5,8 +5,8 @@ use domain::{
     core::{id::AreaId, text::Code},
     flows::case::{
         Command,
-        ask::Wish,
         lifecycle::{StageName, StepName},
+        state::Wish,
         whistle::{Act, Whistle},
     },
     people::actor::{Actor, Role},

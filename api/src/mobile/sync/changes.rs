@@ -18,7 +18,7 @@ use domain::{
         id::{AreaId, TenantId},
         journal::{FlowKind, Hash},
     },
-    flows::{case::Case, change::Stored, patrol::Patrol, report::Report, visit::Visit},
+    flows::{case::state::Case, change::Stored, patrol::Patrol, report::Report, visit::Visit},
     people::actor::{Permission, Scope},
 };
 use persistence::{

@@ -16,7 +16,7 @@ use domain::{
         id::{AreaId, PersonId, TenantId},
         journal::{FlowKind, Hash},
     },
-    flows::{case::Case, patrol::Patrol, report::Report, visit::Visit},
+    flows::{case::state::Case, patrol::Patrol, report::Report, visit::Visit},
 };
 use persistence::{
     Store, StoreError, Tabled,

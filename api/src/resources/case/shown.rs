@@ -6,7 +6,7 @@ use domain::{
     Instant,
     area::tree::Unit,
     flows::{
-        case::{Answer, Case, ReporterAnswer, Stage, Work},
+        case::{Answer, ReporterAnswer, Stage, Work, state::Case},
         change::Stored,
         content_review::HIDDEN_TITLE,
         flow::Flow,

@@ -20,7 +20,7 @@ use domain::{
         journal::FlowKind,
     },
     flows::{
-        case::Case,
+        case::state::Case,
         change::{Request, Stored, act},
         content_review::{Cause, Command, Opening, Review, Subject},
         media::{Kind, Media},

@@ -10,7 +10,7 @@ use chrono::{DateTime, Duration, Utc};
 use domain::{
     area::coordinate::{Point, distance_m},
     core::id::PersonId,
-    flows::{case::Case, claim::Claim, report::Report},
+    flows::{case::state::Case, claim::Claim, report::Report},
     rules::{obligation::Duty, place::Place},
 };
 use persistence::{Db, StoreError, obligation::Owed, track::standing};

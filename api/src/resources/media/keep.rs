@@ -6,7 +6,7 @@ use domain::{
     area::coordinate::{CoordType, RawPoint},
     core::id::{CommandId, MediaId, PersonId},
     flows::{
-        case::Case,
+        case::state::Case,
         change::{Request, Stored, act},
         media::{Command, Format, Kind, Media, Upload, evident},
         person::Person,

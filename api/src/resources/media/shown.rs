@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     core::id::MediaId,
     flows::{
-        case::Case,
+        case::state::Case,
         change::Stored,
         content_review::{Review, StatusName as Verdict},
         media::{Attached, AttachedState, Attachment, Kind, Media, MediaRole, Reader},

@@ -7,7 +7,7 @@ use domain::{
         text::{Code as Word, Line, Prose},
     },
     flows::{
-        case::Case,
+        case::state::Case,
         change::{Stored, act},
         flow::Context,
         intake::{self, Correction},

@@ -2,24 +2,16 @@
 //! another. What the others answer is kept; when the one who is asked answers, the worst of all
 //! counts.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Answer, Callback, Case, Event, Reporter, Satisfaction, decide::Decision};
+use super::{Answer, Callback, Event, Satisfaction, decide::Decision};
 use crate::{
     core::id::ReportId,
-    flows::flow::Context,
+    flows::{
+        case::state::{Case, Reporter, ReporterAnswer},
+        flow::Context,
+    },
     people::actor::Permission,
     rules::{obligation::Duty, refusal::Refusal},
 };
-
-/// What one of several reporters answered.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ReporterAnswer {
-    /// Whose: the report.
-    pub report: ReportId,
-    /// What.
-    pub answer: Answer,
-}
 
 impl Case {
     /// Whose answer settles: the first of the public; the first of all where only staff reported.

@@ -5,10 +5,8 @@
 //! its own clock. The last one makes it happen, one refusal ends it. No clock stands still while
 //! a question is open.
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    Case, Event,
+    Event,
     lifecycle::StageName,
     standstill,
     whistle::{self, Call},
@@ -17,159 +15,17 @@ use crate::{
     Instant,
     area::tree::{AreaKind, Unit},
     calendar::limit::Limit,
-    core::{id::PersonId, named::named, text::Prose, time::later},
-    flows::flow::Context,
-    people::actor::{Permission, Role},
+    core::{text::Prose, time::later},
+    flows::{
+        case::state::{Ask, Case, Given, Signature, Wish, WishKind},
+        flow::Context,
+    },
+    people::actor::Permission,
     rules::{
         obligation::{Duty, Move, Obligation, Term},
         refusal::Refusal,
     },
 };
-
-named! {
-    /// What can be asked of those above.
-    WishKind {
-        /// More time.
-        Extension = "extension", "延期";
-        /// That the clocks stand still.
-        Suspension = "suspension", "挂账";
-        /// That an overdue fact be excused.
-        Appeal = "appeal", "申诉";
-        /// That departments be summoned.
-        Whistle = "whistle", "吹哨审批";
-    }
-}
-
-/// What is asked.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "wish", rename_all = "snake_case")]
-pub enum Wish {
-    /// More time for one thing the unit owes; its other clocks run on.
-    Extension {
-        /// What it owes; when it is not said, the work itself ([`Case::work_duty`]).
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        duty: Option<Duty>,
-        /// So much.
-        limit: Limit,
-    },
-    /// That the clocks stand still, for a season or for missing conditions.
-    Suspension {
-        /// Until when at the latest.
-        until: Instant,
-    },
-    /// That an overdue fact be excused; the fact stays.
-    Appeal {
-        /// Which, by its number.
-        breach: i64,
-    },
-    /// That departments be summoned.
-    Whistle {
-        /// How.
-        call: Box<Call>,
-    },
-}
-
-impl Wish {
-    /// Its kind.
-    pub const fn kind(&self) -> WishKind {
-        match self {
-            Self::Extension { .. } => WishKind::Extension,
-            Self::Suspension { .. } => WishKind::Suspension,
-            Self::Appeal { .. } => WishKind::Appeal,
-            Self::Whistle { .. } => WishKind::Whistle,
-        }
-    }
-
-    /// Whether both cannot wait at once: of one clock, one fact or one rank of whistle. Another
-    /// rank is another wish, so that what needs no signature never waits for what does.
-    fn same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Appeal { breach }, Self::Appeal { breach: other }) => breach == other,
-            (Self::Extension { duty, .. }, Self::Extension { duty: other, .. }) => duty == other,
-            (Self::Whistle { call }, Self::Whistle { call: other }) => call.rank == other.rank,
-            _ => self.kind() == other.kind(),
-        }
-    }
-}
-
-/// Something asked that is not decided.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Ask {
-    /// The place in the journal it was asked at: its number.
-    pub no: i64,
-    /// What.
-    pub wish: Wish,
-    /// For which unit.
-    pub unit: Unit,
-    /// Who asked.
-    pub by: PersonId,
-    /// The name of who asked.
-    pub by_name: String,
-    /// Why.
-    pub reason: Prose,
-    /// When.
-    pub at: Instant,
-    /// The signatures it needs, in order.
-    pub signatures: Vec<Signature>,
-}
-
-/// One signature.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Signature {
-    /// Who owes it.
-    pub over: Unit,
-    /// Only these roles, where the rules say so; otherwise whoever may decide requests there.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub roles: Vec<Role>,
-    /// The clock, once it is its turn.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub term: Option<Term>,
-    /// Who gave it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub given: Option<Given>,
-}
-
-/// Who signed.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Given {
-    /// Who.
-    pub by: PersonId,
-    /// The name of who.
-    pub by_name: String,
-    /// When.
-    pub at: Instant,
-    /// In words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<Prose>,
-}
-
-impl Ask {
-    /// The most that wait at once on one case.
-    pub const MOST: usize = 20;
-
-    /// The signature whose turn it is.
-    pub fn next(&self) -> Option<&Signature> {
-        self.signatures.iter().find(|signature| signature.given.is_none())
-    }
-
-    /// What is owed because of it.
-    pub(super) fn obligation(&self) -> Option<Obligation> {
-        let next = self.next()?;
-        let term = next.term.clone()?;
-        Some(Obligation { duty: Duty::Decide, owed_by: next.over.clone(), term })
-    }
-
-    /// Takes a signature; the next one's clock starts.
-    pub(super) fn sign(&mut self, given: &Given, next: Option<&Term>) {
-        let mut open = self.signatures.iter_mut().filter(|signature| signature.given.is_none());
-        if let Some(signature) = open.next() {
-            signature.given = Some(given.clone());
-        }
-        if let Some(signature) = open.next() {
-            signature.term = next.cloned();
-        }
-    }
-}
 
 impl Case {
     /// Asks for something; without signatures to give it happens at once.

@@ -2,8 +2,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "most stages have nothing of it")]
 
 use super::{
-    Answer, Case, Closing, Command, Event, Opening, Outcome, Reporter, Stage, Work,
-    ask::WishKind,
+    Answer, Closing, Command, Event, Opening, Outcome, Stage, Work,
     lifecycle::{self, StageName, SummonsVerb, Verb},
     whistle::{Act, Raised},
 };
@@ -18,6 +17,7 @@ use crate::{
         time::{self, later},
     },
     flows::{
+        case::state::{Case, Reporter, WishKind},
         claim::Claim,
         flow::Context,
         media::{Attached, Attachment, MediaRole, evident},

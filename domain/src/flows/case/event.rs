@@ -3,10 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Closing, Reporter, Satisfaction,
-    ask::{Ask, Given, Wish},
-    standstill::{Moved, Standstill},
-    supervision::{Breach, Reply, Supervision, Trigger},
+    Answer, Closing, Satisfaction,
     whistle::{Act, Happened, Raised, Whistle},
 };
 use crate::{
@@ -17,6 +14,9 @@ use crate::{
         text::Prose,
     },
     flows::{
+        case::state::{
+            Ask, Breach, Given, Moved, Reply, Reporter, Standstill, Supervision, Trigger, Wish,
+        },
         claim::Claim,
         media::{Attached, Attachment},
     },

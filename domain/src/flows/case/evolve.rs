@@ -5,9 +5,7 @@
 )]
 
 use super::{
-    Assignment, Case, Event, Opening, Stage, Tally, Work,
-    ask::{Ask, Wish},
-    standstill::Moved,
+    Assignment, Event, Opening, Stage, Work,
     whistle::{Happened, Whistle},
 };
 use crate::{
@@ -17,6 +15,7 @@ use crate::{
         id::{AreaId, PersonId},
         text::Prose,
     },
+    flows::case::state::{Ask, Case, Moved, Tally, Wish},
     rules::obligation::{Duty, Term},
 };
 

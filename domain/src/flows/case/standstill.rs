@@ -1,51 +1,22 @@
 //! Standing still (挂账): a season or missing conditions keep a case from moving; its clocks stop,
 //! and go on by themselves.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Case, Event};
+use super::Event;
 use crate::{
     Instant,
     area::tree::Unit,
     calendar::{book::Pause, limit::Limit},
-    core::{id::AreaId, text::Prose},
-    flows::flow::{Context, Flow},
+    core::text::Prose,
+    flows::{
+        case::state::{Case, Moved, Standstill},
+        flow::{Context, Flow},
+    },
     people::actor::Permission,
     rules::{
-        obligation::{Duty, Move, Obligation, Term},
+        obligation::{Move, Obligation, Term},
         refusal::Refusal,
     },
 };
-
-/// A case that stands still.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Standstill {
-    /// From when until when.
-    pub pause: Pause,
-    /// Which unit asked for it.
-    pub unit: Unit,
-    /// Why.
-    pub reason: Prose,
-    /// The clock at whose end it goes on.
-    pub term: Term,
-}
-
-impl Standstill {
-    pub(super) fn obligation(&self, holder: &Unit) -> Obligation {
-        Obligation { duty: Duty::Resume, owed_by: holder.clone(), term: self.term.clone() }
-    }
-}
-
-/// A clock that was moved: whose it is and how it stands now.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Moved {
-    /// What is owed.
-    pub duty: Duty,
-    /// By whom.
-    pub unit: AreaId,
-    /// The clock.
-    pub term: Term,
-}
 
 /// The time that does not count, and the clock of its end.
 pub(super) fn begin(until: Instant, unit: &Unit, reason: &Prose, cx: &Context<'_>) -> Standstill {

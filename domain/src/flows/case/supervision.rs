@@ -8,115 +8,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Case, Event, Satisfaction, whistle::Whistle};
+use super::{Event, Satisfaction, whistle::Whistle};
 use crate::{
-    Instant,
     area::tree::{Area, Unit},
-    core::{
-        id::{AreaId, PersonId},
-        named::named,
-        text::Prose,
+    core::{id::AreaId, text::Prose},
+    flows::{
+        case::state::{Breach, Case, Reply, Supervision, Trigger},
+        flow::{Context, Flow},
     },
-    flows::flow::{Context, Flow},
     people::actor::{Actor, Permission},
     rules::{
-        obligation::{Duty, Obligation, Term},
+        obligation::{Duty, Obligation},
         refusal::Refusal,
         vocabulary::{MeasureKind, SupervisionKind},
     },
 };
-
-named! {
-    /// Why.
-    Trigger {
-        /// Something is late.
-        Overdue = "overdue", "超期";
-        /// The same came up again.
-        Repeated = "repeated", "重复发生";
-        /// Somebody is not satisfied.
-        Unsatisfied = "unsatisfied", "不满意";
-        /// A leader wants it.
-        Order = "order", "领导交办";
-    }
-}
-
-/// Somebody above wants it done.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Supervision {
-    /// The place in the journal it began at: its number.
-    pub no: i64,
-    /// How hard.
-    pub kind: SupervisionKind,
-    /// Why.
-    pub trigger: Trigger,
-    /// Who has to answer.
-    pub addressee: Unit,
-    /// Who began it.
-    pub by: PersonId,
-    /// The name of who.
-    pub by_name: String,
-    /// In words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Prose>,
-    /// When.
-    pub at: Instant,
-    /// The clock of the answer; none where none is asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub term: Option<Term>,
-    /// The answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reply: Option<Reply>,
-}
-
-/// The answer to a supervision.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Reply {
-    /// Who.
-    pub by: PersonId,
-    /// The name of who.
-    pub by_name: String,
-    /// When.
-    pub at: Instant,
-    /// What.
-    pub text: Prose,
-}
-
-/// A debt that was late. The fact stays whatever is decided about it (H.3.6).
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Breach {
-    /// Its number, counted from one.
-    pub no: i64,
-    /// What was owed.
-    pub duty: Duty,
-    /// By whom.
-    pub unit: Unit,
-    /// The number of its clock.
-    pub term: i64,
-    /// When it was due.
-    pub due_at: Instant,
-    /// Whether it was appealed against, with whatever result.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub appealed: bool,
-    /// Excused since; the fact and the excuse are both reported.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exempted_at: Option<Instant>,
-}
-
-impl Supervision {
-    /// The most of one case.
-    pub const MOST: usize = 50;
-
-    /// Whether an answer is still asked for.
-    pub fn waits(&self) -> bool {
-        self.term.is_some() && self.reply.is_none()
-    }
-
-    /// What is owed because of it.
-    pub(super) fn obligation(&self) -> Option<Obligation> {
-        let term = self.term.clone().filter(|_| self.reply.is_none())?;
-        Some(Obligation { duty: Duty::AnswerSupervision, owed_by: self.addressee.clone(), term })
-    }
-}
 
 fn count(amount: usize) -> u32 {
     u32::try_from(amount).unwrap_or(u32::MAX)

@@ -22,7 +22,6 @@ use crate::{
     rules::obligation::{Duty, Obligation, Term},
 };
 pub use act::{Act, Happened};
-pub use call::Call;
 pub(super) use call::blow;
 
 /// A whistle with everybody it summoned.
@@ -284,4 +283,30 @@ impl Whistle {
         }
         owed
     }
+}
+
+/// What a street asks when it blows the whistle.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// How weighty it is.
+    pub rank: Code,
+    /// What it is about.
+    pub topic: Code,
+    /// Cases for which departments were summoned to the same place about the same before.
+    #[serde(default)]
+    pub repeats: Vec<CaseId>,
+    /// Why the street cannot solve it alone.
+    pub reason: Prose,
+    /// The lead department.
+    pub lead: AreaId,
+    /// The others, at most [`Call::MAX_COOPERATING`].
+    pub cooperating: Vec<AreaId>,
+}
+
+impl Call {
+    /// The most cases that are linked as the same whistle before.
+    pub const MAX_REPEATS: usize = 20;
+
+    /// The most departments that co-operate with the lead.
+    pub const MAX_COOPERATING: usize = 20;
 }

@@ -3,7 +3,7 @@
 use domain::{
     Instant,
     calendar::limit::{Limit, LimitUnit},
-    flows::case::{ask::WishKind, lifecycle::Verb},
+    flows::case::{lifecycle::Verb, state::WishKind},
     rules::obligation::Duty,
 };
 

@@ -1,38 +1,18 @@
 //! Blowing a whistle: whom a street calls, and which of its cases were whistled for before.
 
-use serde::{Deserialize, Serialize};
-
 use super::{Clocks, Step, Summons, Whistle};
 use crate::{
     area::{
         coordinate::distance_m,
         tree::{Area, AreaKind, Unit},
     },
-    core::{
-        id::{AreaId, CaseId},
-        text::{Code, Prose},
+    core::id::{AreaId, CaseId},
+    flows::{
+        case::{state::Case, whistle::Call},
+        flow::Context,
     },
-    flows::{case::Case, flow::Context},
     rules::{obligation::Duty, refusal::Refusal, rulebook::Subject, whistling::Whistling},
 };
-
-/// What a street asks when it blows the whistle.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Call {
-    /// How weighty it is.
-    pub rank: Code,
-    /// What it is about.
-    pub topic: Code,
-    /// Cases for which departments were summoned to the same place about the same before.
-    #[serde(default)]
-    pub repeats: Vec<CaseId>,
-    /// Why the street cannot solve it alone.
-    pub reason: Prose,
-    /// The lead department.
-    pub lead: AreaId,
-    /// The others, at most [`Call::MAX_COOPERATING`].
-    pub cooperating: Vec<AreaId>,
-}
 
 impl Whistling {
     /// Which of these cases departments were summoned for before at the same place: within so
@@ -47,14 +27,6 @@ impl Whistling {
         let before = others.iter().filter(whistled).filter(here);
         before.map(|other| other.id).take(Call::MAX_REPEATS).collect()
     }
-}
-
-impl Call {
-    /// The most cases that are linked as the same whistle before.
-    pub const MAX_REPEATS: usize = 20;
-
-    /// The most departments that co-operate with the lead.
-    pub const MAX_COOPERATING: usize = 20;
 }
 
 /// Makes the whistle of a street on its case, or says why not.

@@ -8,8 +8,8 @@ use crate::{
     core::{id::AreaId, text::Prose},
     flows::{
         case::{
-            Case,
             lifecycle::{self, StepName, SummonsVerb},
+            state::Case,
         },
         flow::Context,
     },

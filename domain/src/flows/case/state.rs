@@ -1,0 +1,393 @@
+//! The state of a case: what its journal amounts to.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Instant,
+    area::tree::Unit,
+    calendar::{book::Pause, limit::Limit},
+    core::{
+        id::{AreaId, CaseId, PersonId, ReportId},
+        named::named,
+        text::Prose,
+    },
+    flows::{
+        case::{Answer, ReporterAnswer, Stage, whistle::Call},
+        media::Attached,
+    },
+    people::actor::Role,
+    rules::{
+        obligation::{Duty, Obligation, Term},
+        place::{Matter, Place},
+        vocabulary::{Channel, SupervisionKind},
+    },
+};
+
+/// The file that is worked on.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Case {
+    /// Its identity.
+    pub id: CaseId,
+    /// Its human number.
+    pub number: String,
+    /// What it is about.
+    pub matter: Matter,
+    /// Where.
+    pub place: Place,
+    /// By which way it first came.
+    pub channel: Channel,
+    /// When it was filed (立案).
+    pub filed_at: Instant,
+    /// Whoever has to decide about it: a community, a street or a district.
+    pub holder: Unit,
+    /// How far it is.
+    pub stage: Stage,
+    /// The reports it answers, and their reporters.
+    pub reports: Vec<Reporter>,
+    /// Every unit that was ever given the case.
+    pub units: Vec<Unit>,
+    /// What happened how often.
+    pub tally: Tally,
+    /// The unit that was given it first, or led the first whistle (首接): it may not shift it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Unit>,
+    /// The unit that answers the citizen for what comes of it: the first one, until another one
+    /// signed for the case or for the lead of its whistle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answerable: Option<Unit>,
+    /// What was asked of those above and is not decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<Ask>,
+    /// Why and how long it stands still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standstill: Option<Standstill>,
+    /// Who wanted it done, and the answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supervisions: Vec<Supervision>,
+    /// The files its handlers and verifiers named; those of its reports are with the reports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<Attached>,
+    /// What was late; it stays a fact.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breaches: Vec<Breach>,
+    /// What each of several reporters answered since it was verified last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<ReporterAnswer>,
+}
+
+/// Who reported it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Reporter {
+    /// The report.
+    pub report: ReportId,
+    /// The person.
+    pub person: PersonId,
+    /// Whether somebody in office reported: the voice of the public comes before theirs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_office: bool,
+}
+
+impl Reporter {
+    /// Who made a report.
+    pub fn of(report: &crate::flows::report::Report) -> Self {
+        let in_office = report.channel == Channel::Worker;
+        Self { report: report.id, person: report.reporter, in_office }
+    }
+}
+
+named! {
+    /// What can be asked of those above.
+    WishKind {
+        /// More time.
+        Extension = "extension", "延期";
+        /// That the clocks stand still.
+        Suspension = "suspension", "挂账";
+        /// That an overdue fact be excused.
+        Appeal = "appeal", "申诉";
+        /// That departments be summoned.
+        Whistle = "whistle", "吹哨审批";
+    }
+}
+
+/// What is asked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "wish", rename_all = "snake_case")]
+pub enum Wish {
+    /// More time for one thing the unit owes; its other clocks run on.
+    Extension {
+        /// What it owes; when it is not said, the work itself ([`Case::work_duty`]).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        duty: Option<Duty>,
+        /// So much.
+        limit: Limit,
+    },
+    /// That the clocks stand still, for a season or for missing conditions.
+    Suspension {
+        /// Until when at the latest.
+        until: Instant,
+    },
+    /// That an overdue fact be excused; the fact stays.
+    Appeal {
+        /// Which, by its number.
+        breach: i64,
+    },
+    /// That departments be summoned.
+    Whistle {
+        /// How.
+        call: Box<Call>,
+    },
+}
+
+impl Wish {
+    /// Its kind.
+    pub const fn kind(&self) -> WishKind {
+        match self {
+            Self::Extension { .. } => WishKind::Extension,
+            Self::Suspension { .. } => WishKind::Suspension,
+            Self::Appeal { .. } => WishKind::Appeal,
+            Self::Whistle { .. } => WishKind::Whistle,
+        }
+    }
+
+    /// Whether both cannot wait at once: of one clock, one fact or one rank of whistle. Another
+    /// rank is another wish, so that what needs no signature never waits for what does.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Appeal { breach }, Self::Appeal { breach: other }) => breach == other,
+            (Self::Extension { duty, .. }, Self::Extension { duty: other, .. }) => duty == other,
+            (Self::Whistle { call }, Self::Whistle { call: other }) => call.rank == other.rank,
+            _ => self.kind() == other.kind(),
+        }
+    }
+}
+
+/// Something asked that is not decided.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Ask {
+    /// The place in the journal it was asked at: its number.
+    pub no: i64,
+    /// What.
+    pub wish: Wish,
+    /// For which unit.
+    pub unit: Unit,
+    /// Who asked.
+    pub by: PersonId,
+    /// The name of who asked.
+    pub by_name: String,
+    /// Why.
+    pub reason: Prose,
+    /// When.
+    pub at: Instant,
+    /// The signatures it needs, in order.
+    pub signatures: Vec<Signature>,
+}
+
+/// Who signed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Given {
+    /// Who.
+    pub by: PersonId,
+    /// The name of who.
+    pub by_name: String,
+    /// When.
+    pub at: Instant,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Prose>,
+}
+
+impl Ask {
+    /// The most that wait at once on one case.
+    pub const MOST: usize = 20;
+
+    /// The signature whose turn it is.
+    pub fn next(&self) -> Option<&Signature> {
+        self.signatures.iter().find(|signature| signature.given.is_none())
+    }
+
+    /// What is owed because of it.
+    pub(super) fn obligation(&self) -> Option<Obligation> {
+        let next = self.next()?;
+        let term = next.term.clone()?;
+        Some(Obligation { duty: Duty::Decide, owed_by: next.over.clone(), term })
+    }
+
+    /// Takes a signature; the next one's clock starts.
+    pub(super) fn sign(&mut self, given: &Given, next: Option<&Term>) {
+        let mut open = self.signatures.iter_mut().filter(|signature| signature.given.is_none());
+        if let Some(signature) = open.next() {
+            signature.given = Some(given.clone());
+        }
+        if let Some(signature) = open.next() {
+            signature.term = next.cloned();
+        }
+    }
+}
+
+/// A case that stands still.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Standstill {
+    /// From when until when.
+    pub pause: Pause,
+    /// Which unit asked for it.
+    pub unit: Unit,
+    /// Why.
+    pub reason: Prose,
+    /// The clock at whose end it goes on.
+    pub term: Term,
+}
+
+impl Standstill {
+    pub(super) fn obligation(&self, holder: &Unit) -> Obligation {
+        Obligation { duty: Duty::Resume, owed_by: holder.clone(), term: self.term.clone() }
+    }
+}
+
+/// A clock that was moved: whose it is and how it stands now.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Moved {
+    /// What is owed.
+    pub duty: Duty,
+    /// By whom.
+    pub unit: AreaId,
+    /// The clock.
+    pub term: Term,
+}
+
+named! {
+    /// Why.
+    Trigger {
+        /// Something is late.
+        Overdue = "overdue", "超期";
+        /// The same came up again.
+        Repeated = "repeated", "重复发生";
+        /// Somebody is not satisfied.
+        Unsatisfied = "unsatisfied", "不满意";
+        /// A leader wants it.
+        Order = "order", "领导交办";
+    }
+}
+
+/// Somebody above wants it done.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Supervision {
+    /// The place in the journal it began at: its number.
+    pub no: i64,
+    /// How hard.
+    pub kind: SupervisionKind,
+    /// Why.
+    pub trigger: Trigger,
+    /// Who has to answer.
+    pub addressee: Unit,
+    /// Who began it.
+    pub by: PersonId,
+    /// The name of who.
+    pub by_name: String,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Prose>,
+    /// When.
+    pub at: Instant,
+    /// The clock of the answer; none where none is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<Term>,
+    /// The answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Reply>,
+}
+
+/// The answer to a supervision.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Reply {
+    /// Who.
+    pub by: PersonId,
+    /// The name of who.
+    pub by_name: String,
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub text: Prose,
+}
+
+/// A debt that was late. The fact stays whatever is decided about it (H.3.6).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Breach {
+    /// Its number, counted from one.
+    pub no: i64,
+    /// What was owed.
+    pub duty: Duty,
+    /// By whom.
+    pub unit: Unit,
+    /// The number of its clock.
+    pub term: i64,
+    /// When it was due.
+    pub due_at: Instant,
+    /// Whether it was appealed against, with whatever result.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub appealed: bool,
+    /// Excused since; the fact and the excuse are both reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exempted_at: Option<Instant>,
+}
+
+impl Supervision {
+    /// The most of one case.
+    pub const MOST: usize = 50;
+
+    /// Whether an answer is still asked for.
+    pub fn waits(&self) -> bool {
+        self.term.is_some() && self.reply.is_none()
+    }
+
+    /// What is owed because of it.
+    pub(super) fn obligation(&self) -> Option<Obligation> {
+        let term = self.term.clone().filter(|_| self.reply.is_none())?;
+        Some(Obligation { duty: Duty::AnswerSupervision, owed_by: self.addressee.clone(), term })
+    }
+}
+
+/// What one of several reporters answered.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ReporterAnswer {
+    /// Whose: the report.
+    pub report: ReportId,
+    /// What.
+    pub answer: Answer,
+}
+
+/// What happened how often.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// Returned by a unit (退单).
+    pub returns: u32,
+    /// Sent back by a verifier or a resident (返工).
+    pub reworks: u32,
+    /// Reopened after closing.
+    pub reopenings: u32,
+    /// Whistles blown.
+    pub whistles: u32,
+    /// Callbacks that reached nobody, in this round.
+    pub missed_callbacks: u32,
+    /// Times more time was given.
+    #[serde(default)]
+    pub extensions: u32,
+    /// Times it stood still.
+    #[serde(default)]
+    pub suspensions: u32,
+}
+
+/// One signature.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Signature {
+    /// Who owes it.
+    pub over: Unit,
+    /// Only these roles, where the rules say so; otherwise whoever may decide requests there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
+    /// The clock, once it is its turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<Term>,
+    /// Who gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<Given>,
+}
