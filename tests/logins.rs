@@ -9,7 +9,7 @@ use std::{
 use actix_web::rt::System;
 use api::access::totp;
 use chrono::Duration;
-use persistence::{Db, session::Session};
+use persistence::{Db, people::session::Session};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -209,9 +209,9 @@ fn tokens_of_before_there_was_a_proof_work_on(city: &City) {
     };
     let store = city.store.clone();
     System::new().block_on(async move {
-        let tenants = store.read(persistence::tenant::all).await.expect("tenants");
+        let tenants = store.read(persistence::kernel::tenant::all).await.expect("tenants");
         let here = tenants.into_iter().find(|one| one.code == seed::CITY).expect("the city").id;
-        let open = move |db: &mut Db| persistence::session::open(db, here, &session, 10);
+        let open = move |db: &mut Db| persistence::people::session::open(db, here, &session, 10);
         store.run(open).await.expect("a session");
     });
     let new = text(&refresh(city, &base64(&old)).done(), "/refresh_token");

@@ -82,7 +82,7 @@ fn an_erasure_destroys_no_key_of_the_tenant(city: &City) {
         for kind in SubjectKind::ALL.iter().copied() {
             let subject = DataSubject::new(kind, Uuid::nil());
             let destroy = move |db: &mut persistence::Db| {
-                persistence::vault::destroy_for_good(db, tenant, subject, now)
+                persistence::people::vault::destroy_for_good(db, tenant, subject, now)
             };
             store.run(destroy).await.unwrap();
         }
@@ -190,7 +190,7 @@ fn of_system(city: &City, report: &str) -> Request {
     let store = city.store.clone();
     let later = city.now() + Duration::days(30);
     let due = System::new().block_on(async move {
-        store.read(move |db| persistence::obligation::lapsing(db, later, 10)).await.unwrap()
+        store.read(move |db| persistence::kernel::obligation::lapsing(db, later, 10)).await.unwrap()
     });
     let debt = due.iter().find(|debt| debt.flow_id == id).unwrap();
     let (duty, no) = (&debt.duty, debt.no);
@@ -226,7 +226,10 @@ fn a_command_of_the_system_is_out_of_reach(city: &City) {
     let by = (PersonId(Uuid::nil()), CommandId(command.parse().unwrap()));
     let (store, tenant) = (city.store.clone(), tenant(city, seed::CITY));
     let seen = System::new().block_on(async move {
-        store.read(move |db| persistence::journal::seen(db, tenant, by.0, by.1)).await.unwrap()
+        store
+            .read(move |db| persistence::kernel::journal::seen(db, tenant, by.0, by.1))
+            .await
+            .unwrap()
     });
     assert_eq!(seen.map(|seen| seen.flow.to_string()), Some(report));
 }
@@ -268,7 +271,13 @@ fn a_lost_key_of_one_tenant_keeps_no_other_from_its_work(city: &City) {
         let blind = app.vault.look_up(&app.store, first, app.clock.now()).await.unwrap();
         let blind = blind.digest(domain::people::personal::Field::Phone, PHONE);
         let look = move |db: &mut persistence::Db| {
-            persistence::vault::find(db, first, domain::people::personal::Field::Phone, &blind, 10)
+            persistence::people::vault::find(
+                db,
+                first,
+                domain::people::personal::Field::Phone,
+                &blind,
+                10,
+            )
         };
         app.store.read(look).await.unwrap()
     });

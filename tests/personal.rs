@@ -422,7 +422,7 @@ fn rewrap(
     actix_web::rt::System::new().block_on(async move {
         let vault = api::app::vault::Vault::open(&settings, &store).await.expect("the keys fit");
         let mut sum = api::app::vault::rotate::Rewrapped::default();
-        for tenant in store.read(persistence::tenant::all).await.unwrap() {
+        for tenant in store.read(persistence::kernel::tenant::all).await.unwrap() {
             let done = vault.rewrap(&store, tenant.id, now).await.unwrap();
             sum.keys += done.keys;
             sum.values += done.values;
@@ -447,7 +447,7 @@ fn served(city: &City, adjust: impl FnOnce(&mut api::app::config::Settings)) -> 
         let blind = look_up.digest(Field::Phone, PHONE);
         let found = app
             .store
-            .read(move |db| persistence::vault::find(db, tenant, Field::Phone, &blind, 10))
+            .read(move |db| persistence::people::vault::find(db, tenant, Field::Phone, &blind, 10))
             .await
             .unwrap();
         app.store.close();
@@ -538,10 +538,10 @@ fn a_running_server_takes_up_a_rotated_file(engine: Engine) {
     actix_web::rt::System::new().block_on(async move {
         let vault = api::app::vault::Vault::open(&settings, &store).await.expect("the keys fit");
         vault.prepend().expect("the file can be written");
-        for tenant in store.read(persistence::tenant::all).await.unwrap() {
+        for tenant in store.read(persistence::kernel::tenant::all).await.unwrap() {
             vault.rewrap(&store, tenant.id, now).await.unwrap();
         }
-        let tenant = store.read(persistence::tenant::all).await.unwrap().remove(0).id;
+        let tenant = store.read(persistence::kernel::tenant::all).await.unwrap().remove(0).id;
         let masters = api::app::vault::rotate::masters(&store, tenant).await.unwrap();
         assert_eq!(masters, [(vault.current(), 7)]);
     });

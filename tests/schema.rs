@@ -1,8 +1,8 @@
-//! One schema: the migrations of both engines and `persistence/src/schema.rs` say the same.
+//! One schema: the migrations of both engines and `persistence/src/kernel/schema.rs` say the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use persistence::{Options, Store, StoreError, migrate, probe};
+use persistence::{Options, Store, StoreError, kernel::migrate, probe};
 
 use crate::harness::{Database, Engine, root};
 
@@ -36,7 +36,7 @@ fn columns(database: &Database, engine: Engine) -> Columns {
 
 /// What `diesel::table!` says, and each table's primary key.
 fn declared() -> (Columns, BTreeMap<String, Vec<String>>) {
-    let text = std::fs::read_to_string(root().join("persistence/src/schema.rs")).unwrap();
+    let text = std::fs::read_to_string(root().join("persistence/src/kernel/schema.rs")).unwrap();
     let (mut columns, mut keys) = (Columns::new(), BTreeMap::new());
     for block in text.split("diesel::table! {").skip(1) {
         let block = block.split("\n}").next().unwrap();

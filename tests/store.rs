@@ -27,8 +27,11 @@ use domain::{
     },
 };
 use persistence::{
-    Db, Options, Outcome, Store, StoreError, Write, area, journal, probe, session as sessions,
-    tenant,
+    Db, Options, Outcome, Store, StoreError, Write,
+    flows::area,
+    kernel::{journal, tenant},
+    people::session as sessions,
+    probe,
 };
 use uuid::Uuid;
 
@@ -458,7 +461,7 @@ async fn a_write_without_an_entry_is_refused(desk: Desk) {
     let password = Write::Password {
         person: desk.by.person,
         hash: "x".to_owned(),
-        origin: persistence::person::Origin::Owner,
+        origin: persistence::people::person::Origin::Owner,
     };
     let refused = desk.commit(password).await;
     assert!(matches!(refused, Err(StoreError::Inconsistent(_))), "{refused:?}");

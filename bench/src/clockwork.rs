@@ -28,7 +28,7 @@ use domain::{
     people::actor::{Actor, Grant, Role},
     rules::vocabulary::{Channel, Urgency},
 };
-use persistence::{Options, Store, Write, obligation, probe};
+use persistence::{Options, Store, Write, kernel::obligation, probe};
 use tokio::task::JoinSet;
 
 use crate::{

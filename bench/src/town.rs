@@ -18,7 +18,7 @@ use domain::{
     core::time::local_day,
     people::actor::Role,
 };
-use persistence::{Options, Store, area};
+use persistence::{Options, Store, flows::area};
 use serde_json::json;
 
 use crate::trouble::{Done, Trouble, trouble};

@@ -5,57 +5,73 @@
 //! writing lane. Queries are plain functions over [`Db`], written once for both engines, one
 //! file per capability. Nothing here knows HTTP or decides anything.
 
-pub mod area;
-pub mod arrival;
-pub mod audit;
 mod batch;
-pub mod burden;
-pub mod campaign;
-pub mod case;
-pub mod client;
-mod connection;
-pub mod content_review;
-pub mod deferral;
-pub mod delivery;
-mod error;
-pub mod factor;
-pub mod feed;
-pub mod form;
-pub mod household;
-pub mod identity;
-pub mod journal;
-pub mod key;
-mod lane;
-mod look;
-pub mod media;
-pub mod media_upload;
-pub mod message;
-pub mod migrate;
-pub mod obligation;
-pub mod patrol;
-pub mod patrol_plan;
-pub mod person;
-pub mod policy;
-pub mod post;
-pub mod privacy;
 #[doc(hidden)]
 pub mod probe;
 pub mod projection;
-pub mod report;
-mod rows;
-mod schema;
-pub mod session;
 mod store;
-pub mod tally;
-pub mod tenant;
-pub mod track;
-mod types;
-pub mod vault;
-pub mod visit;
-pub mod webhook;
+
+/// What every query stands on: connections, types, the schema, rows, the journal, what is owed.
+pub mod kernel {
+    pub mod arrival;
+    pub(crate) mod connection;
+    pub mod deferral;
+    pub(crate) mod error;
+    pub mod feed;
+    pub mod journal;
+    pub mod key;
+    pub(crate) mod lane;
+    pub(crate) mod look;
+    pub mod migrate;
+    pub mod obligation;
+    pub(crate) mod rows;
+    pub(crate) mod schema;
+    pub mod tenant;
+    pub(crate) mod types;
+}
+
+/// What others are told: webhooks, deliveries, messages.
+pub mod integrations {
+    pub mod delivery;
+    pub mod message;
+    pub mod webhook;
+}
+
+/// People, their logins, what is personal about them, and the audit log.
+pub mod people {
+    pub mod audit;
+    pub mod client;
+    pub mod factor;
+    pub mod identity;
+    pub mod person;
+    pub mod post;
+    pub mod privacy;
+    pub mod session;
+    pub mod tally;
+    pub mod vault;
+}
+
+/// The flows as rows, a file each.
+pub mod flows {
+    pub mod area;
+    pub mod burden;
+    pub mod campaign;
+    pub mod case;
+    pub mod content_review;
+    pub mod form;
+    pub mod household;
+    pub mod media;
+    pub mod media_upload;
+    pub mod patrol;
+    pub mod patrol_plan;
+    pub mod policy;
+    pub mod report;
+    pub mod track;
+    pub mod visit;
+}
 
 pub use batch::{Outcome, Write};
-pub use connection::Db;
-pub use error::StoreError;
-pub use look::{Memory, States, Tabled, find};
+pub use kernel::connection::Db;
+pub use kernel::error::StoreError;
+pub use kernel::look::{Memory, States, Tabled, find};
 pub use store::{Options, Store};

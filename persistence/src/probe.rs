@@ -2,7 +2,7 @@
 
 use diesel::{RunQueryDsl, connection::SimpleConnection, sql_types::Text};
 
-use crate::{
+use crate::kernel::{
     connection::{Db, Url, Use, each},
     error::StoreError,
 };

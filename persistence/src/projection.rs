@@ -25,25 +25,27 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::{
-    campaign::{CampaignRow, TaskRow},
-    case::{CaseRow, CaseUnitRow},
-    connection::Db,
-    content_review::ReviewRow,
-    error::StoreError,
-    form::FormRow,
-    household::{HouseholdRow, RelationRow, Relations},
-    look::Tabled,
-    media::{LinkRow, MediaRow},
-    obligation::ObligationRow,
-    patrol::PatrolRow,
-    patrol_plan::PlanRow,
-    person::PersonRow,
-    policy::PolicyRow,
-    post::{GrantRow, Holding},
-    report::ReportRow,
-    rows::Row,
-    types::Doc,
-    visit::VisitRow,
+    flows::{
+        campaign::{CampaignRow, TaskRow},
+        case::{CaseRow, CaseUnitRow},
+        content_review::ReviewRow,
+        form::FormRow,
+        household::{HouseholdRow, RelationRow, Relations},
+        media::{LinkRow, MediaRow},
+        patrol::PatrolRow,
+        patrol_plan::PlanRow,
+        policy::PolicyRow,
+        report::ReportRow,
+        visit::VisitRow,
+    },
+    kernel::{
+        connection::Db, error::StoreError, look::Tabled, obligation::ObligationRow, rows::Row,
+        types::Doc,
+    },
+    people::{
+        person::PersonRow,
+        post::{GrantRow, Holding},
+    },
 };
 
 use differing::{MISSING, differing, held, without_journal};

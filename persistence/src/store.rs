@@ -15,12 +15,14 @@ use tokio::sync::{Mutex, oneshot, watch};
 
 use crate::{
     batch::{self, Commit, Outcome, Write},
-    connection::{self, Db, Url, Use, transaction},
-    error::StoreError,
-    lane::{Lane, Size},
-    look::{self, Look, Memory, Tabled},
-    migrate,
-    track::{self, Landed, Upload},
+    flows::track::{self, Landed, Upload},
+    kernel::{
+        connection::{self, Db, Url, Use, transaction},
+        error::StoreError,
+        lane::{Lane, Size},
+        look::{self, Look, Memory, Tabled},
+        migrate,
+    },
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -6,7 +6,11 @@ use std::{
 };
 
 use domain::core::journal::{Entry, FlowKind};
-use persistence::{Db, journal, obligation, probe};
+use persistence::{
+    Db,
+    kernel::{journal, obligation},
+    probe,
+};
 use serde_json::Value;
 use uuid::Uuid;
 

@@ -30,7 +30,7 @@ use domain::{
     core::id::{PersonId, TenantId},
     people::actor::Role,
 };
-use persistence::{area, session::Session, tenant::Tenant};
+use persistence::{flows::area, kernel::tenant::Tenant, people::session::Session};
 use uuid::Uuid;
 
 use super::{client, database::Names, settings};
@@ -274,7 +274,7 @@ async fn open(app: &App, tenant: &Tenant, code: &'static str, person: PersonId) 
         restriction: None,
     };
     let id = tenant.id;
-    let opened = app.store.run(move |db| persistence::session::open(db, id, &session, 10));
+    let opened = app.store.run(move |db| persistence::people::session::open(db, id, &session, 10));
     opened.await.expect("a session");
     let iat = now.timestamp();
     let claims =

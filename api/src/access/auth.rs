@@ -31,8 +31,11 @@ use domain::{
     },
 };
 use persistence::{
-    Db, client as clients,
-    person::{self as people, Origin},
+    Db,
+    people::{
+        client as clients,
+        person::{self as people, Origin},
+    },
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

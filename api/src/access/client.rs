@@ -21,8 +21,11 @@ use domain::{
     rules::refusal::Refusal,
 };
 use persistence::{
-    Db, audit,
-    client::{self as clients, Client, Secret},
+    Db,
+    people::{
+        audit,
+        client::{self as clients, Client, Secret},
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;

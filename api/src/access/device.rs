@@ -12,7 +12,7 @@ use actix_web::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::core::id::{PersonId, TenantId};
-use persistence::session;
+use persistence::people::session;
 use uuid::Uuid;
 
 use crate::{

@@ -14,9 +14,12 @@ use domain::{
     rules::refusal::Refusal,
 };
 use persistence::{
-    Db, audit as log,
-    factor::{self as factors, Factor},
-    identity as identities, session as sessions,
+    Db,
+    people::{
+        audit as log,
+        factor::{self as factors, Factor},
+        identity as identities, session as sessions,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -9,7 +9,7 @@ use domain::{
     core::id::{PersonId, TenantId},
     flows::person::Person,
 };
-use persistence::{Db, session as sessions};
+use persistence::{Db, people::session as sessions};
 
 use crate::{
     access::{device, session},

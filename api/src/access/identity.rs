@@ -14,10 +14,13 @@ use domain::{
     rules::notice::NoticeKind,
 };
 use persistence::{
-    Db, audit as log,
-    identity::{self as identities, Linked},
-    message::{self, Message},
-    person as people, session as sessions,
+    Db,
+    integrations::message::{self, Message},
+    people::{
+        audit as log,
+        identity::{self as identities, Linked},
+        person as people, session as sessions,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;

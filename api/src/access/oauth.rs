@@ -15,9 +15,12 @@ use domain::{
     people::audit::Act,
 };
 use persistence::{
-    Db, audit as log,
-    client::{self as clients, Client},
-    session::Session,
+    Db,
+    people::{
+        audit as log,
+        client::{self as clients, Client},
+        session::Session,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -15,7 +15,7 @@ use domain::{
     flows::{change::Stored, person::Person},
     people::audit::Act,
 };
-use persistence::person as people;
+use persistence::people::person as people;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};

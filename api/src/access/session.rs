@@ -26,8 +26,11 @@ use domain::{
     rules::refusal::Refusal,
 };
 use persistence::{
-    Db, audit, person as people,
-    session::{self, Exchange, Refreshable, Refreshed, Session},
+    Db,
+    people::{
+        audit, person as people,
+        session::{self, Exchange, Refreshable, Refreshed, Session},
+    },
 };
 use rand::rngs::SysError;
 use serde::{Deserialize, Serialize};

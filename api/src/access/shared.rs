@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::Duration as Span;
 use persistence::{
     Db, StoreError,
-    identity::{self, Shared},
+    people::identity::{self, Shared},
 };
 
 use crate::{

@@ -24,8 +24,11 @@ use domain::{
 };
 use persistence::{
     Db, Outcome, StoreError, Write,
-    identity::{self, Identity},
-    message, person as people,
+    integrations::message,
+    people::{
+        identity::{self, Identity},
+        person as people,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

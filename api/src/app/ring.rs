@@ -12,9 +12,12 @@ use domain::{
 };
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use persistence::{
-    Db, Store, StoreError, audit,
-    key::{self, Purpose, StoredKey},
-    tenant,
+    Db, Store, StoreError,
+    kernel::{
+        key::{self, Purpose, StoredKey},
+        tenant,
+    },
+    people::audit,
 };
 use serde::Serialize;
 use serde_json::json;

@@ -17,9 +17,11 @@ use domain::{
 };
 use persistence::{
     Store, StoreError,
-    client::{self, Client},
-    key::{self, Purpose, StoredKey},
-    session::{self, Session},
+    kernel::key::{self, Purpose, StoredKey},
+    people::{
+        client::{self, Client},
+        session::{self, Session},
+    },
 };
 use tokio::sync::watch;
 use uuid::Uuid;

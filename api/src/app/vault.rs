@@ -23,9 +23,11 @@ use domain::{
 };
 use persistence::{
     Db, Store, StoreError,
-    key::{self, Purpose},
-    tenant::Tenant,
-    vault::{self, DataKey, KeyOwner, NewSubject, SealedField},
+    kernel::{
+        key::{self, Purpose},
+        tenant::Tenant,
+    },
+    people::vault::{self, DataKey, KeyOwner, NewSubject, SealedField},
 };
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -105,7 +107,7 @@ impl Vault {
 
     /// Reads the master keys and checks that they open what the database holds.
     pub async fn open(settings: &Settings, store: &Store) -> Result<Self> {
-        let tenants = store.read(persistence::tenant::all).await?;
+        let tenants = store.read(persistence::kernel::tenant::all).await?;
         let keys = store
             .read(move |db| {
                 let key = |tenant: Tenant| {

@@ -23,7 +23,11 @@ use domain::{
     people::actor::Actor,
     rules::{catalogue::Catalogue, rulebook::Rules, sla},
 };
-use persistence::{Store, StoreError, area, journal, policy, tenant};
+use persistence::{
+    Store, StoreError,
+    flows::{area, policy},
+    kernel::{journal, tenant},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{access::auth::Caller, app::clock::Clock};

@@ -14,8 +14,10 @@ use actix_web::web::Data;
 use domain::{area::tree::AreaKind, people::actor::Role};
 use persistence::{
     Store,
-    key::{self, Purpose},
-    migrate,
+    kernel::{
+        key::{self, Purpose},
+        migrate,
+    },
 };
 
 use crate::{
@@ -181,13 +183,16 @@ async fn create_tenant(new: NewTenant) -> Done {
 
 async fn list_tenants(source: &Source) -> Done {
     let store = open(source)?;
-    for tenant in store.read(persistence::tenant::all).await? {
+    for tenant in store.read(persistence::kernel::tenant::all).await? {
         print(&format!("{}\t{}", tenant.code, tenant.name));
     }
     Ok(Ended::Well)
 }
 
-async fn known_tenant(store: &Store, code: &str) -> Result<persistence::tenant::Tenant, Failed> {
+async fn known_tenant(
+    store: &Store,
+    code: &str,
+) -> Result<persistence::kernel::tenant::Tenant, Failed> {
     let tenant = install::find_tenant(store, code).await?;
     tenant.ok_or_else(|| {
         Failed(format!("there is no tenant {code}; create it with `gridwhistle tenant create`"))
@@ -232,9 +237,12 @@ async fn list_keys(source: &Source) -> Done {
     Ok(Ended::Well)
 }
 
-async fn root_code(store: &Store, tenant: &persistence::tenant::Tenant) -> Result<String, Failed> {
+async fn root_code(
+    store: &Store,
+    tenant: &persistence::kernel::tenant::Tenant,
+) -> Result<String, Failed> {
     let id = tenant.id;
-    let registry = store.read(move |db| persistence::area::registry(db, id)).await?;
+    let registry = store.read(move |db| persistence::flows::area::registry(db, id)).await?;
     let tree = registry.tree(domain::core::time::local_day(Clock::default().now()));
     tree.root().map(|area| area.code.clone()).ok_or_else(|| {
         Failed(format!("the tenant {} has no areas; import them first", tenant.code))
@@ -255,7 +263,7 @@ async fn run_vault(command: VaultKeys) -> Done {
         vault.prepend()?;
     }
     let now = Clock::default().now();
-    let (tenants, current) = (store.read(persistence::tenant::all).await?, vault.current());
+    let (tenants, current) = (store.read(persistence::kernel::tenant::all).await?, vault.current());
     let mut used = std::collections::BTreeSet::new();
     for tenant in tenants {
         if rewraps {

@@ -26,9 +26,13 @@ use domain::{
     rules::{catalogue::Catalogue, rulebook::Rules},
 };
 use persistence::{
-    Outcome, Store, StoreError, Write, area, journal,
-    person::{self, Origin},
-    tenant::{self, Tenant},
+    Outcome, Store, StoreError, Write,
+    flows::area,
+    kernel::{
+        journal,
+        tenant::{self, Tenant},
+    },
+    people::person::{self, Origin},
 };
 
 use crate::app::{

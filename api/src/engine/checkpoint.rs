@@ -21,7 +21,7 @@ use domain::{
 use jsonwebtoken::{
     Algorithm, DecodingKey, Header, Validation, decode, decode_header, encode, errors::ErrorKind,
 };
-use persistence::{audit, feed};
+use persistence::{kernel::feed, people::audit};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use utoipa::ToSchema;

@@ -33,7 +33,7 @@ use domain::{
     people::actor::{Actor, Grant},
     rules::refusal::Refusal,
 };
-use persistence::{Db, Outcome, StoreError, Tabled, Write, journal};
+use persistence::{Db, Outcome, StoreError, Tabled, Write, kernel::journal};
 use serde::Serialize;
 use uuid::Uuid;
 

@@ -23,10 +23,11 @@ use domain::{
     },
 };
 use persistence::{
-    Db, Store, StoreError, area, journal,
+    Db, Store, StoreError,
+    flows::area,
+    kernel::{journal, tenant},
+    people::vault::{self, KeyOwner},
     projection::{Place, Projected, Projection},
-    tenant,
-    vault::{self, KeyOwner},
 };
 use uuid::Uuid;
 
@@ -97,7 +98,7 @@ pub async fn against(
     let look = |db: &mut Db| {
         let tenants = tenant::all(db)?;
         let known: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
-        let lost = persistence::feed::without_tenant(db, &known)?;
+        let lost = persistence::kernel::feed::without_tenant(db, &known)?;
         Ok((tenants, lost))
     };
     let (tenants, lost) = store.snapshot(look).await?;

@@ -13,7 +13,11 @@ use domain::{
     people::personal::{Field, SubjectKind},
     rules::notice::{NoticeKind, Preferences, SlotValue, Template, fit, limit},
 };
-use persistence::{Db, StoreError, delivery::Delivery, message, privacy};
+use persistence::{
+    Db, StoreError,
+    integrations::{delivery::Delivery, message},
+    people::privacy,
+};
 use serde_json::{Map, Value, json};
 
 use crate::{

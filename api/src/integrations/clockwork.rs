@@ -36,9 +36,11 @@ use domain::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use persistence::{
     Outcome, StoreError,
-    deferral::{self, Due},
-    obligation::{self, Lapsing},
-    patrol_plan as plans,
+    flows::patrol_plan as plans,
+    kernel::{
+        deferral::{self, Due},
+        obligation::{self, Lapsing},
+    },
 };
 use uuid::Uuid;
 

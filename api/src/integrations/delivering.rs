@@ -25,10 +25,13 @@ use domain::{
 };
 use futures_util::{StreamExt, stream};
 use persistence::{
-    Db, StoreError, audit,
-    delivery::{self, Attempt, Delivery, Lease, Tried},
-    message,
-    webhook::{self as hooks, Webhook},
+    Db, StoreError,
+    integrations::{
+        delivery::{self, Attempt, Delivery, Lease, Tried},
+        message,
+        webhook::{self as hooks, Webhook},
+    },
+    people::audit,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -14,8 +14,10 @@ use domain::{
 };
 use persistence::{
     Db,
-    delivery::{self, Attempt, Delivery, Filter},
-    webhook::{self as hooks, Webhook},
+    integrations::{
+        delivery::{self, Attempt, Delivery, Filter},
+        webhook::{self as hooks, Webhook},
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -32,7 +32,7 @@ use domain::{
     },
     people::actor::{Actor, Permission},
 };
-use persistence::{Db, StoreError, journal};
+use persistence::{Db, StoreError, kernel::journal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};

@@ -67,7 +67,7 @@ async fn get_health() -> HttpResponse {
 #[utoipa::path(tag = "service", security(()), responses((status = 200, body = ReadinessView)))]
 #[get("/readyz")]
 async fn get_readiness(app: Data<App>) -> Reply<HttpResponse> {
-    app.store.read(|db| persistence::tenant::all(db).map(|_| ())).await?;
+    app.store.read(|db| persistence::kernel::tenant::all(db).map(|_| ())).await?;
     let (pulse, now) = (&app.pulse, app.clock.now());
     let clockwork = ClockworkView {
         lag_ms: pulse.lag_ms(now),

@@ -26,10 +26,12 @@ use domain::{
 };
 use persistence::{
     Db, StoreError,
-    delivery::Delivery,
-    journal,
-    message::{self, Made, Message},
-    post,
+    integrations::{
+        delivery::Delivery,
+        message::{self, Made, Message},
+    },
+    kernel::journal,
+    people::post,
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;

@@ -20,10 +20,13 @@ use domain::{
     rules::{refusal::Refusal, webhook::Status},
 };
 use persistence::{
-    Db, audit,
-    delivery::{self, Again, Delivery},
-    feed,
-    webhook::{self as hooks, Secret, Webhook},
+    Db,
+    integrations::{
+        delivery::{self, Again, Delivery},
+        webhook::{self as hooks, Secret, Webhook},
+    },
+    kernel::feed,
+    people::audit,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;

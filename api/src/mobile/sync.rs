@@ -26,7 +26,7 @@ use domain::{
         id::CommandId,
     },
 };
-use persistence::{Db, journal, session};
+use persistence::{Db, kernel::journal, people::session};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;

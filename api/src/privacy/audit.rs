@@ -13,7 +13,7 @@ use domain::{
     },
     rules::refusal::Refusal,
 };
-use persistence::audit;
+use persistence::people::audit;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};

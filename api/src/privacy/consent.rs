@@ -15,8 +15,8 @@ use domain::{
     rules::refusal::Refusal,
 };
 use persistence::{
-    journal::Keyset,
-    privacy::{self, Consent},
+    kernel::journal::Keyset,
+    people::privacy::{self, Consent},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -223,9 +223,9 @@ async fn answer_consent(
             if new {
                 // Without consent nobody knows where they are.
                 if !stored.given && stored.purpose == Privacy::TRACK {
-                    persistence::track::forget(db, tenant, stored.person)?;
+                    persistence::flows::track::forget(db, tenant, stored.person)?;
                 }
-                persistence::audit::append(db, tenant, note)?;
+                persistence::people::audit::append(db, tenant, note)?;
             }
             Ok(stored)
         })

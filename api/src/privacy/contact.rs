@@ -17,7 +17,7 @@ use domain::{
 };
 use persistence::{
     StoreError, Write, find,
-    vault::{self, KeyOwner},
+    people::vault::{self, KeyOwner},
 };
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -316,7 +316,7 @@ pub async fn keep(
                 vault::remove(db, tenant, subject, *field)?;
             }
             vault::put(db, tenant, &fields, now)?;
-            persistence::audit::append(db, tenant, note)?;
+            persistence::people::audit::append(db, tenant, note)?;
             Ok(false)
         })
         .await?;
@@ -388,7 +388,7 @@ async fn search_contacts(
     let blind = app.vault.look_up(&app.store, tenant, now).await?.digest(field, &value);
     let detail = serde_json::json!({ "field": field.name() });
     let note = Noting::of(&app, &caller, &request).note(Act::Search, None, &detail);
-    app.store.run(move |db| persistence::audit::append(db, tenant, note)).await?;
+    app.store.run(move |db| persistence::people::audit::append(db, tenant, note)).await?;
     let found = app.store.read(move |db| vault::find(db, tenant, field, &blind, MOST)).await?;
     let of = |kind| found.iter().filter(move |one| one.kind == kind).map(|one| one.id);
     let persons = of(SubjectKind::Person).filter(|_| people).map(PersonId);

@@ -19,8 +19,8 @@ use domain::{
     rules::refusal::Refusal,
 };
 use persistence::{
-    journal::Keyset,
-    privacy::{self, Disclosure},
+    kernel::journal::Keyset,
+    people::privacy::{self, Disclosure},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -281,7 +281,7 @@ impl Asking {
         let noting = Noting::of(app, caller, request);
         if let Err(refusal) = allowed {
             let note = noting.refused(Act::Disclose, Some(target), &detail);
-            app.store.run(move |db| persistence::audit::append(db, tenant, note)).await?;
+            app.store.run(move |db| persistence::people::audit::append(db, tenant, note)).await?;
             return Err(refusal.into());
         }
         let asked = Request::new(key.0, operation, target, &body);
@@ -310,7 +310,7 @@ impl Asking {
             .run(move |db| {
                 let (record, new) = privacy::disclose(db, tenant, &new)?;
                 if new {
-                    persistence::audit::append(db, tenant, note)?;
+                    persistence::people::audit::append(db, tenant, note)?;
                 }
                 Ok((record, new))
             })

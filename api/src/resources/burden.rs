@@ -10,7 +10,7 @@ use domain::{
 };
 use persistence::{
     Db,
-    burden::{self as burdens, Filter, Order, Sum},
+    flows::burden::{self as burdens, Filter, Order, Sum},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -25,8 +25,8 @@ use domain::{
 };
 use persistence::{
     Db, Outcome as Lot,
-    campaign::{self as campaigns, By, Filter, Reach},
-    journal::Keyset,
+    flows::campaign::{self as campaigns, By, Filter, Reach},
+    kernel::journal::Keyset,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -19,7 +19,10 @@ use domain::{
     },
     people::actor::Permission,
 };
-use persistence::{case as cases, journal::Keyset, obligation};
+use persistence::{
+    flows::case as cases,
+    kernel::{journal::Keyset, obligation},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

@@ -21,7 +21,7 @@ use domain::{
         vocabulary::{Channel, Complexity, Demand, Urgency},
     },
 };
-use persistence::obligation;
+use persistence::kernel::obligation;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;

@@ -24,7 +24,7 @@ use domain::{
     people::actor::Permission,
     rules::refusal::Refusal,
 };
-use persistence::{Write, content_review as reviews, journal::Keyset};
+use persistence::{Write, flows::content_review as reviews, kernel::journal::Keyset};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

@@ -19,8 +19,13 @@ use domain::{
     rules::refusal::Refusal,
 };
 use persistence::{
-    audit, feed, household as households, message, privacy,
-    vault::{self, KeyOwner},
+    flows::household as households,
+    integrations::message,
+    kernel::feed,
+    people::{
+        audit, privacy,
+        vault::{self, KeyOwner},
+    },
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -15,8 +15,11 @@ use domain::{
     },
 };
 use persistence::{
-    Db, audit, household as households, journal::Keyset, media as files, message,
-    patrol as patrols, privacy, report as reports,
+    Db,
+    flows::{household as households, media as files, patrol as patrols, report as reports},
+    integrations::message,
+    kernel::journal::Keyset,
+    people::{audit, privacy},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

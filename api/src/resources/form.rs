@@ -21,7 +21,7 @@ use domain::{
     },
     rules::burden::{Counts, Entered, What},
 };
-use persistence::{Write, form as forms, journal};
+use persistence::{Write, flows::form as forms, kernel::journal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};

@@ -33,7 +33,11 @@ use domain::{
         refusal::Refusal,
     },
 };
-use persistence::{Db, Write, form as forms, household as households, journal::Keyset};
+use persistence::{
+    Db, Write,
+    flows::{form as forms, household as households},
+    kernel::journal::Keyset,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

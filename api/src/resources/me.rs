@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use actix_web::{get, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{core::id::AreaId, people::actor::Actor, rules::obligation::Duty};
-use persistence::obligation::{self, Inbox, Owed, Position};
+use persistence::kernel::obligation::{self, Inbox, Owed, Position};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

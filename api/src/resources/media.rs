@@ -28,7 +28,7 @@ use domain::{
     },
     people::actor::Actor,
 };
-use persistence::{
+use persistence::flows::{
     content_review as reviews,
     media::{self as kept, Link, Marks},
 };

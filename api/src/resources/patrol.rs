@@ -29,9 +29,11 @@ use domain::{
 };
 use persistence::{
     Db, Write,
-    journal::Keyset,
-    patrol::{self as patrols, reports_of},
-    visit as visits,
+    flows::{
+        patrol::{self as patrols, reports_of},
+        visit as visits,
+    },
+    kernel::journal::Keyset,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -21,9 +21,12 @@ use domain::{
     rules::refusal::Refusal,
 };
 use persistence::{
-    Db, Write, identity as identities,
-    person::{self as people, Origin},
-    post,
+    Db, Write,
+    people::{
+        identity as identities,
+        person::{self as people, Origin},
+        post,
+    },
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -112,7 +112,7 @@ impl PolicyBrief {
 #[get("/policies")]
 async fn list_policies(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
     let tenant = caller.tenant;
-    let stored = app.store.read(move |db| persistence::policy::all(db, tenant)).await?;
+    let stored = app.store.read(move |db| persistence::flows::policy::all(db, tenant)).await?;
     let of = |kind: PolicyKind| {
         let found = stored.iter().find(|stored| stored.state.document.kind() == kind);
         PolicyBrief::new(kind, found.map(|stored| (&stored.state, stored.seq)))

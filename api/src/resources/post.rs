@@ -18,7 +18,7 @@ use domain::{
     people::actor::{Grant, Role},
     rules::{refusal::Refusal, sla::ancestry},
 };
-use persistence::{Db, StoreError, Write, find, post as posts};
+use persistence::{Db, StoreError, Write, find, people::post as posts};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;

@@ -33,7 +33,11 @@ use domain::{
         vocabulary::{Channel, Demand, Urgency},
     },
 };
-use persistence::{Write, case as cases, journal::Keyset, report as reports};
+use persistence::{
+    Write,
+    flows::{case as cases, report as reports},
+    kernel::journal::Keyset,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

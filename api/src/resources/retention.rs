@@ -17,8 +17,11 @@ use domain::{
     rules::refusal::Refusal,
 };
 use persistence::{
-    StoreError, audit,
-    privacy::{self, Run},
+    StoreError,
+    people::{
+        audit,
+        privacy::{self, Run},
+    },
 };
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -10,7 +10,7 @@ use domain::{
     },
     people::actor::Permission,
 };
-use persistence::post as posts;
+use persistence::people::post as posts;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;

@@ -12,8 +12,10 @@ use domain::{
 };
 use persistence::{
     Db,
-    arrival::{self, Kept},
-    journal,
+    kernel::{
+        arrival::{self, Kept},
+        journal,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -21,7 +21,7 @@ use domain::{
     },
     people::actor::Permission,
 };
-use persistence::{Db, journal::Keyset, visit as visits};
+use persistence::{Db, flows::visit as visits, kernel::journal::Keyset};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

@@ -18,7 +18,7 @@ use domain::{
     },
     rules::whistling::Whistling,
 };
-use persistence::{Db, case as cases};
+use persistence::{Db, flows::case as cases};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;

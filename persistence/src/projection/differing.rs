@@ -12,7 +12,7 @@ use domain::core::id::TenantId;
 use uuid::Uuid;
 
 use super::{Derived, Result};
-use crate::{
+use crate::kernel::{
     connection::Db,
     rows::{Row, list},
     types::{Doc, Id, sql},

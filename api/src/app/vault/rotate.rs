@@ -11,9 +11,12 @@ use domain::{
     },
 };
 use persistence::{
-    Db, Store, StoreError, audit,
-    key::{self, Purpose},
-    vault::{self, DataKey, KeyOwner, SealedField},
+    Db, Store, StoreError,
+    kernel::key::{self, Purpose},
+    people::{
+        audit,
+        vault::{self, DataKey, KeyOwner, SealedField},
+    },
 };
 
 /// What a rotation did in one tenant.

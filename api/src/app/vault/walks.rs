@@ -16,7 +16,7 @@ use domain::{
 };
 use persistence::{
     Db, Store, StoreError,
-    vault::{self, KeyOwner},
+    people::vault::{self, KeyOwner},
 };
 use quick_cache::sync::Cache;
 use zeroize::Zeroizing;

@@ -9,7 +9,7 @@ use domain::{
     },
     people::actor::Actor,
 };
-use persistence::{Outcome, Store, Write, tenant::Tenant};
+use persistence::{Outcome, Store, Write, kernel::tenant::Tenant};
 use serde_json::Value;
 
 use super::Failed;

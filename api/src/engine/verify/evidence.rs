@@ -11,7 +11,10 @@ use domain::{
         privacy::DataClass,
     },
 };
-use persistence::{Db, StoreError, audit, privacy, tally};
+use persistence::{
+    Db, StoreError,
+    people::{audit, privacy, tally},
+};
 use uuid::Uuid;
 
 use super::{Findings, in_words};

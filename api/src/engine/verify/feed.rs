@@ -5,7 +5,7 @@ use domain::core::{
     id::TenantId,
     journal::Hash,
 };
-use persistence::{Db, StoreError, feed};
+use persistence::{Db, StoreError, kernel::feed};
 
 use super::Findings;
 

@@ -3,7 +3,7 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::core::{id::TenantId, journal::Hash};
-use persistence::feed;
+use persistence::kernel::feed;
 
 use super::{Event, outdated};
 use crate::{app::state::App, http::problem::Reply};

@@ -11,7 +11,7 @@ use std::{
 
 use actix_web::web::Data;
 use domain::core::id::TenantId;
-use persistence::{StoreError, feed};
+use persistence::{StoreError, kernel::feed};
 use tokio::sync::watch;
 
 use super::{Event, cursor::Position};

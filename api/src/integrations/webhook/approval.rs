@@ -9,8 +9,9 @@ use domain::{
     rules::{refusal::Refusal, webhook::may_open},
 };
 use persistence::{
-    Db, StoreError, audit,
-    webhook::{self as hooks, Webhook},
+    Db, StoreError,
+    integrations::webhook::{self as hooks, Webhook},
+    people::audit,
 };
 use uuid::Uuid;
 

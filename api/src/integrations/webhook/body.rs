@@ -7,7 +7,7 @@ use domain::{
     flows::happening::Happening,
     people::actor::Permission,
 };
-use persistence::webhook::Webhook;
+use persistence::integrations::webhook::Webhook;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;

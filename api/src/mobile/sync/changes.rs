@@ -22,8 +22,9 @@ use domain::{
     people::actor::{Permission, Scope},
 };
 use persistence::{
-    Db, StoreError, case as cases, feed, journal::Keyset, patrol as patrols, report as reports,
-    visit as visits,
+    Db, StoreError,
+    flows::{case as cases, patrol as patrols, report as reports, visit as visits},
+    kernel::{feed, journal::Keyset},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

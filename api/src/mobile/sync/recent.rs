@@ -20,7 +20,7 @@ use domain::{
 };
 use persistence::{
     Store, StoreError, Tabled,
-    feed::{self, Moved},
+    kernel::feed::{self, Moved},
 };
 use quick_cache::sync::Cache;
 use tokio::sync::Mutex;

@@ -22,7 +22,10 @@ use domain::{
     },
     people::actor::Permission,
 };
-use persistence::{Db, Outcome, Write, journal, obligation};
+use persistence::{
+    Db, Outcome, Write,
+    kernel::{journal, obligation},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

@@ -18,7 +18,7 @@ use domain::{
     },
     rules::refusal::Refusal,
 };
-use persistence::{StoreError, post};
+use persistence::{StoreError, people::post};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

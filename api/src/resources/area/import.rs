@@ -27,7 +27,7 @@ use domain::{
 };
 use encoding_rs::{Encoding, GB18030, UTF_8};
 use futures_util::StreamExt;
-use persistence::{Db, Outcome, Write, area, journal};
+use persistence::{Db, Outcome, Write, flows::area, kernel::journal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};

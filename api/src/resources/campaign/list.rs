@@ -21,7 +21,11 @@ use domain::{
     rules::refusal::Refusal,
 };
 use futures_util::future::try_join_all;
-use persistence::{Db, campaign as campaigns, household as households, journal::Keyset};
+use persistence::{
+    Db,
+    flows::{campaign as campaigns, household as households},
+    kernel::journal::Keyset,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

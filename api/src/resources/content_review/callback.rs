@@ -5,7 +5,7 @@
 
 use actix_web::{HttpResponse, get, http::header::ContentType, post, web::Data};
 use domain::flows::content_review::{Cause, Command, Suggestion};
-use persistence::content_review::Check;
+use persistence::flows::content_review::Check;
 use serde::Deserialize;
 use serde_json::Value;
 use sha1::{Digest, Sha1};

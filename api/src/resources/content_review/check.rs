@@ -30,8 +30,10 @@ use domain::{
 };
 use persistence::{
     Outcome, StoreError, Write,
-    content_review::{self as reviews, Check},
-    media::{self as kept, Link},
+    flows::{
+        content_review::{self as reviews, Check},
+        media::{self as kept, Link},
+    },
 };
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use uuid::Uuid;

@@ -13,7 +13,7 @@ use domain::{
     people::personal::{DataSubject, Field, SubjectKind},
     rules::refusal::Refusal,
 };
-use persistence::{Write, form as forms};
+use persistence::{Write, flows::form as forms};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;

@@ -16,7 +16,7 @@ use domain::{
 };
 use persistence::{
     Write,
-    vault::{self, KeyOwner},
+    people::vault::{self, KeyOwner},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

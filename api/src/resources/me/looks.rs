@@ -13,7 +13,7 @@ use domain::{
     flows::{case::state::Case, claim::Claim, report::Report},
     rules::{obligation::Duty, place::Place},
 };
-use persistence::{Db, StoreError, obligation::Owed, track::standing};
+use persistence::{Db, StoreError, flows::track::standing, kernel::obligation::Owed};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;

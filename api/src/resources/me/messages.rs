@@ -10,7 +10,7 @@ use domain::{
 };
 use persistence::{
     Db,
-    message::{self, Message},
+    integrations::message::{self, Message},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -16,8 +16,8 @@ use domain::{
 };
 use persistence::{
     Write,
-    media::{self as kept, Marks},
-    privacy,
+    flows::media::{self as kept, Marks},
+    people::privacy,
 };
 
 use super::{

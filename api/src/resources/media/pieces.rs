@@ -14,7 +14,7 @@ use domain::{
     rules::refusal::Refusal,
 };
 use futures_util::TryStreamExt;
-use persistence::{
+use persistence::flows::{
     media as kept,
     media_upload::{self as uploads, Part, Upload},
 };

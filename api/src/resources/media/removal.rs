@@ -13,7 +13,10 @@ use domain::{
     },
     people::actor::Actor,
 };
-use persistence::{StoreError, Write, media as kept, media_upload as uploads};
+use persistence::{
+    StoreError, Write,
+    flows::{media as kept, media_upload as uploads},
+};
 
 use super::{keep::Variant, keep::place, pieces};
 use crate::{

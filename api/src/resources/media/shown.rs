@@ -14,7 +14,7 @@ use domain::{
     },
     people::actor::Actor,
 };
-use persistence::{content_review as reviews, media as kept};
+use persistence::flows::{content_review as reviews, media as kept};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;

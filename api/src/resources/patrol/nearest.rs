@@ -7,7 +7,7 @@ use domain::{
     core::id::AreaId,
     people::{actor::Permission, audit::Act},
 };
-use persistence::track::standing;
+use persistence::flows::track::standing;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};

@@ -15,7 +15,7 @@ use domain::{
     },
     people::actor::Permission,
 };
-use persistence::{Write, journal::Keyset, patrol_plan as plans};
+use persistence::{Write, flows::patrol_plan as plans, kernel::journal::Keyset};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

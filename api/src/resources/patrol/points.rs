@@ -32,8 +32,9 @@ use domain::{
     rules::refusal::Refusal,
 };
 use persistence::{
-    StoreError, privacy,
-    track::{Landed, Upload, batches},
+    StoreError,
+    flows::track::{Landed, Upload, batches},
+    people::privacy,
 };
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};

@@ -24,7 +24,7 @@ use domain::{
     },
     people::{actor::Permission, audit::Act},
 };
-use persistence::{StoreError, track::batches};
+use persistence::{StoreError, flows::track::batches};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};

@@ -9,7 +9,7 @@ use domain::{
 };
 use persistence::{
     StoreError,
-    track::{self, Batch, Position, batches},
+    flows::track::{self, Batch, Position, batches},
 };
 
 use crate::app::{

@@ -1,0 +1,440 @@
+//! Campaigns as rows, and their lists: each household once, with what came of it.
+
+use diesel::{
+    dsl::count_star,
+    prelude::*,
+    sql_types::{BigInt, Binary, Bool, Nullable, Text},
+};
+use domain::{
+    Instant,
+    area::tree::Path,
+    core::id::{AreaId, CampaignId, HouseholdId, PersonId, TenantId, VisitId},
+    flows::{
+        campaign::{Campaign, Event, StatusName},
+        change::{Change, Stored},
+        visit::{Outcome, Visit},
+    },
+};
+use uuid::Uuid;
+
+use crate::{
+    batch::{Moving, document},
+    flows::case::{end, stored},
+    kernel::{
+        connection::{Db, MultiBackend},
+        error::StoreError,
+        journal::Keyset,
+        rows::rows,
+        schema::{campaign_households, campaigns},
+        types::{At, Doc, Id, sql},
+    },
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[derive(Debug, Clone)]
+pub(crate) struct CampaignRow {
+    tenant_id: Id,
+    pub(crate) id: Id,
+    seq: i64,
+    head: Vec<u8>,
+    path: String,
+    status: String,
+    made_at: At,
+    pub(crate) state: Doc,
+}
+
+rows! {
+    CampaignRow in "campaigns" {
+        tenant_id: Id => sql::Uid, "uuid";
+        id: Id => sql::Uid, "uuid";
+        seq: i64 => BigInt, "bigint";
+        head: Vec<u8> => Binary, "bytea";
+        path: String => Text, "text";
+        status: String => Text, "text";
+        made_at: At => sql::Moment, "timestamptz";
+        state: Doc => sql::Doc, "text";
+    }
+    key (tenant_id, id) changes (seq, head, status, state)
+}
+
+impl Moving for CampaignRow {
+    fn seq(&self) -> i64 {
+        self.seq
+    }
+}
+
+impl CampaignRow {
+    pub(crate) fn new(change: &Change<Campaign>) -> Result<Self> {
+        let (campaign, entry) = (&change.state, &change.entry);
+        Ok(Self {
+            tenant_id: Id(entry.tenant.0),
+            id: Id(campaign.id.0),
+            seq: entry.seq,
+            head: entry.hash.0.to_vec(),
+            path: campaign.area.path.0.clone(),
+            status: campaign.status.name().to_owned(),
+            made_at: At(campaign.made_at),
+            state: document(campaign)?,
+        })
+    }
+}
+
+/// A household on the list of a campaign that runs.
+#[derive(Debug, Clone)]
+pub(crate) struct TaskRow {
+    tenant_id: Id,
+    pub(crate) campaign_id: Id,
+    pub(crate) household_id: Id,
+    grid_id: Id,
+    path: String,
+    worker_id: Option<Id>,
+    asked_at: At,
+}
+
+rows! {
+    TaskRow in "campaign_households" {
+        tenant_id: Id => sql::Uid, "uuid";
+        campaign_id: Id => sql::Uid, "uuid";
+        household_id: Id => sql::Uid, "uuid";
+        grid_id: Id => sql::Uid, "uuid";
+        path: String => Text, "text";
+        worker_id: Option<Id> => Nullable<sql::Uid>, "uuid";
+        asked_at: At => sql::Moment, "timestamptz";
+    }
+    key (tenant_id, campaign_id, household_id) changes (grid_id, path, worker_id)
+}
+
+/// What came of a household on such a list.
+#[derive(Debug, Clone)]
+pub(crate) struct GoneRow {
+    tenant_id: Id,
+    campaign_id: Id,
+    household_id: Id,
+    visit_id: Option<Id>,
+    outcome: Option<String>,
+    visited_at: Option<At>,
+}
+
+rows! {
+    GoneRow in "campaign_households" {
+        tenant_id: Id => sql::Uid, "uuid";
+        campaign_id: Id => sql::Uid, "uuid";
+        household_id: Id => sql::Uid, "uuid";
+        visit_id: Option<Id> => Nullable<sql::Uid>, "uuid";
+        outcome: Option<String> => Nullable<Text>, "text";
+        visited_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
+    }
+    key (tenant_id, campaign_id, household_id) changes (visit_id, outcome, visited_at)
+}
+
+impl TaskRow {
+    /// The rows that follow from a change: all of them when it is published, and those that are
+    /// listed while it runs.
+    pub(crate) fn all(change: &Change<Campaign>) -> Result<Vec<Self>> {
+        let campaign = &change.state;
+        if campaign.status != StatusName::Running {
+            return Ok(Vec::new());
+        }
+        let wrong = |error: serde_json::Error| StoreError::Inconsistent(error.to_string());
+        let events: Vec<Event> = serde_json::from_str(&change.entry.events).map_err(wrong)?;
+        let mut touched: Vec<HouseholdId> = Vec::new();
+        for event in &events {
+            match event {
+                Event::Published { .. } => touched.extend(campaign.tasks.keys()),
+                Event::Assigned { listed, .. } => {
+                    touched.extend(listed.iter().map(|one| one.household));
+                }
+                Event::Begun { .. } | Event::Completed { .. } | Event::Closed { .. } => {}
+            }
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        let path = |grid: AreaId| {
+            let known = campaign.grids.iter().find(|one| one.unit.id == grid);
+            known.map_or_else(|| campaign.area.path.0.clone(), |one| one.unit.path.0.clone())
+        };
+        let row = |household: HouseholdId| {
+            let task = campaign.tasks.get(&household)?;
+            Some(Self {
+                tenant_id: Id(change.entry.tenant.0),
+                campaign_id: Id(campaign.id.0),
+                household_id: Id(household.0),
+                grid_id: Id(task.grid.0),
+                path: path(task.grid),
+                worker_id: task.worker.map(|worker| Id(worker.0)),
+                asked_at: At(change.entry.at),
+            })
+        };
+        Ok(touched.into_iter().filter_map(row).collect())
+    }
+}
+
+impl GoneRow {
+    /// What a visit means to the campaign it is part of.
+    pub(crate) fn new(change: &Change<Visit>) -> Option<Self> {
+        let (visit, campaign) = (&change.state, change.state.campaign?);
+        let done = visit.status.done()?;
+        Some(Self {
+            tenant_id: Id(change.entry.tenant.0),
+            campaign_id: Id(campaign.0),
+            household_id: Id(visit.household.0),
+            visit_id: Some(Id(visit.id.0)),
+            outcome: Some(done.outcome.name().to_owned()),
+            visited_at: Some(At(done.visited_at)),
+        })
+    }
+}
+
+/// Which campaigns somebody may know of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reach {
+    /// In which tenant.
+    pub tenant: TenantId,
+    /// Who asks, where that is somebody who may visit at all.
+    pub person: Option<PersonId>,
+    /// The areas over which campaigns are organised: drafts are known too.
+    pub organises: Vec<Path>,
+    /// The areas in which somebody goes or organises.
+    pub works: Vec<Path>,
+}
+
+type Condition = Box<dyn BoxableExpression<campaigns::table, MultiBackend, SqlType = Bool>>;
+
+/// The campaigns somebody may know of, newest first.
+pub fn list(
+    db: &mut Db,
+    reach: &Reach,
+    status: Option<StatusName>,
+    page: Keyset,
+) -> Result<Vec<Stored<Campaign>>> {
+    use campaign_households::dsl as t;
+    use campaigns::dsl as c;
+    let mut query = campaigns::table
+        .select((c::id, c::seq, c::head, c::state))
+        .filter(c::tenant_id.eq(Id(reach.tenant.0)))
+        .into_boxed();
+    let within = |path: &Path| c::path.ge(path.0.clone()).and(c::path.lt(end(path)));
+    let begun = || c::status.ne(StatusName::Draft.name());
+    let sent = campaign_households::table
+        .select(t::campaign_id)
+        .filter(t::tenant_id.eq(Id(reach.tenant.0)))
+        .filter(t::worker_id.eq(Some(Id(reach.person.map_or(Uuid::nil(), |one| one.0)))));
+    let mut visible: Condition = Box::new(begun().and(c::id.eq_any(sent)));
+    for path in &reach.organises {
+        visible = Box::new(visible.or(within(path)));
+    }
+    for path in &reach.works {
+        let above: Vec<String> = path.lineage().into_iter().map(|path| path.0).collect();
+        let near = begun().and(within(path).or(c::path.eq_any(above)));
+        visible = Box::new(visible.or(near));
+    }
+    query = query.filter(visible);
+    if let Some(status) = status {
+        query = query.filter(c::status.eq(status.name()));
+    }
+    if let Some((at, id)) = page.after {
+        let (at, id) = (At(at), Id(id));
+        query = query.filter(c::made_at.lt(at).or(c::made_at.eq(at).and(c::id.lt(id))));
+    }
+    let rows =
+        query
+            .order((c::made_at.desc(), c::id.desc()))
+            .limit(page.limit)
+            .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
+    rows.into_iter().map(|row| stored("campaigns", row)).collect()
+}
+
+/// A household on the list of a campaign, and what came of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// Which.
+    pub household: HouseholdId,
+    /// In which grid.
+    pub grid: AreaId,
+    /// Who is to go.
+    pub worker: Option<PersonId>,
+    /// The visit.
+    pub visit: Option<VisitId>,
+    /// How it went.
+    pub outcome: Option<Outcome>,
+    /// When.
+    pub visited_at: Option<Instant>,
+}
+
+/// Which households of a campaign to list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filter {
+    /// Only in these areas, or for this worker.
+    pub within: Vec<Path>,
+    /// In these areas, only those nobody in particular is sent to.
+    pub unassigned: bool,
+    /// And those for this worker, wherever they are.
+    pub worker: Option<PersonId>,
+    /// Of these, only those for this worker.
+    pub of: Option<PersonId>,
+    /// Only in this grid.
+    pub grid: Option<AreaId>,
+    /// Only where nobody went.
+    pub open: bool,
+    /// Only where it went like this.
+    pub outcome: Option<Outcome>,
+}
+
+type Limit = Box<dyn BoxableExpression<campaign_households::table, MultiBackend, SqlType = Bool>>;
+
+fn visible(filter: &Filter) -> Limit {
+    use campaign_households::dsl as t;
+    let worker = filter.worker.map_or(Uuid::nil(), |worker| worker.0);
+    let mut visible: Limit =
+        Box::new(t::worker_id.is_not_null().and(t::worker_id.assume_not_null().eq(Id(worker))));
+    for path in &filter.within {
+        let within = t::path.ge(path.0.clone()).and(t::path.lt(end(path)));
+        visible = if filter.unassigned {
+            Box::new(visible.or(within.and(t::worker_id.is_null())))
+        } else {
+            Box::new(visible.or(within))
+        };
+    }
+    visible
+}
+
+/// The households of a campaign in the order of their identities, after one.
+pub fn listed(
+    db: &mut Db,
+    (tenant, campaign): (TenantId, CampaignId),
+    filter: &Filter,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Listed>> {
+    use campaign_households::dsl as t;
+    type Row = (Id, Id, Option<Id>, Option<Id>, Option<String>, Option<At>);
+    let mut query = campaign_households::table
+        .filter(t::tenant_id.eq(Id(tenant.0)).and(t::campaign_id.eq(Id(campaign.0))))
+        .filter(t::household_id.gt(Id(after)))
+        .filter(visible(filter))
+        .into_boxed();
+    if let Some(grid) = filter.grid {
+        query = query.filter(t::grid_id.eq(Id(grid.0)));
+    }
+    if let Some(of) = filter.of {
+        query = query.filter(t::worker_id.eq(Some(Id(of.0))));
+    }
+    if filter.open {
+        query = query.filter(t::outcome.is_null());
+    }
+    if let Some(outcome) = filter.outcome {
+        query = query.filter(t::outcome.eq(Some(outcome.name())));
+    }
+    let rows: Vec<Row> = query
+        .order(t::household_id.asc())
+        .limit(limit)
+        .select((t::household_id, t::grid_id, t::worker_id, t::visit_id, t::outcome, t::visited_at))
+        .load(db)?;
+    let listed = |(household, grid, worker, visit, outcome, at): Row| Listed {
+        household: HouseholdId(household.0),
+        grid: AreaId(grid.0),
+        worker: worker.map(|id| PersonId(id.0)),
+        visit: visit.map(|id| VisitId(id.0)),
+        outcome: outcome.as_deref().and_then(Outcome::parse),
+        visited_at: at.map(|at| at.0),
+    };
+    Ok(rows.into_iter().map(listed).collect())
+}
+
+/// The grids of a campaign where somebody has still to go.
+pub fn open_grids(db: &mut Db, tenant: TenantId, campaign: CampaignId) -> Result<Vec<AreaId>> {
+    use campaign_households::dsl as t;
+    let ids: Vec<Id> = campaign_households::table
+        .filter(t::tenant_id.eq(Id(tenant.0)).and(t::campaign_id.eq(Id(campaign.0))))
+        .filter(t::outcome.is_null())
+        .select(t::grid_id)
+        .distinct()
+        .load(db)?;
+    Ok(ids.into_iter().map(|id| AreaId(id.0)).collect())
+}
+
+/// Whether somebody has still to go in a grid of a campaign.
+pub fn is_open(db: &mut Db, tenant: TenantId, campaign: CampaignId, grid: AreaId) -> Result<bool> {
+    use campaign_households::dsl as t;
+    let one: Option<Id> = campaign_households::table
+        .filter(t::tenant_id.eq(Id(tenant.0)).and(t::campaign_id.eq(Id(campaign.0))))
+        .filter(t::grid_id.eq(Id(grid.0)).and(t::outcome.is_null()))
+        .select(t::household_id)
+        .first(db)
+        .optional()?;
+    Ok(one.is_some())
+}
+
+/// By what progress is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    /// By grid.
+    Grid,
+    /// By worker; those nobody in particular is sent to are under the nil identity.
+    Worker,
+}
+
+/// How many households of one grid or worker came to what; none: nobody went yet.
+pub type Count = (Uuid, Option<Outcome>, i64);
+
+/// The counts of a campaign in the order of grids or workers, after one: those of `limit` of them.
+pub fn progress(
+    db: &mut Db,
+    (tenant, campaign): (TenantId, CampaignId),
+    (by, filter): (By, &Filter),
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Count>> {
+    use campaign_households::dsl as t;
+    let of = || {
+        campaign_households::table
+            .filter(t::tenant_id.eq(Id(tenant.0)).and(t::campaign_id.eq(Id(campaign.0))))
+            .filter(visible(filter))
+    };
+    let rows: Vec<(Option<Id>, Option<String>, i64)> = match by {
+        By::Grid => {
+            let mut keys = of().select(t::grid_id).distinct().into_boxed();
+            if let Some(after) = after {
+                keys = keys.filter(t::grid_id.gt(Id(after)));
+            }
+            let keys: Vec<Id> = keys.order(t::grid_id.asc()).limit(limit).load(db)?;
+            of().filter(t::grid_id.eq_any(keys))
+                .group_by((t::grid_id, t::outcome))
+                .select((t::grid_id.nullable(), t::outcome, count_star()))
+                .order(t::grid_id.asc())
+                .load(db)?
+        }
+        By::Worker => {
+            let mut keys = of().select(t::worker_id).distinct().into_boxed();
+            keys = match after {
+                Some(after) => keys.filter(t::worker_id.gt(Some(Id(after)))),
+                None => keys.filter(t::worker_id.is_not_null()),
+            };
+            let keys: Vec<Option<Id>> = keys.order(t::worker_id.asc()).limit(limit).load(db)?;
+            let keys: Vec<Id> = keys.into_iter().flatten().collect();
+            let mut rows: Vec<(Option<Id>, Option<String>, i64)> = Vec::new();
+            if after.is_none() {
+                rows.extend(
+                    of().filter(t::worker_id.is_null())
+                        .group_by((t::worker_id, t::outcome))
+                        .select((t::worker_id, t::outcome, count_star()))
+                        .load::<(Option<Id>, Option<String>, i64)>(db)?,
+                );
+            }
+            rows.extend(
+                of().filter(t::worker_id.eq_any(keys.into_iter().map(Some)))
+                    .group_by((t::worker_id, t::outcome))
+                    .select((t::worker_id, t::outcome, count_star()))
+                    .order(t::worker_id.asc())
+                    .load::<(Option<Id>, Option<String>, i64)>(db)?,
+            );
+            rows
+        }
+    };
+    let count = |(key, outcome, count): (Option<Id>, Option<String>, i64)| {
+        let outcome = outcome.as_deref().and_then(Outcome::parse);
+        (key.map_or(Uuid::nil(), |id| id.0), outcome, count)
+    };
+    Ok(rows.into_iter().map(count).collect())
+}

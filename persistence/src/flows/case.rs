@@ -1,0 +1,272 @@
+//! Cases as rows.
+
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Binary, Nullable, Text},
+};
+use domain::{
+    Instant,
+    area::tree::Path,
+    core::{
+        id::{AreaId, TenantId},
+        journal::Hash,
+    },
+    flows::{
+        case::{lifecycle::StageName, state::Case},
+        change::{Change, Stored},
+    },
+    people::actor::Scope,
+};
+use uuid::Uuid;
+
+use crate::{
+    batch::{Moving, document},
+    kernel::{
+        connection::{Db, MultiBackend},
+        error::StoreError,
+        journal::Keyset,
+        rows::rows,
+        schema::{case_units, cases},
+        types::{At, Doc, Id, sql},
+    },
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[derive(Debug, Clone)]
+pub(crate) struct CaseRow {
+    tenant_id: Id,
+    pub(crate) id: Id,
+    seq: i64,
+    head: Vec<u8>,
+    number: String,
+    stage: String,
+    path: String,
+    holder_id: Id,
+    category: Option<String>,
+    urgency: String,
+    title: String,
+    filed_at: At,
+    closed_at: Option<At>,
+    pub(crate) state: Doc,
+}
+
+rows! {
+    CaseRow in "cases" {
+        tenant_id: Id => sql::Uid, "uuid";
+        id: Id => sql::Uid, "uuid";
+        seq: i64 => BigInt, "bigint";
+        head: Vec<u8> => Binary, "bytea";
+        number: String => Text, "text";
+        stage: String => Text, "text";
+        path: String => Text, "text";
+        holder_id: Id => sql::Uid, "uuid";
+        category: Option<String> => Nullable<Text>, "text";
+        urgency: String => Text, "text";
+        title: String => Text, "text";
+        filed_at: At => sql::Moment, "timestamptz";
+        closed_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
+        state: Doc => sql::Doc, "text";
+    }
+    key (tenant_id, id) changes (seq, head, stage, holder_id, closed_at, state)
+}
+
+impl Moving for CaseRow {
+    fn seq(&self) -> i64 {
+        self.seq
+    }
+}
+
+impl CaseRow {
+    pub(crate) fn new(change: &Change<Case>) -> Result<Self> {
+        let (case, entry) = (&change.state, &change.entry);
+        let closed_at = case.closed_at().map(At);
+        Ok(Self {
+            tenant_id: Id(entry.tenant.0),
+            id: Id(case.id.0),
+            seq: entry.seq,
+            head: entry.hash.0.to_vec(),
+            number: case.number.clone(),
+            stage: case.stage.name().name().to_owned(),
+            path: case.place.area.path.0.clone(),
+            holder_id: Id(case.holder.id.0),
+            category: case.matter.category.clone().map(String::from),
+            urgency: case.matter.urgency.name().to_owned(),
+            title: case.matter.title.clone().into(),
+            filed_at: At(case.filed_at),
+            closed_at,
+            state: document(case)?,
+        })
+    }
+}
+
+#[expect(clippy::struct_field_names, reason = "the columns are called so")]
+/// Which units a case involves: how a department finds what happened elsewhere.
+#[derive(Debug, Clone)]
+pub(crate) struct CaseUnitRow {
+    tenant_id: Id,
+    pub(crate) unit_id: Id,
+    pub(crate) case_id: Id,
+}
+
+rows! {
+    CaseUnitRow in "case_units" {
+        tenant_id: Id => sql::Uid, "uuid";
+        unit_id: Id => sql::Uid, "uuid";
+        case_id: Id => sql::Uid, "uuid";
+    }
+    key (tenant_id, unit_id, case_id) changes ()
+}
+
+impl CaseUnitRow {
+    /// The units this change may have added.
+    pub(crate) fn all(change: &Change<Case>) -> Vec<Self> {
+        // Every unit stands here once it has to do with the case; only these commands add one.
+        const ADD: [&str; 8] = [
+            "dispatch",
+            "whistle",
+            "decide",
+            "arbitrate",
+            "return",
+            "summons_rule",
+            "lapse",
+            "raise",
+        ];
+        if !ADD.contains(&change.entry.name.as_str()) {
+            return Vec::new();
+        }
+        let (tenant_id, case_id) = (Id(change.entry.tenant.0), Id(change.state.id.0));
+        let row =
+            |unit: &domain::area::tree::Unit| Self { tenant_id, unit_id: Id(unit.id.0), case_id };
+        change.state.units.iter().map(row).collect()
+    }
+}
+
+/// Rebuilds a stored state.
+pub(crate) fn stored<F: serde::de::DeserializeOwned>(
+    table: &str,
+    (id, seq, head, state): (Id, i64, Vec<u8>, Doc),
+) -> Result<Stored<F>> {
+    let wrong = |why: String| StoreError::Inconsistent(format!("{table} {}: {why}", id.0));
+    let head = Hash::from_bytes(&head).ok_or_else(|| wrong("head".to_owned()))?;
+    let state = serde_json::from_str(&state.0).map_err(|error| wrong(error.to_string()))?;
+    Ok(Stored { state, seq, head })
+}
+
+/// Which cases a list shows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filter {
+    /// Only those not closed.
+    pub open: bool,
+    /// Only those not closed, or closed since.
+    pub closed_since: Option<Instant>,
+    /// Only in this stage.
+    pub stage: Option<StageName>,
+    /// Only of this category.
+    pub category: Option<String>,
+    /// Only within this area.
+    pub within: Option<Path>,
+    /// Only those held by this area.
+    pub holder: Option<AreaId>,
+    /// Only of these.
+    pub among: Option<Vec<Uuid>>,
+}
+
+/// The end of the texts that begin with `path`: `0` is the character after `/`.
+pub(crate) fn end(path: &Path) -> String {
+    format!("{}0", path.as_str().trim_end_matches('/'))
+}
+
+/// A condition put together at run time.
+type Condition =
+    Box<dyn BoxableExpression<cases::table, MultiBackend, SqlType = diesel::sql_types::Bool>>;
+
+/// The cases an actor may see, newest first.
+pub fn list(
+    db: &mut Db,
+    scope: &Scope,
+    filter: &Filter,
+    page: Keyset,
+) -> Result<Vec<Stored<Case>>> {
+    let mut query = cases::table
+        .select((cases::id, cases::seq, cases::head, cases::state))
+        .filter(cases::tenant_id.eq(Id(scope.tenant.0)))
+        .into_boxed();
+    let involved = case_units::table
+        .select(case_units::case_id)
+        .filter(case_units::tenant_id.eq(Id(scope.tenant.0)))
+        .filter(case_units::unit_id.eq_any(scope.units.iter().map(|id| Id(id.0))));
+    let within = |path: &Path| cases::path.ge(path.0.clone()).and(cases::path.lt(end(path)));
+    let mut visible: Condition = Box::new(cases::id.eq_any(involved));
+    for path in &scope.paths {
+        visible = Box::new(visible.or(within(path)));
+    }
+    query = query.filter(visible);
+    if filter.open {
+        query = query.filter(cases::closed_at.is_null());
+    }
+    if let Some(since) = filter.closed_since {
+        let still = cases::closed_at.is_null();
+        query = query.filter(still.or(cases::closed_at.assume_not_null().ge(At(since))));
+    }
+    if let Some(stage) = filter.stage {
+        query = query.filter(cases::stage.eq(stage.name()));
+    }
+    if let Some(category) = &filter.category {
+        query = query.filter(cases::category.eq(category.clone()));
+    }
+    if let Some(path) = &filter.within {
+        query = query.filter(within(path));
+    }
+    if let Some(holder) = filter.holder {
+        query = query.filter(cases::holder_id.eq(Id(holder.0)));
+    }
+    if let Some(ids) = &filter.among {
+        query = query.filter(cases::id.eq_any(ids.iter().map(|id| Id(*id))));
+    }
+    if let Some((at, id)) = page.after {
+        let (at, id) = (At(at), Id(id));
+        query =
+            query.filter(cases::filed_at.lt(at).or(cases::filed_at.eq(at).and(cases::id.lt(id))));
+    }
+    let rows =
+        query.order((cases::filed_at.desc(), cases::id.desc())).limit(page.limit).load::<(
+            Id,
+            i64,
+            Vec<u8>,
+            Doc,
+        )>(db)?;
+    rows.into_iter().map(|row| stored("cases", row)).collect()
+}
+
+/// Cases of one category in an area, filed since an instant, the newest first: what may be the
+/// same thing, and what was whistled for before.
+pub fn alike(
+    db: &mut Db,
+    tenant: TenantId,
+    within: &Path,
+    category: &str,
+    since: Instant,
+) -> Result<Vec<Stored<Case>>> {
+    const MOST: i64 = 200;
+    let rows = cases::table
+        .select((cases::id, cases::seq, cases::head, cases::state))
+        .filter(cases::tenant_id.eq(Id(tenant.0)).and(cases::category.eq(category)))
+        .filter(cases::path.ge(within.0.clone()).and(cases::path.lt(end(within))))
+        .filter(cases::filed_at.ge(At(since)))
+        .order((cases::filed_at.desc(), cases::id.desc()))
+        .limit(MOST)
+        .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
+    rows.into_iter().map(|row| stored("cases", row)).collect()
+}
+
+/// When the newest case was filed; for readiness checks.
+pub fn newest(db: &mut Db, tenant: TenantId) -> Result<Option<Instant>> {
+    let at: Option<At> = cases::table
+        .filter(cases::tenant_id.eq(Id(tenant.0)))
+        .order(cases::filed_at.desc())
+        .select(cases::filed_at)
+        .first(db)
+        .optional()?;
+    Ok(at.map(|at| at.0))
+}

@@ -1,0 +1,277 @@
+//! Forms as rows, and which of them households answered.
+
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Binary, Nullable, SmallInt, Text},
+};
+use domain::{
+    Instant,
+    core::id::{FormId, HouseholdId, PersonId, TenantId, VisitId},
+    flows::{
+        change::{Change, Stored},
+        form::Form,
+        household::Standing,
+    },
+    people::personal::{DataSubject, SubjectKind},
+};
+use uuid::Uuid;
+
+use crate::{
+    batch::{Moving, document},
+    flows::case::stored,
+    kernel::{
+        connection::Db,
+        error::StoreError,
+        rows::rows,
+        schema::{form_answers, forms, households},
+        types::{At, Doc, Id, sql},
+    },
+    people::vault,
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[derive(Debug, Clone)]
+pub(crate) struct FormRow {
+    tenant_id: Id,
+    pub(crate) id: Id,
+    seq: i64,
+    head: Vec<u8>,
+    code: String,
+    withdrawn: i16,
+    pub(crate) state: Doc,
+}
+
+rows! {
+    FormRow in "forms" {
+        tenant_id: Id => sql::Uid, "uuid";
+        id: Id => sql::Uid, "uuid";
+        seq: i64 => BigInt, "bigint";
+        head: Vec<u8> => Binary, "bytea";
+        code: String => Text, "text";
+        withdrawn: i16 => SmallInt, "smallint";
+        state: Doc => sql::Doc, "text";
+    }
+    key (tenant_id, id) changes (seq, head, withdrawn, state)
+}
+
+impl Moving for FormRow {
+    fn seq(&self) -> i64 {
+        self.seq
+    }
+}
+
+impl FormRow {
+    pub(crate) fn new(change: &Change<Form>) -> Result<Self> {
+        let (form, entry) = (&change.state, &change.entry);
+        Ok(Self {
+            tenant_id: Id(entry.tenant.0),
+            id: Id(form.id.0),
+            seq: entry.seq,
+            head: entry.hash.0.to_vec(),
+            code: form.code.clone().into(),
+            withdrawn: i16::from(form.withdrawn),
+            state: document(form)?,
+        })
+    }
+}
+
+/// A household answered a form; what it said is sealed under this identity.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answered {
+    /// The identity.
+    pub id: Uuid,
+    /// Which household.
+    pub household: HouseholdId,
+    /// Which form.
+    pub form: FormId,
+    /// In which edition.
+    pub edition: i64,
+    /// On which visit.
+    pub visit: Option<VisitId>,
+    /// Who wrote it down.
+    pub by: PersonId,
+    /// When.
+    pub at: Instant,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct AnswerRow {
+    tenant_id: Id,
+    id: Id,
+    household_id: Id,
+    form_id: Id,
+    edition: i64,
+    visit_id: Option<Id>,
+    by_id: Id,
+    at: At,
+}
+
+rows! {
+    AnswerRow in "form_answers" {
+        tenant_id: Id => sql::Uid, "uuid";
+        id: Id => sql::Uid, "uuid";
+        household_id: Id => sql::Uid, "uuid";
+        form_id: Id => sql::Uid, "uuid";
+        edition: i64 => BigInt, "bigint";
+        visit_id: Option<Id> => Nullable<sql::Uid>, "uuid";
+        by_id: Id => sql::Uid, "uuid";
+        at: At => sql::Moment, "timestamptz";
+    }
+    key (tenant_id, id) changes ()
+}
+
+impl AnswerRow {
+    pub(crate) fn new(tenant: TenantId, one: &Answered) -> Self {
+        Self {
+            tenant_id: Id(tenant.0),
+            id: Id(one.id),
+            household_id: Id(one.household.0),
+            form_id: Id(one.form.0),
+            edition: one.edition,
+            visit_id: one.visit.map(|visit| Id(visit.0)),
+            by_id: Id(one.by.0),
+            at: At(one.at),
+        }
+    }
+}
+
+/// What the answers of one form are sealed for.
+const fn answers_of(id: Uuid) -> DataSubject {
+    DataSubject::new(SubjectKind::Form, id)
+}
+
+/// Removes what households answered before `cutoff`, at most `limit`, with the keys it is sealed by;
+/// answers how many went. The journal of the visit still says that a form was filled in.
+pub(crate) fn purge(
+    db: &mut Db,
+    tenant: TenantId,
+    (cutoff, at): (Instant, Instant),
+    limit: i64,
+) -> Result<i64> {
+    use form_answers::dsl as a;
+    let old: Vec<Id> = form_answers::table
+        .filter(a::tenant_id.eq(Id(tenant.0)).and(a::at.lt(At(cutoff))))
+        .order(a::at.asc())
+        .limit(limit)
+        .select(a::id)
+        .load(db)?;
+    for id in &old {
+        vault::destroy(db, tenant, answers_of(id.0), at)?;
+    }
+    let gone = diesel::delete(form_answers::table)
+        .filter(a::tenant_id.eq(Id(tenant.0)).and(a::id.eq_any(old)))
+        .execute(db)?;
+    Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+}
+
+/// Destroys what households answered whose own key was just destroyed, and what they are
+/// answering now that they were erased: whichever of the two comes first waits for the other at
+/// the rows of the households, so that nothing is kept of who was erased.
+pub(crate) fn forget(
+    db: &mut Db,
+    forgotten: &[(TenantId, DataSubject, At)],
+    answers: &[&AnswerRow],
+) -> Result<()> {
+    use form_answers::dsl as a;
+    let households = |one: &&(TenantId, DataSubject, At)| one.1.kind == SubjectKind::Household;
+    for (tenant, subject, at) in forgotten.iter().filter(households) {
+        let theirs: Vec<Id> = form_answers::table
+            .filter(a::tenant_id.eq(Id(tenant.0)).and(a::household_id.eq(Id(subject.id))))
+            .select(a::id)
+            .load(db)?;
+        for id in theirs {
+            vault::destroy(db, *tenant, answers_of(id.0), at.0)?;
+        }
+    }
+    for one in answers {
+        if erased(db, one)? {
+            vault::destroy(db, TenantId(one.tenant_id.0), answers_of(one.id.0), one.at.0)?;
+        }
+    }
+    Ok(())
+}
+
+fn erased(db: &mut Db, answer: &AnswerRow) -> Result<bool> {
+    use households::dsl as h;
+    let standing: Option<String> = households::table
+        .find((answer.tenant_id, answer.household_id))
+        .select(h::standing)
+        .first(db)
+        .optional()?;
+    Ok(standing.is_some_and(|standing| standing == Standing::Erased.name()))
+}
+
+/// Whoever answers for a household waits for whoever changes it, in the order of their
+/// identities.
+pub(crate) fn lock(db: &mut Db, answers: &[&AnswerRow]) -> Result<()> {
+    use households::dsl as h;
+    // SQLite has one writer.
+    let Db::Postgres(connection) = db else { return Ok(()) };
+    if answers.is_empty() {
+        return Ok(());
+    }
+    let tenants: Vec<Id> = answers.iter().map(|one| one.tenant_id).collect();
+    let ids: Vec<Id> = answers.iter().map(|one| one.household_id).collect();
+    households::table
+        .filter(h::tenant_id.eq_any(tenants).and(h::id.eq_any(ids)))
+        .order((h::tenant_id.asc(), h::id.asc()))
+        .select(h::id)
+        .for_update()
+        .load::<Id>(connection)?;
+    Ok(())
+}
+
+/// The forms of a tenant by their codes, after one.
+pub fn list(
+    db: &mut Db,
+    tenant: TenantId,
+    withdrawn: bool,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Stored<Form>>> {
+    let mut query = forms::table
+        .select((forms::id, forms::seq, forms::head, forms::state))
+        .filter(forms::tenant_id.eq(Id(tenant.0)))
+        .filter(forms::code.gt(after.unwrap_or("").to_owned()))
+        .into_boxed();
+    if !withdrawn {
+        query = query.filter(forms::withdrawn.eq(0));
+    }
+    let rows = query.order(forms::code.asc()).limit(limit).load::<(Id, i64, Vec<u8>, Doc)>(db)?;
+    rows.into_iter().map(|row| stored("forms", row)).collect()
+}
+
+/// What a household answered, the newest first, before an answer.
+pub fn answers(
+    db: &mut Db,
+    tenant: TenantId,
+    household: HouseholdId,
+    before: Option<(Instant, Uuid)>,
+    limit: i64,
+) -> Result<Vec<Answered>> {
+    use form_answers::dsl as f;
+    type Row = (Id, Id, i64, Option<Id>, Id, At);
+    let mut query = form_answers::table
+        .filter(f::tenant_id.eq(Id(tenant.0)).and(f::household_id.eq(Id(household.0))))
+        .into_boxed();
+    if let Some((at, id)) = before {
+        let (at, id) = (At(at), Id(id));
+        query = query.filter(f::at.lt(at).or(f::at.eq(at).and(f::id.lt(id))));
+    }
+    let rows: Vec<Row> = query
+        .order((f::at.desc(), f::id.desc()))
+        .limit(limit)
+        .select((f::id, f::form_id, f::edition, f::visit_id, f::by_id, f::at))
+        .load(db)?;
+    let answered = |(id, form, edition, visit, by, at): Row| Answered {
+        id: id.0,
+        household,
+        form: FormId(form.0),
+        edition,
+        visit: visit.map(|visit| VisitId(visit.0)),
+        by: PersonId(by.0),
+        at: at.0,
+    };
+    Ok(rows.into_iter().map(answered).collect())
+}

@@ -1,0 +1,252 @@
+//! Households as rows, and who lives there or is responsible for them.
+
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Binary, Bool, Nullable, SmallInt, Text},
+};
+use domain::{
+    Instant,
+    area::tree::Path,
+    core::id::{HouseholdId, PersonId, TenantId},
+    flows::{
+        change::{Change, Stored},
+        household::{Household, PairingKind, Standing},
+    },
+    people::actor::Scope,
+};
+use uuid::Uuid;
+
+use crate::{
+    batch::{Moving, document},
+    flows::case::{end, stored},
+    kernel::{
+        connection::{Db, MultiBackend},
+        error::StoreError,
+        journal::Keyset,
+        rows::{self, rows},
+        schema::{household_people, households},
+        types::{At, Doc, Id, sql},
+    },
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// What a member of the household is called among those who have to do with it.
+pub(crate) const MEMBER: &str = "member";
+
+#[derive(Debug, Clone)]
+pub(crate) struct HouseholdRow {
+    tenant_id: Id,
+    pub(crate) id: Id,
+    seq: i64,
+    head: Vec<u8>,
+    path: String,
+    building: Option<String>,
+    group_code: Option<String>,
+    special: i16,
+    standing: String,
+    registered_at: At,
+    pub(crate) state: Doc,
+}
+
+rows! {
+    HouseholdRow in "households" {
+        tenant_id: Id => sql::Uid, "uuid";
+        id: Id => sql::Uid, "uuid";
+        seq: i64 => BigInt, "bigint";
+        head: Vec<u8> => Binary, "bytea";
+        path: String => Text, "text";
+        building: Option<String> => Nullable<Text>, "text";
+        group_code: Option<String> => Nullable<Text>, "text";
+        special: i16 => SmallInt, "smallint";
+        standing: String => Text, "text";
+        registered_at: At => sql::Moment, "timestamptz";
+        state: Doc => sql::Doc, "text";
+    }
+    key (tenant_id, id) changes (seq, head, path, building, group_code, special, standing, state)
+}
+
+impl Moving for HouseholdRow {
+    fn seq(&self) -> i64 {
+        self.seq
+    }
+}
+
+impl HouseholdRow {
+    pub(crate) fn new(change: &Change<Household>) -> Result<Self> {
+        let (household, entry) = (&change.state, &change.entry);
+        Ok(Self {
+            tenant_id: Id(entry.tenant.0),
+            id: Id(household.id.0),
+            seq: entry.seq,
+            head: entry.hash.0.to_vec(),
+            path: household.area.path.0.clone(),
+            building: household.building.clone().map(String::from),
+            group_code: household.group.clone().map(|group| group.code.into()),
+            special: i16::from(household.special),
+            standing: household.standing.name().to_owned(),
+            registered_at: At(household.registered_at),
+            state: document(household)?,
+        })
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct RelationRow {
+    tenant_id: Id,
+    pub(crate) household_id: Id,
+    pub(crate) person_id: Id,
+    pub(crate) role: String,
+    from_at: At,
+    until_at: Option<At>,
+}
+
+rows! {
+    RelationRow in "household_people" {
+        tenant_id: Id => sql::Uid, "uuid";
+        household_id: Id => sql::Uid, "uuid";
+        person_id: Id => sql::Uid, "uuid";
+        role: String => Text, "text";
+        from_at: At => sql::Moment, "timestamptz";
+        until_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
+    }
+    key (tenant_id, household_id, person_id, role) changes (from_at, until_at)
+}
+
+/// Everybody who has to do with a household after a change.
+#[derive(Debug)]
+pub(crate) struct Relations {
+    tenant: Id,
+    household: Id,
+    pub(crate) rows: Vec<RelationRow>,
+}
+
+impl Relations {
+    pub(crate) fn new(change: &Change<Household>) -> Self {
+        let (tenant, household) = (Id(change.entry.tenant.0), Id(change.state.id.0));
+        let row = |person: PersonId, role: &str, from, until: Option<Instant>| RelationRow {
+            tenant_id: tenant,
+            household_id: household,
+            person_id: Id(person.0),
+            role: role.to_owned(),
+            from_at: At(from),
+            until_at: until.map(At),
+        };
+        let since = change.state.registered_at;
+        let members = change.state.persons();
+        let members = members.into_iter().map(|person| row(person, MEMBER, since, None));
+        let pairings = change.state.pairings.iter();
+        let pairings = pairings.map(|one| row(one.person, one.kind.name(), one.from, one.until));
+        Self { tenant, household, rows: members.chain(pairings).collect() }
+    }
+}
+
+/// Writes who has to do with households in place of who had.
+pub(crate) fn save(db: &mut Db, relations: &[&Relations]) -> Result<()> {
+    use household_people::dsl as p;
+    for Relations { tenant, household, .. } in relations {
+        let theirs = p::tenant_id.eq(*tenant).and(p::household_id.eq(*household));
+        diesel::delete(household_people::table.filter(theirs)).execute(db)?;
+    }
+    let rows: Vec<&RelationRow> = relations.iter().flat_map(|one| &one.rows).collect();
+    Ok(rows::insert(db, &rows)?)
+}
+
+/// Which households to list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filter {
+    /// Only those the asker is paired with.
+    pub mine: bool,
+    /// Only within this area.
+    pub within: Option<Path>,
+    /// Only in this building.
+    pub building: Option<String>,
+    /// Only of this group of ten.
+    pub group: Option<String>,
+    /// Only those with, or without, somebody cared for in particular.
+    pub special: Option<bool>,
+    /// Only of this standing.
+    pub standing: Option<Standing>,
+}
+
+type Condition = Box<dyn BoxableExpression<households::table, MultiBackend, SqlType = Bool>>;
+
+/// The households an actor may see, newest first: those in the actor's areas, and those the actor
+/// is paired with now, if that is somebody in office.
+pub fn list(
+    db: &mut Db,
+    (scope, office): (&Scope, bool),
+    filter: &Filter,
+    now: Instant,
+    page: Keyset,
+) -> Result<Vec<Stored<Household>>> {
+    use households::dsl as h;
+    let mut query = households::table
+        .select((h::id, h::seq, h::head, h::state))
+        .filter(h::tenant_id.eq(Id(scope.tenant.0)))
+        .into_boxed();
+    let within = |path: &Path| h::path.ge(path.0.clone()).and(h::path.lt(end(path)));
+    let kinds: Vec<&str> =
+        PairingKind::ALL.iter().filter(|_| office).map(|kind| kind.name()).collect();
+    let paired = household_people::table
+        .select(household_people::household_id)
+        .filter(household_people::tenant_id.eq(Id(scope.tenant.0)))
+        .filter(household_people::person_id.eq(Id(scope.person.0)))
+        .filter(household_people::role.eq_any(kinds))
+        .filter(household_people::from_at.le(At(now)))
+        .filter(
+            household_people::until_at.is_null().or(household_people::until_at.gt(Some(At(now)))),
+        );
+    let mut visible: Condition = Box::new(h::id.eq_any(paired));
+    if !filter.mine {
+        for path in &scope.paths {
+            visible = Box::new(visible.or(within(path)));
+        }
+    }
+    query = query.filter(visible);
+    if let Some(path) = &filter.within {
+        query = query.filter(within(path));
+    }
+    if let Some(building) = &filter.building {
+        query = query.filter(h::building.eq(Some(building.clone())));
+    }
+    if let Some(group) = &filter.group {
+        query = query.filter(h::group_code.eq(Some(group.clone())));
+    }
+    if let Some(special) = filter.special {
+        query = query.filter(h::special.eq(i16::from(special)));
+    }
+    if let Some(standing) = filter.standing {
+        query = query.filter(h::standing.eq(standing.name()));
+    }
+    if let Some((at, id)) = page.after {
+        let (at, id) = (At(at), Id(id));
+        query = query.filter(h::registered_at.lt(at).or(h::registered_at.eq(at).and(h::id.lt(id))));
+    }
+    let rows = query.order((h::registered_at.desc(), h::id.desc())).limit(page.limit).load::<(
+        Id,
+        i64,
+        Vec<u8>,
+        Doc,
+    )>(db)?;
+    rows.into_iter().map(|row| stored("households", row)).collect()
+}
+
+/// The households somebody belongs to, after one, in the order of their identities.
+pub fn of_member(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<HouseholdId>> {
+    use household_people::dsl as p;
+    let ids: Vec<Id> = household_people::table
+        .filter(p::tenant_id.eq(Id(tenant.0)).and(p::person_id.eq(Id(person.0))))
+        .filter(p::role.eq(MEMBER).and(p::household_id.gt(Id(after))))
+        .order(p::household_id.asc())
+        .select(p::household_id)
+        .limit(limit)
+        .load(db)?;
+    Ok(ids.into_iter().map(|id| HouseholdId(id.0)).collect())
+}

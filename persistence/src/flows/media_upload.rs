@@ -1,0 +1,156 @@
+//! Files that come in pieces: how much of each is here.
+
+use diesel::prelude::*;
+use domain::{
+    Instant,
+    core::id::{MediaId, PersonId, TenantId},
+};
+
+use crate::kernel::{
+    connection::{Db, each},
+    error::StoreError,
+    schema::{media_parts, media_uploads},
+    types::{At, Doc, Id},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// A file that comes in pieces.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Upload {
+    /// The identity the file will have.
+    pub id: MediaId,
+    /// Who sends it.
+    pub by: PersonId,
+    /// How many bytes it will have.
+    pub bytes: i64,
+    /// How many are here.
+    pub received: i64,
+    /// The digest of all, in hexadecimal, where it was said.
+    pub sha256: Option<String>,
+    /// What else was said of it.
+    pub details: String,
+    /// Since when.
+    pub begun_at: Instant,
+}
+
+/// A piece that is here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// How many bytes are before it.
+    pub first: i64,
+    /// How many it has.
+    pub bytes: i64,
+}
+
+type Row = (Id, Id, i64, i64, Option<String>, Doc, At);
+
+fn upload((id, by, bytes, received, sha256, details, begun_at): Row) -> Upload {
+    let (id, by) = (MediaId(id.0), PersonId(by.0));
+    Upload { id, by, bytes, received, sha256, details: details.0, begun_at: begun_at.0 }
+}
+
+/// A file that comes in pieces.
+pub fn find(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<Option<Upload>> {
+    use media_uploads::dsl as u;
+    let row: Option<Row> = media_uploads::table
+        .find((Id(tenant.0), Id(id.0)))
+        .select((u::id, u::by_id, u::bytes, u::received, u::sha256, u::details, u::begun_at))
+        .first(db)
+        .optional()?;
+    Ok(row.map(upload))
+}
+
+/// Begins one unless it was begun; answers how it stands.
+pub fn begin(db: &mut Db, tenant: TenantId, new: &Upload) -> Result<Upload> {
+    use media_uploads::dsl as u;
+    let insert = diesel::insert_into(media_uploads::table)
+        .values((
+            u::tenant_id.eq(Id(tenant.0)),
+            u::id.eq(Id(new.id.0)),
+            u::by_id.eq(Id(new.by.0)),
+            u::bytes.eq(new.bytes),
+            u::received.eq(new.received),
+            u::sha256.eq(new.sha256.clone()),
+            u::details.eq(Doc(new.details.clone())),
+            u::begun_at.eq(At(new.begun_at)),
+        ))
+        .on_conflict_do_nothing();
+    each!(db, c => insert.execute(c))?;
+    let lost = || StoreError::Inconsistent(format!("media_uploads {}", new.id));
+    find(db, tenant, new.id)?.ok_or_else(lost)
+}
+
+/// The uploads of somebody that are under way: how many bytes each will have.
+pub fn under_way(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<i64>> {
+    Ok(media_uploads::table
+        .filter(media_uploads::tenant_id.eq(Id(tenant.0)))
+        .filter(media_uploads::by_id.eq(Id(person.0)))
+        .select(media_uploads::bytes)
+        .limit(1000)
+        .load(db)?)
+}
+
+/// Writes down that a piece is here, if it is the next one; whether it was.
+pub fn arrived(db: &mut Db, tenant: TenantId, id: MediaId, first: i64, bytes: i64) -> Result<bool> {
+    let row = media_uploads::table.find((Id(tenant.0), Id(id.0)));
+    let moved = diesel::update(row.filter(media_uploads::received.eq(first)))
+        .set(media_uploads::received.eq(first + bytes))
+        .execute(db)?;
+    if moved == 0 {
+        return Ok(false);
+    }
+    diesel::insert_into(media_parts::table)
+        .values((
+            media_parts::tenant_id.eq(Id(tenant.0)),
+            media_parts::upload_id.eq(Id(id.0)),
+            media_parts::first.eq(first),
+            media_parts::bytes.eq(bytes),
+        ))
+        .execute(db)?;
+    Ok(true)
+}
+
+/// The pieces that are here, in their order.
+pub fn parts(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<Vec<Part>> {
+    let rows: Vec<(i64, i64)> = media_parts::table
+        .filter(media_parts::tenant_id.eq(Id(tenant.0)))
+        .filter(media_parts::upload_id.eq(Id(id.0)))
+        .order(media_parts::first.asc())
+        .select((media_parts::first, media_parts::bytes))
+        .load(db)?;
+    Ok(rows.into_iter().map(|(first, bytes)| Part { first, bytes }).collect())
+}
+
+/// Forgets an upload: it is complete, or given up.
+pub fn forget(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<()> {
+    diesel::delete(media_parts::table)
+        .filter(media_parts::tenant_id.eq(Id(tenant.0)))
+        .filter(media_parts::upload_id.eq(Id(id.0)))
+        .execute(db)?;
+    diesel::delete(media_uploads::table.find((Id(tenant.0), Id(id.0)))).execute(db)?;
+    Ok(())
+}
+
+/// Uploads that were begun before `cutoff`.
+pub fn stalled(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Result<Vec<MediaId>> {
+    let rows: Vec<Id> = media_uploads::table
+        .filter(media_uploads::tenant_id.eq(Id(tenant.0)))
+        .filter(media_uploads::begun_at.lt(At(cutoff)))
+        .order((media_uploads::begun_at.asc(), media_uploads::id.asc()))
+        .select(media_uploads::id)
+        .limit(limit)
+        .load(db)?;
+    Ok(rows.into_iter().map(|id| MediaId(id.0)).collect())
+}
+
+/// The uploads of somebody that are under way.
+pub fn of_person(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<MediaId>> {
+    let rows: Vec<Id> = media_uploads::table
+        .filter(media_uploads::tenant_id.eq(Id(tenant.0)))
+        .filter(media_uploads::by_id.eq(Id(person.0)))
+        .select(media_uploads::id)
+        .limit(1000)
+        .load(db)?;
+    Ok(rows.into_iter().map(|id| MediaId(id.0)).collect())
+}

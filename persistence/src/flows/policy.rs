@@ -1,0 +1,92 @@
+//! Documents a tenant published, as rows: the newest edition of each kind. Older ones stand in the
+//! journal.
+
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Binary, Text},
+};
+use domain::{
+    core::id::TenantId,
+    flows::{
+        change::{Change, Stored},
+        policy::Policy,
+    },
+};
+
+use crate::{
+    batch::{Moving, document},
+    flows::case::stored,
+    kernel::{
+        connection::Db,
+        error::StoreError,
+        rows::rows,
+        schema::policies,
+        types::{At, Doc, Id, sql},
+    },
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[derive(Debug, Clone)]
+pub(crate) struct PolicyRow {
+    tenant_id: Id,
+    pub(crate) id: Id,
+    seq: i64,
+    head: Vec<u8>,
+    kind: String,
+    published_at: At,
+    pub(crate) state: Doc,
+}
+
+rows! {
+    PolicyRow in "policies" {
+        tenant_id: Id => sql::Uid, "uuid";
+        id: Id => sql::Uid, "uuid";
+        seq: i64 => BigInt, "bigint";
+        head: Vec<u8> => Binary, "bytea";
+        kind: String => Text, "text";
+        published_at: At => sql::Moment, "timestamptz";
+        state: Doc => sql::Doc, "text";
+    }
+    key (tenant_id, id) changes (seq, head, published_at, state)
+}
+
+impl Moving for PolicyRow {
+    fn seq(&self) -> i64 {
+        self.seq
+    }
+}
+
+impl PolicyRow {
+    pub(crate) fn new(change: &Change<Policy>) -> Result<Self> {
+        let (policy, entry) = (&change.state, &change.entry);
+        Ok(Self {
+            tenant_id: Id(entry.tenant.0),
+            id: Id(policy.id),
+            seq: entry.seq,
+            head: entry.hash.0.to_vec(),
+            kind: policy.document.kind().name().to_owned(),
+            published_at: At(policy.at),
+            state: document(policy)?,
+        })
+    }
+}
+
+/// The newest edition of every document a tenant published.
+pub fn all(db: &mut Db, tenant: TenantId) -> Result<Vec<Stored<Policy>>> {
+    let rows: Vec<(Id, i64, Vec<u8>, Doc)> = policies::table
+        .filter(policies::tenant_id.eq(Id(tenant.0)))
+        .order(policies::id.asc())
+        .select((policies::id, policies::seq, policies::head, policies::state))
+        .load(db)?;
+    rows.into_iter().map(|row| stored("policies", row)).collect()
+}
+
+/// How many editions a tenant published of all kinds together: grows with every one.
+pub fn editions(db: &mut Db, tenant: TenantId) -> Result<i64> {
+    let seqs: Vec<i64> = policies::table
+        .filter(policies::tenant_id.eq(Id(tenant.0)))
+        .select(policies::seq)
+        .load(db)?;
+    Ok(seqs.into_iter().sum())
+}

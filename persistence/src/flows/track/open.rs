@@ -1,0 +1,66 @@
+//! Batches from before points were sealed: found, and sealed by and by.
+
+use diesel::prelude::*;
+use domain::core::id::{PatrolId, PersonId, TenantId};
+
+use super::Result;
+use crate::kernel::{
+    connection::Db,
+    schema::{patrols, track_batches},
+    types::Id,
+};
+
+/// A batch that stands as it came, and who walked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Open {
+    /// Of which patrol.
+    pub patrol: PatrolId,
+    /// The smallest number of its points.
+    pub first_seq: i64,
+    /// Who walked; none when nobody is known.
+    pub walker: Option<PersonId>,
+    /// The points.
+    pub blob: Vec<u8>,
+}
+
+/// Batches that stand as they came, at most `limit`.
+pub fn open(db: &mut Db, tenant: TenantId, limit: i64) -> Result<Vec<Open>> {
+    use track_batches as b;
+    let rows: Vec<(Id, i64, Option<Id>, Vec<u8>)> = b::table
+        .left_join(
+            patrols::table
+                .on(patrols::tenant_id.eq(b::tenant_id).and(patrols::id.eq(b::patrol_id))),
+        )
+        .filter(b::tenant_id.eq(Id(tenant.0)).and(b::person_id.is_null()))
+        .order((b::patrol_id.asc(), b::first_seq.asc()))
+        .limit(limit)
+        .select((b::patrol_id, b::first_seq, patrols::worker_id.nullable(), b::blob))
+        .load(db)?;
+    let open = |(patrol, first_seq, walker, blob): (Id, i64, Option<Id>, Vec<u8>)| Open {
+        patrol: PatrolId(patrol.0),
+        first_seq,
+        walker: walker.map(|id| PersonId(id.0)),
+        blob,
+    };
+    Ok(rows.into_iter().map(open).collect())
+}
+
+/// Puts a sealed batch in the place of one that stood as it came; removes it where nobody's key
+/// can seal it any more.
+pub fn close(
+    db: &mut Db,
+    tenant: TenantId,
+    batch: &Open,
+    sealed: Option<(PersonId, Vec<u8>)>,
+) -> Result<()> {
+    use track_batches as b;
+    let one = b::table.find((Id(tenant.0), Id(batch.patrol.0), batch.first_seq));
+    match sealed {
+        Some((person, blob)) => diesel::update(one)
+            .filter(b::person_id.is_null())
+            .set((b::person_id.eq(Some(Id(person.0))), b::blob.eq(blob)))
+            .execute(db)?,
+        None => diesel::delete(one).execute(db)?,
+    };
+    Ok(())
+}

@@ -1,0 +1,436 @@
+//! Messages to people, what they want of them, and how many subscribe messages of WeChat each has
+//! agreed to.
+
+use diesel::prelude::*;
+use domain::{
+    Instant,
+    core::id::{PersonId, TenantId},
+    rules::notice::{NoticeKind, Preferences},
+};
+use uuid::Uuid;
+
+use crate::{
+    integrations::delivery::{self, Delivery},
+    kernel::{
+        connection::{Db, each},
+        error::StoreError,
+        schema::{
+            deliveries, feed_readers, identities, message_preferences, messages, verified_phones,
+            wechat_quotas,
+        },
+        types::{At, Id},
+    },
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// A message to a person.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// To whom.
+    pub person: PersonId,
+    /// Its identity, made of the event and the person.
+    pub id: Uuid,
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// The title of what it is about, with its number.
+    pub title: String,
+    /// What there is to say.
+    pub body: String,
+    /// The kind of flow it is about.
+    pub flow: String,
+    /// Which.
+    pub flow_id: Uuid,
+    /// When.
+    pub at: Instant,
+    /// When it was read.
+    pub read_at: Option<Instant>,
+}
+
+/// The name of who turns the feed into messages.
+const READER: &str = "notices";
+
+/// How far the feed of a tenant was turned into messages.
+pub fn read_until(db: &mut Db, tenant: TenantId) -> Result<i64> {
+    let position: Option<i64> = feed_readers::table
+        .find((Id(tenant.0), READER))
+        .select(feed_readers::position)
+        .first(db)
+        .optional()?;
+    Ok(position.unwrap_or(0))
+}
+
+/// What comes of a part of the feed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Made {
+    /// Messages.
+    pub messages: Vec<Message>,
+    /// What is sent besides.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// Writes messages together with how far the feed was read, unless somebody else was faster;
+/// whether it was done.
+pub fn take(db: &mut Db, tenant: TenantId, (from, to): (i64, i64), made: &Made) -> Result<bool> {
+    let row = feed_readers::table.find((Id(tenant.0), READER));
+    let moved = diesel::update(row)
+        .filter(feed_readers::position.eq(from))
+        .set(feed_readers::position.eq(to))
+        .execute(db)?;
+    if moved == 0 {
+        let known: i64 = row.count().get_result(db)?;
+        if known != 0 || from != 0 {
+            return Ok(false);
+        }
+        let first = diesel::insert_into(feed_readers::table)
+            .values((
+                feed_readers::tenant_id.eq(Id(tenant.0)),
+                feed_readers::id.eq(READER),
+                feed_readers::position.eq(to),
+            ))
+            .on_conflict_do_nothing();
+        if each!(db, c => first.execute(c))? == 0 {
+            return Ok(false);
+        }
+    }
+    for message in &made.messages {
+        put(db, tenant, message)?;
+    }
+    delivery::add(db, &made.deliveries).map(|()| true)
+}
+
+/// Adds a message; one that is there already stays as it is.
+pub fn put(db: &mut Db, tenant: TenantId, message: &Message) -> Result<()> {
+    use messages::dsl as m;
+    let insert = diesel::insert_into(messages::table)
+        .values((
+            m::tenant_id.eq(Id(tenant.0)),
+            m::person_id.eq(Id(message.person.0)),
+            m::id.eq(Id(message.id)),
+            m::kind.eq(message.kind.name()),
+            m::title.eq(message.title.clone()),
+            m::body.eq(message.body.clone()),
+            m::flow.eq(message.flow.clone()),
+            m::flow_id.eq(Id(message.flow_id)),
+            m::at.eq(At(message.at)),
+            m::read_at.eq(message.read_at.map(At)),
+        ))
+        .on_conflict_do_nothing();
+    each!(db, c => insert.execute(c))?;
+    Ok(())
+}
+
+type Row = (Id, Id, String, String, String, String, Id, At, Option<At>);
+
+fn message(row: Row) -> Result<Message> {
+    let (person, id, kind, title, body, flow, flow_id, at, read) = row;
+    let wrong = || StoreError::Inconsistent(format!("messages {}: kind", id.0));
+    let kind = NoticeKind::parse(&kind).ok_or_else(wrong)?;
+    let (person, id, flow_id) = (PersonId(person.0), id.0, flow_id.0);
+    Ok(Message {
+        person,
+        id,
+        kind,
+        title,
+        body,
+        flow,
+        flow_id,
+        at: at.0,
+        read_at: read.map(|at| at.0),
+    })
+}
+
+/// The messages of a person, the newest first, before one; only those not read, if wanted.
+pub fn list(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    unread: bool,
+    before: Option<(Instant, Uuid)>,
+    limit: i64,
+) -> Result<Vec<Message>> {
+    use messages::dsl as m;
+    let mut query = messages::table
+        .filter(m::tenant_id.eq(Id(tenant.0)).and(m::person_id.eq(Id(person.0))))
+        .into_boxed();
+    if unread {
+        query = query.filter(m::read_at.is_null());
+    }
+    if let Some((at, id)) = before {
+        let (at, id) = (At(at), Id(id));
+        query = query.filter(m::at.lt(at).or(m::at.eq(at).and(m::id.lt(id))));
+    }
+    let rows: Vec<Row> = query
+        .order((m::at.desc(), m::id.desc()))
+        .limit(limit)
+        .select((
+            m::person_id,
+            m::id,
+            m::kind,
+            m::title,
+            m::body,
+            m::flow,
+            m::flow_id,
+            m::at,
+            m::read_at,
+        ))
+        .load(db)?;
+    rows.into_iter().map(message).collect()
+}
+
+/// How many messages of a person were not read, counted up to `most`.
+pub fn unread(db: &mut Db, tenant: TenantId, person: PersonId, most: i64) -> Result<i64> {
+    use messages::dsl as m;
+    let ids: Vec<Id> = messages::table
+        .filter(m::tenant_id.eq(Id(tenant.0)).and(m::person_id.eq(Id(person.0))))
+        .filter(m::read_at.is_null())
+        .select(m::id)
+        .limit(most)
+        .load(db)?;
+    Ok(i64::try_from(ids.len()).unwrap_or(most))
+}
+
+/// Marks messages of a person as read: these, or all of them made until now; how many.
+pub fn read(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    ids: Option<&[Uuid]>,
+    at: Instant,
+) -> Result<i64> {
+    use messages::dsl as m;
+    let mut which = messages::table
+        .filter(m::tenant_id.eq(Id(tenant.0)).and(m::person_id.eq(Id(person.0))))
+        .filter(m::read_at.is_null().and(m::at.le(At(at))))
+        .select(m::id)
+        .into_boxed();
+    if let Some(ids) = ids {
+        which = which.filter(m::id.eq_any(ids.iter().map(|id| Id(*id)).collect::<Vec<_>>()));
+    }
+    let found: Vec<Id> = which.limit(1000).load(db)?;
+    let marked = diesel::update(messages::table)
+        .filter(m::tenant_id.eq(Id(tenant.0)).and(m::person_id.eq(Id(person.0))))
+        .filter(m::id.eq_any(found))
+        .set(m::read_at.eq(Some(At(at))))
+        .execute(db)?;
+    Ok(i64::try_from(marked).unwrap_or(i64::MAX))
+}
+
+/// Removes messages older than `cutoff`; how many.
+pub(crate) fn purge(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Result<i64> {
+    use messages::dsl as m;
+    let old: Vec<(Id, Id)> = messages::table
+        .filter(m::tenant_id.eq(Id(tenant.0)).and(m::at.lt(At(cutoff))))
+        .select((m::person_id, m::id))
+        .limit(limit)
+        .load(db)?;
+    let mut gone = 0;
+    for (person, id) in old {
+        let row = messages::table.find((Id(tenant.0), person, id));
+        gone += diesel::delete(row).execute(db)?;
+    }
+    Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+}
+
+/// What a person wants of messages.
+pub fn preferences(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Preferences> {
+    let text: Option<String> = message_preferences::table
+        .find((Id(tenant.0), Id(person.0)))
+        .select(message_preferences::document)
+        .first(db)
+        .optional()?;
+    let wrong = |_| StoreError::Inconsistent(format!("message_preferences {person}: document"));
+    text.map_or(Ok(Preferences::default()), |text| serde_json::from_str(&text).map_err(wrong))
+}
+
+/// Writes down what a person wants of messages.
+pub fn prefer(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    wants: &Preferences,
+    at: Instant,
+) -> Result<()> {
+    use message_preferences::dsl as p;
+    let text = serde_json::to_string(wants).unwrap_or_default();
+    let row = message_preferences::table.find((Id(tenant.0), Id(person.0)));
+    let changed = diesel::update(row)
+        .set((p::document.eq(text.clone()), p::changed_at.eq(At(at))))
+        .execute(db)?;
+    if changed == 0 {
+        let insert = diesel::insert_into(message_preferences::table)
+            .values((
+                p::tenant_id.eq(Id(tenant.0)),
+                p::person_id.eq(Id(person.0)),
+                p::document.eq(text),
+                p::changed_at.eq(At(at)),
+            ))
+            .on_conflict_do_nothing();
+        each!(db, c => insert.execute(c))?;
+    }
+    Ok(())
+}
+
+/// How many subscribe messages of a template somebody agreed to and was not sent yet. `id` names
+/// the mini-program and the template.
+pub fn quota(db: &mut Db, tenant: TenantId, person: PersonId, id: &str) -> Result<i32> {
+    let left: Option<i32> = wechat_quotas::table
+        .find((Id(tenant.0), Id(person.0), id))
+        .select(wechat_quotas::remaining)
+        .first(db)
+        .optional()?;
+    Ok(left.unwrap_or(0))
+}
+
+/// The most that is kept of what somebody agreed to of one template.
+const QUOTA: i32 = 1000;
+
+/// Adds to what somebody agreed to, or takes from it; what there is then, never less than nothing.
+pub fn agree(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    (id, more): (&str, i32),
+    at: Instant,
+) -> Result<i32> {
+    use wechat_quotas::dsl as q;
+    let known = quota(db, tenant, person, id)?;
+    let now = known.saturating_add(more).clamp(0, QUOTA);
+    let row = wechat_quotas::table.find((Id(tenant.0), Id(person.0), id));
+    let changed =
+        diesel::update(row).set((q::remaining.eq(now), q::changed_at.eq(At(at)))).execute(db)?;
+    if changed == 0 {
+        let insert = diesel::insert_into(wechat_quotas::table)
+            .values((
+                q::tenant_id.eq(Id(tenant.0)),
+                q::person_id.eq(Id(person.0)),
+                q::id.eq(id.to_owned()),
+                q::remaining.eq(now),
+                q::changed_at.eq(At(at)),
+            ))
+            .on_conflict_do_nothing();
+        each!(db, c => insert.execute(c))?;
+    }
+    Ok(now)
+}
+
+/// Notes that somebody answered under a key; whether it is the first time. Kept as a quota nobody
+/// counts, which goes with the person.
+pub fn answered(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    key: Uuid,
+    at: Instant,
+) -> Result<bool> {
+    use wechat_quotas::dsl as q;
+    let insert = diesel::insert_into(wechat_quotas::table)
+        .values((
+            q::tenant_id.eq(Id(tenant.0)),
+            q::person_id.eq(Id(person.0)),
+            q::id.eq(format!("{KEY}{key}")),
+            q::remaining.eq(0),
+            q::changed_at.eq(At(at)),
+        ))
+        .on_conflict_do_nothing();
+    let first = each!(db, c => insert.execute(c))? == 1;
+    // A key is repeated within minutes; what is older need not be kept.
+    diesel::delete(wechat_quotas::table)
+        .filter(q::tenant_id.eq(Id(tenant.0)).and(q::person_id.eq(Id(person.0))))
+        .filter(q::id.like(format!("{KEY}%")).and(q::changed_at.lt(At(earlier(at)))))
+        .execute(db)?;
+    Ok(first)
+}
+
+/// What the name of a key begins with.
+const KEY: &str = "key:";
+
+fn earlier(at: Instant) -> Instant {
+    at - chrono::Duration::days(7)
+}
+
+/// The templates somebody agreed to, with how many are left.
+pub fn quotas(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<(String, i32)>> {
+    Ok(wechat_quotas::table
+        .filter(wechat_quotas::tenant_id.eq(Id(tenant.0)))
+        .filter(wechat_quotas::person_id.eq(Id(person.0)))
+        .filter(wechat_quotas::id.not_like(format!("{KEY}%")))
+        .order(wechat_quotas::id.asc())
+        .select((wechat_quotas::id, wechat_quotas::remaining))
+        .limit(100)
+        .load(db)?)
+}
+
+/// Notes that a telephone number is somebody's, because it was checked: by the digest it is looked up
+/// by. One number a person.
+pub fn verify_phone(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    blind: &[u8],
+    at: Instant,
+) -> Result<()> {
+    use verified_phones::dsl as v;
+    forget_phone(db, tenant, person)?;
+    diesel::insert_into(verified_phones::table)
+        .values((
+            v::tenant_id.eq(Id(tenant.0)),
+            v::person_id.eq(Id(person.0)),
+            v::blind.eq(blind.to_vec()),
+            v::at.eq(At(at)),
+        ))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Forgets that a number of somebody was checked.
+pub fn forget_phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+    diesel::delete(verified_phones::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
+    Ok(())
+}
+
+/// The digest of the number of somebody that was checked.
+pub fn verified_phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Option<Vec<u8>>> {
+    Ok(verified_phones::table
+        .find((Id(tenant.0), Id(person.0)))
+        .select(verified_phones::blind)
+        .first(db)
+        .optional()?)
+}
+
+/// Forgets the messages of a person, what they want of them, and what is waiting to be sent:
+/// part of erasing somebody.
+pub fn forget(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
+    let (t, p) = (Id(tenant.0), Id(person.0));
+    diesel::delete(messages::table)
+        .filter(messages::tenant_id.eq(t).and(messages::person_id.eq(p)))
+        .execute(db)?;
+    diesel::delete(message_preferences::table.find((t, p))).execute(db)?;
+    diesel::delete(wechat_quotas::table)
+        .filter(wechat_quotas::tenant_id.eq(t).and(wechat_quotas::person_id.eq(p)))
+        .execute(db)?;
+    delivery::end_all(db, tenant, person.0, "the person was erased", at)?;
+    diesel::update(deliveries::table)
+        .filter(deliveries::tenant_id.eq(t).and(deliveries::target_id.eq(p)))
+        .set(deliveries::content.eq("{}"))
+        .execute(db)?;
+    forget_phone(db, tenant, person)?;
+    Ok(())
+}
+
+/// Who somebody is at the providers whose names begin like this.
+pub fn known_as(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    prefix: &str,
+) -> Result<Vec<(String, String)>> {
+    let all: Vec<(String, String)> = identities::table
+        .filter(identities::tenant_id.eq(Id(tenant.0)))
+        .filter(identities::person_id.eq(Id(person.0)))
+        .order((identities::provider.asc(), identities::subject.asc()))
+        .select((identities::provider, identities::subject))
+        .limit(50)
+        .load(db)?;
+    Ok(all.into_iter().filter(|(provider, _)| provider.starts_with(prefix)).collect())
+}

@@ -1,0 +1,352 @@
+//! Webhooks: servers of others that are told events, their secrets, and how far each has read
+//! the feed.
+
+use diesel::prelude::*;
+use domain::{
+    Instant,
+    area::tree::Path,
+    core::{
+        delivery::Envelope,
+        id::{AreaId, PersonId, TenantId},
+    },
+    flows::happening::Happening,
+    rules::webhook::Status,
+};
+use uuid::Uuid;
+
+use crate::kernel::{
+    connection::Db,
+    error::StoreError,
+    schema::{webhook_secrets, webhooks},
+    types::{At, Id},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// A webhook.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Webhook {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// Its identity.
+    pub id: Uuid,
+    /// What it is called.
+    pub name: String,
+    /// Where events are sent.
+    pub url: String,
+    /// Of which area.
+    pub area: AreaId,
+    /// Where that stood when it was set.
+    pub path: Path,
+    /// Which types; every one when it is empty.
+    pub types: Vec<Happening>,
+    /// How events are wrapped.
+    pub envelope: Envelope,
+    /// Whether events are sent.
+    pub status: Status,
+    /// Why not, when this program decided it.
+    pub why: Option<String>,
+    /// How far the feed was read for it.
+    pub position: i64,
+    /// Since when every attempt has failed.
+    pub failing_since: Option<Instant>,
+    /// When it was made.
+    pub created_at: Instant,
+    /// By whom.
+    pub created_by: PersonId,
+    /// When it was changed last.
+    pub changed_at: Instant,
+    /// Who agreed that it is told what is said, and when.
+    pub approval: Option<(PersonId, Instant)>,
+}
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = webhooks, treat_none_as_null = true)]
+struct Row {
+    tenant_id: Id,
+    id: Id,
+    name: String,
+    url: String,
+    area_id: Id,
+    path: String,
+    types: String,
+    envelope: String,
+    status: String,
+    why: Option<String>,
+    position: i64,
+    failing_since: Option<At>,
+    created_at: At,
+    created_by: Id,
+    changed_at: At,
+    approved_by: Option<Id>,
+    approved_at: Option<At>,
+}
+
+impl From<&Webhook> for Row {
+    fn from(hook: &Webhook) -> Self {
+        let types: Vec<&str> = hook.types.iter().map(|one| one.name()).collect();
+        Self {
+            tenant_id: Id(hook.tenant.0),
+            id: Id(hook.id),
+            name: hook.name.clone(),
+            url: hook.url.clone(),
+            area_id: Id(hook.area.0),
+            path: hook.path.0.clone(),
+            types: types.join(" "),
+            envelope: hook.envelope.name().to_owned(),
+            status: hook.status.name().to_owned(),
+            why: hook.why.clone(),
+            position: hook.position,
+            failing_since: hook.failing_since.map(At),
+            created_at: At(hook.created_at),
+            created_by: Id(hook.created_by.0),
+            changed_at: At(hook.changed_at),
+            approved_by: hook.approval.map(|(by, _)| Id(by.0)),
+            approved_at: hook.approval.map(|(_, at)| At(at)),
+        }
+    }
+}
+
+impl TryFrom<Row> for Webhook {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let wrong = |column| StoreError::Inconsistent(format!("webhooks {}: {column}", row.id.0));
+        let types = row.types.split(' ').filter(|name| !name.is_empty()).map(Happening::parse);
+        Ok(Self {
+            tenant: TenantId(row.tenant_id.0),
+            id: row.id.0,
+            area: AreaId(row.area_id.0),
+            path: Path(row.path),
+            types: types.collect::<Option<_>>().ok_or_else(|| wrong("types"))?,
+            envelope: Envelope::parse(&row.envelope).ok_or_else(|| wrong("envelope"))?,
+            status: Status::parse(&row.status).ok_or_else(|| wrong("status"))?,
+            name: row.name,
+            url: row.url,
+            why: row.why,
+            position: row.position,
+            failing_since: row.failing_since.map(|at| at.0),
+            created_at: row.created_at.0,
+            created_by: PersonId(row.created_by.0),
+            changed_at: row.changed_at.0,
+            approval: row.approved_by.zip(row.approved_at).map(|(by, at)| (PersonId(by.0), at.0)),
+        })
+    }
+}
+
+/// A secret events are signed with, sealed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Secret {
+    /// Its identity.
+    pub id: Uuid,
+    /// Of which webhook.
+    pub webhook: Uuid,
+    /// The secret, sealed.
+    pub sealed: Vec<u8>,
+    /// When it was made.
+    pub created_at: Instant,
+    /// Until when it is still used beside the one that took its place.
+    pub expires_at: Option<Instant>,
+}
+
+/// The webhook of this identity.
+pub fn find(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Webhook>> {
+    let row: Option<Row> = webhooks::table.find((Id(tenant.0), Id(id))).first(db).optional()?;
+    row.map(Webhook::try_from).transpose()
+}
+
+/// The webhooks of a tenant over these areas, by identity, after one.
+pub fn list(
+    db: &mut Db,
+    tenant: TenantId,
+    within: &[Path],
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Webhook>> {
+    let rows: Vec<Row> = webhooks::table
+        .filter(webhooks::tenant_id.eq(Id(tenant.0)))
+        .filter(webhooks::id.gt(Id(after.unwrap_or_default())))
+        .order(webhooks::id.asc())
+        .load(db)?;
+    // There are tens of them, not thousands: [`MOST`].
+    let hooks = rows.into_iter().map(Webhook::try_from).collect::<Result<Vec<_>>>()?;
+    let seen = |hook: &Webhook| within.iter().any(|path| path.contains(&hook.path));
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    Ok(hooks.into_iter().filter(seen).take(limit).collect())
+}
+
+/// How many webhooks a tenant may have.
+pub const MOST: i64 = 100;
+
+/// Every webhook that is sent events, of every tenant.
+pub fn active(db: &mut Db) -> Result<Vec<Webhook>> {
+    let rows: Vec<Row> = webhooks::table
+        .filter(webhooks::status.eq(Status::Active.name()))
+        .order((webhooks::tenant_id.asc(), webhooks::id.asc()))
+        .load(db)?;
+    rows.into_iter().map(Webhook::try_from).collect()
+}
+
+/// Adds a webhook with its first secret; false when the tenant has enough, or it is there.
+pub fn add(db: &mut Db, hook: &Webhook, secret: &Secret) -> Result<bool> {
+    let tenant = Id(hook.tenant.0);
+    let count: i64 =
+        webhooks::table.filter(webhooks::tenant_id.eq(tenant)).count().get_result(db)?;
+    if count >= MOST || find(db, hook.tenant, hook.id)?.is_some() {
+        return Ok(false);
+    }
+    diesel::insert_into(webhooks::table).values(Row::from(hook)).execute(db)?;
+    add_secret(db, hook.tenant, secret)?;
+    Ok(true)
+}
+
+/// Changes what a webhook is; how far it has read stays, and who agreed to what it is told.
+pub fn change(db: &mut Db, hook: &Webhook) -> Result<bool> {
+    let Row {
+        name,
+        url,
+        area_id,
+        path,
+        types,
+        envelope,
+        status,
+        why,
+        failing_since,
+        changed_at,
+        ..
+    } = Row::from(hook);
+    let changed = diesel::update(webhooks::table.find((Id(hook.tenant.0), Id(hook.id))))
+        .set((
+            webhooks::name.eq(name),
+            webhooks::url.eq(url),
+            webhooks::area_id.eq(area_id),
+            webhooks::path.eq(path),
+            webhooks::types.eq(types),
+            webhooks::envelope.eq(envelope),
+            webhooks::status.eq(status),
+            webhooks::why.eq(why),
+            webhooks::failing_since.eq(failing_since),
+            webhooks::changed_at.eq(changed_at),
+        ))
+        .execute(db)?;
+    Ok(changed == 1)
+}
+
+/// Notes who agreed that a webhook is told what is said, or that nobody does; false where it is not
+/// at this address any more.
+pub fn approve(db: &mut Db, hook: &Webhook, approval: Option<(PersonId, Instant)>) -> Result<bool> {
+    let changed = diesel::update(webhooks::table.find((Id(hook.tenant.0), Id(hook.id))))
+        .filter(webhooks::url.eq(hook.url.clone()).and(webhooks::area_id.eq(Id(hook.area.0))))
+        .set((
+            webhooks::approved_by.eq(approval.map(|(by, _)| Id(by.0))),
+            webhooks::approved_at.eq(approval.map(|(_, at)| At(at))),
+        ))
+        .execute(db)?;
+    Ok(changed == 1)
+}
+
+/// Removes a webhook and its secrets; what was delivered stays on record.
+pub fn remove(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<bool> {
+    diesel::delete(webhook_secrets::table)
+        .filter(webhook_secrets::tenant_id.eq(Id(tenant.0)))
+        .filter(webhook_secrets::webhook_id.eq(Id(id)))
+        .execute(db)?;
+    let removed = diesel::delete(webhooks::table.find((Id(tenant.0), Id(id)))).execute(db)?;
+    Ok(removed == 1)
+}
+
+/// Moves a webhook on in the feed, if it still stands where it stood.
+pub(crate) fn advance(db: &mut Db, hook: &Webhook, to: i64) -> Result<bool> {
+    let moved = diesel::update(webhooks::table.find((Id(hook.tenant.0), Id(hook.id))))
+        .filter(webhooks::position.eq(hook.position))
+        .filter(webhooks::status.eq(Status::Active.name()))
+        .set(webhooks::position.eq(to))
+        .execute(db)?;
+    Ok(moved == 1)
+}
+
+/// Notes that an attempt succeeded, or since when none does.
+pub(crate) fn fared(db: &mut Db, tenant: Id, id: Id, failing: Option<At>) -> Result<()> {
+    let row = webhooks::table.find((tenant, id));
+    match failing {
+        None => diesel::update(row)
+            .filter(webhooks::failing_since.is_not_null())
+            .set(webhooks::failing_since.eq(None::<At>))
+            .execute(db)?,
+        Some(at) => diesel::update(row)
+            .filter(webhooks::failing_since.is_null())
+            .set(webhooks::failing_since.eq(Some(at)))
+            .execute(db)?,
+    };
+    Ok(())
+}
+
+/// Stops an active webhook; whether it was one.
+pub fn stop(
+    db: &mut Db,
+    tenant: TenantId,
+    id: Uuid,
+    (status, why): (Status, &str),
+    at: Instant,
+) -> Result<bool> {
+    let stopped = diesel::update(webhooks::table.find((Id(tenant.0), Id(id))))
+        .filter(webhooks::status.eq(Status::Active.name()))
+        .set((
+            webhooks::status.eq(status.name()),
+            webhooks::why.eq(Some(why.to_owned())),
+            webhooks::changed_at.eq(At(at)),
+        ))
+        .execute(db)?;
+    Ok(stopped == 1)
+}
+
+/// The secrets of a webhook that are used at this moment, the newest first.
+pub fn secrets(db: &mut Db, tenant: TenantId, webhook: Uuid, at: Instant) -> Result<Vec<Secret>> {
+    use webhook_secrets::dsl as s;
+    type Row = (Id, Vec<u8>, At, Option<At>);
+    let rows: Vec<Row> = webhook_secrets::table
+        .filter(s::tenant_id.eq(Id(tenant.0)).and(s::webhook_id.eq(Id(webhook))))
+        .filter(s::expires_at.is_null().or(s::expires_at.gt(Some(At(at)))))
+        .order(s::id.desc())
+        .limit(10)
+        .select((s::id, s::sealed, s::created_at, s::expires_at))
+        .load(db)?;
+    let secret = |(id, sealed, created, expires): Row| Secret {
+        id: id.0,
+        webhook,
+        sealed,
+        created_at: created.0,
+        expires_at: expires.map(|at| at.0),
+    };
+    Ok(rows.into_iter().map(secret).collect())
+}
+
+/// Puts a secret in the place of those there are, which work until `until`.
+pub fn rotate(db: &mut Db, tenant: TenantId, new: &Secret, until: Instant) -> Result<()> {
+    use webhook_secrets::dsl as s;
+    diesel::update(webhook_secrets::table)
+        .filter(s::tenant_id.eq(Id(tenant.0)).and(s::webhook_id.eq(Id(new.webhook))))
+        .filter(s::expires_at.is_null())
+        .set(s::expires_at.eq(Some(At(until))))
+        .execute(db)?;
+    diesel::delete(webhook_secrets::table)
+        .filter(s::tenant_id.eq(Id(tenant.0)).and(s::webhook_id.eq(Id(new.webhook))))
+        .filter(s::expires_at.le(Some(At(new.created_at))))
+        .execute(db)?;
+    add_secret(db, tenant, new)
+}
+
+fn add_secret(db: &mut Db, tenant: TenantId, new: &Secret) -> Result<()> {
+    use webhook_secrets::dsl as s;
+    diesel::insert_into(webhook_secrets::table)
+        .values((
+            s::tenant_id.eq(Id(tenant.0)),
+            s::id.eq(Id(new.id)),
+            s::webhook_id.eq(Id(new.webhook)),
+            s::sealed.eq(new.sealed.clone()),
+            s::created_at.eq(At(new.created_at)),
+            s::expires_at.eq(new.expires_at.map(At)),
+        ))
+        .execute(db)?;
+    Ok(())
+}

@@ -1,0 +1,313 @@
+//! The journal as rows.
+
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Binary, SmallInt, Text},
+};
+use domain::{
+    Instant,
+    core::{
+        id::{CommandId, PersonId, TenantId},
+        journal::{Entry, FlowKind, Hash},
+    },
+    flows::{
+        change::{Request, Stored},
+        flow::Flow,
+    },
+};
+use uuid::Uuid;
+
+use crate::kernel::{
+    connection::Db,
+    error::StoreError,
+    rows::{Keyed, rows},
+    schema::journal,
+    types::{At, Id, sql},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[derive(Queryable, Debug, Clone)]
+pub(crate) struct EntryRow {
+    pub(crate) tenant_id: Id,
+    pub(crate) flow_id: Id,
+    pub(crate) seq: i64,
+    pub(crate) flow: String,
+    pub(crate) command_id: Id,
+    part: i16,
+    name: String,
+    digest: Vec<u8>,
+    pub(crate) actor_id: Id,
+    actor_name: String,
+    at: At,
+    events: String,
+    hash: Vec<u8>,
+    /// In the feed of the tenant; given when it is written.
+    pub(crate) position: i64,
+}
+
+rows! {
+    EntryRow in "journal" {
+        tenant_id: Id => sql::Uid, "uuid";
+        flow_id: Id => sql::Uid, "uuid";
+        seq: i64 => BigInt, "bigint";
+        flow: String => Text, "text";
+        command_id: Id => sql::Uid, "uuid";
+        part: i16 => SmallInt, "smallint";
+        name: String => Text, "text";
+        digest: Vec<u8> => Binary, "bytea";
+        actor_id: Id => sql::Uid, "uuid";
+        actor_name: String => Text, "text";
+        at: At => sql::Moment, "timestamptz";
+        events: String => Text, "text";
+        hash: Vec<u8> => Binary, "bytea";
+        position: i64 => BigInt, "bigint";
+    }
+    key (tenant_id, flow_id, flow, seq) changes ()
+}
+
+impl Keyed for EntryRow {
+    type KeyType = (sql::Uid, sql::Uid, sql::Uid, sql::Uid, Text, BigInt);
+    type Key = EntryKey;
+
+    fn key(&self) -> EntryKey {
+        let (flow, id) = (self.flow.clone(), self.flow_id);
+        (self.tenant_id, self.command_id, self.actor_id, id, flow, self.seq)
+    }
+}
+
+/// What tells one entry from every other: tenant, command, actor, flow with its kind, place.
+pub(crate) type EntryKey = (Id, Id, Id, Id, String, i64);
+
+impl EntryRow {
+    pub(crate) fn new(entry: &Entry) -> Self {
+        Self {
+            tenant_id: Id(entry.tenant.0),
+            flow_id: Id(entry.flow_id),
+            seq: entry.seq,
+            flow: entry.flow.name().to_owned(),
+            command_id: Id(entry.command.0),
+            part: entry.part,
+            name: entry.name.clone(),
+            digest: entry.digest.0.to_vec(),
+            actor_id: Id(entry.actor.0),
+            actor_name: entry.actor_name.clone(),
+            at: At(entry.at),
+            events: entry.events.clone(),
+            hash: entry.hash.0.to_vec(),
+            position: 0,
+        }
+    }
+
+    fn entry(self, before: Hash) -> Result<Entry> {
+        let wrong = |column| {
+            let (flow, seq) = (self.flow_id.0, self.seq);
+            StoreError::Inconsistent(format!("journal {flow}/{seq}: {column}"))
+        };
+        Ok(Entry {
+            tenant: TenantId(self.tenant_id.0),
+            flow: FlowKind::parse(&self.flow).ok_or_else(|| wrong("flow"))?,
+            flow_id: self.flow_id.0,
+            seq: self.seq,
+            command: CommandId(self.command_id.0),
+            part: self.part,
+            digest: Hash::from_bytes(&self.digest).ok_or_else(|| wrong("digest"))?,
+            actor: PersonId(self.actor_id.0),
+            at: self.at.0,
+            hash: Hash::from_bytes(&self.hash).ok_or_else(|| wrong("hash"))?,
+            name: self.name,
+            actor_name: self.actor_name,
+            events: self.events,
+            before,
+        })
+    }
+}
+
+/// The whole chain of one flow, or its beginning up to `last`, in order.
+pub fn chain(
+    db: &mut Db,
+    tenant: TenantId,
+    (kind, flow): (FlowKind, Uuid),
+    last: Option<i64>,
+) -> Result<Vec<Entry>> {
+    let rows: Vec<EntryRow> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::flow_id.eq(Id(flow))))
+        .filter(journal::flow.eq(kind.name()))
+        .filter(journal::seq.le(last.unwrap_or(i64::MAX)))
+        .order(journal::seq.asc())
+        .load(db)?;
+    let mut before = Hash::default();
+    rows.into_iter()
+        .map(|row| {
+            let entry = row.entry(before)?;
+            before = entry.hash;
+            Ok(entry)
+        })
+        .collect()
+}
+
+/// The entries of some flows with these names, each flow's in order. What came before each of them
+/// is not read: its `before` is empty.
+pub fn named(db: &mut Db, tenant: TenantId, flows: &[Uuid], names: &[&str]) -> Result<Vec<Entry>> {
+    let rows: Vec<EntryRow> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)))
+        .filter(journal::flow_id.eq_any(flows.iter().map(|id| Id(*id)).collect::<Vec<_>>()))
+        .filter(journal::name.eq_any(names.iter().map(|name| (*name).to_owned())))
+        .order((journal::flow_id.asc(), journal::seq.asc()))
+        .load(db)?;
+    rows.into_iter().map(|row| row.entry(Hash::default())).collect()
+}
+
+/// The entries of one flow before the place `below`, the latest first. What came before each of
+/// them is not read: its `before` is empty.
+pub fn before(
+    db: &mut Db,
+    tenant: TenantId,
+    (kind, flow): (FlowKind, Uuid),
+    below: i64,
+    limit: i64,
+) -> Result<Vec<Entry>> {
+    let rows: Vec<EntryRow> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::flow_id.eq(Id(flow))))
+        .filter(journal::flow.eq(kind.name()))
+        .filter(journal::seq.lt(below))
+        .order(journal::seq.desc())
+        .limit(limit)
+        .load(db)?;
+    rows.into_iter().map(|row| row.entry(Hash::default())).collect()
+}
+
+/// The entries of a tenant after a place in its feed, in the order of the feed, with their places.
+/// What came before each of them in its chain is not read: its `before` is empty.
+pub fn after(
+    db: &mut Db,
+    tenant: TenantId,
+    position: i64,
+    limit: i64,
+) -> Result<Vec<(i64, Entry)>> {
+    let rows: Vec<EntryRow> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::position.gt(position)))
+        .order(journal::position.asc())
+        .limit(limit)
+        .load(db)?;
+    rows.into_iter().map(|row| Ok((row.position, row.entry(Hash::default())?))).collect()
+}
+
+/// A command that was accepted before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// What was asked then.
+    pub request: Request,
+    /// Which flow it moved.
+    pub flow: Uuid,
+    /// To which place in its journal.
+    pub seq: i64,
+}
+
+/// Finds a command of an actor; for a command that moved several flows, the one asked. The same
+/// key of another actor is another command.
+pub fn seen(
+    db: &mut Db,
+    tenant: TenantId,
+    actor: PersonId,
+    command: CommandId,
+) -> Result<Option<Seen>> {
+    type Row = (Vec<u8>, Id, i64);
+    let row: Option<Row> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::command_id.eq(Id(command.0))))
+        .filter(journal::actor_id.eq(Id(actor.0)))
+        .order(journal::part.asc())
+        .select((journal::digest, journal::flow_id, journal::seq))
+        .first(db)
+        .optional()?;
+    row.map(|(digest, flow, seq)| {
+        let digest = Hash::from_bytes(&digest)
+            .ok_or_else(|| StoreError::Inconsistent(format!("journal {}: digest", flow.0)))?;
+        let request = Request { command, digest };
+        Ok(Seen { request, flow: flow.0, seq })
+    })
+    .transpose()
+}
+
+/// Which of these commands of an actor were accepted before.
+pub fn accepted(
+    db: &mut Db,
+    tenant: TenantId,
+    actor: PersonId,
+    commands: &[CommandId],
+) -> Result<Vec<CommandId>> {
+    let ids: Vec<Id> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::actor_id.eq(Id(actor.0))))
+        .filter(journal::command_id.eq_any(commands.iter().map(|command| Id(command.0))))
+        .select(journal::command_id)
+        .load(db)?;
+    Ok(ids.into_iter().map(|id| CommandId(id.0)).collect())
+}
+
+/// The state a flow had at `seq`, rebuilt from the journal.
+pub fn at<F: Flow>(
+    db: &mut Db,
+    tenant: TenantId,
+    flow: Uuid,
+    seq: i64,
+) -> Result<Option<Stored<F>>> {
+    let entries = chain(db, tenant, (F::KIND, flow), Some(seq))?;
+    let Some(last) = entries.last() else { return Ok(None) };
+    let (seq, head) = (last.seq, last.hash);
+    let wrong = |why: &str| StoreError::Inconsistent(format!("journal {flow}: {why}"));
+    let mut state = None;
+    for entry in &entries {
+        let events: Vec<F::Event> =
+            serde_json::from_str(&entry.events).map_err(|error| wrong(&error.to_string()))?;
+        for event in &events {
+            state = F::evolve(state, event);
+        }
+    }
+    let state = state.ok_or_else(|| wrong("the events contradict each other"))?;
+    Ok(Some(Stored { state, seq, head }))
+}
+
+/// The flows of a tenant after `after`, by id and the name of their kind: for checking every chain, a page at a time.
+pub fn flows(
+    db: &mut Db,
+    tenant: TenantId,
+    after: Option<(Uuid, FlowKind)>,
+    limit: i64,
+) -> Result<Vec<(Uuid, FlowKind)>> {
+    let (id, kind) = after.map_or((Uuid::nil(), ""), |(id, kind)| (id, kind.name()));
+    let rows: Vec<(Id, String)> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)))
+        .filter(journal::flow_id.ge(Id(id)))
+        .filter(journal::flow_id.gt(Id(id)).or(journal::flow.gt(kind)))
+        .order((journal::flow_id.asc(), journal::flow.asc()))
+        .select((journal::flow_id, journal::flow))
+        // Not the first entries: a chain that lost its first is one to be found.
+        .distinct()
+        .limit(limit)
+        .load(db)?;
+    rows.into_iter()
+        .map(|(id, flow)| {
+            let wrong = || StoreError::Inconsistent(format!("journal {}: flow", id.0));
+            Ok((id.0, FlowKind::parse(&flow).ok_or_else(wrong)?))
+        })
+        .collect()
+}
+
+/// The last place in a flow's journal; 0 when it has none.
+pub fn last_seq(db: &mut Db, tenant: TenantId, (kind, flow): (FlowKind, Uuid)) -> Result<i64> {
+    let last: Option<i64> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::flow_id.eq(Id(flow))))
+        .filter(journal::flow.eq(kind.name()))
+        .select(diesel::dsl::max(journal::seq))
+        .first(db)?;
+    Ok(last.unwrap_or(0))
+}
+
+/// A page of a keyset list: what comes after `after`, at most `limit`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Keyset {
+    /// The position of the last item seen.
+    pub after: Option<(Instant, Uuid)>,
+    /// How many at most.
+    pub limit: i64,
+}

@@ -1,0 +1,137 @@
+//! The keys of an installation: those that sign access tokens, and the one that seals secrets
+//! where the settings give none. All replicas of one database share them.
+
+use diesel::prelude::*;
+use domain::Instant;
+use uuid::Uuid;
+
+use crate::kernel::{
+    connection::Db,
+    error::StoreError,
+    schema::signing_keys,
+    types::{At, Id},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// What a key is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// Signs access tokens.
+    Sign,
+    /// Seals secrets that are stored.
+    Seal,
+}
+
+impl Purpose {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sign => "sign",
+            Self::Seal => "seal",
+        }
+    }
+}
+
+/// A key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredKey {
+    /// Its identity; of a signing key the `kid`.
+    pub id: Uuid,
+    /// The secret; empty once it was retired and wiped.
+    pub secret: Vec<u8>,
+    /// When it was made.
+    pub created_at: Instant,
+    /// From when on it is used.
+    pub activated_at: Instant,
+    /// From when on nothing it signed is accepted.
+    pub retired_at: Option<Instant>,
+    /// The public half of a signing key, sealed so that nobody puts another in its place; it
+    /// stays when the secret is wiped.
+    pub public: Option<Vec<u8>>,
+}
+
+/// The keys for a purpose, the newest first.
+pub fn all(db: &mut Db, purpose: Purpose) -> Result<Vec<StoredKey>> {
+    type Row = (Id, Vec<u8>, At, At, Option<At>, Option<Vec<u8>>);
+    let rows: Vec<Row> = signing_keys::table
+        .filter(signing_keys::purpose.eq(purpose.name()))
+        .order((signing_keys::activated_at.desc(), signing_keys::id.desc()))
+        .select((
+            signing_keys::id,
+            signing_keys::secret,
+            signing_keys::created_at,
+            signing_keys::activated_at,
+            signing_keys::retired_at,
+            signing_keys::public,
+        ))
+        .load(db)?;
+    let key = |(id, secret, created, activated, retired, public): Row| StoredKey {
+        id: id.0,
+        secret,
+        created_at: created.0,
+        activated_at: activated.0,
+        retired_at: retired.map(|at| at.0),
+        public,
+    };
+    Ok(rows.into_iter().map(key).collect())
+}
+
+/// Adds a key.
+pub fn add(db: &mut Db, purpose: Purpose, key: &StoredKey) -> Result<()> {
+    diesel::insert_into(signing_keys::table)
+        .values((
+            signing_keys::id.eq(Id(key.id)),
+            signing_keys::purpose.eq(purpose.name()),
+            signing_keys::secret.eq(key.secret.clone()),
+            signing_keys::created_at.eq(At(key.created_at)),
+            signing_keys::activated_at.eq(At(key.activated_at)),
+            signing_keys::retired_at.eq(key.retired_at.map(At)),
+            signing_keys::public.eq(key.public.clone()),
+        ))
+        .execute(db)?;
+    Ok(())
+}
+
+/// The keys for a purpose; `fresh` becomes the first where there is none.
+pub fn ensure(db: &mut Db, purpose: Purpose, fresh: &StoredKey) -> Result<Vec<StoredKey>> {
+    if all(db, purpose)?.is_empty() {
+        add(db, purpose, fresh)?;
+    }
+    all(db, purpose)
+}
+
+/// Puts a key in its place anew: wrapped by another.
+pub fn put(db: &mut Db, id: Uuid, secret: &[u8]) -> Result<()> {
+    diesel::update(signing_keys::table.find(Id(id)))
+        .set(signing_keys::secret.eq(secret.to_vec()))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Keeps the public half of a key, unless it is kept.
+pub fn put_public(db: &mut Db, id: Uuid, public: &[u8]) -> Result<()> {
+    diesel::update(signing_keys::table.find(Id(id)))
+        .filter(signing_keys::public.is_null())
+        .set(signing_keys::public.eq(Some(public.to_vec())))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Adds a signing key and lets the others go at `retire`; secrets of keys that went before `now`
+/// are wiped.
+pub fn rotate(db: &mut Db, fresh: &StoredKey, retire: Instant, now: Instant) -> Result<()> {
+    let sign = Purpose::Sign.name();
+    diesel::update(signing_keys::table)
+        .filter(signing_keys::purpose.eq(sign))
+        .filter(
+            signing_keys::retired_at.is_null().or(signing_keys::retired_at.gt(Some(At(retire)))),
+        )
+        .set(signing_keys::retired_at.eq(Some(At(retire))))
+        .execute(db)?;
+    diesel::update(signing_keys::table)
+        .filter(signing_keys::purpose.eq(sign))
+        .filter(signing_keys::retired_at.le(Some(At(now))))
+        .set(signing_keys::secret.eq(Vec::<u8>::new()))
+        .execute(db)?;
+    add(db, Purpose::Sign, fresh)
+}

@@ -1,0 +1,95 @@
+//! Migrations: embedded, the same names for both engines, applied at start.
+
+use std::collections::BTreeSet;
+
+use diesel::{connection::SimpleConnection, migration::MigrationVersion};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::kernel::{
+    connection::{Db, Url, Use, each, transaction},
+    error::StoreError,
+};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
+
+/// Two replicas that start together must not migrate together.
+const LOCK: i64 = 0x6772_6964_7768_6973;
+
+fn unusable(error: &(dyn std::error::Error + Send + Sync)) -> StoreError {
+    StoreError::Unusable(format!("the database cannot be migrated: {error}"))
+}
+
+/// Runs `work` while nobody else migrates: PostgreSQL has a lock for that, SQLite its one writer.
+fn locked<R>(
+    db: &mut Db,
+    work: impl FnOnce(&mut Db) -> Result<R, StoreError>,
+) -> Result<R, StoreError> {
+    if matches!(db, Db::Sqlite(_)) {
+        return transaction(db, work);
+    }
+    let lock = format!("set statement_timeout = 0; select pg_advisory_lock({LOCK})");
+    each!(db, c => c.batch_execute(&lock))?;
+    let result = work(db);
+    each!(db, c => c.batch_execute(&format!("select pg_advisory_unlock({LOCK})")))?;
+    result
+}
+
+/// Brings a database up to date; answers the names of what was applied. Refuses a database that
+/// a newer program migrated.
+pub fn up(url: &str) -> Result<Vec<String>, StoreError> {
+    let mut db = Url::parse(url)?.connect(Use::Write)?;
+    locked(&mut db, |db| {
+        refuse_newer(db)?;
+        let applied: Vec<MigrationVersion<'static>> = match db {
+            Db::Sqlite(c) => owned(c.run_pending_migrations(SQLITE)),
+            Db::Postgres(c) => owned(c.run_pending_migrations(POSTGRES)),
+        }?;
+        Ok(applied.iter().map(ToString::to_string).collect())
+    })
+}
+
+/// Takes every migration back; answers the names. All data is lost.
+pub fn down(url: &str) -> Result<Vec<String>, StoreError> {
+    let mut db = Url::parse(url)?.connect(Use::Write)?;
+    locked(&mut db, |db| {
+        let reverted: Vec<MigrationVersion<'static>> = match db {
+            Db::Sqlite(c) => owned(c.revert_all_migrations(SQLITE)),
+            Db::Postgres(c) => owned(c.revert_all_migrations(POSTGRES)),
+        }?;
+        Ok(reverted.iter().map(ToString::to_string).collect())
+    })
+}
+
+type Versions<'a> = diesel::migration::Result<Vec<MigrationVersion<'a>>>;
+
+fn owned(versions: Versions<'_>) -> Result<Vec<MigrationVersion<'static>>, StoreError> {
+    match versions {
+        Ok(versions) => Ok(versions.iter().map(MigrationVersion::as_owned).collect()),
+        Err(error) => Err(unusable(&*error)),
+    }
+}
+
+fn refuse_newer(db: &mut Db) -> Result<(), StoreError> {
+    let applied = each!(db, c => c.applied_migrations().map(|versions| {
+        versions.iter().map(ToString::to_string).collect::<BTreeSet<_>>()
+    }))
+    .map_err(|error| unusable(&*error))?;
+    let known: BTreeSet<String> = names()?.into_iter().collect();
+    let unknown: Vec<&String> = applied.difference(&known).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::Unusable(format!(
+        "the database was migrated by a newer gridwhistle (it has {unknown:?}); use that version, \
+         or restore a backup"
+    )))
+}
+
+/// The versions this program knows, in order.
+pub fn names() -> Result<Vec<String>, StoreError> {
+    use diesel::migration::MigrationSource;
+    let migrations = MigrationSource::<diesel::sqlite::Sqlite>::migrations(&SQLITE)
+        .map_err(|e| unusable(&*e))?;
+    Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
+}

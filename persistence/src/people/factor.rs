@@ -1,0 +1,165 @@
+//! Second factors: the sealed secret of somebody's authenticator, and the digests of recovery
+//! codes.
+
+use diesel::prelude::*;
+use domain::{
+    Instant,
+    core::id::{PersonId, TenantId},
+};
+
+use crate::kernel::{
+    connection::Db,
+    error::StoreError,
+    schema::{recovery_codes, second_factors},
+    types::{At, Id},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Somebody's second factor.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Factor {
+    /// The secret, sealed.
+    pub secret: Vec<u8>,
+    /// Since when it counts; none while nobody has shown that the authenticator works.
+    pub confirmed_at: Option<Instant>,
+    /// The step of time of the last code that was accepted: no code works twice.
+    pub last_step: i64,
+    /// Recovery codes nobody used.
+    pub codes_left: i64,
+}
+
+/// The second factor of a person.
+pub fn find(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Option<Factor>> {
+    let row: Option<(Vec<u8>, Option<At>, i64)> = second_factors::table
+        .find((Id(tenant.0), Id(person.0)))
+        .select((second_factors::secret, second_factors::confirmed_at, second_factors::last_step))
+        .first(db)
+        .optional()?;
+    let Some((secret, confirmed, last_step)) = row else { return Ok(None) };
+    let codes_left = recovery_codes::table
+        .filter(recovery_codes::tenant_id.eq(Id(tenant.0)))
+        .filter(recovery_codes::person_id.eq(Id(person.0)))
+        .filter(recovery_codes::used_at.is_null())
+        .count()
+        .get_result(db)?;
+    let confirmed_at = confirmed.map(|at| at.0);
+    Ok(Some(Factor { secret, confirmed_at, last_step, codes_left }))
+}
+
+/// Begins with a new secret, in place of one that was never confirmed; whether it could.
+pub fn enrol(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    secret: &[u8],
+    at: Instant,
+) -> Result<bool> {
+    let key = (Id(tenant.0), Id(person.0));
+    diesel::delete(second_factors::table.find(key))
+        .filter(second_factors::confirmed_at.is_null())
+        .execute(db)?;
+    let there: i64 = second_factors::table.find(key).count().get_result(db)?;
+    if there > 0 {
+        return Ok(false);
+    }
+    diesel::insert_into(second_factors::table)
+        .values((
+            second_factors::tenant_id.eq(key.0),
+            second_factors::person_id.eq(key.1),
+            second_factors::secret.eq(secret.to_vec()),
+            second_factors::created_at.eq(At(at)),
+            second_factors::last_step.eq(0_i64),
+        ))
+        .execute(db)?;
+    Ok(true)
+}
+
+/// Takes a second factor into use, with its recovery codes; whether it waited for that.
+pub fn confirm(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    step: i64,
+    codes: &[Vec<u8>],
+    at: Instant,
+) -> Result<bool> {
+    let waited = diesel::update(second_factors::table.find((Id(tenant.0), Id(person.0))))
+        .filter(second_factors::confirmed_at.is_null())
+        .set((second_factors::confirmed_at.eq(Some(At(at))), second_factors::last_step.eq(step)))
+        .execute(db)?;
+    if waited == 1 {
+        renew_codes(db, tenant, person, codes)?;
+    }
+    Ok(waited == 1)
+}
+
+/// Puts new recovery codes in place of the old ones.
+pub fn renew_codes(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    codes: &[Vec<u8>],
+) -> Result<()> {
+    forget_codes(db, tenant, person)?;
+    for code in codes {
+        diesel::insert_into(recovery_codes::table)
+            .values((
+                recovery_codes::tenant_id.eq(Id(tenant.0)),
+                recovery_codes::person_id.eq(Id(person.0)),
+                recovery_codes::digest.eq(code.clone()),
+            ))
+            .execute(db)?;
+    }
+    Ok(())
+}
+
+fn forget_codes(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+    diesel::delete(recovery_codes::table)
+        .filter(recovery_codes::tenant_id.eq(Id(tenant.0)))
+        .filter(recovery_codes::person_id.eq(Id(person.0)))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Spends the code of a step of time; whether no later one was spent before.
+pub fn spend_step(db: &mut Db, tenant: TenantId, person: PersonId, step: i64) -> Result<bool> {
+    let spent = diesel::update(second_factors::table.find((Id(tenant.0), Id(person.0))))
+        .filter(second_factors::last_step.lt(step))
+        .set(second_factors::last_step.eq(step))
+        .execute(db)?;
+    Ok(spent == 1)
+}
+
+/// Whether a recovery code is one that was not used.
+pub fn knows_code(db: &mut Db, tenant: TenantId, person: PersonId, digest: &[u8]) -> Result<bool> {
+    let known: i64 = recovery_codes::table
+        .find((Id(tenant.0), Id(person.0), digest.to_vec()))
+        .filter(recovery_codes::used_at.is_null())
+        .count()
+        .get_result(db)?;
+    Ok(known > 0)
+}
+
+/// Spends a recovery code; whether there was one.
+pub fn spend_code(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    digest: &[u8],
+    at: Instant,
+) -> Result<bool> {
+    let key = (Id(tenant.0), Id(person.0), digest.to_vec());
+    let spent = diesel::update(recovery_codes::table.find(key))
+        .filter(recovery_codes::used_at.is_null())
+        .set(recovery_codes::used_at.eq(Some(At(at))))
+        .execute(db)?;
+    Ok(spent == 1)
+}
+
+/// Removes a second factor with its codes.
+pub fn remove(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+    forget_codes(db, tenant, person)?;
+    diesel::delete(second_factors::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! Who somebody is elsewhere: identities at WeChat and others, and the tokens all replicas share to ask those others.
+
+use diesel::prelude::*;
+use domain::{
+    Instant,
+    core::id::{PersonId, TenantId},
+    flows::{change::Stored, person::Person},
+};
+
+use crate::kernel::{
+    connection::Db,
+    error::StoreError,
+    schema::{identities, outside_tokens},
+    types::{At, Id},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Somebody's identity at a provider.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// Where.
+    pub provider: String,
+    /// Which, there.
+    pub subject: String,
+    /// Who, here.
+    pub person: PersonId,
+    /// What was agreed on at the last login, sealed.
+    pub secret: Option<Vec<u8>>,
+}
+
+/// Whose an identity is.
+pub fn find(
+    db: &mut Db,
+    tenant: TenantId,
+    provider: &str,
+    subject: &str,
+) -> Result<Option<Stored<Person>>> {
+    let person: Option<Id> = identities::table
+        .find((Id(tenant.0), provider.to_owned(), subject.to_owned()))
+        .select(identities::person_id)
+        .first(db)
+        .optional()?;
+    let Some(person) = person else { return Ok(None) };
+    crate::kernel::look::find::<Person>(db, tenant, person.0)
+}
+
+/// Links an identity to a person; whose it is then. The first link stays.
+pub fn link(db: &mut Db, tenant: TenantId, identity: &Identity, at: Instant) -> Result<PersonId> {
+    let key = (Id(tenant.0), identity.provider.clone(), identity.subject.clone());
+    let known: Option<Id> =
+        identities::table.find(key.clone()).select(identities::person_id).first(db).optional()?;
+    if let Some(known) = known {
+        if known.0 == identity.person.0 && identity.secret.is_some() {
+            diesel::update(identities::table.find(key))
+                .set(identities::secret.eq(identity.secret.clone()))
+                .execute(db)?;
+        }
+        return Ok(PersonId(known.0));
+    }
+    diesel::insert_into(identities::table)
+        .values((
+            identities::tenant_id.eq(key.0),
+            identities::provider.eq(key.1),
+            identities::subject.eq(key.2),
+            identities::person_id.eq(Id(identity.person.0)),
+            identities::secret.eq(identity.secret.clone()),
+            identities::linked_at.eq(At(at)),
+        ))
+        .execute(db)?;
+    Ok(identity.person)
+}
+
+/// Forgets who somebody is elsewhere.
+pub fn unlink(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+    diesel::delete(identities::table)
+        .filter(identities::tenant_id.eq(Id(tenant.0)))
+        .filter(identities::person_id.eq(Id(person.0)))
+        .execute(db)?;
+    Ok(())
+}
+
+/// An identity of somebody, with when it was linked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Linked {
+    /// Where.
+    pub provider: String,
+    /// Which, there.
+    pub subject: String,
+    /// Since when.
+    pub at: Instant,
+}
+
+/// The identities of a person, those linked first first; at most 100.
+pub fn linked(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<Linked>> {
+    let rows: Vec<(String, String, At)> = identities::table
+        .filter(identities::tenant_id.eq(Id(tenant.0)))
+        .filter(identities::person_id.eq(Id(person.0)))
+        .order((identities::linked_at.asc(), identities::provider.asc(), identities::subject.asc()))
+        .select((identities::provider, identities::subject, identities::linked_at))
+        .limit(100)
+        .load(db)?;
+    let linked =
+        |(provider, subject, at): (String, String, At)| Linked { provider, subject, at: at.0 };
+    Ok(rows.into_iter().map(linked).collect())
+}
+
+/// Forgets one identity of a person, and those at `common` with it: what several providers know
+/// somebody by would link the forgotten one again. Whether there was one.
+pub fn unlink_one(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    (provider, subject): (&str, &str),
+    common: &str,
+) -> Result<bool> {
+    let key = (Id(tenant.0), provider.to_owned(), subject.to_owned());
+    let gone = diesel::delete(identities::table.find(key))
+        .filter(identities::person_id.eq(Id(person.0)))
+        .execute(db)?;
+    if gone == 0 {
+        return Ok(false);
+    }
+    diesel::delete(identities::table)
+        .filter(identities::tenant_id.eq(Id(tenant.0)))
+        .filter(identities::person_id.eq(Id(person.0)))
+        .filter(identities::provider.eq(common.to_owned()))
+        .execute(db)?;
+    Ok(true)
+}
+
+/// A token that is shared.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shared {
+    /// The token, sealed.
+    pub token: Vec<u8>,
+    /// Until when it works.
+    pub expires_at: Instant,
+}
+
+/// The shared token of this name.
+pub fn shared(db: &mut Db, name: &str) -> Result<Option<Shared>> {
+    let row: Option<(Option<Vec<u8>>, Option<At>)> = outside_tokens::table
+        .find(name.to_owned())
+        .select((outside_tokens::token, outside_tokens::expires_at))
+        .first(db)
+        .optional()?;
+    Ok(row.and_then(|(token, at)| Some(Shared { token: token?, expires_at: at?.0 })))
+}
+
+/// Takes the lease on fetching a token, until `until`; whether nobody else has it.
+pub fn lease(db: &mut Db, name: &str, now: Instant, until: Instant) -> Result<bool> {
+    let there: i64 = outside_tokens::table.find(name.to_owned()).count().get_result(db)?;
+    if there == 0 {
+        diesel::insert_into(outside_tokens::table)
+            .values((
+                outside_tokens::id.eq(name.to_owned()),
+                outside_tokens::leased_until.eq(Some(At(until))),
+            ))
+            .execute(db)?;
+        return Ok(true);
+    }
+    let free =
+        outside_tokens::leased_until.is_null().or(outside_tokens::leased_until.le(Some(At(now))));
+    let taken = diesel::update(outside_tokens::table.find(name.to_owned()))
+        .filter(free)
+        .set(outside_tokens::leased_until.eq(Some(At(until))))
+        .execute(db)?;
+    Ok(taken == 1)
+}
+
+/// Puts a token that was fetched, and gives the lease back; without one, only gives it back.
+pub fn put_shared(db: &mut Db, name: &str, shared: Option<&Shared>) -> Result<()> {
+    let row = outside_tokens::table.find(name.to_owned());
+    diesel::update(row).set(outside_tokens::leased_until.eq(None::<At>)).execute(db)?;
+    if let Some(shared) = shared {
+        diesel::update(outside_tokens::table.find(name.to_owned()))
+            .set((
+                outside_tokens::token.eq(Some(shared.token.clone())),
+                outside_tokens::expires_at.eq(Some(At(shared.expires_at))),
+            ))
+            .execute(db)?;
+    }
+    Ok(())
+}
+
+/// Who somebody is elsewhere: the providers, and the identities there.
+pub fn of_person(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<(String, String)>> {
+    Ok(identities::table
+        .filter(identities::tenant_id.eq(Id(tenant.0)))
+        .filter(identities::person_id.eq(Id(person.0)))
+        .order((identities::provider.asc(), identities::subject.asc()))
+        .select((identities::provider, identities::subject))
+        .limit(100)
+        .load(db)?)
+}

@@ -1,0 +1,491 @@
+//! Disclosures, consents and what goes when its time is over, as rows.
+
+mod evidence;
+
+use diesel::prelude::*;
+use domain::{
+    Instant,
+    core::{
+        id::{HouseholdId, PersonId, ReportId, TenantId},
+        journal::Hash,
+    },
+    people::{
+        personal::{DataSubject, Field, Purpose, SubjectKind},
+        privacy::DataClass,
+    },
+};
+use uuid::Uuid;
+
+use crate::{
+    kernel::{
+        connection::{Db, each},
+        error::StoreError,
+        journal::Keyset,
+        schema::{
+            cases, consents, disclosures, household_people, passwords, personal_keys, reports,
+            retention_runs, sessions,
+        },
+        types::{At, Id},
+    },
+    people::tally,
+};
+
+pub use evidence::digests;
+pub(crate) use evidence::digests_after;
+use evidence::{consent_digest, disclosure_digest, subtract};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+fn wrong(table: &str, id: Uuid) -> StoreError {
+    StoreError::Inconsistent(format!("{table} {id}"))
+}
+
+/// Somebody saw personal data whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Disclosure {
+    /// Its identity, made of the request's.
+    pub id: Uuid,
+    /// Whose data, when it is somebody who can log in.
+    pub person: Option<PersonId>,
+    /// With which report it was kept, or whose reporter it was.
+    pub report: Option<ReportId>,
+    /// Of which household.
+    pub household: Option<HouseholdId>,
+    /// Who saw it.
+    pub by: PersonId,
+    /// The name of who saw it.
+    pub by_name: String,
+    /// What was seen.
+    pub fields: Vec<Field>,
+    /// What for.
+    pub purpose: Purpose,
+    /// What for, in words.
+    pub reason: String,
+    /// When.
+    pub at: Instant,
+    /// The digest of what was asked.
+    pub digest: Hash,
+}
+
+type DisclosureColumns =
+    (Id, (Option<Id>, Option<Id>, Option<Id>), Id, String, String, String, String, At, Vec<u8>);
+
+fn disclosure(row: DisclosureColumns) -> Result<Disclosure> {
+    let (id, (person, report, household), by, by_name, fields, purpose, reason, at, digest) = row;
+    let wrong = || wrong("disclosures", id.0);
+    let fields = fields.split(',').map(|name| Field::parse(name).ok_or_else(wrong));
+    Ok(Disclosure {
+        id: id.0,
+        person: person.map(|id| PersonId(id.0)),
+        report: report.map(|id| ReportId(id.0)),
+        household: household.map(|id| HouseholdId(id.0)),
+        by: PersonId(by.0),
+        by_name,
+        fields: fields.collect::<Result<_>>()?,
+        purpose: Purpose::parse(&purpose).ok_or_else(wrong)?,
+        reason,
+        at: at.0,
+        digest: Hash::from_bytes(&digest).ok_or_else(wrong)?,
+    })
+}
+
+/// Writes a disclosure down unless it was; answers what stands there, and whether it is new.
+pub fn disclose(db: &mut Db, tenant: TenantId, new: &Disclosure) -> Result<(Disclosure, bool)> {
+    use disclosures::dsl as d;
+    let tally = tally::hold(db, tenant, DataClass::Disclosures, new.at)?;
+    let fields: Vec<&str> = new.fields.iter().map(|field| field.name()).collect();
+    let insert = diesel::insert_into(disclosures::table)
+        .values((
+            d::tenant_id.eq(Id(tenant.0)),
+            d::id.eq(Id(new.id)),
+            d::person_id.eq(new.person.map(|id| Id(id.0))),
+            d::report_id.eq(new.report.map(|id| Id(id.0))),
+            d::household_id.eq(new.household.map(|id| Id(id.0))),
+            d::by_id.eq(Id(new.by.0)),
+            d::by_name.eq(new.by_name.clone()),
+            d::fields.eq(fields.join(",")),
+            d::purpose.eq(new.purpose.name()),
+            d::reason.eq(new.reason.clone()),
+            d::at.eq(At(new.at)),
+            d::digest.eq(new.digest.0.to_vec()),
+        ))
+        .on_conflict_do_nothing();
+    let added = each!(db, c => insert.execute(c))?;
+    let row: DisclosureColumns =
+        disclosures::table.find((Id(tenant.0), Id(new.id))).select(DISCLOSURE).first(db)?;
+    if added > 0 {
+        let tally = tally.with(new.written(tenant).digest);
+        tally::put(db, tenant, DataClass::Disclosures, tally)?;
+    }
+    Ok((disclosure(row)?, added > 0))
+}
+
+type DisclosureSelection = (
+    disclosures::id,
+    (disclosures::person_id, disclosures::report_id, disclosures::household_id),
+    disclosures::by_id,
+    disclosures::by_name,
+    disclosures::fields,
+    disclosures::purpose,
+    disclosures::reason,
+    disclosures::at,
+    disclosures::digest,
+);
+
+const DISCLOSURE: DisclosureSelection = (
+    disclosures::id,
+    (disclosures::person_id, disclosures::report_id, disclosures::household_id),
+    disclosures::by_id,
+    disclosures::by_name,
+    disclosures::fields,
+    disclosures::purpose,
+    disclosures::reason,
+    disclosures::at,
+    disclosures::digest,
+);
+
+/// Disclosures, newest first; only those about one person where one is named.
+pub fn disclosures(
+    db: &mut Db,
+    tenant: TenantId,
+    person: Option<PersonId>,
+    page: Keyset,
+) -> Result<Vec<Disclosure>> {
+    use disclosures::dsl as d;
+    let mut query = disclosures::table.filter(d::tenant_id.eq(Id(tenant.0))).into_boxed();
+    if let Some(person) = person {
+        // Of a household everybody who lives there learns.
+        let theirs = household_people::table
+            .select(household_people::household_id.nullable())
+            .filter(household_people::tenant_id.eq(Id(tenant.0)))
+            .filter(household_people::person_id.eq(Id(person.0)))
+            .filter(household_people::role.eq(crate::flows::household::MEMBER));
+        let own = d::person_id.is_not_null().and(d::person_id.assume_not_null().eq(Id(person.0)));
+        let household =
+            d::household_id.is_not_null().and(d::household_id.eq_any(theirs).assume_not_null());
+        query = query.filter(own.or(household));
+    }
+    if let Some((at, id)) = page.after {
+        let (at, id) = (At(at), Id(id));
+        query = query.filter(d::at.lt(at).or(d::at.eq(at).and(d::id.lt(id))));
+    }
+    let rows: Vec<DisclosureColumns> =
+        query.select(DISCLOSURE).order((d::at.desc(), d::id.desc())).limit(page.limit).load(db)?;
+    rows.into_iter().map(disclosure).collect()
+}
+
+/// Somebody agreed to something, or took it back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Consent {
+    /// Its identity, made of the request's.
+    pub id: Uuid,
+    /// Who.
+    pub person: PersonId,
+    /// To which purpose.
+    pub purpose: String,
+    /// Whether it was given; withdrawn otherwise.
+    pub given: bool,
+    /// To which version of the notice.
+    pub version: String,
+    /// In which edition of the document.
+    pub edition: i64,
+    /// When.
+    pub at: Instant,
+    /// The digest of what was asked.
+    pub digest: Hash,
+}
+
+const GIVEN: &str = "given";
+const WITHDRAWN: &str = "withdrawn";
+
+type ConsentColumns = (Id, Id, String, String, String, i64, At, Vec<u8>);
+
+fn consent(row: ConsentColumns) -> Result<Consent> {
+    let (id, person, purpose, answer, version, edition, at, digest) = row;
+    let digest = Hash::from_bytes(&digest).ok_or_else(|| wrong("consents", id.0))?;
+    let (id, person, given) = (id.0, PersonId(person.0), answer == GIVEN);
+    Ok(Consent { id, person, purpose, given, version, edition, at: at.0, digest })
+}
+
+type ConsentSelection = (
+    consents::id,
+    consents::person_id,
+    consents::purpose,
+    consents::answer,
+    consents::version,
+    consents::edition,
+    consents::at,
+    consents::digest,
+);
+
+const CONSENT: ConsentSelection = (
+    consents::id,
+    consents::person_id,
+    consents::purpose,
+    consents::answer,
+    consents::version,
+    consents::edition,
+    consents::at,
+    consents::digest,
+);
+
+/// Writes a consent down unless it was; answers what stands there, and whether it is new.
+pub fn consent_to(db: &mut Db, tenant: TenantId, new: &Consent) -> Result<(Consent, bool)> {
+    use consents::dsl as c;
+    let tally = tally::hold(db, tenant, DataClass::Consents, new.at)?;
+    let insert = diesel::insert_into(consents::table)
+        .values((
+            c::tenant_id.eq(Id(tenant.0)),
+            c::id.eq(Id(new.id)),
+            c::person_id.eq(Id(new.person.0)),
+            c::purpose.eq(new.purpose.clone()),
+            c::answer.eq(if new.given { GIVEN } else { WITHDRAWN }),
+            c::version.eq(new.version.clone()),
+            c::edition.eq(new.edition),
+            c::at.eq(At(new.at)),
+            c::digest.eq(new.digest.0.to_vec()),
+        ))
+        .on_conflict_do_nothing();
+    let added = each!(db, c => insert.execute(c))?;
+    let row: ConsentColumns =
+        consents::table.find((Id(tenant.0), Id(new.id))).select(CONSENT).first(db)?;
+    if added > 0 {
+        let tally = tally.with(new.written(tenant).digest);
+        tally::put(db, tenant, DataClass::Consents, tally)?;
+    }
+    Ok((consent(row)?, added > 0))
+}
+
+/// What a person agreed to and took back, newest first.
+pub fn consents(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    page: Keyset,
+) -> Result<Vec<Consent>> {
+    use consents::dsl as c;
+    let mut query = consents::table
+        .filter(c::tenant_id.eq(Id(tenant.0)).and(c::person_id.eq(Id(person.0))))
+        .into_boxed();
+    if let Some((at, id)) = page.after {
+        let (at, id) = (At(at), Id(id));
+        query = query.filter(c::at.lt(at).or(c::at.eq(at).and(c::id.lt(id))));
+    }
+    let rows: Vec<ConsentColumns> =
+        query.select(CONSENT).order((c::at.desc(), c::id.desc())).limit(page.limit).load(db)?;
+    rows.into_iter().map(consent).collect()
+}
+
+/// Takes the password, the second factor, the identities elsewhere and every login of a person
+/// away: what erasing does besides.
+pub fn lock_out(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
+    diesel::delete(passwords::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
+    crate::flows::track::erase(db, tenant, person)?;
+    crate::flows::media::forget_places(db, tenant, person)?;
+    crate::people::factor::remove(db, tenant, person)?;
+    crate::people::identity::unlink(db, tenant, person)?;
+    crate::people::person::end_sessions(db, Id(tenant.0), Id(person.0), At(at), "erased")
+}
+
+/// Removes what is older than `cutoff`, at most `limit` rows; answers how many went.
+pub fn purge(
+    db: &mut Db,
+    tenant: TenantId,
+    class: DataClass,
+    cutoff: Instant,
+    at: Instant,
+    limit: i64,
+) -> Result<i64> {
+    let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
+    let (t, before) = (Id(tenant.0), At(cutoff));
+    Ok(match class {
+        DataClass::Audit => crate::people::audit::prune(db, tenant, (cutoff, at), limit)?,
+        DataClass::Disclosures => purge_disclosures(db, tenant, (cutoff, at), limit)?,
+        DataClass::Consents => purge_consents(db, tenant, (cutoff, at), limit)?,
+        DataClass::Tracks => crate::flows::track::purge(db, tenant, cutoff, limit)?,
+        DataClass::Positions => {
+            crate::flows::track::purge_positions(db, tenant, (cutoff, at), limit)?
+        }
+        DataClass::Deliveries => crate::integrations::delivery::purge(db, tenant, cutoff, limit)?,
+        DataClass::Messages => crate::integrations::message::purge(db, tenant, cutoff, limit)?,
+        // Files are flows whose bytes are elsewhere: the server removes them by commands.
+        DataClass::Uploads => 0,
+        DataClass::FormAnswers => crate::flows::form::purge(db, tenant, (cutoff, at), limit)?,
+        DataClass::ReporterContacts => {
+            let old = contacts_over(db, tenant, cutoff, limit)?;
+            for report in &old {
+                let report = DataSubject::new(SubjectKind::Report, report.0);
+                crate::people::vault::destroy(db, tenant, report, at)?;
+            }
+            count(old.len())
+        }
+        DataClass::Sessions => {
+            let old: Vec<Id> = sessions::table
+                .filter(sessions::tenant_id.eq(t).and(sessions::expires_at.lt(before)))
+                .select(sessions::id)
+                .limit(limit)
+                .load(db)?;
+            count(
+                diesel::delete(sessions::table)
+                    .filter(sessions::tenant_id.eq(t).and(sessions::id.eq_any(old)))
+                    .execute(db)?,
+            )
+        }
+    })
+}
+
+fn purge_disclosures(
+    db: &mut Db,
+    tenant: TenantId,
+    (cutoff, at): (Instant, Instant),
+    limit: i64,
+) -> Result<i64> {
+    use disclosures::dsl as d;
+    let tally = tally::hold(db, tenant, DataClass::Disclosures, at)?;
+    let old: Vec<DisclosureColumns> = disclosures::table
+        .filter(d::tenant_id.eq(Id(tenant.0)).and(d::at.lt(At(cutoff))))
+        .select(DISCLOSURE)
+        .limit(limit)
+        .load(db)?;
+    let gone = diesel::delete(disclosures::table)
+        .filter(d::tenant_id.eq(Id(tenant.0)).and(d::id.eq_any(old.iter().map(|row| row.0))))
+        .execute(db)?;
+    let digests: Vec<Hash> = old.iter().map(|row| disclosure_digest(tenant, row)).collect();
+    subtract(db, tenant, (DataClass::Disclosures, tally), &digests, (cutoff, at))?;
+    Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+}
+
+/// A consent is needed as long as it holds: only what was answered again since goes.
+fn purge_consents(
+    db: &mut Db,
+    tenant: TenantId,
+    (cutoff, at): (Instant, Instant),
+    limit: i64,
+) -> Result<i64> {
+    use consents::dsl as c;
+    let tally = tally::hold(db, tenant, DataClass::Consents, at)?;
+    let later = diesel::alias!(consents as later);
+    let newer = later
+        .filter(later.field(c::tenant_id).eq(Id(tenant.0)))
+        .filter(later.field(c::person_id).eq(c::person_id))
+        .filter(later.field(c::purpose).eq(c::purpose))
+        .filter(later.field(c::at).gt(c::at));
+    let old: Vec<ConsentColumns> = consents::table
+        .filter(c::tenant_id.eq(Id(tenant.0)).and(c::at.lt(At(cutoff))))
+        .filter(diesel::dsl::exists(newer).or(c::answer.eq(WITHDRAWN)))
+        // The oldest first: no consent outlives the answer that took it back.
+        .order((c::at.asc(), c::id.asc()))
+        .select(CONSENT)
+        .limit(limit)
+        .load(db)?;
+    let gone = diesel::delete(consents::table)
+        .filter(c::tenant_id.eq(Id(tenant.0)).and(c::id.eq_any(old.iter().map(|row| row.0))))
+        .execute(db)?;
+    let digests: Vec<Hash> = old.iter().map(|row| consent_digest(tenant, row)).collect();
+    subtract(db, tenant, (DataClass::Consents, tally), &digests, (cutoff, at))?;
+    Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+}
+
+/// Reports whose matter was over before `cutoff` and whose contact is still kept.
+fn contacts_over(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Result<Vec<Id>> {
+    use personal_keys::dsl as k;
+    let before = At(cutoff);
+    let kept =
+        personal_keys::table
+            .inner_join(
+                reports::table
+                    .on(reports::tenant_id.eq(k::tenant_id).and(reports::id.eq(k::subject_id))),
+            )
+            .left_join(cases::table.on(
+                cases::tenant_id.eq(k::tenant_id).and(cases::id.nullable().eq(reports::case_id)),
+            ))
+            .filter(k::tenant_id.eq(Id(tenant.0)).and(k::destroyed_at.is_null()))
+            .filter(k::kind.eq(SubjectKind::Report.name()));
+    let refused = reports::status
+        .eq(domain::flows::report::StatusName::Refused.name())
+        .and(reports::received_at.lt(before));
+    Ok(kept
+        .filter(cases::closed_at.lt(Some(before)).or(refused.nullable()))
+        .select(k::subject_id)
+        .order(k::subject_id.asc())
+        .limit(limit)
+        .load(db)?)
+}
+
+/// What the last removal of a class did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Run {
+    /// Of which class.
+    pub class: DataClass,
+    /// When.
+    pub at: Instant,
+    /// What was older than this went.
+    pub cutoff: Instant,
+    /// How many went then.
+    pub removed: i64,
+    /// How many went since the beginning.
+    pub total: i64,
+}
+
+/// Writes down what a removal did.
+pub fn ran(db: &mut Db, tenant: TenantId, run: &Run) -> Result<()> {
+    use retention_runs::dsl as r;
+    let (id, class) = (Id(tenant.0), run.class.name());
+    let changed = diesel::update(retention_runs::table.find((id, class)))
+        .set((
+            r::ran_at.eq(At(run.at)),
+            r::cutoff.eq(At(run.cutoff)),
+            r::removed.eq(run.removed),
+            r::total.eq(r::total + run.removed),
+        ))
+        .execute(db)?;
+    if changed > 0 {
+        return Ok(());
+    }
+    let first = diesel::insert_into(retention_runs::table)
+        .values((
+            r::tenant_id.eq(id),
+            r::class.eq(class),
+            r::ran_at.eq(At(run.at)),
+            r::cutoff.eq(At(run.cutoff)),
+            r::removed.eq(run.removed),
+            r::total.eq(run.removed),
+        ))
+        .on_conflict_do_nothing();
+    each!(db, c => first.execute(c))?;
+    Ok(())
+}
+
+/// The last removal of every class that was looked at.
+pub fn runs(db: &mut Db, tenant: TenantId) -> Result<Vec<Run>> {
+    use retention_runs::dsl as r;
+    let rows: Vec<(String, At, At, i64, i64)> = retention_runs::table
+        .filter(r::tenant_id.eq(Id(tenant.0)))
+        .order(r::class.asc())
+        .select((r::class, r::ran_at, r::cutoff, r::removed, r::total))
+        .load(db)?;
+    let run = |(class, at, cutoff, removed, total): (String, At, At, i64, i64)| {
+        let unknown = || StoreError::Inconsistent(format!("retention_runs {class}"));
+        let class = DataClass::parse(&class).ok_or_else(unknown)?;
+        Ok(Run { class, at: at.0, cutoff: cutoff.0, removed, total })
+    };
+    rows.into_iter().map(run).collect()
+}
+
+/// What a person answered to one purpose, the oldest first: the identity of the answer, when, and
+/// whether it was given.
+pub fn answers(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    purpose: &str,
+) -> Result<Vec<(Uuid, Instant, bool)>> {
+    use consents::dsl as c;
+    let rows: Vec<(Id, At, String)> = consents::table
+        .filter(c::tenant_id.eq(Id(tenant.0)).and(c::person_id.eq(Id(person.0))))
+        .filter(c::purpose.eq(purpose))
+        .order((c::at.asc(), c::id.asc()))
+        .select((c::id, c::at, c::answer))
+        .load(db)?;
+    Ok(rows.into_iter().map(|(id, at, answer)| (id.0, at.0, answer == GIVEN)).collect())
+}

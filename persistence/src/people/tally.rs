@@ -1,0 +1,130 @@
+//! Tallies as rows: how many disclosures and consents of a tenant there are, with the sum of their
+//! digests. Whoever writes or removes such a record holds the row of its class until the commit,
+//! and takes it before the head of the audit log.
+
+use diesel::prelude::*;
+use domain::{
+    Instant,
+    core::{id::TenantId, journal::Hash, tally::Tally},
+    people::{
+        evidence::{Said, Tallies},
+        privacy::DataClass,
+    },
+};
+
+use crate::{
+    kernel::{
+        connection::{Db, each},
+        error::StoreError,
+        schema::tallies,
+        types::Id,
+    },
+    people::{audit, privacy},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+fn tally((count, sum): (i64, Vec<u8>)) -> Result<Tally> {
+    let wrong = || StoreError::Inconsistent("tallies: a sum has not 32 bytes".to_owned());
+    Ok(Tally { count, sum: Hash::from_bytes(&sum).ok_or_else(wrong)? })
+}
+
+/// The tally of a class; none while nothing was counted.
+pub fn of(db: &mut Db, tenant: TenantId, class: DataClass) -> Result<Option<Tally>> {
+    let row: Option<(i64, Vec<u8>)> = tallies::table
+        .find((Id(tenant.0), class.name()))
+        .select((tallies::count, tallies::sum))
+        .first(db)
+        .optional()?;
+    row.map(tally).transpose()
+}
+
+/// The tally of a class, held until the commit. The first time what is there is counted, and the
+/// audit log says what was found.
+pub(crate) fn hold(db: &mut Db, tenant: TenantId, class: DataClass, at: Instant) -> Result<Tally> {
+    let (tally, counted) = held_or_counted(db, tenant, class)?;
+    say(db, tenant, (class, counted), at)?;
+    Ok(tally)
+}
+
+/// The tally of a class, and the same where it was counted just now.
+fn held_or_counted(
+    db: &mut Db,
+    tenant: TenantId,
+    class: DataClass,
+) -> Result<(Tally, Option<Tally>)> {
+    let held = |db: &mut Db| {
+        diesel::update(tallies::table.find((Id(tenant.0), class.name())))
+            .set(tallies::count.eq(tallies::count))
+            .returning((tallies::count, tallies::sum))
+            .get_result::<(i64, Vec<u8>)>(db)
+            .optional()
+    };
+    if let Some(row) = held(db)? {
+        return Ok((tally(row)?, None));
+    }
+    let counted = count(db, tenant, class)?;
+    let first = diesel::insert_into(tallies::table)
+        .values((
+            tallies::tenant_id.eq(Id(tenant.0)),
+            tallies::class.eq(class.name()),
+            tallies::count.eq(counted.count),
+            tallies::sum.eq(counted.sum.0.to_vec()),
+        ))
+        .on_conflict_do_nothing();
+    let added = each!(db, c => first.execute(c))?;
+    let row = held(db)?;
+    let row =
+        row.ok_or_else(|| StoreError::Inconsistent("tallies: it was just kept".to_owned()))?;
+    Ok((tally(row)?, (added > 0 && counted.count > 0).then_some(counted)))
+}
+
+/// Says in the audit log what was counted.
+fn say(
+    db: &mut Db,
+    tenant: TenantId,
+    (class, counted): (DataClass, Option<Tally>),
+    at: Instant,
+) -> Result<()> {
+    if counted.is_some() {
+        let tallies = Some(Tallies::default().with(class, counted));
+        let said = Said { class: Some(class), tallies, ..Said::default() };
+        audit::append(db, tenant, said.note(at))?;
+    }
+    Ok(())
+}
+
+/// Writes a tally that is held.
+pub(crate) fn put(db: &mut Db, tenant: TenantId, class: DataClass, tally: Tally) -> Result<()> {
+    diesel::update(tallies::table.find((Id(tenant.0), class.name())))
+        .set((tallies::count.eq(tally.count), tallies::sum.eq(tally.sum.0.to_vec())))
+        .execute(db)?;
+    Ok(())
+}
+
+/// The tallies of all classes, held until the commit.
+pub(crate) fn hold_all(db: &mut Db, tenant: TenantId, at: Instant) -> Result<Tallies> {
+    let (mut tallies, mut said) = (Tallies::default(), Vec::new());
+    for class in Tallies::CLASSES.iter().copied() {
+        let (tally, counted) = held_or_counted(db, tenant, class)?;
+        tallies = tallies.with(class, Some(tally));
+        said.push((class, counted));
+    }
+    // Only when all of them are held: the head of the audit log comes last, as everywhere.
+    for counted in said {
+        say(db, tenant, counted, at)?;
+    }
+    Ok(tallies)
+}
+
+/// Counts what is there of a class, a page at a time.
+pub fn count(db: &mut Db, tenant: TenantId, class: DataClass) -> Result<Tally> {
+    const PAGE: i64 = 500;
+    let (mut tally, mut after) = (Tally::default(), uuid::Uuid::nil());
+    loop {
+        let page = privacy::digests_after(db, tenant, class, after, PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(tally) };
+        after = *last;
+        tally = page.iter().fold(tally, |tally, (_, digest)| tally.with(*digest));
+    }
+}
