@@ -7,30 +7,6 @@
 
 use std::collections::HashSet;
 
-use diesel::prelude::*;
-use domain::{
-    area::tree::history::Record,
-    core::{
-        arrival::Arrival,
-        id::{AreaId, PersonId, TenantId},
-        journal::Entry,
-    },
-    flows::{
-        campaign::Campaign, case::state::Case, change::Change, content_review::Review, flow::Flow,
-        form::Form, household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
-        person::Person, policy::Policy, report::Report, visit::Visit,
-    },
-    people::{
-        audit::{Act, Note, Verdict},
-        personal::DataSubject,
-    },
-    rules::{
-        burden::Entered,
-        obligation::{Obligation, Settled},
-    },
-};
-use serde::Serialize;
-
 use crate::{
     flows::{
         area::{AreaRow, BoundaryRow},
@@ -53,17 +29,40 @@ use crate::{
         connection::Db,
         error::StoreError,
         feed,
+        flow::save_flows,
         journal::{EntryKey, EntryRow},
         obligation::ObligationRow,
-        rows::{self, Keyed, Row},
+        rows::{self, Keyed},
         schema,
-        types::{At, Doc, Id},
+        types::{At, Id},
     },
     people::{
         audit, identity,
         person::{self, Origin, PasswordRow, PersonRow},
         post::{self, Holding},
         vault::{self, FieldRow, KeyRow, NewSubject, SealedField},
+    },
+};
+use diesel::prelude::*;
+use domain::{
+    area::tree::history::Record,
+    core::{
+        arrival::Arrival,
+        id::{AreaId, PersonId, TenantId},
+        journal::Entry,
+    },
+    flows::{
+        campaign::Campaign, case::state::Case, change::Change, content_review::Review, flow::Flow,
+        form::Form, household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
+        person::Person, policy::Policy, report::Report, visit::Visit,
+    },
+    people::{
+        audit::{Act, Note, Verdict},
+        personal::DataSubject,
+    },
+    rules::{
+        burden::Entered,
+        obligation::{Obligation, Settled},
     },
 };
 
@@ -183,12 +182,6 @@ pub(crate) struct Commit {
     links: Vec<LinkRow>,
     marks: Vec<MarksRow>,
     reviews: Vec<ReviewRow>,
-}
-
-/// A row of a flow: new at the first place of its journal, changed at every later one.
-pub(crate) trait Moving: Row {
-    /// Its place in the journal.
-    fn seq(&self) -> i64;
 }
 
 impl Commit {
@@ -392,11 +385,6 @@ fn orphan() -> StoreError {
     StoreError::Inconsistent("a write without a journal entry".to_owned())
 }
 
-/// The JSON text of a state.
-pub(crate) fn document(state: &impl Serialize) -> Result<Doc> {
-    serde_json::to_string(state).map(Doc).map_err(|e| StoreError::Inconsistent(e.to_string()))
-}
-
 /// Applies commits in the hope that none of them was seen before or lost a race, which is the
 /// rule and costs least; if one was, nothing is written and [`apply`] is to be asked.
 pub(crate) fn apply_all(db: &mut Db, commits: &[&Commit]) -> Result<()> {
@@ -542,13 +530,6 @@ fn save_media(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     rows::upsert(db, &all(commits, |commit| &commit.links))?;
     rows::upsert(db, &all(commits, |commit| &commit.marks))?;
     save_flows(db, all(commits, |commit| &commit.reviews))
-}
-
-fn save_flows<R: Moving>(db: &mut Db, rows: Vec<&R>) -> Result<()> {
-    let (new, moved): (Vec<&R>, Vec<&R>) = rows.into_iter().partition(|row| row.seq() == 1);
-    rows::insert(db, &new)?;
-    rows::update(db, &moved)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod kernel {
     pub mod deferral;
     pub(crate) mod error;
     pub mod feed;
+    pub(crate) mod flow;
     pub mod journal;
     pub mod key;
     pub(crate) mod lane;

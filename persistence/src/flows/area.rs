@@ -19,15 +19,13 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{
-    batch::document,
-    kernel::{
-        connection::Db,
-        error::StoreError,
-        rows::rows,
-        schema::{area_boundaries, area_imports, areas},
-        types::{At, Doc, Id, sql},
-    },
+use crate::kernel::{
+    connection::Db,
+    error::StoreError,
+    flow::document,
+    rows::rows,
+    schema::{area_boundaries, area_imports, areas},
+    types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;

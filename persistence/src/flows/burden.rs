@@ -18,15 +18,13 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{
-    flows::case::end,
-    kernel::{
-        connection::{Db, MultiBackend},
-        error::StoreError,
-        rows::rows,
-        schema::{burden, campaign_households},
-        types::{At, Id, sql},
-    },
+use crate::kernel::{
+    connection::{Db, MultiBackend},
+    error::StoreError,
+    flow::end,
+    rows::rows,
+    schema::{burden, campaign_households},
+    types::{At, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -7,10 +7,7 @@ use diesel::{
 use domain::{
     Instant,
     area::tree::Path,
-    core::{
-        id::{AreaId, TenantId},
-        journal::Hash,
-    },
+    core::id::{AreaId, TenantId},
     flows::{
         case::{lifecycle::StageName, state::Case},
         change::{Change, Stored},
@@ -19,16 +16,14 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{
-    batch::{Moving, document},
-    kernel::{
-        connection::{Db, MultiBackend},
-        error::StoreError,
-        journal::Keyset,
-        rows::rows,
-        schema::{case_units, cases},
-        types::{At, Doc, Id, sql},
-    },
+use crate::kernel::{
+    connection::{Db, MultiBackend},
+    error::StoreError,
+    flow::{Moving, document, end, stored},
+    journal::Keyset,
+    rows::rows,
+    schema::{case_units, cases},
+    types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -142,17 +137,6 @@ impl CaseUnitRow {
     }
 }
 
-/// Rebuilds a stored state.
-pub(crate) fn stored<F: serde::de::DeserializeOwned>(
-    table: &str,
-    (id, seq, head, state): (Id, i64, Vec<u8>, Doc),
-) -> Result<Stored<F>> {
-    let wrong = |why: String| StoreError::Inconsistent(format!("{table} {}: {why}", id.0));
-    let head = Hash::from_bytes(&head).ok_or_else(|| wrong("head".to_owned()))?;
-    let state = serde_json::from_str(&state.0).map_err(|error| wrong(error.to_string()))?;
-    Ok(Stored { state, seq, head })
-}
-
 /// Which cases a list shows.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
@@ -170,11 +154,6 @@ pub struct Filter {
     pub holder: Option<AreaId>,
     /// Only of these.
     pub among: Option<Vec<Uuid>>,
-}
-
-/// The end of the texts that begin with `path`: `0` is the character after `/`.
-pub(crate) fn end(path: &Path) -> String {
-    format!("{}0", path.as_str().trim_end_matches('/'))
 }
 
 /// A condition put together at run time.

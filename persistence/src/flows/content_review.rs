@@ -15,17 +15,14 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{
-    batch::{Moving, document},
-    flows::case::{end, stored},
-    kernel::{
-        connection::{Db, MultiBackend, each},
-        error::StoreError,
-        journal::Keyset,
-        rows::rows,
-        schema::{content_reviews, outside_checks},
-        types::{At, Doc, Id, sql},
-    },
+use crate::kernel::{
+    connection::{Db, MultiBackend, each},
+    error::StoreError,
+    flow::{Moving, document, end, stored},
+    journal::Keyset,
+    rows::rows,
+    schema::{content_reviews, outside_checks},
+    types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;

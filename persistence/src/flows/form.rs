@@ -17,11 +17,10 @@ use domain::{
 use uuid::Uuid;
 
 use crate::{
-    batch::{Moving, document},
-    flows::case::stored,
     kernel::{
         connection::Db,
         error::StoreError,
+        flow::{Moving, document, stored},
         rows::rows,
         schema::{form_answers, forms, households},
         types::{At, Doc, Id, sql},

@@ -19,17 +19,14 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{
-    batch::{Moving, document},
-    flows::case::stored,
-    kernel::{
-        connection::Db,
-        error::StoreError,
-        journal::Keyset,
-        rows::rows,
-        schema::{content_reviews, media, media_links, media_marks},
-        types::{At, Doc, Id, sql},
-    },
+use crate::kernel::{
+    connection::Db,
+    error::StoreError,
+    flow::{Moving, document, stored},
+    journal::Keyset,
+    rows::rows,
+    schema::{content_reviews, media, media_links, media_marks},
+    types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -18,17 +18,14 @@ use domain::{
     people::actor::Scope,
 };
 
-use crate::{
-    batch::{Moving, document},
-    flows::case::{end, stored},
-    kernel::{
-        connection::{Db, MultiBackend},
-        error::StoreError,
-        journal::Keyset,
-        rows::rows,
-        schema::patrol_plans,
-        types::{At, Doc, Id, sql},
-    },
+use crate::kernel::{
+    connection::{Db, MultiBackend},
+    error::StoreError,
+    flow::{Moving, document, end, stored},
+    journal::Keyset,
+    rows::rows,
+    schema::patrol_plans,
+    types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -26,15 +26,13 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{
-    flows::case::end,
-    kernel::{
-        connection::Db,
-        error::StoreError,
-        rows::{self, rows},
-        schema::{patrols, people, positions, track_batches, tracks},
-        types::{At, Id, sql},
-    },
+use crate::kernel::{
+    connection::Db,
+    error::StoreError,
+    flow::end,
+    rows::{self, rows},
+    schema::{patrols, people, positions, track_batches, tracks},
+    types::{At, Id, sql},
 };
 
 pub use open::{Open, close, open};

@@ -16,17 +16,14 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{
-    batch::{Moving, document},
-    flows::case::{end, stored},
-    kernel::{
-        connection::{Db, MultiBackend},
-        error::StoreError,
-        journal::Keyset,
-        rows::rows,
-        schema::visits,
-        types::{At, Doc, Id, sql},
-    },
+use crate::kernel::{
+    connection::{Db, MultiBackend},
+    error::StoreError,
+    flow::{Moving, document, end, stored},
+    journal::Keyset,
+    rows::rows,
+    schema::visits,
+    types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;

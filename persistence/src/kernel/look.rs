@@ -27,10 +27,10 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::{
-    flows::case::stored,
     kernel::{
         connection::Db,
         error::StoreError,
+        flow::stored,
         types::{Doc, Id, sql},
     },
     store::Store,

@@ -15,15 +15,13 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{
-    batch::document,
-    kernel::{
-        connection::Db,
-        error::StoreError,
-        rows::rows,
-        schema::obligations,
-        types::{At, Doc, Id, sql},
-    },
+use crate::kernel::{
+    connection::Db,
+    error::StoreError,
+    flow::document,
+    rows::rows,
+    schema::obligations,
+    types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -13,16 +13,13 @@ use domain::{
     },
 };
 
-use crate::{
-    batch::{Moving, document},
-    flows::case::stored,
-    kernel::{
-        connection::Db,
-        error::StoreError,
-        rows::rows,
-        schema::{passwords, people, sessions},
-        types::{At, Doc, Id, sql},
-    },
+use crate::kernel::{
+    connection::Db,
+    error::StoreError,
+    flow::{Moving, document, stored},
+    rows::rows,
+    schema::{passwords, people, sessions},
+    types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -19,10 +19,10 @@ use domain::{
 use uuid::Uuid;
 
 use crate::{
-    flows::case::{end, stored},
     kernel::{
         connection::{Db, MultiBackend},
         error::StoreError,
+        flow::{end, stored},
         rows::{self, rows},
         schema::{grants, obligations, people},
         types::{At, Doc, Id, sql},
