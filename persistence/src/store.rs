@@ -10,8 +10,12 @@ use std::{
     time::Duration,
 };
 
-use domain::flows::change::{Change, Stored};
+use domain::{
+    core::id::TenantId,
+    flows::change::{Change, Stored},
+};
 use tokio::sync::{Mutex, oneshot, watch};
+use uuid::Uuid;
 
 use crate::{
     batch::{self, Commit, Outcome, Write},
@@ -19,9 +23,11 @@ use crate::{
     kernel::{
         connection::{self, Db, Url, Use, transaction},
         error::StoreError,
+        flow::stored,
         lane::{Lane, Size},
-        look::{self, Look, Memory, Tabled},
+        look::{self, Found, Look, Memory, Tabled, Wanted, query},
         migrate,
+        types::Id,
     },
 };
 
@@ -487,4 +493,72 @@ fn alone(db: &mut Db, commit: &Commit) -> Result<Outcome> {
         let partial = matches!(error, StoreError::Exists("command"));
         if partial { Ok(Outcome::Stale) } else { Err(error) }
     })
+}
+
+impl Store {
+    /// The present state of a flow.
+    pub async fn look<F: Tabled>(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+    ) -> Result<Option<Arc<Stored<F>>>> {
+        self.seen(self.looks(tenant, id)?).await
+    }
+
+    /// The present states of flows, in the order asked for, by few queries. One that cannot be
+    /// read hides no other.
+    pub async fn look_all<F: Tabled>(
+        &self,
+        tenant: TenantId,
+        ids: &[Uuid],
+    ) -> Vec<Result<Option<Arc<Stored<F>>>>> {
+        /// How many wait at once: others wait there too.
+        const ABREAST: usize = 100;
+        let mut states = Vec::with_capacity(ids.len());
+        for some in ids.chunks(ABREAST) {
+            let asked: Vec<_> = some.iter().map(|id| self.looks::<F>(tenant, *id)).collect();
+            for looking in asked {
+                states.push(match looking {
+                    Ok(looking) => self.seen(looking).await,
+                    Err(error) => Err(error),
+                });
+            }
+        }
+        states
+    }
+
+    /// Asks for a state.
+    fn looks<F: Tabled>(&self, tenant: TenantId, id: Uuid) -> Result<Looking<F>> {
+        let known = self.recall::<F>(tenant, id);
+        let seq = known.as_ref().map_or(0, |known| known.seq);
+        let (reply, answer) = oneshot::channel();
+        let wanted = Wanted { tenant: Id(tenant.0), id: Id(id), seq };
+        self.ask(Look { table: F::TABLE, query: query::<F>, wanted, reply })?;
+        Ok(Looking { tenant, id, known, answer })
+    }
+
+    /// Waits for a state that was asked for.
+    async fn seen<F: Tabled>(&self, looking: Looking<F>) -> Result<Option<Arc<Stored<F>>>> {
+        let Looking { tenant, id, known, answer } = looking;
+        let Some(found) = answer.await.unwrap_or(Err(StoreError::Closed))? else {
+            return Ok(None);
+        };
+        let Some(state) = found.state else { return Ok(known) };
+        let state = Arc::new(stored::<F>(F::TABLE, (Id(id), found.seq, found.head, state))?);
+        self.memory().keep(tenant, &state);
+        Ok(Some(state))
+    }
+
+    /// A state the flow had a moment ago, if it is kept.
+    pub fn recall<F: Tabled>(&self, tenant: TenantId, id: Uuid) -> Option<Arc<Stored<F>>> {
+        F::states(self.memory()).get(&(tenant, id))
+    }
+}
+
+/// A state that was asked for.
+struct Looking<F> {
+    tenant: TenantId,
+    id: Uuid,
+    known: Option<Arc<Stored<F>>>,
+    answer: oneshot::Receiver<Result<Option<Found>>>,
 }

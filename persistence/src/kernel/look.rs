@@ -2,8 +2,8 @@
 //! states that were read or written lately are kept, so that only what changed is read again.
 //!
 //! What is kept may be stale where several replicas write. It is never answered without asking
-//! the database whether it still holds ([`Store::look`]); to decide on it unasked
-//! ([`Store::recall`]) is safe because the journal admits only one successor of a state.
+//! the database whether it still holds ([`Store::look`](crate::Store::look)); to decide on it unasked
+//! ([`Store::recall`](crate::Store::recall)) is safe because the journal admits only one successor of a state.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -26,14 +26,11 @@ use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::{
-    kernel::{
-        connection::Db,
-        error::StoreError,
-        flow::stored,
-        types::{Doc, Id, sql},
-    },
-    store::Store,
+use crate::kernel::{
+    connection::Db,
+    error::StoreError,
+    flow::stored,
+    types::{Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -182,74 +179,6 @@ impl Tabled for Review {
     }
 }
 
-impl Store {
-    /// The present state of a flow.
-    pub async fn look<F: Tabled>(
-        &self,
-        tenant: TenantId,
-        id: Uuid,
-    ) -> Result<Option<Arc<Stored<F>>>> {
-        self.seen(self.looks(tenant, id)?).await
-    }
-
-    /// The present states of flows, in the order asked for, by few queries. One that cannot be
-    /// read hides no other.
-    pub async fn look_all<F: Tabled>(
-        &self,
-        tenant: TenantId,
-        ids: &[Uuid],
-    ) -> Vec<Result<Option<Arc<Stored<F>>>>> {
-        /// How many wait at once: others wait there too.
-        const ABREAST: usize = 100;
-        let mut states = Vec::with_capacity(ids.len());
-        for some in ids.chunks(ABREAST) {
-            let asked: Vec<_> = some.iter().map(|id| self.looks::<F>(tenant, *id)).collect();
-            for looking in asked {
-                states.push(match looking {
-                    Ok(looking) => self.seen(looking).await,
-                    Err(error) => Err(error),
-                });
-            }
-        }
-        states
-    }
-
-    /// Asks for a state.
-    fn looks<F: Tabled>(&self, tenant: TenantId, id: Uuid) -> Result<Looking<F>> {
-        let known = self.recall::<F>(tenant, id);
-        let seq = known.as_ref().map_or(0, |known| known.seq);
-        let (reply, answer) = oneshot::channel();
-        let wanted = Wanted { tenant: Id(tenant.0), id: Id(id), seq };
-        self.ask(Look { table: F::TABLE, query: query::<F>, wanted, reply })?;
-        Ok(Looking { tenant, id, known, answer })
-    }
-
-    /// Waits for a state that was asked for.
-    async fn seen<F: Tabled>(&self, looking: Looking<F>) -> Result<Option<Arc<Stored<F>>>> {
-        let Looking { tenant, id, known, answer } = looking;
-        let Some(found) = answer.await.unwrap_or(Err(StoreError::Closed))? else {
-            return Ok(None);
-        };
-        let Some(state) = found.state else { return Ok(known) };
-        let state = Arc::new(stored::<F>(F::TABLE, (Id(id), found.seq, found.head, state))?);
-        self.memory().keep(tenant, &state);
-        Ok(Some(state))
-    }
-
-    /// A state the flow had a moment ago, if it is kept.
-    pub fn recall<F: Tabled>(&self, tenant: TenantId, id: Uuid) -> Option<Arc<Stored<F>>> {
-        F::states(self.memory()).get(&(tenant, id))
-    }
-}
-
-/// A state that was asked for.
-struct Looking<F> {
-    tenant: TenantId,
-    id: Uuid,
-    known: Option<Arc<Stored<F>>>,
-    answer: oneshot::Receiver<Result<Option<Found>>>,
-}
-
 /// Somebody who waits for a state.
 pub(crate) struct Look {
     table: &'static str,
@@ -318,7 +247,7 @@ pub fn find<F: Tabled>(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option
     stored(F::TABLE, (found.id, found.seq, found.head, state)).map(Some)
 }
 
-fn query<F: Tabled>(db: &mut Db, wanted: &[Wanted]) -> Result<Vec<Found>> {
+pub(crate) fn query<F: Tabled>(db: &mut Db, wanted: &[Wanted]) -> Result<Vec<Found>> {
     type Row = (Id, Id, i64, Vec<u8>, Option<Doc>);
     let found = |(tenant, id, seq, head, state): Row| Found { tenant, id, seq, head, state };
     let rows: Vec<Row> = match db {
