@@ -20,7 +20,7 @@ use crate::{
         patrol::PatrolRow,
         patrol_plan::PlanRow,
         policy::PolicyRow,
-        report::ReportRow,
+        report::{self, ReportRow},
         track::{self, TrackRow},
         visit::VisitRow,
     },
@@ -487,7 +487,7 @@ fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     rows::insert(db, &all(commits, |commit| &commit.personal_keys))?;
     rows::insert(db, &all(commits, |commit| &commit.personal))?;
     for commit in commits.iter().filter(|commit| !commit.personal_keys.is_empty()) {
-        vault::destroy_of_erased(db, &commit.reports)?;
+        report::destroy_of_erased(db, &commit.reports)?;
     }
     rows::insert(db, &all(commits, |commit| &commit.arrivals))?;
     rows::insert(db, &all(commits, |commit| &commit.opened))?;

@@ -67,6 +67,7 @@ pub mod flows {
     pub mod patrol_plan;
     pub mod policy;
     pub mod report;
+    pub mod retention;
     pub mod track;
     pub mod visit;
 }

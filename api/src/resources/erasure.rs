@@ -19,11 +19,11 @@ use domain::{
     rules::refusal::Refusal,
 };
 use persistence::{
-    flows::household as households,
+    flows::{household as households, retention},
     integrations::message,
     kernel::feed,
     people::{
-        audit, privacy,
+        audit,
         vault::{self, KeyOwner},
     },
 };
@@ -191,7 +191,7 @@ async fn erase(
                 vault::destroy(db, tenant, *member, now)?;
             }
             let destroyed = vault::destroy_for_good(db, tenant, whole, now)?;
-            privacy::lock_out(db, tenant, id, now)?;
+            retention::lock_out(db, tenant, id, now)?;
             message::forget(db, tenant, id, now)?;
             // Last, as in every commit: writers wait here for each other.
             if destroyed {

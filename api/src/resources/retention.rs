@@ -18,10 +18,8 @@ use domain::{
 };
 use persistence::{
     StoreError,
-    people::{
-        audit,
-        privacy::{self, Run},
-    },
+    flows::retention::{self, Run},
+    people::audit,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -85,7 +83,7 @@ pub async fn pass(app: &App) -> Result<i64, StoreError> {
 /// the others.
 async fn remove_expired(app: &App, world: &World) -> Result<i64, StoreError> {
     let (tenant, now) = (world.tenant.id, app.clock.now());
-    let runs = app.store.read(move |db| privacy::runs(db, tenant)).await?;
+    let runs = app.store.read(move |db| retention::runs(db, tenant)).await?;
     let mut sum = 0;
     for _ in 0..PAGES {
         let page = patrol::sealed::seal_open(app, tenant, PAGE).await?;
@@ -125,7 +123,7 @@ async fn remove_class(
             media::removal::expire(app, world, cutoff, PAGE).await?
         } else {
             let purge = move |db: &mut persistence::Db| {
-                privacy::purge(db, tenant, class, cutoff, now, PAGE)
+                retention::purge(db, tenant, class, cutoff, now, PAGE)
             };
             app.store.run(purge).await?
         };
@@ -140,7 +138,7 @@ async fn remove_class(
     let run = Run { class, at, cutoff, removed, total: removed };
     app.store
         .run(move |db| {
-            privacy::ran(db, tenant, &run)?;
+            retention::ran(db, tenant, &run)?;
             // Of these every removal says by itself what is left.
             let said = class == DataClass::Audit || Tallies::CLASSES.contains(&class);
             if run.removed > 0 && !said {
@@ -214,7 +212,7 @@ async fn get_retention(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
         let (permission, area) = (Permission::ReadAudit, root.name.clone());
         return Err(Refusal::NotPermitted { permission, area }.into());
     }
-    let runs = app.store.read(move |db| privacy::runs(db, tenant)).await?;
+    let runs = app.store.read(move |db| retention::runs(db, tenant)).await?;
     let rules = &world.rules.privacy;
     let class = |class: &DataClass| {
         let run = runs.iter().find(|run| run.class == *class);

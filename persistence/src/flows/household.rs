@@ -16,20 +16,20 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::kernel::{
-    connection::{Db, MultiBackend},
-    error::StoreError,
-    flow::{Moving, document, end, stored},
-    journal::Keyset,
-    rows::{self, rows},
-    schema::{household_people, households},
-    types::{At, Doc, Id, sql},
+use crate::{
+    kernel::{
+        connection::{Db, MultiBackend},
+        error::StoreError,
+        flow::{Moving, document, end, stored},
+        journal::Keyset,
+        rows::{self, rows},
+        schema::{household_people, households},
+        types::{At, Doc, Id, sql},
+    },
+    people::person::MEMBER,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
-
-/// What a member of the household is called among those who have to do with it.
-pub(crate) const MEMBER: &str = "member";
 
 #[derive(Debug, Clone)]
 pub(crate) struct HouseholdRow {

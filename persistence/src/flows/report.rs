@@ -7,22 +7,29 @@ use diesel::{
 use domain::{
     Instant,
     area::tree::Path,
+    core::id::TenantId,
     flows::{
         change::{Change, Stored},
         report::{Report, StatusName},
     },
-    people::actor::Scope,
+    people::{
+        actor::Scope,
+        personal::{DataSubject, SubjectKind},
+    },
 };
 use uuid::Uuid;
 
-use crate::kernel::{
-    connection::{Db, MultiBackend},
-    error::StoreError,
-    flow::{Moving, document, end, stored},
-    journal::Keyset,
-    rows::rows,
-    schema::reports,
-    types::{At, Doc, Id, sql},
+use crate::{
+    kernel::{
+        connection::{Db, MultiBackend},
+        error::StoreError,
+        flow::{Moving, document, end, stored},
+        journal::Keyset,
+        rows::rows,
+        schema::reports,
+        types::{At, Doc, Id, sql},
+    },
+    people::vault::{KeyOwner, destroy, key, key_of},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -148,4 +155,18 @@ pub fn list(
         .limit(page.limit)
         .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
     rows.into_iter().map(|row| stored("reports", row)).collect()
+}
+
+/// Destroys the contacts given with new reports of people who were erased meanwhile.
+pub(crate) fn destroy_of_erased(db: &mut Db, reports: &[ReportRow]) -> Result<()> {
+    for report in reports {
+        let (tenant, reporter) = (TenantId(report.tenant_id.0), report.reporter_id.0);
+        let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, reporter));
+        let erased = key_of(db, tenant, owner)?.and_then(|key| key.destroyed_at);
+        if let Some(at) = erased {
+            let contact = DataSubject::new(SubjectKind::Report, report.id.0);
+            destroy(db, tenant, contact, at)?;
+        }
+    }
+    Ok(())
 }

@@ -191,3 +191,6 @@ pub fn by_account(
     })
     .transpose()
 }
+
+/// What a member of the household is called among those who have to do with it.
+pub(crate) const MEMBER: &str = "member";

@@ -15,15 +15,12 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{
-    flows::report::ReportRow,
-    kernel::{
-        connection::{Db, each},
-        error::StoreError,
-        rows::{self, rows},
-        schema::{personal, personal_keys, reports},
-        types::{At, Id, sql},
-    },
+use crate::kernel::{
+    connection::{Db, each},
+    error::StoreError,
+    rows::{self, rows},
+    schema::{personal, personal_keys, reports},
+    types::{At, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -184,7 +181,7 @@ type FieldColumns = (Id, String, Vec<u8>, Option<Vec<u8>>);
 
 type KeyColumns = (Id, String, String, Option<Vec<u8>>, At, Option<At>);
 
-fn key((id, kind, key_id, wrapped, created, destroyed): KeyColumns) -> Result<DataKey> {
+pub(crate) fn key((id, kind, key_id, wrapped, created, destroyed): KeyColumns) -> Result<DataKey> {
     Ok(DataKey {
         owner: KeyOwner::parse(&kind, id.0)?,
         key_id,
@@ -424,20 +421,6 @@ pub fn destroy_for_good(
     };
     claim_key(db, tenant, &none)?;
     destroy(db, tenant, subject, at)
-}
-
-/// Destroys the contacts given with new reports of people who were erased meanwhile.
-pub(crate) fn destroy_of_erased(db: &mut Db, reports: &[ReportRow]) -> Result<()> {
-    for report in reports {
-        let (tenant, reporter) = (TenantId(report.tenant_id.0), report.reporter_id.0);
-        let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, reporter));
-        let erased = key_of(db, tenant, owner)?.and_then(|key| key.destroyed_at);
-        if let Some(at) = erased {
-            let contact = DataSubject::new(SubjectKind::Report, report.id.0);
-            destroy(db, tenant, contact, at)?;
-        }
-    }
-    Ok(())
 }
 
 /// The reports of a person whose contact is still kept: at most `limit`.

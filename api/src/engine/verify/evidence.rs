@@ -13,6 +13,7 @@ use domain::{
 };
 use persistence::{
     Db, StoreError,
+    flows::retention,
     people::{audit, privacy, tally},
 };
 use uuid::Uuid;
@@ -136,7 +137,7 @@ impl Missed {
         }
         let ids: Vec<Uuid> = told.iter().map(|(_, written)| written.record).collect();
         let there = privacy::digests(db, tenant, class, &ids)?;
-        let run = privacy::runs(db, tenant)?.into_iter().find(|run| run.class == class);
+        let run = retention::runs(db, tenant)?.into_iter().find(|run| run.class == class);
         let name = class.name();
         for (record, Written { record: id, digest }) in told {
             match there.get(id) {

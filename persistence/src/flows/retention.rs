@@ -1,0 +1,166 @@
+//! What goes when its time is over, and the record of it.
+
+use domain::{
+    Instant,
+    core::id::{PersonId, TenantId},
+    people::{
+        personal::{DataSubject, SubjectKind},
+        privacy::DataClass,
+    },
+};
+
+use crate::{
+    kernel::{
+        connection::{Db, each},
+        error::StoreError,
+        schema::{cases, passwords, personal_keys, reports, retention_runs, sessions},
+        types::{At, Id},
+    },
+    people::privacy::{purge_consents, purge_disclosures},
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Takes the password, the second factor, the identities elsewhere and every login of a person
+/// away: what erasing does besides.
+pub fn lock_out(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
+    diesel::delete(passwords::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
+    crate::flows::track::erase(db, tenant, person)?;
+    crate::flows::media::forget_places(db, tenant, person)?;
+    crate::people::factor::remove(db, tenant, person)?;
+    crate::people::identity::unlink(db, tenant, person)?;
+    crate::people::person::end_sessions(db, Id(tenant.0), Id(person.0), At(at), "erased")
+}
+
+/// Removes what is older than `cutoff`, at most `limit` rows; answers how many went.
+pub fn purge(
+    db: &mut Db,
+    tenant: TenantId,
+    class: DataClass,
+    cutoff: Instant,
+    at: Instant,
+    limit: i64,
+) -> Result<i64> {
+    let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
+    let (t, before) = (Id(tenant.0), At(cutoff));
+    Ok(match class {
+        DataClass::Audit => crate::people::audit::prune(db, tenant, (cutoff, at), limit)?,
+        DataClass::Disclosures => purge_disclosures(db, tenant, (cutoff, at), limit)?,
+        DataClass::Consents => purge_consents(db, tenant, (cutoff, at), limit)?,
+        DataClass::Tracks => crate::flows::track::purge(db, tenant, cutoff, limit)?,
+        DataClass::Positions => {
+            crate::flows::track::purge_positions(db, tenant, (cutoff, at), limit)?
+        }
+        DataClass::Deliveries => crate::integrations::delivery::purge(db, tenant, cutoff, limit)?,
+        DataClass::Messages => crate::integrations::message::purge(db, tenant, cutoff, limit)?,
+        // Files are flows whose bytes are elsewhere: the server removes them by commands.
+        DataClass::Uploads => 0,
+        DataClass::FormAnswers => crate::flows::form::purge(db, tenant, (cutoff, at), limit)?,
+        DataClass::ReporterContacts => {
+            let old = contacts_over(db, tenant, cutoff, limit)?;
+            for report in &old {
+                let report = DataSubject::new(SubjectKind::Report, report.0);
+                crate::people::vault::destroy(db, tenant, report, at)?;
+            }
+            count(old.len())
+        }
+        DataClass::Sessions => {
+            let old: Vec<Id> = sessions::table
+                .filter(sessions::tenant_id.eq(t).and(sessions::expires_at.lt(before)))
+                .select(sessions::id)
+                .limit(limit)
+                .load(db)?;
+            count(
+                diesel::delete(sessions::table)
+                    .filter(sessions::tenant_id.eq(t).and(sessions::id.eq_any(old)))
+                    .execute(db)?,
+            )
+        }
+    })
+}
+
+/// Reports whose matter was over before `cutoff` and whose contact is still kept.
+fn contacts_over(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Result<Vec<Id>> {
+    use personal_keys::dsl as k;
+    let before = At(cutoff);
+    let kept =
+        personal_keys::table
+            .inner_join(
+                reports::table
+                    .on(reports::tenant_id.eq(k::tenant_id).and(reports::id.eq(k::subject_id))),
+            )
+            .left_join(cases::table.on(
+                cases::tenant_id.eq(k::tenant_id).and(cases::id.nullable().eq(reports::case_id)),
+            ))
+            .filter(k::tenant_id.eq(Id(tenant.0)).and(k::destroyed_at.is_null()))
+            .filter(k::kind.eq(SubjectKind::Report.name()));
+    let refused = reports::status
+        .eq(domain::flows::report::StatusName::Refused.name())
+        .and(reports::received_at.lt(before));
+    Ok(kept
+        .filter(cases::closed_at.lt(Some(before)).or(refused.nullable()))
+        .select(k::subject_id)
+        .order(k::subject_id.asc())
+        .limit(limit)
+        .load(db)?)
+}
+
+/// What the last removal of a class did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Run {
+    /// Of which class.
+    pub class: DataClass,
+    /// When.
+    pub at: Instant,
+    /// What was older than this went.
+    pub cutoff: Instant,
+    /// How many went then.
+    pub removed: i64,
+    /// How many went since the beginning.
+    pub total: i64,
+}
+
+/// Writes down what a removal did.
+pub fn ran(db: &mut Db, tenant: TenantId, run: &Run) -> Result<()> {
+    use retention_runs::dsl as r;
+    let (id, class) = (Id(tenant.0), run.class.name());
+    let changed = diesel::update(retention_runs::table.find((id, class)))
+        .set((
+            r::ran_at.eq(At(run.at)),
+            r::cutoff.eq(At(run.cutoff)),
+            r::removed.eq(run.removed),
+            r::total.eq(r::total + run.removed),
+        ))
+        .execute(db)?;
+    if changed > 0 {
+        return Ok(());
+    }
+    let first = diesel::insert_into(retention_runs::table)
+        .values((
+            r::tenant_id.eq(id),
+            r::class.eq(class),
+            r::ran_at.eq(At(run.at)),
+            r::cutoff.eq(At(run.cutoff)),
+            r::removed.eq(run.removed),
+            r::total.eq(run.removed),
+        ))
+        .on_conflict_do_nothing();
+    each!(db, c => first.execute(c))?;
+    Ok(())
+}
+
+/// The last removal of every class that was looked at.
+pub fn runs(db: &mut Db, tenant: TenantId) -> Result<Vec<Run>> {
+    use retention_runs::dsl as r;
+    let rows: Vec<(String, At, At, i64, i64)> = retention_runs::table
+        .filter(r::tenant_id.eq(Id(tenant.0)))
+        .order(r::class.asc())
+        .select((r::class, r::ran_at, r::cutoff, r::removed, r::total))
+        .load(db)?;
+    let run = |(class, at, cutoff, removed, total): (String, At, At, i64, i64)| {
+        let unknown = || StoreError::Inconsistent(format!("retention_runs {class}"));
+        let class = DataClass::parse(&class).ok_or_else(unknown)?;
+        Ok(Run { class, at: at.0, cutoff: cutoff.0, removed, total })
+    };
+    rows.into_iter().map(run).collect()
+}
