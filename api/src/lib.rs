@@ -29,8 +29,10 @@ pub mod http {
 /// What the process holds: settings, the clock, the tenants as they are now, keys, the vault,
 /// memory.
 pub mod app {
+    pub mod actors;
     pub mod allowance;
     pub mod background;
+    pub mod caller;
     pub mod clock;
     pub mod config;
     pub mod depot;
@@ -69,6 +71,7 @@ pub mod privacy {
 
 /// Who asks: logins, sessions, second factors, identities elsewhere, clients.
 pub mod access {
+    pub mod acting;
     pub mod auth;
     pub mod client;
     pub mod device;

@@ -1,7 +1,7 @@
 //! Logins with account and password, and who is asking: an access token gives an actor. Without
 //! an actor no command runs.
 
-use std::{ops::Deref, sync::Arc};
+use std::sync::Arc;
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest, HttpResponse,
@@ -16,19 +16,12 @@ use actix_web::{
 use chrono::Duration;
 use domain::{
     Instant,
-    core::{
-        arrival::{Arrival, Typed},
-        id::TenantId,
-        text::Code as Word,
-    },
+    core::{id::TenantId, text::Code as Word},
     flows::{
         change::Stored,
         person::{Person, Standing},
     },
-    people::{
-        actor::{Actor, Grant},
-        audit::Act,
-    },
+    people::{actor::Grant, audit::Act},
 };
 use persistence::{
     Db,
@@ -49,9 +42,11 @@ use crate::{
         session::{self, LoginView, Opening},
     },
     app::{
+        actors::Known,
+        caller::{Caller, Incomplete, Proven},
         limits,
         scope::Scopes,
-        state::{App, Known},
+        state::App,
         token,
     },
     engine::step,
@@ -68,73 +63,6 @@ use crate::{
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(login).service(me);
-}
-
-/// What somebody who logged in has to do before anything else.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Restriction {
-    /// Enrol a second factor.
-    SecondFactor,
-    /// Choose a new password.
-    Password,
-}
-
-impl Restriction {
-    /// The stable machine code.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SecondFactor => "second_factor",
-            Self::Password => "password",
-        }
-    }
-
-    /// The one called `name`.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::SecondFactor, Self::Password].into_iter().find(|one| one.name() == name)
-    }
-}
-
-/// Whoever is asking, proven by an access token.
-#[derive(Clone)]
-pub struct Caller {
-    pub(crate) actor: Arc<Actor>,
-    /// The login the token belongs to.
-    pub session: Uuid,
-    /// What the phone said about the command, when it had kept it.
-    pub arrival: Option<Arc<Arrival>>,
-}
-
-impl Caller {
-    /// When the command was typed, where a phone had kept it.
-    pub fn typed(&self) -> Option<Typed> {
-        self.arrival.as_ref().map(|arrival| arrival.typed())
-    }
-}
-
-/// A caller whose token was checked already: with a request this program makes to itself.
-#[derive(Clone)]
-pub(crate) struct Proven(pub(crate) Caller);
-
-impl Deref for Caller {
-    type Target = Actor;
-    fn deref(&self) -> &Actor {
-        &self.actor
-    }
-}
-
-/// The same, though something may have to be done before anything else: for the operations that
-/// do it.
-pub struct Incomplete {
-    caller: Caller,
-    /// What has to be done.
-    pub restriction: Option<Restriction>,
-}
-
-impl Deref for Incomplete {
-    type Target = Caller;
-    fn deref(&self) -> &Caller {
-        &self.caller
-    }
 }
 
 type Extracting<T> = std::pin::Pin<Box<dyn Future<Output = Reply<T>>>>;

@@ -33,8 +33,9 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    access::{auth::Caller, session::managed},
+    access::session::managed,
     app::{
+        caller::Caller,
         clock::{derived_id, new_id},
         scope::Scopes,
         state::App,

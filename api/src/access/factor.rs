@@ -28,13 +28,16 @@ use uuid::Uuid;
 
 use crate::{
     access::{
-        auth::{Caller, Incomplete},
         gate,
         identity::{self, EndedIdentities, IdentityView},
         session::{self, LoginView, Opening},
         totp,
     },
-    app::{state::App, token::random},
+    app::{
+        caller::{Caller, Incomplete},
+        state::App,
+        token::random,
+    },
     engine::step,
     http::{
         body::Json,

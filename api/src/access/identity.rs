@@ -29,12 +29,15 @@ use uuid::Uuid;
 
 use crate::{
     access::{
-        auth::{Caller, Incomplete, Restriction},
         factor,
         session::managed,
         wechat::{self, UNION, provider, remember},
     },
-    app::{clock::new_id, state::App},
+    app::{
+        caller::{Caller, Incomplete, Restriction},
+        clock::new_id,
+        state::App,
+    },
     engine::step,
     http::{
         body::Json,

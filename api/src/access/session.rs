@@ -40,11 +40,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    access::{
-        auth::{Caller, Incomplete, Restriction},
-        device::{self, Device},
-    },
+    access::device::{self, Device},
     app::{
+        caller::{Caller, Incomplete, Restriction},
         clock::new_id,
         limits,
         seal::Seal,

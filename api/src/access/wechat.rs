@@ -36,13 +36,14 @@ use utoipa::ToSchema;
 
 use crate::{
     access::{
-        auth::{self, Admission, Caller},
+        auth::{self, Admission},
         gate,
         identity::identity_id,
         session::LoginView,
         shared,
     },
     app::{
+        caller::Caller,
         clock::new_id,
         config::MiniProgram,
         outbound::{Call, unavailable},

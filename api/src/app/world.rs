@@ -30,7 +30,7 @@ use persistence::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{access::auth::Caller, app::clock::Clock};
+use crate::app::{caller::Caller, clock::Clock};
 
 /// A GeoJSON geometry, as boundaries are stored and imported.
 #[derive(Serialize, Deserialize, Debug, Clone)]

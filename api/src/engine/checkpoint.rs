@@ -28,8 +28,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
     app::{
+        caller::Caller,
         ring::{PublicKey, Ring},
         state::App,
     },

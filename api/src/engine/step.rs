@@ -38,8 +38,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::state::App,
+    app::{caller::Caller, state::App},
     http::{
         headers::{IfMatch, Key},
         problem::{Code, Problem, Reply},

@@ -8,8 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::state::App,
+    app::{caller::Caller, state::App},
     engine::{step, verify},
     http::{params::IdPath, problem::Reply, register::ServiceConfig},
 };

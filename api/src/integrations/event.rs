@@ -40,8 +40,7 @@ use uuid::Uuid;
 
 use self::cursor::Position;
 use crate::{
-    access::auth::Caller,
-    app::state::App,
+    app::{caller::Caller, state::App},
     engine::{
         reporters::{self, Reporters},
         step::present,

@@ -36,8 +36,8 @@ use uuid::Uuid;
 pub use self::approval::reader;
 use self::body::{Given, WebhookBody, WebhookView, check_url};
 use crate::{
-    access::auth::Caller,
     app::{
+        caller::Caller,
         clock::{derived_id, new_id},
         state::App,
     },

@@ -33,8 +33,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::{ration::Good, state::App, telemetry::Trace},
+    app::{caller::Caller, ration::Good, state::App, telemetry::Trace},
     http::{
         body::Json,
         language::Language,

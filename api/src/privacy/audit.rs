@@ -20,8 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::{limits, state::App},
+    app::{caller::Caller, limits, state::App},
     http::{
         page::{Cursor, Limit, Page},
         params::Query,

@@ -24,8 +24,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::{state::App, vault::Values},
+    app::{caller::Caller, state::App, vault::Values},
     engine::step,
     http::{
         body::Json,

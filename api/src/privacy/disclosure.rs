@@ -27,8 +27,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::{clock::derived_id, state::App, vault::Values},
+    app::{caller::Caller, clock::derived_id, state::App, vault::Values},
     engine::step::{self, Kept},
     http::{
         body::Json,

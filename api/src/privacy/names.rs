@@ -19,8 +19,7 @@ use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::{state::App, vault::Values},
+    app::{caller::Caller, state::App, vault::Values},
     http::problem::Reply,
     privacy::contact::ContactView,
 };

@@ -21,8 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::{state::App, world::World},
+    app::{caller::Caller, state::App, world::World},
     http::{
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},

@@ -27,8 +27,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::{state::App, world::World},
+    app::{caller::Caller, state::App, world::World},
     engine::step,
     http::{
         body::Json,

@@ -30,8 +30,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::{state::App, world::World},
+    app::{caller::Caller, state::App, world::World},
     engine::step::{self, Step},
     http::{
         body::Json,

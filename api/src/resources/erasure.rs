@@ -32,8 +32,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::state::App,
+    app::{caller::Caller, state::App},
     engine::step,
     http::{body::Json, headers::Key, params::IdPath, problem::Reply, register::ServiceConfig},
     privacy::audit::Noting,

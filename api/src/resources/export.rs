@@ -27,8 +27,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::{ration::Good, state::App},
+    app::{caller::Caller, ration::Good, state::App},
     engine::step,
     http::{
         page::{Cursor, Limit, Page},

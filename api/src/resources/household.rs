@@ -44,8 +44,7 @@ use uuid::Uuid;
 
 use self::kept::{MemberBody, MemberChange, MemberView, RoomBody, Shown};
 use crate::{
-    access::auth::Caller,
-    app::{clock::derived_id, state::App},
+    app::{caller::Caller, clock::derived_id, state::App},
     engine::step::{self, Asked, Step},
     http::{
         body::Json,

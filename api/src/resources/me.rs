@@ -15,8 +15,7 @@ use uuid::Uuid;
 
 use self::looks::LookView;
 use crate::{
-    access::auth::Caller,
-    app::state::App,
+    app::{caller::Caller, state::App},
     http::{
         page::{Cursor, Limit, Page},
         params::Query,

@@ -37,8 +37,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    access::auth::{self, Caller},
-    app::{state::App, world::World},
+    access::auth,
+    app::{caller::Caller, state::App, world::World},
     http::{
         headers::Key,
         params::{IdPath, Query},

@@ -44,8 +44,7 @@ use self::{
     view::{PatrolView, SamplingView},
 };
 use crate::{
-    access::auth::Caller,
-    app::{clock::derived_id, state::App},
+    app::{caller::Caller, clock::derived_id, state::App},
     engine::step::{self, Step},
     http::{
         body::Json,

@@ -34,10 +34,15 @@ use uuid::Uuid;
 
 use crate::{
     access::{
-        auth::{self, Caller, Incomplete},
+        auth,
         identity::{self, IdentityView},
     },
-    app::{clock::derived_id, password::Owner, state::App},
+    app::{
+        caller::{Caller, Incomplete},
+        clock::derived_id,
+        password::Owner,
+        state::App,
+    },
     engine::step::{self, Asked, Step},
     http::{
         body::Json,

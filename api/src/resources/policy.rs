@@ -31,8 +31,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::state::App,
+    app::{caller::Caller, state::App},
     engine::step::{self, Asked},
     http::{
         body::Json,

@@ -43,8 +43,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::{clock::derived_id, state::App, world::World},
+    app::{caller::Caller, clock::derived_id, state::App, world::World},
     engine::step,
     http::{
         body::Json,

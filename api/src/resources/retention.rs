@@ -25,8 +25,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    access::auth::Caller,
-    app::{state::App, world::World},
+    app::{caller::Caller, state::App, world::World},
     http::{problem::Reply, register::ServiceConfig, view},
     resources::{media, patrol},
 };

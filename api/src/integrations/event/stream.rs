@@ -25,8 +25,7 @@ use super::{
     tail::{Behind, Listening},
 };
 use crate::{
-    access::auth::Caller,
-    app::{ration::Streaming, state::App},
+    app::{caller::Caller, ration::Streaming, state::App},
     http::{
         params::Query,
         problem::{Code, Problem, Reply},

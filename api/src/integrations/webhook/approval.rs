@@ -20,8 +20,7 @@ use super::{
     managed, note, shown,
 };
 use crate::{
-    access::auth::Caller,
-    app::state::App,
+    app::{caller::Caller, state::App},
     http::{
         body::Json,
         headers::Key,

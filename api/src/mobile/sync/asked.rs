@@ -6,8 +6,7 @@ use uuid::Uuid;
 
 use super::{ItemBody, operations::Operation, queue::Touches};
 use crate::{
-    access::auth::Caller,
-    app::clock::derived_id,
+    app::{caller::Caller, clock::derived_id},
     http::{
         body::parse,
         problem::{Code, Problem},

@@ -25,7 +25,7 @@ use super::{
     queue::{self, Touches},
 };
 use crate::{
-    access::auth::Caller,
+    app::caller::Caller,
     http::{
         language::Language,
         problem::{Code, Problem, Reply, render},

@@ -22,8 +22,12 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::{
-    access::auth::{Caller, Proven},
-    app::{ration::Counted, state::App, telemetry},
+    app::{
+        caller::{Caller, Proven},
+        ration::Counted,
+        state::App,
+        telemetry,
+    },
     http::{
         problem::{Code, Problem, Reply},
         register::{self, ServiceConfig},

@@ -31,8 +31,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
     app::{
+        caller::Caller,
         clock::derived_id,
         state::App,
         world::{Geometry, World},

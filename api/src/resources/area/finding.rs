@@ -24,8 +24,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::{state::App, world::World},
+    app::{caller::Caller, state::App, world::World},
     http::{
         params::{IdPath, Query},
         problem::{Code, Problem, Reply},

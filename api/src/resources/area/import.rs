@@ -35,8 +35,9 @@ use uuid::Uuid;
 
 use super::change::{entry, require_somewhere};
 use crate::{
-    access::auth::{Caller, require_unchanged},
+    access::auth::require_unchanged,
     app::{
+        caller::Caller,
         clock::{derived_id, new_id},
         state::App,
     },

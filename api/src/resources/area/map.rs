@@ -14,8 +14,8 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    access::auth::Caller,
     app::{
+        caller::Caller,
         state::App,
         world::{Geometry, World},
     },

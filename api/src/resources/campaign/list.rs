@@ -32,8 +32,7 @@ use uuid::Uuid;
 
 use super::{part, show};
 use crate::{
-    access::auth::Caller,
-    app::state::App,
+    app::{caller::Caller, state::App},
     engine::step::{self, Step},
     http::{
         body::Json,

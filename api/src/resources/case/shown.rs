@@ -18,8 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::{state::App, world::World},
+    app::{caller::Caller, state::App, world::World},
     http::{
         problem::Reply,
         view::{self, OwedView, PlaceView, TermView, UnitView},

@@ -19,8 +19,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::{clock::derived_id, state::App},
+    app::{caller::Caller, clock::derived_id, state::App},
     http::problem::Reply,
     resources::household::kept::{Shown, groups},
 };

@@ -13,8 +13,7 @@ use uuid::Uuid;
 
 use super::kept::{Details, RoomBody, Shown, SpecialView, document, groups};
 use crate::{
-    access::auth::Caller,
-    app::state::App,
+    app::{caller::Caller, state::App},
     engine::step,
     http::{body::Json, headers::Key, params::IdPath, problem::Reply},
     privacy::disclosure::{Asking, DiscloseBody, DisclosureView, Subject, distinct},

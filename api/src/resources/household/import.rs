@@ -10,8 +10,7 @@ use uuid::Uuid;
 
 use super::{HouseholdBody, prepare, register};
 use crate::{
-    access::auth::Caller,
-    app::{clock::derived_id, state::App},
+    app::{caller::Caller, clock::derived_id, state::App},
     http::{
         body::Json,
         headers::Key,

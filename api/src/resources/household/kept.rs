@@ -23,8 +23,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
     app::{
+        caller::Caller,
         clock::derived_id,
         state::App,
         vault::{LookUp, Values},

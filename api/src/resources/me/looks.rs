@@ -19,8 +19,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
-    app::state::App,
+    app::{caller::Caller, state::App},
     http::{problem::Reply, view::ClaimView},
     resources::patrol::sealed::{Standing, opened},
 };

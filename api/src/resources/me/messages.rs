@@ -17,8 +17,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    access::{auth::Caller, wechat},
-    app::state::App,
+    access::wechat,
+    app::{caller::Caller, state::App},
     http::{
         body::Json,
         headers::Key,

@@ -25,8 +25,7 @@ use super::{
     receive::{Received, Said, unfit},
 };
 use crate::{
-    access::auth::Caller,
-    app::{ration::Good, state::App},
+    app::{caller::Caller, ration::Good, state::App},
     engine::step,
     http::problem::{Code, Problem, Reply},
     resources::content_review,

@@ -27,8 +27,8 @@ use super::{
     receive::{Received, Said, Sink, Way, pour, too_large, unfit},
 };
 use crate::{
-    access::auth::{self, Caller},
-    app::state::App,
+    access::auth,
+    app::{caller::Caller, state::App},
     http::{
         body::Json,
         headers::Key,

@@ -29,8 +29,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    access::auth::Caller,
     app::{
+        caller::Caller,
         ration::{Good, Sending},
         state::App,
     },

@@ -21,8 +21,7 @@ use uuid::Uuid;
 
 use super::LinksView;
 use crate::{
-    access::auth::Caller,
-    app::{state::App, world::World},
+    app::{caller::Caller, state::App, world::World},
     http::{problem::Reply, view},
 };
 

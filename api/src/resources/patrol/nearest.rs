@@ -15,8 +15,7 @@ use uuid::Uuid;
 
 use super::sealed::{Standing, opened};
 use crate::{
-    access::auth::Caller,
-    app::state::App,
+    app::{caller::Caller, state::App},
     http::{
         page::Limit,
         params::{IdPath, Query},

@@ -22,8 +22,7 @@ use uuid::Uuid;
 
 use super::{body::ItineraryBody, view::ItineraryView};
 use crate::{
-    access::auth::Caller,
-    app::{clock::derived_id, state::App},
+    app::{caller::Caller, clock::derived_id, state::App},
     engine::step::{self, Step},
     http::{
         body::Json,

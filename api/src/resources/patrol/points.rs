@@ -43,8 +43,8 @@ use uuid::Uuid;
 
 use super::sealed::{Here, keys_of, taken_apart};
 use crate::{
-    access::auth::Caller,
     app::{
+        caller::Caller,
         state::App,
         vault::walks::{WalkKey, WalkKeys, Walked},
         world::World,

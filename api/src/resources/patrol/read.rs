@@ -32,8 +32,7 @@ use uuid::Uuid;
 
 use super::sealed::{keys_of, taken_apart};
 use crate::{
-    access::auth::Caller,
-    app::{state::App, world::World},
+    app::{caller::Caller, state::App, world::World},
     engine::step,
     http::{
         params::{IdPath, Query},

@@ -34,8 +34,7 @@ use uuid::Uuid;
 
 use super::{VisitView, made, show, unknown_household};
 use crate::{
-    access::auth::Caller,
-    app::{clock::derived_id, state::App},
+    app::{caller::Caller, clock::derived_id, state::App},
     engine::step::{self, Asked, Kept, Step},
     http::{
         body::Json,

@@ -1,0 +1,135 @@
+//! Whose a login or a key is, and what is asked of whoever logged in.
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use domain::{flows::person::Person, people::actor::Actor};
+use persistence::people::{
+    client,
+    session::{self, Session},
+};
+
+use crate::{
+    access::{client::Presented, session::CLIENT},
+    app::{
+        actors::{Known, Limits},
+        caller::Restriction,
+        config::SecondFactor,
+        state::App,
+        token::{Claims, Fault},
+        world::World,
+    },
+    http::problem::Reply,
+    privacy::names,
+};
+
+impl App {
+    /// Who an API key belongs to. Asked of the database as seldom as for sessions.
+    pub async fn actor_of_key(&self, key: &Presented) -> Reply<Known> {
+        let now = self.clock.now();
+        let tenant = key.tenant;
+        let Some(world) = self.worlds.get(tenant) else { return Err(Fault::Key.into()) };
+        let powers = &world.rules.powers;
+        if let Some(known) = self.actors.get(key.known_as(), now)
+            && Arc::ptr_eq(&known.actor.powers, powers)
+        {
+            return Ok(known);
+        }
+        let before = self.actors.before();
+        let (found, _) = key.client(self, "key").await?.ok_or(Fault::Key)?;
+        let whose = found.id.0;
+        let person = self.store.look::<Person>(tenant, whose).await?.ok_or(Fault::Key)?;
+        let actor = self.acting(&person.state, &world).await?.ok_or(Fault::Key)?;
+        let known = Known { actor, restriction: None, client: Some(Limits::of(&found)) };
+        self.actors.put(key.known_as(), known.clone(), now, before);
+        Ok(known)
+    }
+
+    /// Whether the settings want a second factor of this person.
+    pub fn wants_factor(&self, person: &Person) -> bool {
+        let now = self.clock.now();
+        match self.settings.second_factor {
+            SecondFactor::Off => false,
+            SecondFactor::Administrators => {
+                person.grants.iter().any(|grant| grant.holds(now) && grant.role.administers())
+            }
+            SecondFactor::Everybody => true,
+        }
+    }
+
+    /// Whether somebody who logged in this way did so with one factor where two are wanted. A
+    /// program has no telephone to look at; its secret is long and made here. What residents have
+    /// is one factor, and enough for them.
+    pub fn lacks_factor(&self, person: &Person, method: &str) -> bool {
+        let enough = match method {
+            "totp" | CLIENT => true,
+            "password" => false,
+            "wechat" => !person.grants.iter().any(|grant| grant.role.administers()),
+            provider => {
+                let known = self.settings.providers.iter().find(|one| one.name == provider);
+                known.is_some_and(|provider| provider.second_factor)
+            }
+        };
+        !enough && self.wants_factor(person)
+    }
+
+    /// What has to be done in this session before anything else.
+    pub fn restriction(&self, person: &Person, session: &Session) -> Option<Restriction> {
+        if self.lacks_factor(person, &session.method) {
+            return Some(Restriction::SecondFactor);
+        }
+        session.restriction.as_deref().and_then(Restriction::parse)
+    }
+
+    /// A person as an actor, with rights that follow areas which were moved, split or merged; none
+    /// of an account that is closed.
+    async fn acting(&self, person: &Person, world: &World) -> Reply<Option<Arc<Actor>>> {
+        let tenant = world.tenant.id;
+        let Some(mut actor) = person.actor(tenant, &world.rules.powers) else { return Ok(None) };
+        if person.is_nameless() && person.in_office() {
+            // Registered as a resident, in office since: acts under the own name.
+            actor.name = names::own(self, tenant, person).await?;
+        }
+        actor.grants = world.areas.reaching(&actor.grants);
+        Ok(Some(Arc::new(actor)))
+    }
+
+    /// Who carries these claims, unless the session ended. Asked of the database at most every
+    /// few seconds for each session.
+    pub async fn actor(&self, claims: Claims) -> Reply<Known> {
+        /// How exactly it is kept when a session was last used.
+        const SEEN: Duration = Duration::minutes(5);
+        let now = self.clock.now();
+        let world = self.worlds.get(claims.tid).ok_or(Fault::Ended)?;
+        if let Some(known) = self.actors.get(claims.sid, now)
+            && Arc::ptr_eq(&known.actor.powers, &world.rules.powers)
+        {
+            // A session belongs to one person of one tenant, whatever a token says.
+            let same = known.actor.person == claims.sub && known.actor.tenant == claims.tid;
+            return if same { Ok(known) } else { Err(Fault::Ended.into()) };
+        }
+        let (tenant, id, before) = (claims.tid, claims.sid, self.actors.before());
+        let found = self.store.read(move |db| session::find(db, tenant, id, now)).await?;
+        let (session, person) = found.ok_or(Fault::Ended)?;
+        let idle = session.used_at <= now - self.idle();
+        if person.id != claims.sub || (idle && session.method != CLIENT) {
+            return Err(Fault::Ended.into());
+        }
+        if session.used_at < now - SEEN {
+            self.store.run(move |db| session::touch(db, tenant, id, now)).await?;
+        }
+        let restriction = self.restriction(&person, &session);
+        let client = if session.method == CLIENT {
+            let (whose, now) = (person.id, self.clock.now());
+            let found = self.store.read(move |db| client::find(db, tenant, whose)).await?;
+            let found = found.filter(|client| client.disabled_at.is_none_or(|at| now < at));
+            Some(Limits::of(&found.ok_or(Fault::Ended)?))
+        } else {
+            None
+        };
+        let actor = self.acting(&person, &world).await?.ok_or(Fault::Ended)?;
+        let known = Known { actor, restriction, client };
+        self.actors.put(id, known.clone(), now, before);
+        Ok(known)
+    }
+}

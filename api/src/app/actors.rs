@@ -1,0 +1,116 @@
+//! Whom the process knows: actors by their logins, for a few seconds.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use domain::{
+    Instant,
+    core::id::{PersonId, TenantId},
+    people::actor::Actor,
+};
+use persistence::people::client::Client;
+use uuid::Uuid;
+
+use crate::app::{caller::Restriction, scope::Scopes};
+
+/// Somebody who was authenticated.
+#[derive(Clone)]
+pub struct Known {
+    /// Who.
+    pub actor: Arc<Actor>,
+    /// What has to be done before anything else.
+    pub restriction: Option<Restriction>,
+    /// Of a program: what it is held to.
+    pub client: Option<Limits>,
+}
+
+/// What a program is held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Which.
+    pub id: Uuid,
+    /// How many requests a minute.
+    pub per_minute: u32,
+    /// What it may be given at most.
+    pub scopes: Scopes,
+}
+
+impl Limits {
+    fn of(client: &Client) -> Self {
+        Self {
+            id: client.id.0,
+            per_minute: u32::try_from(client.per_minute).unwrap_or(1),
+            scopes: Scopes::parse(&client.scopes).unwrap_or_default(),
+        }
+    }
+}
+
+/// Actors by session, for a few seconds.
+#[derive(Default)]
+pub struct Actors {
+    known: Mutex<HashMap<Uuid, (Known, Instant)>>,
+    /// How often somebody was forgotten: what was read before the last time is not kept.
+    forgotten: AtomicU64,
+}
+
+impl Actors {
+    /// How long a revocation made by another replica may take to be noticed.
+    const FOR_MS: i64 = 5_000;
+    /// How many sessions are remembered.
+    const MOST: usize = 50_000;
+
+    fn get(&self, session: Uuid, now: Instant) -> Option<Known> {
+        let known = self.lock();
+        let (found, since) = known.get(&session)?;
+        ((now - *since).num_milliseconds() < Self::FOR_MS).then(|| found.clone())
+    }
+
+    /// To be asked before somebody is read, for [`Self::put`].
+    fn before(&self) -> u64 {
+        self.forgotten.load(Ordering::Acquire)
+    }
+
+    /// Keeps whom was read after `before`, unless rights changed since.
+    fn put(&self, session: Uuid, who: Known, now: Instant, before: u64) {
+        let mut known = self.lock();
+        if self.before() != before {
+            return;
+        }
+        if known.len() >= Self::MOST {
+            known.clear();
+        }
+        known.insert(session, (who, now));
+    }
+
+    /// Forgets a session at once.
+    pub fn forget_session(&self, session: Uuid) {
+        self.forgetting().remove(&session);
+    }
+
+    /// Forgets a person at once: grants changed.
+    pub fn forget_person(&self, person: PersonId) {
+        self.forgetting().retain(|_, (known, _)| known.actor.person != person);
+    }
+
+    /// Forgets everybody of a tenant at once: areas changed.
+    pub fn forget_tenant(&self, tenant: TenantId) {
+        self.forgetting().retain(|_, (known, _)| known.actor.tenant != tenant);
+    }
+
+    /// What is known, when some of it is about to be forgotten: what others are reading now they
+    /// do not keep.
+    fn forgetting(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (Known, Instant)>> {
+        let known = self.lock();
+        self.forgotten.fetch_add(1, Ordering::Release);
+        known
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (Known, Instant)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,76 @@
+//! Who asks: an actor, the login it asks under, and what has to be done first.
+
+use std::{ops::Deref, sync::Arc};
+
+use domain::{
+    core::arrival::{Arrival, Typed},
+    people::actor::Actor,
+};
+use uuid::Uuid;
+
+/// What somebody who logged in has to do before anything else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Restriction {
+    /// Enrol a second factor.
+    SecondFactor,
+    /// Choose a new password.
+    Password,
+}
+
+impl Restriction {
+    /// The stable machine code.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SecondFactor => "second_factor",
+            Self::Password => "password",
+        }
+    }
+
+    /// The one called `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::SecondFactor, Self::Password].into_iter().find(|one| one.name() == name)
+    }
+}
+
+/// Whoever is asking, proven by an access token.
+#[derive(Clone)]
+pub struct Caller {
+    pub(crate) actor: Arc<Actor>,
+    /// The login the token belongs to.
+    pub session: Uuid,
+    /// What the phone said about the command, when it had kept it.
+    pub arrival: Option<Arc<Arrival>>,
+}
+
+impl Caller {
+    /// When the command was typed, where a phone had kept it.
+    pub fn typed(&self) -> Option<Typed> {
+        self.arrival.as_ref().map(|arrival| arrival.typed())
+    }
+}
+
+/// A caller whose token was checked already: with a request this program makes to itself.
+#[derive(Clone)]
+pub(crate) struct Proven(pub(crate) Caller);
+
+impl Deref for Caller {
+    type Target = Actor;
+    fn deref(&self) -> &Actor {
+        &self.actor
+    }
+}
+
+/// The same, though something may have to be done before anything else: for the operations that
+/// do it.
+pub struct Incomplete {
+    caller: Caller,
+    /// What has to be done.
+    pub restriction: Option<Restriction>,
+}
+
+impl Deref for Incomplete {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
