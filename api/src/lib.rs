@@ -37,6 +37,7 @@ pub mod app {
     pub mod config;
     pub mod depot;
     pub mod limits;
+    pub mod memory;
     pub mod outbound;
     pub mod password;
     pub mod quota;

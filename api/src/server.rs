@@ -27,7 +27,8 @@ use crate::{
     privacy::{audit, consent, contact, disclosure},
     resources::{
         area, burden, campaign, case, clocks, content_review, erasure, export, form, household, me,
-        media, patrol, person, policy, post, report, request, retention, shift, visit, whistle,
+        media::{self, Darkroom},
+        patrol, person, policy, post, report, request, retention, shift, visit, whistle,
     },
 };
 
@@ -132,6 +133,7 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
     let (documents, known) = (Docs::new(document), Data::new(Known::default()));
     let cores = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let workers = app.settings.workers.unwrap_or_else(cores);
+    app.memory.put(Darkroom::new()?);
     tokio::spawn(keep_fresh(app.clone()));
     tokio::spawn(event::tail::run(app.clone()));
     if signals {

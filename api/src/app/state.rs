@@ -18,13 +18,13 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    access::discovery::Discoveries,
     app::{
         actors::Actors,
         clock::Clock,
         config::{Provider, Secret, Settings},
         depot::Depot,
         limits::Attempts,
+        memory::Memory,
         outbound::{Outbound, hooks::Hooks},
         password::Passwords,
         quota::Quotas,
@@ -36,12 +36,7 @@ use crate::{
         world::{World, Worlds},
     },
     cli::seed,
-    engine::checkpoint::Checkpoints,
     http::problem::{Code, Problem, Reply},
-    integrations::{clockwork::Pulse, event::tail::Tails},
-    mobile::sync::recent::Recents,
-    privacy::names::Names,
-    resources::{content_review::Checks, media::Darkroom, patrol::Walkers, retention::Sweep},
 };
 
 /// The application.
@@ -58,8 +53,8 @@ pub struct App {
     pub vault: Vault,
     /// The tenants.
     pub worlds: Worlds,
-    /// What people are called.
-    pub names: Names,
+    /// What capabilities keep in memory.
+    pub memory: Memory,
     /// Who was authenticated lately.
     pub actors: Actors,
     /// How often somebody may try to log in.
@@ -78,28 +73,10 @@ pub struct App {
     pub hooks: Hooks,
     /// The same, for providers that other authorities vouch for, by their names.
     pub trusting: HashMap<String, Outbound>,
-    /// What providers say about themselves.
-    pub discoveries: Discoveries,
-    /// What the clockwork does.
-    pub pulse: Pulse,
-    /// What those answered who walk, to whether tracks may be taken.
-    pub walkers: Walkers,
-    /// When what is over is looked for again.
-    pub sweep: Sweep,
-    /// The ends of the feeds somebody listens to.
-    pub tails: Tails,
-    /// What moved lately, for phones that ask.
-    pub recents: Recents,
     /// Whether the server is about to end: streams end first.
     pub closing: watch::Sender<bool>,
     /// The bytes of files.
     pub depot: Depot,
-    /// Content reviews that wait to be asked about.
-    pub checks: Checks,
-    /// How far the feeds were read for checkpoints.
-    pub checkpoints: Checkpoints,
-    /// Looks at photos, a few at once.
-    pub darkroom: Darkroom,
     /// How this server was started.
     pub settings: Settings,
     /// When somebody last looked for new signing keys, in milliseconds.
@@ -131,7 +108,7 @@ impl App {
             looked: AtomicI64::new(i64::MIN),
             vault,
             worlds,
-            names: Names::default(),
+            memory: Memory::default(),
             actors: Actors::default(),
             logins: Attempts::new(),
             codes: Attempts::new(),
@@ -141,20 +118,10 @@ impl App {
             hooks: Hooks::new(&settings.webhook_networks.0)
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?,
             trusting,
-            discoveries: Discoveries::default(),
             passwords: Passwords::new(hashing())
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?,
-            pulse: Pulse::default(),
-            walkers: Walkers::default(),
-            sweep: Sweep::default(),
-            tails: Tails::default(),
-            recents: Recents::default(),
             closing: watch::Sender::new(false),
             depot,
-            checks: Checks::default(),
-            checkpoints: Checkpoints::default(),
-            darkroom: Darkroom::new()
-                .map_err(|error| StoreError::Unavailable(error.to_string()))?,
             settings,
         })
     }

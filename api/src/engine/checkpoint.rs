@@ -280,7 +280,7 @@ pub struct SignedCheckpointView {
 async fn get_checkpoint(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
     require_auditor(&app, &caller)?;
     let world = app.world(caller.tenant)?;
-    let checkpoint = app.checkpoints.take(&app, caller.tenant).await?;
+    let checkpoint = app.memory.of::<Checkpoints>().take(&app, caller.tenant).await?;
     let signed =
         sign(app.keys.ring(), app.keys.issuer(), (world.tenant.code.as_str(), &checkpoint))?;
     Ok(HttpResponse::Ok().json(signed))

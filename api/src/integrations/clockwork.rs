@@ -184,18 +184,18 @@ async fn take_measures(app: &App) -> Result<u64, StoreError> {
     loop {
         let now = app.clock.now();
         let due = app.store.read(move |db| obligation::lapsing(db, now, PAGE)).await?;
-        app.pulse.look(now, due.first().map(|first| first.next_at));
+        app.memory.of::<Pulse>().look(now, due.first().map(|first| first.next_at));
         let full = i64::try_from(due.len()).unwrap_or(0) == PAGE;
         let count: u64 = stream::iter(by_flow(due))
             .map(|debts| measures(app, debts))
             .buffer_unordered(ABREAST)
             .fold(0, |sum, taken| ready(sum + taken))
             .await;
-        app.pulse.taken.fetch_add(count, Ordering::Relaxed);
+        app.memory.of::<Pulse>().taken.fetch_add(count, Ordering::Relaxed);
         sum += count;
         // What could not be taken is deferred, so the next page has others.
         if !full {
-            app.pulse.look(app.clock.now(), None);
+            app.memory.of::<Pulse>().look(app.clock.now(), None);
             return Ok(sum);
         }
     }
@@ -208,13 +208,13 @@ async fn count_deferred(app: &App) -> Result<u64, StoreError> {
         app.store.run(deferral::forget_settled).await?;
         left = app.store.read(deferral::count).await?;
     }
-    app.pulse.deferred.store(left.count, Ordering::Relaxed);
+    app.memory.of::<Pulse>().deferred.store(left.count, Ordering::Relaxed);
     Ok(0)
 }
 
 /// Steps over what failed until it is tried again.
 async fn defer(app: &App, due: Due, error: StoreError) -> Result<(), StoreError> {
-    app.pulse.failed.fetch_add(1, Ordering::Relaxed);
+    app.memory.of::<Pulse>().failed.fetch_add(1, Ordering::Relaxed);
     // Nothing is wrong with the work itself: the next pass tries it.
     if error.is_passing() {
         return Err(error);
@@ -438,9 +438,9 @@ async fn follow_calendars(app: &App) -> Result<u64, StoreError> {
     let mut sum = 0;
     for world in app.worlds.all() {
         let (tenant, edition) = (world.tenant.id, world.rules.calendars.no);
-        if app.pulse.followed(tenant) < edition {
+        if app.memory.of::<Pulse>().followed(tenant) < edition {
             sum += recompute(app, tenant, edition).await?;
-            app.pulse.follow(tenant, edition);
+            app.memory.of::<Pulse>().follow(tenant, edition);
         }
     }
     Ok(sum)
@@ -477,7 +477,7 @@ async fn recompute_one(
 ) -> Result<bool, StoreError> {
     match anew(app, tenant, flow, id, edition).await {
         Err(StoreError::Inconsistent(why)) => {
-            app.pulse.failed.fetch_add(1, Ordering::Relaxed);
+            app.memory.of::<Pulse>().failed.fetch_add(1, Ordering::Relaxed);
             tracing::error!(why, flow = %id, "a provisional deadline cannot be computed");
             Ok(false)
         }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     app::state::App,
     http::{problem::Reply, register::ServiceConfig},
+    integrations::clockwork::Pulse,
 };
 
 /// Registers the operations of this file.
@@ -68,7 +69,7 @@ async fn get_health() -> HttpResponse {
 #[get("/readyz")]
 async fn get_readiness(app: Data<App>) -> Reply<HttpResponse> {
     app.store.read(|db| persistence::kernel::tenant::all(db).map(|_| ())).await?;
-    let (pulse, now) = (&app.pulse, app.clock.now());
+    let (pulse, now) = (&app.memory.of::<Pulse>(), app.clock.now());
     let clockwork = ClockworkView {
         lag_ms: pulse.lag_ms(now),
         taken: pulse.taken(),

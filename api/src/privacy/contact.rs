@@ -34,7 +34,10 @@ use crate::{
         register::ServiceConfig,
         view,
     },
-    privacy::{audit::Noting, names},
+    privacy::{
+        audit::Noting,
+        names::{self, Names},
+    },
 };
 
 /// Registers the operations of this file.
@@ -319,7 +322,7 @@ pub async fn keep(
             Ok(false)
         })
         .await?;
-    app.names.forget(tenant, person);
+    app.memory.of::<Names>().forget(tenant, person);
     if erased { Err(Refusal::Erased.into()) } else { Ok(()) }
 }
 

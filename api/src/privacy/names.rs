@@ -71,7 +71,7 @@ pub async fn shown(
     let now = app.clock.now();
     let (mut names, mut missing) = (HashMap::new(), Vec::new());
     for person in people {
-        match app.names.get((tenant, person), now) {
+        match app.memory.of::<Names>().get((tenant, person), now) {
             Some(name) => drop(names.insert(person, name)),
             None if missing.contains(&person) => {}
             None => missing.push(person),
@@ -92,7 +92,7 @@ pub async fn shown(
             (Some(person), None) => person.state.name.as_str().to_owned(),
             (None, None) => NAMELESS.to_owned(),
         };
-        app.names.put((tenant, id), name.clone(), now);
+        app.memory.of::<Names>().put((tenant, id), name.clone(), now);
         names.insert(id, name);
     }
     Ok(names)

@@ -84,7 +84,7 @@ pub fn written(change: Change<Review>) -> Write {
 /// review.
 pub async fn begun(app: &App, tenant: TenantId, report: &Report, automatic: bool) {
     if automatic && !report.is_hidden() {
-        app.checks.soon(tenant, Review::id_of(report.id.0));
+        app.memory.of::<Checks>().soon(tenant, Review::id_of(report.id.0));
     }
     if !report.media.is_empty() {
         let files: Vec<Uuid> = report.media.iter().map(|one| one.media.0).collect();

@@ -35,8 +35,8 @@ use crate::{
     app::{caller::Caller, state::App},
     engine::step,
     http::{body::Json, headers::Key, params::IdPath, problem::Reply, register::ServiceConfig},
-    privacy::audit::Noting,
-    resources::media,
+    privacy::{audit::Noting, names::Names},
+    resources::{media, patrol::points::Walkers},
 };
 
 /// Registers the operations of this file.
@@ -210,6 +210,6 @@ async fn erase(
 
 fn forget(app: &App, caller: &Caller, person: PersonId) {
     app.actors.forget_person(person);
-    app.names.forget(caller.tenant, person);
-    app.walkers.keys.forget(caller.tenant, person);
+    app.memory.of::<Names>().forget(caller.tenant, person);
+    app.memory.of::<Walkers>().keys.forget(caller.tenant, person);
 }

@@ -53,7 +53,10 @@ use crate::{
         register::ServiceConfig,
         view::{self, GrantView, UnitView, tag, tagged},
     },
-    privacy::{contact, names},
+    privacy::{
+        contact,
+        names::{self, Names},
+    },
     resources::erasure,
 };
 
@@ -410,7 +413,7 @@ async fn rename_person(step: Step, body: Json<RenameBody>) -> Reply<HttpResponse
         contact::keep(&app, &request, &caller, name, contact).await?;
     }
     app.actors.forget_person(stored.state.id);
-    app.names.forget(caller.tenant, stored.state.id);
+    app.memory.of::<Names>().forget(caller.tenant, stored.state.id);
     let view = view(&app, &caller, &stored).await?;
     Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }

@@ -65,7 +65,7 @@ impl Sweep {
 
 /// Removes what is over, in every tenant; answers how many rows went.
 pub async fn pass(app: &App) -> Result<i64, StoreError> {
-    if !app.sweep.due(app.clock.now()) {
+    if !app.memory.of::<Sweep>().due(app.clock.now()) {
         return Ok(0);
     }
     let mut sum = 0;

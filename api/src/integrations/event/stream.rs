@@ -31,6 +31,7 @@ use crate::{
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
     },
+    integrations::event::tail::Tails,
 };
 
 /// How often a line is sent although nothing happened, so that nobody takes the line for dead.
@@ -131,7 +132,7 @@ async fn get_event_stream(
     let last = request.headers().get("last-event-id").map(|value| value.to_str());
     let last = last.map(|text| text.map_err(|_opaque| Problem::new(Code::CursorOutdated)));
     // Listening begins before the end is looked up: nothing falls between.
-    let listening = app.tails.of(&app, tenant).await?;
+    let listening = app.memory.of::<Tails>().of(&app, tenant).await?;
     let position = match last.transpose()?.map(str::to_owned).or(cursor) {
         Some(text) => Position::read(&app, tenant, &text).await?,
         None => Position::end(&app, tenant).await?,

@@ -117,7 +117,7 @@ pub async fn run(app: Data<App>) {
         if matches!(stir, Ok(Err(_))) {
             return;
         }
-        for (tenant, tail) in app.tails.all() {
+        for (tenant, tail) in app.memory.of::<Tails>().all() {
             match read(&app, tenant, &tail).await {
                 Ok(()) => {}
                 Err(StoreError::Closed) => return,

@@ -39,7 +39,7 @@ use crate::{
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
     },
-    mobile::sync::recent::{Recent, Stretch},
+    mobile::sync::recent::{Recent, Recents, Stretch},
     privacy::names::Known,
     resources::{
         case::CaseView, household::in_office, patrol::view::PatrolView, report::ReportView,
@@ -253,7 +253,7 @@ async fn list_changes(
     let limit = usize::from(params.0.limit.unwrap_or_default().get());
     let now = app.clock.now();
     let (owner, sight) = ((caller.tenant, caller.person.0), Sight::of(&caller, now));
-    let recent = app.recents.of(&app.store, caller.tenant).await?;
+    let recent = app.memory.of::<Recents>().of(&app.store, caller.tenant).await?;
     let position = match params.0.since {
         None => {
             let tenant = caller.tenant;

@@ -91,7 +91,8 @@ impl Checks {
 
 /// Asks about what was opened here, one after another, until the server stops.
 pub async fn work(app: Data<App>) {
-    let receiver = app.checks.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let receiver =
+        app.memory.of::<Checks>().receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(mut receiver) = receiver else { return };
     while let Some((tenant, review)) = receiver.recv().await {
         if let Err(problem) = ask(&app, tenant, review).await {
@@ -103,7 +104,7 @@ pub async fn work(app: Data<App>) {
 /// Does what is due in every tenant, now and then.
 pub async fn pass(app: &App) -> Result<(), StoreError> {
     let now = app.clock.now();
-    if !app.checks.due(now.timestamp_millis()) {
+    if !app.memory.of::<Checks>().due(now.timestamp_millis()) {
         return Ok(());
     }
     for world in app.worlds.all() {
@@ -121,7 +122,7 @@ async fn pass_tenant(app: &App, world: &World, now: Instant) -> Result<(), Store
     for stored in waiting {
         let review = &stored.state;
         if review.asked_at.is_none() {
-            app.checks.soon(tenant, review.id);
+            app.memory.of::<Checks>().soon(tenant, review.id);
         } else {
             let late = Command::Queue { cause: Cause::Late };
             settle(app, world, review.id, late).await.map(drop).or_else(step_over)?;
@@ -197,7 +198,7 @@ async fn open_one(app: &App, world: &World, link: &Link) -> Result<(), StoreErro
     };
     let outcome = app.store.commit(vec![Write::Review(Box::new(change))]).await?;
     if outcome == Outcome::Done && automatic {
-        app.checks.soon(tenant, id);
+        app.memory.of::<Checks>().soon(tenant, id);
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use persistence::{
 };
 
 use super::{
-    photo::Photo,
+    photo::{Darkroom, Photo},
     receive::{Received, Said, unfit},
 };
 use crate::{
@@ -145,10 +145,12 @@ pub(super) async fn keep(app: &App, caller: &Caller, arrival: Arrival) -> Reply<
     let photo = match format.kind() {
         Kind::Photo => {
             let copy = || file.try_clone().map_err(storage);
-            let work = app.darkroom.weigh(copy()?, format).await.map_err(unfit)?;
+            let darkroom = app.memory.get::<Darkroom>();
+            let darkroom = darkroom.ok_or_else(|| Problem::new(Code::Internal))?;
+            let work = darkroom.weigh(copy()?, format).await.map_err(unfit)?;
             let thousandths = i64::try_from(work / 1000).unwrap_or(i64::MAX);
             app.rationed.take_parts(caller, Good::Megapixels, thousandths, app.clock.now())?;
-            Some(app.darkroom.develop(caller.person, copy()?, format, work).await?)
+            Some(darkroom.develop(caller.person, copy()?, format, work).await?)
         }
         Kind::Video | Kind::Audio => None,
     };

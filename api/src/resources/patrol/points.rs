@@ -268,13 +268,20 @@ impl Sending<'_> {
     async fn send(&self, points: &[FixBody], coord_type: CoordType) -> Reply<Vec<Fate>> {
         let (tenant, person) = (self.caller.tenant, self.caller.person);
         let vault = (&self.app.vault, &self.app.store);
-        let key = self.app.walkers.keys.of(vault, tenant, person, self.app.clock.now()).await?;
+        let key = self
+            .app
+            .memory
+            .of::<Walkers>()
+            .keys
+            .of(vault, tenant, person, self.app.clock.now())
+            .await?;
         let key = key.ok_or(Refusal::Erased)?;
         for attempt in 0..Self::ATTEMPTS {
             // The first time with what is known: mostly it still holds, and the store looks.
             let fresh = attempt > 0;
             let patrol = self.patrol(fresh).await?;
-            let known = self.app.walkers.look(self.app, tenant, person, fresh).await?;
+            let known =
+                self.app.memory.of::<Walkers>().look(self.app, tenant, person, fresh).await?;
             let mut fates = vec![Fate::Stored; points.len()];
             let mut new = self.admitted(points, coord_type, &patrol.state, &known, &mut fates);
             // What is refused is refused by a state that was read for it.

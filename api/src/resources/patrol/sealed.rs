@@ -12,12 +12,15 @@ use persistence::{
     flows::track::{self, Batch, Position, batches},
 };
 
-use crate::app::{
-    state::App,
-    vault::{
-        Vault,
-        walks::{WalkKey, Walked, wrong},
+use crate::{
+    app::{
+        state::App,
+        vault::{
+            Vault,
+            walks::{WalkKey, Walked, wrong},
+        },
     },
+    resources::patrol::points::Walkers,
 };
 
 /// The keys that open some batches.
@@ -27,7 +30,7 @@ pub(super) async fn keys_of(
     batches: &[Batch],
 ) -> Result<HashMap<PersonId, WalkKey>, StoreError> {
     let people = batches.iter().filter_map(|batch| batch.person);
-    app.walkers.keys.of_all((&app.vault, &app.store), tenant, people).await
+    app.memory.of::<Walkers>().keys.of_all((&app.vault, &app.store), tenant, people).await
 }
 
 /// The points of a batch as it is kept; nothing of somebody whose key was destroyed.
@@ -66,7 +69,11 @@ pub async fn seal_open(app: &App, tenant: TenantId, limit: i64) -> Result<i64, S
     for batch in found {
         let key = match batch.walker {
             Some(walker) => {
-                app.walkers.keys.of((&app.vault, &app.store), tenant, walker, now).await?
+                app.memory
+                    .of::<Walkers>()
+                    .keys
+                    .of((&app.vault, &app.store), tenant, walker, now)
+                    .await?
             }
             None => None,
         };
@@ -139,7 +146,8 @@ pub async fn opened(
     found: Vec<track::Standing>,
 ) -> Result<Vec<Standing>, StoreError> {
     let people = found.iter().map(|one| one.person);
-    let keys = app.walkers.keys.of_all((&app.vault, &app.store), tenant, people).await?;
+    let keys =
+        app.memory.of::<Walkers>().keys.of_all((&app.vault, &app.store), tenant, people).await?;
     let open = |one: &track::Standing| {
         let key = keys.get(&one.person)?;
         let position = Here::opened(&one.position, key);
