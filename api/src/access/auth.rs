@@ -51,7 +51,7 @@ use crate::{
     },
     engine::step,
     http::{
-        body::Json,
+        body::{Json, Recheck},
         problem::{Code, Problem, Reply, refuse},
         register::ServiceConfig,
         view::{GrantView, TenantView},
@@ -168,6 +168,10 @@ async fn count(app: &App, request: &HttpRequest, asker: Asker) -> Reply<Asker> {
         }
     }
     request.extensions_mut().insert(asker.clone());
+    let recheck = |request: HttpRequest| -> Extracting<()> {
+        Box::pin(async move { require_unchanged(&request).await })
+    };
+    request.extensions_mut().insert(Recheck(recheck));
     Ok(asker)
 }
 

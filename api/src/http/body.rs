@@ -15,7 +15,7 @@ use std::{
 };
 
 use actix_web::{
-    FromRequest, HttpRequest,
+    FromRequest, HttpMessage, HttpRequest,
     dev::Payload,
     http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
     rt::time::timeout,
@@ -30,12 +30,9 @@ use serde::{
 use serde_path_to_error::{Path, Segment};
 use uuid::Uuid;
 
-use crate::{
-    access::auth::require_unchanged,
-    http::{
-        problem::{Code, Problem},
-        wording::{Noun, RESERVED, wording},
-    },
+use crate::http::{
+    problem::{Code, Problem},
+    wording::{Noun, RESERVED, wording},
 };
 
 /// The most bytes a JSON body has.
@@ -50,6 +47,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a body may take before it is asked again whether its sender may still do this.
 const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// How it is asked again whether the sender of a request may still do what it asks. Left with the
+/// request by authentication.
+#[derive(Clone, Copy)]
+pub struct Recheck(pub fn(HttpRequest) -> Pin<Box<dyn Future<Output = Result<(), Problem>>>>);
 
 /// The body of a request, as JSON.
 ///
@@ -126,7 +128,10 @@ async fn read_then_recheck<T>(
     let begun = Instant::now();
     let read = read.await;
     if read.is_ok() && begun.elapsed() > AT_ONCE {
-        require_unchanged(request).await?;
+        let recheck = request.extensions().get::<Recheck>().copied();
+        if let Some(Recheck(recheck)) = recheck {
+            recheck(request.clone()).await?;
+        }
     }
     read
 }
