@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use actix_web::rt::System;
-use api::{app::clock::new_id, cli::seed};
+use api::app::{catalogue, clock::new_id};
 use domain::{
     area::tree::AreaTree,
     core::{
@@ -113,7 +113,7 @@ pub(crate) fn run<F: Future<Output = ()>>(engine: Engine, tell: impl FnOnce(Desk
             ago: chrono::Duration::zero(),
             by,
             areas,
-            catalogue: seed::catalogue(),
+            catalogue: catalogue::catalogue(),
             tenant,
         })
         .await;

@@ -16,6 +16,7 @@ pub mod http {
     pub mod connection;
     pub mod docs;
     pub mod headers;
+    pub mod labels;
     pub mod language;
     pub mod openapi;
     pub mod page;
@@ -33,6 +34,7 @@ pub mod app {
     pub mod allowance;
     pub mod background;
     pub mod caller;
+    pub mod catalogue;
     pub mod clock;
     pub mod config;
     pub mod depot;

@@ -7,12 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::{
-    app::{
-        clock::{Clock, new_id},
-        world::{World, Worlds},
-    },
-    cli::seed,
+use api::app::{
+    catalogue,
+    clock::{Clock, new_id},
+    world::{World, Worlds},
 };
 use domain::{
     area::tree::Unit,
@@ -198,7 +196,7 @@ async fn cases(at: &Open) -> Done<Vec<Coming>> {
 async fn owe(stand: &Stand, url: &str, town: &Town) -> Done {
     let (open, due) = (stand.options.open(), stand.options.due());
     let store = Store::open(url, Options::default())?;
-    let worlds = Worlds::load(&store, seed::catalogue(), &Clock::default()).await?;
+    let worlds = Worlds::load(&store, catalogue::catalogue(), &Clock::default()).await?;
     let world = worlds.get(TenantId(town.tenant)).ok_or_else(|| trouble("no such tenant"))?;
     let ago = overdue(&world, town)?;
     let now = Clock::default().now();

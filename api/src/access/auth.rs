@@ -56,8 +56,7 @@ use crate::{
         register::ServiceConfig,
         view::{GrantView, TenantView},
     },
-    privacy::{audit, names},
-    resources::erasure,
+    privacy::{audit, contact, names},
 };
 
 /// Registers the operations of this file.
@@ -351,7 +350,7 @@ pub async fn admit(app: &App, admission: Admission<'_>) -> Reply<HttpResponse> {
         audit::refused(app, request, (tenant, Some(person)), tried).await?;
         return Err(Problem::new(Code::AccountClosed).with("standing", person.standing.name()));
     }
-    if erasure::is_erased(app, tenant, person.id).await? {
+    if contact::is_erased(app, tenant, person.id).await? {
         let tried = audit::Tried { act: Act::Login, method, reason: Some("erased") };
         audit::refused(app, request, (tenant, Some(person)), tried).await?;
         return Err(Problem::new(Code::AccountClosed).with("standing", "erased"));

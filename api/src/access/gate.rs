@@ -9,11 +9,14 @@ use domain::{
     core::id::{PersonId, TenantId},
     flows::person::Person,
 };
-use persistence::{Db, people::session as sessions};
+use persistence::{
+    Db,
+    people::{person as people, session as sessions},
+};
 
 use crate::{
     access::{device, session},
-    app::{limits, state::App},
+    app::{caller::Caller, limits, state::App},
     http::problem::Reply,
 };
 
@@ -100,4 +103,19 @@ async fn wait(time: Duration) {
     if time > Duration::ZERO {
         tokio::time::sleep(time).await;
     }
+}
+
+/// Whether this is the password of the caller, who tries so often in one login and no more:
+/// whoever has another, even a stolen one, does not use up the owner's tries.
+pub async fn is_password(
+    app: &App,
+    caller: &Caller,
+    person: &Person,
+    given: String,
+) -> Reply<bool> {
+    app.codes.attempt_alone(&format!("password {}", caller.session), app.clock.now())?;
+    let (tenant, account) = (caller.tenant, person.account.as_str().to_owned());
+    let known = app.store.read(move |db| people::by_account(db, tenant, &account)).await?;
+    let known = known.and_then(|(_, password)| password).map(|password| password.hash);
+    app.passwords.verify(given, known).await
 }

@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use crate::{
     access::{
-        factor,
+        factor, gate,
         session::managed,
         wechat::{self, UNION, provider, remember},
     },
@@ -47,7 +47,6 @@ use crate::{
         register::ServiceConfig,
     },
     privacy::audit::Noting,
-    resources::person,
 };
 
 /// Registers the operations of this file.
@@ -168,7 +167,7 @@ async fn prove(
         }
         Some(Proof { password: Some(password), .. }) => {
             let known = step::look::<Person>(app, caller, caller.person.0).await?;
-            person::is_password(app, caller, &known.state, password).await?
+            gate::is_password(app, caller, &known.state, password).await?
         }
         Some(Proof { wechat: Some(linked), .. }) => {
             let world = app.world(caller.tenant)?;

@@ -60,7 +60,6 @@ use crate::{
         audit,
         contact::{self, Extent},
     },
-    resources::erasure,
 };
 
 /// Registers the operations of this file.
@@ -294,7 +293,7 @@ async fn resident(
     for round in 0..ROUNDS {
         let person = register_resident(app, world, program, found, round).await?;
         // Who was erased and comes back is somebody new: nothing leads to what was before.
-        if !erasure::is_erased(app, world.tenant.id, person.state.id).await? {
+        if !contact::is_erased(app, world.tenant.id, person.state.id).await? {
             return Ok(person);
         }
     }
@@ -577,6 +576,11 @@ pub(crate) async fn check_media(
 /// Whether a text can be the number of a check.
 pub(crate) fn is_trace(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// How many messages of a template of a mini-program somebody agreed to is kept under this name.
+pub fn quota(program: &MiniProgram, template: &str) -> String {
+    format!("{} {template}", program.app_id)
 }
 
 #[cfg(test)]

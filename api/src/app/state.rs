@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::{
     app::{
         actors::Actors,
+        catalogue,
         clock::Clock,
         config::{Provider, Secret, Settings},
         depot::Depot,
@@ -35,7 +36,6 @@ use crate::{
         vault::{Vault, cipher},
         world::{World, Worlds},
     },
-    cli::seed,
     http::problem::{Code, Problem, Reply},
 };
 
@@ -99,7 +99,7 @@ impl App {
         let seal = sealing(&store, &settings, &vault, clock.now()).await?;
         let keys = keys(&store, &seal, &settings, clock.now()).await?;
         let depot = Depot::open(&settings).map_err(StoreError::Unusable)?;
-        let worlds = Worlds::load(&store, seed::catalogue(), &clock).await?;
+        let worlds = Worlds::load(&store, catalogue::catalogue(), &clock).await?;
         Ok(Self {
             store,
             clock,

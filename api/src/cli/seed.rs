@@ -5,11 +5,10 @@
 
 mod boundaries;
 
-use domain::rules::{
-    catalogue::{Catalogue, Category},
-    vocabulary::Urgency,
-};
+use domain::rules::vocabulary::Urgency;
 use serde::Deserialize;
+
+use crate::app::catalogue::{categories, rows};
 
 pub use boundaries::{Boundaries, GridSeed, boundaries};
 
@@ -108,32 +107,9 @@ pub fn departments() -> Vec<Department> {
         .collect()
 }
 
-/// The catalogue: classes before their sub-classes.
-pub fn categories() -> Vec<Category> {
-    rows(include_str!("../../data/categories.csv"))
-        .map(|[code, name, parent, kind, lead]| {
-            let parent = Some(parent).filter(|parent| !parent.is_empty());
-            Category { code, name, parent, kind, lead }
-        })
-        .collect()
-}
-
-/// The catalogue of the demo city, and of every tenant until it imports its own.
-pub fn catalogue() -> Catalogue {
-    Catalogue { categories: categories() }
-}
-
 /// Sixty reports. The first two are the same oil fume, told by a grid worker and by a resident.
 pub fn reports() -> Vec<ReportSeed> {
     serde_json::from_str(include_str!("../../data/huangshi/reports.json")).unwrap_or_default()
-}
-
-/// The lines below the header, cut at commas. Our files quote nothing.
-fn rows<const N: usize>(text: &str) -> impl Iterator<Item = [String; N]> {
-    text.lines().skip(1).filter_map(|line| {
-        let cells: Vec<String> = line.split(',').map(|cell| cell.trim().to_owned()).collect();
-        cells.try_into().ok()
-    })
 }
 
 #[cfg(test)]

@@ -33,11 +33,11 @@ use crate::{
         ring::{PublicKey, Ring},
         state::App,
     },
+    engine::verification::require_auditor,
     http::{
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
     },
-    privacy::audit::require_auditor,
 };
 
 /// Registers the operation of this file.

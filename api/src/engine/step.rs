@@ -424,3 +424,28 @@ pub async fn present<F: Tabled>(
     }
     Ok(present)
 }
+
+/// Asks a command as the system; what became of it, or none when there is nothing to do. `what`
+/// names what is asked of the flow at its place in the journal.
+pub(crate) async fn as_system<F: Kept>(
+    app: &App,
+    tenant: TenantId,
+    id: Uuid,
+    command: &F::Command,
+    what: impl Fn(i64) -> String,
+) -> Result<Option<Outcome>, StoreError> {
+    let Some(world) = app.worlds.get(tenant) else { return Ok(None) };
+    let Some(root) = world.areas.root() else { return Ok(None) };
+    let by = Actor::system(tenant, root.unit());
+    let Some(stored) = app.store.look::<F>(tenant, id).await? else { return Ok(None) };
+    let request = Request::of_system(&what(stored.seq));
+    match act::<F>(Some(&stored), command, request, 0, world.context(&by, app.clock.now())) {
+        Ok(change) => Ok(Some(app.store.commit(vec![F::write(change)]).await?)),
+        // Somebody settled it, or a replica was faster.
+        Err(Refusal::NothingDue) => Ok(None),
+        Err(refusal) => {
+            let why = format!("{} {id}: {}", F::KIND.name(), refusal.code());
+            Err(StoreError::Inconsistent(why))
+        }
+    }
+}

@@ -2,7 +2,12 @@
 //! all of them.
 
 use actix_web::{HttpResponse, get, web::Data};
-use domain::{core::journal::Break, flows::case::state::Case};
+use domain::{
+    core::journal::Break,
+    flows::case::state::Case,
+    people::actor::{Actor, Permission},
+    rules::refusal::Refusal,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -107,4 +112,12 @@ async fn get_case_verification(
         .collect();
     let intact = chains.iter().all(|chain| chain.intact);
     Ok(HttpResponse::Ok().json(VerificationView { intact, chains }))
+}
+
+/// Refuses whoever is not an auditor of the whole tenant.
+pub fn require_auditor(app: &App, caller: &Actor) -> Reply<()> {
+    let world = app.world(caller.tenant)?;
+    let root = world.areas.root().ok_or(Refusal::OutsideTenant)?;
+    let context = world.context(caller, app.clock.now());
+    Ok(context.require(Permission::ReadAudit, &root.path, &root.name)?)
 }

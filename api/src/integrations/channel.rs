@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     access::{
         oidc::{ask_wecom, errcode},
-        wechat::{access_token, provider, query, token_refused},
+        wechat::{access_token, provider, query, quota, token_refused},
     },
     app::{
         config::{Kind, MiniProgram, Provider, Sms},
@@ -104,11 +104,6 @@ async fn openid<'a>(
     let found = programs(app, world)
         .find_map(|program| Some((program, known.get(&provider(program))?.clone())));
     Ok(found)
-}
-
-/// How many messages of a template of a mini-program somebody agreed to is kept under this name.
-pub fn quota(program: &MiniProgram, template: &str) -> String {
-    format!("{} {template}", program.app_id)
 }
 
 /// Sends what is due to a person by one way, together.

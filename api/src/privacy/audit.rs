@@ -8,10 +8,9 @@ use domain::{
     core::id::{PersonId, TenantId},
     flows::person::Person,
     people::{
-        actor::{Actor, Permission},
+        actor::Actor,
         audit::{Act, Note, Record, Verdict},
     },
-    rules::refusal::Refusal,
 };
 use persistence::people::audit;
 use serde::{Deserialize, Serialize};
@@ -21,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     app::{caller::Caller, limits, state::App},
+    engine::verification::require_auditor,
     http::{
         page::{Cursor, Limit, Page},
         params::Query,
@@ -120,14 +120,6 @@ pub async fn refused(
 pub async fn keep(app: &App, tenant: TenantId, note: Note) -> Reply<()> {
     app.store.run(move |db| audit::append(db, tenant, note)).await?;
     Ok(())
-}
-
-/// Refuses whoever is not an auditor of the whole tenant.
-pub fn require_auditor(app: &App, caller: &Actor) -> Reply<()> {
-    let world = app.world(caller.tenant)?;
-    let root = world.areas.root().ok_or(Refusal::OutsideTenant)?;
-    let context = world.context(caller, app.clock.now());
-    Ok(context.require(Permission::ReadAudit, &root.path, &root.name)?)
 }
 
 /// Which acts to list.

@@ -3,7 +3,10 @@
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use domain::{
-    core::{id::PersonId, text::Line},
+    core::{
+        id::{PersonId, TenantId},
+        text::Line,
+    },
     flows::{
         person::{Person, require_managed},
         report::Report,
@@ -422,4 +425,11 @@ pub fn check_account(account: &str) -> Reply<()> {
         return Err(Problem::new(Code::AccountPersonal));
     }
     Ok(())
+}
+
+/// Whether a person was erased: nobody logs in as them any more.
+pub async fn is_erased(app: &App, tenant: TenantId, person: PersonId) -> Reply<bool> {
+    let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, person.0));
+    let key = app.store.read(move |db| vault::key_of(db, tenant, owner)).await?;
+    Ok(key.is_some_and(|key| key.destroyed_at.is_some()))
 }

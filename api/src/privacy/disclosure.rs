@@ -28,7 +28,10 @@ use uuid::Uuid;
 
 use crate::{
     app::{caller::Caller, clock::derived_id, state::App, vault::Values},
-    engine::step::{self, Kept},
+    engine::{
+        step::{self, Kept},
+        verification,
+    },
     http::{
         body::Json,
         headers::Key,
@@ -38,10 +41,7 @@ use crate::{
         register::ServiceConfig,
         view,
     },
-    privacy::{
-        audit::{self, Noting},
-        contact::ContactView,
-    },
+    privacy::{audit::Noting, contact::ContactView},
 };
 
 /// How long the same request is answered with the values again: a phone that did not get the
@@ -379,7 +379,7 @@ async fn list_disclosures(
     caller: Caller,
     params: Query<ListDisclosures>,
 ) -> Reply<Page<DisclosureView>> {
-    audit::require_auditor(&app, &caller)?;
+    verification::require_auditor(&app, &caller)?;
     page(&app, &caller, None, params.0).await
 }
 

@@ -44,7 +44,6 @@ use crate::{
         register::ServiceConfig,
         view::{self, OwedView, UnitView, tag, tagged},
     },
-    integrations::clockwork,
     privacy::names,
 };
 
@@ -334,7 +333,7 @@ async fn told(
         }
         let what = |seq| format!("complete\n{tenant}\n{campaign}\n{grid}\n{seq}");
         let command = Command::Complete { grid };
-        match clockwork::as_system::<Campaign>(app, tenant, campaign.0, &command, what).await? {
+        match step::as_system::<Campaign>(app, tenant, campaign.0, &command, what).await? {
             // Another grid of it was done at the same moment.
             Some(Lot::Stale) => {}
             Some(Lot::Done | Lot::Seen) | None => return Ok(()),

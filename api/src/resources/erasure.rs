@@ -91,13 +91,6 @@ async fn destroy_contacts(app: &App, tenant: TenantId, person: PersonId) -> Repl
     }
 }
 
-/// Whether a person was erased: nobody logs in as them any more.
-pub async fn is_erased(app: &App, tenant: TenantId, person: PersonId) -> Reply<bool> {
-    let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, person.0));
-    let key = app.store.read(move |db| vault::key_of(db, tenant, owner)).await?;
-    Ok(key.is_some_and(|key| key.destroyed_at.is_some()))
-}
-
 /// That it is meant.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

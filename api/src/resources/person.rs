@@ -22,11 +22,7 @@ use domain::{
 };
 use persistence::{
     Db, Write,
-    people::{
-        identity as identities,
-        person::{self as people, Origin},
-        post,
-    },
+    people::{identity as identities, person::Origin, post},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -35,6 +31,7 @@ use uuid::Uuid;
 use crate::{
     access::{
         auth,
+        gate::is_password,
         identity::{self, IdentityView},
     },
     app::{
@@ -57,7 +54,6 @@ use crate::{
         contact,
         names::{self, Names},
     },
-    resources::erasure,
 };
 
 /// Registers the operations of this file.
@@ -495,7 +491,7 @@ async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<HttpRespons
     if auth::is_program(app, tenant, &person.state).await? {
         return Err(Refusal::ProgramPassword.into());
     }
-    if erasure::is_erased(app, tenant, person.state.id).await? {
+    if contact::is_erased(app, tenant, person.state.id).await? {
         return Err(Refusal::Erased.into());
     }
     let owner = owner(app, &step.caller, &person.state).await?;
@@ -553,19 +549,4 @@ async fn change_password(
         identities: IdentityView::of(person, &left),
     };
     Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
-}
-
-/// Whether this is the password of the caller, who tries so often in one login and no more:
-/// whoever has another, even a stolen one, does not use up the owner's tries.
-pub async fn is_password(
-    app: &App,
-    caller: &Caller,
-    person: &Person,
-    given: String,
-) -> Reply<bool> {
-    app.codes.attempt_alone(&format!("password {}", caller.session), app.clock.now())?;
-    let (tenant, account) = (caller.tenant, person.account.as_str().to_owned());
-    let known = app.store.read(move |db| people::by_account(db, tenant, &account)).await?;
-    let known = known.and_then(|(_, password)| password).map(|password| password.hash);
-    app.passwords.verify(given, known).await
 }

@@ -15,10 +15,10 @@ use serde_json::Value;
 use super::Failed;
 use crate::{
     app::{
+        catalogue,
         clock::{Clock, new_id},
         world::{World, Worlds},
     },
-    cli::seed,
     http::problem::{Code, Problem},
     resources::policy::import,
 };
@@ -54,7 +54,7 @@ pub struct Publication<'a> {
 impl Publication<'_> {
     /// Publishes it, or says everything that is wrong; answers its edition.
     pub async fn publish(&self, store: &Store, clock: &Clock) -> Result<i64, Failed> {
-        let worlds = Worlds::load(store, seed::catalogue(), clock).await?;
+        let worlds = Worlds::load(store, catalogue::catalogue(), clock).await?;
         let none =
             || Failed(format!("the tenant {} has no areas; import them first", self.tenant.code));
         let world = worlds.get(self.tenant.id).ok_or_else(none)?;

@@ -28,7 +28,6 @@ use crate::{
         register::ServiceConfig,
         view,
     },
-    integrations::channel,
 };
 
 /// Registers the operations of this file.
@@ -312,7 +311,7 @@ async fn subscriptions(app: &App, caller: &Caller, app_id: Option<&str>) -> Repl
         kind: one.kind.name(),
         kind_label: one.kind.label(),
         remaining: left
-            .get(&channel::quota(program, one.template_id.as_str()))
+            .get(&wechat::quota(program, one.template_id.as_str()))
             .copied()
             .unwrap_or_default(),
     };
@@ -394,7 +393,7 @@ async fn answer_subscriptions(
             return Err(wrong(at, "unknown_template", zh, en));
         }
         if answer == "accept" {
-            agreed.push(channel::quota(program, template));
+            agreed.push(wechat::quota(program, template));
         }
     }
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());

@@ -11,9 +11,9 @@ use domain::{
     },
 };
 
-use crate::{
-    http::problem::{Code, Problem},
-    resources::timeline::of_visits,
+use crate::http::{
+    labels::of_visits,
+    problem::{Code, Problem},
 };
 
 pub(super) fn wrong(
