@@ -43,6 +43,7 @@ pub mod app {
     pub mod outbound;
     pub mod password;
     pub mod quota;
+    pub mod random;
     pub mod ration;
     pub mod ring;
     pub mod scope;
@@ -83,6 +84,7 @@ pub mod access {
     pub mod gate;
     pub mod identity;
     pub mod identity_token;
+    pub mod jwks;
     pub mod oauth;
     pub mod oidc;
     pub mod session;

@@ -12,8 +12,8 @@ use actix_web::{
 use utoipa::{OpenApi, openapi::OpenApi as Described};
 
 use crate::{
-    access::{auth, client, factor, identity, oauth, oidc, session, wechat},
-    app::{ring, state::App, telemetry},
+    access::{auth, client, factor, identity, jwks, oauth, oidc, session, wechat},
+    app::{state::App, telemetry},
     engine::{checkpoint, verification},
     http::{
         connection,
@@ -102,7 +102,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
                     .configure(erasure::under_person);
             });
     });
-    config.configure(ring::routes);
+    config.configure(jwks::routes);
     config.configure(oauth::routes);
     config.configure(health::routes);
 }

@@ -37,9 +37,9 @@ use crate::{
     app::{
         caller::Caller,
         clock::{derived_id, new_id},
+        random::random,
         scope::Scopes,
         state::App,
-        token::random,
     },
     engine::step,
     http::{

@@ -35,8 +35,8 @@ use crate::{
     },
     app::{
         caller::{Caller, Incomplete},
+        random::random,
         state::App,
-        token::random,
     },
     engine::step,
     http::{

@@ -32,13 +32,7 @@ use crate::{
         client::{Presented, client_id},
         session,
     },
-    app::{
-        clock::new_id,
-        limits,
-        scope::Scopes,
-        state::App,
-        token::{Claims, random},
-    },
+    app::{clock::new_id, limits, random::random, scope::Scopes, state::App, token::Claims},
     http::{
         body::StrangerBytes,
         problem::{Code, Problem, Reply},

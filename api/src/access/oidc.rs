@@ -31,8 +31,8 @@ use crate::{
     app::{
         config::{Kind, Provider},
         outbound::{Call, Content, Outbound, unavailable},
+        random::random,
         state::App,
-        token::random,
     },
     http::{
         body::Json,

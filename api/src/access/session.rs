@@ -45,9 +45,10 @@ use crate::{
         caller::{Caller, Incomplete, Restriction},
         clock::new_id,
         limits,
+        random::random,
         seal::Seal,
         state::App,
-        token::{Claims, random},
+        token::Claims,
     },
     engine::step,
     http::{

@@ -20,7 +20,7 @@ use argon2::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use crate::{
-    app::{background::Background, token::random},
+    app::{background::Background, random::random},
     http::problem::{Code, Problem, Reply},
 };
 

@@ -3,8 +3,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use actix_web::{HttpResponse, get, http::header, web::Data};
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::Engine;
 use chrono::Duration;
 use domain::{
     Instant,
@@ -19,28 +18,17 @@ use persistence::{
     },
     people::audit,
 };
-use serde::Serialize;
 use serde_json::json;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     app::{
         clock::new_id,
+        random::{halves, random},
         seal::Seal,
-        state::App,
-        token::{halves, random},
     },
-    http::{
-        problem::{Problem, Reply},
-        register::ServiceConfig,
-    },
+    http::problem::Problem,
 };
-
-/// Registers the operation of this file.
-pub fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(list_signing_keys);
-}
 
 /// How long a new key is shown before it signs: longer than anybody keeps a copy of the list.
 pub const LEAD: Duration = Duration::minutes(2);
@@ -224,50 +212,4 @@ pub async fn rotate(
     };
     store.run(change).await?;
     Ok(fresh)
-}
-
-/// A key of a JSON Web Key Set (RFC 7517, RFC 8037).
-#[derive(Serialize, ToSchema)]
-pub struct JwkView {
-    /// Always `OKP`.
-    kty: &'static str,
-    /// Always `Ed25519`.
-    crv: &'static str,
-    /// Always `EdDSA`.
-    alg: &'static str,
-    /// Always `sig`.
-    #[serde(rename = "use")]
-    usage: &'static str,
-    /// Which: tokens name it in their header.
-    kid: String,
-    /// The public key.
-    x: String,
-}
-
-/// The keys access tokens are checked with.
-#[derive(Serialize, ToSchema)]
-pub struct JwksView {
-    /// The newest first; one that does not sign yet is among them.
-    keys: Vec<JwkView>,
-}
-
-/// Lists the public keys access tokens are signed with.
-///
-/// 访问令牌的公钥（JWKS），供网关和其他系统验签；轮换时新旧并存。
-#[utoipa::path(tag = "auth", security(()), responses((status = 200, body = JwksView)))]
-#[get("/.well-known/jwks.json")]
-async fn list_signing_keys(app: Data<App>) -> Reply<HttpResponse> {
-    let now = app.clock.now();
-    let keys = app.keys.ring().keys();
-    let live = keys.iter().filter(|key| key.until.is_none_or(|until| now < until));
-    let keys = live.map(|key| JwkView {
-        kty: "OKP",
-        crv: "Ed25519",
-        alg: "EdDSA",
-        usage: "sig",
-        kid: key.kid.clone(),
-        x: BASE64_URL_SAFE_NO_PAD.encode(key.public),
-    });
-    let view = JwksView { keys: keys.collect() };
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=60")).json(view))
 }

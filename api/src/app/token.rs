@@ -13,14 +13,10 @@ use domain::{
     },
 };
 use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
-    errors::ErrorKind,
+    Algorithm, Header, Validation, decode, decode_header, encode, errors::ErrorKind,
 };
 use quick_cache::sync::Cache;
-use rand::{
-    TryRng,
-    rngs::{SysError, SysRng},
-};
+use rand::TryRng;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -39,13 +35,6 @@ pub const ISSUER: &str = "gridwhistle";
 
 /// Longer is no token.
 pub const MAX_LENGTH: usize = 2048;
-
-/// Bytes of pure chance.
-pub fn random<const N: usize>() -> Result<[u8; N], SysError> {
-    let mut bytes = [0; N];
-    SysRng.try_fill_bytes(&mut bytes)?;
-    Ok(bytes)
-}
 
 /// What an access token says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -251,18 +240,6 @@ impl std::fmt::Debug for Keys {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Keys(…)")
     }
-}
-
-/// The two halves of a key, made of its 32 secret bytes.
-pub(crate) fn halves(seed: &[u8; 32]) -> (EncodingKey, DecodingKey, [u8; 32]) {
-    // PKCS #8 around an Ed25519 seed is the same 16 bytes for every key (RFC 8410).
-    const PKCS8: [u8; 16] = [
-        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
-        0x20,
-    ];
-    let public = ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().to_bytes();
-    let private = [&PKCS8[..], seed].concat();
-    (EncodingKey::from_ed_der(&private), DecodingKey::from_ed_der(&public), public)
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    app::{clock::new_id, outbound::hooks::Posted, state::App, token::random},
+    app::{clock::new_id, outbound::hooks::Posted, random::random, state::App},
     integrations::{
         channel::{self, Sent},
         event::{self, Event},

@@ -17,7 +17,7 @@ use sm3::Sm3;
 use sm4::Sm4;
 use zeroize::Zeroizing;
 
-use crate::app::token::random;
+use crate::app::random::random;
 
 type Sm4Gcm = AesGcm<Sm4, U12>;
 

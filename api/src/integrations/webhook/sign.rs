@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use crate::{app::token::random, http::problem::Reply};
+use crate::{app::random::random, http::problem::Reply};
 
 /// What a secret begins with.
 const PREFIX: &str = "whsec_";
