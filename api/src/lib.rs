@@ -109,6 +109,7 @@ pub mod resources {
     pub mod media;
     pub mod patrol;
     pub mod person;
+    pub mod place;
     pub mod policy;
     pub mod post;
     pub mod report;

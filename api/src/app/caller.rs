@@ -3,6 +3,7 @@
 use std::{ops::Deref, sync::Arc};
 
 use domain::{
+    Instant,
     core::arrival::{Arrival, Typed},
     people::actor::Actor,
 };
@@ -73,4 +74,9 @@ impl Deref for Incomplete {
     fn deref(&self) -> &Caller {
         &self.caller
     }
+}
+
+/// Whether somebody acts for the administration now: others know of no household.
+pub fn in_office(actor: &Actor, at: Instant) -> bool {
+    actor.grants.iter().any(|grant| grant.holds(at) && !grant.role.is_outsider())
 }

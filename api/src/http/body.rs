@@ -5,6 +5,7 @@
 //! `{}`, because many steps need nothing but their address. Uploads of points may be larger, and
 //! compressed: [`zipped`]. What anybody may send without a login is at most 16 KiB.
 
+pub mod shared;
 pub(crate) mod time;
 pub mod zipped;
 

@@ -26,7 +26,7 @@ use crate::{
         view,
     },
     privacy::names,
-    resources::report::known,
+    resources::place::known,
 };
 
 /// Registers the operations of this file.

@@ -266,11 +266,11 @@ async fn get_campaign(
 /// Asks the workers to go.
 ///
 /// 启动行动：名单派发给走访人，各网格在结束时间前完成。
-#[utoipa::path(tag = "campaigns", request_body = crate::resources::case::EmptyBody, responses((status = 200, body = CampaignView)))]
+#[utoipa::path(tag = "campaigns", request_body = crate::http::body::shared::EmptyBody, responses((status = 200, body = CampaignView)))]
 #[post("/campaigns/{id}/publish")]
 async fn publish_campaign(
     step: Step,
-    body: Json<crate::resources::case::EmptyBody>,
+    body: Json<crate::http::body::shared::EmptyBody>,
 ) -> Reply<HttpResponse> {
     let asked = step.asked("publish_campaign", &body.0);
     let stored =

@@ -6,7 +6,6 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
-    area::coordinate::RawPoint,
     core::{
         id::{AreaId, ReportId},
         journal::FlowKind,
@@ -31,16 +30,19 @@ use crate::{
     app::{caller::Caller, state::App},
     engine::step::{self, Step},
     http::{
-        body::Json,
+        body::{
+            Json,
+            shared::{EmptyBody, NoteBody, ReasonBody},
+        },
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
         problem::Reply,
         register::ServiceConfig,
-        view::{self, PointBody, PointView, TermView, tag, tagged},
+        view::{self, PointBody, TermView, tag, tagged},
     },
     resources::{
         media,
-        report::{at_point, known},
+        place::{known, normalised},
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -243,29 +245,6 @@ pub fn answer(step: &Step, stored: &Stored<Case>) -> Reply<HttpResponse> {
     Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 
-/// A reason.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReasonBody {
-    /// Why. 理由（必填）。
-    #[schema(value_type = String, min_length = 1, max_length = 4000, example = "本级无执法权，需上级协调")]
-    pub reason: Prose,
-}
-
-/// A remark, if there is one.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NoteBody {
-    /// In words. 备注。
-    #[schema(value_type = Option<String>, max_length = 4000)]
-    pub note: Option<Prose>,
-}
-
-/// Nothing more to say.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EmptyBody {}
-
 /// What was done.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -435,12 +414,6 @@ async fn verify_case(step: Step, body: Json<VerifyBody>) -> Reply<HttpResponse> 
     ask(step, "verify_case", &body.0, command).await
 }
 
-/// A point of a body, normalised; the pointer of a wrong one is `/point/…`.
-pub fn normalised(point: Option<PointBody>) -> Reply<Option<domain::area::coordinate::Point>> {
-    let raw = point.map(RawPoint::from);
-    raw.map(RawPoint::normalise).transpose().map_err(|error| at_point("/point", &error))
-}
-
 /// What came of asking the resident.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -525,9 +498,4 @@ async fn comment_case(step: Step, body: Json<CommentBody>) -> Reply<HttpResponse
     let command = Command::Comment { text: body.0.text.clone() };
     let command = with(media::attachments(&[(&body.0.media, MediaRole::Other)]), command);
     ask(step, "comment_case", &body.0, command).await
-}
-
-/// The point of a view.
-pub fn point_view(point: Option<domain::area::coordinate::Point>) -> Option<PointView> {
-    point.map(PointView::from)
 }

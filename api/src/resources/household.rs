@@ -44,7 +44,11 @@ use uuid::Uuid;
 
 use self::kept::{MemberBody, MemberChange, MemberView, RoomBody, Shown};
 use crate::{
-    app::{caller::Caller, clock::derived_id, state::App},
+    app::{
+        caller::{Caller, in_office},
+        clock::derived_id,
+        state::App,
+    },
     engine::step::{self, Asked, Step},
     http::{
         body::Json,
@@ -57,7 +61,7 @@ use crate::{
     },
     privacy::{audit::Noting, names},
     resources::{
-        report::known,
+        place::known,
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -432,11 +436,6 @@ async fn list_households(
     Ok(Page::cut(found, limit, position, |stored| HouseholdBrief::new(&stored)))
 }
 
-/// Whether somebody acts for the administration now: others know of no household.
-pub fn in_office(actor: &Actor, at: Instant) -> bool {
-    actor.grants.iter().any(|grant| grant.holds(at) && !grant.role.is_outsider())
-}
-
 /// Shows a household.
 ///
 /// 家庭详情：成员信息脱敏显示；查看明文须说明目的并留痕。
@@ -609,11 +608,11 @@ async fn unpair_household(step: Step, body: Json<UnpairBody>) -> Reply<HttpRespo
 /// Says that a household moved away.
 ///
 /// 迁出：不再走访，已有记录保留。
-#[utoipa::path(tag = "households", request_body = crate::resources::case::EmptyBody, responses((status = 200, body = HouseholdView)))]
+#[utoipa::path(tag = "households", request_body = crate::http::body::shared::EmptyBody, responses((status = 200, body = HouseholdView)))]
 #[post("/households/{id}/leave")]
 async fn leave_household(
     step: Step,
-    body: Json<crate::resources::case::EmptyBody>,
+    body: Json<crate::http::body::shared::EmptyBody>,
 ) -> Reply<HttpResponse> {
     let asked = step.asked("leave_household", &body.0);
     let stored = step::command::<Household>(&step.app, &step.caller, asked, Command::Leave).await?;
@@ -623,11 +622,11 @@ async fn leave_household(
 /// Says that a household is there again.
 ///
 /// 恢复在册：误操作或迁回。
-#[utoipa::path(tag = "households", request_body = crate::resources::case::EmptyBody, responses((status = 200, body = HouseholdView)))]
+#[utoipa::path(tag = "households", request_body = crate::http::body::shared::EmptyBody, responses((status = 200, body = HouseholdView)))]
 #[post("/households/{id}/return")]
 async fn return_household(
     step: Step,
-    body: Json<crate::resources::case::EmptyBody>,
+    body: Json<crate::http::body::shared::EmptyBody>,
 ) -> Reply<HttpResponse> {
     let asked = step.asked("return_household", &body.0);
     let stored =

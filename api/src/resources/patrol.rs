@@ -44,7 +44,11 @@ use self::{
     view::{PatrolView, SamplingView},
 };
 use crate::{
-    app::{caller::Caller, clock::derived_id, state::App},
+    app::{
+        caller::{Caller, in_office},
+        clock::derived_id,
+        state::App,
+    },
     engine::step::{self, Step},
     http::{
         body::Json,
@@ -56,8 +60,7 @@ use crate::{
         view::{self as views, tag, tagged},
     },
     resources::{
-        household::in_office,
-        report::known,
+        place::known,
         timeline::{self, TimelineParams, TimelineView},
     },
 };

@@ -6,12 +6,8 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
-    area::{
-        coordinate::{CoordinateError, RawPoint},
-        tree::Area,
-    },
     core::{
-        id::{AreaId, CaseId, CommandId, PatrolId, ReportId},
+        id::{CaseId, CommandId, PatrolId, ReportId},
         journal::FlowKind,
         text::{Code as Word, Line, Prose},
     },
@@ -50,9 +46,9 @@ use crate::{
         headers::Key,
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
-        problem::{Code, Problem, Reply},
+        problem::Reply,
         register::ServiceConfig,
-        view::{self, PlaceView, PointBody, tag, tagged},
+        view::{self, PlaceView, tag, tagged},
     },
     privacy::{
         contact::{self, ContactView, ReporterContact},
@@ -63,6 +59,7 @@ use crate::{
         content_review,
         media::{self, AttachedView},
         patrol,
+        place::{PlaceBody, known, locate},
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -84,19 +81,6 @@ pub fn under_report(config: &mut ServiceConfig<'_>) {
         .service(decision::claim_report)
         .service(decision::confirm_report)
         .service(decision::unjoin_report);
-}
-
-/// Where it is: a point, or an area, or both; and words.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PlaceBody {
-    /// The point, when the phone knows it. 坐标。
-    point: Option<PointBody>,
-    /// The area, when it does not: indoors, in the stairwell. 网格或其他区域。
-    area_id: Option<Uuid>,
-    /// The address in words. 地址。
-    #[schema(value_type = Option<String>, max_length = 120, example = "胜阳港街道武汉路餐饮街")]
-    address: Option<Line>,
 }
 
 /// A report.
@@ -298,33 +282,6 @@ impl ReportView {
     }
 }
 
-/// Finds the area of a place: the one named, or the deepest the point lies in.
-fn locate<'a>(place: &PlaceBody, world: &'a World) -> Reply<(Option<&'a Area>, Option<RawPoint>)> {
-    let raw = place.point.map(RawPoint::from);
-    let point = raw
-        .map(RawPoint::normalise)
-        .transpose()
-        .map_err(|error| at_point("/place/point", &error))?;
-    let named = place.area_id.map(AreaId);
-    let area = match (named, point) {
-        (Some(id), _) => world.areas.get(id),
-        (None, Some(point)) => world.locate(point),
-        (None, None) => None,
-    };
-    if let (Some(id), None) = (named, area) {
-        return Err(domain::rules::refusal::Refusal::UnknownArea { id }.into());
-    }
-    Ok((area, raw))
-}
-
-/// The problem of a coordinate that cannot be.
-pub fn at_point(under: &str, error: &CoordinateError) -> Problem {
-    let field = error.axis().field();
-    let pointer = format!("{under}/{field}");
-    let zh = format!("坐标 {field} 不正确，取值范围 ±{}", error.axis().limit());
-    Problem::new(Code::InvalidBody).error(pointer, "out_of_range", zh, error.to_string())
-}
-
 /// Submits a report.
 ///
 /// 上报问题：网格员或居民上报；`handled` 表示当场自行处置，直接形成已结案案卷。
@@ -483,14 +440,6 @@ async fn list_reports(
     Ok(Page::cut(found, limit, position, |stored| ReportView::new(&stored, &caller, &app, &known)))
 }
 
-/// The area a parameter names.
-pub fn known(world: &World, id: Uuid) -> Reply<&Area> {
-    world
-        .areas
-        .get(AreaId(id))
-        .ok_or_else(|| domain::rules::refusal::Refusal::UnknownArea { id: AreaId(id) }.into())
-}
-
 /// Shows a report and how its case stands.
 ///
 /// 上报详情，含关联案卷的进展；并案的上报人同样看到结果。
@@ -587,21 +536,4 @@ async fn get_report_timeline(
 ) -> Reply<HttpResponse> {
     step::look::<Report>(&app, &caller, id.0).await?;
     timeline::show(&app, &caller, (FlowKind::Report, id.0), &params.0).await
-}
-
-/// Those of some reports whose reporters the caller may not know.
-pub async fn unknown_reports(
-    app: &App,
-    caller: &Caller,
-    ids: Vec<ReportId>,
-) -> Reply<Vec<ReportId>> {
-    let (tenant, now) = (caller.tenant, app.clock.now());
-    let look = ids.iter().map(|id| id.0).collect::<Vec<_>>();
-    let mut unknown = Vec::new();
-    for (id, found) in ids.into_iter().zip(app.store.look_all::<Report>(tenant, &look).await) {
-        if !found?.is_some_and(|report| report.state.reporter_visible_to(caller, now)) {
-            unknown.push(id);
-        }
-    }
-    Ok(unknown)
 }

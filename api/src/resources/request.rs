@@ -19,12 +19,12 @@ use uuid::Uuid;
 use crate::{
     engine::step::Step,
     http::{
-        body::Json,
+        body::{Json, shared::ReasonBody},
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
         view::{self, TermView, UnitView},
     },
-    resources::case::{CaseView, ReasonBody, ask},
+    resources::case::{CaseView, ask},
 };
 
 /// Registers what is asked of one case.
@@ -321,11 +321,11 @@ async fn decide_request(step: Step, body: Json<DecideBody>) -> Reply<HttpRespons
 /// Takes back what was asked.
 ///
 /// 撤回申请：由申请人撤回。
-#[utoipa::path(tag = "requests", request_body = crate::resources::case::EmptyBody, responses((status = 200, body = CaseView)))]
+#[utoipa::path(tag = "requests", request_body = crate::http::body::shared::EmptyBody, responses((status = 200, body = CaseView)))]
 #[post("/requests/{no}/withdraw")]
 async fn withdraw_request(
     step: Step,
-    body: Json<crate::resources::case::EmptyBody>,
+    body: Json<crate::http::body::shared::EmptyBody>,
 ) -> Reply<HttpResponse> {
     let no = number(&step)?;
     ask(step, "withdraw_request", &(no, &body.0), Command::Withdraw { no }).await

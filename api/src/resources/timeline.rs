@@ -4,10 +4,10 @@ use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::{
     core::{
-        id::{AreaId, CommandId, PersonId},
+        id::{AreaId, CommandId, PersonId, ReportId},
         journal::{self as chain, Entry, FlowKind},
     },
-    flows::case::state::Case,
+    flows::{case::state::Case, report::Report},
     people::actor::Permission,
 };
 use persistence::{
@@ -26,10 +26,7 @@ use crate::{
     app::{caller::Caller, state::App},
     engine::reporters::Reporters,
     http::{labels::of_visits, problem::Reply},
-    resources::{
-        content_review::{self, Passed},
-        report::unknown_reports,
-    },
+    resources::content_review::{self, Passed},
 };
 
 /// Which part of a timeline to show.
@@ -355,4 +352,21 @@ pub fn label(command: &str) -> &'static str {
             verb.map(SummonsVerb::label)
         })
         .unwrap_or("")
+}
+
+/// Those of some reports whose reporters the caller may not know.
+pub async fn unknown_reports(
+    app: &App,
+    caller: &Caller,
+    ids: Vec<ReportId>,
+) -> Reply<Vec<ReportId>> {
+    let (tenant, now) = (caller.tenant, app.clock.now());
+    let look = ids.iter().map(|id| id.0).collect::<Vec<_>>();
+    let mut unknown = Vec::new();
+    for (id, found) in ids.into_iter().zip(app.store.look_all::<Report>(tenant, &look).await) {
+        if !found?.is_some_and(|report| report.state.reporter_visible_to(caller, now)) {
+            unknown.push(id);
+        }
+    }
+    Ok(unknown)
 }

@@ -27,7 +27,11 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    app::{caller::Caller, clock::derived_id, state::App},
+    app::{
+        caller::{Caller, in_office},
+        clock::derived_id,
+        state::App,
+    },
     engine::step::{self, Step},
     http::{
         body::Json,
@@ -40,8 +44,7 @@ use crate::{
     },
     resources::{
         form::CountsView,
-        household::in_office,
-        report::known,
+        place::known,
         timeline::{self, TimelineParams, TimelineView},
     },
 };

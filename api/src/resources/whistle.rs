@@ -26,14 +26,17 @@ use uuid::Uuid;
 use crate::{
     engine::step::{self, Step, segment},
     http::{
-        body::Json,
+        body::{
+            Json,
+            shared::{EmptyBody, NoteBody, ReasonBody},
+        },
         problem::Reply,
         register::ServiceConfig,
         view::{PointBody, PointView, TermView, UnitView},
     },
-    resources::case::{
-        CaseView, EmptyBody, NoteBody, ReasonBody, ResultBody, answer, ask, normalised, point_view,
-        with,
+    resources::{
+        case::{CaseView, ResultBody, answer, ask, with},
+        place::{normalised, point_view},
     },
 };
 

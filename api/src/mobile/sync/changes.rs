@@ -32,7 +32,10 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    app::{caller::Caller, state::App},
+    app::{
+        caller::{Caller, in_office},
+        state::App,
+    },
     http::{
         page::Limit,
         params::Query,
@@ -41,10 +44,7 @@ use crate::{
     },
     mobile::sync::recent::{Recent, Recents, Stretch},
     privacy::names::Known,
-    resources::{
-        case::CaseView, household::in_office, patrol::view::PatrolView, report::ReportView,
-        visit::VisitView,
-    },
+    resources::{case::CaseView, patrol::view::PatrolView, report::ReportView, visit::VisitView},
 };
 
 /// Registers the operation of this file.

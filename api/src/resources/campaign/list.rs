@@ -44,7 +44,7 @@ use crate::{
     resources::{
         form::{FilledViews, fill, filled},
         household::HouseholdBrief,
-        report::known,
+        place::known,
     },
 };
 

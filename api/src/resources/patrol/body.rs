@@ -20,7 +20,7 @@ use crate::{
         problem::{Code, Problem, Reply},
         view::{self, CoordTypeBody, PointBody},
     },
-    resources::report::at_point,
+    resources::place::at_point,
 };
 
 /// A time of a phone.

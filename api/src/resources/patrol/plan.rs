@@ -33,7 +33,7 @@ use crate::{
         register::ServiceConfig,
         view::{self, UnitView, tag, tagged},
     },
-    resources::report::known,
+    resources::place::known,
 };
 
 /// Registers the operations of this file.

@@ -143,11 +143,11 @@ pub(super) async fn refuse_report(step: Step, body: Json<RefuseBody>) -> Reply<H
 /// Takes a look on the spot before filing, so that nobody else goes.
 ///
 /// 领取核实：核实任务由所在网格承担，有核查权限的人员均可领取；领取后在规定时间内他人不能核实，逾时自动放开。
-#[utoipa::path(tag = "reports", request_body = crate::resources::case::EmptyBody, responses((status = 200, body = ReportView)))]
+#[utoipa::path(tag = "reports", request_body = crate::http::body::shared::EmptyBody, responses((status = 200, body = ReportView)))]
 #[post("/claim")]
 pub(super) async fn claim_report(
     step: Step,
-    body: Json<crate::resources::case::EmptyBody>,
+    body: Json<crate::http::body::shared::EmptyBody>,
 ) -> Reply<HttpResponse> {
     let asked = step.asked("claim_report", &body.0);
     let command = report::Command::Claim;
@@ -175,7 +175,7 @@ pub(super) struct ConfirmBody {
 #[post("/confirm")]
 pub(super) async fn confirm_report(step: Step, body: Json<ConfirmBody>) -> Reply<HttpResponse> {
     let asked = step.asked("confirm_report", &body.0);
-    let point = crate::resources::case::normalised(body.0.point)?;
+    let point = crate::resources::place::normalised(body.0.point)?;
     let command = report::Command::Confirm { real: body.0.real, note: body.0.note, point };
     let stored = step::command::<Report>(&step.app, &step.caller, asked, command).await?;
     show(&step, &stored).await
@@ -184,11 +184,11 @@ pub(super) async fn confirm_report(step: Step, body: Json<ConfirmBody>) -> Reply
 /// Takes a report out of the case it was joined to by mistake.
 ///
 /// 拆分：并案有误时取出，重新受理。
-#[utoipa::path(tag = "reports", request_body = crate::resources::case::EmptyBody, responses((status = 200, body = ReportView)))]
+#[utoipa::path(tag = "reports", request_body = crate::http::body::shared::EmptyBody, responses((status = 200, body = ReportView)))]
 #[post("/unjoin")]
 pub(super) async fn unjoin_report(
     step: Step,
-    body: Json<crate::resources::case::EmptyBody>,
+    body: Json<crate::http::body::shared::EmptyBody>,
 ) -> Reply<HttpResponse> {
     let asked = step.asked("unjoin_report", &body.0);
     let (tenant, report) = (step.caller.tenant, step.id);

@@ -1,0 +1,82 @@
+//! Places as they are given, and the areas they lie in.
+
+use domain::{
+    area::{
+        coordinate::{CoordinateError, RawPoint},
+        tree::Area,
+    },
+    core::{id::AreaId, text::Line},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    app::world::World,
+    http::{
+        problem::{Code, Problem, Reply},
+        view::{PointBody, PointView},
+    },
+};
+
+/// Where it is: a point, or an area, or both; and words.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceBody {
+    /// The point, when the phone knows it. 坐标。
+    point: Option<PointBody>,
+    /// The area, when it does not: indoors, in the stairwell. 网格或其他区域。
+    area_id: Option<Uuid>,
+    /// The address in words. 地址。
+    #[schema(value_type = Option<String>, max_length = 120, example = "胜阳港街道武汉路餐饮街")]
+    address: Option<Line>,
+}
+
+/// Finds the area of a place: the one named, or the deepest the point lies in.
+pub(crate) fn locate<'a>(
+    place: &PlaceBody,
+    world: &'a World,
+) -> Reply<(Option<&'a Area>, Option<RawPoint>)> {
+    let raw = place.point.map(RawPoint::from);
+    let point = raw
+        .map(RawPoint::normalise)
+        .transpose()
+        .map_err(|error| at_point("/place/point", &error))?;
+    let named = place.area_id.map(AreaId);
+    let area = match (named, point) {
+        (Some(id), _) => world.areas.get(id),
+        (None, Some(point)) => world.locate(point),
+        (None, None) => None,
+    };
+    if let (Some(id), None) = (named, area) {
+        return Err(domain::rules::refusal::Refusal::UnknownArea { id }.into());
+    }
+    Ok((area, raw))
+}
+
+/// The problem of a coordinate that cannot be.
+pub fn at_point(under: &str, error: &CoordinateError) -> Problem {
+    let field = error.axis().field();
+    let pointer = format!("{under}/{field}");
+    let zh = format!("坐标 {field} 不正确，取值范围 ±{}", error.axis().limit());
+    Problem::new(Code::InvalidBody).error(pointer, "out_of_range", zh, error.to_string())
+}
+
+/// The area a parameter names.
+pub fn known(world: &World, id: Uuid) -> Reply<&Area> {
+    world
+        .areas
+        .get(AreaId(id))
+        .ok_or_else(|| domain::rules::refusal::Refusal::UnknownArea { id: AreaId(id) }.into())
+}
+
+/// A point of a body, normalised; the pointer of a wrong one is `/point/…`.
+pub fn normalised(point: Option<PointBody>) -> Reply<Option<domain::area::coordinate::Point>> {
+    let raw = point.map(RawPoint::from);
+    raw.map(RawPoint::normalise).transpose().map_err(|error| at_point("/point", &error))
+}
+
+/// The point of a view.
+pub fn point_view(point: Option<domain::area::coordinate::Point>) -> Option<PointView> {
+    point.map(PointView::from)
+}
