@@ -1,6 +1,8 @@
 //! Cases over HTTP: list, look, and every step from dispatch to closing.
 
+pub(crate) mod request_view;
 mod shown;
+pub(crate) mod whistle_view;
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};

@@ -8,7 +8,7 @@ use domain::{
     core::{id::AreaId, text::Prose},
     flows::case::{
         Command,
-        state::{Ask, Breach, Supervision, Trigger, Wish},
+        state::{Trigger, Wish},
     },
     rules::{obligation::Duty, vocabulary::SupervisionKind},
 };
@@ -22,7 +22,7 @@ use crate::{
         body::{Json, shared::ReasonBody},
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
-        view::{self, TermView, UnitView},
+        view,
     },
     resources::case::{CaseView, ask},
 };
@@ -40,170 +40,6 @@ pub fn under_case(config: &mut ServiceConfig<'_>) {
         .service(reply_supervision)
         .service(arbitrate_case)
         .service(rule_case);
-}
-
-/// Something asked of those above that is not decided.
-#[derive(Serialize, ToSchema)]
-pub struct AskView {
-    /// Its number, for deciding and taking back. 申请编号。
-    no: i64,
-    /// What is asked.
-    #[schema(schema_with = view::wish)]
-    kind: &'static str,
-    /// In Chinese.
-    kind_label: &'static str,
-    /// For which unit.
-    unit: UnitView,
-    /// Who asked.
-    by: String,
-    /// Why.
-    reason: String,
-    /// When.
-    at: DateTime<Utc>,
-    /// Of an extension: of which duty. 延期的事项。
-    #[schema(schema_with = view::duty_or_null)]
-    duty: Option<&'static str>,
-    /// Of an extension: how much. 申请时长。
-    amount: Option<u32>,
-    /// Of an extension: of what.
-    #[schema(schema_with = view::limit_unit_or_null)]
-    unit_of_time: Option<&'static str>,
-    /// Of a standstill: until when. 挂账至。
-    until: Option<DateTime<Utc>>,
-    /// Of an appeal: against which fact.
-    breach: Option<i64>,
-    /// The signatures it needs, in order. 审批环节。
-    signatures: Vec<SignatureView>,
-}
-
-/// One signature.
-#[derive(Serialize, ToSchema)]
-pub struct SignatureView {
-    /// Who owes it.
-    over: UnitView,
-    /// The clock, once it is its turn.
-    term: Option<TermView>,
-    /// Who gave it.
-    by: Option<String>,
-    /// When.
-    at: Option<DateTime<Utc>>,
-}
-
-impl From<&Ask> for AskView {
-    fn from(ask: &Ask) -> Self {
-        let (mut duty, mut limit, mut until, mut breach) = (None, None, None, None);
-        match &ask.wish {
-            Wish::Extension { duty: of, limit: given } => (duty, limit) = (*of, Some(*given)),
-            Wish::Suspension { until: given } => until = Some(*given),
-            Wish::Appeal { breach: given } => breach = Some(*given),
-            Wish::Whistle { .. } => {}
-        }
-        Self {
-            no: ask.no,
-            kind: ask.wish.kind().name(),
-            kind_label: ask.wish.kind().label(),
-            unit: UnitView::from(&ask.unit),
-            by: ask.by_name.clone(),
-            reason: ask.reason.as_str().to_owned(),
-            at: ask.at,
-            duty: duty.map(Duty::name),
-            amount: limit.map(|limit| limit.amount),
-            unit_of_time: limit.map(|limit| limit.unit.name()),
-            until,
-            breach,
-            signatures: ask
-                .signatures
-                .iter()
-                .map(|signature| SignatureView {
-                    over: UnitView::from(&signature.over),
-                    term: signature.term.as_ref().map(TermView::from),
-                    by: signature.given.as_ref().map(|given| given.by_name.clone()),
-                    at: signature.given.as_ref().map(|given| given.at),
-                })
-                .collect(),
-        }
-    }
-}
-
-/// Somebody above wants it done.
-#[derive(Serialize, ToSchema)]
-pub struct SupervisionView {
-    /// Its number, for answering. 督办编号。
-    no: i64,
-    /// How hard.
-    #[schema(schema_with = view::supervision_kind)]
-    kind: &'static str,
-    /// In Chinese.
-    kind_label: &'static str,
-    /// Why.
-    #[schema(schema_with = view::supervision_trigger)]
-    trigger: &'static str,
-    /// Who has to answer.
-    addressee: UnitView,
-    /// Who began it.
-    by: String,
-    /// When.
-    at: DateTime<Utc>,
-    /// In words.
-    reason: Option<String>,
-    /// The clock of the answer.
-    term: Option<TermView>,
-    /// The answer.
-    reply: Option<String>,
-    /// When it was answered.
-    replied_at: Option<DateTime<Utc>>,
-}
-
-impl From<&Supervision> for SupervisionView {
-    fn from(one: &Supervision) -> Self {
-        Self {
-            no: one.no,
-            kind: one.kind.name(),
-            kind_label: one.kind.label(),
-            trigger: one.trigger.name(),
-            addressee: UnitView::from(&one.addressee),
-            by: one.by_name.clone(),
-            at: one.at,
-            reason: one.reason.as_ref().map(|reason| reason.as_str().to_owned()),
-            term: one.term.as_ref().map(TermView::from),
-            reply: one.reply.as_ref().map(|reply| reply.text.as_str().to_owned()),
-            replied_at: one.reply.as_ref().map(|reply| reply.at),
-        }
-    }
-}
-
-/// A debt that was late; it stays a fact, an exemption stands beside it.
-#[derive(Serialize, ToSchema)]
-pub struct BreachView {
-    /// Its number, for an appeal. 超期事实编号。
-    no: i64,
-    /// What was owed.
-    #[schema(schema_with = view::duty)]
-    duty: &'static str,
-    /// In Chinese.
-    duty_label: &'static str,
-    /// By whom.
-    unit: UnitView,
-    /// When it was due.
-    due_at: DateTime<Utc>,
-    /// Whether it was appealed against.
-    appealed: bool,
-    /// When it was excused. 免责时间。
-    exempted_at: Option<DateTime<Utc>>,
-}
-
-impl From<&Breach> for BreachView {
-    fn from(breach: &Breach) -> Self {
-        Self {
-            no: breach.no,
-            duty: breach.duty.name(),
-            duty_label: breach.duty.label(),
-            unit: UnitView::from(&breach.unit),
-            due_at: breach.due_at,
-            appealed: breach.appealed,
-            exempted_at: breach.exempted_at,
-        }
-    }
 }
 
 /// How much more time.

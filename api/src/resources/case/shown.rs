@@ -24,10 +24,12 @@ use crate::{
         view::{self, OwedView, PlaceView, TermView, UnitView},
     },
     resources::{
+        case::{
+            request_view::{AskView, BreachView, SupervisionView},
+            whistle_view::WhistleView,
+        },
         content_review,
         media::{self, AttachedView},
-        request::{AskView, BreachView, SupervisionView},
-        whistle::WhistleView,
     },
 };
 

@@ -1,0 +1,240 @@
+//! What a case shows of its whistle.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    area::tree::Unit,
+    core::text::Prose,
+    flows::case::{
+        lifecycle::{SummonsVerb, possible_steps},
+        whistle::{Rating, Step as SummonsStep, Summons, Whistle},
+    },
+    rules::whistling::Whistling,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    http::view::{PointView, TermView, UnitView},
+    resources::{place::point_view, whistle::repeats},
+};
+
+/// A whistle with everybody it summoned.
+#[derive(Serialize, ToSchema)]
+pub struct WhistleView {
+    /// How weighty it is: a rank of the tenant. 哨级。
+    #[schema(example = "advance")]
+    rank: String,
+    /// In Chinese.
+    rank_label: String,
+    /// What it is about: a topic of the tenant. 事由。
+    #[schema(example = "resident_demand")]
+    topic: String,
+    /// In Chinese.
+    topic_label: String,
+    /// Cases whistled for at the same place about the same before. 重复吹哨。
+    repeats: Vec<Uuid>,
+    /// Whether a leader of the district has to know.
+    to_district_leader: bool,
+    /// What the district was asked to coordinate. 区级协调。
+    raised: Option<RaisedView>,
+    /// Why.
+    reason: String,
+    /// The street that blew it.
+    street: UnitView,
+    /// When.
+    blown_at: DateTime<Utc>,
+    /// Whether all were released.
+    over: bool,
+    /// Lead first.
+    summonses: Vec<SummonsView>,
+}
+
+/// What a street asked the district to coordinate.
+#[derive(Serialize, ToSchema)]
+pub struct RaisedView {
+    /// To whom.
+    to: UnitView,
+    /// Why.
+    reason: String,
+    /// The clock of the district.
+    term: TermView,
+    /// What the district arranged.
+    note: Option<String>,
+}
+
+/// One summoned department.
+#[derive(Serialize, ToSchema)]
+pub struct SummonsView {
+    /// Which.
+    unit: UnitView,
+    /// Whether it leads. 是否主办。
+    lead: bool,
+    /// How far it is.
+    #[schema(schema_with = crate::http::view::summons_step)]
+    step: &'static str,
+    /// In Chinese.
+    step_label: &'static str,
+    /// When, where and who arrived. 到场。
+    arrival: Option<ArrivalView>,
+    /// What it says it did.
+    result: Option<String>,
+    /// What the street thinks of it; for the two of them to know. 街道对部门的评价。
+    rating: Option<RatingView>,
+    /// What it thinks of the street; likewise. 部门对街道的评价。
+    view: Option<RatingView>,
+    /// Whether the district said that it is this department's.
+    appointed: bool,
+    /// Why it says the matter is not its own, while that is not decided. 异议。
+    contested: Option<String>,
+    /// Its clocks; all run from the whistle.
+    clocks: ClocksView,
+    /// What may be asked now.
+    possible: Vec<&'static str>,
+}
+
+/// The clocks of a summons.
+#[derive(Serialize, ToSchema)]
+pub struct ClocksView {
+    /// 签收。
+    sign: TermView,
+    /// 联系。
+    contact: TermView,
+    /// 到场。
+    arrive: TermView,
+    /// 反馈。
+    feed_back: TermView,
+}
+
+/// Somebody on the spot.
+#[derive(Serialize, ToSchema)]
+pub struct ArrivalView {
+    /// When.
+    at: DateTime<Utc>,
+    /// Who.
+    by: String,
+    /// Where.
+    point: Option<PointView>,
+    /// How far from the place of the case, in metres.
+    distance_m: Option<f64>,
+    /// Whether the point shows it; otherwise the words say why not.
+    proven: bool,
+    /// In words.
+    note: Option<String>,
+}
+
+/// The street's opinion.
+#[derive(Serialize, ToSchema)]
+pub struct RatingView {
+    /// 响应，1 至 5。
+    response: u8,
+    /// 质量，1 至 5。
+    quality: u8,
+    /// 评语。
+    comment: Option<String>,
+}
+
+impl From<&Rating> for RatingView {
+    fn from(rating: &Rating) -> Self {
+        Self {
+            response: rating.response.into(),
+            quality: rating.quality.into(),
+            comment: rating.comment.as_ref().map(|comment| comment.as_str().to_owned()),
+        }
+    }
+}
+
+impl WhistleView {
+    /// The view of a whistle, with the labels of today's rules, for somebody who works for some of
+    /// the units.
+    pub fn new(
+        whistle: &Whistle,
+        whistling: &Whistling,
+        works_for: impl Fn(&Unit) -> bool,
+    ) -> Self {
+        let street = works_for(&whistle.street);
+        let told = |summons: &Summons| {
+            let both = street || works_for(&summons.unit);
+            SummonsView::new(summons, both)
+        };
+        let (rank, topic) = (whistle.rank.as_str(), whistle.topic.as_str());
+        Self {
+            rank_label: whistling.rank(rank).map_or(rank, |rank| &rank.label).to_owned(),
+            topic_label: whistling.topic(topic).map_or(topic, |topic| &topic.label).to_owned(),
+            rank: whistle.rank.as_str().to_owned(),
+            topic: whistle.topic.as_str().to_owned(),
+            repeats: whistle.repeats.iter().map(|case| case.0).collect(),
+            to_district_leader: whistle.to_district_leader,
+            raised: whistle.raised.as_ref().map(|raised| RaisedView {
+                to: UnitView::from(&raised.to),
+                reason: raised.reason.as_str().to_owned(),
+                term: TermView::from(&raised.term),
+                note: raised.note.as_ref().map(|note| note.as_str().to_owned()),
+            }),
+            reason: whistle.reason.as_str().to_owned(),
+            street: UnitView::from(&whistle.street),
+            blown_at: whistle.blown_at,
+            over: whistle.over(),
+            summonses: whistle.summonses.iter().map(told).collect(),
+        }
+    }
+}
+
+impl SummonsView {
+    /// The view of a summons; `both` tells what the two sides think of each other.
+    fn new(summons: &Summons, both: bool) -> Self {
+        let opinion =
+            |rating: &Option<Rating>| rating.as_ref().filter(|_| both).map(RatingView::from);
+        let text = |prose: &Prose| prose.as_str().to_owned();
+        let clocks = &summons.clocks;
+        let done = |verb: &SummonsVerb| match verb {
+            SummonsVerb::Rate => summons.rating.is_some(),
+            SummonsVerb::RateStreet => summons.view.is_some(),
+            SummonsVerb::Contest => summons.appointed,
+            SummonsVerb::Sign
+            | SummonsVerb::Contact
+            | SummonsVerb::Arrive
+            | SummonsVerb::FeedBack
+            | SummonsVerb::SendBack
+            | SummonsVerb::Release
+            | SummonsVerb::Rule => false,
+        };
+        let verbs = possible_steps(summons.step.name()).into_iter();
+        let possible = verbs.filter(|verb| !done(verb)).map(SummonsVerb::name).collect();
+        Self {
+            unit: UnitView::from(&summons.unit),
+            lead: summons.lead,
+            step: summons.step.name().name(),
+            step_label: summons.step.name().label(),
+            arrival: summons.arrival.as_ref().map(|arrival| ArrivalView {
+                at: arrival.at,
+                by: arrival.by_name.clone(),
+                point: point_view(arrival.point),
+                distance_m: arrival.distance_m,
+                proven: arrival.proven,
+                note: arrival.note.as_ref().map(text),
+            }),
+            result: summons.result.as_ref().map(text),
+            rating: opinion(&summons.rating),
+            view: opinion(&summons.view),
+            appointed: summons.appointed,
+            contested: match &summons.step {
+                SummonsStep::Contested { reason, .. } => Some(text(reason)),
+                SummonsStep::Called
+                | SummonsStep::Signed
+                | SummonsStep::Contacted
+                | SummonsStep::Arrived
+                | SummonsStep::FedBack { .. }
+                | SummonsStep::Released { .. }
+                | SummonsStep::Excused => None,
+            },
+            clocks: ClocksView {
+                sign: TermView::from(&clocks.sign),
+                contact: TermView::from(&clocks.contact),
+                arrive: TermView::from(&clocks.arrive),
+                feed_back: TermView::from(&clocks.feed_back),
+            },
+            possible,
+        }
+    }
+}
