@@ -1,8 +1,8 @@
-//! The arrows: `api → persistence → domain`.
+//! The arrows: `api → persistence → domain`, and those between the folders of each.
 
 use std::collections::BTreeSet;
 
-use crate::harness::root;
+use crate::{harness::root, imports::Imports};
 
 /// The dependencies a manifest names, of whichever kind.
 fn dependencies(member: &str) -> BTreeSet<String> {
@@ -105,4 +105,81 @@ fn each_thing_is_done_in_one_place() {
             found.iter().filter(|path| !path.starts_with("api/src/http/problem")).collect();
         assert!(elsewhere.is_empty(), "{needle}: {elsewhere:?}");
     }
+}
+
+/// What the folders of a crate may import: each those below it. A file at the root of a crate stands
+/// above its folders. What a folder holds is said in the crate's `lib.rs`.
+const FOLDERS: [(&str, &[(&str, &[&str])]); 3] = [
+    (
+        "domain",
+        &[
+            ("core", &[]),
+            ("area", &["core"]),
+            ("calendar", &["core"]),
+            ("people", &["core", "area"]),
+            ("rules", &["core", "area", "calendar", "people"]),
+            ("flows", &["core", "area", "calendar", "people", "rules"]),
+        ],
+    ),
+    (
+        "persistence",
+        &[
+            ("kernel", &[]),
+            ("integrations", &["kernel"]),
+            ("people", &["kernel", "integrations"]),
+            ("flows", &["kernel", "integrations", "people"]),
+        ],
+    ),
+    (
+        "api",
+        &[
+            ("http", &[]),
+            ("app", &["http"]),
+            ("engine", &["http", "app"]),
+            ("privacy", &["http", "app", "engine"]),
+            ("access", &["http", "app", "engine", "privacy"]),
+            ("resources", &["http", "app", "engine", "privacy", "access"]),
+            ("integrations", &["http", "app", "engine", "privacy", "access", "resources"]),
+            ("mobile", &["http", "app", "engine", "privacy", "access", "resources"]),
+            (
+                "cli",
+                &["http", "app", "engine", "privacy", "access", "resources", "integrations", ROOT],
+            ),
+        ],
+    ),
+];
+
+/// The files at the root of a crate, beside its folders.
+const ROOT: &str = "";
+
+/// The most files that import each other in a circle.
+const CIRCLE: usize = 6;
+
+#[test]
+fn a_folder_imports_only_folders_below_it() {
+    for (member, folders) in FOLDERS {
+        let files = Imports::of(member);
+        for (from, to) in files.all() {
+            let (above, below) = (folder(from), folder(to));
+            if above == below || above == ROOT {
+                continue;
+            }
+            let allowed = folders.iter().find(|(name, _)| *name == above);
+            let allowed = allowed.unwrap_or_else(|| panic!("{member}: no folder {above}")).1;
+            assert!(allowed.contains(&below), "{member}: {from} must not import {to}");
+        }
+    }
+}
+
+#[test]
+fn no_more_than_six_files_import_each_other() {
+    for (member, _) in FOLDERS {
+        for circle in Imports::of(member).circles() {
+            assert!(circle.len() <= CIRCLE, "{member}: {} files: {circle:#?}", circle.len());
+        }
+    }
+}
+
+fn folder(module: &str) -> &str {
+    module.split_once("::").map_or(ROOT, |(folder, _)| folder)
 }

@@ -53,6 +53,8 @@ mod idempotency;
 #[cfg(test)]
 mod identities;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod install;
 #[cfg(test)]
 mod layers;
