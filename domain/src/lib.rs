@@ -88,6 +88,7 @@ pub mod flows {
     pub mod happening;
     pub mod household;
     pub mod intake;
+    pub mod labels;
     pub mod media;
     pub mod notice;
     pub mod patrol;

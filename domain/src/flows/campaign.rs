@@ -332,8 +332,24 @@ impl Campaign {
 
 impl Flow for Campaign {
     const KIND: FlowKind = FlowKind::Campaign;
+    const NAMES: (&'static str, &'static str) = ("这个行动", "campaign");
     type Command = Command;
     type Event = Event;
+
+    fn state_label(state: &str) -> Option<&'static str> {
+        StatusName::parse(state).map(StatusName::label)
+    }
+
+    fn command_label(command: &str) -> Option<&'static str> {
+        match command {
+            "begin" => Some("发起"),
+            "assign" => Some("分派名单"),
+            "publish" => Some("启动"),
+            "complete" => Some("网格完成"),
+            "close" => Some("结束"),
+            _ => None,
+        }
+    }
 
     fn name(command: &Command) -> &'static str {
         match command {

@@ -38,7 +38,7 @@ use crate::{
     },
 };
 pub use event::{Callback, Command, Event, Opening};
-use lifecycle::Verb;
+use lifecycle::{SummonsVerb, Verb};
 pub use stage::{Answer, Assignment, Closing, Outcome, Satisfaction, Stage, Work};
 use whistle::Whistle;
 
@@ -172,8 +172,26 @@ impl Case {
 
 impl Flow for Case {
     const KIND: FlowKind = FlowKind::Case;
+    const NAMES: (&'static str, &'static str) = ("这个案卷", "case");
     type Command = Command;
     type Event = Event;
+
+    fn state_label(state: &str) -> Option<&'static str> {
+        lifecycle::StageName::parse(state).map(lifecycle::StageName::label)
+    }
+
+    fn command_label(command: &str) -> Option<&'static str> {
+        match command {
+            "open" => Some("立案"),
+            "lapse" => Some("时限到点"),
+            "recompute" => Some("重新计算时限"),
+            _ => {
+                let summons = command.strip_prefix("summons_").unwrap_or(command);
+                let summons = || SummonsVerb::parse(summons).map(SummonsVerb::label);
+                Verb::parse(command).map(Verb::label).or_else(summons)
+            }
+        }
+    }
 
     fn name(command: &Command) -> &'static str {
         match command {

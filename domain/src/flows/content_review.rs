@@ -205,8 +205,20 @@ pub fn possible(status: StatusName) -> Vec<&'static str> {
 
 impl Flow for Review {
     const KIND: FlowKind = FlowKind::ContentReview;
+    const NAMES: (&'static str, &'static str) = ("这次内容审核", "content review");
     type Command = Command;
     type Event = Event;
+
+    fn command_label(command: &str) -> Option<&'static str> {
+        match command {
+            "open_review" => Some("送审"),
+            "ask" => Some("自动检测"),
+            "hear" => Some("检测结果"),
+            "queue" => Some("转人工审核"),
+            "decide" => Some("审核"),
+            _ => None,
+        }
+    }
 
     fn name(command: &Command) -> &'static str {
         match command {

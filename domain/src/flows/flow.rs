@@ -108,6 +108,8 @@ impl Context<'_> {
 pub trait Flow: Sized + Clone + Serialize + DeserializeOwned {
     /// Which flow this is.
     const KIND: FlowKind;
+    /// One of it, in Chinese and English.
+    const NAMES: (&'static str, &'static str);
     /// What may be asked.
     type Command: Serialize;
     /// What can have happened.
@@ -115,6 +117,16 @@ pub trait Flow: Sized + Clone + Serialize + DeserializeOwned {
 
     /// The name of a command, as in the URL and the journal.
     fn name(command: &Self::Command) -> &'static str;
+
+    /// What people call a state, by its code.
+    fn state_label(_: &str) -> Option<&'static str> {
+        None
+    }
+
+    /// What people call a command, by its name in the journal.
+    fn command_label(_: &str) -> Option<&'static str> {
+        None
+    }
 
     /// Whether the journal does not name who asked, only the identity.
     fn hides_actor(_: &Self::Command) -> bool {

@@ -103,8 +103,21 @@ impl Form {
 
 impl Flow for Form {
     const KIND: FlowKind = FlowKind::Form;
+    const NAMES: (&'static str, &'static str) = ("这张表", "form");
     type Command = Command;
     type Event = Event;
+
+    fn state_label(state: &str) -> Option<&'static str> {
+        (state == "withdrawn").then_some("已停用")
+    }
+
+    fn command_label(command: &str) -> Option<&'static str> {
+        match command {
+            "publish" => Some("发布"),
+            "withdraw" => Some("停用"),
+            _ => None,
+        }
+    }
 
     fn name(command: &Command) -> &'static str {
         match command {

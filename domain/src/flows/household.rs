@@ -255,8 +255,27 @@ pub fn is_child(birth: NaiveDate, today: NaiveDate) -> bool {
 
 impl Flow for Household {
     const KIND: FlowKind = FlowKind::Household;
+    const NAMES: (&'static str, &'static str) = ("这户", "household");
     type Command = Command;
     type Event = Event;
+
+    fn state_label(state: &str) -> Option<&'static str> {
+        Standing::parse(state).map(Standing::label)
+    }
+
+    fn command_label(command: &str) -> Option<&'static str> {
+        match command {
+            "register" => Some("登记"),
+            "update" => Some("更新"),
+            "pair" => Some("结对"),
+            "unpair" => Some("解除结对"),
+            "answer" => Some("填表"),
+            "leave" => Some("迁出"),
+            "return" => Some("恢复在册"),
+            "erase" => Some("删除个人信息"),
+            _ => None,
+        }
+    }
 
     fn name(command: &Command) -> &'static str {
         match command {

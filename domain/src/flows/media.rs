@@ -193,8 +193,21 @@ fn upload(upload: &Upload, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
 
 impl Flow for Media {
     const KIND: FlowKind = FlowKind::Media;
+    const NAMES: (&'static str, &'static str) = ("这个文件", "file");
     type Command = Command;
     type Event = Event;
+
+    fn state_label(state: &str) -> Option<&'static str> {
+        StatusName::parse(state).map(StatusName::label)
+    }
+
+    fn command_label(command: &str) -> Option<&'static str> {
+        match command {
+            "upload" => Some("上传"),
+            "drop" => Some("删除文件"),
+            _ => None,
+        }
+    }
 
     fn name(command: &Command) -> &'static str {
         match command {

@@ -454,8 +454,23 @@ impl Patrol {
 
 impl Flow for Patrol {
     const KIND: FlowKind = FlowKind::Patrol;
+    const NAMES: (&'static str, &'static str) = ("这次巡查", "patrol");
     type Command = Command;
     type Event = Event;
+
+    fn state_label(state: &str) -> Option<&'static str> {
+        StatusName::parse(state).map(StatusName::label)
+    }
+
+    fn command_label(command: &str) -> Option<&'static str> {
+        match command {
+            "plan" => Some("安排巡查"),
+            "begin" => Some("临时巡查"),
+            "upload" => Some("上传轨迹"),
+            "lapse" => Some("时限到点"),
+            _ => Verb::parse(command).map(Verb::label),
+        }
+    }
 
     fn name(command: &Command) -> &'static str {
         match command {

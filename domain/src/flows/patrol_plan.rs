@@ -309,8 +309,22 @@ fn sound(content: &Content, cx: &Context<'_>) -> Result<(), Refusal> {
 
 impl Flow for PatrolPlan {
     const KIND: FlowKind = FlowKind::PatrolPlan;
+    const NAMES: (&'static str, &'static str) = ("这个巡查计划", "plan of patrols");
     type Command = Command;
     type Event = Event;
+
+    fn state_label(state: &str) -> Option<&'static str> {
+        Standing::parse(state).map(Standing::label)
+    }
+
+    fn command_label(command: &str) -> Option<&'static str> {
+        match command {
+            "create" => Some("新建"),
+            "amend" => Some("修改"),
+            "retire" => Some("停用"),
+            _ => None,
+        }
+    }
 
     fn name(command: &Command) -> &'static str {
         match command {

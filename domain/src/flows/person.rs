@@ -365,8 +365,27 @@ impl Person {
 
 impl Flow for Person {
     const KIND: FlowKind = FlowKind::Person;
+    const NAMES: (&'static str, &'static str) = ("此人", "person");
     type Command = Command;
     type Event = Event;
+
+    fn state_label(state: &str) -> Option<&'static str> {
+        Standing::parse(state).map(Standing::label)
+    }
+
+    fn command_label(command: &str) -> Option<&'static str> {
+        match command {
+            "register" => Some("登记"),
+            "grant" => Some("授权"),
+            "revoke" => Some("收回授权"),
+            "reset_password" => Some("重置密码"),
+            "suspend" => Some("停用"),
+            "reinstate" => Some("恢复"),
+            "leave" => Some("离岗"),
+            "take_over" => Some("接任"),
+            _ => None,
+        }
+    }
 
     fn name(command: &Command) -> &'static str {
         match command {

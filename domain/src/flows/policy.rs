@@ -189,8 +189,16 @@ impl Policy {
 
 impl Flow for Policy {
     const KIND: FlowKind = FlowKind::Policy;
+    const NAMES: (&'static str, &'static str) = ("这份规则", "policy");
     type Command = Command;
     type Event = Event;
+
+    fn command_label(command: &str) -> Option<&'static str> {
+        match command {
+            "publish" => Some("发布规则"),
+            _ => None,
+        }
+    }
 
     fn name(_: &Command) -> &'static str {
         "publish"

@@ -333,8 +333,22 @@ fn receiving(area: &Unit, context: &Context<'_>) -> Unit {
 
 impl Flow for Report {
     const KIND: FlowKind = FlowKind::Report;
+    const NAMES: (&'static str, &'static str) = ("这件上报", "report");
     type Command = Command;
     type Event = Event;
+
+    fn state_label(state: &str) -> Option<&'static str> {
+        StatusName::parse(state).map(StatusName::label)
+    }
+
+    fn command_label(command: &str) -> Option<&'static str> {
+        match command {
+            "submit" => Some("上报"),
+            "lapse" => Some("时限到点"),
+            "recompute" => Some("重新计算时限"),
+            _ => Verb::parse(command).map(Verb::label),
+        }
+    }
 
     fn name(command: &Command) -> &'static str {
         match command {

@@ -225,8 +225,23 @@ impl Visit {
 
 impl Flow for Visit {
     const KIND: FlowKind = FlowKind::Visit;
+    const NAMES: (&'static str, &'static str) = ("这次走访", "visit");
     type Command = Command;
     type Event = Event;
+
+    fn state_label(state: &str) -> Option<&'static str> {
+        StatusName::parse(state).map(StatusName::label)
+    }
+
+    fn command_label(command: &str) -> Option<&'static str> {
+        match command {
+            "plan" => Some("计划走访"),
+            "record" => Some("记录走访"),
+            "correct" => Some("更正"),
+            "cancel" => Some("取消"),
+            _ => None,
+        }
+    }
 
     fn name(command: &Command) -> &'static str {
         match command {

@@ -2,7 +2,7 @@
 
 use crate::{
     area::tree::AreaTree,
-    core::sheet::{Column, Fault, Faults, Resolve, Row, fault, read},
+    core::sheet::{Column, Fault, Faults, Resolve, Row, read},
     rules::catalogue::Catalogue,
 };
 

@@ -12,7 +12,7 @@ use crate::{
         text::Prose,
     },
     flows::{
-        case::{Answer, ReporterAnswer, Stage, whistle::Call},
+        case::{Answer, Stage, whistle::Call},
         media::Attached,
     },
     people::actor::Role,

@@ -6,8 +6,6 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "most events raise nothing")]
 
-use serde::{Deserialize, Serialize};
-
 use super::{Event, Satisfaction, whistle::Whistle};
 use crate::{
     area::tree::{Area, Unit},

@@ -1,0 +1,48 @@
+//! What people call the kinds of flows, their states and their commands.
+
+use crate::{
+    core::journal::FlowKind,
+    flows::{
+        campaign::Campaign, case::state::Case, content_review::Review, flow::Flow, form::Form,
+        household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
+        person::Person, policy::Policy, report::Report, visit::Visit,
+    },
+};
+
+/// What people call a kind of flow, its states and its commands.
+#[derive(Clone, Copy, Debug)]
+pub struct Labels {
+    /// One of it, in Chinese and English.
+    pub names: (&'static str, &'static str),
+    /// A state, by its code.
+    pub state: fn(&str) -> Option<&'static str>,
+    /// A command, by its name in the journal.
+    pub command: fn(&str) -> Option<&'static str>,
+}
+
+const fn labels<F: Flow>() -> Labels {
+    Labels { names: F::NAMES, state: F::state_label, command: F::command_label }
+}
+
+/// The labels of a kind of flow.
+pub const fn labels_of(kind: FlowKind) -> Labels {
+    match kind {
+        FlowKind::Report => labels::<Report>(),
+        FlowKind::Case => labels::<Case>(),
+        FlowKind::Person => labels::<Person>(),
+        FlowKind::Areas => Labels {
+            names: ("区划", "areas"),
+            state: |_| None,
+            command: |command| (command == "import").then_some("导入区划"),
+        },
+        FlowKind::Policy => labels::<Policy>(),
+        FlowKind::Patrol => labels::<Patrol>(),
+        FlowKind::PatrolPlan => labels::<PatrolPlan>(),
+        FlowKind::Household => labels::<Household>(),
+        FlowKind::Visit => labels::<Visit>(),
+        FlowKind::Campaign => labels::<Campaign>(),
+        FlowKind::Form => labels::<Form>(),
+        FlowKind::Media => labels::<Media>(),
+        FlowKind::ContentReview => labels::<Review>(),
+    }
+}
