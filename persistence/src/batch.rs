@@ -7,42 +7,6 @@
 
 use std::collections::HashSet;
 
-use crate::{
-    flows::{
-        area::{AreaRow, BoundaryRow},
-        burden::BurdenRow,
-        campaign::{CampaignRow, GoneRow, TaskRow},
-        case::{CaseRow, CaseUnitRow},
-        content_review::ReviewRow,
-        form::{self, AnswerRow, Answered, FormRow},
-        household::{self, HouseholdRow, Relations},
-        media::{LinkRow, Marks, MarksRow, MediaRow},
-        patrol::PatrolRow,
-        patrol_plan::PlanRow,
-        policy::PolicyRow,
-        report::{self, ReportRow},
-        track::{self, TrackRow},
-        visit::VisitRow,
-    },
-    kernel::{
-        arrival::ArrivalRow,
-        connection::Db,
-        error::StoreError,
-        feed,
-        flow::save_flows,
-        journal::{EntryKey, EntryRow},
-        obligation::ObligationRow,
-        rows::{self, Keyed},
-        schema,
-        types::{At, Id},
-    },
-    people::{
-        audit, identity,
-        person::{self, Origin, PasswordRow, PersonRow},
-        post::{self, Holding},
-        vault::{self, FieldRow, KeyRow, NewSubject, SealedField},
-    },
-};
 use diesel::prelude::*;
 use domain::{
     area::tree::history::Record,
@@ -51,18 +15,38 @@ use domain::{
         id::{AreaId, PersonId, TenantId},
         journal::Entry,
     },
-    flows::{
-        campaign::Campaign, case::state::Case, change::Change, content_review::Review, flow::Flow,
-        form::Form, household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
-        person::Person, policy::Policy, report::Report, visit::Visit,
-    },
+    flows::change::Change,
     people::{
         audit::{Act, Note, Verdict},
         personal::DataSubject,
     },
-    rules::{
-        burden::Entered,
-        obligation::{Obligation, Settled},
+    rules::burden::Entered,
+};
+
+use crate::{
+    flows::{
+        area::{AreaRow, BoundaryRow},
+        burden::BurdenRow,
+        form::{self, AnswerRow, Answered},
+        media::{Marks, MarksRow},
+        report::Contact,
+    },
+    kernel::{
+        arrival::ArrivalRow,
+        connection::Db,
+        error::StoreError,
+        feed,
+        flow::{FlowTable, FlowWrite, PendingRows},
+        journal::{EntryKey, EntryRow},
+        pending::{Inserted, Pending, Upserted},
+        rows::{self, Keyed},
+        schema,
+        types::{At, Id},
+    },
+    people::{
+        audit,
+        person::{Origin, PasswordRow},
+        vault::{self, FieldRow, KeyRow, NewSubject, SealedField},
     },
 };
 
@@ -71,14 +55,8 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// One thing to write.
 #[derive(Clone, Debug)]
 pub enum Write {
-    /// A report moved.
-    Report(Box<Change<Report>>),
-    /// A case moved.
-    Case(Box<Change<Case>>),
-    /// A person was registered, granted or revoked.
-    Person(Box<Change<Person>>),
-    /// A document came into force.
-    Policy(Box<Change<Policy>>),
+    /// A flow moved.
+    Flow(Box<dyn FlowWrite>),
     /// The password of a person, already hashed.
     Password {
         /// Whose.
@@ -103,18 +81,6 @@ pub enum Write {
         /// The boundaries that were drawn, as GeoJSON.
         drawn: Vec<(AreaId, String)>,
     },
-    /// A patrol moved.
-    Patrol(Box<Change<Patrol>>),
-    /// A plan of patrols was made, changed or followed.
-    Plan(Box<Change<PatrolPlan>>),
-    /// A household was registered or changed.
-    Household(Box<Change<Household>>),
-    /// A visit moved.
-    Visit(Box<Change<Visit>>),
-    /// A campaign moved.
-    Campaign(Box<Change<Campaign>>),
-    /// An edition of a form came into force, or it is asked no more.
-    Form(Box<Change<Form>>),
     /// Values of subjects whose keys are kept already, sealed by them.
     Sealed(Vec<SealedField>),
     /// Subjects whose keys are destroyed, and what they sealed with them.
@@ -123,12 +89,14 @@ pub enum Write {
     Answered(Box<Answered>),
     /// What the first of these writes demanded of whoever made it.
     Entered(Box<Entered>),
-    /// A file arrived, or went.
-    Media(Box<Change<Media>>),
-    /// A content review moved.
-    Review(Box<Change<Review>>),
     /// What a photo that arrived looks like.
     Marked(Box<Marks>),
+}
+
+impl<F: FlowTable> From<Change<F>> for Write {
+    fn from(change: Change<F>) -> Self {
+        Self::Flow(Box::new(change))
+    }
 }
 
 /// What became of a commit.
@@ -146,223 +114,82 @@ pub enum Outcome {
 #[derive(Default)]
 pub(crate) struct Commit {
     entries: Vec<EntryRow>,
-    reports: Vec<ReportRow>,
-    cases: Vec<CaseRow>,
-    case_units: Vec<CaseUnitRow>,
-    people: Vec<PersonRow>,
-    holdings: Vec<Holding>,
-    policies: Vec<PolicyRow>,
-    passwords: Vec<PasswordRow>,
-    personal_keys: Vec<KeyRow>,
-    personal: Vec<FieldRow>,
+    rows: Pending,
     notes: Vec<(TenantId, Note)>,
-    arrivals: Vec<ArrivalRow>,
-    areas: Vec<AreaRow>,
-    boundaries: Vec<BoundaryRow>,
-    patrols: Vec<PatrolRow>,
-    tracks: Vec<TrackRow>,
-    plans: Vec<PlanRow>,
-    /// Those who went off duty: where they are is forgotten.
-    off_duty: Vec<(TenantId, PersonId)>,
-    opened: Vec<ObligationRow>,
-    /// Moved or settled.
-    changed: Vec<ObligationRow>,
-    households: Vec<HouseholdRow>,
-    relations: Vec<Relations>,
-    visits: Vec<VisitRow>,
-    campaigns: Vec<CampaignRow>,
-    tasks: Vec<TaskRow>,
-    gone: Vec<GoneRow>,
-    forms: Vec<FormRow>,
-    sealed: Vec<FieldRow>,
-    forgotten: Vec<(TenantId, DataSubject, At)>,
+    /// Whose answers are written, and who is forgotten: the last look at both comes at the end.
     answers: Vec<AnswerRow>,
-    burden: Vec<BurdenRow>,
-    media: Vec<MediaRow>,
-    links: Vec<LinkRow>,
-    marks: Vec<MarksRow>,
-    reviews: Vec<ReviewRow>,
+    forgotten: Vec<(TenantId, DataSubject, At)>,
 }
 
 impl Commit {
     pub(crate) fn new(writes: &[Write]) -> Result<Self> {
         let mut commit = Self::default();
-        let mut first: Option<&Entry> = None;
+        let first = writes.iter().find_map(|write| match write {
+            Write::Flow(change) => Some(change.entry()),
+            Write::Areas { entry, .. } => Some(&**entry),
+            _ => None,
+        });
+        let first = first.ok_or_else(orphan)?;
         for write in writes {
-            match write {
-                Write::Report(change) => {
-                    first.get_or_insert(&change.entry);
-                    commit.reports.push(ReportRow::new(change)?);
-                    commit.links.extend(LinkRow::all(change, &change.state.media));
-                    let report = &change.state;
-                    commit.flow(change, &report.number, report.matter.title.as_str())?;
-                }
-                Write::Case(change) => {
-                    first.get_or_insert(&change.entry);
-                    commit.cases.push(CaseRow::new(change)?);
-                    commit.links.extend(LinkRow::all(change, &change.state.media));
-                    commit.case_units.extend(CaseUnitRow::all(change));
-                    let case = &change.state;
-                    commit.flow(change, &case.number, case.matter.title.as_str())?;
-                }
-                Write::Person(change) => {
-                    first.get_or_insert(&change.entry);
-                    commit.people.push(PersonRow::new(change)?);
-                    if change.state.shift.is_none() && change.entry.seq > 1 {
-                        commit.off_duty.push((change.entry.tenant, change.state.id));
-                    }
-                    commit.holdings.push(Holding::new(change));
-                    commit
-                        .notes
-                        .extend(act(&change.entry.name).map(|act| noted(&change.entry, act)));
-                    commit.flow(change, "", "")?;
-                }
-                Write::Policy(change) => {
-                    first.get_or_insert(&change.entry);
-                    commit.policies.push(PolicyRow::new(change)?);
-                    commit.notes.push(noted(&change.entry, Act::Publish));
-                    commit.flow(change, "", "")?;
-                }
-                Write::Password { person, hash, origin } => {
-                    let entry = first.ok_or_else(orphan)?;
-                    commit.passwords.push(PasswordRow {
-                        tenant_id: Id(entry.tenant.0),
-                        person_id: Id(person.0),
-                        hash: hash.clone(),
-                        changed_at: At(entry.at),
-                        origin: origin.name().to_owned(),
-                    });
-                }
-                Write::Personal(subject) => {
-                    let entry = first.ok_or_else(orphan)?;
-                    commit.personal_keys.push(KeyRow::new(entry.tenant, &subject.key));
-                    let row = |field| FieldRow::new(entry.tenant, field, entry.at);
-                    commit.personal.extend(subject.fields.iter().map(row));
-                }
-                Write::Noted(note) => {
-                    let entry = first.ok_or_else(orphan)?;
-                    commit.notes.push((entry.tenant, (**note).clone()));
-                }
-                Write::Arrived(arrival) => {
-                    let entry = first.ok_or_else(orphan)?;
-                    commit.arrivals.push(ArrivalRow::new(entry, arrival));
-                }
-                Write::Areas { entry, areas, drawn } => {
-                    first.get_or_insert(entry);
-                    commit.entries.push(EntryRow::new(entry));
-                    for area in areas {
-                        commit.areas.push(AreaRow::new(entry, area)?);
-                    }
-                    let row =
-                        |(area, text): &(AreaId, String)| BoundaryRow::new(entry, *area, text);
-                    commit.boundaries.extend(drawn.iter().map(row));
-                }
-                Write::Patrol(change) => {
-                    first.get_or_insert(&change.entry);
-                    commit.patrols.push(PatrolRow::new(change)?);
-                    let patrol = &change.state;
-                    if change.entry.seq == 1 {
-                        commit.tracks.push(TrackRow::empty(change.entry.tenant, patrol.id));
-                    }
-                    commit.flow(change, &patrol.number, patrol.purpose.label())?;
-                }
-                Write::Plan(change) => {
-                    first.get_or_insert(&change.entry);
-                    commit.plans.push(PlanRow::new(change)?);
-                    commit.flow(change, "", "")?;
-                }
-                Write::Household(change) => {
-                    first.get_or_insert(&change.entry);
-                    commit.households.push(HouseholdRow::new(change)?);
-                    commit.relations.push(Relations::new(change));
-                    commit.flow(change, &change.state.number, "")?;
-                }
-                Write::Visit(change) => {
-                    first.get_or_insert(&change.entry);
-                    commit.visits.push(VisitRow::new(change)?);
-                    commit.gone.extend(GoneRow::new(change));
-                    let labels: Vec<&str> =
-                        change.state.purposes.iter().map(|purpose| purpose.label()).collect();
-                    commit.flow(change, &change.state.number, &labels.join("、"))?;
-                }
-                Write::Campaign(change) => {
-                    first.get_or_insert(&change.entry);
-                    commit.campaigns.push(CampaignRow::new(change)?);
-                    commit.tasks.extend(TaskRow::all(change)?);
-                    let campaign = &change.state;
-                    commit.flow(change, &campaign.number, campaign.name.as_str())?;
-                }
-                Write::Form(change) => {
-                    first.get_or_insert(&change.entry);
-                    commit.forms.push(FormRow::new(change)?);
-                    commit.notes.push(noted(&change.entry, Act::Publish));
-                    commit.flow(change, "", "")?;
-                }
-                Write::Sealed(fields) => {
-                    let entry = first.ok_or_else(orphan)?;
-                    let row = |field| FieldRow::new(entry.tenant, field, entry.at);
-                    commit.sealed.extend(fields.iter().map(row));
-                }
-                Write::Forgotten(subjects) => {
-                    let entry = first.ok_or_else(orphan)?;
-                    let gone = |subject: &DataSubject| (entry.tenant, *subject, At(entry.at));
-                    commit.forgotten.extend(subjects.iter().map(gone));
-                }
-                Write::Answered(answered) => {
-                    let entry = first.ok_or_else(orphan)?;
-                    commit.answers.push(AnswerRow::new(entry.tenant, answered));
-                }
-                Write::Entered(entered) => {
-                    let entry = first.ok_or_else(orphan)?;
-                    commit.burden.push(BurdenRow::new(entry, entered));
-                }
-                Write::Media(change) => {
-                    first.get_or_insert(&change.entry);
-                    commit.media.push(MediaRow::new(change)?);
-                    commit.flow(change, "", "")?;
-                }
-                Write::Review(change) => {
-                    first.get_or_insert(&change.entry);
-                    commit.reviews.push(ReviewRow::new(change)?);
-                    commit.flow(change, "", "")?;
-                }
-                Write::Marked(marks) => {
-                    let entry = first.ok_or_else(orphan)?;
-                    commit.marks.push(MarksRow::new(entry.tenant, marks));
-                }
-            }
+            commit.add(write, first)?;
         }
-        first.map(|_| ()).ok_or_else(orphan)?;
+        if writes.iter().any(|write| matches!(write, Write::Personal(_))) {
+            let contact = |write: &Write| match write {
+                Write::Flow(change) => Contact::of(&**change),
+                _ => None,
+            };
+            commit.rows.extend(writes.iter().filter_map(contact));
+        }
         Ok(commit)
     }
 
-    fn flow<F: Flow>(&mut self, change: &Change<F>, number: &str, title: &str) -> Result<()> {
-        let row = |obligation: &Obligation, settled: Option<&Settled>| {
-            ObligationRow::new(&change.entry, number, title, obligation, settled)
-        };
-        self.entries.push(EntryRow::new(&change.entry));
-        for obligation in &change.opened {
-            self.opened.push(row(obligation, None)?);
-        }
-        for obligation in &change.moved {
-            self.changed.push(row(obligation, None)?);
-        }
-        for settled in &change.settled {
-            self.changed.push(row(&settled.obligation, Some(settled))?);
+    /// Adds what to write; `first` is the first entry of the commit.
+    fn add(&mut self, write: &Write, first: &Entry) -> Result<()> {
+        let rows = &mut self.rows;
+        match write {
+            Write::Flow(change) => {
+                self.entries.push(EntryRow::new(change.entry()));
+                self.notes.extend(change.audited().map(|act| noted(change.entry(), act)));
+                change.write(&mut PendingRows(rows))?;
+            }
+            Write::Areas { entry, areas, drawn } => {
+                self.entries.push(EntryRow::new(entry));
+                let areas = areas.iter().map(|area| AreaRow::new(entry, area).map(Upserted));
+                rows.extend(areas.collect::<Result<Vec<_>>>()?);
+                let row = |(area, text): &(AreaId, String)| BoundaryRow::new(entry, *area, text);
+                rows.extend(drawn.iter().map(row).map(Inserted));
+            }
+            Write::Password { person, hash, origin } => rows.extend([PasswordRow {
+                tenant_id: Id(first.tenant.0),
+                person_id: Id(person.0),
+                hash: hash.clone(),
+                changed_at: At(first.at),
+                origin: origin.name().to_owned(),
+            }]),
+            Write::Personal(subject) => {
+                rows.extend([Inserted(KeyRow::new(first.tenant, &subject.key))]);
+                let row = |field| FieldRow::new(first.tenant, field, first.at);
+                rows.extend(subject.fields.iter().map(row).map(Inserted));
+            }
+            Write::Noted(note) => self.notes.push((first.tenant, (**note).clone())),
+            Write::Arrived(arrival) => rows.extend([Inserted(ArrivalRow::new(first, arrival))]),
+            Write::Sealed(fields) => {
+                let row = |field| FieldRow::new(first.tenant, field, first.at);
+                rows.extend(fields.iter().map(row).map(Upserted));
+            }
+            Write::Forgotten(subjects) => {
+                let gone = |subject: &DataSubject| (first.tenant, *subject, At(first.at));
+                self.forgotten.extend(subjects.iter().map(gone));
+            }
+            Write::Answered(answered) => {
+                self.answers.push(AnswerRow::new(first.tenant, answered));
+            }
+            Write::Entered(entered) => rows.extend([Inserted(BurdenRow::new(first, entered))]),
+            Write::Marked(marks) => {
+                rows.extend([Upserted(MarksRow::new(first.tenant, marks))]);
+            }
         }
         Ok(())
-    }
-}
-
-/// Which act a command about a person is; none for what has nothing to do with rights.
-fn act(command: &str) -> Option<Act> {
-    match command {
-        "register" => Some(Act::Register),
-        "grant" | "take_over" => Some(Act::Grant),
-        "revoke" | "hand_over" => Some(Act::Revoke),
-        "reset_password" => Some(Act::Password),
-        "stand" | "start_shift" | "end_shift" => None,
-        _ => Some(Act::Person),
     }
 }
 
@@ -459,41 +286,16 @@ fn all<'a, R>(commits: &[&'a Commit], rows: fn(&Commit) -> &Vec<R>) -> Vec<&'a R
 }
 
 fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
-    rows::upsert(db, &all(commits, |commit| &commit.areas))?;
-    rows::insert(db, &all(commits, |commit| &commit.boundaries))?;
-    save_flows(db, all(commits, |commit| &commit.reports))?;
-    save_flows(db, all(commits, |commit| &commit.cases))?;
-    rows::upsert(db, &all(commits, |commit| &commit.case_units))?;
-    save_flows(db, all(commits, |commit| &commit.people))?;
-    post::save(db, &all(commits, |commit| &commit.holdings))?;
-    save_flows(db, all(commits, |commit| &commit.policies))?;
-    save_flows(db, all(commits, |commit| &commit.patrols))?;
-    rows::insert(db, &all(commits, |commit| &commit.tracks))?;
-    save_flows(db, all(commits, |commit| &commit.plans))?;
-    let mut off_duty = all(commits, |commit| &commit.off_duty);
-    off_duty.sort_unstable();
-    for (tenant, person) in off_duty {
-        track::forget(db, *tenant, *person)?;
+    let answers = all(commits, |commit| &commit.answers);
+    form::lock(db, &answers)?;
+    let rows: Vec<&Pending> = commits.iter().map(|commit| &commit.rows).collect();
+    Pending::save(db, &rows)?;
+    rows::insert(db, &answers)?;
+    let forgotten: Vec<_> = all(commits, |commit| &commit.forgotten).into_iter().copied().collect();
+    for (tenant, subject, at) in &forgotten {
+        vault::destroy(db, *tenant, *subject, at.0)?;
     }
-    let passwords = all(commits, |commit| &commit.passwords);
-    rows::upsert(db, &passwords)?;
-    for row in passwords {
-        person::end_sessions(db, row.tenant_id, row.person_id, row.changed_at, "password")?;
-        if row.origin == Origin::Other.name() {
-            // Whoever had got into the account may have linked an identity of their own.
-            identity::unlink(db, TenantId(row.tenant_id.0), PersonId(row.person_id.0))?;
-        }
-    }
-    rows::insert(db, &all(commits, |commit| &commit.personal_keys))?;
-    rows::insert(db, &all(commits, |commit| &commit.personal))?;
-    for commit in commits.iter().filter(|commit| !commit.personal_keys.is_empty()) {
-        report::destroy_of_erased(db, &commit.reports)?;
-    }
-    rows::insert(db, &all(commits, |commit| &commit.arrivals))?;
-    rows::insert(db, &all(commits, |commit| &commit.opened))?;
-    rows::update(db, &all(commits, |commit| &commit.changed))?;
-    save_visits(db, commits)?;
-    save_media(db, commits)?;
+    form::forget(db, &forgotten, &answers)?;
     // Last, and by tenant: writers wait here for each other, and hold nothing others wait for.
     let mut notes = all(commits, |commit| &commit.notes);
     notes.sort_by_key(|(tenant, _)| *tenant);
@@ -501,35 +303,6 @@ fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
         audit::append(db, *tenant, note.clone())?;
     }
     Ok(())
-}
-
-/// What belongs to households, visits, campaigns and forms.
-fn save_visits(db: &mut Db, commits: &[&Commit]) -> Result<()> {
-    let answers = all(commits, |commit| &commit.answers);
-    form::lock(db, &answers)?;
-    save_flows(db, all(commits, |commit| &commit.households))?;
-    household::save(db, &all(commits, |commit| &commit.relations))?;
-    save_flows(db, all(commits, |commit| &commit.visits))?;
-    save_flows(db, all(commits, |commit| &commit.campaigns))?;
-    rows::upsert(db, &all(commits, |commit| &commit.tasks))?;
-    rows::update(db, &all(commits, |commit| &commit.gone))?;
-    save_flows(db, all(commits, |commit| &commit.forms))?;
-    rows::upsert(db, &all(commits, |commit| &commit.sealed))?;
-    rows::insert(db, &answers)?;
-    let forgotten: Vec<_> = all(commits, |commit| &commit.forgotten).into_iter().copied().collect();
-    for (tenant, subject, at) in &forgotten {
-        vault::destroy(db, *tenant, *subject, at.0)?;
-    }
-    form::forget(db, &forgotten, &answers)?;
-    Ok(rows::insert(db, &all(commits, |commit| &commit.burden))?)
-}
-
-/// What belongs to files and their reviews.
-fn save_media(db: &mut Db, commits: &[&Commit]) -> Result<()> {
-    save_flows(db, all(commits, |commit| &commit.media))?;
-    rows::upsert(db, &all(commits, |commit| &commit.links))?;
-    rows::upsert(db, &all(commits, |commit| &commit.marks))?;
-    save_flows(db, all(commits, |commit| &commit.reviews))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 mod batch;
 #[doc(hidden)]
 pub mod probe;
-pub mod projection;
+mod registry;
 mod store;
 
 /// What every query stands on: connections, types, the schema, rows, the journal, what is owed.
@@ -25,6 +25,8 @@ pub mod kernel {
     pub(crate) mod look;
     pub mod migrate;
     pub mod obligation;
+    pub(crate) mod pending;
+    pub mod projection;
     pub(crate) mod rows;
     pub(crate) mod schema;
     pub mod tenant;
@@ -75,5 +77,7 @@ pub mod flows {
 pub use batch::{Outcome, Write};
 pub use kernel::connection::Db;
 pub use kernel::error::StoreError;
-pub use kernel::look::{Memory, States, Tabled, find};
+pub use kernel::flow::{FlowTable, FlowWrite};
+pub use kernel::look::{KnownFlow, find};
+pub use registry::{FLOWS, new_projection};
 pub use store::{Options, Store};

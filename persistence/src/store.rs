@@ -10,10 +10,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{
-    core::id::TenantId,
-    flows::change::{Change, Stored},
-};
+use domain::{core::id::TenantId, flows::change::Stored};
 use tokio::sync::{Mutex, oneshot, watch};
 use uuid::Uuid;
 
@@ -23,12 +20,14 @@ use crate::{
     kernel::{
         connection::{self, Db, Url, Use, transaction},
         error::StoreError,
+        flow::FlowTable,
         flow::stored,
         lane::{Lane, Size},
-        look::{self, Found, Look, Memory, Tabled, Wanted, query},
+        look::{self, Found, Look, Memory, Wanted, query},
         migrate,
         types::Id,
     },
+    registry::FLOWS,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -142,7 +141,7 @@ impl Store {
         let write_lane =
             Lane::start("write", size(Self::BATCH), workers(writing, Use::Write)?, write);
         let (reads, looks) = (read_lane.map_err(failed)?, look_lane.map_err(failed)?);
-        let (writes, memory) = (write_lane.map_err(failed)?, Memory::new());
+        let (writes, memory) = (write_lane.map_err(failed)?, Memory::new(&FLOWS));
         let tracks = if url.embedded() {
             None
         } else {
@@ -257,37 +256,10 @@ impl Store {
     /// Keeps the states that were written.
     fn remember(&self, writes: Vec<Write>) {
         for write in writes {
-            match write {
-                Write::Report(change) => self.keep(*change),
-                Write::Case(change) => self.keep(*change),
-                Write::Person(change) => self.keep(*change),
-                Write::Policy(change) => self.keep(*change),
-                Write::Patrol(change) => self.keep(*change),
-                Write::Plan(change) => self.keep(*change),
-                Write::Household(change) => self.keep(*change),
-                Write::Visit(change) => self.keep(*change),
-                Write::Campaign(change) => self.keep(*change),
-                Write::Form(change) => self.keep(*change),
-                Write::Media(change) => self.keep(*change),
-                Write::Review(change) => self.keep(*change),
-                Write::Password { .. }
-                | Write::Personal(_)
-                | Write::Noted(_)
-                | Write::Arrived(_)
-                | Write::Areas { .. }
-                | Write::Sealed(_)
-                | Write::Forgotten(_)
-                | Write::Answered(_)
-                | Write::Entered(_)
-                | Write::Marked(_) => {}
+            if let Write::Flow(change) = write {
+                change.keep(&self.lanes.memory);
             }
         }
-    }
-
-    fn keep<F: Tabled>(&self, change: Change<F>) {
-        let Change { entry, state, .. } = change;
-        let stored = Arc::new(Stored { state, seq: entry.seq, head: entry.hash });
-        self.lanes.memory.keep(entry.tenant, &stored);
     }
 
     /// Puts somebody who waits for a state into the queue.
@@ -497,7 +469,7 @@ fn alone(db: &mut Db, commit: &Commit) -> Result<Outcome> {
 
 impl Store {
     /// The present state of a flow.
-    pub async fn look<F: Tabled>(
+    pub async fn look<F: FlowTable>(
         &self,
         tenant: TenantId,
         id: Uuid,
@@ -507,7 +479,7 @@ impl Store {
 
     /// The present states of flows, in the order asked for, by few queries. One that cannot be
     /// read hides no other.
-    pub async fn look_all<F: Tabled>(
+    pub async fn look_all<F: FlowTable>(
         &self,
         tenant: TenantId,
         ids: &[Uuid],
@@ -528,7 +500,7 @@ impl Store {
     }
 
     /// Asks for a state.
-    fn looks<F: Tabled>(&self, tenant: TenantId, id: Uuid) -> Result<Looking<F>> {
+    fn looks<F: FlowTable>(&self, tenant: TenantId, id: Uuid) -> Result<Looking<F>> {
         let known = self.recall::<F>(tenant, id);
         let seq = known.as_ref().map_or(0, |known| known.seq);
         let (reply, answer) = oneshot::channel();
@@ -538,7 +510,7 @@ impl Store {
     }
 
     /// Waits for a state that was asked for.
-    async fn seen<F: Tabled>(&self, looking: Looking<F>) -> Result<Option<Arc<Stored<F>>>> {
+    async fn seen<F: FlowTable>(&self, looking: Looking<F>) -> Result<Option<Arc<Stored<F>>>> {
         let Looking { tenant, id, known, answer } = looking;
         let Some(found) = answer.await.unwrap_or(Err(StoreError::Closed))? else {
             return Ok(None);
@@ -550,8 +522,8 @@ impl Store {
     }
 
     /// A state the flow had a moment ago, if it is kept.
-    pub fn recall<F: Tabled>(&self, tenant: TenantId, id: Uuid) -> Option<Arc<Stored<F>>> {
-        F::states(self.memory()).get(&(tenant, id))
+    pub fn recall<F: FlowTable>(&self, tenant: TenantId, id: Uuid) -> Option<Arc<Stored<F>>> {
+        self.memory().states::<F>()?.get(&(tenant, id))
     }
 }
 

@@ -8,20 +8,25 @@ use diesel::{
 use domain::{
     Instant,
     area::tree::Path,
-    core::id::{AreaId, CampaignId, HouseholdId, PersonId, TenantId, VisitId},
+    core::{
+        id::{AreaId, CampaignId, HouseholdId, PersonId, TenantId, VisitId},
+        journal::FlowKind,
+    },
     flows::{
         campaign::{Campaign, Event, StatusName},
         change::{Change, Stored},
         visit::{Outcome, Visit},
     },
 };
+use std::borrow::Cow;
 use uuid::Uuid;
 
 use crate::kernel::{
     connection::{Db, MultiBackend},
     error::StoreError,
-    flow::{Moving, document, end, stored},
+    flow::{FlowTable, Rows, document, end, flow_row, stored},
     journal::Keyset,
+    projection::{Derived, Projection},
     rows::rows,
     schema::{campaign_households, campaigns},
     types::{At, Doc, Id, sql},
@@ -55,9 +60,25 @@ rows! {
     key (tenant_id, id) changes (seq, head, status, state)
 }
 
-impl Moving for CampaignRow {
-    fn seq(&self) -> i64 {
-        self.seq
+flow_row!(CampaignRow of Campaign);
+
+impl FlowTable for Campaign {
+    const TABLE: &'static str = "campaigns";
+    /// A campaign takes up to a megabyte.
+    const CACHED: usize = 16;
+
+    fn label(&self) -> (&str, Cow<'_, str>) {
+        (&self.number, self.name.as_str().into())
+    }
+
+    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.own(|| CampaignRow::new(change))?;
+        rows.derived(TaskRow::all(change)?)
+    }
+
+    fn expect(projection: &mut Projection) -> Result<()> {
+        projection.expect::<CampaignRow>()?;
+        projection.expect::<TaskRow>()
     }
 }
 
@@ -100,6 +121,19 @@ rows! {
         asked_at: At => sql::Moment, "timestamptz";
     }
     key (tenant_id, campaign_id, household_id) changes (grid_id, path, worker_id)
+}
+
+impl Derived for TaskRow {
+    const FLOW: &'static str = "campaign_id";
+    const KIND: Result<FlowKind, &'static str> = Ok(FlowKind::Campaign);
+
+    fn flow(&self) -> (&str, Uuid) {
+        (FlowKind::Campaign.name(), self.campaign_id.0)
+    }
+
+    fn named(&self) -> String {
+        self.household_id.0.to_string()
+    }
 }
 
 /// What came of a household on such a list.

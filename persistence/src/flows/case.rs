@@ -1,5 +1,6 @@
 //! Cases as rows.
 
+use crate::flows::media::LinkRow;
 use diesel::{
     prelude::*,
     sql_types::{BigInt, Binary, Nullable, Text},
@@ -7,20 +8,25 @@ use diesel::{
 use domain::{
     Instant,
     area::tree::Path,
-    core::id::{AreaId, TenantId},
+    core::{
+        id::{AreaId, TenantId},
+        journal::FlowKind,
+    },
     flows::{
         case::{lifecycle::StageName, state::Case},
         change::{Change, Stored},
     },
     people::actor::Scope,
 };
+use std::borrow::Cow;
 use uuid::Uuid;
 
 use crate::kernel::{
     connection::{Db, MultiBackend},
     error::StoreError,
-    flow::{Moving, document, end, stored},
+    flow::{FlowTable, Rows, document, end, flow_row, stored},
     journal::Keyset,
+    projection::{Derived, Projection},
     rows::rows,
     schema::{case_units, cases},
     types::{At, Doc, Id, sql},
@@ -66,9 +72,25 @@ rows! {
     key (tenant_id, id) changes (seq, head, stage, holder_id, closed_at, state)
 }
 
-impl Moving for CaseRow {
-    fn seq(&self) -> i64 {
-        self.seq
+flow_row!(CaseRow of Case);
+
+impl FlowTable for Case {
+    const TABLE: &'static str = "cases";
+
+    fn label(&self) -> (&str, Cow<'_, str>) {
+        (&self.number, self.matter.title.as_str().into())
+    }
+
+    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.own(|| CaseRow::new(change))?;
+        rows.derived(LinkRow::all(change, &change.state.media))?;
+        rows.derived(CaseUnitRow::all(change))
+    }
+
+    fn expect(projection: &mut Projection) -> Result<()> {
+        projection.expect::<CaseRow>()?;
+        projection.expect::<CaseUnitRow>()?;
+        projection.expect::<LinkRow>()
     }
 }
 
@@ -111,6 +133,19 @@ rows! {
         case_id: Id => sql::Uid, "uuid";
     }
     key (tenant_id, unit_id, case_id) changes ()
+}
+
+impl Derived for CaseUnitRow {
+    const FLOW: &'static str = "case_id";
+    const KIND: Result<FlowKind, &'static str> = Ok(FlowKind::Case);
+
+    fn flow(&self) -> (&str, Uuid) {
+        (FlowKind::Case.name(), self.case_id.0)
+    }
+
+    fn named(&self) -> String {
+        self.unit_id.0.to_string()
+    }
 }
 
 impl CaseUnitRow {

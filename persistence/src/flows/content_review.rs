@@ -18,8 +18,9 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::{Db, MultiBackend, each},
     error::StoreError,
-    flow::{Moving, document, end, stored},
+    flow::{FlowTable, Rows, document, end, flow_row, stored},
     journal::Keyset,
+    projection::Projection,
     rows::rows,
     schema::{content_reviews, outside_checks},
     types::{At, Doc, Id, sql},
@@ -59,9 +60,17 @@ rows! {
     key (tenant_id, id) changes (seq, head, status, asked_at, state)
 }
 
-impl Moving for ReviewRow {
-    fn seq(&self) -> i64 {
-        self.seq
+flow_row!(ReviewRow of Review);
+
+impl FlowTable for Review {
+    const TABLE: &'static str = "content_reviews";
+
+    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.own(|| ReviewRow::new(change))
+    }
+
+    fn expect(projection: &mut Projection) -> Result<()> {
+        projection.expect::<ReviewRow>()
     }
 }
 

@@ -4,6 +4,8 @@ use diesel::{
     prelude::*,
     sql_types::{BigInt, Binary, Nullable, SmallInt, Text},
 };
+use domain::core::journal::Entry;
+use domain::people::audit::Act;
 use domain::{
     Instant,
     core::id::{FormId, HouseholdId, PersonId, TenantId, VisitId},
@@ -20,7 +22,8 @@ use crate::{
     kernel::{
         connection::Db,
         error::StoreError,
-        flow::{Moving, document, stored},
+        flow::{FlowTable, Rows, document, flow_row, stored},
+        projection::Projection,
         rows::rows,
         schema::{form_answers, forms, households},
         types::{At, Doc, Id, sql},
@@ -54,9 +57,22 @@ rows! {
     key (tenant_id, id) changes (seq, head, withdrawn, state)
 }
 
-impl Moving for FormRow {
-    fn seq(&self) -> i64 {
-        self.seq
+flow_row!(FormRow of Form);
+
+impl FlowTable for Form {
+    const TABLE: &'static str = "forms";
+    const CACHED: usize = 256;
+
+    fn audited(_: &Entry) -> Option<Act> {
+        Some(Act::Publish)
+    }
+
+    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.own(|| FormRow::new(change))
+    }
+
+    fn expect(projection: &mut Projection) -> Result<()> {
+        projection.expect::<FormRow>()
     }
 }
 

@@ -7,21 +7,27 @@ use diesel::{
 use domain::{
     Instant,
     area::tree::Path,
-    core::id::{HouseholdId, PersonId, TenantId},
+    core::{
+        id::{HouseholdId, PersonId, TenantId},
+        journal::FlowKind,
+    },
     flows::{
         change::{Change, Stored},
         household::{Household, PairingKind, Standing},
     },
     people::actor::Scope,
 };
+use std::borrow::Cow;
 use uuid::Uuid;
 
 use crate::{
     kernel::{
         connection::{Db, MultiBackend},
         error::StoreError,
-        flow::{Moving, document, end, stored},
+        flow::{FlowTable, Replacement, Rows, document, end, flow_row, stored},
         journal::Keyset,
+        pending::{Saved, Turn},
+        projection::{Derived, Projection},
         rows::{self, rows},
         schema::{household_people, households},
         types::{At, Doc, Id, sql},
@@ -63,9 +69,23 @@ rows! {
     key (tenant_id, id) changes (seq, head, path, building, group_code, special, standing, state)
 }
 
-impl Moving for HouseholdRow {
-    fn seq(&self) -> i64 {
-        self.seq
+flow_row!(HouseholdRow of Household);
+
+impl FlowTable for Household {
+    const TABLE: &'static str = "households";
+
+    fn label(&self) -> (&str, Cow<'_, str>) {
+        (&self.number, "".into())
+    }
+
+    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.own(|| HouseholdRow::new(change))?;
+        rows.replace(|| Relations::new(change))
+    }
+
+    fn expect(projection: &mut Projection) -> Result<()> {
+        projection.expect::<HouseholdRow>()?;
+        projection.expect::<RelationRow>()
     }
 }
 
@@ -110,6 +130,19 @@ rows! {
     key (tenant_id, household_id, person_id, role) changes (from_at, until_at)
 }
 
+impl Derived for RelationRow {
+    const FLOW: &'static str = "household_id";
+    const KIND: Result<FlowKind, &'static str> = Ok(FlowKind::Household);
+
+    fn flow(&self) -> (&str, Uuid) {
+        (FlowKind::Household.name(), self.household_id.0)
+    }
+
+    fn named(&self) -> String {
+        format!("{} {}", self.role, self.person_id.0)
+    }
+}
+
 /// Everybody who has to do with a household after a change.
 #[derive(Debug)]
 pub(crate) struct Relations {
@@ -138,15 +171,27 @@ impl Relations {
     }
 }
 
-/// Writes who has to do with households in place of who had.
-pub(crate) fn save(db: &mut Db, relations: &[&Relations]) -> Result<()> {
-    use household_people::dsl as p;
-    for Relations { tenant, household, .. } in relations {
-        let theirs = p::tenant_id.eq(*tenant).and(p::household_id.eq(*household));
-        diesel::delete(household_people::table.filter(theirs)).execute(db)?;
+impl Saved for Relations {
+    const TURN: Turn = ("household_people", 0);
+
+    /// Writes who has to do with households in place of who had.
+    fn save(db: &mut Db, all: &[&Self]) -> Result<()> {
+        use household_people::dsl as p;
+        for Self { tenant, household, .. } in all {
+            let theirs = p::tenant_id.eq(*tenant).and(p::household_id.eq(*household));
+            diesel::delete(household_people::table.filter(theirs)).execute(db)?;
+        }
+        let rows: Vec<&RelationRow> = all.iter().flat_map(|one| &one.rows).collect();
+        Ok(rows::insert(db, &rows)?)
     }
-    let rows: Vec<&RelationRow> = relations.iter().flat_map(|one| &one.rows).collect();
-    Ok(rows::insert(db, &rows)?)
+}
+
+impl Replacement for Relations {
+    type Row = RelationRow;
+
+    fn into_rows(self) -> Vec<RelationRow> {
+        self.rows
+    }
 }
 
 /// Which households to list.

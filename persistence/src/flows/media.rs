@@ -22,8 +22,9 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::{Moving, document, stored},
+    flow::{FlowTable, Rows, document, flow_row, stored},
     journal::Keyset,
+    projection::{Derived, Projection},
     rows::rows,
     schema::{content_reviews, media, media_links, media_marks},
     types::{At, Doc, Id, sql},
@@ -59,9 +60,17 @@ rows! {
     key (tenant_id, id) changes (seq, head, status, state)
 }
 
-impl Moving for MediaRow {
-    fn seq(&self) -> i64 {
-        self.seq
+flow_row!(MediaRow of Media);
+
+impl FlowTable for Media {
+    const TABLE: &'static str = "media";
+
+    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.own(|| MediaRow::new(change))
+    }
+
+    fn expect(projection: &mut Projection) -> Result<()> {
+        projection.expect::<MediaRow>()
     }
 }
 
@@ -103,6 +112,19 @@ rows! {
         at: At => sql::Moment, "timestamptz";
     }
     key (tenant_id, media_id, flow_id, kind) changes ()
+}
+
+impl Derived for LinkRow {
+    const FLOW: &'static str = "flow_id";
+    const KIND: Result<FlowKind, &'static str> = Err("kind");
+
+    fn flow(&self) -> (&str, Uuid) {
+        (&self.kind, self.flow_id.0)
+    }
+
+    fn named(&self) -> String {
+        self.media_id.0.to_string()
+    }
 }
 
 impl LinkRow {

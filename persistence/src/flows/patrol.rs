@@ -1,5 +1,7 @@
 //! Patrols as rows.
 
+use crate::flows::track::TrackRow;
+use crate::kernel::pending::Inserted;
 use diesel::{
     prelude::*,
     sql_types::{BigInt, Binary, Nullable, Text},
@@ -15,13 +17,15 @@ use domain::{
     },
     people::actor::Scope,
 };
+use std::borrow::Cow;
 use uuid::Uuid;
 
 use crate::kernel::{
     connection::{Db, MultiBackend},
     error::StoreError,
-    flow::{Moving, document, end, stored},
+    flow::{FlowTable, Rows, document, end, flow_row, stored},
     journal::Keyset,
+    projection::Projection,
     rows::rows,
     schema::{patrols, reports},
     types::{At, Doc, Id, sql},
@@ -61,9 +65,24 @@ rows! {
     key (tenant_id, id) changes (seq, head, status, worker_id, from_at, state)
 }
 
-impl Moving for PatrolRow {
-    fn seq(&self) -> i64 {
-        self.seq
+flow_row!(PatrolRow of Patrol);
+
+impl FlowTable for Patrol {
+    const TABLE: &'static str = "patrols";
+
+    fn label(&self) -> (&str, Cow<'_, str>) {
+        (&self.number, self.purpose.label().into())
+    }
+
+    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.own(|| PatrolRow::new(change))?;
+        let empty = || Inserted(TrackRow::empty(change.entry.tenant, change.state.id));
+        rows.besides((change.entry.seq == 1).then(empty));
+        Ok(())
+    }
+
+    fn expect(projection: &mut Projection) -> Result<()> {
+        projection.expect::<PatrolRow>()
     }
 }
 

@@ -21,8 +21,9 @@ use domain::{
 use crate::kernel::{
     connection::{Db, MultiBackend},
     error::StoreError,
-    flow::{Moving, document, end, stored},
+    flow::{FlowTable, Rows, document, end, flow_row, stored},
     journal::Keyset,
+    projection::Projection,
     rows::rows,
     schema::patrol_plans,
     types::{At, Doc, Id, sql},
@@ -58,9 +59,18 @@ rows! {
     key (tenant_id, id) changes (seq, head, standing, next_at, state)
 }
 
-impl Moving for PlanRow {
-    fn seq(&self) -> i64 {
-        self.seq
+flow_row!(PlanRow of PatrolPlan);
+
+impl FlowTable for PatrolPlan {
+    const TABLE: &'static str = "patrol_plans";
+    const CACHED: usize = 256;
+
+    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.own(|| PlanRow::new(change))
+    }
+
+    fn expect(projection: &mut Projection) -> Result<()> {
+        projection.expect::<PlanRow>()
     }
 }
 

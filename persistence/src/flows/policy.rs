@@ -5,6 +5,8 @@ use diesel::{
     prelude::*,
     sql_types::{BigInt, Binary, Text},
 };
+use domain::core::journal::Entry;
+use domain::people::audit::Act;
 use domain::{
     core::id::TenantId,
     flows::{
@@ -16,7 +18,8 @@ use domain::{
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::{Moving, document, stored},
+    flow::{FlowTable, Rows, document, flow_row, stored},
+    projection::Projection,
     rows::rows,
     schema::policies,
     types::{At, Doc, Id, sql},
@@ -48,9 +51,22 @@ rows! {
     key (tenant_id, id) changes (seq, head, published_at, state)
 }
 
-impl Moving for PolicyRow {
-    fn seq(&self) -> i64 {
-        self.seq
+flow_row!(PolicyRow of Policy);
+
+impl FlowTable for Policy {
+    const TABLE: &'static str = "policies";
+    const CACHED: usize = 64;
+
+    fn audited(_: &Entry) -> Option<Act> {
+        Some(Act::Publish)
+    }
+
+    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.own(|| PolicyRow::new(change))
+    }
+
+    fn expect(projection: &mut Projection) -> Result<()> {
+        projection.expect::<PolicyRow>()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reports as rows.
 
+use crate::flows::media::LinkRow;
 use diesel::{
     prelude::*,
     sql_types::{BigInt, Binary, Nullable, Text},
@@ -7,7 +8,7 @@ use diesel::{
 use domain::{
     Instant,
     area::tree::Path,
-    core::id::TenantId,
+    core::id::{PersonId, ReportId, TenantId},
     flows::{
         change::{Change, Stored},
         report::{Report, StatusName},
@@ -17,19 +18,22 @@ use domain::{
         personal::{DataSubject, SubjectKind},
     },
 };
+use std::borrow::Cow;
 use uuid::Uuid;
 
 use crate::{
     kernel::{
         connection::{Db, MultiBackend},
         error::StoreError,
-        flow::{Moving, document, end, stored},
+        flow::{FlowTable, FlowWrite, Rows, document, end, flow_row, stored},
         journal::Keyset,
-        rows::rows,
+        pending::{Saved, Turn},
+        projection::Projection,
+        rows::{Row, rows},
         schema::reports,
         types::{At, Doc, Id, sql},
     },
-    people::vault::{KeyOwner, destroy, key, key_of},
+    people::vault::{KeyOwner, KeyRow, destroy, key_of},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -68,9 +72,23 @@ rows! {
     key (tenant_id, id) changes (seq, head, status, case_id, state)
 }
 
-impl Moving for ReportRow {
-    fn seq(&self) -> i64 {
-        self.seq
+flow_row!(ReportRow of Report);
+
+impl FlowTable for Report {
+    const TABLE: &'static str = "reports";
+
+    fn label(&self) -> (&str, Cow<'_, str>) {
+        (&self.number, self.matter.title.as_str().into())
+    }
+
+    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.own(|| ReportRow::new(change))?;
+        rows.derived(LinkRow::all(change, &change.state.media))
+    }
+
+    fn expect(projection: &mut Projection) -> Result<()> {
+        projection.expect::<ReportRow>()?;
+        projection.expect::<LinkRow>()
     }
 }
 
@@ -157,16 +175,34 @@ pub fn list(
     rows.into_iter().map(|row| stored("reports", row)).collect()
 }
 
-/// Destroys the contacts given with new reports of people who were erased meanwhile.
-pub(crate) fn destroy_of_erased(db: &mut Db, reports: &[ReportRow]) -> Result<()> {
-    for report in reports {
-        let (tenant, reporter) = (TenantId(report.tenant_id.0), report.reporter_id.0);
-        let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, reporter));
-        let erased = key_of(db, tenant, owner)?.and_then(|key| key.destroyed_at);
-        if let Some(at) = erased {
-            let contact = DataSubject::new(SubjectKind::Report, report.id.0);
-            destroy(db, tenant, contact, at)?;
-        }
+/// A report that comes with its reporter's contact, which is destroyed where the reporter was erased
+/// meanwhile.
+pub(crate) struct Contact {
+    tenant: TenantId,
+    report: ReportId,
+    reporter: PersonId,
+}
+
+impl Contact {
+    /// That of a report.
+    pub(crate) fn of(change: &dyn FlowWrite) -> Option<Self> {
+        let Change { entry, state, .. } = change.as_any().downcast_ref::<Change<Report>>()?;
+        Some(Self { tenant: entry.tenant, report: state.id, reporter: state.reporter })
     }
-    Ok(())
+}
+
+impl Saved for Contact {
+    /// After the key of the contact.
+    const TURN: Turn = (KeyRow::TABLE, 9);
+
+    fn save(db: &mut Db, all: &[&Self]) -> Result<()> {
+        for Self { tenant, report, reporter } in all {
+            let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, reporter.0));
+            let erased = key_of(db, *tenant, owner)?.and_then(|key| key.destroyed_at);
+            if let Some(at) = erased {
+                destroy(db, *tenant, DataSubject::new(SubjectKind::Report, report.0), at)?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -1,5 +1,6 @@
 //! What goes when its time is over, and the record of it.
 
+use diesel::prelude::*;
 use domain::{
     Instant,
     core::id::{PersonId, TenantId},
@@ -29,7 +30,7 @@ pub fn lock_out(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) ->
     crate::flows::media::forget_places(db, tenant, person)?;
     crate::people::factor::remove(db, tenant, person)?;
     crate::people::identity::unlink(db, tenant, person)?;
-    crate::people::person::end_sessions(db, Id(tenant.0), Id(person.0), At(at), "erased")
+    crate::people::session::end_sessions(db, Id(tenant.0), Id(person.0), At(at), "erased")
 }
 
 /// Removes what is older than `cutoff`, at most `limit` rows; answers how many went.

@@ -1,5 +1,7 @@
 //! Visits as rows.
 
+use crate::flows::campaign::GoneRow;
+use crate::kernel::pending::Updated;
 use diesel::{
     prelude::*,
     sql_types::{BigInt, Binary, Bool, Nullable, Text},
@@ -14,13 +16,15 @@ use domain::{
     },
     people::actor::Scope,
 };
+use std::borrow::Cow;
 use uuid::Uuid;
 
 use crate::kernel::{
     connection::{Db, MultiBackend},
     error::StoreError,
-    flow::{Moving, document, end, stored},
+    flow::{FlowTable, Rows, document, end, flow_row, stored},
     journal::Keyset,
+    projection::Projection,
     rows::rows,
     schema::visits,
     types::{At, Doc, Id, sql},
@@ -62,9 +66,24 @@ rows! {
     key (tenant_id, id) changes (seq, head, worker_id, status, outcome, state)
 }
 
-impl Moving for VisitRow {
-    fn seq(&self) -> i64 {
-        self.seq
+flow_row!(VisitRow of Visit);
+
+impl FlowTable for Visit {
+    const TABLE: &'static str = "visits";
+
+    fn label(&self) -> (&str, Cow<'_, str>) {
+        let labels: Vec<&str> = self.purposes.iter().map(|purpose| purpose.label()).collect();
+        (&self.number, labels.join("、").into())
+    }
+
+    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.own(|| VisitRow::new(change))?;
+        rows.besides(GoneRow::new(change).map(Updated));
+        Ok(())
+    }
+
+    fn expect(projection: &mut Projection) -> Result<()> {
+        projection.expect::<VisitRow>()
     }
 }
 

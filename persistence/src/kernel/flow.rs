@@ -1,21 +1,256 @@
-//! The row of a flow: its place in the journal, and its state as a document.
+//! What the store knows of a kind of flow, in one place, and the rows of a change: described once,
+//! for the commit that writes them and for the check that makes them anew.
 
-use domain::{area::tree::Path, core::journal::Hash, flows::change::Stored};
+use std::{any::Any, borrow::Cow, fmt::Debug, sync::Arc};
+
+use domain::{
+    area::tree::Path,
+    core::journal::{Entry, Hash},
+    flows::{
+        change::{Change, Stored},
+        flow::Flow,
+    },
+    people::audit::Act,
+    rules::obligation::{Obligation, Settled},
+};
 use serde::Serialize;
 
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    rows::{self, Row},
+    look::Memory,
+    obligation::ObligationRow,
+    pending::{Inserted, Own, Pending, Saved, Updated, Upserted},
+    projection::{Derived, Place, Projection},
+    rows,
     types::{Doc, Id},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// A row of a flow: new at the first place of its journal, changed at every later one.
-pub(crate) trait Moving: Row {
+/// A flow with a table of its own: all that the store needs to know of it.
+pub trait FlowTable: Flow + Debug + Send + Sync + 'static {
+    /// Its table.
+    const TABLE: &'static str;
+
+    /// How many of its states are kept in memory; a case takes about 4 kB.
+    const CACHED: usize = 4096;
+
+    /// What the audit log is told of an entry that matters for security.
+    fn audited(_: &Entry) -> Option<Act> {
+        None
+    }
+
+    /// Its number and title, for lists of what is owed.
+    fn label(&self) -> (&str, Cow<'_, str>) {
+        ("", Cow::Borrowed(""))
+    }
+
+    /// The rows that a change implies: its own, and those that are derived from it.
+    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()>;
+
+    /// Names the tables that it alone fills, of which a check may find no row.
+    fn expect(projection: &mut Projection) -> Result<()>;
+}
+
+/// The row of a flow.
+pub(crate) trait FlowRow: Derived {
     /// Its place in the journal.
     fn seq(&self) -> i64;
+}
+
+/// Says that a row is the own one of a flow: with `id`, `seq` and `state`.
+macro_rules! flow_row {
+    ($row:ident of $flow:ty) => {
+        impl $crate::kernel::projection::Derived for $row {
+            const OWN: bool = true;
+            const KIND: Result<domain::core::journal::FlowKind, &'static str> =
+                Ok(<$flow as domain::flows::flow::Flow>::KIND);
+            const DOCUMENT: Option<&'static str> = Some("state");
+
+            fn flow(&self) -> (&str, uuid::Uuid) {
+                (<$flow as domain::flows::flow::Flow>::KIND.name(), self.id.0)
+            }
+
+            fn says(&self, there: &str) -> bool {
+                $crate::kernel::flow::same::<$flow>(&self.state.0, there)
+            }
+        }
+
+        impl $crate::kernel::flow::FlowRow for $row {
+            fn seq(&self) -> i64 {
+                self.seq
+            }
+        }
+    };
+}
+pub(crate) use flow_row;
+
+/// Whether two documents say the same.
+pub(crate) fn same<T: serde::de::DeserializeOwned + PartialEq>(one: &str, other: &str) -> bool {
+    let read = |text| serde_json::from_str::<T>(text).ok();
+    read(one).is_some_and(|one| Some(one) == read(other))
+}
+
+/// Where the rows of a change go: to be written, or to be compared with what is there.
+pub struct Rows<'a>(Target<'a>);
+
+enum Target<'a> {
+    Write(&'a mut Pending),
+    Compare(&'a mut Projection, Place),
+}
+
+/// Rows that replace all those of their flow.
+pub(crate) trait Replacement: Saved {
+    /// One of them.
+    type Row: Derived;
+
+    /// All of them.
+    fn into_rows(self) -> Vec<Self::Row>;
+}
+
+impl<'a> Rows<'a> {
+    /// The rows of a change, and what is owed after it, for a commit.
+    pub(crate) fn write<F: FlowTable>(change: &Change<F>, pending: &'a mut Pending) -> Result<()> {
+        let mut rows = Self(Target::Write(pending));
+        F::rows(change, &mut rows)?;
+        rows.owed(change)
+    }
+
+    /// The same, for a check.
+    pub(crate) fn compare<F: FlowTable>(
+        change: &Change<F>,
+        at: Place,
+        projection: &'a mut Projection,
+    ) -> Result<()> {
+        let mut rows = Self(Target::Compare(projection, at));
+        F::rows(change, &mut rows)?;
+        rows.owed(change)
+    }
+
+    /// The flow's own row.
+    pub(crate) fn own<R: FlowRow>(&mut self, row: impl FnOnce() -> Result<R>) -> Result<()> {
+        match &mut self.0 {
+            Target::Write(pending) => {
+                pending.extend([Own(row()?)]);
+                Ok(())
+            }
+            Target::Compare(projection, at) => projection.own(*at, row),
+        }
+    }
+
+    /// Rows that are derived from this change, each of them new or written again.
+    pub(crate) fn derived<R: Derived>(&mut self, rows: impl IntoIterator<Item = R>) -> Result<()> {
+        match &mut self.0 {
+            Target::Write(pending) => {
+                pending.extend(rows.into_iter().map(Upserted));
+                Ok(())
+            }
+            Target::Compare(projection, _) => projection.overwrite(rows),
+        }
+    }
+
+    /// Rows that replace all those that were derived from earlier changes.
+    pub(crate) fn replace<S: Replacement>(&mut self, all: impl FnOnce() -> S) -> Result<()> {
+        match &mut self.0 {
+            Target::Write(pending) => {
+                pending.extend([all()]);
+                Ok(())
+            }
+            Target::Compare(projection, at) if at.last => projection.put(all().into_rows()),
+            Target::Compare(..) => Ok(()),
+        }
+    }
+
+    /// What is written besides and follows from no journal alone.
+    pub(crate) fn besides<S: Saved>(&mut self, more: impl IntoIterator<Item = S>) {
+        if let Target::Write(pending) = &mut self.0 {
+            pending.extend(more);
+        }
+    }
+
+    fn owed<F: FlowTable>(&mut self, change: &Change<F>) -> Result<()> {
+        let (number, title) = change.state.label();
+        let row = |obligation: &Obligation, settled: Option<&Settled>| {
+            ObligationRow::new(&change.entry, number, &title, obligation, settled)
+        };
+        let opened = change.opened.iter().map(|one| row(one, None));
+        let opened = opened.collect::<Result<Vec<_>>>()?;
+        let moved = change.moved.iter().map(|one| row(one, None));
+        let settled = change.settled.iter().map(|one| row(&one.obligation, Some(one)));
+        let changed = moved.chain(settled).collect::<Result<Vec<_>>>()?;
+        match &mut self.0 {
+            Target::Write(pending) => {
+                pending.extend(opened.into_iter().map(Inserted));
+                pending.extend(changed.into_iter().map(Updated));
+                Ok(())
+            }
+            Target::Compare(projection, _) => {
+                projection.put(opened)?;
+                projection.overwrite(changed)
+            }
+        }
+    }
+}
+
+/// A change of a flow of whatever kind.
+pub trait FlowWrite: Debug + Send + Sync {
+    /// Its entry in the journal.
+    fn entry(&self) -> &Entry;
+
+    /// What the audit log is told of it.
+    fn audited(&self) -> Option<Act>;
+
+    /// Adds its rows to those that are written.
+    #[doc(hidden)]
+    fn write(&self, rows: &mut PendingRows<'_>) -> Result<()>;
+
+    /// Keeps the state after it in memory.
+    #[doc(hidden)]
+    fn keep(self: Box<Self>, memory: &Memory);
+
+    /// A copy.
+    fn boxed(&self) -> Box<dyn FlowWrite>;
+
+    /// The change itself, for whoever knows its type.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// Rows that wait to be written.
+pub struct PendingRows<'a>(pub(crate) &'a mut Pending);
+
+impl<F: FlowTable> FlowWrite for Change<F> {
+    fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    fn audited(&self) -> Option<Act> {
+        F::audited(&self.entry)
+    }
+
+    fn write(&self, rows: &mut PendingRows<'_>) -> Result<()> {
+        Rows::write(self, rows.0)
+    }
+
+    fn keep(self: Box<Self>, memory: &Memory) {
+        let Self { entry, state, .. } = *self;
+        let stored = Arc::new(Stored { state, seq: entry.seq, head: entry.hash });
+        memory.keep(entry.tenant, &stored);
+    }
+
+    fn boxed(&self) -> Box<dyn FlowWrite> {
+        Box::new(self.clone())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Clone for Box<dyn FlowWrite> {
+    fn clone(&self) -> Self {
+        (**self).boxed()
+    }
 }
 
 /// The JSON text of a state.
@@ -23,7 +258,8 @@ pub(crate) fn document(state: &impl Serialize) -> Result<Doc> {
     serde_json::to_string(state).map(Doc).map_err(|e| StoreError::Inconsistent(e.to_string()))
 }
 
-pub(crate) fn save_flows<R: Moving>(db: &mut Db, rows: Vec<&R>) -> Result<()> {
+/// Writes rows of flows: inserts those that are new, updates the others.
+pub(crate) fn save_flows<R: FlowRow>(db: &mut Db, rows: Vec<&R>) -> Result<()> {
     let (new, moved): (Vec<&R>, Vec<&R>) = rows.into_iter().partition(|row| row.seq() == 1);
     rows::insert(db, &new)?;
     rows::update(db, &moved)?;

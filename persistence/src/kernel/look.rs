@@ -5,7 +5,12 @@
 //! the database whether it still holds ([`Store::look`](crate::Store::look)); to decide on it unasked
 //! ([`Store::recall`](crate::Store::recall)) is safe because the journal admits only one successor of a state.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    marker::PhantomData,
+    sync::Arc,
+};
 
 use diesel::{
     QueryResult, RunQueryDsl,
@@ -15,12 +20,8 @@ use diesel::{
     sqlite::Sqlite,
 };
 use domain::{
-    core::id::TenantId,
-    flows::{
-        campaign::Campaign, case::state::Case, change::Stored, content_review::Review, flow::Flow,
-        form::Form, household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
-        person::Person, policy::Policy, report::Report, visit::Visit,
-    },
+    core::{id::TenantId, journal::FlowKind},
+    flows::change::Stored,
 };
 use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
@@ -29,170 +30,97 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::stored,
+    flow::{FlowTable, stored},
+    projection::Projection,
     types::{Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// A flow with a table of its own.
-pub trait Tabled: Flow + Send + Sync + 'static {
-    /// Its table.
-    const TABLE: &'static str;
-
-    /// Where its states are kept.
-    fn states(memory: &Memory) -> &States<Self>;
-}
-
 /// States by tenant and identity.
-pub type States<F> = Cache<(TenantId, Uuid), Arc<Stored<F>>>;
+pub(crate) type States<F> = Cache<(TenantId, Uuid), Arc<Stored<F>>>;
 
-/// States that were read or written lately.
-#[derive(Debug)]
-pub struct Memory {
-    reports: States<Report>,
-    cases: States<Case>,
-    people: States<Person>,
-    policies: States<Policy>,
-    patrols: States<Patrol>,
-    plans: States<PatrolPlan>,
-    households: States<Household>,
-    visits: States<Visit>,
-    campaigns: States<Campaign>,
-    forms: States<Form>,
-    media: States<Media>,
-    reviews: States<Review>,
-}
+/// States that were read or written lately, by the type of their flow.
+pub struct Memory(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 
 impl Memory {
-    /// How many of each kind are kept; a case takes about 4 kB.
-    const MOST: usize = 4096;
+    /// An empty one for these flows.
+    pub(crate) fn new(flows: &[&dyn KnownFlow]) -> Self {
+        Self(flows.iter().map(|flow| flow.memory()).collect())
+    }
 
-    pub(crate) fn new() -> Self {
-        Self {
-            reports: Cache::new(Self::MOST),
-            cases: Cache::new(Self::MOST),
-            people: Cache::new(Self::MOST),
-            policies: Cache::new(64),
-            patrols: Cache::new(Self::MOST),
-            plans: Cache::new(256),
-            households: Cache::new(Self::MOST),
-            visits: Cache::new(Self::MOST),
-            // A campaign takes up to a megabyte.
-            campaigns: Cache::new(16),
-            forms: Cache::new(256),
-            media: Cache::new(Self::MOST),
-            reviews: Cache::new(Self::MOST),
-        }
+    /// The states of one kind.
+    pub(crate) fn states<F: FlowTable>(&self) -> Option<&States<F>> {
+        self.0.get(&TypeId::of::<F>())?.downcast_ref()
     }
 
     /// Keeps a state, unless a later one is kept already.
-    pub(crate) fn keep<F: Tabled>(&self, tenant: TenantId, state: &Arc<Stored<F>>) {
-        let (states, key) = (F::states(self), (tenant, state.state.id()));
+    pub(crate) fn keep<F: FlowTable>(&self, tenant: TenantId, state: &Arc<Stored<F>>) {
+        let Some(states) = self.states::<F>() else { return };
+        let key = (tenant, state.state.id());
         if states.get(&key).is_none_or(|known| known.seq < state.seq) {
             states.insert(key, Arc::clone(state));
         }
     }
 }
 
-impl Tabled for Report {
-    const TABLE: &'static str = "reports";
-    fn states(memory: &Memory) -> &States<Self> {
-        &memory.reports
-    }
+/// A kind of flow in the table of all kinds.
+pub trait KnownFlow: Send + Sync {
+    /// Which kind.
+    fn kind(&self) -> FlowKind;
+
+    /// Its table.
+    fn table(&self) -> &'static str;
+
+    /// Where its states are kept.
+    #[doc(hidden)]
+    fn memory(&self) -> (TypeId, Box<dyn Any + Send + Sync>);
+
+    /// Names the tables it fills.
+    fn expect(&self, projection: &mut Projection) -> Result<()>;
 }
 
-impl Tabled for Case {
-    const TABLE: &'static str = "cases";
-    fn states(memory: &Memory) -> &States<Self> {
-        &memory.cases
-    }
+/// A flow as an entry of that table.
+pub(crate) struct Known<F>(PhantomData<fn() -> F>);
+
+impl<F> Known<F> {
+    /// The entry.
+    pub(crate) const NEW: Self = Self(PhantomData);
 }
 
-impl Tabled for Person {
-    const TABLE: &'static str = "people";
-    fn states(memory: &Memory) -> &States<Self> {
-        &memory.people
+impl<F: FlowTable> KnownFlow for Known<F> {
+    fn kind(&self) -> FlowKind {
+        F::KIND
     }
-}
 
-impl Tabled for Policy {
-    const TABLE: &'static str = "policies";
-    fn states(memory: &Memory) -> &States<Self> {
-        &memory.policies
+    fn table(&self) -> &'static str {
+        F::TABLE
     }
-}
 
-impl Tabled for Patrol {
-    const TABLE: &'static str = "patrols";
-    fn states(memory: &Memory) -> &States<Self> {
-        &memory.patrols
+    fn memory(&self) -> (TypeId, Box<dyn Any + Send + Sync>) {
+        let states: States<F> = Cache::new(F::CACHED);
+        (TypeId::of::<F>(), Box::new(states))
     }
-}
 
-impl Tabled for PatrolPlan {
-    const TABLE: &'static str = "patrol_plans";
-    fn states(memory: &Memory) -> &States<Self> {
-        &memory.plans
-    }
-}
-
-impl Tabled for Household {
-    const TABLE: &'static str = "households";
-    fn states(memory: &Memory) -> &States<Self> {
-        &memory.households
-    }
-}
-
-impl Tabled for Visit {
-    const TABLE: &'static str = "visits";
-    fn states(memory: &Memory) -> &States<Self> {
-        &memory.visits
-    }
-}
-
-impl Tabled for Campaign {
-    const TABLE: &'static str = "campaigns";
-    fn states(memory: &Memory) -> &States<Self> {
-        &memory.campaigns
-    }
-}
-
-impl Tabled for Form {
-    const TABLE: &'static str = "forms";
-    fn states(memory: &Memory) -> &States<Self> {
-        &memory.forms
-    }
-}
-
-impl Tabled for Media {
-    const TABLE: &'static str = "media";
-    fn states(memory: &Memory) -> &States<Self> {
-        &memory.media
-    }
-}
-
-impl Tabled for Review {
-    const TABLE: &'static str = "content_reviews";
-    fn states(memory: &Memory) -> &States<Self> {
-        &memory.reviews
+    fn expect(&self, projection: &mut Projection) -> Result<()> {
+        F::expect(projection)
     }
 }
 
 /// Somebody who waits for a state.
 pub(crate) struct Look {
-    table: &'static str,
-    query: fn(&mut Db, &[Wanted]) -> Result<Vec<Found>>,
-    wanted: Wanted,
-    reply: oneshot::Sender<Result<Option<Found>>>,
+    pub(crate) table: &'static str,
+    pub(crate) query: fn(&mut Db, &[Wanted]) -> Result<Vec<Found>>,
+    pub(crate) wanted: Wanted,
+    pub(crate) reply: oneshot::Sender<Result<Option<Found>>>,
 }
 
 /// Which state is looked for, and at which place in the journal it is known.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
-    tenant: Id,
-    id: Id,
-    seq: i64,
+    pub(crate) tenant: Id,
+    pub(crate) id: Id,
+    pub(crate) seq: i64,
 }
 
 /// Where a flow is, and its state unless that was known.
@@ -200,9 +128,9 @@ pub(crate) struct Wanted {
 pub(crate) struct Found {
     tenant: Id,
     id: Id,
-    seq: i64,
-    head: Vec<u8>,
-    state: Option<Doc>,
+    pub(crate) seq: i64,
+    pub(crate) head: Vec<u8>,
+    pub(crate) state: Option<Doc>,
 }
 
 /// Answers all who wait, one query a table.
@@ -240,14 +168,14 @@ pub(crate) fn together(db: &mut Result<Db>, mut looks: Vec<Look>) {
 }
 
 /// The present state of a flow, read within other work on a lane.
-pub fn find<F: Tabled>(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Stored<F>>> {
+pub fn find<F: FlowTable>(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Stored<F>>> {
     let wanted = Wanted { tenant: Id(tenant.0), id: Id(id), seq: 0 };
     let Some(found) = query::<F>(db, &[wanted])?.pop() else { return Ok(None) };
     let state = found.state.unwrap_or_else(|| Doc(String::new()));
     stored(F::TABLE, (found.id, found.seq, found.head, state)).map(Some)
 }
 
-pub(crate) fn query<F: Tabled>(db: &mut Db, wanted: &[Wanted]) -> Result<Vec<Found>> {
+pub(crate) fn query<F: FlowTable>(db: &mut Db, wanted: &[Wanted]) -> Result<Vec<Found>> {
     type Row = (Id, Id, i64, Vec<u8>, Option<Doc>);
     let found = |(tenant, id, seq, head, state): Row| Found { tenant, id, seq, head, state };
     let rows: Vec<Row> = match db {
@@ -285,7 +213,7 @@ struct One<F> {
     flow: PhantomData<F>,
 }
 
-impl<F: Tabled> QueryFragment<Pg> for All<F> {
+impl<F: FlowTable> QueryFragment<Pg> for All<F> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
             "select t.tenant_id, t.id, t.seq, t.head, \
@@ -303,7 +231,7 @@ impl<F: Tabled> QueryFragment<Pg> for All<F> {
     }
 }
 
-impl<F: Tabled> QueryFragment<Sqlite> for One<F> {
+impl<F: FlowTable> QueryFragment<Sqlite> for One<F> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         out.push_sql("select tenant_id, id, seq, head, case when seq = ");
         out.push_bind_param::<BigInt, _>(&self.wanted.seq)?;

@@ -18,7 +18,8 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::document,
+    flow::{document, same},
+    projection::{Derived, Projection},
     rows::rows,
     schema::obligations,
     types::{At, Doc, Id, sql},
@@ -65,6 +66,29 @@ rows! {
     }
     key (tenant_id, flow_id, flow, no, duty, unit_id)
     changes (due_at, term, settled_at, outcome, next_at)
+}
+
+impl Derived for ObligationRow {
+    const FLOW: &'static str = "flow_id";
+    const KIND: Result<FlowKind, &'static str> = Err("flow");
+    const DOCUMENT: Option<&'static str> = Some("term");
+
+    fn flow(&self) -> (&str, Uuid) {
+        (&self.flow, self.flow_id.0)
+    }
+
+    fn says(&self, there: &str) -> bool {
+        same::<Term>(&self.term.0, there)
+    }
+
+    fn named(&self) -> String {
+        format!("{} no {} of {}", self.duty, self.no, self.unit_id.0)
+    }
+}
+
+/// Names the table, of which a check may find no row.
+pub(crate) fn expect(projection: &mut Projection) -> Result<()> {
+    projection.expect::<ObligationRow>()
 }
 
 impl ObligationRow {

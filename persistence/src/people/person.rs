@@ -1,9 +1,16 @@
 //! People, their passwords and sessions as rows.
 
+use crate::people::{
+    identity,
+    post::{GrantRow, Holding},
+    session::end_sessions,
+};
 use diesel::{
     prelude::*,
     sql_types::{BigInt, Binary, Nullable, Text},
 };
+use domain::core::journal::Entry;
+use domain::people::audit::Act;
 use domain::{
     Instant,
     core::id::{PersonId, TenantId},
@@ -16,9 +23,11 @@ use domain::{
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::{Moving, document, stored},
-    rows::rows,
-    schema::{passwords, people, sessions},
+    flow::{FlowTable, Rows, document, flow_row, stored},
+    pending::{Saved, Turn},
+    projection::Projection,
+    rows::{self, Row, rows},
+    schema::{passwords, people, positions},
     types::{At, Doc, Id, sql},
 };
 
@@ -54,9 +63,35 @@ rows! {
     key (tenant_id, id) changes (seq, head, name, state, standing, shift_path, shift_until)
 }
 
-impl Moving for PersonRow {
-    fn seq(&self) -> i64 {
-        self.seq
+flow_row!(PersonRow of Person);
+
+impl FlowTable for Person {
+    const TABLE: &'static str = "people";
+
+    fn audited(entry: &Entry) -> Option<Act> {
+        match entry.name.as_str() {
+            "register" => Some(Act::Register),
+            "grant" | "take_over" => Some(Act::Grant),
+            "revoke" | "hand_over" => Some(Act::Revoke),
+            "reset_password" => Some(Act::Password),
+            // What has nothing to do with rights.
+            "stand" | "start_shift" | "end_shift" => None,
+            _ => Some(Act::Person),
+        }
+    }
+
+    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.own(|| PersonRow::new(change))?;
+        rows.replace(|| Holding::new(change))?;
+        let (person, tenant) = (&change.state, change.entry.tenant);
+        let off_duty = person.shift.is_none() && change.entry.seq > 1;
+        rows.besides(off_duty.then_some(OffDuty(tenant, person.id)));
+        Ok(())
+    }
+
+    fn expect(projection: &mut Projection) -> Result<()> {
+        projection.expect::<PersonRow>()?;
+        projection.expect::<GrantRow>()
     }
 }
 
@@ -98,6 +133,39 @@ rows! {
     key (tenant_id, person_id) changes (hash, changed_at, origin)
 }
 
+impl Saved for PasswordRow {
+    /// After the person and before everything that hangs on it.
+    const TURN: Turn = (PersonRow::TABLE, 5);
+
+    fn save(db: &mut Db, all: &[&Self]) -> Result<()> {
+        rows::upsert(db, all)?;
+        for row in all {
+            end_sessions(db, row.tenant_id, row.person_id, row.changed_at, "password")?;
+            if row.origin == Origin::Other.name() {
+                // Whoever had got into the account may have linked an identity of their own.
+                identity::unlink(db, TenantId(row.tenant_id.0), PersonId(row.person_id.0))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Somebody off duty: where they are is forgotten.
+struct OffDuty(TenantId, PersonId);
+
+impl Saved for OffDuty {
+    const TURN: Turn = (PersonRow::TABLE, 6);
+
+    fn save(db: &mut Db, all: &[&Self]) -> Result<()> {
+        let mut all: Vec<_> = all.iter().map(|one| (one.0, one.1)).collect();
+        all.sort_unstable();
+        for (tenant, person) in all {
+            diesel::delete(positions::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
+        }
+        Ok(())
+    }
+}
+
 /// Who set a password.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Origin {
@@ -114,23 +182,6 @@ impl Origin {
             Self::Other => "other",
         }
     }
-}
-
-/// Ends every session of a person: what a new password does, and a closed account.
-pub(crate) fn end_sessions(
-    db: &mut Db,
-    tenant: Id,
-    person: Id,
-    at: At,
-    why: &'static str,
-) -> Result<()> {
-    diesel::update(sessions::table)
-        .filter(sessions::tenant_id.eq(tenant))
-        .filter(sessions::person_id.eq(person))
-        .filter(sessions::revoked_at.is_null())
-        .set((sessions::revoked_at.eq(Some(at)), sessions::ended.eq(Some(why))))
-        .execute(db)?;
-    Ok(())
 }
 
 /// Whether the record of a person is where it was. Until the end of the transaction nobody moves

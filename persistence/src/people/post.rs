@@ -8,7 +8,10 @@ use diesel::{
 use domain::{
     Instant,
     area::tree::Path,
-    core::id::{AreaId, PersonId, TenantId},
+    core::{
+        id::{AreaId, PersonId, TenantId},
+        journal::FlowKind,
+    },
     flows::{
         change::{Change, Stored},
         person::{Person, Standing},
@@ -22,12 +25,14 @@ use crate::{
     kernel::{
         connection::{Db, MultiBackend},
         error::StoreError,
-        flow::{end, stored},
+        flow::{Replacement, end, stored},
+        pending::{Saved, Turn},
+        projection::Derived,
         rows::{self, rows},
         schema::{grants, obligations, people},
         types::{At, Doc, Id, sql},
     },
-    people::person,
+    people::session::end_sessions,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -56,6 +61,19 @@ rows! {
         until_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
     }
     key (tenant_id, person_id, no) changes (role, area_id, path, from_at, until_at)
+}
+
+impl Derived for GrantRow {
+    const FLOW: &'static str = "person_id";
+    const KIND: Result<FlowKind, &'static str> = Ok(FlowKind::Person);
+
+    fn flow(&self) -> (&str, Uuid) {
+        (FlowKind::Person.name(), self.person_id.0)
+    }
+
+    fn named(&self) -> String {
+        format!("{} over {}", self.role, self.area_id.0)
+    }
 }
 
 /// Everything a person holds after a change.
@@ -88,17 +106,30 @@ impl Holding {
     }
 }
 
-/// Writes what people hold in place of what they held, and ends the logins of closed accounts.
-pub(crate) fn save(db: &mut Db, held: &[&Holding]) -> Result<()> {
-    for Holding { tenant, person, closed_at, .. } in held {
-        if let Some(at) = closed_at {
-            person::end_sessions(db, *tenant, *person, *at, "closed")?;
+impl Saved for Holding {
+    /// After the person.
+    const TURN: Turn = ("people", 4);
+
+    /// Writes what people hold in place of what they held, and ends the logins of closed accounts.
+    fn save(db: &mut Db, held: &[&Self]) -> Result<()> {
+        for Self { tenant, person, closed_at, .. } in held {
+            if let Some(at) = closed_at {
+                end_sessions(db, *tenant, *person, *at, "closed")?;
+            }
+            let theirs = grants::tenant_id.eq(*tenant).and(grants::person_id.eq(*person));
+            diesel::delete(grants::table.filter(theirs)).execute(db)?;
         }
-        let theirs = grants::tenant_id.eq(*tenant).and(grants::person_id.eq(*person));
-        diesel::delete(grants::table.filter(theirs)).execute(db)?;
+        let rows: Vec<&GrantRow> = held.iter().flat_map(|held| &held.grants).collect();
+        Ok(rows::insert(db, &rows)?)
     }
-    let rows: Vec<&GrantRow> = held.iter().flat_map(|held| &held.grants).collect();
-    Ok(rows::insert(db, &rows)?)
+}
+
+impl Replacement for Holding {
+    type Row = GrantRow;
+
+    fn into_rows(self) -> Vec<GrantRow> {
+        self.grants
+    }
 }
 
 /// Which people to list.

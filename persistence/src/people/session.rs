@@ -348,3 +348,20 @@ pub fn end_all(
         ))
         .execute(db)?)
 }
+
+/// Ends every session of a person: what a new password does, and a closed account.
+pub(crate) fn end_sessions(
+    db: &mut Db,
+    tenant: Id,
+    person: Id,
+    at: At,
+    why: &'static str,
+) -> Result<()> {
+    diesel::update(sessions::table)
+        .filter(sessions::tenant_id.eq(tenant))
+        .filter(sessions::person_id.eq(person))
+        .filter(sessions::revoked_at.is_null())
+        .set((sessions::revoked_at.eq(Some(at)), sessions::ended.eq(Some(why))))
+        .execute(db)?;
+    Ok(())
+}

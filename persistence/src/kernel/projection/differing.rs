@@ -169,12 +169,12 @@ pub(super) fn held(db: &mut Db, table: &'static str, tenant: TenantId) -> Result
 }
 
 /// The flows that a table speaks of and no journal does, the first few.
-pub(super) fn without_journal(
-    db: &mut Db,
-    table: &'static str,
-    (flow, kind): (&'static str, &'static str),
-    tenant: TenantId,
-) -> Result<Vec<Uuid>> {
+pub(super) fn without_journal<R: Derived>(db: &mut Db, tenant: TenantId) -> Result<Vec<Uuid>> {
+    let (table, flow) = (R::TABLE, R::FLOW);
+    let kind = match R::KIND {
+        Ok(kind) => format!("'{}'", kind.name()),
+        Err(column) => format!("t.{column}"),
+    };
     let of = OfTenant {
         before: format!("select distinct t.{flow} from {table} as t where t.tenant_id = "),
         tenant: Id(tenant.0),

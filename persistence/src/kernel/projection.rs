@@ -1,0 +1,264 @@
+//! What the journal says the tables hold: rows made once more by what wrote them, compared with
+//! those that stand there.
+//!
+//! Everything a flow's journal implies is made anew here: its own row, what is owed, and what its
+//! [`FlowTable`](super::flow::FlowTable) derives. What is sealed, what a phone said and what a
+//! camera wrote follow from no journal.
+
+mod differing;
+
+use std::{
+    any::{Any, TypeId},
+    collections::BTreeMap,
+};
+
+use domain::{
+    core::{id::TenantId, journal::FlowKind},
+    flows::change::Change,
+};
+use uuid::Uuid;
+
+use crate::kernel::{
+    connection::Db,
+    error::StoreError,
+    flow::{FlowTable, Rows},
+    rows::Row,
+    types::Doc,
+};
+
+use differing::{MISSING, differing, held, without_journal};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// What differs.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Odd {
+    /// The kind of flow it belongs to.
+    pub kind: String,
+    /// Which.
+    pub flow: Uuid,
+    /// How it differs, in words.
+    pub why: String,
+}
+
+/// Where in its journal a change stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Whether it is the first.
+    pub first: bool,
+    /// Whether it is the last.
+    pub last: bool,
+}
+
+/// A row that follows from a journal.
+pub(crate) trait Derived: Row + Send + Sync {
+    /// Whether it is the flow's own.
+    const OWN: bool = false;
+    /// The column that names the flow it follows from.
+    const FLOW: &'static str = "id";
+    /// The column that names the kind of that flow, where there are several.
+    const KIND: Result<FlowKind, &'static str>;
+    /// The column that holds a document, compared by what it says and not by its letters.
+    const DOCUMENT: Option<&'static str> = None;
+
+    /// The kind of flow it follows from, and which.
+    fn flow(&self) -> (&str, Uuid);
+
+    /// Whether the document that stands there says the same.
+    fn says(&self, _there: &str) -> bool {
+        false
+    }
+
+    /// Which of several it is, in words.
+    fn named(&self) -> String {
+        String::new()
+    }
+}
+
+/// The rows of a table as they ought to be.
+struct Table<R> {
+    rows: BTreeMap<String, R>,
+    /// How many were compared already.
+    compared: i64,
+}
+
+impl<R> Default for Table<R> {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new(), compared: 0 }
+    }
+}
+
+impl<R: Derived> Table<R> {
+    fn put(&mut self, row: R) {
+        self.rows.insert(row.place(), row);
+    }
+
+    /// Takes a row that is written again: only some of its columns change.
+    fn overwrite(&mut self, row: R) {
+        match self.rows.get_mut(&row.place()) {
+            Some(there) => there.overwrite(&row),
+            None => self.put(row),
+        }
+    }
+
+    fn put_all(&mut self, rows: impl IntoIterator<Item = R>) {
+        for row in rows {
+            self.put(row);
+        }
+    }
+
+    fn overwrite_all(&mut self, rows: impl IntoIterator<Item = R>) {
+        for row in rows {
+            self.overwrite(row);
+        }
+    }
+
+    /// Takes a flow's own row: as it was at first, and what has changed at last.
+    fn own(&mut self, at: Place, row: impl FnOnce() -> Result<R>) -> Result<()> {
+        if at.first {
+            self.put(row()?);
+        } else if at.last {
+            self.overwrite(row()?);
+        }
+        Ok(())
+    }
+}
+
+/// A table of whatever rows.
+trait AnyTable: Send + Sync {
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+
+    /// Compares what was taken with what stands in the table, and forgets it.
+    fn compare(&mut self, db: &mut Db, odd: &mut Vec<Odd>) -> Result<()>;
+
+    /// What stands in the table beyond what was compared.
+    fn beyond(&self, db: &mut Db, tenant: TenantId, beyond: &mut Vec<String>) -> Result<()>;
+}
+
+impl<R: Derived> AnyTable for Table<R> {
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn compare(&mut self, db: &mut Db, odd: &mut Vec<Odd>) -> Result<()> {
+        const ABREAST: usize = 500;
+        let rows: Vec<R> = std::mem::take(&mut self.rows).into_values().collect();
+        self.compared += i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        for some in rows.chunks(ABREAST) {
+            for (index, columns, document) in differing(db, some)? {
+                let Some(row) = some.get(index) else { continue };
+                odd.extend(told(row, &columns, document.as_ref()));
+            }
+        }
+        Ok(())
+    }
+
+    fn beyond(&self, db: &mut Db, tenant: TenantId, beyond: &mut Vec<String>) -> Result<()> {
+        let more = held(db, R::TABLE, tenant)? - self.compared;
+        if more > 0 {
+            for flow in without_journal::<R>(db, tenant)? {
+                beyond.push(format!("{} of {flow}: no journal speaks of it", R::TABLE));
+            }
+            beyond.push(format!("{}: {more} rows more than the journal says", R::TABLE));
+        }
+        Ok(())
+    }
+}
+
+/// How a row differs, in words; none when only the letters of its document do.
+fn told<R: Derived>(row: &R, columns: &str, document: Option<&Doc>) -> Option<Odd> {
+    let (kind, flow) = row.flow();
+    let odd = |why: String| Some(Odd { kind: kind.to_owned(), flow, why });
+    if columns == MISSING {
+        return odd(if R::OWN {
+            format!("the {kind} itself is missing")
+        } else {
+            format!("{} {} is missing", R::TABLE, row.named())
+        });
+    }
+    let says = document.is_some_and(|there| row.says(&there.0));
+    let columns: Vec<&str> = columns
+        .split_whitespace()
+        .filter(|column| !(says && R::DOCUMENT == Some(*column)))
+        .collect();
+    if columns.is_empty() {
+        return None;
+    }
+    let names = columns.join(", ");
+    odd(if R::OWN && columns.contains(&"state") {
+        format!("the stored state is not what its journal says ({names})")
+    } else if R::OWN {
+        format!("{names} of its row is not what its journal says")
+    } else {
+        format!("{} {}: {names} is not what the journal says", R::TABLE, row.named())
+    })
+}
+
+/// What the journals that were taken say the tables hold.
+#[derive(Default)]
+pub struct Projection(BTreeMap<(bool, &'static str, TypeId), Box<dyn AnyTable>>);
+
+impl Projection {
+    /// The rows of a table; flows' own come first.
+    fn table<R: Derived>(&mut self) -> Result<&mut Table<R>> {
+        let key = (!R::OWN, R::TABLE, TypeId::of::<R>());
+        let table = self.0.entry(key).or_insert_with(|| Box::new(Table::<R>::default()));
+        let table = table.as_any_mut().downcast_mut();
+        table.ok_or_else(|| StoreError::Inconsistent(format!("{} of two types", R::TABLE)))
+    }
+
+    /// Takes note of a table, of which there may be no row.
+    pub(crate) fn expect<R: Derived>(&mut self) -> Result<()> {
+        self.table::<R>().map(|_| ())
+    }
+
+    /// Takes a flow's own row, which is made only when it is needed.
+    pub(crate) fn own<R: Derived>(
+        &mut self,
+        at: Place,
+        row: impl FnOnce() -> Result<R>,
+    ) -> Result<()> {
+        self.table::<R>()?.own(at, row)
+    }
+
+    /// Takes rows that replace what they are about.
+    pub(crate) fn put<R: Derived>(&mut self, rows: impl IntoIterator<Item = R>) -> Result<()> {
+        self.table::<R>()?.put_all(rows);
+        Ok(())
+    }
+
+    /// Takes rows that are written again.
+    pub(crate) fn overwrite<R: Derived>(
+        &mut self,
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<()> {
+        self.table::<R>()?.overwrite_all(rows);
+        Ok(())
+    }
+
+    /// Takes what a change writes.
+    pub fn take<F: FlowTable>(&mut self, change: &Change<F>, at: Place) -> Result<()> {
+        Rows::compare(change, at, self)
+    }
+
+    /// Compares what was taken with what stands in the tables, and forgets it.
+    pub fn compare(&mut self, db: &mut Db) -> Result<Vec<Odd>> {
+        let mut odd = Vec::new();
+        for table in self.0.values_mut() {
+            table.compare(db, &mut odd)?;
+        }
+        odd.sort_unstable();
+        Ok(odd)
+    }
+
+    /// What stands in the tables of a tenant beyond what was compared, once every journal was:
+    /// each with the flow it belongs to where that has no journal, or else only how many rows of
+    /// which table.
+    pub fn beyond(&self, db: &mut Db, tenant: TenantId) -> Result<Vec<String>> {
+        let mut beyond = Vec::new();
+        for table in self.0.values() {
+            table.beyond(db, tenant, &mut beyond)?;
+        }
+        Ok(beyond)
+    }
+}
