@@ -228,15 +228,15 @@ impl Desk {
 }
 
 fn of_case(change: &Change<Case>) -> Write {
-    Write::Case(Box::new(change.clone()))
+    Write::from(change.clone())
 }
 
 pub(crate) fn of_report(change: &Change<Report>) -> Write {
-    Write::Report(Box::new(change.clone()))
+    Write::from(change.clone())
 }
 
 fn of_person(change: &Change<Person>) -> Write {
-    Write::Person(Box::new(change.clone()))
+    Write::from(change.clone())
 }
 
 async fn a_change_is_found_as_it_was_committed(desk: Desk) {

@@ -16,7 +16,6 @@ pub mod http {
     pub mod connection;
     pub mod docs;
     pub mod headers;
-    pub mod labels;
     pub mod language;
     pub mod openapi;
     pub mod page;
@@ -58,8 +57,10 @@ pub mod app {
 /// How every command runs, whatever its flow; what journals tell, and whether they are sound.
 pub mod engine {
     pub mod checkpoint;
+    pub mod flows;
     pub mod reporters;
     pub mod step;
+    pub mod subject;
     pub mod verification;
     pub mod verify;
 }

@@ -206,7 +206,7 @@ async fn owe(stand: &Stand, url: &str, town: &Town) -> Done {
         let at = if number < due { now - ago } else { now };
         let change = owed(&world, town, number, at)?;
         let store = store.clone();
-        running.spawn(async move { store.commit(vec![Write::Report(Box::new(change))]).await });
+        running.spawn(async move { store.commit(vec![Write::from(change)]).await });
         if running.len() >= 256 {
             ended(running.join_next().await)?;
         }

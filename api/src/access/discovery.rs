@@ -54,8 +54,8 @@ fn address(document: &Value, name: &str) -> Reply<String> {
 /// What the provider says about itself.
 pub async fn of(app: &App, outbound: &Outbound, provider: &Provider) -> Reply<Discovered> {
     let now = app.clock.now();
-    let lock =
-        || app.memory.of::<Discoveries>().documents.lock().unwrap_or_else(PoisonError::into_inner);
+    let discoveries = app.memory.of::<Discoveries>();
+    let lock = || discoveries.documents.lock().unwrap_or_else(PoisonError::into_inner);
     let known = lock().get(&provider.name).cloned();
     if let Some((known, _)) = known.filter(|(_, since)| now - *since < KEPT) {
         return Ok(known);
@@ -96,8 +96,8 @@ pub async fn key(
     kid: &str,
 ) -> Reply<Option<Jwk>> {
     let now = app.clock.now();
-    let lock =
-        || app.memory.of::<Discoveries>().keys.lock().unwrap_or_else(PoisonError::into_inner);
+    let discoveries = app.memory.of::<Discoveries>();
+    let lock = || discoveries.keys.lock().unwrap_or_else(PoisonError::into_inner);
     let known = lock().get(&provider.name).cloned();
     if let Some((keys, since)) = known {
         let found = find(&keys, kid);

@@ -1,7 +1,7 @@
 //! The public keys that tokens are checked with, over HTTP.
 
 use actix_web::{HttpResponse, get, http::header, web::Data};
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -329,7 +329,7 @@ async fn register_resident(
     let change = act::<Person>(None, &command, asked, 0, context)?;
     let (seq, head) = (change.entry.seq, change.entry.hash);
     let made = Stored { state: change.state.clone(), seq, head };
-    match app.store.commit(vec![Write::Person(Box::new(change))]).await {
+    match app.store.commit(vec![Write::from(change)]).await {
         Ok(Outcome::Done) => Ok(made),
         Ok(Outcome::Stale | Outcome::Seen) => Err(Problem::new(Code::LostRace)),
         Err(StoreError::Exists(_)) => {

@@ -41,7 +41,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    fn of(client: &Client) -> Self {
+    pub(crate) fn of(client: &Client) -> Self {
         Self {
             id: client.id.0,
             per_minute: u32::try_from(client.per_minute).unwrap_or(1),
@@ -64,19 +64,19 @@ impl Actors {
     /// How many sessions are remembered.
     const MOST: usize = 50_000;
 
-    fn get(&self, session: Uuid, now: Instant) -> Option<Known> {
+    pub(crate) fn get(&self, session: Uuid, now: Instant) -> Option<Known> {
         let known = self.lock();
         let (found, since) = known.get(&session)?;
         ((now - *since).num_milliseconds() < Self::FOR_MS).then(|| found.clone())
     }
 
     /// To be asked before somebody is read, for [`Self::put`].
-    fn before(&self) -> u64 {
+    pub(crate) fn before(&self) -> u64 {
         self.forgotten.load(Ordering::Acquire)
     }
 
     /// Keeps whom was read after `before`, unless rights changed since.
-    fn put(&self, session: Uuid, who: Known, now: Instant, before: u64) {
+    pub(crate) fn put(&self, session: Uuid, who: Known, now: Instant, before: u64) {
         let mut known = self.lock();
         if self.before() != before {
             return;

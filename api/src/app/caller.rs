@@ -64,7 +64,7 @@ impl Deref for Caller {
 /// The same, though something may have to be done before anything else: for the operations that
 /// do it.
 pub struct Incomplete {
-    caller: Caller,
+    pub(crate) caller: Caller,
     /// What has to be done.
     pub restriction: Option<Restriction>,
 }

@@ -1,7 +1,10 @@
 //! Randomness, as bytes and as text.
 
 use jsonwebtoken::{DecodingKey, EncodingKey};
-use rand::rngs::{SysError, SysRng};
+use rand::{
+    TryRng,
+    rngs::{SysError, SysRng},
+};
 
 /// Bytes of pure chance.
 pub fn random<const N: usize>() -> Result<[u8; N], SysError> {

@@ -3,7 +3,6 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use base64::Engine;
 use chrono::Duration;
 use domain::{
     Instant,
@@ -44,9 +43,9 @@ pub struct SigningKey {
     pub kid: String,
     pub(crate) sign: EncodingKey,
     pub(crate) check: DecodingKey,
-    public: [u8; 32],
+    pub(crate) public: [u8; 32],
     from: Instant,
-    until: Option<Instant>,
+    pub(crate) until: Option<Instant>,
 }
 
 impl SigningKey {
@@ -75,7 +74,7 @@ impl Ring {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 
-    fn keys(&self) -> Arc<Vec<Arc<SigningKey>>> {
+    pub(crate) fn keys(&self) -> Arc<Vec<Arc<SigningKey>>> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -5,6 +5,7 @@
 //! every request asks whether its session goes on. What was verified is remembered under the
 //! token's digest, so that a token that comes again costs a hash.
 
+use actix_web::http::header::WWW_AUTHENTICATE;
 use domain::{
     Instant,
     core::{
@@ -16,17 +17,15 @@ use jsonwebtoken::{
     Algorithm, Header, Validation, decode, decode_header, encode, errors::ErrorKind,
 };
 use quick_cache::sync::Cache;
-use rand::TryRng;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use crate::app::ring::{Ring, SigningKey};
 use crate::{
     app::scope::Scopes,
     http::problem::{Code, Problem, Reply},
 };
-use actix_web::http::header::WWW_AUTHENTICATE;
 
+pub use crate::app::ring::{Ring, SigningKey};
 /// Whom access tokens are for: this API and nothing else.
 pub const AUDIENCE: &str = "gridwhistle-api";
 

@@ -255,7 +255,7 @@ pub async fn register(
             Some(vault) => Some(sealed(vault, store, id, (person, &new.name), clock.now()).await?),
             None => None,
         };
-        let writes = [Write::Person(Box::new(change))];
+        let writes = [Write::from(change)];
         let writes = writes.into_iter().chain(password).chain(sealed).collect();
         match store.commit(writes).await {
             Ok(_) => registered.push(person),

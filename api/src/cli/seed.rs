@@ -8,7 +8,7 @@ mod boundaries;
 use domain::rules::vocabulary::Urgency;
 use serde::Deserialize;
 
-use crate::app::catalogue::{categories, rows};
+use crate::app::catalogue::rows;
 
 pub use boundaries::{Boundaries, GridSeed, boundaries};
 
@@ -119,6 +119,7 @@ mod tests {
     use domain::area::coordinate::{Point, distance_m};
 
     use super::*;
+    use crate::app::catalogue::categories;
 
     #[test]
     fn the_tree_is_complete() {

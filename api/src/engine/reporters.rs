@@ -7,11 +7,10 @@ use domain::{
         id::{PersonId, ReportId},
         journal::{Entry, FlowKind},
     },
-    flows::{
-        case::{self, lifecycle::Verb},
-        report,
-    },
+    flows::{case, report},
 };
+
+use crate::engine::flows::flow_of;
 
 /// The commands that say which reports a case answers.
 pub const TELLING: [&str; 3] = ["open", "join", "unjoin"];
@@ -116,23 +115,5 @@ impl Reporters {
 
 /// Whether a reporter could have given this command as one; everything else is done in office alone.
 pub fn sayable(entry: &Entry) -> bool {
-    match entry.flow {
-        FlowKind::Report => entry.name == "submit",
-        // A case is opened by whoever accepts the report, or by a reporter who did all of it.
-        FlowKind::Case if entry.name == "open" => entry.events.contains("\"handled_on_the_spot\""),
-        FlowKind::Case => {
-            matches!(Verb::parse(&entry.name), Some(Verb::CallBack | Verb::Reopen | Verb::Comment))
-        }
-        FlowKind::Person
-        | FlowKind::Areas
-        | FlowKind::Policy
-        | FlowKind::Patrol
-        | FlowKind::PatrolPlan
-        | FlowKind::Household
-        | FlowKind::Visit
-        | FlowKind::Campaign
-        | FlowKind::Form
-        | FlowKind::Media
-        | FlowKind::ContentReview => false,
-    }
+    flow_of(entry.flow).is_some_and(|flow| flow.is_said_by_reporters(entry))
 }

@@ -15,171 +15,39 @@ use domain::{
         journal::Entry,
     },
     flows::{
-        campaign::Campaign,
-        case::state::Case,
         change::{Change, Request, Stored, act},
-        content_review::Review,
         flow::Context,
-        form::Form,
-        household::Household,
-        media::Media,
-        patrol::Patrol,
-        patrol_plan::PatrolPlan,
-        person::Person,
-        policy::Policy,
-        report::Report,
-        visit::Visit,
     },
-    people::actor::{Actor, Grant},
+    people::actor::Actor,
     rules::refusal::Refusal,
 };
-use persistence::{Db, Outcome, StoreError, Tabled, Write, kernel::journal};
+use persistence::{Db, FlowTable, Outcome, StoreError, Write, kernel::journal};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
     app::{caller::Caller, state::App},
+    engine::flows::ServedFlow,
     http::{
         headers::{IfMatch, Key},
         problem::{Code, Problem, Reply},
     },
 };
 
-/// A flow that commands reach over HTTP.
-pub trait Kept: Tabled {
-    /// The change as something to write.
-    fn write(change: Change<Self>) -> Write;
-    /// Whether this actor may know that it exists.
-    fn visible(&self, actor: &Actor, at: Instant) -> bool;
-}
-
-impl Kept for Case {
-    fn write(change: Change<Self>) -> Write {
-        Write::Case(Box::new(change))
-    }
-    fn visible(&self, actor: &Actor, at: Instant) -> bool {
-        self.visible_to(actor, at)
-    }
-}
-
-impl Kept for Report {
-    fn write(change: Change<Self>) -> Write {
-        Write::Report(Box::new(change))
-    }
-    fn visible(&self, actor: &Actor, at: Instant) -> bool {
-        self.visible_to(actor, at)
-    }
-}
-
-impl Kept for Person {
-    fn write(change: Change<Self>) -> Write {
-        Write::Person(Box::new(change))
-    }
-    fn visible(&self, actor: &Actor, at: Instant) -> bool {
-        use domain::people::actor::Permission::{ManagePeople, ReadPeople};
-        let known = |grant: &Grant| {
-            !grant.role.is_outsider() && actor.may(ReadPeople, &grant.over.path, at)
-        };
-        self.id == actor.person
-            || actor.may_somewhere(ManagePeople, at)
-            || self.grants.iter().any(known)
-    }
-}
-
-impl Kept for Policy {
-    fn write(change: Change<Self>) -> Write {
-        Write::Policy(Box::new(change))
-    }
-    fn visible(&self, _: &Actor, _: Instant) -> bool {
-        true
-    }
-}
-
-impl Kept for Patrol {
-    fn write(change: Change<Self>) -> Write {
-        Write::Patrol(Box::new(change))
-    }
-    fn visible(&self, actor: &Actor, at: Instant) -> bool {
-        self.visible_to(actor, at)
-    }
-}
-
-impl Kept for PatrolPlan {
-    fn write(change: Change<Self>) -> Write {
-        Write::Plan(Box::new(change))
-    }
-    fn visible(&self, actor: &Actor, at: Instant) -> bool {
-        self.visible_to(actor, at)
-    }
-}
-
-impl Kept for Household {
-    fn write(change: Change<Self>) -> Write {
-        Write::Household(Box::new(change))
-    }
-    fn visible(&self, actor: &Actor, at: Instant) -> bool {
-        self.visible_to(actor, at)
-    }
-}
-
-impl Kept for Visit {
-    fn write(change: Change<Self>) -> Write {
-        Write::Visit(Box::new(change))
-    }
-    fn visible(&self, actor: &Actor, at: Instant) -> bool {
-        self.visible_to(actor, at)
-    }
-}
-
-impl Kept for Campaign {
-    fn write(change: Change<Self>) -> Write {
-        Write::Campaign(Box::new(change))
-    }
-    fn visible(&self, actor: &Actor, at: Instant) -> bool {
-        self.visible_to(actor, at)
-    }
-}
-
-impl Kept for Form {
-    fn write(change: Change<Self>) -> Write {
-        Write::Form(Box::new(change))
-    }
-    fn visible(&self, _: &Actor, _: Instant) -> bool {
-        true
-    }
-}
-
-impl Kept for Media {
-    fn write(change: Change<Self>) -> Write {
-        Write::Media(Box::new(change))
-    }
-    /// Of others' files it is what names them that says who may know (`media.rs`).
-    fn visible(&self, actor: &Actor, _: Instant) -> bool {
-        self.by == actor.person
-    }
-}
-
-impl Kept for Review {
-    fn write(change: Change<Self>) -> Write {
-        Write::Review(Box::new(change))
-    }
-    fn visible(&self, actor: &Actor, at: Instant) -> bool {
-        self.visible_to(actor, at)
-    }
-}
-
 /// Loads a flow the caller may know of; whatever else there is does not exist for the caller.
-pub async fn look<F: Kept>(app: &App, caller: &Caller, id: Uuid) -> Reply<Arc<Stored<F>>> {
+pub async fn look<F: ServedFlow>(app: &App, caller: &Caller, id: Uuid) -> Reply<Arc<Stored<F>>> {
     let stored = app.store.look::<F>(caller.tenant, id).await?;
     seen_by(stored, caller, app.clock.now())
 }
 
-fn seen_by<F: Kept>(
+fn seen_by<F: ServedFlow>(
     stored: Option<Arc<Stored<F>>>,
     by: &Actor,
     at: Instant,
 ) -> Reply<Arc<Stored<F>>> {
-    stored.filter(|stored| stored.state.visible(by, at)).ok_or_else(|| Problem::new(Code::NotFound))
+    stored
+        .filter(|stored| stored.state.is_visible_to(by, at))
+        .ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 /// How often a command is decided anew after somebody else was faster.
@@ -191,7 +59,7 @@ pub const ATTEMPTS: usize = 4;
 /// `decide` answers the change of the flow that was asked and what else moves with it. The first
 /// time it may see a state that was kept in memory and has moved on since: the journal refuses a
 /// change of it, and a refusal is given only by a state that was read for it.
-pub async fn step<F: Kept>(
+pub async fn step<F: ServedFlow>(
     app: &App,
     caller: &Caller,
     asked: Asked,
@@ -203,7 +71,7 @@ pub async fn step<F: Kept>(
         None => app.store.look::<F>(caller.tenant, asked.id).await?,
     };
     let now = app.clock.now();
-    if let Some(stored) = stored.filter(|stored| stored.state.visible(caller, now))
+    if let Some(stored) = stored.filter(|stored| stored.state.is_visible_to(caller, now))
         && asked.if_match.check(stored.seq).is_ok()
         && let Ok((change, more)) =
             decide(&stored, app.world(caller.tenant)?.context_of(caller, now))
@@ -214,7 +82,7 @@ pub async fn step<F: Kept>(
     step_with(app, caller, asked, |_| Ok(()), |stored, (), context| decide(stored, context)).await
 }
 
-async fn commit<F: Kept>(
+async fn commit<F: ServedFlow>(
     app: &App,
     caller: &Caller,
     change: Change<F>,
@@ -224,13 +92,13 @@ async fn commit<F: Kept>(
     let kept = caller.arrival.iter().filter(|arrival| arrival.command == change.entry.command);
     let arrived = kept.map(|arrival| Write::Arrived(Box::new((**arrival).clone())));
     let arrived: Vec<Write> = arrived.collect();
-    let writes = std::iter::once(F::write(change)).chain(more).chain(arrived).collect();
+    let writes = std::iter::once(Write::from(change)).chain(more).chain(arrived).collect();
     Ok((after, app.store.commit(writes).await?))
 }
 
 /// A command whose decision needs more than the flow itself: seen? load, decide, commit. `also`
 /// loads what else it needs.
-pub async fn step_with<F: Kept, T: Send + 'static>(
+pub async fn step_with<F: ServedFlow, T: Send + 'static>(
     app: &App,
     caller: &Caller,
     asked: Asked,
@@ -333,7 +201,7 @@ impl FromRequest for Step {
 }
 
 /// A command that moves only the flow it names.
-pub async fn command<F: Kept>(
+pub async fn command<F: ServedFlow>(
     app: &App,
     caller: &Caller,
     asked: Asked,
@@ -347,7 +215,7 @@ pub async fn command<F: Kept>(
 
 /// A command that begins something: decide, commit; look for an earlier answer only when that
 /// does not succeed.
-pub async fn begin<F: Kept>(
+pub async fn begin<F: ServedFlow>(
     app: &App,
     caller: &Caller,
     request: Request,
@@ -372,7 +240,7 @@ pub async fn begin<F: Kept>(
 
 /// The answer a command was given before, if it was: asked where what is needed to decide it can
 /// not be had any more.
-pub async fn answered<F: Kept>(
+pub async fn answered<F: ServedFlow>(
     app: &App,
     caller: &Caller,
     request: Request,
@@ -386,7 +254,7 @@ pub async fn answered<F: Kept>(
 
 /// The answer a command was given the first time, rebuilt from the journal, while the caller may
 /// know of it.
-async fn answer_again<F: Kept>(
+async fn answer_again<F: ServedFlow>(
     app: &App,
     caller: &Caller,
     request: Request,
@@ -404,7 +272,7 @@ async fn answer_again<F: Kept>(
 }
 
 /// The flows of one kind some entries are about; what cannot be read is left out.
-pub async fn present<F: Tabled>(
+pub async fn present<F: FlowTable>(
     app: &App,
     tenant: TenantId,
     entries: &[(i64, Entry)],
@@ -427,7 +295,7 @@ pub async fn present<F: Tabled>(
 
 /// Asks a command as the system; what became of it, or none when there is nothing to do. `what`
 /// names what is asked of the flow at its place in the journal.
-pub(crate) async fn as_system<F: Kept>(
+pub(crate) async fn as_system<F: ServedFlow>(
     app: &App,
     tenant: TenantId,
     id: Uuid,
@@ -440,7 +308,7 @@ pub(crate) async fn as_system<F: Kept>(
     let Some(stored) = app.store.look::<F>(tenant, id).await? else { return Ok(None) };
     let request = Request::of_system(&what(stored.seq));
     match act::<F>(Some(&stored), command, request, 0, world.context(&by, app.clock.now())) {
-        Ok(change) => Ok(Some(app.store.commit(vec![F::write(change)]).await?)),
+        Ok(change) => Ok(Some(app.store.commit(vec![Write::from(change)]).await?)),
         // Somebody settled it, or a replica was faster.
         Err(Refusal::NothingDue) => Ok(None),
         Err(refusal) => {

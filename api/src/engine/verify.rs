@@ -16,20 +16,21 @@ use domain::{
         id::{AreaId, TenantId},
         journal::{self as chain, Entry, FlowKind, Hash},
     },
-    flows::{
-        areas::Event, campaign::Campaign, case::state::Case, change::again, content_review::Review,
-        flow::Flow, form::Form, household::Household, media::Media, patrol::Patrol,
-        patrol_plan::PatrolPlan, person::Person, policy::Policy, report::Report, visit::Visit,
-    },
+    flows::{areas::Event, change::again, flow::Flow},
 };
 use persistence::{
     Db, Store, StoreError,
     flows::area,
-    kernel::{journal, tenant},
+    kernel::{
+        journal,
+        projection::{Place, Projection},
+        tenant,
+    },
     people::vault::{self, KeyOwner},
-    projection::{Place, Projected, Projection},
 };
 use uuid::Uuid;
+
+use crate::engine::flows::{ServedFlow, flow_of};
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -169,7 +170,7 @@ fn flows(db: &mut Db, tenant: TenantId, found: &mut Findings) -> Result<(), Stor
     const PAGE: i64 = 200;
     /// So many bytes of events are taken apart before rows are compared: memory stays small.
     const WEIGHT: usize = 8 << 20;
-    let (mut projection, mut after, mut readable) = (Projection::default(), None, true);
+    let (mut projection, mut after, mut readable) = (persistence::new_projection()?, None, true);
     loop {
         let flows = journal::flows(db, tenant, after, PAGE)?;
         let mut weight = 0;
@@ -248,7 +249,7 @@ pub struct Checked {
 }
 
 /// Checks one flow by itself: its chain, and the rows that follow from it.
-pub fn flow<F: Projected>(
+pub fn flow<F: ServedFlow>(
     db: &mut Db,
     tenant: TenantId,
     flow: Uuid,
@@ -263,7 +264,7 @@ pub fn flow<F: Projected>(
 }
 
 /// Checks the chain of a flow, and takes what follows from it.
-fn replayed<F: Projected>(
+pub(super) fn replayed<F: ServedFlow>(
     db: &mut Db,
     tenant: TenantId,
     flow: Uuid,
@@ -281,7 +282,7 @@ fn replayed<F: Projected>(
             let why = format!("the events of entry {seq} contradict those before");
             return Ok(Checked { wrong: Some(Wrong::State(why)), ..checked });
         };
-        F::project(&change, at, into)?;
+        into.take(&change, at)?;
         owed = change.state.obligations();
         state = Some(change.state);
     }
@@ -325,20 +326,9 @@ fn one(
     kind: FlowKind,
     into: &mut Projection,
 ) -> Result<Checked, StoreError> {
-    match kind {
-        FlowKind::Case => replayed::<Case>(db, tenant, flow, into),
-        FlowKind::Report => replayed::<Report>(db, tenant, flow, into),
-        FlowKind::Person => replayed::<Person>(db, tenant, flow, into),
-        FlowKind::Policy => replayed::<Policy>(db, tenant, flow, into),
-        FlowKind::Patrol => replayed::<Patrol>(db, tenant, flow, into),
-        FlowKind::PatrolPlan => replayed::<PatrolPlan>(db, tenant, flow, into),
-        FlowKind::Household => replayed::<Household>(db, tenant, flow, into),
-        FlowKind::Visit => replayed::<Visit>(db, tenant, flow, into),
-        FlowKind::Campaign => replayed::<Campaign>(db, tenant, flow, into),
-        FlowKind::Form => replayed::<Form>(db, tenant, flow, into),
-        FlowKind::Media => replayed::<Media>(db, tenant, flow, into),
-        FlowKind::ContentReview => replayed::<Review>(db, tenant, flow, into),
-        FlowKind::Areas => areas(db, tenant, flow),
+    match flow_of(kind) {
+        Some(known) => known.replay(db, tenant, flow, into),
+        None => areas(db, tenant, flow),
     }
 }
 

@@ -24,18 +24,16 @@ use domain::{
         journal::FlowKind,
     },
     flows::{
-        case::{self, state::Case},
         change::{Request, act},
         patrol::{self, Patrol},
         patrol_plan::{self, PatrolPlan},
-        report::{self, Report},
     },
     people::actor::Actor,
-    rules::{obligation::Duty, refusal::Refusal},
+    rules::refusal::Refusal,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use persistence::{
-    Outcome, StoreError,
+    Outcome, StoreError, Write,
     flows::patrol_plan as plans,
     kernel::{
         deferral::{self, Due},
@@ -46,7 +44,7 @@ use uuid::Uuid;
 
 use crate::{
     app::state::App,
-    engine::step::{Kept, as_system},
+    engine::flows::flow_of,
     resources::{content_review, retention},
 };
 
@@ -288,13 +286,13 @@ async fn made(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreEr
         let occasion = Some(stored.state.occasion(day));
         let plan = patrol::Command::Plan { new: Box::new(new), occasion };
         match act::<Patrol>(None, &plan, request, 1, context) {
-            Ok(patrol) => writes.push(Patrol::write(patrol)),
+            Ok(patrol) => writes.push(Write::from(patrol)),
             // The area is no more: the plan goes on without making anything there.
             Err(Refusal::AreaRetired { .. } | Refusal::NotATerritory { .. }) => {}
             Err(refusal) => return Err(refused(&refusal)),
         }
     }
-    writes.insert(0, PatrolPlan::write(change));
+    writes.insert(0, Write::from(change));
     match app.store.commit(writes).await? {
         Outcome::Done => Ok(true),
         Outcome::Stale => Ok(false),
@@ -364,47 +362,9 @@ async fn settled_elsewhere(app: &App, debt: &Lapsing) -> Result<bool, StoreError
 
 /// Asks the command that a measure is, of the flow its debt belongs to.
 async fn command_about(app: &App, debt: &Lapsing) -> Result<bool, StoreError> {
-    let unknown = |what: &str| StoreError::Inconsistent(format!("{}: no {what}", debt.flow_id));
-    let (unit, term) = (debt.unit, debt.no);
-    let duty = Duty::parse(&debt.duty).ok_or_else(|| unknown("such duty"))?;
-    match FlowKind::parse(&debt.flow).ok_or_else(|| unknown("such kind of flow"))? {
-        FlowKind::Report => command_of::<Report>(app, debt, report::Command::Lapse { term }).await,
-        FlowKind::Patrol => command_of::<Patrol>(app, debt, patrol::Command::Lapse { term }).await,
-        FlowKind::Case => {
-            command_of::<Case>(app, debt, case::Command::Lapse { duty, unit, term }).await
-        }
-        FlowKind::Person
-        | FlowKind::Areas
-        | FlowKind::Policy
-        | FlowKind::PatrolPlan
-        | FlowKind::Household
-        | FlowKind::Visit
-        | FlowKind::Campaign
-        | FlowKind::Form
-        | FlowKind::Media
-        | FlowKind::ContentReview => Err(unknown("measures about its debts")),
-    }
-}
-
-async fn command_of<F: Kept>(
-    app: &App,
-    debt: &Lapsing,
-    command: F::Command,
-) -> Result<bool, StoreError> {
-    /// A replica may be faster once; whoever is second finds nothing due.
-    const ATTEMPTS: usize = 3;
-    let Lapsing { tenant, flow_id, duty, unit, no, next_at, .. } = debt;
-    let at = next_at.timestamp_millis();
-    let what = format!("measure\n{tenant}\n{flow_id}\n{duty}\n{unit}\n{no}\n{at}");
-    for _ in 0..ATTEMPTS {
-        match as_system::<F>(app, *tenant, *flow_id, &command, |_| what.clone()).await? {
-            Some(Outcome::Done) => return Ok(true),
-            None => return Ok(false),
-            Some(Outcome::Stale | Outcome::Seen) => {}
-        }
-    }
-    let why = "its command was accepted before, and the measure is still due";
-    Err(StoreError::Inconsistent(format!("{} {flow_id}: {why}", F::KIND.name())))
+    let flow = FlowKind::parse(&debt.flow).and_then(flow_of);
+    let unknown = || StoreError::Inconsistent(format!("{}: no such kind of flow", debt.flow_id));
+    flow.ok_or_else(unknown)?.take_measure(app, debt).await
 }
 
 /// Computes provisional deadlines anew where a calendar was published since this replica last
@@ -450,7 +410,8 @@ async fn recompute_one(
     id: Uuid,
     edition: i64,
 ) -> Result<bool, StoreError> {
-    match anew(app, tenant, flow, id, edition).await {
+    let Some(kind) = FlowKind::parse(&flow).and_then(flow_of) else { return Ok(false) };
+    match kind.recompute(app, (tenant, id), edition).await {
         Err(StoreError::Inconsistent(why)) => {
             app.memory.of::<Pulse>().failed.fetch_add(1, Ordering::Relaxed);
             tracing::error!(why, flow = %id, "a provisional deadline cannot be computed");
@@ -458,32 +419,4 @@ async fn recompute_one(
         }
         other => other,
     }
-}
-
-/// Computes the deadlines of one flow anew; tried again when somebody moved it meanwhile.
-async fn anew(
-    app: &App,
-    tenant: TenantId,
-    flow: String,
-    id: Uuid,
-    edition: i64,
-) -> Result<bool, StoreError> {
-    const ATTEMPTS: usize = 4;
-    let what = |seq| format!("recompute\n{tenant}\n{id}\n{edition}\n{seq}");
-    for _ in 0..ATTEMPTS {
-        let outcome = if flow == FlowKind::Report.name() {
-            as_system::<Report>(app, tenant, id, &report::Command::Recompute, what).await?
-        } else if flow == FlowKind::Case.name() {
-            as_system::<Case>(app, tenant, id, &case::Command::Recompute, what).await?
-        } else {
-            // Other flows have fixed ends: no calendar moves them.
-            return Ok(false);
-        };
-        match outcome {
-            Some(Outcome::Done) => return Ok(true),
-            None => return Ok(false),
-            Some(Outcome::Stale | Outcome::Seen) => {}
-        }
-    }
-    Ok(false)
 }

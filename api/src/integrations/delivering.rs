@@ -146,7 +146,7 @@ async fn take(app: &App) -> Result<u64, StoreError> {
         let now = app.clock.now();
         let wanted = |event: &&Arc<Event>| {
             (hook.types.is_empty() || hook.types.contains(&event.kind))
-                && event.about.within(&hook.path)
+                && event.about.is_within(&hook.path)
         };
         let reader = webhook::reader(app, &hook).await?;
         let made = |event: &Arc<Event>| made(&hook, event, event.posted(reader.as_ref(), now), now);

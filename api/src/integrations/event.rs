@@ -18,19 +18,15 @@ use actix_web::{HttpResponse, get, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
-    area::tree::{Path, Unit},
     core::{
         id::TenantId,
         journal::{Entry, FlowKind, Hash},
     },
     flows::{
-        case::state::Case,
-        change::{HIDDEN, Stored},
+        change::HIDDEN,
         happening::{self, Happening},
-        patrol::Patrol,
-        report::Report,
     },
-    people::actor::{Actor, Permission},
+    people::actor::Actor,
 };
 use persistence::{Db, StoreError, kernel::journal};
 use serde::{Deserialize, Serialize};
@@ -42,8 +38,9 @@ use self::cursor::Position;
 use crate::{
     app::{caller::Caller, state::App},
     engine::{
+        flows::FLOWS,
         reporters::{self, Reporters},
-        step::present,
+        subject::Subject,
     },
     http::{
         page::Limit,
@@ -113,104 +110,6 @@ impl EventView {
     }
 }
 
-/// What an event is about, as it is now.
-#[derive(Clone)]
-pub enum About {
-    /// A report.
-    Report(Arc<Stored<Report>>),
-    /// A case.
-    Case(Arc<Stored<Case>>),
-    /// A patrol.
-    Patrol(Arc<Stored<Patrol>>),
-}
-
-impl About {
-    /// What some entries are about.
-    async fn all(
-        app: &App,
-        tenant: TenantId,
-        entries: &[(i64, Entry)],
-    ) -> Result<HashMap<Uuid, Self>, StoreError> {
-        let mut all = HashMap::new();
-        let reports = present(app, tenant, entries).await?;
-        all.extend(reports.into_iter().map(|(id, report)| (id, Self::Report(report))));
-        let cases = present(app, tenant, entries).await?;
-        all.extend(cases.into_iter().map(|(id, case)| (id, Self::Case(case))));
-        let patrols = present(app, tenant, entries).await?;
-        all.extend(patrols.into_iter().map(|(id, patrol)| (id, Self::Patrol(patrol))));
-        Ok(all)
-    }
-
-    /// Whether this actor may know of it.
-    pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
-        match self {
-            Self::Report(report) => report.state.visible_to(actor, at),
-            Self::Case(case) => case.state.visible_to(actor, at),
-            Self::Patrol(patrol) => patrol.state.visible_to(actor, at),
-        }
-    }
-
-    /// Whether this actor is told what happened in detail: whoever works on it, and whoever said it. A
-    /// reporter of a case learns that something happened, and reads the case for what may be
-    /// shown: what others of the public wrote may not have passed yet.
-    pub fn whole_for(&self, actor: &Actor, at: Instant) -> bool {
-        let reads = |unit: &Unit| actor.may(Permission::ReadCases, &unit.path, at);
-        match self {
-            Self::Report(report) => {
-                report.state.reporter == actor.person || reads(&report.state.place.area)
-            }
-            Self::Case(case) => reads(&case.state.place.area) || case.state.units.iter().any(reads),
-            Self::Patrol(_) => true,
-        }
-    }
-
-    /// Whether it lies in an area, or is a case of a unit in it.
-    pub fn within(&self, path: &Path) -> bool {
-        let units = match self {
-            Self::Case(case) => case.state.units.as_slice(),
-            Self::Report(_) | Self::Patrol(_) => &[],
-        };
-        path.contains(&self.area().path) || units.iter().any(|unit| path.contains(&unit.path))
-    }
-
-    /// Where it is.
-    pub fn area(&self) -> &Unit {
-        match self {
-            Self::Report(report) => &report.state.place.area,
-            Self::Case(case) => &case.state.place.area,
-            Self::Patrol(patrol) => &patrol.state.area,
-        }
-    }
-
-    fn number(&self) -> &str {
-        match self {
-            Self::Report(report) => &report.state.number,
-            Self::Case(case) => &case.state.number,
-            Self::Patrol(patrol) => &patrol.state.number,
-        }
-    }
-
-    /// Who reported it, as it is now.
-    fn reporters(&self) -> Reporters {
-        match self {
-            Self::Report(report) => Reporters::now([(report.state.id, report.state.reporter)]),
-            Self::Case(case) => {
-                let reports = case.state.reports.iter();
-                Reporters::now(reports.map(|one| (one.report, one.person)))
-            }
-            Self::Patrol(_) => Reporters::default(),
-        }
-    }
-
-    const fn plural(&self) -> &'static str {
-        match self {
-            Self::Report(_) => "reports",
-            Self::Case(_) => "cases",
-            Self::Patrol(_) => "patrols",
-        }
-    }
-}
-
 /// An event with where it stands and what it is about.
 #[derive(Clone)]
 pub struct Event {
@@ -225,7 +124,7 @@ pub struct Event {
     /// The hash of that entry.
     pub hash: Hash,
     /// What it is about.
-    pub about: About,
+    pub about: Arc<dyn Subject>,
     /// What is told.
     pub view: EventView,
     /// The same as JSON.
@@ -235,10 +134,10 @@ pub struct Event {
 impl Event {
     /// What this actor is told of it; none when it is not theirs to know.
     pub fn told_to(&self, actor: &Actor, at: Instant) -> Option<EventView> {
-        if !self.about.visible_to(actor, at) {
+        if !self.about.is_known_to(actor, at) {
             return None;
         }
-        let whole = self.about.whole_for(actor, at);
+        let whole = self.about.is_whole_for(actor, at);
         let data = if whole { self.view.data.clone() } else { json!({}) };
         Some(EventView { data, ..self.view.clone() })
     }
@@ -247,7 +146,7 @@ impl Event {
     /// otherwise what happened to which thing.
     pub fn posted(&self, reader: Option<&Actor>, at: Instant) -> Arc<str> {
         let reads =
-            |actor: &Actor| self.about.visible_to(actor, at) && self.about.whole_for(actor, at);
+            |actor: &Actor| self.about.is_known_to(actor, at) && self.about.is_whole_for(actor, at);
         if reader.is_some_and(reads) {
             return Arc::clone(&self.json);
         }
@@ -257,7 +156,7 @@ impl Event {
 
     /// The same as JSON, which was made before for most.
     pub fn json_to(&self, actor: &Actor, at: Instant) -> Option<Arc<str>> {
-        if self.about.visible_to(actor, at) && self.about.whole_for(actor, at) {
+        if self.about.is_known_to(actor, at) && self.about.is_whole_for(actor, at) {
             return Some(Arc::clone(&self.json));
         }
         let view = self.told_to(actor, at)?;
@@ -290,14 +189,17 @@ pub async fn after(
     let entries = app.store.read(move |db| journal::after(db, tenant, position, window)).await?;
     let until = entries.last().map(|(position, _)| *position);
     let more = i64::try_from(entries.len()) == Ok(window);
-    let known = About::all(app, tenant, &entries).await?;
-    let mut reported = reported(app, tenant, &entries).await?;
-    for (id, about) in &known {
-        reported.entry(*id).or_insert_with(|| about.reporters());
+    let mut subjects = HashMap::new();
+    for flow in FLOWS {
+        let found = flow.subjects(app, tenant, &entries).await?;
+        subjects.extend(found.into_iter().map(|(id, about)| ((flow.kind(), id), about)));
     }
+    let reported = reported(app, tenant, &entries).await?;
     let told = |(position, entry): &(i64, Entry)| {
-        let (about, reporters) = (known.get(&entry.flow_id)?, reported.get(&entry.flow_id)?);
-        Some(told(*position, entry, about, reporters))
+        let about = subjects.get(&(entry.flow, entry.flow_id))?;
+        let before = reported.get(&entry.flow_id).filter(|_| entry.flow == FlowKind::Case);
+        let reporters = before.cloned().unwrap_or_else(|| about.reporters());
+        Some(told(*position, entry, about, &reporters))
     };
     let events = entries.iter().filter_map(told).flatten().collect();
     Ok(Stretch { events, until, more })
@@ -326,7 +228,12 @@ async fn reported(
 }
 
 /// The events of one entry.
-fn told(position: i64, entry: &Entry, about: &About, reporters: &Reporters) -> Vec<Arc<Event>> {
+fn told(
+    position: i64,
+    entry: &Entry,
+    about: &Arc<dyn Subject>,
+    reporters: &Reporters,
+) -> Vec<Arc<Event>> {
     let happened: Vec<Value> = serde_json::from_str(&entry.events).unwrap_or_default();
     let strangers = timeline::strangers(reporters, entry);
     let by = if reporters.said(entry) { HIDDEN } else { &entry.actor_name };
@@ -348,7 +255,7 @@ fn told(position: i64, entry: &Entry, about: &About, reporters: &Reporters) -> V
             id: entry.flow_id,
             number: about.number().to_owned(),
             seq: entry.seq,
-            path: format!("/api/v1/{}/{}", about.plural(), entry.flow_id),
+            path: format!("/api/v1/{}/{}", about.path(), entry.flow_id),
         };
         let view = EventView {
             id: happening::id(entry, part),
@@ -361,7 +268,7 @@ fn told(position: i64, entry: &Entry, about: &About, reporters: &Reporters) -> V
             data,
         };
         let json = serde_json::to_string(&view).unwrap_or_default().into();
-        let (flow, hash, about) = (entry.flow_id, entry.hash, about.clone());
+        let (flow, hash, about) = (entry.flow_id, entry.hash, Arc::clone(about));
         let part = place;
         events.push(Arc::new(Event { position, part, kind, flow, hash, about, view, json }));
     }

@@ -12,17 +12,16 @@ use domain::{
     core::{
         delivery::State,
         id::{AreaId, PersonId, TenantId},
-        journal::{Entry, FlowKind, Hash},
+        journal::{Entry, Hash},
     },
     flows::{
-        case::state::Case,
         change::Stored,
         notice::{Notice, To, Words},
         person::Person,
         report::Report,
     },
     people::actor::Permission,
-    rules::notice::{self, NoticeKind, Preferences},
+    rules::notice::{NoticeKind, Preferences},
 };
 use persistence::{
     Db, StoreError,
@@ -33,13 +32,12 @@ use persistence::{
     kernel::journal,
     people::post,
 };
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
     app::{clock::new_id, state::App, world::World},
-    engine::step,
+    engine::flows::FLOWS,
     integrations::channel,
 };
 
@@ -68,7 +66,9 @@ async fn stretch(app: &App, world: &World) -> Result<u64, StoreError> {
     let (from, entries) = app.store.read(look).await?;
     let Some((to, _)) = entries.last() else { return Ok(0) };
     let (to, mut making) = (*to, Making::new(app, world));
-    making.looks(tenant, &entries).await?;
+    for flow in FLOWS {
+        making.notices.extend(flow.notices(app, tenant, &entries).await?);
+    }
     for (position, entry) in &entries {
         making.entry(*position, entry).await?;
     }
@@ -85,8 +85,8 @@ struct Making<'a> {
     now: Instant,
     made: Made,
     preferences: HashMap<PersonId, Preferences>,
-    reports: HashMap<Uuid, Arc<Stored<Report>>>,
-    cases: HashMap<Uuid, Arc<Stored<Case>>>,
+    /// Who is told what, by the position of the entry.
+    notices: HashMap<i64, Vec<Notice>>,
     /// Who answers for a unit with a permission.
     staff: HashMap<(AreaId, Permission), Vec<Person>>,
 }
@@ -99,26 +99,13 @@ impl<'a> Making<'a> {
             now: app.clock.now(),
             made: Made::default(),
             preferences: HashMap::new(),
-            reports: HashMap::new(),
-            cases: HashMap::new(),
+            notices: HashMap::new(),
             staff: HashMap::new(),
         }
     }
 
-    /// Looks up what the entries are about, all at once. Of what cannot be read nobody is told; that
-    /// holds up no other message.
-    async fn looks(
-        &mut self,
-        tenant: TenantId,
-        entries: &[(i64, Entry)],
-    ) -> Result<(), StoreError> {
-        self.reports = step::present(self.app, tenant, entries).await?;
-        self.cases = step::present(self.app, tenant, entries).await?;
-        Ok(())
-    }
-
     async fn entry(&mut self, position: i64, entry: &Entry) -> Result<(), StoreError> {
-        let notices = self.notices(entry);
+        let notices = self.notices.remove(&position).unwrap_or_default();
         let reports = self.reports_of(&notices).await?;
         for (no, notice) in notices.into_iter().enumerate() {
             let found = notice.reports.iter().filter_map(|id| reports.get(&id.0));
@@ -153,32 +140,6 @@ impl<'a> Making<'a> {
             }
         }
         Ok(known)
-    }
-
-    /// What is to be told of an entry; nothing of one that cannot be read.
-    fn notices(&self, entry: &Entry) -> Vec<Notice> {
-        let notices = match entry.flow {
-            FlowKind::Report => self
-                .reports
-                .get(&entry.flow_id)
-                .map(|report| notices(entry, |event| notice::of_report(&report.state, event))),
-            FlowKind::Case => self
-                .cases
-                .get(&entry.flow_id)
-                .map(|case| notices(entry, |event| notice::of_case(&case.state, event))),
-            FlowKind::Person
-            | FlowKind::Areas
-            | FlowKind::Policy
-            | FlowKind::Patrol
-            | FlowKind::PatrolPlan
-            | FlowKind::Household
-            | FlowKind::Visit
-            | FlowKind::Campaign
-            | FlowKind::Form
-            | FlowKind::Media
-            | FlowKind::ContentReview => None,
-        };
-        notices.unwrap_or_default()
     }
 
     /// Whom a notice is for.
@@ -278,18 +239,6 @@ impl<'a> Making<'a> {
         let found = self.app.store.read(read).await?;
         self.preferences.insert(person, found.clone());
         Ok(found)
-    }
-}
-
-/// What is to be told of each event of an entry.
-fn notices<E: DeserializeOwned>(entry: &Entry, of: impl Fn(&E) -> Vec<Notice>) -> Vec<Notice> {
-    match serde_json::from_str::<Vec<E>>(&entry.events) {
-        Ok(events) => events.iter().flat_map(of).collect(),
-        Err(error) => {
-            let (flow, seq) = (entry.flow_id, entry.seq);
-            tracing::error!(%flow, seq, %error, "an entry cannot be read; nobody is told of it");
-            Vec::new()
-        }
     }
 }
 

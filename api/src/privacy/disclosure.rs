@@ -28,10 +28,7 @@ use uuid::Uuid;
 
 use crate::{
     app::{caller::Caller, clock::derived_id, state::App, vault::Values},
-    engine::{
-        step::{self, Kept},
-        verification,
-    },
+    engine::{flows::ServedFlow, step, verification},
     http::{
         body::Json,
         headers::Key,
@@ -177,7 +174,7 @@ async fn disclose_person(
     let stored = stored.ok_or_else(not_found)?;
     let allowed = person_disclosable(&stored.state, &context);
     // Whoever may neither see the data nor know of the person is told that there is nobody.
-    let known = stored.state.visible(&caller, now);
+    let known = stored.state.is_visible_to(&caller, now);
     if allowed.is_err() && !known {
         return Err(not_found());
     }

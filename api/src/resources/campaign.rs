@@ -34,7 +34,10 @@ use uuid::Uuid;
 
 use crate::{
     app::{caller::Caller, clock::derived_id, state::App},
-    engine::step::{self, Step},
+    engine::{
+        flows::ServedFlow,
+        step::{self, Step},
+    },
     http::{
         body::Json,
         headers::Key,
@@ -46,6 +49,12 @@ use crate::{
     },
     privacy::names,
 };
+
+impl ServedFlow for Campaign {
+    fn is_visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {

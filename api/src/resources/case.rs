@@ -4,21 +4,30 @@ pub(crate) mod request_view;
 mod shown;
 pub(crate) mod whistle_view;
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
+    area::tree::Unit,
     core::{
         id::{AreaId, ReportId},
-        journal::FlowKind,
+        journal::{Entry, FlowKind},
         text::Prose,
     },
     flows::{
-        case::{Callback, Command, Satisfaction, lifecycle::StageName, state::Case},
+        case::{
+            self, Callback, Command, Satisfaction,
+            lifecycle::{StageName, Verb},
+            state::Case,
+        },
         change::Stored,
         media::{Attachment, MediaRole},
+        notice::{self, Notice},
     },
-    people::actor::Permission,
+    people::actor::{Actor, Permission},
+    rules::obligation::Duty,
 };
 use persistence::{
     flows::case as cases,
@@ -30,7 +39,12 @@ use uuid::Uuid;
 
 use crate::{
     app::{caller::Caller, state::App},
-    engine::step::{self, Step},
+    engine::{
+        flows::ServedFlow,
+        reporters::Reporters,
+        step::{self, Step},
+        subject::{Published, Subject},
+    },
     http::{
         body::{
             Json,
@@ -52,6 +66,72 @@ use crate::{
 pub use shown::{
     AnswerView, AssignmentView, CaseBrief, CaseView, ClosingView, ReporterAnswerView, TallyView,
 };
+
+impl ServedFlow for Case {
+    const PUBLISHED: bool = true;
+    const NOTIFIES: bool = true;
+
+    fn is_visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+
+    fn lapse(duty: Duty, unit: AreaId, term: i64) -> Option<case::Command> {
+        Some(case::Command::Lapse { duty, unit, term })
+    }
+
+    fn recompute() -> Option<case::Command> {
+        Some(case::Command::Recompute)
+    }
+
+    fn is_said_by_reporters(entry: &Entry) -> bool {
+        match entry.name.as_str() {
+            // A case is opened by whoever accepts the report, or by a reporter who did all of it.
+            "open" => entry.events.contains("\"handled_on_the_spot\""),
+            name => {
+                matches!(Verb::parse(name), Some(Verb::CallBack | Verb::Reopen | Verb::Comment))
+            }
+        }
+    }
+
+    fn notices(&self, event: &case::Event) -> Vec<Notice> {
+        notice::of_case(self, event)
+    }
+
+    fn subject(stored: Arc<Stored<Self>>) -> Option<Arc<dyn Subject>> {
+        Some(stored)
+    }
+}
+
+impl Published for Case {
+    const PATH: &'static str = "cases";
+
+    fn is_known_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+
+    /// A reporter of a case learns that something happened, and reads the case for what may be shown:
+    /// what others of the public wrote may not have passed yet.
+    fn is_whole_for(&self, actor: &Actor, at: Instant) -> bool {
+        let reads = |unit: &Unit| actor.may(Permission::ReadCases, &unit.path, at);
+        reads(&self.place.area) || self.units.iter().any(reads)
+    }
+
+    fn area(&self) -> &Unit {
+        &self.place.area
+    }
+
+    fn units(&self) -> &[Unit] {
+        &self.units
+    }
+
+    fn number(&self) -> &str {
+        &self.number
+    }
+
+    fn reporters(&self) -> Reporters {
+        Reporters::now(self.reports.iter().map(|one| (one.report, one.person)))
+    }
+}
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {

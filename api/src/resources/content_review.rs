@@ -21,7 +21,7 @@ use domain::{
         media::Media,
         report::Report,
     },
-    people::actor::Permission,
+    people::actor::{Actor, Permission},
     rules::refusal::Refusal,
 };
 use persistence::{Write, flows::content_review as reviews, kernel::journal::Keyset};
@@ -31,7 +31,10 @@ use uuid::Uuid;
 
 use crate::{
     app::{caller::Caller, state::App, world::World},
-    engine::step::{self, Step},
+    engine::{
+        flows::ServedFlow,
+        step::{self, Step},
+    },
     http::{
         body::Json,
         page::{Cursor, Limit, Page},
@@ -44,6 +47,12 @@ use crate::{
 };
 
 pub use check::{Checks, open, pass, work};
+
+impl ServedFlow for Review {
+    fn is_visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
 
 /// Registers the operations of these files.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -77,7 +86,7 @@ pub fn of_text(
 
 /// That as a write.
 pub fn written(change: Change<Review>) -> Write {
-    Write::Review(Box::new(change))
+    Write::from(change)
 }
 
 /// What is to be done once a report is there: its text is asked about, its files are put to

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
+    Instant,
     core::{
         id::FormId,
         journal::FlowKind,
@@ -19,6 +20,7 @@ use domain::{
         form::{Command, Form, Known},
         household::{self, Household},
     },
+    people::actor::Actor,
     rules::burden::{Counts, Entered, What},
 };
 use persistence::{Write, flows::form as forms, kernel::journal};
@@ -29,7 +31,10 @@ use uuid::Uuid;
 
 use crate::{
     app::{caller::Caller, state::App},
-    engine::step::{self, Asked, Step},
+    engine::{
+        flows::ServedFlow,
+        step::{self, Asked, Step},
+    },
     http::{
         body::Json,
         headers::{IfMatch, Key},
@@ -40,6 +45,12 @@ use crate::{
         view::{self, tag, tagged},
     },
 };
+
+impl ServedFlow for Form {
+    fn is_visible_to(&self, _: &Actor, _: Instant) -> bool {
+        true
+    }
+}
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {

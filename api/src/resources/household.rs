@@ -49,7 +49,10 @@ use crate::{
         clock::derived_id,
         state::App,
     },
-    engine::step::{self, Asked, Step},
+    engine::{
+        flows::ServedFlow,
+        step::{self, Asked, Step},
+    },
     http::{
         body::Json,
         headers::Key,
@@ -65,6 +68,12 @@ use crate::{
         timeline::{self, TimelineParams, TimelineView},
     },
 };
+
+impl ServedFlow for Household {
+    fn is_visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {

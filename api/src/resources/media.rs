@@ -18,6 +18,7 @@ mod turns;
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
+    Instant,
     core::{id::MediaId, journal::FlowKind},
     flows::{
         case::state::Case,
@@ -32,6 +33,7 @@ use persistence::flows::{
     content_review as reviews,
     media::{self as kept, Link, Marks},
 };
+use receive::{Said, UploadForm};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -39,6 +41,7 @@ use uuid::Uuid;
 use crate::{
     access::auth,
     app::{caller::Caller, state::App, world::World},
+    engine::flows::ServedFlow,
     http::{
         headers::Key,
         params::{IdPath, Query},
@@ -51,8 +54,14 @@ use crate::{
 pub use keep::Variant;
 pub use link::{LinksView, expiry, signed};
 pub use photo::Darkroom;
-use receive::{Said, UploadForm};
 pub use shown::{AttachedView, attachments, of_case, of_report};
+
+impl ServedFlow for Media {
+    /// Of others' files it is what names them that says who may know.
+    fn is_visible_to(&self, actor: &Actor, _: Instant) -> bool {
+        self.by == actor.person
+    }
+}
 
 /// Registers the operations of these files.
 pub fn routes(config: &mut ServiceConfig<'_>) {

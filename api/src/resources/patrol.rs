@@ -15,17 +15,19 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Duration, FixedOffset};
 use domain::{
     Instant,
+    area::tree::Unit,
     core::{
-        id::{PatrolId, PersonId, PlanId},
+        id::{AreaId, PatrolId, PersonId, PlanId},
         journal::FlowKind,
         text::Prose,
     },
     flows::{
         change::{Request, Stored, act},
-        patrol::{Command, Patrol, StatusName},
+        patrol::{self, Command, Patrol, StatusName},
         visit::{self, Visit},
     },
-    people::actor::Permission,
+    people::actor::{Actor, Permission},
+    rules::obligation::Duty,
 };
 use persistence::{
     Db, Write,
@@ -49,7 +51,11 @@ use crate::{
         clock::derived_id,
         state::App,
     },
-    engine::step::{self, Step},
+    engine::{
+        flows::ServedFlow,
+        step::{self, Step},
+        subject::{Published, Subject},
+    },
     http::{
         body::Json,
         headers::Key,
@@ -64,8 +70,45 @@ use crate::{
         timeline::{self, TimelineParams, TimelineView},
     },
 };
+
 pub use points::Walkers;
 pub use sealed::stored_fixes;
+
+impl ServedFlow for Patrol {
+    const PUBLISHED: bool = true;
+
+    fn is_visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+
+    fn lapse(_: Duty, _: AreaId, term: i64) -> Option<patrol::Command> {
+        Some(patrol::Command::Lapse { term })
+    }
+
+    fn subject(stored: Arc<Stored<Self>>) -> Option<Arc<dyn Subject>> {
+        Some(stored)
+    }
+}
+
+impl Published for Patrol {
+    const PATH: &'static str = "patrols";
+
+    fn is_known_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+
+    fn is_whole_for(&self, _: &Actor, _: Instant) -> bool {
+        true
+    }
+
+    fn area(&self) -> &Unit {
+        &self.area
+    }
+
+    fn number(&self) -> &str {
+        &self.number
+    }
+}
 
 /// Registers the operations of this file and those below it.
 pub fn routes(config: &mut ServiceConfig<'_>) {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
+    Instant,
     area::tree::Path,
     core::{
         id::{AreaId, PersonId},
@@ -15,7 +16,7 @@ use domain::{
         person::{Command, NewGrant, Person, Shift, Standing},
     },
     people::{
-        actor::{Actor, Permission, Role},
+        actor::{Actor, Grant, Permission, Role},
         personal::{Contact, DataSubject, Field, SubjectKind},
     },
     rules::refusal::Refusal,
@@ -40,7 +41,10 @@ use crate::{
         password::Owner,
         state::App,
     },
-    engine::step::{self, Asked, Step},
+    engine::{
+        flows::ServedFlow,
+        step::{self, Asked, Step},
+    },
     http::{
         body::Json,
         headers::{IfMatch, Key},
@@ -55,6 +59,18 @@ use crate::{
         names::{self, Names},
     },
 };
+
+impl ServedFlow for Person {
+    fn is_visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        use Permission::{ManagePeople, ReadPeople};
+        let known = |grant: &Grant| {
+            !grant.role.is_outsider() && actor.may(ReadPeople, &grant.over.path, at)
+        };
+        self.id == actor.person
+            || actor.may_somewhere(ManagePeople, at)
+            || self.grants.iter().any(known)
+    }
+}
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {

@@ -26,10 +26,10 @@ pub struct PlaceBody {
     /// The point, when the phone knows it. 坐标。
     point: Option<PointBody>,
     /// The area, when it does not: indoors, in the stairwell. 网格或其他区域。
-    area_id: Option<Uuid>,
+    pub(crate) area_id: Option<Uuid>,
     /// The address in words. 地址。
     #[schema(value_type = Option<String>, max_length = 120, example = "胜阳港街道武汉路餐饮街")]
-    address: Option<Line>,
+    pub(crate) address: Option<Line>,
 }
 
 /// Finds the area of a place: the one named, or the deepest the point lies in.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
+    Instant,
     core::{
         id::AreaId,
         text::{Code as Word, Prose},
@@ -18,6 +19,7 @@ use domain::{
         change::act,
         policy::{Command, Document, Policy, PolicyKind},
     },
+    people::actor::Actor,
     rules::{
         dispatching::{self, Lists},
         refusal::Refusal,
@@ -32,7 +34,10 @@ use uuid::Uuid;
 
 use crate::{
     app::{caller::Caller, state::App},
-    engine::step::{self, Asked},
+    engine::{
+        flows::ServedFlow,
+        step::{self, Asked},
+    },
     http::{
         body::Json,
         headers::{IfMatch, Key},
@@ -41,6 +46,12 @@ use crate::{
         view::{self, UnitView, tag, tagged},
     },
 };
+
+impl ServedFlow for Policy {
+    fn is_visible_to(&self, _: &Actor, _: Instant) -> bool {
+        true
+    }
+}
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {

@@ -2,13 +2,16 @@
 
 mod decision;
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
+    area::tree::Unit,
     core::{
-        id::{CaseId, CommandId, PatrolId, ReportId},
-        journal::FlowKind,
+        id::{AreaId, CaseId, CommandId, PatrolId, ReportId},
+        journal::{Entry, FlowKind},
         text::{Code as Word, Line, Prose},
     },
     flows::{
@@ -16,6 +19,7 @@ use domain::{
         change::{Request, Stored},
         intake,
         media::MediaRole,
+        notice::{self, Notice},
         report::{self, Draft, Handled, Redirect, Report, StatusName},
     },
     people::{
@@ -25,6 +29,7 @@ use domain::{
     rules::{
         burden::{Counts, Entered, What},
         duplicate::Sighting,
+        obligation::Duty,
         refusal::Refusal,
         vocabulary::{Channel, Demand, Urgency},
     },
@@ -40,7 +45,12 @@ use uuid::Uuid;
 
 use crate::{
     app::{caller::Caller, clock::derived_id, state::App, world::World},
-    engine::step,
+    engine::{
+        flows::ServedFlow,
+        reporters::Reporters,
+        step,
+        subject::{Published, Subject},
+    },
     http::{
         body::Json,
         headers::Key,
@@ -63,6 +73,59 @@ use crate::{
         timeline::{self, TimelineParams, TimelineView},
     },
 };
+
+impl ServedFlow for Report {
+    const PUBLISHED: bool = true;
+    const NOTIFIES: bool = true;
+
+    fn is_visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+
+    fn lapse(_: Duty, _: AreaId, term: i64) -> Option<report::Command> {
+        Some(report::Command::Lapse { term })
+    }
+
+    fn recompute() -> Option<report::Command> {
+        Some(report::Command::Recompute)
+    }
+
+    fn is_said_by_reporters(entry: &Entry) -> bool {
+        entry.name == "submit"
+    }
+
+    fn notices(&self, event: &report::Event) -> Vec<Notice> {
+        notice::of_report(self, event)
+    }
+
+    fn subject(stored: Arc<Stored<Self>>) -> Option<Arc<dyn Subject>> {
+        Some(stored)
+    }
+}
+
+impl Published for Report {
+    const PATH: &'static str = "reports";
+
+    fn is_known_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+
+    fn is_whole_for(&self, actor: &Actor, at: Instant) -> bool {
+        self.reporter == actor.person || actor.may(Permission::ReadCases, &self.place.area.path, at)
+    }
+
+    fn area(&self) -> &Unit {
+        &self.place.area
+    }
+
+    fn number(&self) -> &str {
+        &self.number
+    }
+
+    fn reporters(&self) -> Reporters {
+        Reporters::now([(self.id, self.reporter)])
+    }
+}
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -315,7 +378,7 @@ async fn submit_report(
             patrol.state.takes_report(caller.person, at)?;
         }
         let (change, case) = intake::submit(draft, asked, context)?;
-        let case = case.into_iter().map(|case| Write::Case(Box::new(case)));
+        let case = case.into_iter().map(|case| Write::from(case));
         let entered = burden(context.by, &change.state, counts, context.at);
         let review = content_review::of_text(&change.state, automatic, asked, context)?;
         let review = review.map(content_review::written);

@@ -7,7 +7,7 @@ use domain::{
         id::{AreaId, CommandId, PersonId, ReportId},
         journal::{self as chain, Entry, FlowKind},
     },
-    flows::{case::state::Case, report::Report},
+    flows::{case::state::Case, labels::labels_of, report::Report},
     people::actor::Permission,
 };
 use persistence::{
@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::{
     app::{caller::Caller, state::App},
     engine::reporters::Reporters,
-    http::{labels::of_visits, problem::Reply},
+    http::problem::Reply,
     resources::content_review::{self, Passed},
 };
 
@@ -268,7 +268,7 @@ fn view(
     EntryView {
         seq: entry.seq,
         command: entry.name.clone(),
-        label: of_visits(entry.flow, &entry.name).unwrap_or_else(|| label(&entry.name)),
+        label: (labels_of(entry.flow).command)(&entry.name).unwrap_or(""),
         by: if known { entry.actor_name.clone() } else { "上报人".to_owned() },
         at: entry.at,
         happened_at: kept.map(|kept| kept.happened_at),
@@ -319,39 +319,6 @@ pub fn hide(value: &mut Value, ids: &[String]) {
         Value::Array(items) => items.iter_mut().for_each(|item| hide(item, ids)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
-}
-
-/// What people call a command.
-pub fn label(command: &str) -> &'static str {
-    use domain::flows::{
-        case::lifecycle::{SummonsVerb, Verb},
-        report,
-    };
-    let own = match command {
-        "open" => Some("立案"),
-        "submit" => Some("上报"),
-        "register" => Some("登记"),
-        "grant" => Some("授权"),
-        "revoke" => Some("撤销授权"),
-        "reset_password" => Some("重置密码"),
-        "import" => Some("导入区划"),
-        "publish" => Some("发布规则"),
-        "lapse" => Some("时限到点"),
-        "recompute" => Some("重新计算时限"),
-        "plan" => Some("安排巡查"),
-        "begin" => Some("临时巡查"),
-        _ => None,
-    };
-    own.or_else(|| Verb::parse(command).map(Verb::label))
-        .or_else(|| report::Verb::parse(command).map(report::Verb::label))
-        .or_else(|| {
-            domain::flows::patrol::Verb::parse(command).map(domain::flows::patrol::Verb::label)
-        })
-        .or_else(|| {
-            let verb = command.strip_prefix("summons_").and_then(SummonsVerb::parse);
-            verb.map(SummonsVerb::label)
-        })
-        .unwrap_or("")
 }
 
 /// Those of some reports whose reporters the caller may not know.

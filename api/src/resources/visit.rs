@@ -19,7 +19,7 @@ use domain::{
         visit::{Command, Correction, Outcome, Plan, Purpose, Status, StatusName, Visit},
         visiting,
     },
-    people::actor::Permission,
+    people::actor::{Actor, Permission},
 };
 use persistence::{Db, flows::visit as visits, kernel::journal::Keyset};
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,10 @@ use crate::{
         clock::derived_id,
         state::App,
     },
-    engine::step::{self, Step},
+    engine::{
+        flows::ServedFlow,
+        step::{self, Step},
+    },
     http::{
         body::Json,
         headers::Key,
@@ -48,6 +51,12 @@ use crate::{
         timeline::{self, TimelineParams, TimelineView},
     },
 };
+
+impl ServedFlow for Visit {
+    fn is_visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {

@@ -1,9 +1,11 @@
 //! What is a token, and what is none.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::EncodingKey;
 use serde_json::json;
 
 use super::*;
+use crate::app::random::halves;
 
 fn at(second: i64) -> Instant {
     chrono::DateTime::from_timestamp(second, 0).unwrap()

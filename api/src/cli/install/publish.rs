@@ -73,7 +73,7 @@ impl Publication<'_> {
         if self.dry {
             return Ok(edition);
         }
-        match store.commit(vec![Write::Policy(Box::new(change))]).await? {
+        match store.commit(vec![Write::from(change)]).await? {
             Outcome::Done => Ok(edition),
             Outcome::Stale | Outcome::Seen => {
                 Err(Failed("somebody else published at the same time; run it again".to_owned()))

@@ -19,7 +19,7 @@ use domain::{
     flows::{case::state::Case, patrol::Patrol, report::Report, visit::Visit},
 };
 use persistence::{
-    Store, StoreError, Tabled,
+    FlowTable, Store, StoreError,
     kernel::feed::{self, Moved},
 };
 use quick_cache::sync::Cache;
@@ -269,7 +269,7 @@ async fn places(
 }
 
 /// The same of those of one kind.
-async fn lie<F: Tabled>(
+async fn lie<F: FlowTable>(
     store: &Store,
     tenant: TenantId,
     moved: &[Moved],

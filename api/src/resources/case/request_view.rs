@@ -12,7 +12,7 @@ use crate::http::view::{self, TermView, UnitView};
 
 /// Something asked of those above that is not decided.
 #[derive(Serialize, ToSchema)]
-pub struct AskView {
+pub(crate) struct AskView {
     /// Its number, for deciding and taking back. 申请编号。
     no: i64,
     /// What is asked.
@@ -46,7 +46,7 @@ pub struct AskView {
 
 /// One signature.
 #[derive(Serialize, ToSchema)]
-pub struct SignatureView {
+pub(crate) struct SignatureView {
     /// Who owes it.
     over: UnitView,
     /// The clock, once it is its turn.
@@ -95,7 +95,7 @@ impl From<&Ask> for AskView {
 
 /// Somebody above wants it done.
 #[derive(Serialize, ToSchema)]
-pub struct SupervisionView {
+pub(crate) struct SupervisionView {
     /// Its number, for answering. 督办编号。
     no: i64,
     /// How hard.
@@ -142,7 +142,7 @@ impl From<&Supervision> for SupervisionView {
 
 /// A debt that was late; it stays a fact, an exemption stands beside it.
 #[derive(Serialize, ToSchema)]
-pub struct BreachView {
+pub(crate) struct BreachView {
     /// Its number, for an appeal. 超期事实编号。
     no: i64,
     /// What was owed.

@@ -16,12 +16,12 @@ use uuid::Uuid;
 
 use crate::{
     http::view::{PointView, TermView, UnitView},
-    resources::{place::point_view, whistle::repeats},
+    resources::place::point_view,
 };
 
 /// A whistle with everybody it summoned.
 #[derive(Serialize, ToSchema)]
-pub struct WhistleView {
+pub(crate) struct WhistleView {
     /// How weighty it is: a rank of the tenant. 哨级。
     #[schema(example = "advance")]
     rank: String,
@@ -52,7 +52,7 @@ pub struct WhistleView {
 
 /// What a street asked the district to coordinate.
 #[derive(Serialize, ToSchema)]
-pub struct RaisedView {
+pub(crate) struct RaisedView {
     /// To whom.
     to: UnitView,
     /// Why.
@@ -65,7 +65,7 @@ pub struct RaisedView {
 
 /// One summoned department.
 #[derive(Serialize, ToSchema)]
-pub struct SummonsView {
+pub(crate) struct SummonsView {
     /// Which.
     unit: UnitView,
     /// Whether it leads. 是否主办。
@@ -95,7 +95,7 @@ pub struct SummonsView {
 
 /// The clocks of a summons.
 #[derive(Serialize, ToSchema)]
-pub struct ClocksView {
+pub(crate) struct ClocksView {
     /// 签收。
     sign: TermView,
     /// 联系。
@@ -108,7 +108,7 @@ pub struct ClocksView {
 
 /// Somebody on the spot.
 #[derive(Serialize, ToSchema)]
-pub struct ArrivalView {
+pub(crate) struct ArrivalView {
     /// When.
     at: DateTime<Utc>,
     /// Who.
@@ -125,7 +125,7 @@ pub struct ArrivalView {
 
 /// The street's opinion.
 #[derive(Serialize, ToSchema)]
-pub struct RatingView {
+pub(crate) struct RatingView {
     /// 响应，1 至 5。
     response: u8,
     /// 质量，1 至 5。
@@ -147,7 +147,7 @@ impl From<&Rating> for RatingView {
 impl WhistleView {
     /// The view of a whistle, with the labels of today's rules, for somebody who works for some of
     /// the units.
-    pub fn new(
+    pub(crate) fn new(
         whistle: &Whistle,
         whistling: &Whistling,
         works_for: impl Fn(&Unit) -> bool,

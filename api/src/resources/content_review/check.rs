@@ -196,7 +196,7 @@ async fn open_one(app: &App, world: &World, link: &Link) -> Result<(), StoreErro
     let Ok(change) = act::<Review>(None, &Command::Open(opening), asked, 0, context) else {
         return Ok(());
     };
-    let outcome = app.store.commit(vec![Write::Review(Box::new(change))]).await?;
+    let outcome = app.store.commit(vec![Write::from(change)]).await?;
     if outcome == Outcome::Done && automatic {
         app.memory.of::<Checks>().soon(tenant, id);
     }
@@ -227,7 +227,7 @@ pub(super) async fn settle(
         let Ok(change) = act(Some(&*stored), &command, asked, 0, context) else {
             return Ok(false);
         };
-        match app.store.commit(vec![Write::Review(Box::new(change))]).await? {
+        match app.store.commit(vec![Write::from(change)]).await? {
             Outcome::Done => return Ok(true),
             Outcome::Seen => return Ok(false),
             Outcome::Stale => {}

@@ -61,7 +61,7 @@ async fn dropped(app: &App, world: &World, id: MediaId, cause: Cause) -> Result<
     let Ok(change) = act(Some(&*stored), &Command::Drop { cause }, asked, 0, context) else {
         return Ok(false);
     };
-    let outcome = app.store.commit(vec![Write::Media(Box::new(change))]).await?;
+    let outcome = app.store.commit(vec![Write::from(change)]).await?;
     Ok(outcome == persistence::Outcome::Done)
 }
 

@@ -13,7 +13,7 @@ use domain::{
         patrol::Purpose,
         patrol_plan::{Command, Content, PatrolPlan, Recurrence, Standing},
     },
-    people::actor::Permission,
+    people::actor::{Actor, Permission},
 };
 use persistence::{Write, flows::patrol_plan as plans, kernel::journal::Keyset};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,10 @@ use uuid::Uuid;
 use super::{body::ItineraryBody, view::ItineraryView};
 use crate::{
     app::{caller::Caller, clock::derived_id, state::App},
-    engine::step::{self, Step},
+    engine::{
+        flows::ServedFlow,
+        step::{self, Step},
+    },
     http::{
         body::Json,
         headers::Key,
@@ -35,6 +38,12 @@ use crate::{
     },
     resources::place::known,
 };
+
+impl ServedFlow for PatrolPlan {
+    fn is_visible_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.visible_to(actor, at)
+    }
+}
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {

@@ -70,7 +70,7 @@ pub(super) async fn file_report(step: Step, body: Json<FileBody>) -> Reply<HttpR
     let decide = |report: &Stored<Report>, context: Context<'_>| {
         let (change, opened) =
             intake::file(report, case, correction.clone(), asked.request, context)?;
-        Ok((change, vec![Write::Case(Box::new(opened))]))
+        Ok((change, vec![Write::from(opened)]))
     };
     let stored = step::step(&step.app, &step.caller, asked, decide).await?;
     show(&step, &stored).await
@@ -104,7 +104,7 @@ pub(super) async fn join_report(step: Step, body: Json<JoinBody>) -> Reply<HttpR
         let case = case.as_ref().filter(|case| case.state.visible_to(context.by, context.at));
         let (change, joined) =
             intake::join(report, case.ok_or_else(unknown_case)?, asked.request, context)?;
-        Ok((change, vec![Write::Case(Box::new(joined))]))
+        Ok((change, vec![Write::from(joined)]))
     };
     let stored = step::step_with(&step.app, &step.caller, asked, load, decide).await?;
     show(&step, &stored).await
@@ -203,7 +203,7 @@ pub(super) async fn unjoin_report(
             return Ok((act(Some(report), &unjoin, asked.request, 0, context)?, Vec::new()));
         };
         let (change, left) = intake::unjoin(report, case, asked.request, context)?;
-        Ok((change, vec![Write::Case(Box::new(left))]))
+        Ok((change, vec![Write::from(left)]))
     };
     let stored = step::step_with(&step.app, &step.caller, asked, load, decide).await?;
     show(&step, &stored).await

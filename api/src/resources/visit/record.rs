@@ -15,7 +15,7 @@ use domain::{
         change::{Change, Request, Stored},
         flow::Context,
         household::Household,
-        report::{Draft, Report},
+        report::Draft,
         visit::{Outcome, Purpose, Record, Visit},
         visiting,
     },
@@ -35,7 +35,7 @@ use uuid::Uuid;
 use super::{VisitView, made, show, unknown_household};
 use crate::{
     app::{caller::Caller, clock::derived_id, state::App},
-    engine::step::{self, Asked, Kept, Step},
+    engine::step::{self, Asked, Step},
     http::{
         body::Json,
         headers::{IfMatch, Key},
@@ -264,7 +264,7 @@ fn decide(
     let subject = (visit, &going.household.state);
     let (record, drafts) = (going.record.clone(), going.drafts.clone());
     let (change, reports) = visiting::record(record, subject, campaign, drafts, request, context)?;
-    let mut writes: Vec<Write> = reports.into_iter().map(Report::write).collect();
+    let mut writes: Vec<Write> = reports.into_iter().map(Write::from).collect();
     writes.extend(going.writes.iter().cloned());
     let (person, path) = (context.by.person, change.state.area.path.clone());
     let entered = Entered { person, path, what: What::Visit, at: context.at, counts: going.counts };

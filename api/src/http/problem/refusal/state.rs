@@ -3,18 +3,12 @@
 use domain::{
     core::journal::FlowKind,
     flows::{
-        campaign,
-        case::lifecycle::{StageName, StepName, SummonsVerb, Verb},
-        household, patrol, patrol_plan,
-        person::Standing,
-        report, visit,
+        case::lifecycle::{StepName, SummonsVerb},
+        labels::labels_of,
     },
 };
 
-use crate::http::{
-    labels::of_visits,
-    problem::{Code, Problem},
-};
+use crate::http::problem::{Code, Problem};
 
 pub(super) fn wrong(
     flow: &'static str,
@@ -51,62 +45,25 @@ pub(super) fn wrong(
 
 fn subject(flow: &str) -> (&'static str, &'static str) {
     match flow {
-        "report" => ("这件上报", "report"),
-        "case" => ("这个案卷", "case"),
         "summons" => ("这个部门的报到", "summons"),
-        "person" => ("此人", "person"),
-        "patrol" => ("这次巡查", "patrol"),
-        "patrol_plan" => ("这个巡查计划", "plan of patrols"),
-        "household" => ("这户", "household"),
-        "visit" => ("这次走访", "visit"),
-        "campaign" => ("这个行动", "campaign"),
-        "form" => ("这张表", "form"),
-        _ => ("它", "thing"),
+        _ => FlowKind::parse(flow).map_or(("它", "thing"), |kind| labels_of(kind).names),
     }
 }
 
 /// What people call a state; its code when nobody gave it a name.
 pub(super) fn label(flow: &str, state: &'static str) -> &'static str {
-    match flow {
-        "report" => report::StatusName::parse(state).map(report::StatusName::label),
-        "case" => StageName::parse(state).map(StageName::label),
+    let label = match flow {
         "summons" => StepName::parse(state).map(StepName::label),
-        "person" => Standing::parse(state).map(Standing::label),
-        "patrol" => patrol::StatusName::parse(state).map(patrol::StatusName::label),
-        "patrol_plan" => patrol_plan::Standing::parse(state).map(patrol_plan::Standing::label),
-        "household" => household::Standing::parse(state).map(household::Standing::label),
-        "visit" => visit::StatusName::parse(state).map(visit::StatusName::label),
-        "campaign" => campaign::StatusName::parse(state).map(campaign::StatusName::label),
-        "form" => (state == "withdrawn").then_some("已停用"),
-        _ => None,
-    }
-    .unwrap_or(state)
+        _ => FlowKind::parse(flow).and_then(|kind| (labels_of(kind).state)(state)),
+    };
+    label.unwrap_or(state)
 }
 
 /// What people call a command; its code when nobody gave it a name.
 fn verb(flow: &str, command: &'static str) -> &'static str {
-    let step = || SummonsVerb::parse(command).map(SummonsVerb::label);
-    match (flow, command) {
-        ("report", "submit") => Some("上报"),
-        ("report", _) => report::Verb::parse(command).map(report::Verb::label),
-        ("case", "open") => Some("立案"),
-        ("case", _) => Verb::parse(command).map(Verb::label).or_else(step),
-        ("summons", _) => step(),
-        ("person", "register") => Some("登记"),
-        ("person", "grant") => Some("授权"),
-        ("person", "revoke") => Some("收回授权"),
-        ("person", "reset_password") => Some("重置密码"),
-        ("person", "suspend") | ("patrol_plan", "retire") => Some("停用"),
-        ("person", "reinstate") => Some("恢复"),
-        ("person", "leave") => Some("离岗"),
-        ("person", "take_over") => Some("接任"),
-        ("patrol", "plan") => Some("安排巡查"),
-        ("patrol", "begin") => Some("临时巡查"),
-        ("patrol", "upload") => Some("上传轨迹"),
-        ("patrol", _) => patrol::Verb::parse(command).map(patrol::Verb::label),
-        ("patrol_plan", "create") => Some("新建"),
-        ("patrol_plan", "amend") => Some("修改"),
-        _ => FlowKind::parse(flow).and_then(|flow| of_visits(flow, command)),
-    }
-    .unwrap_or(command)
+    let label = match flow {
+        "summons" => SummonsVerb::parse(command).map(SummonsVerb::label),
+        _ => FlowKind::parse(flow).and_then(|kind| (labels_of(kind).command)(command)),
+    };
+    label.unwrap_or(command)
 }

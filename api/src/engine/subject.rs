@@ -1,0 +1,94 @@
+//! What published events are about: who may know of it, where it is, who reported it.
+
+use domain::{
+    Instant,
+    area::tree::{Path, Unit},
+    flows::change::Stored,
+    people::actor::Actor,
+};
+
+use crate::engine::reporters::Reporters;
+
+/// A flow whose events are published, to the feed, streams and webhooks. What they say is what
+/// [`Happening`](domain::flows::happening::Happening) has a type for.
+pub trait Published {
+    /// The address of all of its kind, below `/api/v1`.
+    const PATH: &'static str;
+
+    /// Whether this actor may know of it.
+    fn is_known_to(&self, actor: &Actor, at: Instant) -> bool;
+
+    /// Whether this actor is told what happened in detail: whoever works on it, and whoever said it.
+    fn is_whole_for(&self, actor: &Actor, at: Instant) -> bool;
+
+    /// Where it is.
+    fn area(&self) -> &Unit;
+
+    /// The units that work on it besides.
+    fn units(&self) -> &[Unit] {
+        &[]
+    }
+
+    /// Its number.
+    fn number(&self) -> &str;
+
+    /// Who reported it, as it is now.
+    fn reporters(&self) -> Reporters {
+        Reporters::default()
+    }
+}
+
+/// The same of a flow of whatever kind, as it is now.
+pub trait Subject: Send + Sync {
+    /// The address of all of its kind, below `/api/v1`.
+    fn path(&self) -> &'static str;
+
+    /// [`Published::is_known_to`].
+    fn is_known_to(&self, actor: &Actor, at: Instant) -> bool;
+
+    /// [`Published::is_whole_for`].
+    fn is_whole_for(&self, actor: &Actor, at: Instant) -> bool;
+
+    /// Where it is.
+    fn area(&self) -> &Unit;
+
+    /// Whether it lies in an area, or is worked on by a unit in it.
+    fn is_within(&self, path: &Path) -> bool;
+
+    /// Its number.
+    fn number(&self) -> &str;
+
+    /// Who reported it, as it is now.
+    fn reporters(&self) -> Reporters;
+}
+
+impl<F: Published + Send + Sync> Subject for Stored<F> {
+    fn path(&self) -> &'static str {
+        F::PATH
+    }
+
+    fn is_known_to(&self, actor: &Actor, at: Instant) -> bool {
+        self.state.is_known_to(actor, at)
+    }
+
+    fn is_whole_for(&self, actor: &Actor, at: Instant) -> bool {
+        self.state.is_whole_for(actor, at)
+    }
+
+    fn area(&self) -> &Unit {
+        self.state.area()
+    }
+
+    fn is_within(&self, path: &Path) -> bool {
+        let mut units = self.state.units().iter();
+        path.contains(&self.area().path) || units.any(|unit| path.contains(&unit.path))
+    }
+
+    fn number(&self) -> &str {
+        self.state.number()
+    }
+
+    fn reporters(&self) -> Reporters {
+        self.state.reporters()
+    }
+}
