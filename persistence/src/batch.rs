@@ -157,7 +157,7 @@ impl Commit {
                 let areas = areas.iter().map(|area| AreaRow::new(entry, area).map(Upserted));
                 rows.extend(areas.collect::<Result<Vec<_>>>()?);
                 let row = |(area, text): &(AreaId, String)| BoundaryRow::new(entry, *area, text);
-                rows.extend(drawn.iter().map(row).map(Inserted));
+                rows.extend(drawn.iter().map(row));
             }
             Write::Password { person, hash, origin } => rows.extend([PasswordRow {
                 tenant_id: Id(first.tenant.0),

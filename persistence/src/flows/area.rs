@@ -23,7 +23,8 @@ use crate::kernel::{
     connection::Db,
     error::StoreError,
     flow::document,
-    rows::rows,
+    pending::{Saved, Turn},
+    rows::{self, Row, rows},
     schema::{area_boundaries, area_imports, areas},
     types::{At, Doc, Id, sql},
 };
@@ -96,6 +97,15 @@ rows! {
         boundary: Doc => sql::Doc, "text";
     }
     key (tenant_id, area_id, no) changes ()
+}
+
+impl Saved for BoundaryRow {
+    /// After the areas.
+    const TURN: Turn = (AreaRow::TABLE, 3);
+
+    fn save(db: &mut Db, all: &[&Self]) -> Result<()> {
+        Ok(rows::insert(db, all)?)
+    }
 }
 
 impl BoundaryRow {
