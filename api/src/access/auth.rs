@@ -104,10 +104,15 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
             app.rationed.count_kept(&request, &caller, app.clock.now())?;
             return Ok(Incomplete { caller, restriction: None });
         }
-        let asker = request.extensions().get::<Asker>().cloned();
-        let asker = match asker {
-            Some(asker) => asker,
-            None => count(&app, &request, find_asker(&app, &request).await?).await?,
+        let first = request.extensions_mut().remove::<First>();
+        let asker = match first {
+            Some(First(asker)) => asker,
+            None => {
+                // A stream asks again who reads it: that is looked up anew, and counts once.
+                let asker = find_asker(&app, &request).await?;
+                let is_counted = request.extensions().contains::<Asker>();
+                if is_counted { asker } else { count(&app, &request, asker).await? }
+            }
         };
         let Asker { known, session, scope, .. } = asker;
         if let Some(client) = known.client {
@@ -131,9 +136,11 @@ pub async fn ration(
     if counts
         && let Some(app) = request.app_data::<Data<App>>().cloned()
         && let Ok(asker) = find_asker(&app, request.request()).await
-        && let Err(problem) = count(&app, request.request(), asker).await
     {
-        return Ok(refuse(request, problem));
+        match count(&app, request.request(), asker).await {
+            Ok(asker) => drop(request.extensions_mut().insert(First(asker))),
+            Err(problem) => return Ok(refuse(request, problem)),
+        }
     }
     next.call(request).await
 }
@@ -146,6 +153,9 @@ struct Asker {
     scope: Option<Scopes>,
     at: Instant,
 }
+
+/// Who asks, for whatever of the request needs to know first.
+struct First(Asker);
 
 async fn find_asker(app: &App, request: &HttpRequest) -> Reply<Asker> {
     let token = bearer(request).ok_or(token::Fault::Missing)?;
