@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration as Wait,
 };
 
@@ -14,6 +17,7 @@ use api::{
     integrations::delivering,
 };
 use chrono::Duration;
+use persistence::integrations::delivery::Audience;
 use serde_json::{Value, json};
 
 use crate::harness::{City, each, key, on_both, seed, settings, text};
@@ -26,6 +30,7 @@ on_both! {
     a_receiver_that_fails_for_a_day_is_paused_and_goes_on_later,
     two_replicas_tell_everything_once,
     what_was_sent_and_not_written_down_is_sent_again_under_the_same_identity,
+    people_are_told_while_a_server_does_not_answer,
     a_secret_is_rotated_without_missing_anything,
     cloudevents_on_request,
     only_the_area_and_the_types_that_were_asked_for,
@@ -305,6 +310,39 @@ fn what_was_sent_and_not_written_down_is_sent_again_under_the_same_identity(city
     city.advance(Duration::hours(1));
     pass(city);
     assert_eq!(receiver.told().len(), 2);
+}
+
+fn people_are_told_while_a_server_does_not_answer(city: &City) {
+    let receiver = Receiver::start();
+    registered(city, &receiver, &["report.submitted"]);
+    receiver.answers(1);
+    let wait = |limit: Wait, is_there: &dyn Fn() -> bool| {
+        let begun = std::time::Instant::now();
+        while !is_there() {
+            assert!(begun.elapsed() < limit, "not within {limit:?}");
+            std::thread::sleep(Wait::from_millis(20));
+        }
+    };
+    let (over, app) = (AtomicBool::new(false), city.app.clone());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            System::new().block_on(async {
+                for audience in [Audience::People, Audience::Servers] {
+                    actix_web::rt::spawn(delivering::run(app.clone(), audience));
+                }
+                while !over.load(Ordering::SeqCst) {
+                    tokio::time::sleep(Wait::from_millis(20)).await;
+                }
+            });
+        });
+        let report = city.received();
+        wait(Wait::from_secs(10), &|| receiver.told().len() == 1);
+        // The server answers after four seconds.
+        city.filed_from(&report);
+        let messages = || city.by("resident").get("/api/v1/me/messages").done();
+        wait(Wait::from_secs(3), &|| messages()["items"] != json!([]));
+        over.store(true, Ordering::SeqCst);
+    });
 }
 
 fn a_secret_is_rotated_without_missing_anything(city: &City) {

@@ -11,6 +11,8 @@ use actix_web::{
 };
 use utoipa::{OpenApi, openapi::OpenApi as Described};
 
+use persistence::integrations::delivery::Audience;
+
 use crate::{
     access::{auth, client, factor, identity, jwks, oauth, oidc, session, wechat},
     app::{state::App, telemetry},
@@ -143,7 +145,9 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
     if app.settings.clockwork {
         tokio::spawn(clockwork::run(app.clone()));
         // On this thread: calls to others need not move between threads.
-        actix_web::rt::spawn(delivering::run(app.clone()));
+        for audience in [Audience::People, Audience::Servers] {
+            actix_web::rt::spawn(delivering::run(app.clone(), audience));
+        }
     }
     let factory = move || {
         let documents = documents.clone();

@@ -27,7 +27,7 @@ use futures_util::{StreamExt, stream};
 use persistence::{
     Db, StoreError,
     integrations::{
-        delivery::{self, Attempt, Delivery, Lease, Tried},
+        delivery::{self, Attempt, Audience, Delivery, Lease, Tried},
         message,
         webhook::{self as hooks, Webhook},
     },
@@ -76,8 +76,9 @@ fn patience() -> Span {
 }
 
 /// Runs until the store is closed. While callers write much, it takes a part of the time only: what
-/// is told a little later is told all the same.
-pub async fn run(app: Data<App>) {
+/// is told a little later is told all the same. Servers and people are told by loops of their own, so
+/// that a server which does not answer holds up nobody's messages.
+pub async fn run(app: Data<App>, audience: Audience) {
     let mut stirred = app.store.stirred();
     loop {
         if let Ok(Err(_)) = tokio::time::timeout(EVERY, stirred.changed()).await {
@@ -86,7 +87,7 @@ pub async fn run(app: Data<App>) {
         tokio::time::sleep(PAUSE).await;
         loop {
             let (begun, before) = (Instant::now(), app.store.committed());
-            match step(&app).await {
+            match step(&app, audience).await {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(StoreError::Closed) => return,
@@ -113,7 +114,22 @@ const SHARE: u32 = 9;
 pub async fn pass(app: &App) -> Result<u64, StoreError> {
     let mut sum = 0;
     loop {
-        let done = step(app).await?;
+        // Each is tried whatever becomes of the other.
+        let (people, servers) =
+            (pass_to(app, Audience::People).await, pass_to(app, Audience::Servers).await);
+        let done = people? + servers?;
+        sum += done;
+        if done == 0 {
+            return Ok(sum);
+        }
+    }
+}
+
+/// Makes and sends everything that is due now to one audience; answers how much was done.
+pub async fn pass_to(app: &App, audience: Audience) -> Result<u64, StoreError> {
+    let mut sum = 0;
+    loop {
+        let done = step(app, audience).await?;
         sum += done;
         if done == 0 {
             return Ok(sum);
@@ -122,10 +138,14 @@ pub async fn pass(app: &App) -> Result<u64, StoreError> {
 }
 
 /// Makes and sends a part of what is due; answers how much was done.
-async fn step(app: &App) -> Result<u64, StoreError> {
-    // Each is tried whatever becomes of the others: what cannot be told to people holds up no server.
-    let (told, made, sent) = (notifying::pass(app).await, take(app).await, send(app).await);
-    Ok(told? + made? + sent?)
+async fn step(app: &App, audience: Audience) -> Result<u64, StoreError> {
+    // What is made already is sent, even where nothing can be made.
+    let made = match audience {
+        Audience::People => notifying::pass(app).await,
+        Audience::Servers => take(app).await,
+    };
+    let sent = send(app, audience).await;
+    Ok(made? + sent?)
 }
 
 /// Makes the deliveries of what happened since each webhook was told last; answers how many
@@ -186,10 +206,10 @@ fn made(hook: &Webhook, event: &Event, content: Arc<str>, now: domain::Instant) 
 }
 
 /// Sends what is due; answers how many were tried.
-async fn send(app: &App) -> Result<u64, StoreError> {
+async fn send(app: &App, audience: Audience) -> Result<u64, StoreError> {
     let now = app.clock.now();
     let lease = Lease { by: new_id(), now, until: now + patience() };
-    let due = app.store.run(move |db| delivery::lease(db, lease, PAGE)).await?;
+    let due = app.store.run(move |db| delivery::lease(db, lease, audience, PAGE)).await?;
     if due.is_empty() {
         return Ok(0);
     }

@@ -214,10 +214,19 @@ pub struct Lease {
     pub until: Instant,
 }
 
-/// Leases what is due, the oldest first, at most `limit`. What is about a flow waits until what
+/// Who is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Audience {
+    /// People, by messages that other services carry.
+    People,
+    /// Servers of others, by webhooks.
+    Servers,
+}
+
+/// Leases what is due to one audience, the oldest first, at most `limit`. What is about a flow waits until what
 /// was to be told the same target about it before is final; what is for a webhook that is not
 /// active waits until it is.
-pub fn lease(db: &mut Db, lease: Lease, limit: i64) -> Result<Vec<Delivery>> {
+pub fn lease(db: &mut Db, lease: Lease, audience: Audience, limit: i64) -> Result<Vec<Delivery>> {
     use deliveries::dsl as d;
     let Lease { by, now, until } = lease;
     let earlier = diesel::alias!(deliveries as earlier);
@@ -235,14 +244,20 @@ pub fn lease(db: &mut Db, lease: Lease, limit: i64) -> Result<Vec<Delivery>> {
         .filter(webhooks::tenant_id.eq(d::tenant_id).and(webhooks::id.eq(d::target_id)))
         .filter(webhooks::status.ne(Status::Active.name()));
     let free = d::leased_until.is_null().or(d::leased_until.le(Some(At(now))));
-    let due: Vec<(Id, Id)> = deliveries::table
+    let mut query = deliveries::table
+        .select((d::tenant_id, d::id))
         .filter(d::next_at.le(Some(At(now))))
+        .into_boxed();
+    query = match audience {
+        Audience::Servers => query.filter(d::channel.eq(Channel::Webhook.name())),
+        Audience::People => query.filter(d::channel.ne(Channel::Webhook.name())),
+    };
+    let due: Vec<(Id, Id)> = query
         .filter(free)
         .filter(diesel::dsl::not(diesel::dsl::exists(before)))
         .filter(diesel::dsl::not(diesel::dsl::exists(stopped)))
         .order((d::next_at.asc(), d::position.asc(), d::part.asc()))
         .limit(limit)
-        .select((d::tenant_id, d::id))
         .load(db)?;
     let mut chosen: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
     for (tenant, id) in due {
