@@ -101,5 +101,4 @@ pub mod flows {
     pub mod visiting;
 }
 
-/// A moment in UTC, cut to milliseconds by whoever makes it.
-pub type Instant = chrono::DateTime<chrono::Utc>;
+pub use core::time::Instant;

@@ -1,8 +1,9 @@
 //! Instants and days: arithmetic that does not overflow, and the clocks of China.
 
-use chrono::{DateTime, Duration, FixedOffset, NaiveDate};
+use chrono::{DateTime, Duration, FixedOffset, NaiveDate, Utc};
 
-use crate::Instant;
+/// A moment in UTC, cut to milliseconds by the caller that makes it.
+pub type Instant = DateTime<Utc>;
 
 /// `start` and so much more; the end of time where that is beyond it.
 pub fn later(start: Instant, length: Duration) -> Instant {
