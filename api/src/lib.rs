@@ -61,6 +61,7 @@ pub mod engine {
     pub mod reporters;
     pub mod step;
     pub mod subject;
+    pub mod table;
     pub mod verification;
     pub mod verify;
 }

@@ -7,10 +7,8 @@ use domain::{
         id::{PersonId, ReportId},
         journal::{Entry, FlowKind},
     },
-    flows::{case, report},
+    flows::{case, labels::labels_of, report},
 };
-
-use crate::engine::flows::flow_of;
 
 /// The commands that say which reports a case answers.
 pub const TELLING: [&str; 3] = ["open", "join", "unjoin"];
@@ -109,11 +107,11 @@ impl Reporters {
                 && one.from <= entry.seq
                 && one.until.is_none_or(|until| entry.seq < until)
         };
-        sayable(entry) && self.0.iter().any(reported)
+        is_sayable(entry) && self.0.iter().any(reported)
     }
 }
 
 /// Whether a reporter could have given this command as one; everything else is done in office alone.
-pub fn sayable(entry: &Entry) -> bool {
-    flow_of(entry.flow).is_some_and(|flow| flow.is_said_by_reporters(entry))
+pub fn is_sayable(entry: &Entry) -> bool {
+    (labels_of(entry.flow).is_said_by_reporters)(entry)
 }

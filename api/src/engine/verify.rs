@@ -30,7 +30,7 @@ use persistence::{
 };
 use uuid::Uuid;
 
-use crate::engine::flows::{ServedFlow, flow_of};
+use crate::engine::{flows::ServedFlow, table::flow_of};
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -44,7 +44,7 @@ use uuid::Uuid;
 
 use crate::{
     app::state::App,
-    engine::flows::flow_of,
+    engine::table::flow_of,
     resources::{content_review, retention},
 };
 

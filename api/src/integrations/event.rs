@@ -38,9 +38,9 @@ use self::cursor::Position;
 use crate::{
     app::{caller::Caller, state::App},
     engine::{
-        flows::FLOWS,
         reporters::{self, Reporters},
         subject::Subject,
+        table::FLOWS,
     },
     http::{
         page::Limit,
@@ -213,7 +213,7 @@ async fn reported(
     entries: &[(i64, Entry)],
 ) -> Result<HashMap<Uuid, Reporters>, StoreError> {
     let said = entries.iter().map(|(_, entry)| entry).filter(|entry| {
-        entry.flow == FlowKind::Case && entry.name != "open" && reporters::sayable(entry)
+        entry.flow == FlowKind::Case && entry.name != "open" && reporters::is_sayable(entry)
     });
     let cases: BTreeSet<Uuid> = said.map(|entry| entry.flow_id).collect();
     if cases.is_empty() {

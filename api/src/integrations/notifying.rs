@@ -37,7 +37,7 @@ use uuid::Uuid;
 
 use crate::{
     app::{clock::new_id, state::App, world::World},
-    engine::flows::FLOWS,
+    engine::table::FLOWS,
     integrations::channel,
 };
 

@@ -13,15 +13,11 @@ use domain::{
     area::tree::Unit,
     core::{
         id::{AreaId, ReportId},
-        journal::{Entry, FlowKind},
+        journal::FlowKind,
         text::Prose,
     },
     flows::{
-        case::{
-            self, Callback, Command, Satisfaction,
-            lifecycle::{StageName, Verb},
-            state::Case,
-        },
+        case::{self, Callback, Command, Satisfaction, lifecycle::StageName, state::Case},
         change::Stored,
         media::{Attachment, MediaRole},
         notice::{self, Notice},
@@ -81,16 +77,6 @@ impl ServedFlow for Case {
 
     fn recompute() -> Option<case::Command> {
         Some(case::Command::Recompute)
-    }
-
-    fn is_said_by_reporters(entry: &Entry) -> bool {
-        match entry.name.as_str() {
-            // A case is opened by whoever accepts the report, or by a reporter who did all of it.
-            "open" => entry.events.contains("\"handled_on_the_spot\""),
-            name => {
-                matches!(Verb::parse(name), Some(Verb::CallBack | Verb::Reopen | Verb::Comment))
-            }
-        }
     }
 
     fn notices(&self, event: &case::Event) -> Vec<Notice> {

@@ -11,7 +11,7 @@ use domain::{
     area::tree::Unit,
     core::{
         id::{AreaId, CaseId, CommandId, PatrolId, ReportId},
-        journal::{Entry, FlowKind},
+        journal::FlowKind,
         text::{Code as Word, Line, Prose},
     },
     flows::{
@@ -88,10 +88,6 @@ impl ServedFlow for Report {
 
     fn recompute() -> Option<report::Command> {
         Some(report::Command::Recompute)
-    }
-
-    fn is_said_by_reporters(entry: &Entry) -> bool {
-        entry.name == "submit"
     }
 
     fn notices(&self, event: &report::Event) -> Vec<Notice> {

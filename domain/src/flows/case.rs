@@ -26,7 +26,7 @@ use crate::flows::case::state::Supervision;
 use crate::{
     Instant,
     area::tree::Unit,
-    core::journal::FlowKind,
+    core::journal::{Entry, FlowKind},
     flows::{
         case::state::Case,
         flow::{Context, Flow},
@@ -178,6 +178,16 @@ impl Flow for Case {
 
     fn state_label(state: &str) -> Option<&'static str> {
         lifecycle::StageName::parse(state).map(lifecycle::StageName::label)
+    }
+
+    fn is_said_by_reporters(entry: &Entry) -> bool {
+        match entry.name.as_str() {
+            // A case is opened by the unit that accepts the report, or by a reporter who did all of it.
+            "open" => entry.events.contains("\"handled_on_the_spot\""),
+            name => {
+                matches!(Verb::parse(name), Some(Verb::CallBack | Verb::Reopen | Verb::Comment))
+            }
+        }
     }
 
     fn command_label(command: &str) -> Option<&'static str> {

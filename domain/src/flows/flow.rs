@@ -13,7 +13,7 @@ use crate::{
     core::{
         arrival::{Skew, Typed},
         id::AreaId,
-        journal::FlowKind,
+        journal::{Entry, FlowKind},
         text::Code,
         time::local_day,
     },
@@ -117,6 +117,11 @@ pub trait Flow: Sized + Clone + Serialize + DeserializeOwned {
 
     /// The name of a command, as in the URL and the journal.
     fn name(command: &Self::Command) -> &'static str;
+
+    /// Whether a reporter could have given a command as one; everything else is done in office alone.
+    fn is_said_by_reporters(_: &Entry) -> bool {
+        false
+    }
 
     /// What people call a state, by its code.
     fn state_label(_: &str) -> Option<&'static str> {

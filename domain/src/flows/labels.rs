@@ -1,7 +1,7 @@
 //! What people call the kinds of flows, their states and their commands.
 
 use crate::{
-    core::journal::FlowKind,
+    core::journal::{Entry, FlowKind},
     flows::{
         campaign::Campaign, case::state::Case, content_review::Review, flow::Flow, form::Form,
         household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
@@ -18,10 +18,17 @@ pub struct Labels {
     pub state: fn(&str) -> Option<&'static str>,
     /// A command, by its name in the journal.
     pub command: fn(&str) -> Option<&'static str>,
+    /// [`Flow::is_said_by_reporters`].
+    pub is_said_by_reporters: fn(&Entry) -> bool,
 }
 
 const fn labels<F: Flow>() -> Labels {
-    Labels { names: F::NAMES, state: F::state_label, command: F::command_label }
+    Labels {
+        names: F::NAMES,
+        state: F::state_label,
+        command: F::command_label,
+        is_said_by_reporters: F::is_said_by_reporters,
+    }
 }
 
 /// The labels of a kind of flow.
@@ -34,6 +41,7 @@ pub const fn labels_of(kind: FlowKind) -> Labels {
             names: ("区划", "areas"),
             state: |_| None,
             command: |command| (command == "import").then_some("导入区划"),
+            is_said_by_reporters: |_| false,
         },
         FlowKind::Policy => labels::<Policy>(),
         FlowKind::Patrol => labels::<Patrol>(),

@@ -18,7 +18,7 @@ use crate::{
     },
     core::{
         id::{CaseId, PatrolId, PersonId, ReportId},
-        journal::FlowKind,
+        journal::{Entry, FlowKind},
         named::named,
         text::Prose,
     },
@@ -339,6 +339,10 @@ impl Flow for Report {
 
     fn state_label(state: &str) -> Option<&'static str> {
         StatusName::parse(state).map(StatusName::label)
+    }
+
+    fn is_said_by_reporters(entry: &Entry) -> bool {
+        entry.name == "submit"
     }
 
     fn command_label(command: &str) -> Option<&'static str> {
