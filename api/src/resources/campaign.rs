@@ -1,5 +1,5 @@
-//! Campaigns over HTTP (敲门行动): a list of households for a list of workers, what came of each,
-//! and for whoever goes, what is known already.
+//! Campaigns over HTTP (敲门行动): a list of households for a list of workers, what came of each, and,
+//! for the worker who goes, what is known already.
 
 pub mod list;
 
@@ -228,7 +228,7 @@ pub struct ListCampaigns {
     status: Option<StatusName>,
 }
 
-/// Which campaigns somebody may know of, as the domain says of each.
+/// Which campaigns an actor may know of, as the domain says of each.
 fn reach(by: &Actor, at: Instant) -> Reach {
     let organises = by.scope(Permission::ManageCampaigns, at).paths;
     let mut works = by.scope(Permission::Visit, at).paths;
@@ -314,7 +314,7 @@ async fn close_campaign(step: Step, body: Json<CloseCampaignBody>) -> Reply<Http
 }
 
 /// Tells a campaign that a grid of it is done, when the visit that was just recorded was the last
-/// one there. A command of the system: whoever is second finds it told.
+/// one there. A command of the system: the replica that is second finds it told.
 pub async fn complete(app: &App, tenant: TenantId, visit: &Visit) {
     let Some(campaign) = visit.campaign else { return };
     if let Err(error) = told(app, tenant, campaign, visit).await {
@@ -400,8 +400,8 @@ pub struct ProgressView {
     open: i64,
 }
 
-/// What somebody may see of the list of a campaign: all of it over its area, below that what lies
-/// in the own areas, and what the own name stands on.
+/// What an actor may see of the list of a campaign: all of it with rights over its whole area,
+/// otherwise the households in the actor's own areas and those assigned to the actor by name.
 fn part(by: &Actor, campaign: &Campaign, at: Instant) -> Filter {
     let whole = by.may(Permission::ManageCampaigns, &campaign.area.path, at);
     let within: Vec<Path> = if whole {
@@ -450,7 +450,7 @@ async fn get_campaign_progress(
         }
     }
     name(&app, &caller, by, &stored.state, &mut views).await?;
-    // Those nobody in particular is sent to stand before the first page, beside its limit.
+    // Households without a named worker stand before the first page, beside its limit.
     let named: Vec<ProgressView> = views.extract_if(.., |view| view.id.is_some()).collect();
     let mut page = Page::cut(named, limit, |view| view.id.unwrap_or_default(), |view| view);
     views.append(&mut page.items);

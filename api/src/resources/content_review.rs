@@ -77,7 +77,7 @@ pub fn of_text(
         about: report.id.0,
         named_by: report.id.0,
         over: report.place.area.clone(),
-        // Who is not to be known is named to nobody outside.
+        // A reporter who must not be known is named to no outside service.
         automatic: automatic && !report.is_hidden(),
         address: true,
     };
@@ -101,7 +101,7 @@ pub async fn begun(app: &App, tenant: TenantId, report: &Report, automatic: bool
     }
 }
 
-/// Whether a program will look at what somebody writes.
+/// Whether a program will look at what the caller writes.
 pub async fn automatic(app: &App, caller: &Caller) -> Reply<bool> {
     let world = app.world(caller.tenant)?;
     if !domain::flows::media::of_public(caller, app.clock.now()) {
@@ -113,10 +113,10 @@ pub async fn automatic(app: &App, caller: &Caller) -> Reply<bool> {
 /// What of a report may be shown to others of the public.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Passed {
-    /// Its title and text: they passed, or nobody has to look at them.
+    /// Its title and text: the review passed them, or they need no review.
     pub words: bool,
-    /// Its address and its exact point: likewise, and who reported is nobody's secret. Where somebody
-    /// stood says who it is.
+    /// Its address and its exact point: likewise, unless the reporter must not be known. The place
+    /// where a reporter stood can tell who it is.
     pub place: bool,
 }
 
@@ -130,7 +130,7 @@ pub async fn passed(app: &App, tenant: TenantId, report: Uuid) -> Reply<Passed> 
     Ok(Passed { words, place: words && address && !hidden })
 }
 
-/// What somebody wrote in a report, as it is looked at.
+/// What a reporter wrote, as the review reads it.
 pub fn words(report: &Report) -> String {
     let matter = &report.matter;
     let words = format!("{}\n\n{}", matter.title.as_str(), matter.text.as_str());

@@ -1,7 +1,7 @@
 //! The right to be erased, over HTTP.
 //!
 //! Erasing destroys the subject's key. The records of public matters stay, under an identity that
-//! names nobody any more, and their chains are what they were.
+//! names no one any more, and their chains are what they were.
 
 use actix_web::{HttpRequest, HttpResponse, post, web::Data};
 use chrono::{DateTime, Utc};
@@ -50,7 +50,7 @@ pub fn under_person(config: &mut ServiceConfig<'_>) {
 }
 
 /// The members of households that are this person by the account that staff linked. An
-/// identification number or phone is what somebody typed: it links nobody to anything.
+/// identification number or phone is only what someone typed: it links no one to anything.
 async fn memberships(app: &App, caller: &Caller, person: PersonId) -> Reply<Vec<DataSubject>> {
     const MOST: i64 = 200;
     let tenant = caller.tenant;
@@ -171,7 +171,7 @@ async fn erase(
     }
     let files = media::removal::erase(app, &*app.world(tenant)?, id).await?;
     let members = memberships(app, caller, id).await?;
-    // Before the account is closed, so that whoever is interrupted can ask again.
+    // Before the account is closed, so that a caller who is interrupted can ask again.
     let before = destroy_contacts(app, tenant, id).await?;
     let whole = DataSubject::new(SubjectKind::Person, id.0);
     let detail = serde_json::json!({ "members": members.len(), "reports": before, "files": files, "reason": body.reason.as_str() });

@@ -85,11 +85,11 @@ pub enum Section {
     Reports,
     /// Photos, videos and sounds that were sent.
     Files,
-    /// Where somebody walked on duty.
+    /// Where the person walked on duty.
     Patrols,
-    /// What somebody was told.
+    /// The messages the person was sent.
     Messages,
-    /// Where somebody lives, as the grid has it.
+    /// Where the person lives, as the grid has it.
     Households,
     /// What was done, as the audit log has it.
     Audit,
@@ -247,7 +247,7 @@ fn cut<T, P>(found: &mut Vec<T>, most: usize, place: impl FnOnce(&T) -> P) -> Op
     found.last().filter(|_| more).map(place)
 }
 
-/// What is kept of somebody besides what happened.
+/// What is kept of the person besides what happened.
 #[derive(Serialize)]
 struct Profile {
     id: Uuid,
@@ -313,7 +313,7 @@ async fn export_reports(
         .vault
         .read(&app.store, caller.tenant, (SubjectKind::Report, named.collect()), Field::ALL)
         .await?;
-    // Of a report that staff made for somebody else, the contact is that somebody's.
+    // When staff report for another person, the contact is that person's.
     let own = caller.grants.iter().all(|grant| !grant.role.is_office());
     let item = |stored: Stored<Report>| {
         let report = stored.state;
@@ -338,7 +338,7 @@ async fn export_reports(
     Ok(found.into_iter().map(item).collect())
 }
 
-/// The households somebody belongs to: where they are, and what is kept of this one member.
+/// The households the person belongs to: where they are, and what is kept of this one member.
 async fn export_households(
     app: &App,
     caller: &Caller,

@@ -287,7 +287,7 @@ async fn show(step: &Step, stored: &Stored<Household>) -> Reply<HttpResponse> {
     Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 
-/// Refuses people nobody knows.
+/// Refuses identities that belong to no person of the tenant.
 pub async fn require_people(
     app: &App,
     caller: &Caller,
@@ -342,7 +342,7 @@ async fn prepare(
     })
 }
 
-/// Registers what was prepared; what a file brought nobody had to enter.
+/// Registers what was prepared, and counts it as entered only when it was typed by hand.
 async fn register(
     app: &App,
     caller: &Caller,
@@ -527,7 +527,7 @@ async fn update_household(step: Step, body: Json<UpdateBody>) -> Reply<HttpRespo
     let asked = step.asked("update_household", &(&body, &sent));
     for _ in 0..step::ATTEMPTS {
         match update(&step, asked, &body, changes).await {
-            // Somebody was faster: what was sealed is out of date.
+            // Another writer was faster: what was sealed is out of date.
             Err(problem) if problem.code() == Code::LostRace => {}
             done => return show(&step, &done?).await,
         }

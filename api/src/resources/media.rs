@@ -1,9 +1,9 @@
 //! Files over HTTP: photos, videos and sounds that reports and cases name.
 //!
 //! A phone makes an identity, names it in what it reports, and sends the file, in any order
-//! (`keep`). What is shown of photos is made here, so nothing a camera wrote into one is passed
-//! on (`photo`). Bytes are read by links that live for minutes (`link`), and removed by nobody's
-//! request: what nothing names expires (`removal`).
+//! (`keep`). What is shown of photos is made here, so nothing a camera wrote into one is passed on
+//! (`photo`). Bytes are read by links that live for minutes (`link`), and no request removes them:
+//! what nothing names expires (`removal`).
 
 mod camera;
 mod keep;
@@ -155,7 +155,7 @@ struct Naming {
     staff: bool,
 }
 
-/// Whether somebody may see what names a file, and as whom: a report, or the case it led to.
+/// Whether the caller may see what names a file, and as whom: a report, or the case it led to.
 async fn naming(app: &App, caller: &Actor, link: &Link) -> Reply<Option<Naming>> {
     let at = app.clock.now();
     if link.kind != FlowKind::Report {
@@ -181,7 +181,7 @@ async fn of_the_case(app: &App, caller: &Actor, id: Uuid) -> Reply<Option<Naming
     Ok(case.map(|case| naming(case.state.read_in_office(caller, at))))
 }
 
-/// A file somebody may know of.
+/// A file the caller may know of.
 struct Known {
     reader: Reader,
     naming: Vec<NamedByView>,
@@ -190,8 +190,8 @@ struct Known {
 /// How many of what names a file are looked at.
 const MOST_LINKS: usize = 20;
 
-/// As whom somebody may know of a file: who sent it, or who sees what its sender named it in;
-/// none of whom it does not exist for.
+/// As whom the caller may know of a file: its sender, or a reader of what its sender named it in;
+/// none for a caller for whom the file does not exist.
 async fn reader(app: &App, caller: &Actor, media: &Media, links: &[Link]) -> Reply<Option<Known>> {
     let mut found = Vec::new();
     let own = |link: &&Link| link.media == media.id && link.by == media.by;
@@ -209,7 +209,7 @@ async fn reader(app: &App, caller: &Actor, media: &Media, links: &[Link]) -> Rep
     Ok(Some(Known { reader, naming: found.into_iter().map(view).collect() }))
 }
 
-/// Everything about a file that is shown, for whoever may know of it.
+/// Everything that is shown about a file, for a caller who may know of it.
 async fn looked(app: &App, caller: &Caller, id: MediaId) -> Reply<MediaView> {
     let not_found = || Problem::new(Code::NotFound);
     let tenant = caller.tenant;

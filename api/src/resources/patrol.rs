@@ -213,8 +213,8 @@ async fn get_patrol(
     Ok(tagged(&request, HttpResponse::Ok(), &tag, &view))
 }
 
-/// The visits of whoever walks it while it was under way, as far as the caller may know of them.
-/// Nobody has to say so: who made them and when is known.
+/// The worker's visits while the patrol was under way, as far as the caller may know of them. No
+/// one has to link them: the visit's worker and time tell.
 async fn visits_during(app: &App, caller: &Caller, patrol: &Patrol) -> Reply<Vec<Stored<Visit>>> {
     const DAYS: i64 = 90;
     const AT_ONCE: i64 = 500;

@@ -1,8 +1,8 @@
 //! Posts over HTTP: taking a role back, handing it over, closing an account, leaving.
 //!
-//! What takes rights from an administrator also stands in the own record of whoever takes them,
-//! so that of two who take each other's one is left; and what somebody gets from it is in the
-//! same commit.
+//! What takes rights from an administrator is also written to the record of the administrator who
+//! takes them, so that of two who take each other's one is left; and what the heir gets from it is
+//! in the same commit.
 
 use actix_web::{HttpResponse, post};
 use domain::{
@@ -155,13 +155,13 @@ async fn leave_person(step: Step, body: Json<LeaveBody>) -> Reply<HttpResponse> 
     take(step, "leave_person", &body.0, to, command).await
 }
 
-/// Who else is touched when somebody's rights are taken.
+/// Who else is touched when a person's rights are taken.
 struct Others {
     /// Who gets them.
     heir: Option<Stored<Person>>,
     /// Who takes them.
     own: Option<Stored<Person>>,
-    /// Units whose open work nobody else could do.
+    /// Units whose open work no other person could do.
     alone: Vec<String>,
 }
 
@@ -186,7 +186,7 @@ impl Others {
     }
 }
 
-/// Asks a command that takes rights from somebody, and writes with it what others get by it.
+/// Asks a command that takes rights from a person, and writes with it what others get by it.
 async fn take(
     step: Step,
     operation: &str,
@@ -223,7 +223,7 @@ async fn take(
     Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
 }
 
-/// What somebody had and has no more, of now and of the time to come.
+/// The grants that a person had and has no more, those of now and of the time to come.
 fn lost(before: &Person, after: &Person, at: domain::Instant) -> Vec<Grant> {
     let kept = |grant: &Grant| {
         after.standing == Standing::Active && after.grants.iter().any(|other| other == grant)
@@ -253,7 +253,8 @@ fn given(
     Ok(act::<Person>(Some(heir), &command, asked.request, 1, context)?)
 }
 
-/// That whoever takes an administrator's rights is and stays one.
+/// Makes sure that the caller who takes an administrator's rights is an administrator and stays
+/// one.
 fn guarded(
     lost: &[Grant],
     others: &Others,

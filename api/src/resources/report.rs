@@ -408,7 +408,7 @@ fn counted(body: &SubmitBody) -> Counts {
     Counts { required: 2, typed: 2 + count(&more), reused: count(&follows), ..Counts::default() }
 }
 
-/// Counts it where somebody in office reported: residents are asked for nothing.
+/// Counts what was entered when the reporter is in office: residents are asked for nothing.
 fn burden(by: &Actor, report: &Report, counts: Counts, at: Instant) -> Option<Write> {
     let office = by.grants.iter().any(|grant| grant.holds(at) && !grant.role.is_outsider());
     let hidden = report.is_hidden();

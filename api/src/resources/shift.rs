@@ -40,7 +40,7 @@ pub fn under_area(config: &mut ServiceConfig<'_>) {
     config.service(list_on_duty);
 }
 
-/// Hours a shift lasts when nobody says how long.
+/// Hours a shift lasts when the request does not say how long.
 const USUAL_HOURS: i64 = 8;
 
 /// The most people one answer names.

@@ -81,8 +81,8 @@ pub struct TimelineView {
 /// The most entries one answer shows.
 const MOST: usize = 500;
 
-/// Reads the timeline of a flow, without telling who reported to whoever may not know, nor what street
-/// and departments think of each other to whoever works for neither.
+/// Reads the timeline of a flow, without telling who reported to a caller who must not know, nor
+/// what street and departments think of each other to a caller who works for neither.
 pub async fn show(
     app: &App,
     caller: &Caller,
@@ -92,7 +92,7 @@ pub async fn show(
     show_to(app, caller, flow, params, &Hidden::default()).await
 }
 
-/// What others of the public wrote and nobody found fit to be shown yet.
+/// What others of the public wrote and no review passed yet.
 #[derive(Default)]
 pub struct Hidden {
     /// Whose words are left out.
@@ -101,7 +101,7 @@ pub struct Hidden {
     matter: bool,
     /// Whether the address and every point are left out.
     place: bool,
-    /// Who reads; what somebody else noted of an answer is left out.
+    /// Who reads; what another person noted of an answer is left out.
     reader: Option<PersonId>,
 }
 
@@ -153,8 +153,8 @@ impl Hidden {
     }
 }
 
-/// Takes out what a resident said when somebody asked: of several it is another one's. What one of
-/// several answered is for who handles the case.
+/// Takes out what a resident answered when asked: with several reporters, it is another one's
+/// answer. What one of several answered is for the staff who handle the case.
 fn without_comments(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -285,8 +285,8 @@ fn view(
     }
 }
 
-/// The reporters who are not named in an entry: none of those who may not be known, but whoever acts
-/// in office, whose identity is missed where it always stands.
+/// The reporters whose names are left out of an entry: all who must not be known, except the actor
+/// of an entry made in office, whose identity would be missed where it always stands.
 pub fn strangers(unknown: &Reporters, entry: &Entry) -> Vec<String> {
     let people = unknown.people().into_iter();
     let hidden = people.filter(|person| *person != entry.actor || unknown.said(entry));

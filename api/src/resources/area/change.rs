@@ -247,7 +247,7 @@ async fn list_area_changes(
     Ok(Page::cut(shown, limit, |view| view.no, |view| view))
 }
 
-/// How often a change is decided anew after somebody else was faster.
+/// How often a change is decided anew after another writer was faster.
 const ATTEMPTS: usize = 4;
 
 /// One request to change areas.
@@ -686,7 +686,7 @@ async fn transfer_area(at: Step, body: Json<TransferAreaBody>) -> Reply<HttpResp
     .await
 }
 
-/// Refuses whoever may change no area at all, before anything large is read.
+/// Refuses a caller who may change no area at all, before anything large is read.
 pub(super) fn require_somewhere(app: &App, caller: &Caller) -> Reply<()> {
     if caller.may_somewhere(Permission::ManageAreas, app.clock.now()) {
         return Ok(());

@@ -1,5 +1,5 @@
-//! What does not fit in an area: grids that overlap or leave ground to nobody, that are too
-//! large or have nobody; and the notice of a grid, as residents read it.
+//! What does not fit in an area: grids that overlap, leave ground uncovered, are too large or have
+//! no worker; and the notice of a grid, as residents read it.
 
 use std::collections::HashSet;
 
@@ -231,7 +231,7 @@ fn counted(
     }
 }
 
-/// The areas somebody has which role over, itself and by a grant that holds now.
+/// The areas that have someone in a role, by a grant over the area itself that holds now.
 type Posts = HashSet<(AreaId, Role)>;
 
 async fn posts(app: &App, tenant: TenantId) -> Result<Posts, StoreError> {

@@ -190,7 +190,7 @@ async fn selected(
         standing: Some(Standing::Present),
         mine: false,
     };
-    // Whoever organises it may list those who live there, and learns no more of them by it.
+    // The organiser may list those who live there, and learns no more of them by it.
     let scope = Scope {
         tenant: caller.tenant,
         person: caller.person,
@@ -284,7 +284,7 @@ pub(super) async fn list_campaign_households(
     let mine = params.0.mine.unwrap_or_default();
     let mut filter = part(&caller, campaign, now);
     if mine {
-        // Mine is what stands on my name and what lies in my grids for whoever of them.
+        // Mine are the households on my name, and those in my grids that are on no one's name.
         let visits = caller.scope(domain::people::actor::Permission::Visit, now).paths;
         filter.within = visits.into_iter().filter(|path| is_grid(path, campaign)).collect();
         filter.unassigned = true;

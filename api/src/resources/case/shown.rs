@@ -236,7 +236,7 @@ pub struct TallyView {
 }
 
 impl CaseView {
-    /// The view of a case for somebody who may see it. What street and departments think of each
+    /// The view of a case for a reader who may see it. What street and departments think of each
     /// other is for the two of them.
     pub fn new(stored: &Stored<Case>, world: &World, by: &Actor, at: Instant) -> Self {
         let case = &stored.state;
@@ -281,7 +281,7 @@ impl CaseView {
             on_the_spot,
             answer: answer_of(&case.stage).map(|answer| {
                 let mut answer = AnswerView::from(answer);
-                // Of several residents one wrote it, and the others see what somebody passed.
+                // One of several residents wrote it, and the others see only what a review passed.
                 answer.comment = answer.comment.filter(|_| staff || case.reports.len() == 1);
                 answer
             }),

@@ -145,8 +145,8 @@ impl From<&Rating> for RatingView {
 }
 
 impl WhistleView {
-    /// The view of a whistle, with the labels of today's rules, for somebody who works for some of
-    /// the units.
+    /// The view of a whistle, with the labels of today's rules, for a reader who works for the
+    /// units that `works_for` accepts.
     pub(crate) fn new(
         whistle: &Whistle,
         whistling: &Whistling,

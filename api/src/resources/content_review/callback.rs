@@ -31,8 +31,8 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_wechat_greeting).service(receive_wechat_event);
 }
 
-/// How far the clock of a message may be from ours, in seconds: one that is sent again later by
-/// somebody else is not taken.
+/// How far the clock of a message may be from ours, in seconds: a message that a stranger replays
+/// later is not taken.
 const AROUND_S: i64 = 15 * 60;
 
 /// How a message is signed.
@@ -76,7 +76,7 @@ fn signer<'a>(app: &'a App, app_id: &str, params: &SignedParams) -> Reply<&'a Mi
     let now = app.clock.now().timestamp();
     let at = params.timestamp.parse::<i64>().ok();
     let fresh = at.is_some_and(|at| now.abs_diff(at) <= AROUND_S.unsigned_abs());
-    // Made anew for each message: where they differ tells nobody anything.
+    // Made anew for each message: where the two differ tells an attacker nothing.
     if expected != params.signature || !fresh {
         return Err(Problem::new(Code::Unauthenticated));
     }

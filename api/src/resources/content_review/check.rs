@@ -1,9 +1,9 @@
 //! What happens to reviews by itself: files are put to review once they are here and named, and
 //! a program is asked where one is configured.
 //!
-//! Whoever takes a review first says so in the journal, so that of several replicas one asks. A
-//! review that was taken and not answered, because the program or this one stopped, is left to a
-//! person after a while.
+//! The replica that takes a review first says so in the journal, so that only one asks. A review
+//! that was taken and not answered, because the program or this server stopped, is left to a person
+//! after a while.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -45,7 +45,7 @@ use crate::{
     resources::media::{self, Variant},
 };
 
-/// How long a review waits for whoever opened it to ask, before another asks.
+/// How long a review waits for the replica that opened it to ask, before another asks.
 const SLACK: Duration = Duration::minutes(1);
 
 /// How long a program has to answer: `WeChat` says half an hour.
@@ -73,7 +73,7 @@ impl Default for Checks {
 }
 
 impl Checks {
-    /// Has somebody ask about it soon; where too many wait, the next pass does.
+    /// Asks a program about the review soon; where too many wait, the next pass does.
     pub fn soon(&self, tenant: TenantId, review: ReviewId) {
         let _ = self.sender.try_send((tenant, review));
     }
@@ -157,7 +157,7 @@ async fn open_all(app: &App, world: &World, only: Option<Vec<Uuid>>) -> Result<(
     Ok(())
 }
 
-/// Where something lies that names a file, and whether whoever named it is not to be known.
+/// The area of the report or case that names a file, and whether its reporter must not be known.
 async fn told(
     app: &App,
     tenant: TenantId,
@@ -236,7 +236,7 @@ pub(super) async fn settle(
     Ok(false)
 }
 
-/// Asks a program about a review that waits, if nobody else does.
+/// Asks a program about a review that waits, if no other replica does.
 async fn ask(app: &App, tenant: TenantId, id: ReviewId) -> Reply<()> {
     let Some(world) = app.worlds.get(tenant) else { return Ok(()) };
     if !settle(app, &world, id, Command::Ask).await? {
@@ -290,7 +290,7 @@ async fn file(app: &App, world: &World, review: &Stored<Review>) -> Reply<Asked>
         return Ok(Err(Cause::NotConfigured));
     }
     let variant = if kind == Kind::Photo { Variant::ThumbLarge } else { Variant::Full };
-    // Whoever checks fetches it when it likes: the link lives as long as the answer may take.
+    // The program fetches the file when it likes: the link lives as long as the answer may take.
     let expires = media::expiry(app.clock.now() + PATIENCE);
     let link = media::signed(app, world, media.state.id.0, variant, expires);
     let address = format!("{server}{link}");

@@ -125,7 +125,7 @@ async fn sources(
 /// Whose form it is.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
-    /// The household.
+    /// The household the answers are about; they are sealed by its key.
     pub household: &'a Household,
     /// The visit it is filled in on.
     pub visit: Option<VisitId>,
@@ -134,11 +134,11 @@ pub struct Subject<'a> {
 /// What is filled in.
 #[derive(Clone, Copy)]
 pub struct Filling<'a> {
-    /// Which form.
+    /// The form in its current edition; a withdrawn form is refused.
     pub form: FormId,
-    /// What changed.
+    /// Only the fields that change, merged into what is known (JSON Merge Patch).
     pub changes: &'a Map<String, Value>,
-    /// Where that stands in the body.
+    /// JSON pointer to `changes` in the body, put before the paths of errors.
     pub under: &'static str,
 }
 
@@ -166,7 +166,7 @@ pub async fn sent(app: &App, caller: &Caller, changes: &Map<String, Value>) -> R
     Ok(look_up.fingerprint_of(&[&serde_json::to_string(changes).unwrap_or_default()]))
 }
 
-/// Completes what somebody gave by what is known, and seals it.
+/// Completes the given changes by what is known, and seals the result.
 pub async fn fill(
     app: &App,
     caller: &Caller,

@@ -110,7 +110,7 @@ pub struct Details {
     /// What this person is to the first of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relation: Option<Line>,
-    /// When born.
+    /// The date of birth, as given or read from the number of the identity card.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub birth: Option<NaiveDate>,
     /// Whether a guardian agreed.
@@ -158,7 +158,7 @@ pub fn groups(values: Option<&Values>) -> Vec<SpecialGroup> {
     document(values, Field::Groups).unwrap_or_default()
 }
 
-/// When somebody was born, as the number of the identity card says.
+/// The date of birth that the number of an identity card contains.
 fn born(number: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(number.get(6..14)?, "%Y%m%d").ok()
 }
@@ -280,7 +280,7 @@ fn add(
 /// What is to be known otherwise.
 #[derive(Clone, Copy)]
 pub struct Changes<'a> {
-    /// The room.
+    /// The room as it is now known; left out, it stays as it was.
     pub room: Option<&'a RoomBody>,
     /// Members who came to be known.
     pub added: &'a [MemberBody],

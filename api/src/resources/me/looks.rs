@@ -2,7 +2,7 @@
 //! those on duty who may go.
 //!
 //! Where people are is known only while they are on duty, on patrol, and consent. Of the others'
-//! positions nothing is told but that somebody is nearer.
+//! positions the caller learns only that another worker is nearer.
 
 use std::collections::HashMap;
 
@@ -47,7 +47,7 @@ pub struct LookView {
 struct Look {
     place: Place,
     claim: Option<Claim>,
-    /// Whoever handled it does not look.
+    /// A person who handled it does not look.
     handlers: Vec<PersonId>,
 }
 

@@ -1,4 +1,4 @@
-//! The messages of whoever is logged in, and what they want of them.
+//! The caller's own messages, and how the caller wants to receive them.
 
 use std::collections::BTreeMap;
 

@@ -7,7 +7,7 @@ use exif::{DateTime, Exif, In, Reader, Tag, Value};
 /// What is read.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(super) struct Notes {
-    /// When.
+    /// When it was taken, by the camera's clock; none where it cannot be read.
     pub(super) taken_at: Option<Instant>,
     /// Where: longitude and latitude in degrees.
     pub(super) place: Option<(f64, f64)>,

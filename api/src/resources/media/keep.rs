@@ -49,7 +49,7 @@ impl Variant {
     /// Every one of them.
     pub const ALL: [Self; 4] = [Self::ThumbSmall, Self::ThumbLarge, Self::Full, Self::Original];
 
-    /// Its name.
+    /// The name as links, queries and the depot write it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ThumbSmall => "thumb_small",
@@ -93,7 +93,7 @@ fn named(
     format!("{tenant}/{folder}/{id}-{digest}/{}", variant.name())
 }
 
-/// Refuses whoever sends no files, before any of it is read.
+/// Refuses a caller who may send no files, before any of the file is read.
 pub(super) fn permitted(app: &App, caller: &Caller) -> Reply<()> {
     let world = app.world(caller.tenant)?;
     Ok(domain::flows::media::may_send(&world.context(caller, app.clock.now()))?)
@@ -105,9 +105,9 @@ pub(super) struct Arrival {
     pub(super) id: MediaId,
     /// By which command.
     pub(super) command: CommandId,
-    /// The file.
+    /// The bytes in a temporary file, with their size, digest and format.
     pub(super) received: Received,
-    /// What was said of it.
+    /// What the sender stated beside the bytes.
     pub(super) said: Said,
 }
 
@@ -170,7 +170,7 @@ pub(super) async fn keep(app: &App, caller: &Caller, arrival: Arrival) -> Reply<
     let stored = match begun {
         Ok((stored, _)) => stored,
         Err(problem) => {
-            // Somebody was faster: with the same file, or with another under this identity.
+            // Another request was faster: with the same file, or with another under this identity.
             let faster = known(app, caller, id, &sha256).await;
             if !matches!(faster, Ok(Some(_))) {
                 discard(app, caller.tenant, id, &sha256).await;
@@ -188,7 +188,7 @@ fn storage(error: std::io::Error) -> Problem {
     Problem::new(Code::StorageUnavailable).because(error)
 }
 
-/// Refuses an identity that somebody else named first; answers who did, if anybody.
+/// Refuses an identity that another person named first; answers who named it, if anyone did.
 pub(super) async fn owned(app: &App, caller: &Caller, id: MediaId) -> Reply<Option<PersonId>> {
     let tenant = caller.tenant;
     let links = app.store.read(move |db| kept::links(db, tenant, &[id.0])).await?;
@@ -202,7 +202,7 @@ pub(super) async fn owned(app: &App, caller: &Caller, id: MediaId) -> Reply<Opti
     ))
 }
 
-/// How many bytes of somebody may wait to be named, or to be complete.
+/// How many bytes of one person's files may wait to be named, or to be complete.
 pub(super) fn most_waiting(app: &App, caller: &Caller) -> u64 {
     let megabytes = app.rationed.of(caller, app.clock.now()).waiting_megabytes;
     u64::from(megabytes) * 1_000_000
@@ -213,7 +213,7 @@ pub(super) fn too_much_waiting(most: u64) -> Refusal {
     Refusal::TooMany { what: "waiting_megabytes", max }
 }
 
-/// Refuses more files when somebody has many that nothing names.
+/// Refuses more files when the caller has many that nothing names.
 async fn sparing(app: &App, caller: &Caller, bytes: u64) -> Reply<()> {
     let (tenant, person) = (caller.tenant, caller.person);
     let most = Media::MOST_UNUSED;
@@ -271,7 +271,7 @@ fn ten_millionths(degrees: f64) -> i32 {
     (degrees * 1e7).round() as i32
 }
 
-/// Whether it may be kept where somebody took a photo: of who is on duty, and of who agreed.
+/// Whether the place of a photo may be kept: the caller is on duty, or agreed to it.
 async fn may_place(app: &App, caller: &Caller) -> Reply<bool> {
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
     let known = app.store.look::<Person>(tenant, person.0).await?;

@@ -1,8 +1,8 @@
 //! Links to the bytes of files: signed, valid for minutes, worth nothing for anything else.
 //!
 //! A link says who signed it for what until when, not who asks: pictures in pages and players
-//! cannot log in. It is only made for whoever may see the file, and nothing but reading is done
-//! by it.
+//! cannot log in. It is only made for a caller who may see the file, and nothing but reading is
+//! done by it.
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
@@ -67,7 +67,7 @@ pub struct LinksView {
 }
 
 impl LinksView {
-    /// The links to a file, for somebody who may look at it.
+    /// The links to a file, for a caller who may look at it.
     pub fn new(app: &App, world: &World, media: &Media) -> Self {
         let expires = expiry(app.clock.now());
         let link = |variant: Variant| signed(app, world, media.id.0, variant, expires);

@@ -3,8 +3,8 @@
 //!
 //! What a photo costs is estimated first ([`Passes`]): one that would cost too much is refused
 //! before anything is unpacked. Work is done on few threads of low priority, everybody in turn, and
-//! large photos on a thread of their own: an ordinary one waits for no large one, and nobody for
-//! the many photos of somebody else. Memory is bounded by the number of threads: a photo of 50
+//! large photos on a thread of their own: an ordinary photo waits for no large one, and no sender
+//! waits for all the photos of another. Memory is bounded by the number of threads: a photo of 50
 //! million picture elements takes about 170 MB while it is decoded, a progressive one about 450 MB,
 //! and of such large ones only one is decoded at a time.
 
@@ -45,7 +45,7 @@ const MOST_MEMORY: u64 = 512 * 1024 * 1024;
 /// How long is worked on one photo: many times of what the largest takes.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// How long somebody waits for the own turn before being told to come again.
+/// How long a sender waits for a turn before being told to come again.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is made of a photo.
@@ -109,7 +109,7 @@ impl Darkroom {
         let lane = if work > APART { &self.apart } else { &self.usual };
         let job = move || developed(whole(&mut file)?, format, Deadline::new());
         match tokio::time::timeout(PATIENCE, lane.run(by, job)).await {
-            // A decoder that panics found something nobody thought of.
+            // A decoder that panics found an input its authors did not think of.
             Ok(done) => done.unwrap_or(Err(Unfit::Broken)).map_err(refused),
             Err(_) => Err(Problem::new(Code::Overloaded)
                 .detail(

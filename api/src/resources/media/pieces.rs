@@ -155,7 +155,7 @@ async fn begin_media_upload(
         return Ok(UploadView::complete(&known).answer(HttpResponse::Created()));
     }
     if let Some(first) = keep::owned(&app, &caller, id).await? {
-        // Somebody else began it before it was named: that is nothing of theirs.
+        // A stranger began it before the owner named it: the stranger has no right to it.
         let squatted = move |db: &mut persistence::Db| uploads::find(db, tenant, id);
         let squatted = app.store.read(squatted).await?;
         if squatted.is_some_and(|upload| upload.by != first) {

@@ -85,9 +85,9 @@ pub(super) struct UploadForm {
 
 /// A file that is here.
 pub(super) struct Received {
-    /// Its bytes; nobody else knows where they are.
+    /// Its bytes, in an unnamed temporary file that nothing else can open.
     pub(super) file: std::fs::File,
-    /// How many.
+    /// How many bytes the file has.
     pub(super) bytes: u64,
     /// The SHA-256 of them, in hexadecimal.
     pub(super) sha256: String,
@@ -141,8 +141,8 @@ pub(super) fn unfit(why: Unfit) -> Problem {
         .with("accepted", ACCEPTED)
 }
 
-/// The way of one file, or of a piece of one, from somebody to here: it takes a seat, from the
-/// buckets of whoever sends it, and no longer than a time.
+/// The way of one file, or of a piece of one, from its sender to here: it takes a seat, draws on
+/// the sender's buckets, and ends after a fixed time.
 pub(super) struct Way<'a> {
     app: &'a App,
     by: &'a Actor,
@@ -155,8 +155,8 @@ pub(super) struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
-    /// Opens it; what the request says of its length is taken at once, so that nobody sends for
-    /// nothing.
+    /// Opens it; the length that the request states is taken from the bucket at once, so that no
+    /// client sends a file in vain.
     pub(super) fn open(
         app: &'a App,
         caller: &'a Caller,
@@ -452,7 +452,7 @@ pub(super) fn digest(headers: &HeaderMap) -> Reply<Option<String>> {
         let Some(value) = headers.get(name) else { continue };
         let text = value.to_str().unwrap_or_default();
         let sha = text.split(',').find_map(|one| one.trim().strip_prefix("sha-256="));
-        // Other algorithms may stand there; nobody has to know them.
+        // Other algorithms may stand there; we ignore those.
         let Some(sha) = sha else { continue };
         let bytes = sha.strip_prefix(':').and_then(|sha| sha.strip_suffix(':'));
         let bytes = bytes.and_then(|sha| BASE64_STANDARD.decode(sha).ok());

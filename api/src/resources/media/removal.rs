@@ -1,8 +1,8 @@
-//! The end of files: what nothing names in time, and what only belonged to somebody who was
-//! erased. Never by a request that names a file.
+//! The end of files: what nothing names in time, and what only belonged to a person who was erased.
+//! Never by a request that names a file.
 //!
 //! First the journal says that a file is gone, then its bytes are removed, then that is written
-//! down: whoever stops in between is finished by the next pass.
+//! down: the next pass finishes what a replica left undone.
 
 use domain::{
     Instant,
@@ -89,7 +89,7 @@ pub(super) async fn forget_upload(app: &App, tenant: TenantId, id: MediaId) -> R
     Ok(app.store.run(move |db| uploads::forget(db, tenant, id)).await?)
 }
 
-/// Removes what only belonged to somebody: files nothing names, and what is on its way. What was
+/// Removes what only belonged to one person: files nothing names, and what is on its way. What was
 /// told with a report is part of it.
 pub async fn erase(app: &App, world: &World, person: PersonId) -> Reply<usize> {
     const PAGE: i64 = 200;

@@ -129,7 +129,7 @@ impl Found {
         (named, report_id): (&Attached, Option<Uuid>),
         staff: bool,
     ) -> AttachedView {
-        // What somebody else sent under this identity is not what was named.
+        // A file that another person sent under this identity is not the file that was named.
         let media = self.media.get(&named.media.0).map(|stored| &stored.state);
         let media = media.filter(|media| media.by == named.by);
         let review = self.reviews.get(&named.media.0).filter(|_| media.is_some());

@@ -1,4 +1,4 @@
-//! Work that waits, fairly: whoever has much of it waits for the own work, not everybody else.
+//! Work that waits, fairly: a long queue of one owner delays only that owner.
 
 use std::{
     collections::VecDeque,
@@ -46,8 +46,8 @@ impl<K: Eq + Send + 'static> Lane<K> {
         Ok(Self { threads: Background::start(name, threads)?, turns })
     }
 
-    /// The result of `work`, when it is somebody's turn; none when it panicked. It is not begun when
-    /// nobody waits for it any more.
+    /// The result of `work`, when it is the turn of `whose`; none when it panicked. It is not begun
+    /// when no one waits for it any more.
     pub(super) async fn run<R: Send + 'static>(
         &self,
         whose: K,

@@ -1,4 +1,4 @@
-//! Who is near: the last known position of those on duty, and of nobody else.
+//! Who is near: the last known position of those on duty, and of no one else.
 
 use actix_web::{HttpRequest, HttpResponse, get, web::Data};
 use chrono::{DateTime, Duration, Utc};

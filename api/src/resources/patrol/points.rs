@@ -190,7 +190,7 @@ pub struct Walkers {
     pub keys: WalkKeys,
 }
 
-/// The answers of somebody, and the newest.
+/// One person's answers on consent, and the newest of them.
 #[derive(Debug, Default)]
 struct Known {
     answers: Answers,
@@ -253,7 +253,7 @@ async fn upload_points(
     Ok(HttpResponse::Ok().json(PointsView::new(&points, &fates)))
 }
 
-/// Somebody sends points of a patrol.
+/// One request of the caller that sends points of a patrol.
 struct Sending<'a> {
     app: &'a App,
     caller: &'a Caller,
@@ -463,9 +463,9 @@ fn refuse(fates: &mut [Fate], places: &[usize], why: Refused) {
     }
 }
 
-/// Where whoever walks is now: the last point that is neither odd by itself nor old.
+/// Where the worker is now: the last point that is neither odd by itself nor old.
 fn position(fixes: &[Fix], skew: Skew, world: &World, now: Instant) -> Option<Here> {
-    /// A position that is older is no longer where somebody is.
+    /// A position that is older no longer says where the worker is.
     const FRESH_S: i64 = 600;
     let tracking = &world.rules.conduct.tracking;
     let fixes = fixes.iter().map(|fix| fix.corrected(skew));

@@ -54,7 +54,8 @@ pub(super) fn pair(point: Point) -> [f64; 2] {
     [cut(point.lng), cut(point.lat)]
 }
 
-/// Refuses whoever may not see where somebody walked; true when it is one's own.
+/// Refuses a caller who may not see where the worker walked; true when the track is the caller's
+/// own.
 fn readable(patrol: &Patrol, context: &Context<'_>) -> Reply<bool> {
     if patrol.worker() == Some(context.by.person) {
         return Ok(true);
@@ -71,8 +72,8 @@ struct Track {
 }
 
 impl Track {
-    /// Loads the track for whoever may see it. That somebody saw another's stands in the audit
-    /// log before it is shown.
+    /// Loads the track for a caller who may see it. When it is another person's, the audit log says
+    /// so before the track is shown.
     async fn load(app: &App, request: &HttpRequest, caller: &Caller, id: Uuid) -> Reply<Self> {
         let patrol = step::look::<Patrol>(app, caller, id).await?;
         let world = app.world(caller.tenant)?;

@@ -1,4 +1,4 @@
-//! Points and positions as they are kept: sealed by the key of whoever walks.
+//! Points and positions as they are kept: sealed by the key of the person who walks.
 
 use std::collections::HashMap;
 
@@ -33,7 +33,7 @@ pub(super) async fn keys_of(
     app.memory.of::<Walkers>().keys.of_all((&app.vault, &app.store), tenant, people).await
 }
 
-/// The points of a batch as it is kept; nothing of somebody whose key was destroyed.
+/// The points of a batch as it is kept; nothing of a person whose key was destroyed.
 pub(super) fn taken_apart(
     patrol: PatrolId,
     batch: &Batch,
@@ -94,16 +94,16 @@ pub async fn seal_open(app: &App, tenant: TenantId, limit: i64) -> Result<i64, S
         .await
 }
 
-/// Where somebody is, in WGS-84.
+/// Where a person is, in WGS-84.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Here {
     /// Longitude in ten millionths of a degree.
     pub lng: i32,
-    /// Latitude likewise.
+    /// Latitude in ten millionths of a degree.
     pub lat: i32,
     /// How accurate, in tenths of a metre.
     pub accuracy: Option<u32>,
-    /// When.
+    /// When the person was there, as the corrected point says.
     pub at: Instant,
 }
 
@@ -130,12 +130,12 @@ impl Here {
     }
 }
 
-/// Somebody on duty, and where.
+/// A person on duty, and where that person is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Standing {
-    /// Who.
+    /// The person on duty whose key opened the position.
     pub person: PersonId,
-    /// Where.
+    /// The last known position, opened.
     pub position: Here,
 }
 

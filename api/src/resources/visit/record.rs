@@ -318,7 +318,8 @@ async fn going(
     Ok(Going { household, campaign, record, drafts, writes, counts })
 }
 
-/// What is to be filled in: what was given, or the form of the campaign, where somebody was met.
+/// What is to be filled in: what was given, or the form of the campaign when the visit met the
+/// household.
 type Wanted = Option<(FormId, Map<String, Value>)>;
 
 fn wanted(went: &Went, campaign: Option<&Stored<Campaign>>) -> Reply<Wanted> {
@@ -403,7 +404,7 @@ async fn known_household(
     known.ok_or_else(unknown_household)
 }
 
-/// Whether a campaign sends somebody to a household.
+/// Whether a campaign sends this actor to a household.
 pub fn is_sent(by: &Actor, household: HouseholdId, campaign: &Campaign) -> bool {
     campaign.tasks.get(&household).is_some_and(|task| task.worker == Some(by.person))
 }
