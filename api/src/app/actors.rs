@@ -18,10 +18,10 @@ use uuid::Uuid;
 
 use crate::app::{caller::Restriction, scope::Scopes};
 
-/// Somebody who was authenticated.
+/// A person or program whose token was accepted, as the database had it lately.
 #[derive(Clone)]
 pub struct Known {
-    /// Who.
+    /// The person or program, with its roles.
     pub actor: Arc<Actor>,
     /// What has to be done before anything else.
     pub restriction: Option<Restriction>,
@@ -32,7 +32,7 @@ pub struct Known {
 /// What a program is held to.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Which.
+    /// The client's identity, under which its requests are counted.
     pub id: Uuid,
     /// How many requests a minute.
     pub per_minute: u32,
@@ -54,7 +54,7 @@ impl Limits {
 #[derive(Default)]
 pub struct Actors {
     known: Mutex<HashMap<Uuid, (Known, Instant)>>,
-    /// How often somebody was forgotten: what was read before the last time is not kept.
+    /// How often an actor was forgotten: what was read before the last time is not kept.
     forgotten: AtomicU64,
 }
 
@@ -70,7 +70,7 @@ impl Actors {
         ((now - *since).num_milliseconds() < Self::FOR_MS).then(|| found.clone())
     }
 
-    /// To be asked before somebody is read, for [`Self::put`].
+    /// To be asked before an actor is read, for [`Self::put`].
     pub(crate) fn before(&self) -> u64 {
         self.forgotten.load(Ordering::Acquire)
     }

@@ -14,7 +14,7 @@ use crate::{
 /// What is left after a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Allowance {
-    /// Of what.
+    /// The name of what is counted, as headers and problems write it.
     name: &'static str,
     /// How many a full bucket holds.
     limit: u32,
@@ -33,7 +33,7 @@ pub const THOUSAND: i64 = 1000;
 /// (as many as come back within an hour).
 const ONE: i64 = 3_600_000;
 
-/// One bucket.
+/// How much is left in one bucket, as of a time.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     left: i64,
@@ -67,8 +67,8 @@ impl Bucket {
     }
 }
 
-/// Buckets by whose and of what they are. Those are forgotten first that nobody took from for
-/// longest: they are the fullest.
+/// Buckets by whose and of what they are. When room is needed, those go first that were not used
+/// for longest: they are the fullest.
 #[derive(Debug)]
 pub struct Buckets<K> {
     buckets: HashMap<K, Bucket>,

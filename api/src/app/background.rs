@@ -17,7 +17,7 @@ type Job = Box<dyn FnOnce() + Send>;
 /// How much later than others their turn comes: as late as can be, a sixtieth of the share.
 const NICENESS: i32 = 19;
 
-/// A few threads and what waits for them. They end when nobody can give them work any more.
+/// A few threads and what waits for them. They end when no one can give them work any more.
 #[derive(Clone, Debug)]
 pub struct Background {
     jobs: Sender<Job>,
@@ -50,7 +50,7 @@ impl Background {
 
     /// Has `work` done on one of the threads, some time.
     pub fn give(&self, work: impl FnOnce() + Send + 'static) {
-        // The threads end after whoever gives them work.
+        // The threads outlive every sender, so this does not fail.
         let _ = self.jobs.send(Box::new(work));
     }
 }

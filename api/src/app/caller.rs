@@ -9,7 +9,7 @@ use domain::{
 };
 use uuid::Uuid;
 
-/// What somebody who logged in has to do before anything else.
+/// What a person who logged in has to do before anything else.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Restriction {
     /// Enrol a second factor.
@@ -33,7 +33,7 @@ impl Restriction {
     }
 }
 
-/// Whoever is asking, proven by an access token.
+/// The person or program that asks, proven by an access token.
 #[derive(Clone)]
 pub struct Caller {
     pub(crate) actor: Arc<Actor>,
@@ -76,7 +76,7 @@ impl Deref for Incomplete {
     }
 }
 
-/// Whether somebody acts for the administration now: others know of no household.
+/// Whether the actor acts for the administration now: others know of no household.
 pub fn in_office(actor: &Actor, at: Instant) -> bool {
     actor.grants.iter().any(|grant| grant.holds(at) && !grant.role.is_outsider())
 }

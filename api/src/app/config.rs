@@ -1,9 +1,9 @@
 //! Settings: what can be configured, and the only place that reads the environment.
 //!
 //! A flag of the command line stands above an environment variable, which stands above the
-//! configuration file, which stands above the default. A name nobody knows is refused in the
-//! file and in the environment alike: a typo in `GRIDWHISTLE_DATABASE_URL` must not open an empty
-//! database. Passwords inside a database's address are never printed.
+//! configuration file, which stands above the default. An unknown name is refused in the file and
+//! in the environment alike: a typo in `GRIDWHISTLE_DATABASE_URL` must not open an empty database.
+//! Passwords inside a database's address are never printed.
 
 mod address;
 pub mod limits;
@@ -300,7 +300,7 @@ impl Settings {
         })
     }
 
-    /// The settings, with the defaults for what nobody said.
+    /// The settings, with the defaults for what was not given.
     fn from(given: Partial) -> Result<Self, Fault> {
         let settings = Self {
             database: given.database.unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! Where the bytes of files are: a folder of this host, or a bucket that speaks S3.
 //!
-//! Names are made of identities and digests, never of what somebody called a file. Nothing here
+//! Names are made of identities and digests, never of what a sender called a file. Nothing here
 //! decides who may read; nothing is listed, so a bucket needs no right to list. Files are read and
 //! written a piece at a time.
 
@@ -57,8 +57,8 @@ pub struct Found {
 const CHUNK: usize = 5 * 1024 * 1024;
 const CHUNK_U64: u64 = 5 * 1024 * 1024;
 
-/// How often a bucket is asked again, and for how long, while somebody waits for the answer: who
-/// sends a photo sends it again.
+/// How often a bucket is asked again, and for how long, while a client waits for the answer: a
+/// client that sends a photo sends it again.
 const RETRIES: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -116,8 +116,8 @@ impl Depot {
         Ok(Arc::clone(self.store.get_or_init(|| made)))
     }
 
-    /// An empty file of this host that nobody else finds, for what is on its way; it is gone when it
-    /// is closed.
+    /// An empty file of this host, without a name that others could open, for what is on its way;
+    /// it is gone when it is closed.
     pub async fn temporary(&self) -> Reply<std::fs::File> {
         let spool = self.spool.clone();
         let made = move || private_folder(&spool).and_then(|()| tempfile::tempfile_in(&spool));

@@ -1,12 +1,12 @@
-//! How often somebody may try: token buckets in memory, for logins.
+//! How often a client may try: token buckets in memory, for logins.
 //!
 //! One bucket for an address and an account together stops guessing at one account; a larger one
 //! for the address stops guessing at many. A third, for an account from everywhere, slows down
-//! those who guess from many addresses. What finds a bucket empty is not refused, because it may
-//! be the owner after strangers tried: it waits in a lane, where tries are let through one after
-//! the other at a pace that makes guessing hopeless. A lane is as long as somebody may be made to
-//! wait; only who would wait longer is told to come back. The tables are bounded, and forget those
-//! first who have waited longest.
+//! those who guess from many addresses. What finds a bucket empty is not refused, because it may be
+//! the owner after strangers tried: it waits in a lane, where tries are let through one after the
+//! other at a pace that makes guessing hopeless. A lane is as long as a client may be made to wait;
+//! only a client that would wait longer is told to come back. The tables are bounded, and forget
+//! those first who have waited longest.
 
 use std::{
     collections::{HashMap, hash_map::RandomState},
@@ -40,7 +40,7 @@ const ADDRESS: Rate = Rate { burst: 200.0, every: Duration::from_secs(1) };
 /// Thirty tries at an account from anywhere, then one every ten seconds for all strangers.
 const SPREAD: Rate = Rate { burst: 30.0, every: Duration::from_secs(10) };
 
-/// What a lane lets through, and how long somebody waits in it at most.
+/// What a lane lets through, and how long a try waits in it at most.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     every: Duration,
@@ -54,8 +54,8 @@ const SLOW_ACCOUNT: Pace = Pace { every: Duration::from_secs(5), longest: Durati
 const SLOW_ADDRESS: Pace =
     Pace { every: Duration::from_millis(200), longest: Duration::from_secs(10) };
 
-/// Logins that somebody else vouches for, from one address: nothing is guessed there, and a whole
-/// city may come by one proxy.
+/// Logins that an identity provider vouches for, from one address: nothing is guessed there, and a
+/// whole city may come by one proxy.
 const VOUCHED: Rate = Rate { burst: 200.0, every: Duration::from_millis(100) };
 
 /// The same, beyond that bucket.
@@ -104,7 +104,7 @@ impl Attempts {
         Self::default()
     }
 
-    /// Counts a try at an account, when nobody tried too often; whether it was counted. Call it
+    /// Counts a try at an account, unless there were too many; whether it was counted. Call it
     /// before the password is looked at.
     pub fn attempt(&self, address: IpAddr, account: &str, now: Instant) -> bool {
         let (one, all) = self.keys(address, account);
@@ -159,8 +159,8 @@ impl Attempts {
         Ok(waited)
     }
 
-    /// Counts a login from an address that somebody else vouches for; whether there was one left.
-    /// Passwords are counted apart: neither takes the places of the other.
+    /// Counts a login from an address that an identity provider vouches for; whether there was one
+    /// left. Passwords are counted apart: neither takes the places of the other.
     pub fn attempt_vouched(&self, address: IpAddr, now: Instant) -> bool {
         let key = self.hasher.hash_one(("vouched", network(address)));
         self.take_all(&[(key, VOUCHED)], now)
@@ -172,7 +172,7 @@ impl Attempts {
         self.lock().join(&[(lane, SLOW_VOUCHED)], now)
     }
 
-    /// Counts a failure of something that nobody can guess, from an address, or says how long to
+    /// Counts a failure of something that cannot be guessed, from an address, or says how long to
     /// wait: only those who fail are counted.
     pub fn failed_from(&self, address: IpAddr, now: Instant) -> Reply<()> {
         let (_, all) = self.keys(address, "");
@@ -268,7 +268,7 @@ impl Tables {
         for (key, pace) in lanes {
             let next = self.lanes.get(key).copied().unwrap_or(now).max(now) + pace.every;
             if self.lanes.len() >= MOST && !self.lanes.contains_key(key) {
-                // A lane whose next place is free by now holds nobody up.
+                // A lane whose next place is free by now delays no one.
                 self.lanes.retain(|_, next| *next > now);
                 if self.lanes.len() >= MOST {
                     return Err(too_many(pace.longest));
@@ -307,7 +307,7 @@ fn wait(buckets: &HashMap<u64, Bucket>, key: u64, rate: Rate, now: Instant) -> D
     if left >= 1.0 { Duration::ZERO } else { rate.every.mul_f64(1.0 - left) }
 }
 
-/// Makes room: whoever has not tried for longest has the fullest bucket.
+/// Makes room: a client that has not tried for longest has the fullest bucket.
 fn forget(buckets: &mut HashMap<u64, Bucket>) {
     let mut times: Vec<Instant> = buckets.values().map(|bucket| bucket.at).collect();
     let middle = times.len() / 2;
@@ -327,7 +327,7 @@ fn too_many(wait: Duration) -> Problem {
         .header(RETRY_AFTER, &seconds.to_string())
 }
 
-/// Whoever has one IPv6 address has the other 2⁶⁴ of its network too.
+/// A client with one IPv6 address has the other 2⁶⁴ of its network too.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) => {
@@ -363,7 +363,7 @@ fn without_port(host: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(with_port)
 }
 
-/// Says once that there seems to be a proxy nobody told this server of: behind it everybody has
+/// Says once that there seems to be a proxy this server was not told of: behind it everybody has
 /// one address.
 fn complain() {
     static SAID: Once = Once::new();
@@ -411,7 +411,7 @@ mod tests {
         assert_eq!(queue(start).unwrap_err().code(), Code::TooManyRequests);
         assert_eq!(queue(start + seconds(5)).unwrap(), seconds(30));
         assert!(queue(start + seconds(5)).is_err());
-        // Others are not behind them, and after a while nobody is.
+        // Others are not behind them, and after a while no one is.
         assert_eq!(attempts.queue(HOME, "other", false, start).unwrap(), Duration::ZERO);
         assert_eq!(queue(start + seconds(60)).unwrap(), Duration::ZERO);
     }
@@ -444,7 +444,7 @@ mod tests {
         assert!(attempts.failed_from(HOME, start).is_err());
         // The owner of an account, known from there, waits behind no crowd at other accounts.
         assert_eq!(attempts.queue(HOME, "mine", true, start).unwrap(), Duration::ZERO);
-        // Nor does a login that somebody else vouches for.
+        // Nor does a login that an identity provider vouches for.
         assert!(attempts.attempt_vouched(HOME, start));
     }
 

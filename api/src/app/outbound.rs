@@ -28,7 +28,7 @@ const AT_ONCE: usize = 32;
 /// How long a call may take, from the look-up of the name to the last byte.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks others.
+/// A client for calls to other services, bounded in number and in time.
 #[derive(Clone)]
 pub struct Outbound {
     agent: Agent,
@@ -39,13 +39,13 @@ pub struct Outbound {
 pub enum Content {
     /// Nothing: a GET.
     None,
-    /// JSON.
+    /// JSON, as `application/json`.
     Json(Value),
-    /// A form.
+    /// Fields of a form, in order, as `application/x-www-form-urlencoded`.
     Form(Vec<(&'static str, String)>),
 }
 
-/// A call.
+/// One request to another service.
 pub struct Call {
     /// The address with its query.
     pub url: String,
@@ -56,7 +56,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// A GET.
+    /// A GET of this address, without content and without authorization.
     pub const fn get(url: String) -> Self {
         Self { url, authorization: None, content: Content::None }
     }
@@ -70,7 +70,7 @@ impl Call {
 /// What came back.
 #[derive(Clone, Debug)]
 pub struct Answered {
-    /// The status.
+    /// The HTTP status of the answer.
     pub status: u16,
     /// The body, which is JSON.
     pub body: Value,
@@ -92,7 +92,7 @@ impl From<Failure> for Problem {
     }
 }
 
-/// The problem of somebody else who does not answer as agreed.
+/// The problem of another service that does not answer as agreed.
 pub fn unavailable(why: impl std::fmt::Display) -> Problem {
     Problem::new(Code::OutsideUnavailable).because(why).header(RETRY_AFTER, "5")
 }
@@ -132,7 +132,8 @@ impl Outbound {
         Ok(Self::new(TlsConfig::builder().root_certs(roots).build()))
     }
 
-    /// Asks.
+    /// Makes the call; fails when no place is free within a second, or no usable answer comes in
+    /// time.
     pub async fn ask(&self, call: Call) -> Result<Answered, Failure> {
         let full = || Failure("too many calls wait already");
         let place = Arc::clone(&self.places).acquire_owned();
@@ -140,7 +141,7 @@ impl Outbound {
         let place = place.map_err(|_late| full())?.map_err(|_closed| full())?;
         let agent = self.agent.clone();
         let asked = web::block(move || {
-            // Kept until the call is over, even if nobody waits for it any more.
+            // Kept until the call is over, even if no one waits for it any more.
             let _place = place;
             send(&agent, call)
         });

@@ -27,7 +27,7 @@ use crate::{
 /// The fewest characters of a password.
 pub const MIN: usize = 10;
 
-/// The fewest characters of the password of somebody who administers.
+/// The fewest characters of an administrator's password.
 pub const MIN_ADMINISTRATOR: usize = 12;
 
 /// The most characters of a password; a bound on work, not on memory.
@@ -36,7 +36,7 @@ pub const MAX: usize = 128;
 /// 19 MiB, two passes, one lane (OWASP Password Storage Cheat Sheet).
 const PARAMS: (u32, u32, u32) = (19 * 1024, 2, 1);
 
-/// The hash of a password nobody has, made with the same parameters.
+/// The hash of a password that no one has, made with the same parameters.
 const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$\
     L/6AVVZW2kXy+ufuAtSA0Q$wAVt6m4PGd/RZ3ZiqlpnVA57KSN2pg9wIKkNYXKStZQ";
 
@@ -45,7 +45,7 @@ const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$\
 pub struct Passwords {
     threads: Background,
     places: Arc<Semaphore>,
-    /// Those of the places that strangers may have: some are left for whoever is known.
+    /// Those of the places that strangers may have: some are left for known devices.
     for_strangers: Arc<Semaphore>,
     /// How many of them are for those who wait.
     waiting: usize,
@@ -90,7 +90,7 @@ impl Passwords {
         .await
     }
 
-    /// The same for somebody nobody knows yet: where many of those come, they leave places for
+    /// The same for a client that is not known yet: where many of those come, they leave places for
     /// those who logged in before.
     pub async fn verify_stranger(&self, given: String, stored: Option<String>) -> Reply<bool> {
         let place = Arc::clone(&self.for_strangers).try_acquire_owned();
@@ -107,7 +107,7 @@ impl Passwords {
         .await
     }
 
-    /// How many hashes were computed: what a login costs, whoever it is for.
+    /// How many hashes were computed: what a login costs, for an account that exists or not.
     pub fn computed(&self) -> u64 {
         self.computed.load(Ordering::Relaxed)
     }
@@ -127,7 +127,7 @@ impl Passwords {
             let worked = work();
             // Kept until the work is done, even if the caller has gone away.
             drop(place);
-            // With more places free than those, nobody waits.
+            // With more places free than those, no one waits.
             if places.available_permits() > waiting {
                 forget_memory();
             }
@@ -140,9 +140,9 @@ impl Passwords {
 /// Whose password it is to be.
 #[derive(Clone, Debug)]
 pub struct Owner {
-    /// The account.
+    /// The account; a password that is like it is refused.
     pub account: String,
-    /// The name.
+    /// The person's name; a password that is made of it counts as easy to guess.
     pub name: String,
     /// Whether the person administers: more hangs on it, so it has to be longer.
     pub administers: bool,
@@ -176,9 +176,9 @@ const COMMON_HERE: [&str; 22] = [
 
 /// Refuses a password that is too short, too long, or too easy to guess.
 ///
-/// What is guessed first is known: the commonest passwords, names, dates, walks over the
-/// keyboard, and the account with a number behind it. Nobody is asked for special characters or
-/// to be different every month: that makes passwords worse.
+/// What is guessed first is known: the commonest passwords, names, dates, walks over the keyboard,
+/// and the account with a number behind it. The password needs no special characters and is not to
+/// be changed every month: that makes passwords worse.
 pub fn check(password: &str, owner: &Owner) -> Reply<()> {
     let min = if owner.administers { MIN_ADMINISTRATOR } else { MIN };
     let refused = |reason: &str| {
@@ -314,7 +314,7 @@ fn reserve(memory: &mut Vec<Block>, blocks: usize) {
     memory.resize(blocks, Block::new());
 }
 
-/// Gives the memory of this thread back, once nobody waits.
+/// Gives the memory of this thread back, once no one waits.
 fn forget_memory() {
     MEMORY.with_borrow_mut(|memory| *memory = Vec::new());
 }

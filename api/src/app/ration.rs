@@ -1,6 +1,6 @@
 //! What one person may ask of a server that everybody shares: a bucket for each kind of thing, and
-//! seats for what lasts. Whoever took more than the share is told when there is more; nobody else
-//! notices.
+//! seats for what lasts. A caller who took more than the share is told when there is more; no one
+//! else notices.
 //!
 //! The numbers are settings ([`crate::app::config::Limits`]). What programs ask is counted by their
 //! own quota ([`crate::app::quota`]); what they send and hold is counted here as well.
@@ -32,9 +32,9 @@ use crate::{
 /// The kinds of things there are buckets for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Good {
-    /// What writes.
+    /// Requests that write (POST), except the queue of a phone and files.
     Commands,
-    /// What does not.
+    /// All other requests, those of the queue and of files too.
     Reads,
     /// What ends logins and identities, beyond the share of commands and reads. Each login has its
     /// own: a thief cannot use up the owner's.
@@ -91,7 +91,7 @@ impl Good {
     }
 }
 
-/// Who asks.
+/// Whose share it is: the tenant and the person.
 type Who = (TenantId, PersonId);
 
 /// A stream that is open: its number, and how it is told to end.
@@ -109,7 +109,7 @@ pub struct Rationed {
     /// Who was refused how often in a row.
     refused: Mutex<HashMap<Who, u32>>,
     sending: Arc<Mutex<HashMap<Who, u32>>>,
-    /// When all bytes of somebody would be here, had they come at the pace they may.
+    /// When all bytes of a person would be here, had they come at the pace they may.
     paces: Mutex<HashMap<Who, tokio::time::Instant>>,
     streams: Streams,
 }
@@ -117,11 +117,11 @@ pub struct Rationed {
 /// A command of a queue that was counted.
 pub(crate) struct Counted;
 
-/// What shuts a thief out goes on when the share is used up: enough for somebody who does it by
-/// hand, whoever else holds a token.
+/// What shuts a thief out goes on when the share is used up: enough for the owner who does it by
+/// hand, however many others hold a token.
 const DEFENCES: Rate = Rate { at_once: 60, an_hour: 3_600 };
 
-/// After how long somebody is refused who asks on although there is nothing left, times the
+/// After how long a caller is refused who asks on although there is nothing left, times the
 /// refusals in a row: a client that waits for answers before it asks again cannot keep the server
 /// busy with refusals, and one that heeds `Retry-After` hardly notices.
 const REFUSED_AFTER: Duration = Duration::from_millis(200);
@@ -144,7 +144,7 @@ impl Rationed {
     /// The most logins that ended others lately.
     const MOST_DEFENDED: usize = 50_000;
 
-    /// Nobody took anything yet.
+    /// Full shares for everybody, within these limits.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -157,7 +157,7 @@ impl Rationed {
         }
     }
 
-    /// What somebody may ask.
+    /// What an actor may ask.
     pub fn of(&self, actor: &Actor, now: Instant) -> &Rations {
         if of_public(actor, now) { &self.limits.residents } else { &self.limits.staff }
     }
@@ -193,7 +193,7 @@ impl Rationed {
         locked(&self.buckets).give_back(&(who(actor), good), rate, thousandths, now);
     }
 
-    /// Counts a request of somebody by a login. Refusals come a little late.
+    /// Counts a caller's request by the login it belongs to. Refusals come a little late.
     pub async fn count(
         &self,
         request: &HttpRequest,
@@ -201,7 +201,7 @@ impl Rationed {
         now: Instant,
     ) -> Reply<()> {
         let taken = self.take(actor, good_of(request), now);
-        // A share that is used up keeps nobody from ending the logins that did it.
+        // A share that is used up keeps no one from ending the logins that did it.
         let taken = taken.or_else(|refused| {
             if shuts_out(request) { self.take_defence(session, now) } else { Err(refused) }
         });
@@ -253,7 +253,7 @@ impl Rationed {
         Ok(Sending { all: Arc::clone(&self.sending), who })
     }
 
-    /// Waits until somebody's next bytes are read: those who send faster than they may are slowed
+    /// Waits until an actor's next bytes are read: those who send faster than they may are slowed
     /// down by that, whatever number of files they send at once.
     pub async fn pace(&self, actor: &Actor, bytes: u64) {
         let after = Duration::from_micros(bytes.saturating_mul(1_000_000) / PACE);
@@ -272,7 +272,7 @@ impl Rationed {
         }
     }
 
-    /// A seat for a stream. When somebody has as many as there may be, the oldest ends: often it is
+    /// A seat for a stream. When an actor has as many as there may be, the oldest ends: often it is
     /// a connection that broke without anybody noticing.
     pub fn streams(&self, actor: &Actor, now: Instant) -> Streaming {
         let (who, most) = (who(actor), self.of(actor, now).streams);
@@ -366,7 +366,7 @@ impl Streaming {
 
     /// Waits until it gives way to a newer one.
     pub async fn over(&mut self) {
-        // It is told to end before whoever tells it goes away.
+        // The sender is dropped only after it has told the stream to end.
         let _ = self.ended.wait_for(|ended| *ended).await;
     }
 }

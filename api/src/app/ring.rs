@@ -37,7 +37,7 @@ pub const TRAIL: Duration = Duration::hours(24);
 
 /// A key that signs.
 pub struct SigningKey {
-    /// Its identity.
+    /// The key's identity in the database.
     pub id: Uuid,
     /// The same as tokens write it.
     pub kid: String,
@@ -96,7 +96,7 @@ impl Ring {
         self.keys().iter().any(|key| key.id == id && accepted(key))
     }
 
-    /// Takes what is stored: at the start, and whenever somebody may have rotated.
+    /// Takes what is stored: at the start, and whenever another replica may have rotated.
     pub async fn refresh(&self, store: &Store, seal: &Seal) -> Result<(), StoreError> {
         let stored = store.read(|db| key::all(db, Purpose::Sign)).await?;
         let known = self.keys();
@@ -161,7 +161,7 @@ pub async fn keep_public(store: &Store, seal: &Seal) -> Result<(), StoreError> {
 /// The public half of a key that signs or signed here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PublicKey {
-    /// Which key's.
+    /// The identity of the signing key, which tokens name as `kid`.
     pub id: Uuid,
     /// Its 32 bytes.
     pub bytes: [u8; 32],

@@ -39,27 +39,27 @@ use crate::{
     http::problem::{Code, Problem, Reply},
 };
 
-/// The application.
+/// Everything the handlers and the background tasks of one server share.
 pub struct App {
-    /// The database.
+    /// The database, with the data of all tenants.
     pub store: Store,
-    /// The time.
+    /// The time that decisions and tokens go by; tests and the demo can move it.
     pub clock: Clock,
     /// What tokens are signed with.
     pub keys: Keys,
     /// What seals secrets that are stored.
     pub seal: Seal,
-    /// People's data.
+    /// What seals and opens people's data.
     pub vault: Vault,
-    /// The tenants.
+    /// The tenants in memory, each with its areas and rules.
     pub worlds: Worlds,
     /// What capabilities keep in memory.
     pub memory: Memory,
     /// Who was authenticated lately.
     pub actors: Actors,
-    /// How often somebody may try to log in.
+    /// How often a client may try to log in.
     pub logins: Attempts,
-    /// How often somebody may try a code or an old password.
+    /// How often a code or an old password may be tried.
     pub codes: Attempts,
     /// Hashes and checks passwords, a few at once.
     pub passwords: Passwords,
@@ -71,7 +71,7 @@ pub struct App {
     pub outbound: Outbound,
     /// Tells servers that others chose.
     pub hooks: Hooks,
-    /// The same, for providers that other authorities vouch for, by their names.
+    /// Asks providers that other authorities vouch for, by their names.
     pub trusting: HashMap<String, Outbound>,
     /// Whether the server is about to end: streams end first.
     pub closing: watch::Sender<bool>,
@@ -79,12 +79,12 @@ pub struct App {
     pub depot: Depot,
     /// How this server was started.
     pub settings: Settings,
-    /// When somebody last looked for new signing keys, in milliseconds.
+    /// When this server last looked for new signing keys, in milliseconds.
     looked: AtomicI64,
 }
 
 /// How many passwords are hashed at once: half of the cores, so that a storm of logins leaves the
-/// other half to whoever is logged in.
+/// other half to those who are logged in.
 fn hashing() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     (cores / 2).clamp(1, 8)

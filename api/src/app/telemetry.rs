@@ -50,8 +50,8 @@ pub fn init(format: LogFormat, level: LogLevel) {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    // The web server announces itself in three lines; ours says where it listens in one.
-    // And it calls it an error of its own when somebody sends what is not HTTP.
+    // The web server announces itself in three lines; ours says where it listens in one. And it
+    // calls it an error of its own when a client sends what is not HTTP.
     let parser = if level < LevelFilter::DEBUG { LevelFilter::OFF } else { level };
     let targets = Targets::new()
         .with_default(level)
@@ -99,7 +99,7 @@ fn problem(response: &HttpResponse) -> Option<&Problem> {
     response.error().and_then(Error::as_error)
 }
 
-/// The response to send: what went wrong is a problem with a body, whoever noticed it.
+/// The response to send: what went wrong is a problem with a body, whichever layer noticed it.
 fn finished(request: &HttpRequest, response: HttpResponse, trace: &Trace) -> HttpResponse {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {

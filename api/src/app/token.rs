@@ -38,7 +38,7 @@ pub const MAX_LENGTH: usize = 2048;
 /// What an access token says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Claims {
-    /// Which person.
+    /// The person or program it was issued to.
     pub sub: PersonId,
     /// Of which tenant.
     pub tid: TenantId,
@@ -77,11 +77,11 @@ pub enum Fault {
     Key,
     /// Its signature is wrong.
     Signature,
-    /// It was made by somebody else.
+    /// Its issuer is another server.
     Issuer,
     /// It was made for something else.
     Audience,
-    /// It was one.
+    /// The request came after its `exp`.
     Expired,
     /// Its session has ended.
     Ended,
@@ -166,12 +166,12 @@ impl Keys {
         Self { ring, issuer: issuer.to_owned(), validation, known: Cache::new(Self::KNOWN) }
     }
 
-    /// The keys.
+    /// The keys that sign tokens and check them.
     pub const fn ring(&self) -> &Ring {
         &self.ring
     }
 
-    /// Who signs.
+    /// The `iss` of every token: the public address, or [`ISSUER`].
     pub fn issuer(&self) -> &str {
         &self.issuer
     }

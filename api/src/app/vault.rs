@@ -1,9 +1,9 @@
 //! The vault: people's data, sealed before it reaches the database.
 //!
-//! Each subject has a key of its own, kept in the database wrapped by a master key that is not.
-//! To erase somebody is to destroy that key: what it sealed, in tables and in every copy of them,
-//! can never be read again, and no chain of hashes is touched. Values that people are looked up
-//! by also have a keyed digest beside them (a blind index), by a key of the tenant.
+//! Each subject has a key of its own, kept in the database wrapped by a master key that is not. To
+//! erase a person is to destroy that key: what it sealed, in tables and in every copy of them, can
+//! never be read again, and no chain of hashes is touched. Values that people are looked up by also
+//! have a keyed digest beside them (a blind index), by a key of the tenant.
 
 pub mod cipher;
 pub mod keyring;
@@ -319,7 +319,7 @@ impl Vault {
         Ok(NewSubject { fields: self.sealed(tenant, subject, &secret, values, look_up)?, key })
     }
 
-    /// A key for somebody who may have none yet.
+    /// A key for a subject that may have none yet.
     pub fn spare_key(
         &self,
         tenant: TenantId,

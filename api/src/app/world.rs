@@ -41,7 +41,7 @@ pub enum Geometry {
         /// Rings of [longitude, latitude].
         coordinates: Vec<Vec<[f64; 2]>>,
     },
-    /// Several polygons.
+    /// Several polygons, each with its holes.
     MultiPolygon {
         /// Polygons of rings of [longitude, latitude].
         coordinates: Rings,
@@ -70,7 +70,7 @@ impl Geometry {
 
 /// One tenant, as decisions see it.
 pub struct World {
-    /// The tenant.
+    /// The tenant itself, as it is stored.
     pub tenant: tenant::Tenant,
     /// Its areas as they are today.
     pub areas: AreaTree,
@@ -80,9 +80,9 @@ pub struct World {
     pub boundaries: HashMap<AreaId, MultiPolygon>,
     /// The same, for finding points.
     pub locator: Locator<AreaId>,
-    /// Its catalogue.
+    /// The catalogue of matters, one for all tenants.
     pub catalogue: Arc<Catalogue>,
-    /// Its rules.
+    /// The rules in force, published or as shipped.
     pub rules: Rules,
     /// What this was loaded at.
     pub version: Version,
@@ -125,7 +125,7 @@ impl World {
         }
     }
 
-    /// The same for whoever asks now, or had asked without a signal.
+    /// The same for a caller who asks now, or had asked without a signal.
     pub fn context_of<'a>(&'a self, caller: &'a Caller, at: Instant) -> Context<'a> {
         Context { kept: caller.typed(), ..self.context(caller, at) }
     }
@@ -270,7 +270,7 @@ impl Worlds {
         if !fresh.is_empty() {
             let mut worlds = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
             for world in fresh {
-                // Whoever looked earlier and comes later brings back nothing that is older.
+                // A reader that looked earlier and comes later must not bring back anything older.
                 let known = worlds.get(&world.tenant.id);
                 if known.is_none_or(|known| !world.version.before(known.version)) {
                     worlds.insert(world.tenant.id, Arc::new(world));

@@ -41,9 +41,9 @@ pub struct Rations {
 /// What anybody may ask.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// Residents and volunteers, and whoever has no office.
+    /// The shares of residents and volunteers, and of all others without an office.
     pub residents: Rations,
-    /// Whoever has one, and programs.
+    /// The shares of those who hold an office, and of programs.
     pub staff: Rations,
     /// Seconds that one file, or one piece of a file, may take to arrive.
     pub upload_seconds: u32,
@@ -83,7 +83,7 @@ impl Default for Limits {
     }
 }
 
-/// What somebody said about it; the rest is as shipped.
+/// What the configuration says about it; the rest is as shipped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Given {
@@ -135,7 +135,7 @@ impl Given {
 }
 
 impl Limits {
-    /// Refuses limits under which nobody could work; says which.
+    /// Refuses limits under which no one could work; says which.
     pub fn check(&self) -> Result<(), String> {
         const MOST: u32 = 1_000_000_000;
         let of = |who: &'static str, rations: &Rations| {

@@ -12,7 +12,7 @@ pub enum MediaUrl {
     Folder(PathBuf),
     /// `s3://BUCKET?endpoint=…&region=…`.
     Bucket {
-        /// Its name.
+        /// The bucket's name, as `BUCKET` in the address.
         bucket: String,
         /// Where it answers, where that is not Amazon.
         endpoint: Option<String>,

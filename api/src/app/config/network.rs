@@ -3,7 +3,7 @@
 use domain::rules::webhook::Network;
 use serde::{Deserialize, Deserializer};
 
-/// Networks.
+/// A list of networks, as the configuration writes it: `10.0.0.0/8,fd00::/8`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Networks(pub Vec<Network>);
 

@@ -11,9 +11,9 @@ use super::{Fault, Secret};
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MiniProgram {
-    /// Its AppID.
+    /// The AppID that WeChat gave the mini-program; also what clients name it by.
     pub app_id: String,
-    /// Its AppSecret.
+    /// The AppSecret that goes with it, sent to WeChat only.
     pub secret: Secret,
     /// The tenant it belongs to, by its code; left out, it serves every tenant.
     pub tenant: Option<String>,
@@ -37,7 +37,7 @@ fn wechat() -> String {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sms {
-    /// Its address.
+    /// The URL that takes each text message by POST.
     pub url: String,
     /// The header `Authorization` it wants.
     pub authorization: Option<Secret>,
@@ -52,14 +52,13 @@ pub struct Sms {
 pub enum Kind {
     /// OpenID Connect with discovery: an identity token is checked.
     Oidc,
-    /// OAuth 2.0 with an address that tells who somebody is, such as 粤政易 in private
-    /// deployments.
+    /// OAuth 2.0 with an address that tells who logged in, such as 粤政易 in private deployments.
     Oauth2,
-    /// WeCom 企业微信.
+    /// WeCom 企业微信, in which a corporation vouches for its members.
     Wecom,
 }
 
-/// Somebody who vouches for staff.
+/// An identity provider that vouches for staff.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provider {
@@ -86,7 +85,7 @@ pub struct Provider {
     pub authorize_url: Option<String>,
     /// Of OAuth 2.0: where a code is exchanged.
     pub token_url: Option<String>,
-    /// Of OAuth 2.0: where it is told who somebody is.
+    /// Of OAuth 2.0: the address that tells who logged in.
     pub userinfo_url: Option<String>,
     /// Of WeCom: where its interfaces are.
     pub api_url: Option<String>,

@@ -43,7 +43,7 @@ pub struct Hooks {
 /// What was answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Posted {
-    /// The status.
+    /// The HTTP status of the answer.
     pub status: u16,
     /// For how many seconds we are asked to wait.
     pub retry_after_s: Option<u32>,
@@ -51,7 +51,7 @@ pub struct Posted {
     pub excerpt: String,
 }
 
-/// Judges addresses.
+/// Refuses addresses that are not public, except those of allowed networks.
 #[derive(Clone, Debug)]
 struct Guard {
     allowed: Arc<[Network]>,
@@ -205,7 +205,7 @@ mod tests {
         assert!(strict.may_tell(&"https://localhost:1/x".parse().unwrap()));
         assert_eq!(post(&strict, "https://localhost:1/x").await, REFUSED);
         assert_eq!(post(&strict, "http://127.0.0.1:1/x").await, REFUSED);
-        // Named, it is tried, and nobody is there.
+        // An address that is allowed by name is tried, and nothing listens there.
         let named = Hooks::new(&["127.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()]).unwrap();
         assert_ne!(post(&named, "http://localhost:1/x").await, REFUSED);
     }

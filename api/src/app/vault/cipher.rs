@@ -103,7 +103,7 @@ impl Secret {
         bytes.try_into().ok().map(|bytes| Self(Zeroizing::new(bytes)))
     }
 
-    /// Its name.
+    /// The first eight bytes of a digest over the key, by which what it sealed names it.
     pub fn id(&self) -> KeyId {
         let named = Zeroizing::new([b"gridwhistle key id".as_slice(), &self.0[..]].concat());
         let hash = Hash::of(&named);

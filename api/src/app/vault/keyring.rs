@@ -55,7 +55,7 @@ impl Keyring {
         std::iter::once(&self.current).chain(&self.older).find(|key| key.id() == id)
     }
 
-    /// Its text.
+    /// The content of a key file: a heading, then one key a line in Base64, the current one first.
     fn text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::from(
             "# GridWhistle: the first key is for what is new, the others open what is old. Keep a copy apart from\n\
@@ -83,9 +83,9 @@ fn secret(line: &str) -> Option<Secret> {
 /// Where the master keys come from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Source {
-    /// A setting.
+    /// Keys given in the settings themselves.
     Given(crate::app::config::VaultKeys),
-    /// A file somebody named.
+    /// A key file that the configuration names.
     File(PathBuf),
     /// A program, and its arguments.
     Command(String),
@@ -164,7 +164,7 @@ fn failed(path: &Path, what: &str, error: &io::Error) -> StoreError {
     unusable(&format!("the vault key file {} {what}: {error}", path.display()))
 }
 
-/// Reads a key file that nobody else may read.
+/// Reads a key file that no other user may read.
 fn file(path: &Path) -> Result<Zeroizing<String>, StoreError> {
     const LONGEST: u64 = 16 * 1024;
     let opened = fs::File::open(path).map_err(|error| {
@@ -216,7 +216,7 @@ fn written(path: &Path, text: &str) -> Result<PathBuf, StoreError> {
     Ok(beside)
 }
 
-/// Makes a key file, unless somebody else just did.
+/// Makes a key file, unless another process just did.
 fn make(path: &Path) -> Result<(), StoreError> {
     let ring = Keyring { current: Secret::generate()?, older: Vec::new() };
     let new = written(path, &ring.text())?;

@@ -170,7 +170,7 @@ impl Vault {
         }
         store
             .run(move |db| {
-                // What somebody erased or changed meanwhile stays as they left it.
+                // A row that another writer erased or changed meanwhile stays as it is.
                 let now = of(db)?;
                 let now = now.get(&subject.id).map(|(_, fields)| fields.as_slice());
                 let same = |one: &SealedField| {

@@ -1,8 +1,8 @@
-//! Tracks and positions, sealed by the key of whoever walks: erasing the walker makes them
+//! Tracks and positions, sealed by the key of the person who walks: erasing the walker makes them
 //! unreadable, in every copy of the database too.
 //!
 //! Points come every few seconds from everybody at once, so keys are kept in memory as they are
-//! used, for a minute: whoever was erased through another replica is forgotten here then, too.
+//! used, for a minute: by then this replica also forgets a person who was erased through another.
 
 use std::{
     collections::HashMap,
@@ -23,16 +23,16 @@ use zeroize::Zeroizing;
 
 use super::{Result, Vault, cipher, cipher::Secret};
 
-/// What is sealed of somebody who walks.
+/// What is sealed of a person who walks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Walked {
     /// The batch of points of a patrol that begins with this number.
     Batch(PatrolId, i64),
-    /// Where somebody is.
+    /// The person's last known position.
     Position,
 }
 
-/// The key of somebody who walks, as it is used.
+/// The key of a person who walks, as it is used.
 #[derive(Clone, Debug)]
 pub struct WalkKey {
     tenant: TenantId,
@@ -57,7 +57,7 @@ impl WalkKey {
         cipher::seal(vault.suite, &self.secret, &self.place(what), bytes)
     }
 
-    /// Opens it.
+    /// Opens what [`Self::seal`] sealed for the same place.
     pub fn open(&self, what: Walked, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         cipher::open(&self.secret, &self.place(what), sealed)
     }
@@ -90,7 +90,7 @@ impl WalkKeys {
         self.0.insert((key.tenant, key.person), (Ticks::now(), key.clone()));
     }
 
-    /// The key of somebody, made at the first use; none of somebody who was erased.
+    /// The key of a person, made at the first use; none of a person who was erased.
     pub async fn of(
         &self,
         (vault, store): (&Vault, &Store),
@@ -148,7 +148,7 @@ impl WalkKeys {
         Ok(keys)
     }
 
-    /// Forgets the key of somebody who was erased.
+    /// Forgets the key of a person who was erased.
     pub fn forget(&self, tenant: TenantId, person: PersonId) {
         self.0.remove(&(tenant, person));
     }
