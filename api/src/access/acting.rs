@@ -1,4 +1,4 @@
-//! Whose a login or a key is, and what is asked of whoever logged in.
+//! Whose a login or a key is, and what a person who logged in has to do first.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ impl App {
         }
     }
 
-    /// Whether somebody who logged in this way did so with one factor where two are wanted. A
+    /// Whether a person who logged in this way did so with one factor where two are wanted. A
     /// program has no telephone to look at; its secret is long and made here. What residents have
     /// is one factor, and enough for them.
     pub fn lacks_factor(&self, person: &Person, method: &str) -> bool {

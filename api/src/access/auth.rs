@@ -123,9 +123,9 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
     }
 }
 
-/// The middleware: counts a request of somebody who is logged in before anything of it is looked at,
-/// and refuses it if there were too many: its address, its parameters and its body are not read.
-/// What needs no login is served whatever login comes with it, so a login that is not good is
+/// The middleware: counts a request of a caller who is logged in before anything of it is looked
+/// at, and refuses it if there were too many: its address, its parameters and its body are not
+/// read. What needs no login is served whatever login comes with it, so a login that is not good is
 /// refused by the operation that needs one.
 pub async fn ration(
     request: ServiceRequest,
@@ -334,13 +334,13 @@ pub async fn is_program(app: &App, tenant: TenantId, person: &Person) -> Reply<b
     Ok(person.is_program() || app.store.read(registered).await?)
 }
 
-/// Somebody whose first factor was right.
+/// A login whose first factor was right.
 pub struct Admission<'a> {
     /// The request that logs in.
     pub request: &'a HttpRequest,
     /// Into which tenant.
     pub tenant: TenantId,
-    /// Who.
+    /// The person as read when the first factor was checked.
     pub person: &'a Stored<Person>,
     /// With what: `password`, `wechat`, or the name of a provider.
     pub method: &'a str,

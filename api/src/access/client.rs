@@ -65,7 +65,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(disable_client);
 }
 
-/// Requests a minute, where nobody says otherwise.
+/// Requests a minute, where the registration does not say otherwise.
 const PER_MINUTE: u32 = 600;
 
 /// How many secrets of a kind work at once: two overlap while one replaces the other, and a
@@ -104,7 +104,7 @@ fn fresh(
     Ok((text, stored))
 }
 
-/// A secret somebody sent, taken apart.
+/// A secret that a client sent, taken apart.
 pub struct Presented {
     /// Of which tenant.
     pub tenant: TenantId,
@@ -418,7 +418,7 @@ async fn list_clients(
     Ok(Page::cut(found, limit, |client: &Client| client.id.0, line))
 }
 
-/// The client, for whoever manages it.
+/// The client, for a caller who manages it.
 async fn of(app: &App, caller: &Caller, id: Uuid) -> Reply<Client> {
     // A client is no administrator of itself.
     require_manager(caller, app)?;

@@ -1,10 +1,10 @@
 //! Devices that logged in before: what they show so that strangers who try at the same account,
 //! from the same address even, do not hold their owner up.
 //!
-//! A device token names the login it was given at and carries a digest that only this server
-//! makes. It opens nothing: with it a device has tries of its own, beside those of everybody else.
-//! It is void once that login was ended by somebody who distrusts it. Pages keep it as a cookie
-//! without knowing; programs that keep no cookies send it with the login.
+//! A device token names the login it was given at and carries a digest that only this server makes.
+//! It opens nothing: with it a device has tries of its own, beside those of everybody else. It is
+//! void once that login was ended by a person who distrusts it. Pages keep it as a cookie without
+//! knowing; programs that keep no cookies send it with the login.
 
 use actix_web::{
     HttpRequest,
@@ -34,7 +34,7 @@ const LENGTH: usize = 64;
 pub struct Device {
     /// Into which tenant.
     pub tenant: TenantId,
-    /// Which login.
+    /// The login at which the device got its token.
     pub session: Uuid,
 }
 
@@ -70,7 +70,7 @@ impl Device {
         Some(Self { tenant, session: Uuid::from_slice(session).ok()? })
     }
 
-    /// Whose device it is; none when that login was ended by somebody who distrusts it.
+    /// Whose device it is; none when that login was ended by a person who distrusts it.
     async fn owner(self, app: &App) -> Reply<Option<PersonId>> {
         let Self { tenant, session } = self;
         Ok(app.store.read(move |db| session::owner(db, tenant, session)).await?)

@@ -68,7 +68,7 @@ pub fn under_person(config: &mut ServiceConfig<'_>) {
 /// How long a challenge waits for its code, in seconds.
 const CHALLENGE: i64 = 300;
 
-/// How many recovery codes somebody gets.
+/// How many recovery codes one person gets.
 const CODES: usize = 10;
 
 const SEALED_FOR: &str = "totp";
@@ -78,7 +78,7 @@ const SEALED_FOR: &str = "totp";
 pub struct Login {
     /// Into which tenant.
     pub tenant: TenantId,
-    /// Whose.
+    /// The person who logs in.
     pub person: PersonId,
     /// Where the record of the person was: what is changed there ends the challenge.
     pub seq: i64,
@@ -139,8 +139,8 @@ struct Spending<'a> {
     request: &'a HttpRequest,
     tenant: TenantId,
     person: PersonId,
-    /// The login in which it is asked for; none while somebody logs in. Tries are counted apart, so
-    /// that somebody else who knows the password, or has a token, does not use up the owner's.
+    /// The login in which it is asked for; none while the person logs in. Tries are counted apart,
+    /// so that a stranger who knows the password, or has a token, does not use up the owner's.
     session: Option<Uuid>,
     /// The device token that came with it.
     device: Option<&'a str>,
@@ -160,7 +160,8 @@ async fn spend(app: &App, spending: Spending<'_>, factor: &Factor, code: &str) -
     let (now, what, code) = (app.clock.now(), spending.counted_as(), code.trim());
     let wrong = || Problem::new(Code::CodeInvalid);
     if code.len() > 6 && code.len() <= 40 {
-        // Fifty bits of chance are not guessed, so that these work whoever tried before.
+        // Fifty bits of chance are not guessed, so these codes work however often strangers tried
+        // before.
         let digest = recovery_digest(app, person, code);
         let look = {
             let digest = digest.clone();
@@ -249,7 +250,7 @@ async fn answer_second_factor(
         }
         return Err(problem);
     }
-    // The code may have waited; meanwhile somebody may have closed the account.
+    // The code may have waited; meanwhile an administrator may have closed the account.
     require_unchanged(&app, &waiting).await?;
     let opening = Opening {
         request: &request,
@@ -518,7 +519,7 @@ async fn reset_second_factor(
     let (tenant, now) = (caller.tenant, app.clock.now());
     let known = step::look::<Person>(&app, &caller, id.0).await?;
     let person = known.state.id;
-    // Whoever takes the factor away and resets the password is that person.
+    // A caller who could take the factor away and reset the password could act as that person.
     if person == caller.person || !known.state.wholly_managed_by(&caller, now) {
         let area = known.state.grants.first().map(|grant| grant.over.name.clone());
         let permission = Permission::ManagePeople;

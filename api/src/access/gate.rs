@@ -1,6 +1,6 @@
 //! The gate in front of logins: lets tries through at once while there were few, and devices that
 //! logged in before; everybody else waits in the lanes of [`crate::app::limits`]. So strangers who
-//! guess are slow, and whoever has the right password gets in, though all come from one address.
+//! guess are slow, and an owner with the right password gets in, though all come from one address.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::{
 /// A try at an account.
 #[derive(Clone, Copy)]
 pub struct Entering<'a> {
-    /// The request.
+    /// The request, for its address and its cookies.
     pub request: &'a HttpRequest,
     /// What is tried: tenant and account as they were typed.
     pub tried: &'a str,
@@ -36,7 +36,7 @@ pub struct Entering<'a> {
 /// Who was let through.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Passed {
-    /// Anybody.
+    /// A client that showed no token of a known device, or needed none.
     Stranger,
     /// A device that logged in before, under what its tries are counted.
     Device(String),
@@ -70,7 +70,7 @@ pub async fn enter(app: &App, entering: Entering<'_>) -> Reply<Passed> {
     Ok(Passed::Stranger)
 }
 
-/// Lets what is no guess at one account through: a login that somebody else vouches for.
+/// Lets what is no guess at one account through: a login that an identity provider vouches for.
 pub async fn enter_from(app: &App, request: &HttpRequest, device: Option<&str>) -> Reply<()> {
     let (now, address) = (app.clock.now(), limits::address(request, app.settings.proxies));
     if app.logins.attempt_vouched(address, now)
@@ -82,7 +82,7 @@ pub async fn enter_from(app: &App, request: &HttpRequest, device: Option<&str>) 
     Ok(())
 }
 
-/// Lets a code for the second factor of somebody through.
+/// Lets a code for a person's second factor through, when its turn has come.
 pub async fn enter_code(
     app: &App,
     request: &HttpRequest,
@@ -105,8 +105,8 @@ async fn wait(time: Duration) {
     }
 }
 
-/// Whether this is the password of the caller, who tries so often in one login and no more:
-/// whoever has another, even a stolen one, does not use up the owner's tries.
+/// Whether this is the password of the caller, who tries so often in one login and no more: a
+/// stranger with another login, even a stolen one, does not use up the owner's tries.
 pub async fn is_password(
     app: &App,
     caller: &Caller,

@@ -1,5 +1,5 @@
-//! Identities elsewhere that log somebody in here: linked by whoever proves once more to be the
-//! person, listed and unlinked by the person and by administrators. A token alone, which may be
+//! Identities elsewhere that log a person in here: linked by a caller who proves once more to be
+//! the person, listed and unlinked by the person and by administrators. A token alone, which may be
 //! stolen, links nothing; the person is told of every change.
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
@@ -59,12 +59,12 @@ pub fn under_person(config: &mut ServiceConfig<'_>) {
     config.service(list_person_identities).service(unlink_person_identity);
 }
 
-/// The name of an identity of somebody here: which one it is elsewhere is nobody's business.
+/// The name of a person's identity here: it does not show which one it is elsewhere.
 pub fn identity_id(person: PersonId, provider: &str, subject: &str) -> Uuid {
     Hash::of(format!("identity\n{}\n{provider}\n{subject}", person.0).as_bytes()).id()
 }
 
-/// Whether somebody has the identity of this name.
+/// Whether this identity is linked to the person.
 pub async fn is_linked(app: &App, tenant: TenantId, person: PersonId, id: Uuid) -> Reply<bool> {
     let linked = app.store.read(move |db| identities::linked(db, tenant, person)).await?;
     Ok(linked.iter().any(|one| identity_id(person, &one.provider, &one.subject) == id))
@@ -85,7 +85,7 @@ pub struct IdentityView {
 }
 
 impl IdentityView {
-    /// Those that somebody logs in by; what only ties several of them together is none.
+    /// Those that the person logs in by; what only ties several of them together is none.
     pub fn of(person: PersonId, linked: &[Linked]) -> Vec<Self> {
         let view = |one: &Linked| {
             Some(Self {
@@ -186,9 +186,9 @@ async fn prove(
 /// How long a login proves by itself who asks.
 const FRESH: Duration = Duration::minutes(10);
 
-/// The same for a second factor that is to be enrolled: it is no proof of itself. A login that waits
-/// for a factor was proven when it began, and so was any login of somebody who has neither a password
-/// nor an identity here (OpenID Connect); later they log in anew.
+/// The same for a second factor that is to be enrolled: it is no proof of itself. A login that
+/// waits for a factor was proven when it began, and so was any login of a person who has neither a
+/// password nor an identity here (OpenID Connect); later they log in anew.
 pub async fn prove_for_factor(
     app: &App,
     request: &HttpRequest,
@@ -254,7 +254,7 @@ async fn link_wechat(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The message that tells somebody of a change.
+/// The message that tells a person of a change.
 fn told(app: &App, person: PersonId, text: &str) -> Message {
     Message {
         person,
@@ -269,7 +269,7 @@ fn told(app: &App, person: PersonId, text: &str) -> Message {
     }
 }
 
-/// Tells somebody which identities a reset took.
+/// Tells a person how many identities a reset took.
 pub async fn tell_ended(
     app: &App,
     tenant: TenantId,

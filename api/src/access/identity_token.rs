@@ -25,13 +25,13 @@ const ALGORITHMS: &[Algorithm] = &[
 
 /// What must stand in a token.
 pub struct Expected<'a> {
-    /// Who signs.
+    /// The identifier of the provider, which must be its `iss`.
     pub issuer: &'a str,
-    /// For whom.
+    /// Our identity at the provider, which must be in its `aud`.
     pub client_id: &'a str,
-    /// For which login.
+    /// The nonce of the login it was asked for in.
     pub nonce: &'a str,
-    /// When.
+    /// The present time, which its `exp`, `iat` and `nbf` are compared with.
     pub now: Instant,
 }
 

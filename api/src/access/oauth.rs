@@ -66,8 +66,8 @@ pub struct ServerView {
 }
 
 /// The address of this server. What a request says of it (`Host`, `X-Forwarded-Host`) is its
-/// sender's invention, and a cache in between would tell others: where nobody configured the
-/// address, it is the one this server listens at, when only this machine can reach it.
+/// sender's invention, and a cache in between would tell others: where no address is configured, it
+/// is the one this server listens at, when only this machine can reach it.
 fn base(app: &App, request: &HttpRequest) -> Reply<String> {
     if let Some(url) = &app.settings.public_url {
         return Ok(url.clone());
@@ -172,7 +172,7 @@ async fn proven(
     request: &HttpRequest,
     (id, secret): (String, String),
 ) -> Reply<(TenantId, Client, Uuid)> {
-    // A secret cannot be guessed, and whoever has it is never held up by those who have not.
+    // A secret cannot be guessed, and a client that has it is never held up by those that have not.
     let (now, address) = (app.clock.now(), limits::address(request, app.settings.proxies));
     let counted = || app.logins.failed_from(address, now);
     let Some(given) = Presented::parse(&secret) else {
@@ -245,7 +245,7 @@ async fn issued(
     let session = Session {
         id: sid,
         person: sub,
-        // Nobody has the refresh token this would be the digest of.
+        // A digest of random bytes: there is no refresh token to it.
         refresh_hash: random::<32>()?.to_vec(),
         method: session::CLIENT.to_owned(),
         device: by.to_string(),

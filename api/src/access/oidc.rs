@@ -1,8 +1,8 @@
 //! Staff log in through those who vouch for them: OpenID Connect, plain OAuth 2.0, WeCom.
 //!
-//! The page asks where to send somebody, keeps the `flow` it was answered, sends them there, and
+//! The page asks where to send the person, keeps the `flow` it was answered, sends them there, and
 //! hands over what they came back with. The flow is sealed and holds state, nonce, PKCE verifier
-//! and tenant; nothing is stored here, and whoever lacks it can do nothing with a code that is
+//! and tenant; nothing is stored here, and a stranger without it can do nothing with a code that is
 //! not theirs. An account is matched by one configured claim and never made.
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
@@ -48,7 +48,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_providers).service(get_authorization).service(finish_authorization);
 }
 
-/// How long somebody may take at the provider, in seconds.
+/// How long a person may take at the provider, in seconds.
 const FLOW: i64 = 600;
 
 /// A way to log in.
@@ -452,7 +452,7 @@ async fn by_wecom(app: &App, provider: &Provider, code: &str) -> Reply<String> {
     };
     let answer = ask_wecom(app, provider, call).await?;
     match errcode(&answer) {
-        // Somebody who is no member of the corporation has an openid instead.
+        // A person who is no member of the corporation has an openid instead.
         0 => claim(&answer, "userid"),
         40_029 | 40_163 => Err(refused("code")),
         other => Err(unavailable(format!("WeCom answered errcode {other}"))),

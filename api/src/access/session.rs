@@ -1,11 +1,12 @@
 //! Sessions: opened by a login of any kind, refreshed, looked at, ended.
 //!
-//! A refresh token is the session's identity, 32 random bytes and a digest over both that only
-//! this server makes, kept here only as a digest. What was never issued is told from what was
-//! before anything is looked up, and ends nothing. A token works once. One that comes again after its successor was used, or from another device,
-//! has been copied: the session ends for whoever has it. Only for [`GRACE`] may the same device
-//! send its last token again, because the answer may have been lost on the way; it then gets
-//! another successor, and the one that was lost is worth nothing.
+//! A refresh token is the session's identity, 32 random bytes and a digest over both that only this
+//! server makes, kept here only as a digest. What was never issued is told from what was before
+//! anything is looked up, and ends nothing. A token works once. One that comes again after its
+//! successor was used, or from another device, has been copied: the session ends for everyone who
+//! has it. Only for [`GRACE`] may the same device send its last token again, because the answer may
+//! have been lost on the way; it then gets another successor, and the one that was lost is worth
+//! nothing.
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
@@ -106,7 +107,7 @@ pub fn refresh_token(
     Ok((BASE64_URL_SAFE_NO_PAD.encode(&bytes), Hash::of(&bytes)))
 }
 
-/// A text somebody sent as a refresh token.
+/// A text that a client sent as a refresh token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Presented {
     /// The session it names.
@@ -167,7 +168,7 @@ pub struct Opening<'a> {
     pub request: &'a HttpRequest,
     /// Into which tenant.
     pub tenant: TenantId,
-    /// Who.
+    /// The person who logs in, and whose session it becomes.
     pub person: PersonId,
     /// Where the record of the person was when the proof was looked at.
     pub seq: i64,
@@ -285,7 +286,7 @@ async fn refresh_login(
     let (tenant, now) = (world.tenant.id, app.clock.now());
     let given = Presented::parse(&app.seal, tenant, &body.0.refresh_token).ok_or_else(wrong)?;
     let (session, idle_since) = (given.session, now - app.idle());
-    // Read first: whoever sends what was never issued makes nobody wait who writes.
+    // Read first: a client that sends what was never issued makes no writer wait.
     let look = move |db: &mut Db| session::refreshable(db, tenant, session, (now, idle_since));
     let stored = app.store.read(look).await?.filter(|stored| given.belongs(stored));
     if stored.is_none() {

@@ -1,5 +1,6 @@
-//! Tokens of other services that all replicas share: fetched once, by whoever takes the lease in
-//! the database, and sealed there. WeChat allows few of them and lets each new one end the last.
+//! Tokens of other services that all replicas share: fetched once, by the replica that takes the
+//! lease in the database, and sealed there. WeChat allows few of them and lets each new one end the
+//! last.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::{
 /// A token this close to its end is fetched anew.
 const EARLY: Span = Span::minutes(1);
 
-/// How long whoever fetches may take; then the lease is another's.
+/// How long the replica that fetches may take; then the lease is another's.
 const LEASE: Span = Span::seconds(10);
 
 /// How often, and how many times, the others look whether it is there.

@@ -67,7 +67,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(login_wechat).service(bind_phone).service(get_phone).service(unbind_phone);
 }
 
-/// The identity of somebody across the mini-programs of one owner.
+/// The provider name under which a person's unionid is kept: one for all mini-programs of one
+/// owner.
 pub(crate) const UNION: &str = "wechat";
 
 /// A code of WeChat.
@@ -288,11 +289,11 @@ async fn resident(
     program: &MiniProgram,
     found: &Vouched,
 ) -> Reply<Stored<Person>> {
-    /// More often nobody was erased and came back.
+    /// More often no one was erased and came back.
     const ROUNDS: u32 = 100;
     for round in 0..ROUNDS {
         let person = register_resident(app, world, program, found, round).await?;
-        // Who was erased and comes back is somebody new: nothing leads to what was before.
+        // A person who was erased and comes back is a new one: nothing leads to what was before.
         if !contact::is_erased(app, world.tenant.id, person.state.id).await? {
             return Ok(person);
         }
@@ -369,7 +370,7 @@ pub(crate) fn token_refused(answer: &Value) -> bool {
     matches!(answer.get("errcode").and_then(Value::as_i64), Some(40_001 | 40_014 | 42_001))
 }
 
-/// What binding a telephone number changes of how somebody can be reached.
+/// What binding a telephone number changes of how a person can be reached.
 const PHONE: Extent = Extent::One(Field::Phone);
 
 /// A telephone number, masked.
@@ -463,8 +464,8 @@ async fn unbind_phone(
 /// What a content check says: what it suggests, and why by its own code.
 pub(crate) type Checked = (Suggestion, Option<i64>);
 
-/// The mini-program that looks at what somebody of a tenant writes, and who that is there; none
-/// where none is configured or somebody never used it.
+/// The mini-program that checks what a person of this tenant writes, and the person's openid there;
+/// none where none is configured or the person never used it.
 pub(crate) async fn checker<'a>(
     app: &'a App,
     world: &World,
@@ -578,7 +579,8 @@ pub(crate) fn is_trace(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// How many messages of a template of a mini-program somebody agreed to is kept under this name.
+/// The name under which it is kept how many messages of a template of a mini-program a person
+/// agreed to.
 pub fn quota(program: &MiniProgram, template: &str) -> String {
     format!("{} {template}", program.app_id)
 }
