@@ -43,9 +43,9 @@ pub struct NewArea {
     pub id: AreaId,
     /// What it is.
     pub kind: AreaKind,
-    /// Its code.
+    /// Its code, unique in the tenant.
     pub code: String,
-    /// Its name.
+    /// What people call it.
     pub name: Line,
     /// Of a grid: what it is for.
     pub grid: Option<GridKind>,
@@ -72,21 +72,21 @@ pub enum Into {
 pub enum Command {
     /// Make an area below another.
     Create {
-        /// Which.
+        /// The area to make.
         area: Box<NewArea>,
-        /// Below which.
+        /// The area above it.
         parent: AreaId,
     },
     /// Give it another name.
     Rename {
-        /// Which.
+        /// The area to rename.
         id: AreaId,
-        /// The name.
+        /// Its name from now on.
         name: Line,
     },
     /// Say what a grid is for and how many live there; what is left out stays.
     Describe {
-        /// Which.
+        /// The area to describe.
         id: AreaId,
         /// What it is for.
         grid: Option<GridKind>,
@@ -95,14 +95,14 @@ pub enum Command {
     },
     /// Draw its boundary anew.
     Redraw {
-        /// Which.
+        /// The area to redraw.
         id: AreaId,
         /// Where it is.
         boundary: Drawing,
     },
     /// Make several of one, which is no more.
     Split {
-        /// Which.
+        /// The area to split, which ends.
         id: AreaId,
         /// Into which, each with those of its children that it takes.
         parts: Vec<(NewArea, Vec<AreaId>)>,
@@ -116,7 +116,7 @@ pub enum Command {
     },
     /// It is no more.
     Retire {
-        /// Which.
+        /// The area that ends.
         id: AreaId,
         /// Who answers for what is left.
         successors: Vec<AreaId>,
@@ -125,9 +125,9 @@ pub enum Command {
     },
     /// Move it, with everything in it, below another area.
     Transfer {
-        /// Which.
+        /// The area to move.
         id: AreaId,
-        /// Below which.
+        /// The area above it from now on.
         parent: AreaId,
     },
 }
@@ -146,16 +146,16 @@ pub enum Event {
     },
     /// It has another name.
     Renamed {
-        /// Which.
+        /// The area that was renamed.
         id: AreaId,
-        /// Its name.
+        /// Its name from that day on.
         name: String,
         /// From which day on.
         from: NaiveDate,
     },
     /// It is for something else, or others live there.
     Described {
-        /// Which.
+        /// The area that was described.
         id: AreaId,
         /// What it is for.
         grid: Option<GridKind>,
@@ -166,7 +166,7 @@ pub enum Event {
     },
     /// It has another boundary.
     Redrawn {
-        /// Which.
+        /// The area that was redrawn.
         id: AreaId,
         /// The digest of the boundary.
         boundary: String,
@@ -178,16 +178,16 @@ pub enum Event {
     },
     /// It lies below another area.
     Transferred {
-        /// Which.
+        /// The area that was moved.
         id: AreaId,
-        /// Below which.
+        /// The area above it from that day on.
         parent: AreaId,
         /// From which day on.
         from: NaiveDate,
     },
     /// It is no more.
     Retired {
-        /// Which.
+        /// The area that ended.
         id: AreaId,
         /// What became of it.
         successors: Vec<AreaId>,
@@ -196,7 +196,7 @@ pub enum Event {
     },
     /// A file was taken over.
     Imported {
-        /// Which.
+        /// The name of the file.
         source: String,
         /// Areas that are new.
         added: usize,
@@ -214,7 +214,7 @@ pub enum Event {
 /// A decision about areas: what happened, and how everything is that it touched.
 #[derive(Clone, Debug, Default)]
 pub struct Decided {
-    /// What happened.
+    /// The events, in the order they happened.
     pub events: Vec<Event>,
     /// The records it touched, as they are now, parents before their children.
     pub changed: Vec<Record>,
@@ -286,7 +286,7 @@ impl Draft<'_> {
         self.decided
     }
 
-    /// An area that stands on the day and may be changed by whoever asks.
+    /// An area that stands on the day and that the actor may change.
     fn changeable(&self, id: AreaId) -> Result<Record, Refusal> {
         let record = self.standing(id)?;
         let version = record.newest().ok_or(Refusal::UnknownArea { id })?;
@@ -513,7 +513,7 @@ impl Draft<'_> {
 
     fn end(&mut self, id: AreaId, successors: Vec<AreaId>) -> Result<(), Refusal> {
         let from = self.from;
-        // Somebody who comes later would come below an area that is no more.
+        // A child that comes later would come below an area that is no more.
         let left: Vec<&Record> = self
             .registry
             .iter()
@@ -604,7 +604,7 @@ impl Registry {
         }
     }
 
-    /// Whether the records show what an event says; of a file nobody can tell.
+    /// Whether the records show what an event says; of a file no one can tell.
     pub fn shows(&self, event: &Event) -> bool {
         let version = |id: &AreaId, from: &NaiveDate, is: &dyn Fn(&Version) -> bool| {
             let record = self.get(*id);

@@ -31,7 +31,7 @@ named! {
     StatusName {
         /// The list is being made.
         Draft = "draft", "准备中";
-        /// Workers go.
+        /// Workers go from door to door.
         Running = "running", "进行中";
         /// It is over.
         Closed = "closed", "已结束";
@@ -59,7 +59,7 @@ pub fn possible(status: StatusName) -> Vec<&'static str> {
 pub struct Task {
     /// The grid it lay in when it was listed.
     pub grid: AreaId,
-    /// Who is to go; without it, whoever of the grid.
+    /// Who is to go; without it, any worker of the grid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<PersonId>,
 }
@@ -67,7 +67,7 @@ pub struct Task {
 /// A household to be listed, with the grid it lies in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Listed {
-    /// Which.
+    /// The household to visit.
     pub household: HouseholdId,
     /// In which grid.
     pub grid: Unit,
@@ -79,35 +79,35 @@ pub struct Listed {
 /// A grid of the campaign.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Grid {
-    /// Which.
+    /// The grid itself, as it was when a household of it was listed.
     pub unit: Unit,
-    /// Its clock, while somebody has to go.
+    /// Its clock, while households of it are still to be visited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Term>,
 }
 
-/// A campaign.
+/// A campaign of visits (走访任务), household by household.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Campaign {
-    /// Its identity.
+    /// The identity it got when it was begun.
     pub id: CampaignId,
     /// Its human number.
     pub number: String,
-    /// Its name.
+    /// What people call it.
     pub name: Line,
     /// What everybody goes for.
     pub purpose: Purpose,
     /// What to do there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Prose>,
-    /// Where.
+    /// The area within which its households lie.
     pub area: Unit,
     /// The form to fill in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<FormId>,
-    /// From when.
+    /// When it begins, inclusive.
     pub from: Instant,
-    /// Until when.
+    /// When it ends; visits are due by then.
     pub until: Instant,
     /// The households, once each.
     pub tasks: BTreeMap<HouseholdId, Task>,
@@ -130,19 +130,19 @@ pub struct Campaign {
 pub struct NewCampaign {
     /// The identity it will have.
     pub id: CampaignId,
-    /// Its name.
+    /// What people call it.
     pub name: Line,
     /// What everybody goes for.
     pub purpose: Purpose,
     /// What to do there.
     pub text: Option<Prose>,
-    /// Where.
+    /// The area within which its households lie.
     pub area: AreaId,
     /// The form to fill in.
     pub form: Option<FormId>,
     /// From when; without it, from when it is published.
     pub from: Option<Instant>,
-    /// Until when.
+    /// When it ends; visits are due by then.
     pub until: Instant,
 }
 
@@ -152,7 +152,7 @@ pub struct NewCampaign {
 pub enum Command {
     /// Begin to prepare one.
     Begin(Box<NewCampaign>),
-    /// Put households on the list, or give them to somebody else.
+    /// Put households on the list, or give them to another worker.
     Assign {
         /// Which, and to whom.
         listed: Vec<Listed>,
@@ -161,14 +161,14 @@ pub enum Command {
     Publish,
     /// A grid is done. Only the system asks it.
     Complete {
-        /// Which.
+        /// The grid whose households were all visited.
         grid: AreaId,
     },
-    /// End it.
+    /// End the campaign, whatever is open.
     Close {
         /// Why now, or what came of it.
         note: Option<Prose>,
-        /// The grids where somebody has still to go, looked up by whoever asks.
+        /// The grids with households still to be visited, looked up by the caller.
         open: Vec<AreaId>,
     },
 }
@@ -192,24 +192,24 @@ pub enum Event {
     },
     /// Workers were asked to go.
     Published {
-        /// When.
+        /// When it was published.
         at: Instant,
         /// The clock of every grid.
         due: Term,
     },
     /// A grid is done.
     Completed {
-        /// Which.
+        /// The grid whose households were all visited.
         grid: AreaId,
     },
-    /// It ended.
+    /// The campaign ended.
     Closed {
-        /// When.
+        /// When it ended.
         at: Instant,
         /// Why, or what came of it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<Prose>,
-        /// Where somebody had still to go.
+        /// The grids with households still to be visited.
         open: Vec<AreaId>,
     },
 }
@@ -222,8 +222,8 @@ impl Campaign {
     /// The longest a campaign lasts, in days.
     pub const MAX_DAYS: i64 = 366;
 
-    /// Whether this actor may know of it: over the area, below it where somebody may visit, or as
-    /// somebody who is sent.
+    /// Whether this actor may know of it: over the area, below it where they may visit, or as a
+    /// worker who is sent.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
         if actor.may(Permission::ManageCampaigns, &self.area.path, at) {
             return true;
@@ -244,7 +244,7 @@ impl Campaign {
                     && self.tasks.values().any(|task| task.worker == Some(actor.person))))
     }
 
-    /// The task of a household; refused when it is not on the list, or nobody goes now.
+    /// The task of a household; refused when it is not on the list, or the campaign does not run.
     pub fn visitable(
         &self,
         household: HouseholdId,

@@ -155,7 +155,7 @@ impl Case {
             Stage::Signed { assignment } | Stage::Handling { assignment } => {
                 owed.push(owe(Duty::Handle, &assignment.unit, &assignment.handle));
             }
-            // Of the grid the place lies in: whoever may look there can take it.
+            // Owed by the grid the place lies in: each person who may look there can take it.
             Stage::FedBack { verify, .. } => {
                 owed.push(owe(Duty::Verify, &self.place.area, verify));
             }

@@ -19,7 +19,7 @@ use crate::{
 /// A flow's state with its place in the journal.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Stored<F> {
-    /// The state.
+    /// The flow after its last entry.
     pub state: F,
     /// The sequence of the last entry; the `ETag`.
     pub seq: i64,
@@ -31,7 +31,7 @@ pub struct Stored<F> {
 /// what no longer is.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Change<F> {
-    /// The entry.
+    /// The one entry that the journal gains.
     pub entry: Entry,
     /// The state after it.
     pub state: F,
@@ -39,7 +39,7 @@ pub struct Change<F> {
     pub opened: Vec<Obligation>,
     /// What is still owed, by another clock or after another measure.
     pub moved: Vec<Obligation>,
-    /// What ended.
+    /// What is owed no more, and how it ended.
     pub settled: Vec<Settled>,
 }
 
@@ -73,8 +73,8 @@ impl Request {
         Self { command, digest }
     }
 
-    /// A request of the system itself, made of what it asks: whoever asks the same again, another
-    /// replica or this one after a crash, finds it done.
+    /// A request of the system itself, made of what it asks: when the same is asked again, by
+    /// another replica or by this one after a crash, it is found done.
     pub fn of_system(what: &str) -> Self {
         let digest = Hash::of(what.as_bytes());
         Self { command: CommandId(digest.id()), digest }

@@ -1,8 +1,8 @@
-//! Claims (领取): looking on the spot is owed by the grid the place lies in and offered to everybody
-//! who may look there; whoever takes it keeps the others from going as well.
+//! Claims (领取): looking on the spot is owed by the grid the place lies in and offered to everyone
+//! who may look there; the one who takes it keeps the others from going as well.
 //!
-//! A claim ends by itself, so that nothing waits for somebody who does not come. Whoever offers a
-//! task to one worker before all others makes the claim in that worker's name.
+//! A claim ends by itself, so that nothing waits for a worker who does not come. A program that
+//! offers a task to one worker before all others makes the claim in that worker's name.
 
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
@@ -14,19 +14,19 @@ use crate::{
     rules::refusal::Refusal,
 };
 
-/// Somebody went to look.
+/// A worker took the look on the spot.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Claim {
-    /// Who.
+    /// The worker who took it.
     pub by: PersonId,
-    /// The name of who.
+    /// The name of that person then.
     pub by_name: String,
-    /// From when on somebody else may go.
+    /// From when on another worker may go.
     pub until: Instant,
 }
 
 impl Claim {
-    /// The claim of whoever asks; refused while somebody else's stands.
+    /// The claim of the actor; refused while another worker's stands.
     pub fn take(before: Option<&Self>, cx: &Context<'_>) -> Result<Self, Refusal> {
         Self::require_free(before, cx)?;
         let kept = Duration::minutes(i64::from(cx.rules.conduct.claim_minutes));
@@ -34,7 +34,7 @@ impl Claim {
         Ok(Self { by, by_name, until: later(cx.at, kept) })
     }
 
-    /// Refuses while somebody else's claim stands.
+    /// Refuses while another worker's claim stands.
     pub fn require_free(claim: Option<&Self>, cx: &Context<'_>) -> Result<(), Refusal> {
         match claim.filter(|claim| claim.by != cx.by.person && cx.at < claim.until) {
             Some(claim) => Err(Refusal::Claimed { by: claim.by_name.clone(), until: claim.until }),

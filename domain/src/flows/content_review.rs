@@ -30,7 +30,7 @@ named! {
     Subject {
         /// The text of a report.
         Text = "text", "文字";
-        /// A file.
+        /// A file that a report or case names.
         Media = "media", "媒体";
     }
 }
@@ -54,7 +54,7 @@ named! {
     Suggestion {
         /// Nothing wrong with it.
         Pass = "pass", "通过";
-        /// Somebody ought to look.
+        /// A person ought to look.
         Review = "review", "建议复核";
         /// Something wrong with it.
         Risky = "risky", "疑似违规";
@@ -77,7 +77,7 @@ named! {
     }
 }
 
-/// A review.
+/// A review of what the public will see (内容审核).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Review {
     /// Its identity, made of what it is about.
@@ -88,12 +88,12 @@ pub struct Review {
     pub about: Uuid,
     /// The report or case by which it was told.
     pub named_by: Uuid,
-    /// Where.
+    /// The area whose reviewers may decide.
     pub over: Unit,
     /// Whether the address was there to be looked at, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub address: bool,
-    /// Since when.
+    /// When it began.
     pub opened_at: Instant,
     /// When a program was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,7 +113,7 @@ pub enum Status {
     Waiting,
     /// See [`StatusName::Queued`].
     Queued {
-        /// Why.
+        /// Why the program did not settle it.
         cause: Cause,
     },
     /// See [`StatusName::Passed`].
@@ -124,7 +124,7 @@ pub enum Status {
     },
     /// See [`StatusName::Withheld`].
     Withheld {
-        /// Who decided.
+        /// The person who withheld it.
         decided: Decided,
     },
 }
@@ -137,20 +137,20 @@ pub struct Heard {
     /// Why, by its own code: 100 is nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<i64>,
-    /// When.
+    /// When the answer came.
     pub at: Instant,
 }
 
 /// What a person decided.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Decided {
-    /// Who.
+    /// The reviewer who decided.
     pub by: PersonId,
-    /// The name of who.
+    /// The name of that person then.
     pub by_name: String,
-    /// When.
+    /// When it was decided.
     pub at: Instant,
-    /// Why.
+    /// The reasons, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Prose>,
 }
@@ -169,7 +169,7 @@ pub const MOVES: &[(StatusName, &str)] = &[
 ];
 
 impl Status {
-    /// Its name.
+    /// The status without what it holds.
     pub const fn name(&self) -> StatusName {
         match self {
             Self::Waiting => StatusName::Waiting,
@@ -269,7 +269,7 @@ impl Flow for Review {
             return Err(Refusal::NotPermitted { permission: Permission::ReviewContent, area });
         }
         match command {
-            // The first to take it asks; whoever is second finds it taken.
+            // The first worker to take it asks; a second one finds it taken.
             Command::Ask if review.asked_at.is_none() => Ok(vec![Event::Asked { at: cx.at }]),
             Command::Hear { suggestion, label } => {
                 let heard = Heard { suggestion: *suggestion, label: *label, at: cx.at };
@@ -297,5 +297,5 @@ impl Flow for Review {
     }
 }
 
-/// What others of the public see in the place of a title that nobody has looked at yet.
+/// What others of the public see in the place of a title that has not been looked at yet.
 pub const HIDDEN_TITLE: &str = "内容待审核";

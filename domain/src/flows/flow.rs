@@ -30,7 +30,7 @@ use crate::{
 /// Everything a decision may look at besides the state and the command.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// Who asks.
+    /// The actor who asks, with the grants.
     pub by: &'a Actor,
     /// When, by our clock, cut to milliseconds.
     pub at: Instant,
@@ -57,7 +57,7 @@ impl Context<'_> {
         self.kept.map(|kept| kept.skew).unwrap_or_default()
     }
 
-    /// A time in the command, or when it was typed, by the clock of whoever typed it; none when
+    /// A time in the command, or when it was typed, by the clock on which it was typed; none when
     /// neither is known.
     pub fn told(&self, given: Option<Instant>) -> Option<Instant> {
         given.or(self.kept.map(|kept| kept.client_at))
@@ -155,7 +155,7 @@ pub trait Flow: Sized + Clone + Serialize + DeserializeOwned {
     /// Whether `event` is the doing of `obligation`, not merely its end.
     fn fulfils(event: &Self::Event, obligation: &Obligation) -> bool;
 
-    /// Its identity.
+    /// The identity under which the journal keeps it.
     fn id(&self) -> Uuid;
 }
 

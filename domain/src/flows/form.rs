@@ -2,8 +2,8 @@
 //! Schema; what is known already is filled in, and only what changed is entered.
 //!
 //! The schema is a documented subset of JSON Schema 2020-12 ([`schema`]), checked strictly when it
-//! is published: what this program would not enforce, nobody may write into a form. Fields are
-//! shared by their names: what was answered to `employment` in one form is known in every other.
+//! is published: a form must not hold what this program would not enforce. Fields are shared by
+//! their names: what was answered to `employment` in one form is known in every other.
 
 pub mod answer;
 mod read;
@@ -34,7 +34,7 @@ use crate::{
 pub struct Form {
     /// Its identity: made of the tenant and the code.
     pub id: FormId,
-    /// Its code.
+    /// The code it is published and asked under.
     pub code: Code,
     /// The JSON Schema.
     pub schema: Value,
@@ -42,7 +42,7 @@ pub struct Form {
     pub by: PersonId,
     /// The name of who published it.
     pub by_name: String,
-    /// When.
+    /// When this edition was published.
     pub at: Instant,
     /// On what ground it is asked: the admission of a form (报表准入).
     pub note: Prose,
@@ -59,7 +59,7 @@ pub enum Command {
     Publish {
         /// For which tenant.
         tenant: TenantId,
-        /// Its code.
+        /// The code of the form.
         code: Code,
         /// The JSON Schema.
         schema: Box<Value>,
@@ -68,7 +68,7 @@ pub enum Command {
     },
     /// Ask it no more.
     Withdraw {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
     },
 }
@@ -84,7 +84,7 @@ pub enum Event {
     },
     /// It is asked no more.
     Withdrawn {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
     },
 }

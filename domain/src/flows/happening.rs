@@ -146,8 +146,8 @@ impl Happening {
     }
 }
 
-/// The identity of an event: the same whenever and to whomever it is told, so that whoever is told
-/// twice knows. `part` is its place in its entry, from 0.
+/// The identity of an event: the same at each delivery and for each receiver, so that a receiver
+/// who is told twice knows. `part` is its place in its entry, from 0.
 pub fn id(entry: &Entry, part: usize) -> uuid::Uuid {
     let mut bytes = entry.hash.0.to_vec();
     bytes.extend_from_slice(&u64::try_from(part).unwrap_or(u64::MAX).to_be_bytes());

@@ -28,50 +28,50 @@ use crate::{
 pub use event::{Command, Event, NewHousehold, NewPairing, Update};
 
 named! {
-    /// The groups somebody of a household may belong to that are cared for in particular. Which
-    /// of them is personal: it is sealed.
+    /// The groups, cared for in particular, to which a member of a household may belong. Which of
+    /// them is personal: it is sealed.
     SpecialGroup {
-        /// 独居老人.
+        /// Old people who live alone (独居老人).
         ElderlyAlone = "elderly_alone", "独居老人";
-        /// 空巢老人.
+        /// Old people whose children live elsewhere (空巢老人).
         EmptyNest = "empty_nest", "空巢老人";
         /// 80 and older.
         AdvancedAge = "advanced_age", "高龄老人";
         /// 失能、半失能老人.
         Disabling = "disabling", "失能老人";
-        /// 残疾人.
+        /// People with a disability (残疾人).
         Disabled = "disabled", "残疾人";
-        /// 严重精神障碍患者.
+        /// Patients with a severe mental disorder (严重精神障碍患者).
         SevereMentalDisorder = "severe_mental_disorder", "严重精神障碍患者";
-        /// 低保对象.
+        /// Recipients of the minimum living allowance (低保对象).
         MinimumLiving = "minimum_living", "低保对象";
-        /// 低保边缘家庭.
+        /// Families just above that allowance (低保边缘家庭).
         LowIncome = "low_income", "低保边缘";
-        /// 特困供养人员.
+        /// People in extreme poverty whom the state supports (特困供养人员).
         ExtremePoverty = "extreme_poverty", "特困人员";
-        /// 困境儿童.
+        /// Children in difficulty (困境儿童).
         ChildInDifficulty = "child_in_difficulty", "困境儿童";
-        /// 留守儿童.
+        /// Children whom their parents left behind (留守儿童).
         LeftBehindChild = "left_behind_child", "留守儿童";
-        /// 重病患者.
+        /// Patients with a severe illness (重病患者).
         SevereIllness = "severe_illness", "重病患者";
-        /// 计划生育特殊家庭.
+        /// Parents who lost their only child, or whose only child is disabled (计划生育特殊家庭).
         BereavedParents = "bereaved_parents", "计生特殊家庭";
-        /// 退役军人和优抚对象.
+        /// Veterans and those entitled to preferential care (退役军人和优抚对象).
         Veteran = "veteran", "退役军人及优抚对象";
         /// 刑满释放人员, to be helped back (帮教).
         Released = "released", "刑满释放人员";
-        /// 社区矫正对象.
+        /// Offenders in community correction (社区矫正对象).
         Correction = "correction", "社区矫正对象";
-        /// 社区戒毒康复人员.
+        /// People in drug rehabilitation in the community (社区戒毒康复人员).
         Rehabilitation = "rehabilitation", "社区戒毒康复人员";
-        /// 失业困难人员.
+        /// People who have difficulty finding work (失业困难人员).
         Unemployed = "unemployed", "就业困难人员";
     }
 }
 
 named! {
-    /// How somebody is responsible for a household.
+    /// How a person is responsible for a household.
     PairingKind {
         /// The grid worker of exactly this household.
         Worker = "worker", "一户一专人";
@@ -81,7 +81,7 @@ named! {
         Cadre = "cadre", "干部包保";
         /// Who leads its group of ten.
         GroupLeader = "group_leader", "联户长";
-        /// A volunteer.
+        /// A volunteer who keeps contact.
         Volunteer = "volunteer", "志愿者结对";
     }
 }
@@ -128,7 +128,7 @@ pub struct Group {
     pub name: Option<Line>,
 }
 
-/// Somebody of the household; what is known of whom is sealed.
+/// A member of the household; what is known of them is sealed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Member {
     /// The identity, under which it is sealed.
@@ -138,14 +138,14 @@ pub struct Member {
     pub person: Option<PersonId>,
 }
 
-/// Somebody is responsible for the household.
+/// The responsibility of a person for the household.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Pairing {
-    /// Who.
+    /// The person who is responsible.
     pub person: PersonId,
-    /// How.
+    /// In what way the person is responsible.
     pub kind: PairingKind,
-    /// From when.
+    /// When it begins, inclusive.
     pub from: Instant,
     /// Until when; without it, until it is ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,10 +159,10 @@ impl Pairing {
     }
 }
 
-/// A household.
+/// A household at one address.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Household {
-    /// Its identity.
+    /// The identity it got when it was registered.
     pub id: HouseholdId,
     /// Its human number.
     pub number: String,
@@ -197,13 +197,13 @@ impl Household {
     /// The most people who live in one.
     pub const MAX_SIZE: u16 = 200;
 
-    /// Whether this actor may know of it: over its grid, or as somebody in office who is paired
-    /// with it. Who is outside the administration knows of none.
+    /// Whether this actor may know of it: over its grid, or as one in office who is paired with it.
+    /// Who is outside the administration knows of none.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
         actor.may(Permission::ReadHouseholds, &self.area.path, at) || self.paired(actor, at)
     }
 
-    /// Whether somebody in office is paired with it now.
+    /// Whether this actor is paired with it now and holds an office.
     pub fn paired(&self, actor: &Actor, at: Instant) -> bool {
         let office = || actor.grants.iter().any(|g| g.holds(at) && !g.role.is_outsider());
         self.pairings.iter().any(|one| one.person == actor.person && one.holds(at)) && office()
@@ -245,7 +245,7 @@ impl Household {
     }
 }
 
-/// Whether somebody born then is a child whose data is kept with the consent of a guardian only
+/// Whether a person born then is a child whose data is kept with the consent of a guardian only
 /// (个人信息保护法 Art. 31): under 14.
 pub fn is_child(birth: NaiveDate, today: NaiveDate) -> bool {
     const YEARS: i32 = 14;

@@ -89,7 +89,7 @@ pub fn join(
 ) -> Result<(Change<Report>, Change<Case>), Refusal> {
     let command = report::Command::Join { case: case.state.id };
     let change = act(Some(report), &command, request, 0, context)?;
-    // Whoever joins decides for both: the report's community and the place of the case.
+    // One who joins decides for both: the report's community and the place of the case.
     let place = &case.state.place.area;
     context.require(Permission::AcceptReport, &place.path, &place.name)?;
     let reporter = Reporter::of(&report.state);

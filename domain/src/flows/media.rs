@@ -40,12 +40,12 @@ named! {
     Cause {
         /// Nothing named it in time.
         Unused = "unused", "逾期未使用";
-        /// Whoever sent it was erased.
+        /// The person who sent it was erased.
         Erased = "erased", "个人信息已删除";
     }
 }
 
-/// A file.
+/// A photo, video or sound that was sent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Media {
     /// Its identity, often made by a phone.
@@ -64,8 +64,7 @@ pub struct Media {
     /// Whether the bytes are kept as they were sent, beside what is made of them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub original: bool,
-    /// Whether whoever sent it is of the public: others of the public see it once it was looked
-    /// at.
+    /// Whether its sender is of the public: others of the public see it once it was looked at.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub public: bool,
     /// When it arrived.
@@ -78,9 +77,9 @@ pub struct Media {
 /// The end of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Gone {
-    /// Why.
+    /// The reason for the removal.
     pub cause: Cause,
-    /// When.
+    /// When it was removed.
     pub at: Instant,
 }
 
@@ -105,11 +104,11 @@ pub struct Upload {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Keep it.
+    /// Keep a file that arrived.
     Upload(Upload),
     /// Remove it. Only the system asks it.
     Drop {
-        /// Why.
+        /// The reason for the removal.
         cause: Cause,
     },
 }
@@ -120,7 +119,7 @@ pub enum Command {
 pub enum Event {
     /// It arrived; the whole of what is known of it.
     Uploaded {
-        /// The file.
+        /// The file as it arrived.
         media: Box<Media>,
     },
     /// It was removed.
@@ -133,11 +132,11 @@ pub enum Event {
 /// Who reads about a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reader {
-    /// Whoever sent it.
+    /// The person who sent it.
     Sender,
-    /// Somebody in office who sees what names it.
+    /// A reader in office who sees what names it.
     Staff,
-    /// Somebody of the public who sees what names it.
+    /// A reader of the public who sees what names it.
     Public,
 }
 
@@ -150,8 +149,8 @@ impl Media {
         if self.gone.is_some() { StatusName::Gone } else { StatusName::Present }
     }
 
-    /// Whether `reader` may look at the bytes; `passed` says whether somebody found them fit to
-    /// be shown (nothing of the public is shown to others before).
+    /// Whether `reader` may look at the bytes; `passed` says whether a review found them fit to be
+    /// shown (nothing of the public is shown to others before).
     pub const fn shown_to(&self, reader: Reader, passed: bool) -> bool {
         match reader {
             Reader::Sender | Reader::Staff => true,
@@ -160,8 +159,8 @@ impl Media {
     }
 }
 
-/// Whether `person` may send a file under an identity that was named before: it belongs to whoever
-/// named it first, because others read it there.
+/// Whether `person` may send a file under an identity that was named before: it belongs to the
+/// person who named it first, because others read it there.
 pub fn belongs_to(named_first: Option<PersonId>, person: PersonId) -> bool {
     named_first.is_none_or(|first| first == person)
 }
@@ -171,7 +170,7 @@ pub fn of_public(actor: &Actor, at: Instant) -> bool {
     !actor.is_system() && !actor.grants.iter().any(|g| g.holds(at) && g.role.is_office())
 }
 
-/// Who may send files: whoever may say something that a file could show.
+/// Refuses an actor who may not say anything that a file could show.
 pub fn may_send(cx: &Context<'_>) -> Result<(), Refusal> {
     use Permission as P;
     let any = [P::ReportProblem, P::HandleCase, P::AnswerWhistle, P::VerifyOnSite, P::Comment];
@@ -216,7 +215,7 @@ impl Flow for Media {
         }
     }
 
-    /// A photo may belong to a confidential report, so nobody is named with it.
+    /// A photo may belong to a confidential report, so no actor is named with it.
     fn hides_actor(command: &Command) -> bool {
         matches!(command, Command::Upload(_))
     }

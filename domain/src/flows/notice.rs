@@ -14,22 +14,22 @@ use crate::{
 /// Whom to tell.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum To {
-    /// One person.
+    /// One person, by whatever ways they chose.
     Person(PersonId),
-    /// Whoever may do something over a unit itself.
+    /// Everyone who may do something over the unit itself.
     Unit(AreaId, Permission),
 }
 
 /// Something to tell.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Notice {
-    /// Whom.
+    /// The person or the unit it is for.
     pub to: To,
     /// What it is about.
     pub kind: NoticeKind,
     /// The number of the report or the case.
     pub number: String,
-    /// Its title.
+    /// The title of the report or the case.
     pub title: String,
     /// What there is to say.
     pub text: String,
@@ -81,7 +81,7 @@ impl Notice {
     /// The words of this notice; `reports` are those of [`Notice::reports`] that were found.
     ///
     /// A reporter is told in the own words: what others wrote may not have passed. About a report
-    /// whose reporter is not to be known there is news and no more, and nobody outside is told what
+    /// whose reporter must not be known there is news and no more, and no one outside is told what
     /// it says.
     pub fn words(&self, reports: &[&Report]) -> Words {
         let hidden =

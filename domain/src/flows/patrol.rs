@@ -1,10 +1,10 @@
-//! Patrols (巡查): somebody walks an area for a purpose, within a duty window that was declared.
+//! Patrols (巡查): a worker walks an area for a purpose, within a duty window that was declared.
 //!
 //! A patrol is planned, by a [plan](crate::flows::patrol_plan) or by hand, or begun on the spot.
-//! Whoever starts it owns it: nobody else pauses or ends it. What the phone says about time is kept
-//! beside our own; what is told much later is a late entry (补录) and says why. Where somebody walked
-//! is not here: tracks are kept apart, for a time ([`crate::flows::track`]), and only with consent.
-//! A patrol works without one.
+//! The worker who starts it owns it: no one else pauses or ends it. What the phone says about time
+//! is kept beside our own; what is told much later is a late entry (补录) and says why. Where the
+//! worker walked is not here: tracks are kept apart, for a time ([`crate::flows::track`]), and only
+//! with consent. A patrol works without one.
 
 mod decide;
 mod event;
@@ -49,7 +49,7 @@ named! {
         Recheck = "recheck", "隐患复查";
         /// Floods, storms, epidemics.
         Emergency = "emergency", "应急值守";
-        /// A campaign.
+        /// A campaign for one purpose (专项巡查).
         Special = "special", "专项巡查";
     }
 }
@@ -57,15 +57,15 @@ named! {
 named! {
     /// How a patrol stands.
     StatusName {
-        /// Somebody should go.
+        /// A worker should go.
         Planned = "planned", "待巡查";
-        /// Somebody walks.
+        /// The worker walks.
         Started = "started", "巡查中";
-        /// Somebody rests; nothing is recorded.
+        /// The worker rests; nothing is recorded.
         Paused = "paused", "已暂停";
         /// It is over.
         Finished = "finished", "已结束";
-        /// Nobody will go.
+        /// It will not take place.
         Cancelled = "cancelled", "已取消";
     }
 }
@@ -73,15 +73,15 @@ named! {
 named! {
     /// What may be asked of a patrol.
     Verb {
-        /// Begin it.
+        /// Begin to walk.
         Start = "start", "开始巡查";
-        /// Rest.
+        /// Rest for a while.
         Pause = "pause", "暂停巡查";
-        /// Go on.
+        /// Go on after a rest.
         Resume = "resume", "继续巡查";
-        /// End it.
+        /// End the patrol.
         Finish = "finish", "结束巡查";
-        /// Say that nobody will go.
+        /// Say that the patrol will not take place.
         Cancel = "cancel", "取消巡查";
         /// Write something down.
         Note = "note", "巡查备注";
@@ -107,12 +107,12 @@ pub fn possible(status: StatusName) -> Vec<&'static str> {
     MOVES.iter().filter(|(from, _, _)| *from == status).map(|(_, verb, _)| verb.name()).collect()
 }
 
-/// The time in which somebody is on this duty: points outside of it are none of our business.
+/// The time in which the worker is on this duty: points outside of it are none of our business.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Window {
-    /// From when.
+    /// When the duty begins, inclusive.
     pub from: Instant,
-    /// Until when.
+    /// When the duty ends; later than it begins.
     pub until: Instant,
 }
 
@@ -120,7 +120,7 @@ impl Window {
     /// The longest, in hours, as of a [shift](crate::flows::person::Shift::MAX_HOURS).
     pub const MAX_HOURS: i64 = 16;
 
-    /// Refuses a window that ends before it begins, or is longer than anybody works.
+    /// Refuses a window that ends before it begins, or is longer than a person works.
     pub fn check(self) -> Result<Self, Refusal> {
         if self.until <= self.from {
             return Err(Refusal::EmptyPeriod);
@@ -152,8 +152,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// From how near and how far it can count, in metres: less than the error of a phone nobody
-    /// reaches, farther is another street.
+    /// From how near and how far it can count, in metres: nearer is less than the error of a phone,
+    /// farther is another street.
     pub const RADIUS_M: (u32, u32) = (10, 500);
 
     /// The longest stay that can be asked for, in seconds.
@@ -171,7 +171,7 @@ pub struct Itinerary {
     /// Places to be seen, at most [`Itinerary::MOST`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checkpoints: Vec<Checkpoint>,
-    /// The way, as a line; empty where nobody says.
+    /// The way, as a line; empty where the plan says none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub route: Vec<Point>,
     /// How many minutes it usually takes.
@@ -190,9 +190,9 @@ impl Itinerary {
 /// The day of a plan a patrol was made for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Occasion {
-    /// Which plan.
+    /// The plan it was made by.
     pub plan: PlanId,
-    /// Which day.
+    /// The day of that plan.
     pub day: chrono::NaiveDate,
 }
 
@@ -212,12 +212,12 @@ pub struct Moment {
     pub skew: Skew,
 }
 
-/// Somebody walks, or walked.
+/// The walk of a worker, under way or over.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Run {
-    /// Who.
+    /// The worker who walks or walked.
     pub worker: PersonId,
-    /// The name of who.
+    /// The name of that person then.
     pub worker_name: String,
     /// When it began.
     pub started: Moment,
@@ -232,10 +232,10 @@ pub struct Run {
     pub late_entry: Option<Prose>,
 }
 
-/// A rest.
+/// A rest on a patrol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Rest {
-    /// Since when.
+    /// When it began.
     pub from: Instant,
     /// Until when; none while it lasts.
     pub until: Option<Instant>,
@@ -255,11 +255,11 @@ impl Run {
 /// Something written down on the way.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Remark {
-    /// When.
+    /// When it was written down.
     pub at: Instant,
-    /// The name of who.
+    /// The name of the person who wrote it.
     pub by: String,
-    /// What.
+    /// The text of the remark.
     pub text: Prose,
 }
 
@@ -269,7 +269,7 @@ pub struct Remark {
 pub enum Status {
     /// See [`StatusName::Planned`].
     Planned {
-        /// By when.
+        /// The clock of the duty to walk.
         term: Term,
     },
     /// See [`StatusName::Started`].
@@ -295,14 +295,14 @@ pub enum Status {
     },
     /// See [`StatusName::Cancelled`].
     Cancelled {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
         /// The name of who said so.
         by: String,
     },
 }
 
-/// A patrol.
+/// A patrol of one worker.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Patrol {
     /// Its identity, often made by a phone.
@@ -311,7 +311,7 @@ pub struct Patrol {
     pub number: String,
     /// Where: a grid, or a larger area.
     pub area: Unit,
-    /// What for.
+    /// The purpose, which binds the track as well.
     pub purpose: Purpose,
     /// The duty window.
     pub window: Window,
@@ -332,7 +332,7 @@ pub struct Patrol {
 }
 
 impl Status {
-    /// Its name.
+    /// The status without what it holds.
     pub const fn name(&self) -> StatusName {
         match self {
             Self::Planned { .. } => StatusName::Planned,
@@ -368,9 +368,9 @@ impl Status {
 pub enum Outside {
     /// It lies outside the duty window, or before the start or after the end.
     Window,
-    /// Whoever walks rested.
+    /// The worker rested.
     Paused,
-    /// Whoever walks rests, as far as is known; what ended the rest may still be on its way.
+    /// The worker rests, as far as is known; what ended the rest may still be on its way.
     Resting,
 }
 
@@ -383,12 +383,12 @@ impl Patrol {
         self.status.run().map(|run| run.worker)
     }
 
-    /// How wrong the clock is of whoever walks: the times of its points are told by it.
+    /// How wrong the worker's clock is: the times of the points are told by it.
     pub fn skew(&self) -> Skew {
         self.status.run().map(|run| run.started.skew).unwrap_or_default()
     }
 
-    /// Whether this actor may know of it: over its area, or as whoever walks.
+    /// Whether this actor may know of it: over its area, or as the worker who walks.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
         self.worker() == Some(actor.person)
             || actor.may(Permission::ReadCases, &self.area.path, at)
@@ -438,7 +438,7 @@ impl Patrol {
         }
     }
 
-    /// Refuses a report that was not made on it: by whoever walks, while it was under way.
+    /// Refuses a report that was not made on it: by its worker, while it was under way.
     pub fn takes_report(&self, by: PersonId, at: Instant) -> Result<(), Refusal> {
         let Some(run) = self.status.run().filter(|run| run.worker == by) else {
             return Err(Refusal::NoSuchPatrol { id: self.id });

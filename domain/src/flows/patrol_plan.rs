@@ -31,7 +31,7 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "on", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Recurrence {
-    /// Every day.
+    /// Every day, holidays included.
     Daily {},
     /// Monday to Friday, whatever the calendar says.
     Weekdays {},
@@ -44,7 +44,7 @@ pub enum Recurrence {
     },
     /// Every so many days from the first on.
     EveryDays {
-        /// So many.
+        /// From 1 to [`Recurrence::MOST_DAYS`].
         days: u32,
     },
 }
@@ -93,7 +93,7 @@ impl Recurrence {
 pub struct Content {
     /// What it is called.
     pub name: Line,
-    /// What for.
+    /// The purpose of the patrols it makes.
     pub purpose: Purpose,
     /// On which days.
     pub recurrence: Recurrence,
@@ -114,7 +114,7 @@ named! {
     Standing {
         /// Patrols are made by it.
         Active = "active", "执行中";
-        /// No more.
+        /// It makes no more patrols.
         Retired = "retired", "已停用";
     }
 }
@@ -122,9 +122,9 @@ named! {
 /// A plan of patrols.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct PatrolPlan {
-    /// Its identity.
+    /// The identity the plan got when it was made.
     pub id: PlanId,
-    /// Where.
+    /// The area in which the patrols walk.
     pub area: Unit,
     /// What it says.
     pub content: Content,
@@ -144,11 +144,11 @@ pub struct PatrolPlan {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Make it.
+    /// Make a plan of patrols.
     Create {
         /// The identity it will have.
         id: PlanId,
-        /// Where.
+        /// The area in which the patrols walk.
         area: AreaId,
         /// What it says.
         content: Box<Content>,
@@ -160,7 +160,7 @@ pub enum Command {
     },
     /// Make no more patrols by it.
     Retire {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
     },
     /// Make the next patrol. Only the system asks it.
@@ -173,24 +173,24 @@ pub enum Command {
 pub enum Event {
     /// It was made; the whole of it.
     Created {
-        /// The plan.
+        /// The plan as it began.
         plan: Box<PatrolPlan>,
     },
     /// It says something else.
     Amended {
-        /// What.
+        /// What it says from now on, as a whole.
         content: Box<Content>,
         /// The next day a patrol is to be made for.
         next: Option<NaiveDate>,
     },
     /// It is over.
     Retired {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
     },
     /// A patrol was made, or a day went by.
     Made {
-        /// For which day; none when every day that was due went by while nobody looked.
+        /// For which day; none when every day that was due went by before the system looked.
         day: Option<NaiveDate>,
         /// The next day.
         next: Option<NaiveDate>,
@@ -233,7 +233,7 @@ impl PatrolPlan {
         })
     }
 
-    /// The identity of the patrol of a day: whoever makes it, it is the same.
+    /// The identity of the patrol of a day: the same, no matter which replica makes it.
     pub fn patrol_id(&self, day: NaiveDate) -> PatrolId {
         PatrolId(Hash::of(format!("patrol\n{}\n{day}", self.id).as_bytes()).id())
     }

@@ -1,8 +1,8 @@
 //! People: who can log in, the grants they hold, whether they are on duty. A flow like the
 //! others, so that every grant is in the journal with who gave it.
 //!
-//! Duties are owed by units, not by people: whoever leaves takes nothing along, and whoever takes
-//! a post over finds its work in the inbox. Passwords are not here: they are no part of any
+//! Duties are owed by units, not by people: a person who leaves takes nothing along, and one who
+//! takes a post over finds its work in the inbox. Passwords are not here: they are no part of any
 //! record that is kept for ever.
 
 mod decide;
@@ -29,9 +29,9 @@ use crate::{
 };
 
 named! {
-    /// Whether somebody works here.
+    /// Whether a person works here.
     Standing {
-        /// Yes.
+        /// The person works here and can log in.
         Active = "active", "在岗";
         /// Not for now: no login, all grants rest.
         Suspended = "suspended", "停用";
@@ -40,10 +40,10 @@ named! {
     }
 }
 
-/// Somebody who can log in.
+/// A person or a program that can log in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Person {
-    /// The identity.
+    /// The identity, which never changes.
     pub id: PersonId,
     /// The account, unique in the tenant.
     pub account: Code,
@@ -70,16 +70,16 @@ const fn active() -> Standing {
 /// A time on duty.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Shift {
-    /// Where.
+    /// The area the person is on duty for.
     pub over: Unit,
-    /// Since when.
+    /// When it began, inclusive.
     pub since: Instant,
     /// When it ends by itself, exclusive.
     pub until: Instant,
 }
 
 impl Shift {
-    /// The longest, in hours: a shift that nobody ended is over at last.
+    /// The longest, in hours: a shift that the person forgot to end is over at last.
     pub const MAX_HOURS: i64 = 16;
 
     /// Whether it lasts at this moment.
@@ -88,10 +88,10 @@ impl Shift {
     }
 }
 
-/// A grant somebody asks for.
+/// A grant that is asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NewGrant {
-    /// What.
+    /// The role to be held.
     pub role: Role,
     /// Over which area.
     pub area: AreaId,
@@ -114,13 +114,13 @@ impl NewGrant {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Add somebody.
+    /// Add a person, with the first grants.
     Register {
         /// The identity to have.
         id: PersonId,
-        /// The account.
+        /// The account, unique in the tenant.
         account: Code,
-        /// The name.
+        /// The name others see; of a resident it is not kept here.
         name: Line,
         /// The first grants.
         grants: Vec<NewGrant>,
@@ -132,48 +132,48 @@ pub enum Command {
     },
     /// Grant a role; one that is held over the same area is renewed.
     Grant {
-        /// Which.
+        /// The role, the area and the period.
         grant: NewGrant,
     },
     /// Take a role back.
     Revoke {
-        /// Which.
+        /// The role to take back.
         role: Role,
         /// Over which area.
         area: AreaId,
     },
-    /// Take a role back and give it to somebody else at the same moment.
+    /// Take a role back and give it to another person at the same moment.
     HandOver {
-        /// Which.
+        /// The role to hand over.
         role: Role,
         /// Over which area.
         area: AreaId,
-        /// To whom.
+        /// The person who gets it.
         to: PersonId,
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
     },
-    /// Get what somebody else hands over.
+    /// Get what another person hands over.
     TakeOver {
-        /// What.
+        /// The grants that are handed over.
         grants: Vec<NewGrant>,
-        /// From whom.
+        /// The person who hands them over.
         of: PersonId,
     },
     /// Close the account for now.
     Suspend {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
     },
     /// Open it again.
     Reinstate,
     /// End everything: the person has left.
     Leave {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
         /// Who takes the posts over.
         to: Option<PersonId>,
-        /// Units with open work that nobody else could do, looked up by whoever asks.
+        /// Units with open work that no one else could do, looked up by the caller.
         alone: Vec<String>,
     },
     /// Stand as administrator while the rights of another are taken: of two who take each
@@ -184,14 +184,14 @@ pub enum Command {
     },
     /// Go on duty.
     StartShift {
-        /// Where.
+        /// The area to be on duty for.
         area: AreaId,
-        /// Until when.
+        /// When it ends by itself, exclusive.
         until: Instant,
     },
     /// Go off duty.
     EndShift,
-    /// Give a new password; which one is nobody's business here.
+    /// Give a new password; this flow does not learn which.
     ResetPassword,
 }
 
@@ -199,56 +199,56 @@ pub enum Command {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// Somebody was added.
+    /// A person was added.
     Registered {
-        /// Who.
+        /// The person as added, with the first grants.
         person: Box<Person>,
     },
     /// The name was corrected.
     Renamed {
-        /// To this.
+        /// The name from now on.
         name: Line,
     },
     /// A role was granted or renewed.
     Granted {
-        /// Which.
+        /// The grant as it is now.
         grant: Grant,
     },
     /// A role was taken back.
     Revoked {
-        /// Which.
+        /// The role that was taken back.
         role: Role,
         /// Over which area.
         area: AreaId,
     },
-    /// A role went to somebody else.
+    /// A role went to another person.
     HandedOver {
-        /// Which.
+        /// The role that was handed over.
         role: Role,
         /// Over which area.
         area: AreaId,
-        /// To whom.
+        /// The person who got it.
         to: PersonId,
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
     },
-    /// A role came from somebody else.
+    /// A role came from another person.
     TookOver {
-        /// Which.
+        /// The grant as it is now.
         grant: Grant,
-        /// From whom.
+        /// The person who handed it over.
         of: PersonId,
     },
     /// The account was closed for now.
     Suspended {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
     },
     /// It was opened again.
     Reinstated,
     /// The person left.
     Left {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
         /// Who took the posts over.
         to: Option<PersonId>,
@@ -281,8 +281,8 @@ impl Person {
         self.name.as_str() == Self::RESIDENT
     }
 
-    /// Whether this is somebody of the staff: the names of those who act in office are part of
-    /// the record.
+    /// Whether the person is of the staff: the names of those who act in office are part of the
+    /// record.
     pub fn in_office(&self) -> bool {
         self.grants.iter().any(|grant| grant.role.is_office())
     }

@@ -59,7 +59,7 @@ named! {
     }
 }
 
-/// One document.
+/// One document, with its kind.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "document", rename_all = "snake_case")]
 pub enum Document {
@@ -142,15 +142,15 @@ impl Document {
 pub struct Policy {
     /// Its identity: made of the tenant and the kind.
     pub id: Uuid,
-    /// The document.
+    /// What it says in this edition.
     pub document: Document,
     /// Who published it.
     pub by: PersonId,
     /// The name of who published it.
     pub by_name: String,
-    /// When.
+    /// When it was published.
     pub at: crate::Instant,
-    /// Why.
+    /// The reasons for this edition.
     pub note: Prose,
 }
 
@@ -162,9 +162,9 @@ pub enum Command {
     Publish {
         /// For which tenant.
         tenant: TenantId,
-        /// Which.
+        /// The document, as a whole.
         document: Box<Document>,
-        /// Why.
+        /// The reasons for this edition.
         note: Prose,
     },
 }

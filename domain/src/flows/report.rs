@@ -42,19 +42,19 @@ use submit::submit;
 named! {
     /// Where a matter belongs that must not become a case (北京接诉即办条例 Art. 11).
     Redirect {
-        /// 110.
+        /// The police, by 110.
         Police = "police_110", "报警 110";
-        /// 119.
+        /// The fire brigade, by 119.
         Fire = "fire_119", "火警 119";
-        /// 120.
+        /// The ambulance, by 120.
         Medical = "medical_120", "急救 120";
         /// Letters and visits.
         Petition = "petition", "信访";
-        /// A court.
+        /// A court of law.
         Court = "court", "诉讼";
-        /// Arbitration.
+        /// An arbitration commission.
         Arbitration = "arbitration", "仲裁";
-        /// Administrative reconsideration.
+        /// The authority that reconsiders administrative acts.
         Reconsideration = "reconsideration", "行政复议";
         /// Told before without anything new: its progress is told instead.
         Repeat = "repeat", "重复诉求";
@@ -66,9 +66,9 @@ named! {
 named! {
     /// The state of a report.
     StatusName {
-        /// Somebody has to look on the spot whether it is so (核实).
+        /// A worker has to look on the spot whether it is so (核实).
         Confirming = "confirming", "待核实";
-        /// Somebody has to decide.
+        /// The receiver has to accept or refuse it (受理).
         Received = "received", "待受理";
         /// A case was opened for it.
         Filed = "filed", "已立案";
@@ -90,7 +90,7 @@ named! {
         Join = "join", "并案";
         /// Refuse it and say where it belongs.
         Refuse = "refuse", "不予受理";
-        /// Take the look on the spot, so that nobody else goes.
+        /// Take the look on the spot, so that no one else goes.
         Claim = "claim", "领取现场任务";
         /// Say what was seen on the spot.
         Confirm = "confirm", "核实";
@@ -127,17 +127,17 @@ pub struct Report {
     pub reporter: PersonId,
     /// Whether handlers may not know who said it.
     pub confidential: bool,
-    /// Whether nobody may know who said it.
+    /// Whether who reported must stay unknown to everyone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub anonymous: bool,
-    /// Whether somebody to be reached was named with it; kept where it can be erased.
+    /// Whether a person to be reached was named with it; kept where it can be erased.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub contact: bool,
     /// By which way.
     pub channel: Channel,
     /// What it is about.
     pub matter: Matter,
-    /// Where.
+    /// The place, with the grid it lies in.
     pub place: Place,
     /// When it reached us.
     pub received_at: Instant,
@@ -153,7 +153,7 @@ pub struct Report {
     /// The files it names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<Attached>,
-    /// What somebody saw who looked on the spot before it was filed.
+    /// What a worker saw on the spot before it was filed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sight: Option<Sight>,
     /// What became of it.
@@ -183,17 +183,17 @@ pub enum Status {
     },
     /// See [`StatusName::Filed`].
     Filed {
-        /// The case.
+        /// The case that was opened for it.
         case: CaseId,
     },
     /// See [`StatusName::Joined`].
     Joined {
-        /// The case.
+        /// The case that it was added to.
         case: CaseId,
     },
     /// See [`StatusName::Refused`].
     Refused {
-        /// Why.
+        /// The reasons, which the reporter is told.
         reason: Prose,
         /// Where it belongs.
         redirect: Redirect,
@@ -206,7 +206,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Its name.
+    /// The status without what it holds.
     pub const fn name(&self) -> StatusName {
         match self {
             Self::Confirming { .. } => StatusName::Confirming,
@@ -232,18 +232,18 @@ impl Status {
 /// What was seen on the spot before filing.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Sight {
-    /// Who looked.
+    /// The worker who looked.
     pub by: PersonId,
-    /// The name of who.
+    /// The name of that person then.
     pub by_name: String,
-    /// When.
+    /// When the worker said so.
     pub at: Instant,
     /// Whether it is as reported.
     pub real: bool,
     /// What was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Prose>,
-    /// Where whoever looked stood.
+    /// Where the worker who looked stood.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub point: Option<Point>,
 }
@@ -291,8 +291,8 @@ impl Report {
         context.require(needed, path, name)
     }
 
-    /// Whoever has to decide on it. Once received, it stays with whoever received it: boundaries
-    /// may change meanwhile.
+    /// The unit that has to decide on it. Once received, it stays with the unit that received it:
+    /// boundaries may change meanwhile.
     pub fn receiver(&self, context: &Context<'_>) -> Unit {
         match &self.status {
             Status::Confirming { receiver, .. } | Status::Received { receiver, .. } => {
@@ -415,7 +415,7 @@ impl Flow for Report {
         if let Command::Confirm { real, note, point } = command {
             return report.confirm(*real, note.as_ref(), *point, cx);
         }
-        // Whoever may accept for the receiving community may accept; so may the levels above.
+        // An actor who may accept for the receiving community may accept; so may the levels above.
         let over = report.receiver(cx);
         cx.require(Permission::AcceptReport, &over.path, &over.name)?;
         Ok(vec![match command {

@@ -38,7 +38,7 @@ pub const MOST: i64 = 86_400;
 named! {
     /// What a position came from.
     Source {
-        /// Satellites.
+        /// Satellite positioning of the phone.
         Gps = "gps", "卫星";
         /// Cells and wireless networks.
         Network = "network", "网络";
@@ -58,9 +58,9 @@ pub struct Fix {
     pub at_ms: i64,
     /// Longitude in ten millionths of a degree, in the system of `coord_type`.
     pub lng: i32,
-    /// Latitude likewise.
+    /// Latitude in ten millionths of a degree, likewise.
     pub lat: i32,
-    /// The system.
+    /// The coordinate system of both.
     pub coord_type: CoordType,
     /// How accurate the phone says it is, in tenths of a metre.
     pub accuracy: Option<u32>,
@@ -77,9 +77,9 @@ pub struct Fix {
 pub struct Sent {
     /// Its place in the phone's own count.
     pub seq: u32,
-    /// When.
+    /// When, by the phone's clock.
     pub at: Instant,
-    /// Where.
+    /// Where, in the system the phone says.
     pub raw: RawPoint,
     /// How accurate, in metres.
     pub accuracy_m: Option<f64>,
@@ -178,7 +178,7 @@ impl Fix {
         self.raw().normalise().ok()
     }
 
-    /// When.
+    /// When it was, by the phone's clock.
     pub fn at(&self) -> Instant {
         DateTime::from_timestamp_millis(self.at_ms).unwrap_or_default()
     }

@@ -30,17 +30,17 @@ named! {
     /// What a visit is for: the four of 四到户 (AD17), what was heard (HS13), and looking from door
     /// to door (AS6).
     Purpose {
-        /// 宣传到户.
+        /// To explain policies at the door (宣传到户).
         Publicity = "publicity", "宣传到户";
-        /// 扶助到户.
+        /// To bring help to the door (扶助到户).
         Assistance = "assistance", "扶助到户";
-        /// 帮教到户.
+        /// To assist and counsel at the door (帮教到户).
         Guidance = "guidance", "帮教到户";
-        /// 文明指导到户.
+        /// To guide civil conduct at the door (文明指导到户).
         Civility = "civility", "文明指导到户";
-        /// 收集意见.
+        /// To hear what people think (收集意见).
         Opinions = "opinions", "收集意见";
-        /// 逐户排查.
+        /// To check from door to door (逐户排查).
         Check = "check", "逐户排查";
     }
 }
@@ -48,9 +48,9 @@ named! {
 named! {
     /// How it went.
     Outcome {
-        /// Somebody was met.
+        /// The worker met the household.
         Met = "met", "已入户";
-        /// Nobody was at home.
+        /// No one was at home.
         NobodyHome = "nobody_home", "家中无人";
         /// They would rather not.
         Refused = "refused", "拒访";
@@ -62,11 +62,11 @@ named! {
 named! {
     /// The state of a visit.
     StatusName {
-        /// Somebody is to go.
+        /// A worker is to go.
         Planned = "planned", "待走访";
-        /// Somebody went.
+        /// A worker went.
         Done = "done", "已走访";
-        /// Nobody goes.
+        /// It will not take place.
         Cancelled = "cancelled", "已取消";
     }
 }
@@ -80,7 +80,7 @@ pub const MOVES: &[(StatusName, &str, StatusName)] = &[
     (StatusName::Done, "correct", StatusName::Done),
 ];
 
-/// A visit.
+/// A visit to one household (走访).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Visit {
     /// Its identity; of a campaign it is made of the campaign and the household.
@@ -97,7 +97,7 @@ pub struct Visit {
     /// Who goes, or went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<PersonId>,
-    /// What for.
+    /// The purposes, each once.
     pub purposes: Vec<Purpose>,
     /// When it was planned, or recorded without a plan.
     pub made_at: Instant,
@@ -111,7 +111,7 @@ pub struct Visit {
 pub enum Status {
     /// See [`StatusName::Planned`].
     Planned {
-        /// By when, where somebody said so.
+        /// By when, where the plan says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due: Option<Term>,
     },
@@ -122,7 +122,7 @@ pub enum Status {
     },
     /// See [`StatusName::Cancelled`].
     Cancelled {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
     },
 }
@@ -135,8 +135,8 @@ pub struct Done {
     /// What was heard, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opinions: Option<Prose>,
-    /// When somebody was there, by the phone's clock where it said so, corrected as far as that is
-    /// known to be wrong.
+    /// When the worker was there, by the phone's clock where it said so, corrected as far as that
+    /// is known to be wrong.
     pub visited_at: Instant,
     /// When we were told.
     pub recorded_at: Instant,
@@ -146,7 +146,7 @@ pub struct Done {
     /// Whether it was written down later than the same day (补录): allowed, and marked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub late_entry: bool,
-    /// Who went.
+    /// The worker who went.
     pub by: PersonId,
     /// The name of who went.
     pub by_name: String,
@@ -156,14 +156,14 @@ pub struct Done {
     /// The reports that were made of what was found, in all goes together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<ReportId>,
-    /// How often somebody went.
+    /// How often a worker went.
     pub goes: u16,
 }
 
 /// A form that was filled in on a visit; the answers are sealed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Filled {
-    /// Which form.
+    /// The form that was filled in.
     pub form: FormId,
     /// In which edition.
     pub edition: i64,
@@ -174,7 +174,7 @@ pub struct Filled {
 }
 
 impl Status {
-    /// Its name.
+    /// The status without what it holds.
     pub const fn name(&self) -> StatusName {
         match self {
             Self::Planned { .. } => StatusName::Planned,
@@ -183,7 +183,7 @@ impl Status {
         }
     }
 
-    /// What came of it, when somebody went.
+    /// What came of it, when a worker went.
     pub fn done(&self) -> Option<&Done> {
         match self {
             Self::Done { done } => Some(done),
@@ -197,7 +197,7 @@ impl Visit {
     pub const MAX_PURPOSES: usize = Purpose::ALL.len();
     /// The most needs that become reports at once.
     pub const MAX_NEEDS: usize = 10;
-    /// The most reports one visit leads to, however often somebody goes.
+    /// The most reports one visit leads to, however often a worker goes.
     pub const MAX_REPORTS: usize = 50;
 
     /// The identity of the visit to a household in a campaign: there is one.

@@ -16,7 +16,7 @@ use crate::{
 /// What a visit and its needs become.
 pub type Visited = (Change<Visit>, Vec<Change<Report>>);
 
-/// Refuses to go where nobody lives any more.
+/// Refuses a household that does not live there any more.
 fn present(household: &Household, command: &'static str) -> Result<(), Refusal> {
     match household.standing {
         Standing::Present => Ok(()),
@@ -52,7 +52,7 @@ pub fn record(
     request: Request,
     context: Context<'_>,
 ) -> Result<Visited, Refusal> {
-    // A visit that was planned is recorded where somebody moved away since; of what was erased
+    // A visit that was planned is recorded where the household moved away since; of what was erased
     // nothing is kept anew.
     if visit.is_none() || household.standing == Standing::Erased {
         present(household, "record")?;

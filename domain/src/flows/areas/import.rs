@@ -39,9 +39,9 @@ pub const MAX_ROWS: usize = 100_000;
 pub struct Given {
     /// Where it stands.
     pub at: At,
-    /// Its code.
+    /// The code by which the row finds its area.
     pub code: String,
-    /// Its name.
+    /// The name as the file says it.
     pub name: String,
     /// What it is.
     pub kind: AreaKind,
@@ -60,7 +60,7 @@ named! {
     Doing {
         /// Makes an area.
         Added = "added", "新增";
-        /// Changes one.
+        /// Changes an area that exists.
         Updated = "updated", "更新";
         /// Says what is known.
         Unchanged = "unchanged", "未变";
@@ -101,7 +101,7 @@ impl Plan {
 pub enum Refused {
     /// These rows are wrong.
     Faults(Vec<Fault>),
-    /// Whoever asks may not.
+    /// The rules refuse the actor or the change.
     Rule(Refusal),
 }
 

@@ -1,6 +1,6 @@
-//! Answers of those who reported: of several, the first of the public is asked, and nobody answers for
-//! another. What the others answer is kept; when the one who is asked answers, the worst of all
-//! counts.
+//! Answers of those who reported: of several, the first of the public is asked, and no reporter
+//! answers for another. What the others answer is kept; when the one who is asked answers, the
+//! worst of all counts.
 
 use super::{Answer, Callback, Event, Satisfaction, decide::Decision};
 use crate::{
@@ -32,8 +32,8 @@ impl Case {
         }
     }
 
-    /// Nobody was reached: only whoever calls can say so. After enough attempts what the others
-    /// answered counts.
+    /// The call reached no one: only staff who may call back can say so. After enough attempts what
+    /// the others answered counts.
     fn missed(&self, cx: &Context<'_>) -> Decision {
         let area = &self.place.area;
         cx.require(Permission::CallBack, &area.path, &area.name)?;
@@ -102,7 +102,7 @@ impl Case {
     }
 }
 
-/// How bad an answer is: not solved is worse than solved, however satisfied somebody is.
+/// How bad an answer is: not solved is worse than solved, whatever the satisfaction.
 const fn badness(answer: &Answer) -> (bool, Satisfaction) {
     (!answer.solved, answer.satisfied)
 }

@@ -1,9 +1,9 @@
 //! Asking those above (延期、挂账、申诉、吹哨审批): one mechanism for everything that needs
 //! signatures before it happens.
 //!
-//! What is asked waits beside the stage of the case; each signature is owed by somebody and has
-//! its own clock. The last one makes it happen, one refusal ends it. No clock stands still while
-//! a question is open.
+//! What is asked waits beside the stage of the case; each signature is owed by one unit and has its
+//! own clock. The last one makes it happen, one refusal ends it. No clock stands still while a
+//! question is open.
 
 use super::{
     Event,
@@ -141,7 +141,7 @@ impl Case {
         })
     }
 
-    /// The holder, then whoever is above, as many as the rules want.
+    /// The holder, then the unit above it, as many as the rules want.
     fn levels(&self, wanted: u8, cx: &Context<'_>) -> Vec<Signature> {
         let above = cx.areas.parent(self.holder.id).filter(|area| area.kind != AreaKind::City);
         let both = [Some(self.holder.clone()), above.map(crate::area::tree::Area::unit)];
@@ -160,8 +160,8 @@ impl Case {
         }
     }
 
-    /// What whoever has the case owes as its work: a summoned department its feedback, any other
-    /// unit the handling.
+    /// What the unit that has the case owes as its work: a summoned department its feedback, any
+    /// other unit the handling.
     pub fn work_duty(&self) -> Duty {
         if self.stage.name() == StageName::Whistled { Duty::FeedBack } else { Duty::Handle }
     }

@@ -338,7 +338,7 @@ impl Case {
         Ok(vec![Event::Coordinated { by: cx.by.person, note: note.clone() }])
     }
 
-    /// Somebody above rules for good.
+    /// The arbiter rules for good (终审).
     fn rule(&self, again: bool, reason: &Prose, cx: &Context<'_>) -> Decision {
         if let Stage::Ruling { over, .. } = &self.stage {
             cx.require(Permission::Arbitrate, &over.path, &over.name)?;
@@ -352,7 +352,7 @@ impl Case {
         }])
     }
 
-    /// Handled again too often: whoever is above the holder rules.
+    /// Handled again too often: the arbiter has to rule.
     pub(super) fn ruling(&self, cx: &Context<'_>) -> Option<Event> {
         let enough = self.tally.reworks >= cx.rules.conduct.reworks;
         let over = cx.arbiter(&self.holder);
@@ -369,7 +369,7 @@ impl Case {
         Ok(vec![event])
     }
 
-    /// A return always has a reason, and raises a counter; too many, and somebody above decides
+    /// A return always has a reason, and raises a counter; too many, and an arbiter decides
     /// (H.3.2).
     fn give_back(&self, reason: &Prose, proposed: Option<AreaId>, cx: &Context<'_>) -> Decision {
         let assignment = self.stage.assignment();
@@ -455,7 +455,7 @@ impl Case {
         Ok(events)
     }
 
-    /// Whoever may look there and did not handle it may look, whether or not somebody went.
+    /// Refuses a person who may not look there or who handled the case; gives the last claim.
     fn may_look(&self, cx: &Context<'_>) -> Result<Option<&Claim>, Refusal> {
         let area = &self.place.area;
         cx.require(Permission::VerifyOnSite, &area.path, &area.name)?;
@@ -492,7 +492,7 @@ impl Case {
         Ok(events)
     }
 
-    /// The clock of whoever has to do it again.
+    /// The clock of the handlers who have to do it again.
     pub(super) fn redo(&self, cx: &Context<'_>) -> Term {
         let duty = match self.stage.work() {
             Some(Work::Whistle { .. }) => Duty::FeedBack,

@@ -35,7 +35,7 @@ pub enum Command {
     Open(Box<Opening>),
     /// Add a report of the same thing. Only [`crate::flows::intake`] asks it.
     Join {
-        /// The report.
+        /// The reporter, with the report to join.
         reporter: Reporter,
     },
     /// Send it one level up.
@@ -45,14 +45,14 @@ pub enum Command {
     },
     /// Give it to a unit below the holder.
     Dispatch {
-        /// Which.
+        /// The unit that gets the case.
         unit: AreaId,
         /// What to mind.
         note: Option<Prose>,
     },
     /// Sign for it.
     Sign,
-    /// Begin work.
+    /// Begin work on a case that was signed for.
     Start,
     /// Give it back.
     Return {
@@ -69,9 +69,9 @@ pub enum Command {
     },
     /// A step of one summoned department.
     Summons {
-        /// Which department.
+        /// The summoned department whose step it is.
         unit: AreaId,
-        /// Which step.
+        /// The step, with what it says.
         act: Act,
     },
     /// Take the look on the spot.
@@ -87,102 +87,102 @@ pub enum Command {
     },
     /// Say what the resident said.
     CallBack(Callback),
-    /// End it.
+    /// Close the case after the callback.
     Close {
-        /// In words.
+        /// A remark for the record.
         note: Option<Prose>,
     },
-    /// Begin again.
+    /// Handle a closed case anew, within the window (重开).
     Reopen {
-        /// Why.
+        /// Why it has to be handled again.
         reason: Prose,
     },
     /// Add a remark.
     Comment {
-        /// What.
+        /// The text of the remark.
         text: Prose,
     },
     /// Take a report out again that was joined by mistake. Only [`crate::flows::intake`] asks it.
     Unjoin {
-        /// Which.
+        /// The report to take out.
         report: ReportId,
     },
     /// Say whose the case is, after it was given back too often.
     Arbitrate {
-        /// Whose.
+        /// The unit that has to handle it and cannot give it back.
         unit: AreaId,
-        /// Why.
+        /// The reasons of the arbiter.
         reason: Prose,
     },
     /// Rule for good about a case that was handled again too often (终审).
     Rule {
         /// Whether it is handled once more; otherwise it is over.
         again: bool,
-        /// Why.
+        /// The reasons of the ruling.
         reason: Prose,
     },
     /// Take the whistle back.
     CallOff {
-        /// Why.
+        /// Why the whistle is taken back.
         reason: Prose,
     },
     /// Ask the district to coordinate.
     Raise {
-        /// Why.
+        /// Why the street cannot settle it with the departments alone.
         reason: Prose,
     },
     /// Say what the district arranged.
     Coordinate {
-        /// What.
+        /// What was arranged, in words.
         note: Prose,
     },
     /// Ask those above for something.
     Ask {
-        /// For what.
+        /// What is asked for: time, a standstill, an excuse or a whistle.
         wish: Wish,
-        /// Why.
+        /// The reasons, for those who sign.
         reason: Prose,
     },
     /// Give or refuse a signature.
     Decide {
-        /// Which question.
+        /// The number of the question ([`Ask::no`]).
         no: i64,
         /// Whether it is given.
         agree: bool,
-        /// In words.
+        /// A remark of the signer.
         note: Option<Prose>,
     },
     /// Take back a question.
     Withdraw {
-        /// Which.
+        /// The number of the question.
         no: i64,
     },
     /// Go on before the standstill is over.
     Resume {
-        /// Why.
+        /// Why the case can go on early.
         reason: Prose,
     },
     /// Urge, supervise or list.
     Supervise {
-        /// How hard.
+        /// Whether to urge, supervise or list.
         kind: SupervisionKind,
-        /// Why.
+        /// What gave rise to it.
         trigger: Trigger,
-        /// Whom.
+        /// The unit that has to act; the case must involve it.
         unit: AreaId,
-        /// In words.
+        /// The reasons, in words.
         reason: Prose,
     },
     /// Answer a supervision.
     Reply {
-        /// Which.
+        /// The number of the supervision.
         no: i64,
-        /// What.
+        /// The text of the answer.
         text: Prose,
     },
     /// A command that names files.
     With {
-        /// Which.
+        /// The files that the command names.
         media: Vec<Attachment>,
         /// What is asked.
         asked: Box<Command>,
@@ -193,7 +193,7 @@ pub enum Command {
     Lapse {
         /// What is owed.
         duty: Duty,
-        /// By whom.
+        /// The unit that owes it.
         unit: AreaId,
         /// The number of its clock.
         term: i64,
@@ -209,7 +209,7 @@ pub struct Callback {
     pub solved: Option<bool>,
     /// How satisfied; asked only of those reached.
     pub satisfied: Option<Satisfaction>,
-    /// In words.
+    /// What the resident said besides, in words.
     pub comment: Option<Prose>,
     /// Whose answer it is, of several reports: left out, the own, or the one that is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -223,7 +223,7 @@ pub struct Opening {
     pub id: CaseId,
     /// What it is about.
     pub matter: Matter,
-    /// Where.
+    /// The place, with the grid it lies in.
     pub place: Place,
     /// By which way it first came.
     pub channel: Channel,
@@ -241,11 +241,11 @@ pub struct Opening {
 pub enum Event {
     /// It was filed.
     Opened {
-        /// With what.
+        /// What it was opened with.
         opening: Box<Opening>,
         /// Its human number.
         number: String,
-        /// When.
+        /// When it was filed (立案).
         at: Instant,
         /// The holder's clock.
         dispatch: Term,
@@ -259,21 +259,21 @@ pub enum Event {
     },
     /// Another report of the same thing.
     Joined {
-        /// Which.
+        /// The reporter, with the report that was joined.
         reporter: Reporter,
     },
     /// It went one level up.
     Escalated {
-        /// To whom.
+        /// The unit above, which holds the case now.
         to: Unit,
-        /// Why.
+        /// Why the level below could not decide.
         reason: Prose,
         /// The new holder's clock.
         dispatch: Term,
     },
     /// A unit was given the case.
     Dispatched {
-        /// Which.
+        /// The unit that has to handle it.
         unit: Unit,
         /// What to mind.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -282,9 +282,9 @@ pub enum Event {
         sign: Term,
         /// Its clock to handle.
         handle: Term,
-        /// Who dispatched.
+        /// The person who dispatched it.
         by: PersonId,
-        /// The name of who.
+        /// The name of that person then.
         by_name: String,
         /// Whether an arbiter said so: it cannot be given back.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -292,40 +292,40 @@ pub enum Event {
     },
     /// The unit signed.
     Signed {
-        /// Who.
+        /// The person who signed for the unit.
         by: PersonId,
     },
     /// The unit began.
     Started {
-        /// Who.
+        /// The person who began for the unit.
         by: PersonId,
     },
-    /// The unit gave it back: a fact about whoever dispatched it there.
+    /// The unit gave it back: a fact about the person who dispatched it there.
     Returned {
-        /// Which unit.
+        /// The unit that gave it back.
         unit: Unit,
-        /// Why.
+        /// Why the unit says it is not its own.
         reason: Prose,
         /// The holder's clock.
         dispatch: Term,
         /// Who had dispatched it.
         dispatcher: PersonId,
-        /// The name of who.
+        /// The name of that person then.
         dispatcher_name: String,
         /// Whose it is instead, as the unit says.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         proposed: Option<Unit>,
     },
-    /// It was given back too often: somebody above decides whose it is.
+    /// It was given back too often: an arbiter decides whose it is.
     Disputed {
-        /// Who.
+        /// The unit that has to decide.
         arbiter: Unit,
         /// The arbiter's clock.
         arbitrate: Term,
     },
     /// The unit says it is done.
     FedBack {
-        /// Who.
+        /// The person who said so for the unit.
         by: PersonId,
         /// What was done.
         result: Prose,
@@ -339,11 +339,11 @@ pub enum Event {
     },
     /// A step of one summoned department.
     Summoned {
-        /// Which department.
+        /// The department whose step it is.
         unit: AreaId,
-        /// Who acted.
+        /// The person who acted, for the department, the street or the district.
         by: PersonId,
-        /// What.
+        /// The step, with what it says.
         happened: Happened,
     },
     /// All summoned departments were released.
@@ -351,14 +351,14 @@ pub enum Event {
         /// The grid's clock.
         verify: Term,
     },
-    /// Somebody went to look.
+    /// A worker took the look on the spot.
     Claimed {
-        /// Who, and until when nobody else does.
+        /// Who took it, and until when others must not go.
         claim: Claim,
     },
     /// It was seen on the spot that it is done.
     VerificationPassed {
-        /// Who.
+        /// The person who looked.
         by: PersonId,
         /// What was seen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -371,7 +371,7 @@ pub enum Event {
     },
     /// It was seen on the spot that it is not.
     VerificationFailed {
-        /// Who.
+        /// The person who looked.
         by: PersonId,
         /// What was seen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -382,9 +382,9 @@ pub enum Event {
         /// The handlers' new clock.
         redo: Term,
     },
-    /// Nobody was reached.
+    /// The callback reached no one.
     CallbackMissed {
-        /// Who tried.
+        /// The person who called.
         by: PersonId,
         /// When enough attempts were made, the holder's clock to close.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -394,7 +394,7 @@ pub enum Event {
     Answered {
         /// Who wrote it down.
         by: PersonId,
-        /// What.
+        /// The answer that counts.
         answer: Answer,
         /// The holder's clock.
         close: Term,
@@ -403,35 +403,35 @@ pub enum Event {
     AnswerNoted {
         /// Who wrote it down.
         by: PersonId,
-        /// Whose answer.
+        /// The report whose reporter answered.
         report: ReportId,
-        /// What.
+        /// What that reporter said.
         answer: Answer,
     },
     /// The resident says it is not solved, or is dissatisfied where that counts.
     AnsweredInVain {
         /// Who wrote it down.
         by: PersonId,
-        /// What.
+        /// The answer that counts.
         answer: Answer,
         /// The handlers' new clock.
         redo: Term,
     },
-    /// It ended.
+    /// It was closed (结案).
     Closed {
-        /// Who.
+        /// The person who closed it, or ruled that it is over.
         by: PersonId,
-        /// In words.
+        /// A remark, or the reasons of the ruling.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<Prose>,
-        /// How.
+        /// The outcome, the time and the window to reopen.
         closing: Closing,
     },
     /// It began again.
     Reopened {
-        /// Who.
+        /// The person who reopened it.
         by: PersonId,
-        /// Why.
+        /// Why it has to be handled again.
         reason: Prose,
         /// The holder's clock.
         dispatch: Term,
@@ -441,58 +441,58 @@ pub enum Event {
         /// The holder's clock.
         close: Term,
     },
-    /// It was handled again too often: somebody above rules.
+    /// It was handled again too often: an arbiter has to rule.
     RulingAsked {
-        /// Who.
+        /// The unit that has to rule.
         over: Unit,
         /// The clock of that.
         rule: Term,
     },
     /// It was ruled that it is handled once more.
     RuledAgain {
-        /// Who.
+        /// The person who ruled for that unit.
         by: PersonId,
-        /// Why.
+        /// The reasons of the ruling.
         reason: Prose,
         /// The handlers' new clock.
         redo: Term,
     },
     /// A report was taken out again.
     Unjoined {
-        /// Which.
+        /// The report that was taken out.
         report: ReportId,
     },
     /// The whistle was taken back.
     CalledOff {
-        /// Who.
+        /// The person who took it back.
         by: PersonId,
-        /// Why.
+        /// Why it was taken back.
         reason: Prose,
         /// The holder's clock.
         dispatch: Term,
     },
     /// The district was asked to coordinate.
     Raised {
-        /// How.
+        /// To whom, why and by when.
         raised: Box<Raised>,
     },
     /// The district said what it arranged.
     Coordinated {
-        /// Who.
+        /// The person who said so for the district.
         by: PersonId,
-        /// What.
+        /// What was arranged, in words.
         note: Prose,
     },
     /// Something was asked of those above.
     Asked {
-        /// What.
+        /// The question, with the signatures it needs.
         ask: Box<Ask>,
     },
     /// A signature was given.
     Agreed {
         /// On which question.
         no: i64,
-        /// By whom.
+        /// The signature: who, when and with what remark.
         given: Given,
         /// The clock of the next one; none after the last.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -500,14 +500,14 @@ pub enum Event {
     },
     /// A signature was refused, and with it the question.
     Denied {
-        /// Which.
+        /// The number of the question.
         no: i64,
-        /// By whom.
+        /// The refusal: who, when and with what remark.
         given: Given,
     },
     /// A question was taken back.
     Withdrawn {
-        /// Which.
+        /// The number of the question.
         no: i64,
     },
     /// More time was given.
@@ -521,14 +521,14 @@ pub enum Event {
     Suspended {
         /// On which question.
         no: i64,
-        /// How long.
+        /// From when until when, for which unit and why.
         standstill: Box<Standstill>,
         /// The clocks as they are now.
         terms: Vec<Moved>,
     },
     /// The case goes on.
     Resumed {
-        /// Since when.
+        /// From when on the clocks run again.
         at: Instant,
         /// Why before its time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -540,21 +540,21 @@ pub enum Event {
     Exempted {
         /// On which question.
         no: i64,
-        /// Which fact.
+        /// The number of the overdue fact ([`Breach::no`]).
         breach: i64,
-        /// When.
+        /// When it was excused.
         at: Instant,
     },
     /// Something was done late, or not yet when it was due.
     Breached {
-        /// The fact.
+        /// The duty, the unit and the clock that was late.
         breach: Breach,
     },
     /// A measure about a debt was taken.
     Measured {
         /// What is owed.
         duty: Duty,
-        /// By whom.
+        /// The unit that owes it.
         unit: AreaId,
         /// The number of its clock.
         term: i64,
@@ -568,38 +568,38 @@ pub enum Event {
     },
     /// The level above learnt of a debt, and has to answer.
     ReportedUp {
-        /// Who.
+        /// The level above, which has to answer.
         to: Unit,
     },
-    /// Somebody was urged or supervised.
+    /// A unit was urged or supervised.
     Supervised {
-        /// How.
+        /// The supervision, with the clock of its answer.
         supervision: Box<Supervision>,
     },
     /// A supervision was answered.
     SupervisionAnswered {
-        /// Which.
+        /// The number of the supervision.
         no: i64,
-        /// How.
+        /// The answer: who, when and what.
         reply: Reply,
     },
     /// Clocks were computed anew by a calendar that was published since.
     Recomputed {
-        /// The edition.
+        /// The edition of that calendar.
         calendar: i64,
         /// The clocks as they are now.
         terms: Vec<Moved>,
     },
-    /// Somebody remarked.
+    /// A remark was added.
     Commented {
-        /// Who.
+        /// The person who remarked.
         by: PersonId,
-        /// What.
+        /// The text of the remark.
         text: Prose,
     },
     /// Files were named with what happened before.
     Attached {
-        /// Which.
+        /// The files, with who named them.
         media: Vec<Attached>,
     },
 }

@@ -11,7 +11,7 @@ use crate::core::named::named;
 named! {
     /// The stage of a case.
     StageName {
-        /// Somebody has to decide who handles it.
+        /// The holder has to decide who handles it.
         Filed = "filed", "已立案";
         /// Given back too often; an arbiter says whose it is.
         Disputed = "disputed", "争议裁定中";
@@ -23,13 +23,13 @@ named! {
         Handling = "handling", "处置中";
         /// Departments are summoned and act together.
         Whistled = "whistled", "吹哨联办中";
-        /// The handlers say it is done; somebody has to look.
+        /// The handlers say it is done; a worker of the grid has to look.
         FedBack = "fed_back", "已反馈待核查";
         /// Seen on the spot; the resident has to be asked.
         Verified = "verified", "核查通过待回访";
         /// The resident answered, or could not be reached often enough.
         CalledBack = "called_back", "已回访待结案";
-        /// Handled again too often; somebody above rules for good.
+        /// Handled again too often; an arbiter rules for good.
         Ruling = "ruling", "终审中";
         /// Over; can be reopened within the window.
         Closed = "closed", "已结案";
@@ -43,11 +43,11 @@ named! {
         Escalate = "escalate", "上呈";
         /// Give it to a unit below.
         Dispatch = "dispatch", "派遣";
-        /// Summon departments.
+        /// Summon departments to the place (吹哨).
         Whistle = "whistle", "吹哨";
         /// Sign for it.
         Sign = "sign", "签收";
-        /// Begin work.
+        /// Begin work on a case that was signed for.
         Start = "start", "开始处置";
         /// Give it back, with a reason.
         Return = "return", "退单";
@@ -55,13 +55,13 @@ named! {
         FeedBack = "feedback", "反馈";
         /// A step of one summoned department; which steps follow which is the second table.
         Summons = "summons", "报到各步骤";
-        /// Take the look on the spot, so that nobody else goes.
+        /// Take the look on the spot, so that no one else goes.
         Claim = "claim", "领取现场任务";
         /// Look on the spot.
         Verify = "verify", "核查";
         /// Ask the resident.
         CallBack = "callback", "回访";
-        /// End it.
+        /// End the case after the callback.
         Close = "close", "结案";
         /// Begin again within the window.
         Reopen = "reopen", "重开";
@@ -204,7 +204,7 @@ pub fn beside(stage: StageName, verb: Verb) -> bool {
 }
 
 impl StageName {
-    /// Itself alone.
+    /// A slice of the table that holds only this stage.
     fn only(self) -> &'static [Self] {
         let at = Self::ALL.iter().position(|stage| *stage == self).unwrap_or_default();
         Self::ALL.get(at..=at).unwrap_or_default()
@@ -269,8 +269,9 @@ named! {
 /// The steps of one summoned department.
 ///
 /// A ruling either sends the department back to work or excuses it; then another may take its
-/// place. Only the last release, or letting off whoever is left, ends the whistle. Sending back and
-/// the rest need a whistle that is still on; rating each other is possible as long as the case can be seen.
+/// place. Only the last release, or excusing the departments that are left, ends the whistle.
+/// Sending back and the rest need a whistle that is still on; rating each other is possible as long
+/// as the case can be seen.
 pub const STEPS: &[(StepName, SummonsVerb, &[StepName])] = {
     use StepName as S;
     use SummonsVerb as V;

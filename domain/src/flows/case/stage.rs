@@ -22,26 +22,26 @@ pub enum Stage {
     },
     /// See [`StageName::Disputed`].
     Disputed {
-        /// Who decides.
+        /// The unit that decides whose it is.
         arbiter: Unit,
         /// The arbiter's clock.
         arbitrate: Term,
     },
     /// See [`StageName::Dispatched`].
     Dispatched {
-        /// To whom.
+        /// The unit that has to sign.
         assignment: Assignment,
         /// The unit's clock to sign; handling runs as well.
         sign: Term,
     },
     /// See [`StageName::Signed`].
     Signed {
-        /// To whom.
+        /// The unit that signed.
         assignment: Assignment,
     },
     /// See [`StageName::Handling`].
     Handling {
-        /// By whom.
+        /// The unit that works on it.
         assignment: Assignment,
     },
     /// See [`StageName::Whistled`].
@@ -70,7 +70,7 @@ pub enum Stage {
     CalledBack {
         /// Who did it.
         work: Work,
-        /// What the resident said; none when nobody was reached.
+        /// What the resident said; none when the callbacks reached no one.
         answer: Option<Answer>,
         /// The holder's clock to close.
         close: Term,
@@ -79,7 +79,7 @@ pub enum Stage {
     Ruling {
         /// Who did it, so far in vain.
         work: Work,
-        /// Who decides.
+        /// The unit that has to rule.
         over: Unit,
         /// The clock of that.
         rule: Term,
@@ -96,13 +96,13 @@ pub enum Stage {
 /// A unit that was given the case.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Assignment {
-    /// Which.
+    /// The unit itself, as it was at dispatch.
     pub unit: Unit,
     /// Its clock, from dispatch.
     pub handle: Term,
     /// Who dispatched it there: whether that was right is a fact about the dispatcher.
     pub by: PersonId,
-    /// The name of who.
+    /// The name of that person then.
     pub by_name: String,
     /// Whether an arbiter said so: it cannot be given back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -130,7 +130,7 @@ pub enum Work {
     },
     /// By the reporter, on the spot (自行处置).
     OnTheSpot {
-        /// Who.
+        /// The reporter, who may not verify.
         person: PersonId,
         /// What was done.
         result: Prose,
@@ -140,11 +140,11 @@ pub enum Work {
 named! {
     /// How satisfied the resident is; another question than whether it is solved.
     Satisfaction {
-        /// 满意.
+        /// The best of the three answers (满意).
         Satisfied = "satisfied", "满意";
-        /// 基本满意.
+        /// The answer in between (基本满意).
         FairlySatisfied = "fairly_satisfied", "基本满意";
-        /// 不满意.
+        /// The worst of the three answers (不满意).
         Dissatisfied = "dissatisfied", "不满意";
     }
 }
@@ -154,9 +154,9 @@ named! {
 pub struct Answer {
     /// Whether it is solved.
     pub solved: bool,
-    /// How satisfied.
+    /// One of three degrees, asked apart from whether it is solved.
     pub satisfied: Satisfaction,
-    /// In words.
+    /// What the resident said besides, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<Prose>,
 }
@@ -166,7 +166,7 @@ named! {
     Outcome {
         /// The resident says it is solved.
         Solved = "solved", "已解决";
-        /// Verified on the spot; nobody could be reached for an answer.
+        /// Verified on the spot; the callbacks reached no one.
         Unanswered = "unanswered", "核查通过、回访未接通";
         /// Verified on the spot; not among the cases that are called back.
         Verified = "verified", "核查通过、未抽中回访";
@@ -180,9 +180,9 @@ named! {
 /// The end of a case.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Closing {
-    /// How.
+    /// How the case ended.
     pub outcome: Outcome,
-    /// When.
+    /// When it was closed.
     pub at: Instant,
     /// Until when it can be reopened.
     pub reopen_until: Instant,
@@ -192,7 +192,7 @@ pub struct Closing {
 }
 
 impl Stage {
-    /// Its name.
+    /// The stage without what it holds.
     pub const fn name(&self) -> StageName {
         match self {
             Self::Filed { .. } => StageName::Filed,

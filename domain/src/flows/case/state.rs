@@ -26,19 +26,19 @@ use crate::{
 /// The file that is worked on.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Case {
-    /// Its identity.
+    /// The identity of its flow in the journal.
     pub id: CaseId,
     /// Its human number.
     pub number: String,
     /// What it is about.
     pub matter: Matter,
-    /// Where.
+    /// The place, with the grid it lies in.
     pub place: Place,
     /// By which way it first came.
     pub channel: Channel,
     /// When it was filed (立案).
     pub filed_at: Instant,
-    /// Whoever has to decide about it: a community, a street or a district.
+    /// The unit that has to decide about it: a community, a street or a district.
     pub holder: Unit,
     /// How far it is.
     pub stage: Stage,
@@ -78,11 +78,11 @@ pub struct Case {
 /// Who reported it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Reporter {
-    /// The report.
+    /// The report that names this person.
     pub report: ReportId,
-    /// The person.
+    /// The person who made it.
     pub person: PersonId,
-    /// Whether somebody in office reported: the voice of the public comes before theirs.
+    /// Whether it was made in office: the voice of the public comes before it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_office: bool,
 }
@@ -98,7 +98,7 @@ impl Reporter {
 named! {
     /// What can be asked of those above.
     WishKind {
-        /// More time.
+        /// More time for one clock.
         Extension = "extension", "延期";
         /// That the clocks stand still.
         Suspension = "suspension", "挂账";
@@ -118,7 +118,7 @@ pub enum Wish {
         /// What it owes; when it is not said, the work itself ([`Case::work_duty`]).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         duty: Option<Duty>,
-        /// So much.
+        /// How much more time.
         limit: Limit,
     },
     /// That the clocks stand still, for a season or for missing conditions.
@@ -133,13 +133,13 @@ pub enum Wish {
     },
     /// That departments be summoned.
     Whistle {
-        /// How.
+        /// Rank, topic and departments, as the street asks.
         call: Box<Call>,
     },
 }
 
 impl Wish {
-    /// Its kind.
+    /// The kind of wish, without its bounds.
     pub const fn kind(&self) -> WishKind {
         match self {
             Self::Extension { .. } => WishKind::Extension,
@@ -166,32 +166,32 @@ impl Wish {
 pub struct Ask {
     /// The place in the journal it was asked at: its number.
     pub no: i64,
-    /// What.
+    /// What is asked for.
     pub wish: Wish,
     /// For which unit.
     pub unit: Unit,
-    /// Who asked.
+    /// The person who asked for that unit.
     pub by: PersonId,
     /// The name of who asked.
     pub by_name: String,
-    /// Why.
+    /// The reasons, for those who sign.
     pub reason: Prose,
-    /// When.
+    /// When it was asked.
     pub at: Instant,
     /// The signatures it needs, in order.
     pub signatures: Vec<Signature>,
 }
 
-/// Who signed.
+/// A signature that was given or refused.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Given {
-    /// Who.
+    /// The person who signed.
     pub by: PersonId,
-    /// The name of who.
+    /// The name of that person then.
     pub by_name: String,
-    /// When.
+    /// When it was signed.
     pub at: Instant,
-    /// In words.
+    /// A remark of the signer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Prose>,
 }
@@ -231,7 +231,7 @@ pub struct Standstill {
     pub pause: Pause,
     /// Which unit asked for it.
     pub unit: Unit,
-    /// Why.
+    /// The reasons of the unit.
     pub reason: Prose,
     /// The clock at whose end it goes on.
     pub term: Term,
@@ -248,50 +248,50 @@ impl Standstill {
 pub struct Moved {
     /// What is owed.
     pub duty: Duty,
-    /// By whom.
+    /// The unit that owes it.
     pub unit: AreaId,
-    /// The clock.
+    /// The clock as it is now.
     pub term: Term,
 }
 
 named! {
-    /// Why.
+    /// What gives rise to a supervision.
     Trigger {
         /// Something is late.
         Overdue = "overdue", "超期";
         /// The same came up again.
         Repeated = "repeated", "重复发生";
-        /// Somebody is not satisfied.
+        /// The resident is not satisfied.
         Unsatisfied = "unsatisfied", "不满意";
         /// A leader wants it.
         Order = "order", "领导交办";
     }
 }
 
-/// Somebody above wants it done.
+/// A demand from above that the case be done (督办).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Supervision {
     /// The place in the journal it began at: its number.
     pub no: i64,
-    /// How hard.
+    /// Urged, supervised or listed.
     pub kind: SupervisionKind,
-    /// Why.
+    /// What gave rise to it.
     pub trigger: Trigger,
     /// Who has to answer.
     pub addressee: Unit,
     /// Who began it.
     pub by: PersonId,
-    /// The name of who.
+    /// The name of that person then.
     pub by_name: String,
-    /// In words.
+    /// The reasons, in words; none where the rules wanted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Prose>,
-    /// When.
+    /// When it began.
     pub at: Instant,
     /// The clock of the answer; none where none is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub term: Option<Term>,
-    /// The answer.
+    /// The answer, once it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Reply>,
 }
@@ -299,13 +299,13 @@ pub struct Supervision {
 /// The answer to a supervision.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Reply {
-    /// Who.
+    /// The person who answered for the unit.
     pub by: PersonId,
-    /// The name of who.
+    /// The name of that person then.
     pub by_name: String,
-    /// When.
+    /// When it was answered.
     pub at: Instant,
-    /// What.
+    /// The text of the answer.
     pub text: Prose,
 }
 
@@ -316,7 +316,7 @@ pub struct Breach {
     pub no: i64,
     /// What was owed.
     pub duty: Duty,
-    /// By whom.
+    /// The unit that owed it.
     pub unit: Unit,
     /// The number of its clock.
     pub term: i64,
@@ -351,7 +351,7 @@ impl Supervision {
 pub struct ReporterAnswer {
     /// Whose: the report.
     pub report: ReportId,
-    /// What.
+    /// What that reporter said.
     pub answer: Answer,
 }
 
@@ -364,9 +364,9 @@ pub struct Tally {
     pub reworks: u32,
     /// Reopened after closing.
     pub reopenings: u32,
-    /// Whistles blown.
+    /// Times departments were summoned (吹哨).
     pub whistles: u32,
-    /// Callbacks that reached nobody, in this round.
+    /// Callbacks that reached no one, in this round.
     pub missed_callbacks: u32,
     /// Times more time was given.
     #[serde(default)]
@@ -376,12 +376,12 @@ pub struct Tally {
     pub suspensions: u32,
 }
 
-/// One signature.
+/// One signature of those that a question needs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Signature {
     /// Who owes it.
     pub over: Unit,
-    /// Only these roles, where the rules say so; otherwise whoever may decide requests there.
+    /// Only these roles, where the rules say so; otherwise everyone who may decide requests there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Role>,
     /// The clock, once it is its turn.

@@ -27,7 +27,7 @@ fn count(amount: usize) -> u32 {
 }
 
 impl Case {
-    /// Somebody above wants it done.
+    /// A person who may supervise there demands that a unit act.
     pub(super) fn supervise(
         &self,
         kind: SupervisionKind,
@@ -146,8 +146,8 @@ impl Case {
         Ok(vec![Event::SupervisionAnswered { no, reply }])
     }
 
-    /// Takes the next measure about a debt. Only the system asks it, and each once: whoever asks
-    /// again, or too early, is refused.
+    /// Takes the next measure about a debt. Only the system asks it, and each once: a second or
+    /// early request is refused.
     pub(super) fn lapse(
         &self,
         duty: Duty,
@@ -190,7 +190,7 @@ impl Case {
         let unit = owed.owed_by.clone();
         let asked = match what {
             MeasureKind::Remind => None,
-            // Above the unit that did not answer, whoever is there answers for it (Art. 44 of
+            // The level above the unit that did not answer has to answer for it (Art. 44 of
             // 北京市街道办事处条例: a department that does not respond is reported up).
             MeasureKind::Report => {
                 let above = cx.areas.parent(unit.id).map(Area::unit);
@@ -234,8 +234,8 @@ impl Case {
     }
 
     /// The debts these events end when they are late: done too late, or lifted too late. That it
-    /// was late is a fact of that moment, whoever looked first. The system itself goes on after a
-    /// standstill, which is nobody's debt.
+    /// was late is a fact of that moment, no matter who looks first. The system itself goes on
+    /// after a standstill, which is no unit's debt.
     pub(super) fn late_by(&self, events: &[Event], cx: &Context<'_>) -> Vec<Event> {
         let owed = self.obligations();
         let late = |owed: &&Obligation| owed.duty.limited() && owed.term.late(cx.at);

@@ -31,7 +31,7 @@ pub struct Whistle {
     pub rank: Code,
     /// What it is about: a topic of the tenant.
     pub topic: Code,
-    /// Why.
+    /// What the street needs the departments for.
     pub reason: Prose,
     /// Cases for which departments were summoned to the same place about the same before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -44,20 +44,20 @@ pub struct Whistle {
     pub raised: Option<Raised>,
     /// The street that blew it.
     pub street: Unit,
-    /// When.
+    /// When it was blown; all clocks of the departments run from here.
     pub blown_at: Instant,
-    /// Lead first.
+    /// One for each department, the lead first.
     pub summonses: Vec<Summons>,
 }
 
 /// What a street cannot bring to an end with the departments alone.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Raised {
-    /// To whom.
+    /// The district that has to coordinate.
     pub to: Unit,
-    /// Who asked.
+    /// The person who asked for the street.
     pub by: PersonId,
-    /// Why.
+    /// Why the street cannot settle it with the departments alone.
     pub reason: Prose,
     /// The clock of the district.
     pub term: Term,
@@ -69,7 +69,7 @@ pub struct Raised {
 /// One department called to a case.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Summons {
-    /// Which.
+    /// The department itself, as it was at the whistle.
     pub unit: Unit,
     /// Whether it leads; exactly one does.
     pub lead: bool,
@@ -99,11 +99,11 @@ pub struct Summons {
 /// The deadlines of a summons; all run from the whistle, not from signing.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Clocks {
-    /// To sign.
+    /// To sign for the whistle.
     pub sign: Term,
     /// To contact the street.
     pub contact: Term,
-    /// To arrive.
+    /// To arrive on the spot (报到).
     pub arrive: Term,
     /// To feed back; started anew when sent back.
     pub feed_back: Term,
@@ -137,7 +137,7 @@ pub enum Step {
         was: StepName,
         /// Why it says the matter is not its own.
         reason: Prose,
-        /// Who decides.
+        /// The unit that decides.
         arbiter: Unit,
         /// The arbiter's clock.
         arbitrate: Term,
@@ -147,7 +147,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// Its name.
+    /// The step without what it holds.
     pub const fn name(&self) -> StepName {
         match self {
             Self::Called => StepName::Called,
@@ -162,14 +162,14 @@ impl Step {
     }
 }
 
-/// Somebody of a department on the spot.
+/// The arrival of a department on the spot (报到).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Arrival {
-    /// When.
+    /// When it was told.
     pub at: Instant,
-    /// Who.
+    /// The person who arrived for the department.
     pub by: PersonId,
-    /// The name of who.
+    /// The name of that person then.
     pub by_name: String,
     /// Where, when the phone knew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -180,7 +180,7 @@ pub struct Arrival {
     /// Whether the point shows it; otherwise the words say why not.
     #[serde(default)]
     pub proven: bool,
-    /// In words.
+    /// In words; needed where the point does not show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Prose>,
 }
@@ -192,7 +192,7 @@ pub struct Rating {
     pub response: Score,
     /// How well it was done.
     pub quality: Score,
-    /// In words.
+    /// What is to be said besides the scores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<Prose>,
 }
@@ -246,7 +246,8 @@ impl Whistle {
                 owed.push(Obligation { duty, owed_by: owed_by.clone(), term: term.clone() });
             };
             match step {
-                // Whoever contests is not let off meanwhile: the clocks run from the whistle.
+                // A department that contests is not let off meanwhile: the clocks run from the
+                // whistle.
                 Step::Contested { was, arbiter, arbitrate, .. } => {
                     owe(Duty::Arbitrate, arbiter, arbitrate);
                     if *was == StepName::Called {

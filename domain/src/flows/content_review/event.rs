@@ -11,11 +11,11 @@ use crate::{Instant, area::tree::Unit, core::text::Prose, flows::flow::Context};
 pub struct Opening {
     /// What kind of thing.
     pub subject: Subject,
-    /// Which.
+    /// The report or the file.
     pub about: Uuid,
     /// The report or case by which it was told.
     pub named_by: Uuid,
-    /// Where.
+    /// The area whose reviewers may decide.
     pub over: Unit,
     /// Whether a program will be asked first.
     pub automatic: bool,
@@ -47,7 +47,7 @@ impl Opening {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Begin it.
+    /// Begin a review.
     Open(Opening),
     /// Ask a program. Only the system asks it, and once.
     Ask,
@@ -60,14 +60,14 @@ pub enum Command {
     },
     /// Leave it to a person. Only the system asks it.
     Queue {
-        /// Why.
+        /// Why the program did not settle it.
         cause: Cause,
     },
-    /// Decide it.
+    /// Decide what may be shown.
     Decide {
         /// Whether it may be shown.
         pass: bool,
-        /// Why.
+        /// The reasons, in words.
         note: Option<Prose>,
     },
 }
@@ -76,24 +76,24 @@ pub enum Command {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// It began.
+    /// The review began.
     Opened {
         /// The whole of it.
         review: Box<Review>,
     },
     /// A program was asked.
     Asked {
-        /// When.
+        /// When it was asked.
         at: Instant,
     },
     /// The program answered.
     Heard {
-        /// What.
+        /// What it suggests, and when.
         heard: Heard,
     },
     /// A person has to decide.
     Queued {
-        /// Why.
+        /// Why the program did not settle it.
         cause: Cause,
     },
     /// A person decided.

@@ -19,7 +19,7 @@ use crate::{
 named! {
     /// How a field came to its value.
     How {
-        /// Somebody gave it.
+        /// The person who filled in the form gave it.
         Typed = "typed", "填写";
         /// It was answered before.
         Carried = "carried", "沿用";
@@ -31,7 +31,7 @@ named! {
 /// Where a value came from.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Origin {
-    /// How.
+    /// By which of the three ways.
     pub how: How,
     /// Of what is carried over: the code of the form; of what is prefilled: the fact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,7 +43,7 @@ pub struct Origin {
 /// A value with where it came from.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Known {
-    /// The value.
+    /// The value, as the schema wants it.
     pub value: Value,
     /// Where it came from.
     pub origin: Origin,
@@ -52,7 +52,7 @@ pub struct Known {
     pub personal: bool,
 }
 
-/// What is known before somebody answers.
+/// What is known before the form is filled in.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Facts {
     /// What was answered before, by the names of fields, whatever form asked it.
@@ -91,13 +91,13 @@ impl Facts {
 }
 
 impl Schema {
-    /// What is known already, by field: what nobody has to give.
+    /// What is known already, by field: what a worker need not give.
     pub fn prefill(&self, facts: &Facts) -> BTreeMap<String, Known> {
         let known = |field: &Field| Some((field.name.clone(), facts.of(field)?));
         self.fields.iter().filter_map(known).collect()
     }
 
-    /// Completes what somebody gave by what is known: a merge patch (RFC 7396) on what is known.
+    /// Completes what was given by what is known: a merge patch (RFC 7396) on what is known.
     pub fn complete(
         &self,
         facts: &Facts,
@@ -185,7 +185,7 @@ fn merged(before: Option<&Value>, change: &Value) -> Option<Value> {
     }
 }
 
-/// How many values somebody typed there: a list is one.
+/// How many values were typed there: a list is one.
 fn leaves(value: &Value) -> u16 {
     match value {
         Value::Object(members) => {

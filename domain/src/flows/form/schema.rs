@@ -12,8 +12,8 @@
 //! - and of a field at the root: `x-source` (a fact that is known fills it in), `x-personal` (it is
 //!   shown masked), `x-ask: each_time` (what was answered before is not carried over).
 //!
-//! At most 64 kB, 100 fields, four levels. No `$ref`, no `pattern`, no conditions: a form somebody
-//! fills in at a door needs none, and regular expressions from outside are a risk.
+//! At most 64 kB, 100 fields, four levels. No `$ref`, no `pattern`, no conditions: a form that a
+//! worker fills in at a door needs none, and regular expressions from outside are a risk.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ named! {
         Grid = "grid", "所属网格";
         /// The name of the community.
         Community = "community", "所属社区";
-        /// The building.
+        /// The building the household lives in.
         Building = "building", "楼栋";
         /// Unit, floor and room; personal.
         Room = "room", "房号";
@@ -68,13 +68,13 @@ impl Source {
 /// A form as it is asked.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Schema {
-    /// Its title.
+    /// What people call the form.
     pub title: String,
     /// Its fields, as `x-order` says, the others after them by name.
     pub fields: Vec<Field>,
 }
 
-/// One field.
+/// One field of a form, or of a group.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Field {
     /// Its name, under which it is known to every form.
@@ -96,7 +96,7 @@ pub struct Field {
 /// What a field may hold.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Kind {
-    /// Text.
+    /// A text, an option or a calendar day.
     Text {
         /// The fewest characters.
         min: usize,
@@ -109,21 +109,21 @@ pub enum Kind {
     },
     /// A whole number.
     Integer {
-        /// At least.
+        /// The lowest, inclusive; none without a bound.
         min: Option<i64>,
-        /// At most.
+        /// The highest, inclusive; none without a bound.
         max: Option<i64>,
     },
-    /// A number.
+    /// A number with or without decimals.
     Number {
-        /// At least.
+        /// The lowest, inclusive; none without a bound.
         min: Option<f64>,
-        /// At most.
+        /// The highest, inclusive; none without a bound.
         max: Option<f64>,
     },
     /// Yes or no.
     Boolean,
-    /// Several.
+    /// Several values of one kind.
     List {
         /// Each of them.
         item: Box<Kind>,
@@ -189,7 +189,7 @@ impl Kind {
         }
     }
 
-    /// How many values somebody has to give for it.
+    /// How many values a worker has to give for it.
     pub fn required(&self) -> u16 {
         match self {
             Self::Group(fields) => fields

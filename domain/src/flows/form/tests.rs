@@ -61,7 +61,7 @@ fn of_twelve_fields_one_is_typed_in_the_second_month() {
     );
     assert_eq!(february.values["fixed_3"].origin.how, How::Carried);
     assert_eq!(february.values["fixed_3"].origin.at, at(1), "since when it is known is kept");
-    // Whoever types again what is known is counted.
+    // A worker who types again what is known is counted.
     let again = object(json!({ "state": "正常", "fixed_1": "不变" }));
     assert_eq!(schema.complete(&facts, &again, at(3)).unwrap().counts.repeated, 1);
 }

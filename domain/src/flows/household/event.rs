@@ -21,7 +21,7 @@ pub struct NewHousehold {
     pub id: HouseholdId,
     /// The grid it lies in.
     pub area: AreaId,
-    /// The building.
+    /// The building; unit, floor and room are kept beside it.
     pub building: Option<Line>,
     /// The group of ten.
     pub group: Option<Group>,
@@ -35,12 +35,12 @@ pub struct NewHousehold {
     pub pairings: Vec<NewPairing>,
 }
 
-/// Somebody is to be responsible.
+/// A person to be made responsible.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NewPairing {
-    /// Who.
+    /// The person to be responsible.
     pub person: PersonId,
-    /// How.
+    /// In what way the person is responsible.
     pub kind: PairingKind,
     /// From when; without it, from now.
     pub from: Option<Instant>,
@@ -54,7 +54,7 @@ pub struct Update {
     /// Another grid: boundaries moved, or it was registered in the wrong one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub area: Option<AreaId>,
-    /// The building.
+    /// Another building, or the right one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub building: Option<Line>,
     /// The group of ten.
@@ -84,25 +84,25 @@ pub struct Update {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Register it.
+    /// Register a household.
     Register(Box<NewHousehold>),
     /// Change what is known of it.
     Update(Box<Update>),
-    /// Make somebody responsible; who is so in the same way is so anew.
+    /// Make a person responsible; a pairing of the same kind begins anew.
     Pair {
         /// Who, and how.
         pairing: NewPairing,
     },
-    /// End that.
+    /// End the responsibility of a person.
     Unpair {
-        /// Who.
+        /// The person who was responsible.
         person: PersonId,
-        /// How.
+        /// In what way the person was responsible.
         kind: PairingKind,
     },
     /// Fill in a form about it; what was answered is sealed.
     Answer {
-        /// Which form.
+        /// The form that was filled in.
         form: FormId,
         /// In which edition.
         edition: i64,
@@ -117,7 +117,7 @@ pub enum Command {
     Return,
     /// Erase what is kept of it.
     Erase {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
     },
 }
@@ -133,27 +133,27 @@ pub enum Event {
     },
     /// Something is known otherwise.
     Updated {
-        /// What.
+        /// What is different; the rest stays.
         update: Box<Update>,
         /// The grid, where that is another.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         area: Option<Unit>,
     },
-    /// Somebody became responsible.
+    /// A person became responsible.
     Paired {
         /// Who, and how.
         pairing: Pairing,
     },
-    /// Somebody is no more.
+    /// A person is responsible no more.
     Unpaired {
-        /// Who.
+        /// The person who was responsible.
         person: PersonId,
-        /// How.
+        /// In what way the person was responsible.
         kind: PairingKind,
     },
     /// A form was filled in.
     Answered {
-        /// Which.
+        /// The form that was filled in.
         form: FormId,
         /// In which edition.
         edition: i64,
@@ -168,7 +168,7 @@ pub enum Event {
     Returned,
     /// What was kept of it is no more.
     Erased {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
     },
 }

@@ -20,7 +20,7 @@ named! {
         Before = "before", "处置前";
         /// How it is afterwards.
         After = "after", "处置后";
-        /// Something else.
+        /// Something else about the matter.
         Other = "other", "其他";
     }
 }
@@ -32,7 +32,7 @@ named! {
         Awaited = "awaited", "等待上传";
         /// It is there.
         Present = "present", "已上传";
-        /// It is there, and not for who asks until somebody looked at it.
+        /// It is there, and the reader does not see it until a reviewer has looked at it.
         Withheld = "withheld", "待审核";
         /// Its bytes are removed.
         Gone = "gone", "已删除";
@@ -56,13 +56,13 @@ impl Attachment {
 /// A file something names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Attached {
-    /// Which.
+    /// The identity of the file.
     pub media: MediaId,
     /// What it shows.
     pub role: MediaRole,
     /// Who named it: it counts when the same person sends it.
     pub by: PersonId,
-    /// When.
+    /// When it was named.
     pub at: Instant,
 }
 

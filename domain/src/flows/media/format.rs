@@ -7,11 +7,11 @@ use crate::core::named::named;
 named! {
     /// A kind of file.
     Kind {
-        /// A photo.
+        /// A photo, shown as an image.
         Photo = "photo", "照片";
-        /// A video.
+        /// A video, with or without sound.
         Video = "video", "视频";
-        /// A sound.
+        /// A sound without a picture.
         Audio = "audio", "录音";
     }
 }
@@ -19,19 +19,19 @@ named! {
 named! {
     /// A format that is taken.
     Format {
-        /// JPEG.
+        /// JPEG, a photo.
         Jpeg = "jpeg", "JPEG";
-        /// PNG.
+        /// PNG, a photo without loss.
         Png = "png", "PNG";
-        /// WebP.
+        /// WebP, a photo.
         Webp = "webp", "WebP";
         /// GIF; its first picture.
         Gif = "gif", "GIF";
         /// MPEG-4 video.
         Mp4 = "mp4", "MP4";
-        /// QuickTime video.
+        /// QuickTime, a video.
         Mov = "mov", "MOV";
-        /// MPEG audio.
+        /// MPEG audio, layer III.
         Mp3 = "mp3", "MP3";
         /// MPEG-4 audio.
         M4a = "m4a", "M4A";
@@ -39,7 +39,7 @@ named! {
         Amr = "amr", "AMR";
         /// AAC in ADTS.
         Aac = "aac", "AAC";
-        /// RIFF WAVE.
+        /// RIFF WAVE, uncompressed sound.
         Wav = "wav", "WAV";
     }
 }

@@ -56,8 +56,8 @@ pub(super) fn plan(
 /// A patrol is planned at most so many days ahead.
 const MOST_AHEAD_DAYS: i64 = 92;
 
-/// What is owed: that somebody went by the end of the window. The matrix of deadlines has no say
-/// in it, the plan has.
+/// What is owed: a walk by the end of the window. The matrix of deadlines has no say in it, the
+/// plan has.
 fn term(window: Window, cx: &Context<'_>, area: &Area) -> Term {
     let minutes = (window.until - window.from).num_minutes();
     let mut term = Term {
@@ -100,7 +100,7 @@ fn made(
     Event::Made { patrol: Box::new(patrol) }
 }
 
-/// Begins a patrol nobody planned.
+/// Begins a patrol that was not planned.
 pub(super) fn begin(
     new: &New,
     time: Option<Instant>,
@@ -113,7 +113,7 @@ pub(super) fn begin(
     Ok(vec![made(new, area, Status::Started { run, term: None }, (false, None), cx)])
 }
 
-/// Whoever asks begins to walk.
+/// The actor begins to walk.
 fn run(
     window: Window,
     time: Option<Instant>,
@@ -230,7 +230,7 @@ impl Patrol {
         Ok(std::iter::once(finished).chain(noted).collect())
     }
 
-    /// Who walks; refuses everybody else, and whoever may not walk there any more.
+    /// The run of the actor; refuses everyone else, and an actor who may not walk there any more.
     fn own(&self, cx: &Context<'_>) -> Result<&Run, Refusal> {
         cx.require(Permission::Patrol, &self.area.path, &self.area.name)?;
         let run = self.status.run().ok_or(Refusal::NothingDue)?;
@@ -252,7 +252,7 @@ impl Patrol {
         Ok(Event::Noted { remark: Remark { at: cx.at, by, text } })
     }
 
-    /// Takes the next measure about what is owed: the grid is reminded, then urged. Nobody is
+    /// Takes the next measure about what is owed: the grid is reminded, then urged. No unit is
     /// supervised or listed for a walk that was not taken (domain.md E.9).
     pub(super) fn lapse(&self, no: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         if !cx.by.is_system() {

@@ -12,14 +12,14 @@ use crate::{
     rules::{obligation::Term, vocabulary::MeasureKind},
 };
 
-/// A patrol somebody plans or begins.
+/// A patrol to be planned or begun.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct New {
     /// The identity it will have.
     pub id: PatrolId,
-    /// Where.
+    /// A grid, or a larger area.
     pub area: AreaId,
-    /// What for.
+    /// The purpose, which binds the track as well.
     pub purpose: Purpose,
     /// The duty window.
     pub window: Window,
@@ -31,16 +31,16 @@ pub struct New {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Plan it.
+    /// Plan a patrol for later.
     Plan {
-        /// What.
+        /// The patrol to plan.
         new: Box<New>,
         /// The day of the plan it is made for. Only the system says so.
         occasion: Option<Occasion>,
     },
-    /// Begin one that nobody planned.
+    /// Begin a patrol that was not planned.
     Begin {
-        /// What.
+        /// The patrol to begin.
         new: Box<New>,
         /// When, by the phone's clock.
         time: Option<Instant>,
@@ -56,17 +56,17 @@ pub enum Command {
         /// Why it is told only now.
         late: Option<Prose>,
     },
-    /// Rest.
+    /// Rest for a while.
     Pause {
         /// When, by the phone's clock.
         time: Option<Instant>,
     },
-    /// Go on.
+    /// Go on after a rest.
     Resume {
         /// When, by the phone's clock.
         time: Option<Instant>,
     },
-    /// End it.
+    /// End the patrol.
     Finish {
         /// When, by the phone's clock.
         time: Option<Instant>,
@@ -75,14 +75,14 @@ pub enum Command {
         /// What is to be written down about it.
         note: Option<Prose>,
     },
-    /// Say that nobody will go.
+    /// Say that the patrol will not take place.
     Cancel {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
     },
     /// Write something down.
     Note {
-        /// What.
+        /// The text of the remark.
         text: Prose,
     },
     /// Take the next measure about what is owed. Only the system asks it.
@@ -98,44 +98,44 @@ pub enum Command {
 pub enum Event {
     /// It was planned, or begun unplanned; the whole of it.
     Made {
-        /// The patrol.
+        /// The patrol as it was made.
         patrol: Box<Patrol>,
     },
-    /// Somebody began it.
+    /// A worker began it.
     Started {
         /// Who, when.
         run: Run,
         /// The duty window that was declared.
         window: Window,
     },
-    /// Whoever walks rests.
+    /// The worker rests.
     Paused {
-        /// Since when.
+        /// When the rest began.
         at: Moment,
     },
-    /// Whoever walks goes on.
+    /// The worker goes on.
     Resumed {
-        /// Since when.
+        /// When the rest ended.
         at: Moment,
     },
-    /// It ended.
+    /// The worker ended it.
     Finished {
-        /// When.
+        /// When the worker ended it.
         at: Moment,
         /// Why that was told only later.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         late: Option<Prose>,
     },
-    /// Nobody will go.
+    /// It will not take place.
     Cancelled {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
         /// The name of who said so.
         by: String,
     },
     /// Something was written down.
     Noted {
-        /// What.
+        /// The remark: when, by whom and what.
         remark: Remark,
     },
     /// A measure about what is owed was taken.

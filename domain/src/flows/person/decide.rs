@@ -14,7 +14,7 @@ use crate::{
     rules::refusal::Refusal,
 };
 
-/// Adds somebody.
+/// Adds a person, with the first grants.
 pub(super) fn register(
     mut person: Person,
     grants: &[NewGrant],
@@ -35,7 +35,7 @@ pub(super) fn register(
     Ok(vec![Event::Registered { person: Box::new(person) }])
 }
 
-/// Everything that is asked about somebody who exists.
+/// Everything that is asked about a person who exists.
 pub(super) fn about(
     person: &Person,
     command: &Command,
@@ -54,7 +54,7 @@ pub(super) fn about(
             require_other(person, cx)?;
             require_standing(person, command, &[Standing::Active, Standing::Left])?;
             let grant = granted(person, grant, cx)?;
-            // Whoever left and comes back begins with what is granted now.
+            // A person who left and comes back begins with what is granted now.
             let back = (person.standing == Standing::Left).then_some(Event::Reinstated);
             Ok(back.into_iter().chain([Event::Granted { grant }]).collect())
         }
@@ -135,8 +135,8 @@ pub(super) fn about(
 fn granted(person: &Person, asked: &NewGrant, cx: &Context<'_>) -> Result<Grant, Refusal> {
     let area = cx.area(asked.area)?;
     cx.require(Permission::ManagePeople, &area.path, &area.name)?;
-    // Somebody with a password would have the rights of a program without its scopes and quota.
-    // And a program with an office would have its rights without a second factor, by one key.
+    // A person with a password would have the rights of a program without its scopes and quota. And
+    // a program with an office would have its rights without a second factor, by one key.
     if (asked.role == Role::Integrator) != person.is_program() {
         return Err(Refusal::ProgramRole);
     }
@@ -167,7 +167,7 @@ fn granted(person: &Person, asked: &NewGrant, cx: &Context<'_>) -> Result<Grant,
     Ok(grant)
 }
 
-/// Nobody gives or takes the own rights.
+/// Refuses an actor who gives or takes rights of their own.
 fn require_other(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
     if person.id == cx.by.person { Err(Refusal::OwnRights) } else { Ok(()) }
 }
@@ -197,7 +197,7 @@ fn require_to_give(grant: &Grant, cx: &Context<'_>) -> Result<(), Refusal> {
     cx.require(Permission::ManagePeople, &grant.over.path, &grant.over.name)
 }
 
-/// A person is managed by whoever manages one of the areas the person works in.
+/// Refuses an actor who manages none of the areas the person works in.
 pub fn require_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
     if person.managed_by(cx.by, cx.at) {
         Ok(())
@@ -207,7 +207,7 @@ pub fn require_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal>
     }
 }
 
-/// Whoever sets a password can be that person, and whoever closes an account takes everything:
+/// An actor who sets a password can be that person, and one who closes an account takes everything:
 /// all power the person has, or will have, must be theirs to give.
 fn require_all_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
     require_managed(person, cx)?;

@@ -36,7 +36,7 @@ impl Report {
         }
     }
 
-    /// Whoever may look there may look, whether or not somebody went.
+    /// Refuses a person who may not look there; gives the last claim, if any.
     pub(super) fn may_look(&self, cx: &Context<'_>) -> Result<Option<&Claim>, Refusal> {
         let area = &self.place.area;
         cx.require(Permission::VerifyOnSite, &area.path, &area.name)?;

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What somebody wants to report.
+/// What a reporter wants to report.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Draft {
     /// The identity it will have.
@@ -29,7 +29,7 @@ pub struct Draft {
     pub channel: Channel,
     /// In a line; without it, the first words of the text.
     pub title: Option<Line>,
-    /// In full.
+    /// What the reporter says, in full.
     pub text: Prose,
     /// The code in the catalogue, when the reporter knows.
     pub category: Option<Code>,
@@ -48,13 +48,13 @@ pub struct Draft {
     pub client_at: Option<Instant>,
     /// Whether handlers may not know who reported.
     pub confidential: bool,
-    /// Whether nobody may know who reported.
+    /// Whether who reported must stay unknown to everyone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub anonymous: bool,
-    /// Whether somebody to be reached is named with it.
+    /// Whether a person to be reached is named with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub contact: bool,
-    /// On which patrol, of one's own and under way then; whoever asks looked.
+    /// On which patrol, of the reporter's own and under way then; the caller looked that up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patrol: Option<PatrolId>,
     /// The files it names, whether or not they have arrived.
@@ -77,7 +77,7 @@ pub struct Handled {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Say it.
+    /// Make a report.
     Submit(Box<Draft>),
     /// Open a case for it.
     File {
@@ -92,12 +92,12 @@ pub enum Command {
     },
     /// Add it to a case.
     Join {
-        /// Which.
+        /// The case, which has to be open.
         case: CaseId,
     },
-    /// Refuse it.
+    /// Refuse the report (不予受理).
     Refuse {
-        /// Why.
+        /// The reasons, which the reporter is told.
         reason: Prose,
         /// Where it belongs.
         redirect: Redirect,
@@ -110,7 +110,7 @@ pub enum Command {
         real: bool,
         /// What was seen.
         note: Option<Prose>,
-        /// Where whoever looked stood.
+        /// Where the worker who looked stood.
         point: Option<Point>,
     },
     /// Take it out of its case. Only [`crate::flows::intake`] asks it.
@@ -130,32 +130,32 @@ pub enum Command {
 pub enum Event {
     /// It was said; the whole of it.
     Submitted {
-        /// The report.
+        /// The report as it was made.
         report: Box<Report>,
     },
     /// A case was opened for it.
     Filed {
-        /// Which.
+        /// The case that was opened.
         case: CaseId,
     },
     /// It was added to a case.
     Joined {
-        /// Which.
+        /// The case that it was added to.
         case: CaseId,
     },
     /// It was refused.
     Refused {
-        /// Why.
+        /// The reasons, which the reporter is told.
         reason: Prose,
         /// Where it belongs.
         redirect: Redirect,
     },
-    /// Somebody went to look.
+    /// A worker took the look on the spot.
     Claimed {
-        /// Who, and until when nobody else does.
+        /// Who took it, and until when others must not go.
         claim: Claim,
     },
-    /// Somebody looked.
+    /// A worker looked on the spot.
     Confirmed {
         /// What was seen.
         sight: Sight,

@@ -32,7 +32,7 @@ pub(super) fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refu
         cx.require(Permission::HandleCase, &place.area.path, &place.area.name)?;
     }
     draft.channel.require_open(cx.by, cx.at)?;
-    // Whoever handled something or is to be reached is not anonymous.
+    // A reporter who handled something or is to be reached is not anonymous.
     if draft.anonymous && (draft.handled.is_some() || draft.contact) {
         return Err(Refusal::Anonymous);
     }
@@ -123,9 +123,9 @@ pub(crate) fn clock(client_at: Option<Instant>, cx: &Context<'_>) -> Result<bool
 }
 
 impl Channel {
-    /// Refuses a way that is not open to this actor: deadlines and whether somebody looks first hang
-    /// on it. Who works here, and systems, write down what came by whichever way; the public come by
-    /// their own.
+    /// Refuses a way that is not open to this actor: deadlines and whether a worker looks first
+    /// hang on it. Who works here, and systems, write down what came by whichever way; the public
+    /// come by their own.
     pub fn require_open(self, actor: &Actor, at: Instant) -> Result<(), Refusal> {
         let own = Self::of(actor, at);
         let resident = actor.grants.iter().any(|g| g.holds(at) && g.role == Role::Resident);

@@ -25,11 +25,11 @@ named! {
         BadTime = "bad_time", "时间不正确";
         /// Outside the duty window, before the start or after the end.
         OutsideWindow = "outside_window", "不在巡查时段";
-        /// While whoever walks rested.
+        /// While the worker rested.
         Paused = "paused", "暂停期间";
-        /// Whoever walks rests, as far as is known: not final, what ended the rest comes first.
+        /// The worker rests, as far as is known: not final, what ended the rest comes first.
         Resting = "resting", "暂停尚未结束";
-        /// Nobody agreed to it then.
+        /// The worker had not agreed to it then.
         NoConsent = "no_consent", "未同意采集轨迹";
         /// The consent was taken back before.
         ConsentWithdrawn = "consent_withdrawn", "已撤回同意";
@@ -49,7 +49,7 @@ impl Refused {
     }
 }
 
-/// What somebody answered to whether tracks may be taken, the oldest first.
+/// What a worker answered to whether tracks may be taken, the oldest first.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Answers(pub Vec<(Instant, bool)>);
 
@@ -67,9 +67,9 @@ impl Answers {
 /// What lets points of a patrol pass.
 #[derive(Clone, Debug)]
 pub struct Gate<'a> {
-    /// The patrol.
+    /// The patrol that the points belong to.
     pub patrol: &'a Patrol,
-    /// What whoever walks answered.
+    /// What its worker answered about tracks.
     pub answers: &'a Answers,
     /// What is older is no longer kept.
     pub earliest: Instant,

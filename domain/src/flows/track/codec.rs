@@ -22,7 +22,7 @@ mod how {
     pub(super) const SAME: u8 = 0;
     /// Each is one step from the one before.
     pub(super) const STEPS: u8 = 1;
-    /// Differences.
+    /// Differences from one to the next.
     pub(super) const FIRST: u8 = 2;
     /// Differences of differences.
     pub(super) const SECOND: u8 = 3;
@@ -30,11 +30,11 @@ mod how {
 
 /// How it is written whether there is a value.
 mod which {
-    /// Nowhere.
+    /// No point has a value.
     pub(super) const NONE: u8 = 0;
-    /// Everywhere.
+    /// Every point has a value.
     pub(super) const ALL: u8 = 1;
-    /// As bits.
+    /// A bit for each point says it.
     pub(super) const SOME: u8 = 2;
 }
 

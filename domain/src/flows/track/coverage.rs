@@ -17,7 +17,7 @@ use crate::{
 /// A place to be seen.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Target {
-    /// Where.
+    /// The middle of the place.
     pub point: Point,
     /// From how far it counts, in metres.
     pub radius_m: u32,
@@ -30,7 +30,7 @@ pub struct Target {
 pub struct Visit {
     /// Whether it was seen for long enough.
     pub visited: bool,
-    /// When first.
+    /// When it was reached first; none when it was not.
     pub first_at: Option<Instant>,
     /// How long in all, in seconds.
     pub dwell_s: i64,
@@ -39,7 +39,7 @@ pub struct Visit {
 /// A part of a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Share {
-    /// So many.
+    /// How many count.
     pub of: u32,
     /// Of so many.
     pub all: u32,
@@ -52,7 +52,7 @@ impl Share {
     }
 }
 
-/// How long somebody was near each place.
+/// How long the worker was near each place.
 pub fn visits(track: &[Seen], targets: &[Target], policy: &Tracking) -> Vec<Visit> {
     let stretches = stretches(track, policy);
     targets.iter().map(|target| visit(&stretches, target)).collect()
@@ -86,7 +86,7 @@ fn visit(stretches: &[Vec<Seen>], target: &Target) -> Visit {
     visit
 }
 
-/// How long somebody was seen within a boundary, in seconds.
+/// How long the worker was seen within a boundary, in seconds.
 pub fn inside_s(track: &[Seen], boundary: &MultiPolygon, policy: &Tracking) -> i64 {
     let mut inside_ms = 0;
     for stretch in stretches(track, policy) {
@@ -94,7 +94,7 @@ pub fn inside_s(track: &[Seen], boundary: &MultiPolygon, policy: &Tracking) -> i
         for one in &stretch {
             let inside = covers(boundary, one.point);
             if let Some((at_ms, was)) = before {
-                // Whoever crosses the boundary in between was half of the time inside.
+                // A worker who crosses the boundary in between was half of the time inside.
                 let halves = i64::from(was) + i64::from(inside);
                 inside_ms += (one.fix.at_ms - at_ms) * halves / 2;
             }
@@ -190,9 +190,9 @@ impl Raster {
 }
 
 /// The points of a stretch and as many in between that no two are farther apart than `step_m`; of
-/// two points that are farther apart than anybody walks between two fixes only these.
+/// two points that are farther apart than a person walks between two fixes only these.
 fn walked(stretch: &[Seen], step_m: f64) -> Vec<Point> {
-    /// Steps between two points; beyond that there is no telling where somebody went.
+    /// Steps between two points; beyond that there is no telling where the worker went.
     const MOST_STEPS: f64 = 20.0;
     let mut points: Vec<Point> = stretch.first().map(|one| one.point).into_iter().collect();
     for (before, after) in stretch.iter().zip(stretch.iter().skip(1)) {

@@ -26,7 +26,7 @@ named! {
         PoorAccuracy = "poor_accuracy", "精度不足";
         /// Another point has the same time.
         DuplicateTime = "duplicate_time", "时间重复";
-        /// Nobody moves that fast from or to it.
+        /// No person moves that fast from or to it.
         ImpossibleSpeed = "impossible_speed", "速度异常";
         /// It is far from the area of the patrol.
         FarOutside = "far_outside", "远离辖区";
@@ -61,7 +61,7 @@ pub struct Seen {
     pub mark: Option<Mark>,
 }
 
-/// Nobody knows better where they are than so many metres, whatever the phone says.
+/// No phone knows better where it is than so many metres, whatever it says.
 const NOISE_M: f64 = 10.0;
 
 /// All points in order of time, each with what is odd about it.
@@ -124,7 +124,7 @@ impl<'a> Far<'a> {
     }
 }
 
-/// Points between which nobody can have moved: of two stretches of a track that do not fit
+/// Points between which no person can have moved: of two stretches of a track that do not fit
 /// together, the one with fewer points is odd.
 fn mark_jumps(track: &mut [Seen], policy: &Tracking) {
     let fastest = f64::from(policy.speed_kmh) / 3.6;
@@ -171,8 +171,8 @@ fn mark_jumps(track: &mut [Seen], policy: &Tracking) {
     }
 }
 
-/// Whether somebody can have moved from one point to the other, as far as the phone knows where
-/// they are.
+/// Whether a person can have moved from one point to the other, as far as the phone knows where it
+/// is.
 fn reachable(from: &Seen, to: &Seen, fastest: f64) -> bool {
     let noise = |one: &Seen| one.fix.accuracy_m().map_or(NOISE_M, |metres| metres.max(NOISE_M));
     let metres = distance_m(from.point, to.point) - noise(from) - noise(to);

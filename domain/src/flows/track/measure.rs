@@ -8,12 +8,12 @@ use crate::{
     rules::tracking::Tracking,
 };
 
-/// Somebody stayed at one place.
+/// A stay of the worker at one place.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Stop {
-    /// Since when.
+    /// The first moment of the stay.
     pub from: Instant,
-    /// Until when.
+    /// The last moment of the stay.
     pub until: Instant,
     /// Where, in the middle.
     pub point: Point,
@@ -39,9 +39,9 @@ pub struct Measures {
     pub marks: Vec<(Mark, usize)>,
     /// How far it goes, in metres: outside of stops, without gaps.
     pub distance_m: f64,
-    /// How long somebody was seen to move, in seconds.
+    /// How long the worker was seen to move, in seconds.
     pub moving_s: i64,
-    /// How long somebody was seen at all, in seconds.
+    /// How long the worker was seen at all, in seconds.
     pub seen_s: i64,
     /// Where it stopped.
     pub stops: Vec<Stop>,
@@ -132,7 +132,7 @@ struct Stay {
     stop: Stop,
 }
 
-/// Where somebody stayed: points around the first of them, for long enough. What is not a stay is
+/// Where the worker stayed: points around the first of them, for long enough. What is not a stay is
 /// looked at from at most one point a second, so that a flood of points costs no more.
 fn stays(stretch: &[Seen], policy: &Tracking) -> Vec<Stay> {
     let (near_m, long_ms) = (f64::from(policy.stop_m), i64::from(policy.stop_s) * 1000);

@@ -14,7 +14,7 @@ use crate::{
     rules::{obligation::Term, refusal::Refusal},
 };
 
-/// Whoever may visit there, is paired with the household, or was sent to it.
+/// Refuses an actor who may not visit there, is not paired with the household and was not sent.
 fn require(area: &Unit, paired: bool, cx: &Context<'_>) -> Result<(), Refusal> {
     if paired { Ok(()) } else { cx.require(Permission::Visit, &area.path, &area.name) }
 }
@@ -49,7 +49,7 @@ pub(super) fn plan(plan: &Plan, cx: &Context<'_>) -> Result<Vec<Event>, Refusal>
     Ok(vec![Event::Planned { visit: Box::new(visit) }])
 }
 
-/// Records a visit nobody planned.
+/// Records a visit that was not planned.
 pub(super) fn spontaneous(record: &Record, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     require(&record.area, record.paired, cx)?;
     let (purposes, done) = (purposes(&record.purposes)?, Box::new(done(record, None, cx)?));
@@ -77,7 +77,7 @@ pub(super) fn about(
     match command {
         Command::Plan(_) => Err(Refusal::AlreadyExists { what: "visit" }),
         Command::Record(record) => {
-            // An identity that was taken is no visit to somebody else.
+            // An identity that was taken is no visit to another household.
             if (record.household, record.campaign) != (visit.household, visit.campaign) {
                 return Err(Refusal::AlreadyExists { what: "visit" });
             }

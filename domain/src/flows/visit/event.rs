@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Somebody is to go.
+/// A visit to be planned.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Plan {
     /// The identity it will have.
@@ -21,18 +21,18 @@ pub struct Plan {
     pub household: HouseholdId,
     /// In which grid that lies.
     pub area: Unit,
-    /// What for.
+    /// The purposes of the visit, at least one.
     pub purposes: Vec<Purpose>,
-    /// Who is to go; without it, whoever of the grid.
+    /// Who is to go; without it, any worker of the grid.
     pub worker: Option<PersonId>,
-    /// By when.
+    /// By when the visit is due.
     pub due: Option<Instant>,
-    /// Whether whoever asks is paired with the household.
+    /// Whether the actor is paired with the household.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paired: bool,
 }
 
-/// Somebody went.
+/// A visit that took place.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Record {
     /// The identity it will have, when it was not planned.
@@ -55,7 +55,7 @@ pub struct Record {
     pub form: Option<Filled>,
     /// The reports made of what was found.
     pub needs: Vec<ReportId>,
-    /// Whether whoever asks is paired with the household, or was sent by the campaign.
+    /// Whether the actor is paired with the household, or was sent by the campaign.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paired: bool,
 }
@@ -77,7 +77,7 @@ pub struct Correction {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Plan it.
+    /// Plan a visit.
     Plan(Box<Plan>),
     /// Say what came of it, planned or not.
     Record(Box<Record>),
@@ -85,7 +85,7 @@ pub enum Command {
     Correct(Box<Correction>),
     /// Do not go.
     Cancel {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
     },
 }
@@ -94,29 +94,29 @@ pub enum Command {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// Somebody is to go.
+    /// A visit was planned.
     Planned {
         /// As it is.
         visit: Box<Visit>,
     },
-    /// Somebody went.
+    /// The visit took place.
     Recorded {
         /// Of one that was not planned: as it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         visit: Option<Box<Visit>>,
-        /// What for.
+        /// Its purposes, each once.
         purposes: Vec<Purpose>,
         /// What came of it.
         done: Box<Done>,
     },
     /// It was otherwise.
     Corrected {
-        /// How.
+        /// What is different from the record.
         correction: Box<Correction>,
     },
-    /// Nobody goes.
+    /// The visit was cancelled.
     Cancelled {
-        /// Why.
+        /// The reasons, in words.
         reason: Prose,
     },
 }

@@ -20,36 +20,36 @@ pub enum Act {
     Sign,
     /// Say how the street was contacted.
     Contact {
-        /// In words.
+        /// How it was contacted, in words.
         note: Option<Prose>,
     },
-    /// Say that somebody is there.
+    /// Say that the department is on the spot.
     Arrive {
         /// Where, when the phone knows.
         point: Option<Point>,
-        /// In words.
+        /// In words, why the point does not show it.
         note: Option<Prose>,
     },
     /// Say what was done.
     FeedBack {
-        /// What.
+        /// What was done, in words.
         result: Prose,
     },
     /// Not good enough.
     SendBack {
-        /// Why.
+        /// What is not good enough.
         reason: Prose,
     },
     /// Let it go.
     Release,
     /// Say how it was.
     Rate {
-        /// How.
+        /// Scores and a comment about the department.
         rating: Rating,
     },
     /// Say that the matter is not its own.
     Contest {
-        /// Why.
+        /// Why the department says so.
         reason: Prose,
     },
     /// Say whose it is.
@@ -58,12 +58,12 @@ pub enum Act {
         upheld: bool,
         /// Who takes its place; needed when it leads.
         replacement: Option<AreaId>,
-        /// Why.
+        /// The reasons of the ruling.
         reason: Prose,
     },
     /// Say how the street was.
     RateStreet {
-        /// How.
+        /// Scores and a comment about the street.
         rating: Rating,
     },
 }
@@ -85,7 +85,7 @@ impl Act {
         }
     }
 
-    /// Its name.
+    /// The verb in the table of steps.
     pub const fn verb(&self) -> SummonsVerb {
         match self {
             Self::Sign => SummonsVerb::Sign,
@@ -110,25 +110,25 @@ pub enum Happened {
     Signed,
     /// The street was contacted.
     Contacted {
-        /// In words.
+        /// How it was contacted, in words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<Prose>,
     },
-    /// Somebody arrived.
+    /// The department is on the spot.
     Arrived {
         /// When, where, who.
         arrival: Arrival,
     },
     /// The department says it is done.
     FedBack {
-        /// What.
+        /// What was done, in words.
         result: Prose,
         /// The street's clock.
         release: Term,
     },
     /// The street says it is not.
     SentBack {
-        /// Why.
+        /// What was not good enough.
         reason: Prose,
         /// The department's new clock.
         feed_back: Term,
@@ -140,26 +140,26 @@ pub enum Happened {
     },
     /// The street said how it was.
     Rated {
-        /// How.
+        /// Scores and a comment about the department.
         rating: Rating,
     },
     /// It says the matter is not its own.
     Contested {
-        /// Why.
+        /// Why the department says so.
         reason: Prose,
-        /// Who decides.
+        /// The unit that decides.
         arbiter: Unit,
         /// The arbiter's clock.
         arbitrate: Term,
     },
     /// The district said that it is; its clocks went on meanwhile.
     Upheld {
-        /// Why.
+        /// The reasons of the ruling.
         reason: Prose,
     },
     /// The district said that it is not.
     Excused {
-        /// Why.
+        /// The reasons of the ruling.
         reason: Prose,
         /// Who takes its place.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,7 +167,7 @@ pub enum Happened {
     },
     /// It said how the street was.
     StreetRated {
-        /// How.
+        /// Scores and a comment about the street.
         rating: Rating,
     },
 }

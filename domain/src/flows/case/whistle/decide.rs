@@ -17,7 +17,7 @@ use crate::{
     rules::{obligation::Duty, refusal::Refusal, rulebook::Subject},
 };
 
-/// Proof that somebody is there: near the place of the case, or a reason why not.
+/// Proof that the department is there: near the place of the case, or a reason why not.
 fn arrival(
     case: &Case,
     point: Option<Point>,
