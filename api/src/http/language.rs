@@ -14,7 +14,7 @@ pub enum Language {
     /// Chinese, the default.
     #[default]
     Zh,
-    /// English.
+    /// English, where `Accept-Language` prefers it.
     En,
 }
 

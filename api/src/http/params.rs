@@ -1,8 +1,8 @@
 //! Query and path parameters, strictly.
 //!
-//! A query parameter nobody knows is a mistake (a filter that silently does nothing shows too
-//! much), so it is refused by name; so is one given twice. Which parameters there are is read
-//! off the type itself: no attribute can be forgotten.
+//! An unknown query parameter is a mistake (a filter that silently does nothing shows too much), so
+//! it is refused by name; so is one given twice. Which parameters there are is read off the type
+//! itself: no attribute can be forgotten.
 
 use std::{
     borrow::Cow,

@@ -174,7 +174,7 @@ impl Problem {
         self.0.oauth
     }
 
-    /// Its code.
+    /// The code that status, titles and type follow from.
     pub const fn code(&self) -> Code {
         self.0.code
     }
@@ -227,7 +227,7 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = HttpResponse::new(self.status_code());
         let headers = response.headers_mut();
-        // HTTP demands the first, and clients live by the second; nobody has to remember them.
+        // HTTP demands the first, and clients live by the second; no caller has to remember them.
         let status = self.status_code();
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

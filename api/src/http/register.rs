@@ -7,7 +7,7 @@ use actix_web::{dev::HttpServiceFactory, web};
 use utoipa::openapi::{Components, OpenApi, Paths, RefOr, Schema};
 use utoipa_actix_web::OpenApiFactory;
 
-/// Takes operations.
+/// Takes operations, to be served or to be described.
 pub struct ServiceConfig<'a>(Purpose<'a>);
 
 enum Purpose<'a> {

@@ -65,7 +65,7 @@ macro_rules! enum_schemas {
 }
 
 enum_schemas! {
-    /// How pressing.
+    /// How pressing a matter is.
     urgency: domain::rules::vocabulary::Urgency;
     /// The unit of a limit.
     limit_unit: domain::calendar::limit::LimitUnit;
@@ -77,19 +77,19 @@ enum_schemas! {
     stage: domain::flows::case::lifecycle::StageName;
     /// Steps of a summoned department.
     summons_step: domain::flows::case::lifecycle::StepName;
-    /// How hard somebody is supervised.
+    /// How hard a unit is supervised.
     supervision_kind: domain::rules::vocabulary::SupervisionKind;
-    /// Why somebody is supervised.
+    /// What gave rise to the supervision of a unit.
     supervision_trigger: domain::flows::case::state::Trigger;
     /// What can be asked of those above.
     wish: domain::flows::case::state::WishKind;
-    /// What somebody wants.
+    /// What the reporter wants.
     demand: domain::rules::vocabulary::Demand;
     /// How much work a matter is.
     complexity: domain::rules::vocabulary::Complexity;
     /// Documents of rules.
     policy_kind: domain::flows::policy::PolicyKind;
-    /// Answers to whether somebody is satisfied.
+    /// Answers to whether the reporter is satisfied.
     satisfaction: domain::flows::case::Satisfaction;
     /// How cases end.
     case_outcome: domain::flows::case::Outcome;
@@ -115,9 +115,9 @@ enum_schemas! {
     act: domain::people::audit::Act;
     /// How acts in the audit log ended.
     verdict: domain::people::audit::Verdict;
-    /// Roles.
+    /// Roles that a grant gives over an area.
     role: domain::people::actor::Role;
-    /// Whether somebody works here.
+    /// Whether a person works here.
     standing: domain::flows::person::Standing;
     /// What is owed.
     duty: domain::rules::obligation::Duty;
@@ -133,7 +133,7 @@ enum_schemas! {
     fix_source: domain::flows::track::Source;
     /// Groups of people who are cared for in particular.
     special_group: domain::flows::household::SpecialGroup;
-    /// How somebody is responsible for a household.
+    /// How a worker is responsible for a household.
     pairing_kind: domain::flows::household::PairingKind;
     /// Whether a household is there.
     household_standing: domain::flows::household::Standing;
@@ -200,15 +200,15 @@ nullable_schemas! {
     limit_unit_or_null: domain::calendar::limit::LimitUnit;
     /// What is owed, where it is a matter of one duty.
     duty_or_null: domain::rules::obligation::Duty;
-    /// What somebody wants, once somebody knows.
+    /// What the reporter wants, once it is known.
     demand_or_null: domain::rules::vocabulary::Demand;
     /// What a grid is for, where it is one.
     grid_kind_or_null: domain::area::tree::GridKind;
-    /// How much work a matter is, once somebody judged.
+    /// How much work a matter is, once it was judged.
     complexity_or_null: domain::rules::vocabulary::Complexity;
     /// Why a point was refused, if it was.
     point_refusal_or_null: domain::flows::track::admit::Refused;
-    /// How a visit went, once somebody went.
+    /// How a visit went, once it took place.
     visit_outcome_or_null: domain::flows::visit::Outcome;
     /// What a kind of file is, once it arrived.
     media_kind_or_null: domain::flows::media::Kind;

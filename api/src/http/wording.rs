@@ -11,9 +11,9 @@ pub struct Wording {
     pub code: &'static str,
     /// The field the message names, where it is missing or given twice.
     pub field: Option<String>,
-    /// In Chinese.
+    /// The sentence in Chinese.
     pub zh: String,
-    /// In English.
+    /// The sentence in English.
     pub en: String,
 }
 

@@ -9,7 +9,7 @@ use serde::{
     de::{Error, Visitor},
 };
 
-/// A time.
+/// Reads a time with its offset (RFC 3339), as UTC.
 pub(crate) fn instant<'de, D: Deserializer<'de>>(given: D) -> Result<DateTime<Utc>, D::Error> {
     given.deserialize_str(Text)
 }

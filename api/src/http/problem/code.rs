@@ -1,8 +1,8 @@
 //! The table of problems: code, status, title, and what it means and what helps.
 //!
-//! A refusal of the domain has the same code here as there. Only this file knows which status
-//! goes with which problem: 401 means bad credentials, 403 a known refusal, 404 hides what one
-//! may not know exists, 409 that somebody was faster or it exists already, 412 a stale
+//! A refusal of the domain has the same code here as there. Only this file knows which status goes
+//! with which problem: 401 means bad credentials, 403 a known refusal, 404 hides what the caller
+//! must not know exists, 409 that another request was faster or it exists already, 412 a stale
 //! `If-Match`, 422 a rule of the domain.
 
 use actix_web::http::StatusCode;

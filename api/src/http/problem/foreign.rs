@@ -11,7 +11,7 @@ use actix_web::{
 
 use super::{Code, Problem};
 
-/// The problem in place of an error response nobody here made.
+/// The problem in place of an error response that did not come from this program's own code.
 pub(crate) fn foreign<B>(response: &HttpResponse<B>) -> Problem {
     let error = response.error();
     let code = error.and_then(by_kind).unwrap_or_else(|| by_status(response.status()));

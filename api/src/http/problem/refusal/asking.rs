@@ -144,7 +144,7 @@ pub(super) fn no_such_breach(no: i64) -> Problem {
         .with("no", no)
 }
 
-/// What people call something that can be asked; its code when nobody gave it a name.
+/// What people call something that can be asked; its code when it has no name.
 fn label(what: &'static str) -> &'static str {
     WishKind::parse(what).map_or(what, WishKind::label)
 }

@@ -50,7 +50,7 @@ fn subject(flow: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// What people call a state; its code when nobody gave it a name.
+/// What people call a state; its code when it has no name.
 pub(super) fn label(flow: &str, state: &'static str) -> &'static str {
     let label = match flow {
         "summons" => StepName::parse(state).map(StepName::label),
@@ -59,7 +59,7 @@ pub(super) fn label(flow: &str, state: &'static str) -> &'static str {
     label.unwrap_or(state)
 }
 
-/// What people call a command; its code when nobody gave it a name.
+/// What people call a command; its code when it has no name.
 fn verb(flow: &str, command: &'static str) -> &'static str {
     let label = match flow {
         "summons" => SummonsVerb::parse(command).map(SummonsVerb::label),
