@@ -2,8 +2,8 @@
 //! checkpoint shows later that what was before it was written anew or cut off, even when every
 //! chain fits together again.
 //!
-//! A checkpoint is a JWT (EdDSA) by the key that signs access tokens, for nobody but this check:
-//! it opens nothing. Its public key is at `/.well-known/jwks.json` while the key signs, and kept
+//! A checkpoint is a JWT (EdDSA) by the key that signs access tokens, made for this check alone: it
+//! opens nothing. Its public key is at `/.well-known/jwks.json` while the key signs, and kept
 //! sealed in the database for as long as there are checkpoints.
 
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_checkpoint);
 }
 
-/// Whom checkpoints are for: nobody who takes access tokens.
+/// The `aud` of checkpoints; access tokens have another, so a checkpoint is never taken for one.
 const AUDIENCE: &str = "gridwhistle-checkpoint";
 
 /// A longer file holds no checkpoints.
@@ -96,7 +96,7 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// Signs checkpoints.
+/// Signs a checkpoint with the key of the moment it was taken at.
 pub fn sign(
     ring: &Ring,
     issuer: &str,
@@ -239,7 +239,7 @@ impl Checkpoints {
             if read.position == before {
                 read.position = position;
             }
-            // Whoever asks again when this one has gone away goes on here.
+            // A later request goes on from here when this one was given up.
             all.insert(tenant, read);
         }
         let Read { entries, digest, .. } = read;
@@ -304,11 +304,11 @@ impl CheckpointFile {
 
 /// What all this is signed with, for a command: the keys of the database, and their public halves.
 pub struct Signing {
-    /// The keys.
+    /// The keys that can sign now.
     pub ring: Ring,
     /// The public halves, of older keys too.
     pub public: Vec<PublicKey>,
-    /// Who signs.
+    /// The `iss` of checkpoints, the same as that of access tokens.
     pub issuer: String,
 }
 

@@ -18,7 +18,7 @@ pub trait ServedFlow: FlowTable {
     /// Whether its events are published.
     const PUBLISHED: bool = false;
 
-    /// Whether somebody is told of its events.
+    /// Whether its events make notices.
     const NOTIFIES: bool = false;
 
     /// Whether this actor may know that it exists.

@@ -1,5 +1,5 @@
 //! Who had reported a matter at each entry of its journal. Reports join cases and leave them again;
-//! what somebody said as a reporter stays said as a reporter, and what somebody did in office stays
+//! what a person said as a reporter stays said as a reporter, and what a person did in office stays
 //! done in office, whatever was joined or taken out since.
 
 use domain::{
@@ -27,8 +27,8 @@ struct Tenure {
 pub struct Reporters(Vec<Tenure>);
 
 impl Reporters {
-    /// Those of a report or a case, by entries that have all of [`TELLING`] among them; nobody of
-    /// anything else.
+    /// Those of a report or a case, by entries that have all of [`TELLING`] among them; empty for
+    /// any other flow.
     pub fn of(entries: &[Entry]) -> Self {
         let mut all = Self::default();
         for entry in entries {

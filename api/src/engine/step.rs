@@ -50,7 +50,7 @@ fn seen_by<F: ServedFlow>(
         .ok_or_else(|| Problem::new(Code::NotFound))
 }
 
-/// How often a command is decided anew after somebody else was faster.
+/// How often a command is decided anew after another one was faster.
 pub const ATTEMPTS: usize = 4;
 
 /// A command on something that exists: load, decide, commit; look for an earlier answer only
@@ -146,11 +146,11 @@ pub struct Asked {
 
 /// Everything a step needs besides its body: who asks what of which flow, in which state.
 pub struct Step {
-    /// The application.
+    /// The state of the server, for reading and committing.
     pub app: Data<App>,
-    /// The request.
+    /// The request that asks for the step, for conditional headers and the audit log.
     pub request: HttpRequest,
-    /// Who asks.
+    /// The person or program that asks, and whose rights decide.
     pub caller: Caller,
     /// Of which flow.
     pub id: Uuid,
@@ -309,7 +309,7 @@ pub(crate) async fn as_system<F: ServedFlow>(
     let request = Request::of_system(&what(stored.seq));
     match act::<F>(Some(&stored), command, request, 0, world.context(&by, app.clock.now())) {
         Ok(change) => Ok(Some(app.store.commit(vec![Write::from(change)]).await?)),
-        // Somebody settled it, or a replica was faster.
+        // A caller settled it, or a replica was faster.
         Err(Refusal::NothingDue) => Ok(None),
         Err(refusal) => {
             let why = format!("{} {id}: {}", F::KIND.name(), refusal.code());

@@ -18,7 +18,8 @@ pub trait Published {
     /// Whether this actor may know of it.
     fn is_known_to(&self, actor: &Actor, at: Instant) -> bool;
 
-    /// Whether this actor is told what happened in detail: whoever works on it, and whoever said it.
+    /// Whether this actor is told what happened in detail: an actor who works on it, or who
+    /// reported it.
     fn is_whole_for(&self, actor: &Actor, at: Instant) -> bool;
 
     /// Where it is.
@@ -29,7 +30,7 @@ pub trait Published {
         &[]
     }
 
-    /// Its number.
+    /// The number that people know it by.
     fn number(&self) -> &str;
 
     /// Who reported it, as it is now.
@@ -43,10 +44,10 @@ pub trait Subject: Send + Sync {
     /// The address of all of its kind, below `/api/v1`.
     fn path(&self) -> &'static str;
 
-    /// [`Published::is_known_to`].
+    /// The same as [`Published::is_known_to`].
     fn is_known_to(&self, actor: &Actor, at: Instant) -> bool;
 
-    /// [`Published::is_whole_for`].
+    /// The same as [`Published::is_whole_for`].
     fn is_whole_for(&self, actor: &Actor, at: Instant) -> bool;
 
     /// Where it is.
@@ -55,7 +56,7 @@ pub trait Subject: Send + Sync {
     /// Whether it lies in an area, or is worked on by a unit in it.
     fn is_within(&self, path: &Path) -> bool;
 
-    /// Its number.
+    /// The number that people know it by.
     fn number(&self) -> &str;
 
     /// Who reported it, as it is now.

@@ -114,7 +114,7 @@ async fn get_case_verification(
     Ok(HttpResponse::Ok().json(VerificationView { intact, chains }))
 }
 
-/// Refuses whoever is not an auditor of the whole tenant.
+/// Refuses a caller who is not an auditor of the whole tenant.
 pub fn require_auditor(app: &App, caller: &Actor) -> Reply<()> {
     let world = app.world(caller.tenant)?;
     let root = world.areas.root().ok_or(Refusal::OutsideTenant)?;

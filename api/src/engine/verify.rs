@@ -50,9 +50,9 @@ pub struct Findings {
 /// Where the records of a tenant end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The tenant.
+    /// The tenant whose records these are.
     pub tenant: TenantId,
-    /// Its code.
+    /// The tenant's code, as used at login.
     pub code: String,
     /// The last position of the feed.
     pub position: i64,
@@ -236,7 +236,7 @@ impl Wrong {
 pub struct Checked {
     /// Which kind of flow.
     pub kind: FlowKind,
-    /// Which.
+    /// The identity of the flow, within its kind.
     pub flow: Uuid,
     /// Entries that were checked.
     pub entries: usize,
