@@ -92,7 +92,7 @@ pub async fn reaching(
     Ok(ways)
 }
 
-/// The mini-program that knows somebody, and as whom.
+/// The mini-program that knows this person, and the person's openid there.
 async fn openid<'a>(
     app: &'a App,
     world: &World,
@@ -206,7 +206,7 @@ async fn wechat(app: &App, world: &World, one: &Delivery) -> Reply<Sent> {
 pub const fn subscribed(code: i64) -> (Outcome, i32) {
     match code {
         0 => (Outcome::Taken, -1),
-        // Refused, or used up: whoever it is has agreed to none.
+        // Refused, or used up: the person has agreed to no more.
         43_101 => (Outcome::Refused, i32::MIN),
         // No such openid, template, argument or page: it will not be better later.
         40_003 | 40_037 | 47_003 | 41_030 => (Outcome::Refused, 0),
@@ -244,8 +244,8 @@ fn in_full(item: &Value) -> String {
     format!("{} {title}\n{text}", heading(item))
 }
 
-/// A short message: nothing in it was written by anybody. Whoever could choose its words would send
-/// what they like under the name of the city.
+/// A short message: nothing in it was written by anybody. A person who could choose its words would
+/// send what they like under the name of the city.
 fn in_short(item: &Value) -> String {
     format!("{}，有新进展。", heading(item))
 }
@@ -276,7 +276,7 @@ async fn wecom(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
     let nobody = said(&answer, "invaliduser") == person.state.account.as_str();
     let outcome = match code {
         0 if !nobody => Outcome::Taken,
-        // Nobody there by this name, or not allowed to be written to.
+        // WeCom has no member of this name, or does not let us write to them.
         0 | 40_003 | 60_111 | 81_013 => Outcome::Refused,
         _ => Outcome::Again,
     };
@@ -308,7 +308,7 @@ async fn sms(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
     let call = Call {
         url: url.clone(),
         authorization: authorization.as_ref().map(|one| one.expose().to_owned()),
-        // The same identity whenever it is sent again: whoever sends it may drop the second.
+        // The same identity whenever it is sent again: the service may drop the second.
         content: Content::Json(json!({ "id": first.id, "phone": phone.as_str(), "text": text })),
     };
     let answer = app.outbound.ask(call).await?;

@@ -1,10 +1,10 @@
 //! The clockwork: takes the next measure about every debt when its time has come, as commands of
 //! the system on the flow it belongs to.
 //!
-//! The journal makes each measure happen once: its command is made of the debt and the measure,
-//! so whoever is second, another replica or this one after a crash, finds it taken. After a
-//! standstill of the service the clockwork works off what is due a page at a time, the oldest
-//! first, and callers' commands share its commits.
+//! The journal makes each measure happen once: its command is made of the debt and the measure, so
+//! the replica that is second, or this one after a crash, finds it taken. After a standstill of the
+//! service the clockwork works off what is due a page at a time, the oldest first, and callers'
+//! commands share its commits.
 
 use std::{
     collections::HashMap,
@@ -60,7 +60,7 @@ const ABREAST: usize = 16;
 /// How late the oldest measure may be before the server says that it lags.
 const LAGGING: chrono::Duration = chrono::Duration::seconds(60);
 
-/// What the scheduler did, for whoever watches it.
+/// What the scheduler did, for those who watch the server.
 #[derive(Debug)]
 pub struct Pulse {
     /// When it last looked for what is due, in milliseconds; before the first look the least.
@@ -274,7 +274,7 @@ async fn made(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreEr
     let make = patrol_plan::Command::Make;
     let change = match act::<PatrolPlan>(Some(&stored), &make, request, 0, context) {
         Ok(change) => change,
-        // A replica was faster, or somebody changed it.
+        // A replica was faster, or a caller changed the plan.
         Err(Refusal::NothingDue) => return Ok(false),
         Err(refusal) => return Err(refused(&refusal)),
     };

@@ -49,7 +49,7 @@ use crate::{
 /// Why something was not delivered that was tried for days.
 pub const GIVEN_UP: &str = "given up after the last attempt";
 
-/// Why something was not delivered to somebody who wants no more.
+/// Why something was not delivered to a receiver that wants no more.
 pub const GONE: &str = "the receiver answered 410 Gone";
 
 /// How often it looks, when nothing tells it to.
@@ -70,7 +70,7 @@ const PAGE: i64 = 64;
 /// How many are under way at the same time.
 const ABREAST: usize = 16;
 
-/// After how long what was leased is taken to have been lost with whoever leased it.
+/// After how long a lease is taken to have been lost with the replica that held it.
 fn patience() -> Span {
     Span::seconds(60)
 }
@@ -397,7 +397,7 @@ fn wrapped(
     at: domain::Instant,
 ) -> (&'static str, String) {
     let mut content: Value = serde_json::from_str(&one.content).unwrap_or_default();
-    // It may be that nobody agrees any more by now.
+    // By now there may be no one any more who agrees to it.
     if let Some(members) = content.as_object_mut().filter(|_| !whole && one.kind != webhook::TEST) {
         members.insert("by".to_owned(), Value::from(""));
         members.insert("data".to_owned(), json!({}));

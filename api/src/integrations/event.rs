@@ -2,8 +2,9 @@
 //! ([`list_events`]), in the stream ([`stream`]), and to webhooks.
 //!
 //! The journal is the only source. One event of an entry is one event here, with an identity made
-//! of the entry's hash, so that whoever is told twice knows. Who reported is never told, nor what
-//! street and departments think of each other; whoever needs that reads the thing itself.
+//! of the entry's hash, so that a receiver knows one that comes twice. No event tells who reported,
+//! nor what street and departments think of each other; a reader who needs that reads the thing
+//! itself.
 
 pub mod cursor;
 pub mod stream;
@@ -117,9 +118,9 @@ pub struct Event {
     pub position: i64,
     /// Which part of that entry.
     pub part: i16,
-    /// Its type.
+    /// The type that lists and webhooks choose by.
     pub kind: Happening,
-    /// Which flow.
+    /// The report, case or patrol that it happened to.
     pub flow: Uuid,
     /// The hash of that entry.
     pub hash: Hash,
@@ -132,7 +133,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// What this actor is told of it; none when it is not theirs to know.
+    /// What this actor may read of the event; none when the actor must not know of it.
     pub fn told_to(&self, actor: &Actor, at: Instant) -> Option<EventView> {
         if !self.about.is_known_to(actor, at) {
             return None;
@@ -142,8 +143,8 @@ impl Event {
         Some(EventView { data, ..self.view.clone() })
     }
 
-    /// What a server of others is told of it: all that `reader` may read, who agreed to that;
-    /// otherwise what happened to which thing.
+    /// What is posted to a webhook: all of it, when `reader`, the person who agreed to that, may
+    /// read all of it; otherwise only what happened to which thing.
     pub fn posted(&self, reader: Option<&Actor>, at: Instant) -> Arc<str> {
         let reads =
             |actor: &Actor| self.about.is_known_to(actor, at) && self.about.is_whole_for(actor, at);
@@ -163,7 +164,7 @@ impl Event {
         serde_json::to_string(&view).ok().map(Arc::from)
     }
 
-    /// Its identity.
+    /// The identity that a receiver knows a repeated event by.
     pub const fn id(&self) -> Uuid {
         self.view.id
     }
@@ -205,8 +206,8 @@ pub async fn after(
     Ok(Stretch { events, until, more })
 }
 
-/// Who had reported the cases some entries are about, and when, where that makes a difference: where
-/// somebody could have said something as a reporter.
+/// Who had reported the cases some entries are about, and when, where that makes a difference:
+/// where a person could have said something as a reporter.
 async fn reported(
     app: &App,
     tenant: TenantId,
@@ -331,7 +332,7 @@ pub struct EventsView {
 }
 
 /// How many entries of the feed are looked at for one answer: first as many as events are wanted,
-/// and more each time, because whoever sees little has to read far.
+/// and more each time, because a caller who sees little has to read far.
 const WINDOWS: [i64; 4] = [1, 4, 5, 10];
 
 /// Reads the feed of events, complete and in the order of their commits.

@@ -162,7 +162,7 @@ impl<'a> Making<'a> {
                 let mut people = self.app.store.read(over).await?;
                 people.retain(|person| {
                     let actor = person.actor(tenant, &self.world.rules.powers);
-                    // Whoever answers for the unit itself, not for everything above it.
+                    // Those who answer for the unit itself, not for everything above it.
                     let own = person.grants.iter().any(|g| g.over.id == unit && g.holds(self.now));
                     own && actor.is_some_and(|a| a.may(permission, &area.path, self.now))
                 });
@@ -180,8 +180,8 @@ impl<'a> Making<'a> {
         (notice, words): (&Notice, &Words),
         person: &Person,
     ) -> Result<(), StoreError> {
-        // Drawn, not made of the entry and the person: whoever guesses both must not be able to tell
-        // from an identity who was told. That it is made once is the feed's doing.
+        // Drawn, not made of the entry and the person: a reader who guesses both must not be able
+        // to tell from an identity who was told. That it is made once is the feed's doing.
         let id = new_id();
         let inside = &words.inside;
         let title = [inside.number.as_str(), inside.title.as_str()].join(" ").trim().to_owned();
@@ -242,7 +242,7 @@ impl<'a> Making<'a> {
     }
 }
 
-/// Tells whoever manages webhooks in the whole tenant that one was stopped.
+/// Tells those who manage webhooks in the whole tenant that one was stopped.
 pub async fn stopped(
     app: &App,
     tenant: TenantId,

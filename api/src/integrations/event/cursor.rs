@@ -1,4 +1,4 @@
-//! Where somebody stands in the feed of events: a place and a part of the entry there, sealed with
+//! Where a reader stands in the feed of events: a place and a part of the entry there, sealed with
 //! the hash of the entry, so that a database that was restored to an earlier day is noticed.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};

@@ -34,7 +34,8 @@ use crate::{
     integrations::event::tail::Tails,
 };
 
-/// How often a line is sent although nothing happened, so that nobody takes the line for dead.
+/// How often a line is sent although nothing happened, so that no client or proxy takes the stream
+/// for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How long a stream lasts; its reader then comes back and goes on where it was.
@@ -46,7 +47,7 @@ const BELIEVED: Duration = Duration::from_secs(2);
 /// How many events are sent at once at most.
 const BATCH: usize = 50;
 
-/// How many entries are read from the database at once for whoever is behind.
+/// How many entries are read from the database at once for a reader that is behind.
 const WINDOW: i64 = 200;
 
 /// Registers the operation of this file.
@@ -93,7 +94,7 @@ impl<const LEAST: u64, const MOST: u64> TryFrom<u64> for Seconds<LEAST, MOST> {
     }
 }
 
-/// One reader.
+/// One open stream: who reads, how far it is, and when it ends.
 struct Reader {
     app: Data<App>,
     request: HttpRequest,

@@ -1,7 +1,7 @@
 //! The end of the feed, in memory: read once a tenant for all who listen, however many they are.
 //!
-//! Every replica reads for its own listeners: at once when it committed something itself, and
-//! every second for what others committed. Nothing is read where nobody listens.
+//! Every replica reads for its own listeners: at once when it committed something itself, and every
+//! second for what others committed. Nothing is read where no one listens.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::{Event, cursor::Position};
 use crate::app::state::App;
 
-/// How many events are kept: whoever falls back further reads from the database.
+/// How many events are kept: a reader that falls back further reads from the database.
 const KEPT: usize = 2000;
 
 /// How many entries are read at once.
@@ -27,7 +27,7 @@ const WINDOW: i64 = 500;
 /// an entry.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The ends of all feeds somebody listens to.
+/// The ends of all feeds that have listeners.
 #[derive(Default)]
 pub struct Tails(Mutex<HashMap<TenantId, Arc<Tail>>>);
 
@@ -48,7 +48,7 @@ struct Kept {
 pub enum Behind {
     /// These events, and the place behind them.
     Events(Vec<Arc<Event>>, Position),
-    /// Nothing yet.
+    /// No event behind the place yet.
     Nothing,
     /// More than is kept.
     TooMuch,
@@ -59,7 +59,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Tails {
-    /// The end of the feed of a tenant, kept from now on as long as somebody listens.
+    /// The end of the feed of a tenant, kept from now on as long as anyone listens.
     pub async fn of(&self, app: &App, tenant: TenantId) -> Result<Listening, StoreError> {
         if let Some(tail) = lock(&self.0).get(&tenant) {
             return Ok(Listening::to(tail));
@@ -77,7 +77,7 @@ impl Tails {
     }
 }
 
-/// Somebody who listens.
+/// One listener to the feed of a tenant.
 pub struct Listening {
     tail: Arc<Tail>,
     news: watch::Receiver<i64>,
@@ -90,7 +90,7 @@ impl Listening {
 
     /// Waits until there is more.
     pub async fn news(&mut self) {
-        // Whoever sends is kept by this too: it cannot be gone.
+        // This keeps the sender, too: it cannot be gone.
         let _ = self.news.changed().await;
     }
 
@@ -109,7 +109,7 @@ impl Listening {
     }
 }
 
-/// Reads for whoever listens, until the store is closed.
+/// Reads for all listeners, until the store is closed.
 pub async fn run(app: Data<App>) {
     let mut stirred = app.store.stirred();
     loop {

@@ -1,6 +1,6 @@
-//! Who agrees to what a webhook is told. Administrators set webhooks and read no cases; so a webhook
-//! is told identities, until somebody who reads the cases of its area agrees that it is told what
-//! they say, and only while that person may read them.
+//! Who agrees to what a webhook is told. Administrators set webhooks and read no cases; so a
+//! webhook is told identities, until a person who reads the cases of its area agrees that it is
+//! told what they say, and only while that person may read them.
 
 use actix_web::{HttpRequest, HttpResponse, post, web::Data};
 use domain::{
