@@ -44,7 +44,7 @@ pub struct Noting {
 }
 
 impl Noting {
-    /// Somebody who is logged in.
+    /// A caller who is logged in.
     pub fn of(app: &App, caller: &Actor, request: &HttpRequest) -> Self {
         Self {
             at: app.clock.now(),
@@ -54,8 +54,8 @@ impl Noting {
         }
     }
 
-    /// Somebody who logs in, or tries to; what was typed that is no account's name may be
-    /// anything, a password too, and is not noted.
+    /// A person who logs in, or tries to; what was typed that is no account's name may be anything,
+    /// a password too, and is not noted.
     pub fn stranger(app: &App, person: Option<&Person>, request: &HttpRequest) -> Self {
         Self {
             at: app.clock.now(),
@@ -65,7 +65,7 @@ impl Noting {
         }
     }
 
-    /// Somebody who is known by identity alone.
+    /// A person who is known by identity alone.
     pub async fn of_person(
         app: &App,
         tenant: TenantId,
@@ -93,7 +93,7 @@ impl Noting {
     }
 }
 
-/// What somebody tried in vain.
+/// What a person tried in vain.
 #[derive(Clone, Copy)]
 pub struct Tried<'a> {
     /// What it would have been.
@@ -104,7 +104,7 @@ pub struct Tried<'a> {
     pub reason: Option<&'a str>,
 }
 
-/// Writes down that somebody could not prove to be who they say they are.
+/// Writes down that a person could not prove to be who they say they are.
 pub async fn refused(
     app: &App,
     request: &HttpRequest,

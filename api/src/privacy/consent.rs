@@ -1,5 +1,5 @@
-//! The privacy notice and consents over HTTP: what everybody is told, what somebody agreed to and
-//! took back.
+//! The privacy notice and consents over HTTP: what everybody is told, and what each person agreed
+//! to and took back.
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
@@ -220,7 +220,7 @@ async fn answer_consent(
         .run(move |db| {
             let (stored, new) = privacy::consent_to(db, tenant, &new)?;
             if new {
-                // Without consent nobody knows where they are.
+                // Without consent no position of the person is kept.
                 if !stored.given && stored.purpose == Privacy::TRACK {
                     persistence::flows::track::forget(db, tenant, stored.person)?;
                 }

@@ -175,7 +175,7 @@ impl ContactView {
         Self::new(values, true)
     }
 
-    /// What is shown to the subject, and to whoever it was disclosed to.
+    /// What is shown to the subject, and to a caller it was disclosed to.
     pub fn whole(values: Option<&Values>) -> Self {
         Self::new(values, false)
     }
@@ -204,7 +204,7 @@ async fn get_contact(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<
     Ok(HttpResponse::Ok().json(shown(&app, &caller, &stored.state).await?))
 }
 
-/// Who knows somebody's post does not thereby know the telephone number.
+/// A caller who knows a person's post does not thereby know the telephone number.
 fn require_own_or_managed(app: &App, caller: &Caller, person: &Person) -> Reply<()> {
     if person.id != caller.person {
         let world = app.world(caller.tenant)?;
@@ -427,7 +427,7 @@ pub fn check_account(account: &str) -> Reply<()> {
     Ok(())
 }
 
-/// Whether a person was erased: nobody logs in as them any more.
+/// Whether a person was erased: no one logs in as them any more.
 pub async fn is_erased(app: &App, tenant: TenantId, person: PersonId) -> Reply<bool> {
     let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, person.0));
     let key = app.store.read(move |db| vault::key_of(db, tenant, owner)).await?;

@@ -134,16 +134,16 @@ impl From<Disclosure> for DisclosureView {
 /// Whose data is asked for.
 #[derive(Clone, Copy, Default)]
 pub struct Subject {
-    /// Somebody who can log in.
+    /// The person whose own data is asked for.
     pub person: Option<PersonId>,
-    /// Whoever a report was made for.
+    /// The report whose contact is asked for: the person it was made for.
     pub report: Option<ReportId>,
-    /// A household.
+    /// The household whose members and room are asked for.
     pub household: Option<HouseholdId>,
 }
 
-/// Refuses whoever may not see a person's data whole: it needs the right over an area the person
-/// has to do with.
+/// Refuses a caller who may not see a person's data whole: it needs the right over an area the
+/// person has to do with.
 fn person_disclosable(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
     let mut areas = person.grants.iter().map(|grant| &grant.over.path);
     let root = cx.areas.root().ok_or(Refusal::OutsideTenant)?;
@@ -173,7 +173,8 @@ async fn disclose_person(
     let stored = app.store.look::<Person>(caller.tenant, id.0).await?;
     let stored = stored.ok_or_else(not_found)?;
     let allowed = person_disclosable(&stored.state, &context);
-    // Whoever may neither see the data nor know of the person is told that there is nobody.
+    // A caller who may neither see the data nor know of the person is told that there is no such
+    // person.
     let known = stored.state.is_visible_to(&caller, now);
     if allowed.is_err() && !known {
         return Err(not_found());
@@ -218,13 +219,13 @@ fn not_found() -> Problem {
     Problem::new(Code::NotFound)
 }
 
-/// Somebody asks to see something.
+/// A request to see something in full.
 pub struct Asking {
     /// By which operation.
     pub operation: &'static str,
     /// Under which key.
     pub key: Key,
-    /// Whose data.
+    /// Whose data it asks for.
     pub subject: Subject,
     /// Which of it, and why.
     pub body: DiscloseBody,

@@ -24,10 +24,10 @@ use crate::{
     privacy::contact::ContactView,
 };
 
-/// What is shown of somebody whose name is not kept, or no longer.
+/// What is shown of a person whose name is not kept, or no longer.
 const NAMELESS: &str = Person::RESIDENT;
 
-/// What whoever reported is called towards the reporter: looking it up is not worth the price.
+/// What reporters are called in their own view: looking the name up is not worth the price.
 const ONESELF: &str = "本人";
 
 /// Names as they are shown, for a short while: never a resident's whole name.
@@ -55,7 +55,7 @@ impl Names {
         known.insert(key, (name, now));
     }
 
-    /// Forgets somebody at once.
+    /// Forgets a person's name at once.
     pub fn forget(&self, tenant: TenantId, person: PersonId) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.remove(&(tenant, person));
@@ -98,7 +98,7 @@ pub async fn shown(
     Ok(names)
 }
 
-/// The whole name of somebody, for that person alone.
+/// The whole name of a person, for that person alone.
 pub async fn own(app: &App, tenant: TenantId, person: &Person) -> Reply<String> {
     if !person.is_nameless() {
         return Ok(person.name.as_str().to_owned());
