@@ -20,7 +20,7 @@ const MADE: [&str; 5] = ["report", "case", "patrol", "visit", "household"];
 pub struct Asked {
     /// As it was sent.
     pub item: ItemBody,
-    /// Which operation.
+    /// The operation of the API that the item names.
     pub operation: Operation,
     /// Where it is asked.
     pub address: String,

@@ -108,7 +108,7 @@ pub struct ChangedView {
     state: Option<Value>,
 }
 
-/// What somebody may see.
+/// What a caller may see.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Default)]
 pub(super) struct Sight {
     /// Where cases, reports and patrols are seen.
@@ -377,7 +377,7 @@ async fn fill(app: &App, caller: &Caller, mut position: Position, limit: usize) 
 enum Which {
     /// What is open, or not older than `since`; of cases also those closed after `lost`.
     Since { since: Instant, lost: Option<Instant>, office: bool },
-    /// Only these; and whether it is asked by somebody in office.
+    /// Only these; and whether the caller is in office.
     These(Vec<Uuid>, bool),
 }
 
@@ -502,8 +502,9 @@ fn taken(entries: &[feed::Moved], limit: usize) -> (&[feed::Moved], bool) {
     entries.get(..count).map_or((entries, false), |taken| (taken, count < entries.len()))
 }
 
-/// What is told: the state to whoever may see it, and that it is gone to whoever may not any
-/// more. What is younger than what was `told` last was never seen, and nothing is told of it.
+/// What the phone is told: the state where the caller may see it, and that it is gone where the
+/// caller may not any more. What is younger than what was `told` last never reached the phone, so
+/// its end is not told.
 async fn shown(
     app: &App,
     caller: &Caller,

@@ -233,7 +233,7 @@ impl Progress {
         }
     }
 
-    /// Whether somebody else moved it since the phone saw it.
+    /// Whether another command moved it since the phone saw it.
     fn moved_on(&self, asked: &Asked, present: Option<&Value>) -> bool {
         let seq = present.and_then(|present| present.get("seq")?.as_i64());
         let (Some(based_on), Some(seq), Some(id)) = (asked.item.based_on, seq, asked.moved())

@@ -46,11 +46,11 @@ pub struct Inner {
 
 /// What is asked.
 pub struct Question<'a> {
-    /// How.
+    /// The method of the operation.
     pub method: Method,
     /// Where, from `/api/v1` on.
     pub path: &'a str,
-    /// By whom.
+    /// The caller of the queue, with the same rights.
     pub caller: Caller,
     /// Under which key, when it writes.
     pub key: Option<Uuid>,
@@ -58,7 +58,7 @@ pub struct Question<'a> {
     pub seq: Option<i64>,
     /// In which language answers speak.
     pub language: Option<HeaderValue>,
-    /// With what.
+    /// The JSON body, where the operation takes one.
     pub body: Option<&'a Value>,
     /// Whether it was counted before: what was accepted already is only answered again.
     pub counted: bool,
@@ -66,11 +66,11 @@ pub struct Question<'a> {
 
 /// What was answered.
 pub struct Answered {
-    /// The status.
+    /// The HTTP status that the operation answered.
     pub status: u16,
     /// When to come back, in seconds.
     pub retry_after: Option<u32>,
-    /// The body.
+    /// The JSON it answered; null where it answered none.
     pub body: Value,
 }
 

@@ -38,7 +38,7 @@ const BACK: i64 = 2000;
 const WINDOW: i64 = 1000;
 const WINDOWS: usize = 8;
 
-/// How long a feed nobody asks for is kept.
+/// How long a feed that no phone asks for is kept.
 const IDLE: Duration = Duration::from_mins(10);
 
 /// The ends of the feeds of all tenants whose phones ask.
@@ -73,7 +73,7 @@ enum About {
     Nothing,
     /// There, and of these.
     Place(Arc<Place>),
-    /// It cannot be said: whoever may see it is to find out.
+    /// It cannot be told here: each caller who may see it has to find out.
     Unknown,
 }
 
@@ -82,7 +82,7 @@ struct Place {
     path: Path,
     units: Vec<AreaId>,
     person: Option<PersonId>,
-    /// Whether it is seen by whoever may see households there.
+    /// Whether the right to see households decides, instead of the right to see cases.
     home: bool,
 }
 
@@ -95,10 +95,10 @@ impl Place {
     }
 }
 
-/// A part of the feed, as far as it concerns somebody.
+/// A part of the feed, as far as it concerns one person.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Stretch {
-    /// What moved.
+    /// The things that moved, by kind and identity.
     pub(super) flows: Vec<(FlowKind, Uuid)>,
     /// The last entry that was looked at; none when there was none.
     pub(super) last: Option<(i64, Hash)>,
@@ -132,7 +132,7 @@ impl Recent {
         self.kept.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what is new, unless somebody began to after this was asked for.
+    /// Reads what is new, unless another reading began after this one was asked for.
     async fn reads(&self, store: &Store, tenant: TenantId) -> Result<(), StoreError> {
         let asked = Instant::now();
         let mut read = self.read.lock().await;
@@ -165,7 +165,7 @@ impl Recent {
             }
         }
         if !whole {
-            // Whoever is behind that reads the feed itself.
+            // A phone that is further behind is answered from the feed itself.
             let end = store.read(move |db| feed::end(db, tenant)).await?;
             self.begin(end);
         }
@@ -204,7 +204,7 @@ impl Recent {
         place.ok().and_then(|place| kept.entries.get(place)).map(|(moved, _)| moved.hash)
     }
 
-    /// What moved after a place, as far as it concerns somebody, of at most `limit` things; none
+    /// What moved after a place, as far as it concerns one person, of at most `limit` things; none
     /// where that is not kept any more.
     pub(super) fn after(
         &self,
@@ -283,7 +283,7 @@ async fn lie<F: FlowTable>(
         let about = match found {
             Ok(Some(found)) => About::Place(Arc::new(place(&found.state))),
             Ok(None) => continue,
-            // What cannot be read is the trouble of whoever may see it, not of everybody.
+            // What cannot be read is the trouble of those who may see it, not of everybody.
             Err(StoreError::Inconsistent(_)) => About::Unknown,
             Err(error) => return Err(error),
         };
