@@ -123,7 +123,7 @@ pub mod resources {
     pub mod whistle;
 }
 
-/// What happens without a request, and what others are told of it.
+/// What happens without a request, and how others learn of it.
 pub mod integrations {
     pub mod channel;
     pub mod clockwork;

@@ -213,8 +213,8 @@ async fn keep_fresh(app: Data<App>) {
     }
 }
 
-/// The paths there are, for telling a wrong method from a wrong path; looked up when somebody
-/// takes one for the first time.
+/// The paths there are, for telling a wrong method from a wrong path; looked up when a client takes
+/// one for the first time.
 #[derive(Default)]
 struct Known(OnceLock<Vec<(Vec<String>, Vec<String>)>>);
 

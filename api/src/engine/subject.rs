@@ -18,8 +18,7 @@ pub trait Published {
     /// Whether this actor may know of it.
     fn is_known_to(&self, actor: &Actor, at: Instant) -> bool;
 
-    /// Whether this actor is told what happened in detail: an actor who works on it, or who
-    /// reported it.
+    /// Whether this actor is told what happened in detail, and not only that something happened.
     fn is_whole_for(&self, actor: &Actor, at: Instant) -> bool;
 
     /// Where it is.
