@@ -2,7 +2,7 @@
 //!
 //! Where it is enforced, a case is dispatched to a community, or to a grid in one, only when its
 //! matter is listed and not negative; anything else is refused with [`NOT_ADMITTED`]. A matter
-//! nobody has classed yet is not decided by the list: see [`Verdict::NoCategory`].
+//! without a category is not decided by the list: see [`Verdict::NoCategory`].
 
 mod import;
 
@@ -29,7 +29,7 @@ named! {
     EntryKind {
         /// The law gives it to them.
         Statutory = "statutory", "依法履职";
-        /// They assist somebody whose duty it is.
+        /// They assist the unit whose duty it is.
         Assist = "assist", "协助";
         /// A certificate they issue.
         Certificate = "certificate", "证明";
@@ -57,7 +57,7 @@ pub struct Entry {
     pub period: Period,
 }
 
-/// The list.
+/// The list as a tenant publishes it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Admissions {
@@ -78,7 +78,7 @@ pub enum Verdict<'a> {
     NotListed,
     /// The list decides nothing yet.
     NotEnforced,
-    /// The matter has no category, so the list cannot decide: somebody classes it later.
+    /// The matter has no category, so the list cannot decide: staff class it later.
     NoCategory,
 }
 

@@ -2,7 +2,7 @@
 //! what it spared them; and the switches for what it does not do unless a tenant says why.
 //!
 //! 国办函〔2026〕12号 forbids check-ins, rankings and statistics of usage except with a reason, and
-//! repeated filling in of forms. So nothing here measures how much somebody did: it measures how
+//! repeated filling in of forms. So nothing here measures how much a person did: it measures how
 //! much was demanded.
 
 use chrono::NaiveDate;
@@ -27,7 +27,7 @@ named! {
         Visit = "visit", "走访记录";
         /// A form that was filled in by itself.
         Form = "form", "表单填报";
-        /// A report.
+        /// A report of a matter.
         Report = "report", "上报";
         /// A household, registered or changed.
         Household = "household", "家庭信息";
@@ -39,9 +39,9 @@ named! {
 pub struct Counts {
     /// Fields that had to have a value.
     pub required: u16,
-    /// Fields somebody gave.
+    /// Fields the person gave.
     pub typed: u16,
-    /// Fields nobody had to give: prefilled from what is known, or carried over.
+    /// Fields the person did not have to give: prefilled from what is known, or carried over.
     pub reused: u16,
     /// Of those given: the ones that were known with this very value.
     pub repeated: u16,
@@ -50,7 +50,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Both together.
+    /// The sums of both, each at most 65 535.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl Counts {
     }
 }
 
-/// One entry somebody made, as it is counted.
+/// One entry a person made, as it is counted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entered {
     /// Who made it.
@@ -72,7 +72,7 @@ pub struct Entered {
     pub path: Path,
     /// What it was.
     pub what: What,
-    /// When.
+    /// When it was made.
     pub at: Instant,
     /// What it demanded.
     pub counts: Counts,

@@ -50,7 +50,7 @@ impl Period {
 /// What is asked of a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Query {
-    /// The sub-class, then its class; empty for a matter nobody has classed yet.
+    /// The sub-class, then its class; empty for a matter without a category.
     pub categories: Vec<String>,
     /// The area, then everything above it up to the root.
     pub areas: Vec<AreaId>,

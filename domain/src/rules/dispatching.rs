@@ -1,4 +1,4 @@
-//! Where a matter would go, and why: a preview for whoever dispatches, which changes nothing.
+//! Where a matter would go, and why: a preview for the dispatcher, which changes nothing.
 //!
 //! The list of powers and duties names who leads. A lead within the street of the place is
 //! dispatched to; one outside it is whistled for, or the case is sent up. What no item speaks
@@ -26,7 +26,7 @@ named! {
         Dispatch = "dispatch", "派遣";
         /// A department that serves the street, summoned by it.
         Whistle = "whistle", "吹哨";
-        /// Sent up to whoever may decide about the unit.
+        /// Sent up to the level that may decide about the unit.
         Escalate = "escalate", "上报";
         /// To the district, because nothing says otherwise.
         Backstop = "backstop", "兜底";
@@ -38,7 +38,7 @@ named! {
     StepName {
         /// Where it is.
         Placed = "placed", "确定地点";
-        /// What it is; `category` is missing when nobody has classed it.
+        /// What it is; `category` is missing when the matter has none yet.
         Classed = "classed", "确定类别";
         /// An item of the list speaks about it.
         ItemFound = "item_found", "权责清单有规定";
@@ -66,7 +66,7 @@ named! {
 /// One reason with its facts, by name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Step {
-    /// Which.
+    /// The kind of reason.
     pub name: StepName,
     /// Codes, names and texts.
     pub facts: Vec<(&'static str, String)>,
@@ -79,7 +79,7 @@ pub struct Lists<'a> {
     pub catalogue: &'a Catalogue,
     /// Territories and units.
     pub areas: &'a AreaTree,
-    /// Who leads.
+    /// The list of powers and duties, which says who leads.
     pub responsibilities: &'a Responsibilities,
     /// What communities may be given.
     pub admissions: &'a Admissions,
@@ -96,11 +96,11 @@ pub struct Preview<'a> {
     pub way: Way,
     /// Who leads; none when nothing says so.
     pub lead: Option<Unit>,
-    /// Who helps.
+    /// The units that help the lead.
     pub cooperating: Vec<Unit>,
     /// The item by whose code and basis; none for the backstop.
     pub rule: Option<&'a Item>,
-    /// What the list of admissions says about the matter there, whoever the target is.
+    /// What the list of admissions says about the matter there, whatever the target is.
     pub admission: Verdict<'a>,
     /// The code with which the lead, a community or grid, would be refused.
     pub refusal: Option<&'static str>,

@@ -1,7 +1,7 @@
-//! Duplicates: open cases that may already be about what somebody reports.
+//! Duplicates: open cases that may already be about what is reported.
 //!
-//! A suggestion, never a decision: whoever accepts the report joins it to a case or does not.
-//! Distance decides where both have a point. Where one has none, only what is certain counts:
+//! A suggestion, never a decision: the person who accepts the report joins it to a case or does
+//! not. Distance decides where both have a point. Where one has none, only what is certain counts:
 //! the same area, the same known category and the same address line, apart from spaces,
 //! punctuation, width and case of letters. Texts are not compared: likeness of words joins what
 //! differs more often than it finds what is the same.
@@ -38,7 +38,7 @@ pub struct Duplicates {
 /// A matter, reported now or filed before.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Sighting<'a> {
-    /// Where exactly.
+    /// The exact point; none when only the area is known.
     pub point: Option<Point>,
     /// The deepest area.
     pub area: AreaId,
@@ -46,7 +46,7 @@ pub struct Sighting<'a> {
     pub address: Option<&'a str>,
     /// The code in the catalogue.
     pub category: Option<&'a str>,
-    /// When.
+    /// When it was seen, or reported.
     pub at: Instant,
 }
 
@@ -66,7 +66,7 @@ impl<'a> Sighting<'a> {
 /// A case that may be about the same.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Candidate {
-    /// Which.
+    /// The open case.
     pub case: CaseId,
     /// How far; none when the address is the same and a point is missing.
     pub metres: Option<f64>,

@@ -1,7 +1,7 @@
 //! Notices: who is told what when something happens. Pure: made from an event and the state after
-//! it; by which ways it reaches somebody is for them and for the tenant to say.
+//! it; by which ways it reaches a person is for them and for the tenant to say.
 //!
-//! Few are better than many: whoever owes something has it in the one list of what is owed; a
+//! Few are better than many: a unit that owes something has it in the one list of what is owed; a
 //! notice is for what comes up or goes wrong, and for what reporters wait for (H.2, G).
 
 use chrono::{DateTime, FixedOffset, NaiveTime, TimeZone};
@@ -23,7 +23,7 @@ named! {
         ReportAccepted = "report_accepted", "上报已受理";
         /// To a reporter: the report was refused, and where it belongs.
         ReportRefused = "report_refused", "上报未受理";
-        /// To reporters: it is done, and somebody will ask whether it is solved.
+        /// To reporters: it is done, and they will be asked whether it is solved.
         AnswerAsked = "answer_asked", "请评价办理结果";
         /// To reporters: the case ended.
         CaseClosed = "case_closed", "案卷已办结";
@@ -37,7 +37,7 @@ named! {
         Summoned = "summoned", "街道吹哨";
         /// To a unit: something will be late, or is.
         Late = "late", "时限提醒";
-        /// To a unit: somebody asks for an answer.
+        /// To a unit: a superior asks for an answer.
         Supervised = "supervised", "督办";
         /// To administrators: a webhook was stopped.
         WebhookStopped = "webhook_stopped", "事件推送已停";
@@ -60,7 +60,7 @@ impl NoticeKind {
     }
 }
 
-/// By which ways somebody wants to be told, and when.
+/// By which ways a person wants to be told, and when.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Preferences {
@@ -78,9 +78,9 @@ pub struct Preferences {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quiet {
-    /// From.
+    /// The first minute of the quiet hours.
     pub from: NaiveTime,
-    /// Until.
+    /// The minute at which they end, exclusive.
     pub until: NaiveTime,
 }
 
@@ -133,7 +133,7 @@ impl Preferences {
 pub struct Notices {
     /// The subscribe messages of WeChat, by kind.
     pub wechat: Vec<Template>,
-    /// Kinds that are also sent as short messages, to whoever agreed.
+    /// Kinds that are also sent as short messages, to those who agreed.
     pub sms: Vec<NoticeKind>,
 }
 
@@ -165,21 +165,21 @@ pub struct Slot {
 named! {
     /// What can stand in a field.
     SlotValue {
-        /// The number.
+        /// The number of the report or the case.
         Number = "number", "编号";
-        /// The title.
+        /// The title of the report or the case.
         Title = "title", "标题";
         /// What the notice is about.
         Kind = "kind", "事项";
         /// What there is to say.
         Text = "text", "内容";
-        /// When.
+        /// When it happened.
         Time = "time", "时间";
     }
 }
 
-/// How many characters WeChat takes in a field, by what its name begins with; none of a field
-/// nobody knows (F.4).
+/// How many characters WeChat takes in a field, by what its name begins with; none of a field that
+/// is not known (F.4).
 pub fn limit(name: &str) -> Option<usize> {
     let kind = name.trim_end_matches(|c: char| c.is_ascii_digit());
     Some(match kind {

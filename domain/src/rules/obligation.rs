@@ -67,7 +67,7 @@ named! {
 }
 
 impl Duty {
-    /// What somebody needs to be allowed in order to do it; decides whose inbox shows it.
+    /// What a person has to be allowed in order to do it; decides whose inbox shows it.
     pub const fn permission(self) -> Permission {
         match self {
             Self::Accept => Permission::AcceptReport,
@@ -151,7 +151,7 @@ fn is_none(taken: &u8) -> bool {
 pub enum Move {
     /// More time was given (延期).
     Extended {
-        /// So much.
+        /// How much more time.
         limit: Limit,
     },
     /// The clock stood still (挂账).
@@ -162,7 +162,7 @@ pub enum Move {
 }
 
 impl Term {
-    /// A clock that ends on a day somebody named, not after a limit of the matrix. No measure is
+    /// A clock that ends on a day that was named, not after a limit of the matrix. No measure is
     /// taken about it: that it was late stays a fact all the same.
     pub fn fixed(no: i64, started_at: Instant, due_at: Instant) -> Self {
         let days = (due_at - started_at).num_days().saturating_add(1);
@@ -182,7 +182,7 @@ impl Term {
         }
     }
 
-    /// What stands in the place of a row of the matrix where somebody named the day.
+    /// What stands in the place of a row of the matrix where the day was named.
     pub const NAMED: &'static str = "named";
 
     /// When it is late by this calendar, with everything that moved it.
@@ -207,9 +207,9 @@ impl Term {
 /// One thing one unit owes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Obligation {
-    /// What.
+    /// What is owed.
     pub duty: Duty,
-    /// Who.
+    /// The unit that owes it.
     pub owed_by: Unit,
     /// By when, and why then.
     pub term: Term,
@@ -239,10 +239,10 @@ named! {
 /// An obligation that ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settled {
-    /// Which.
+    /// What was owed.
     pub obligation: Obligation,
-    /// How.
+    /// Met, late or lifted.
     pub outcome: Outcome,
-    /// When.
+    /// When it ended.
     pub at: Instant,
 }

@@ -34,23 +34,23 @@ pub struct Place {
 pub struct Matter {
     /// In a line.
     pub title: Line,
-    /// In full.
+    /// What the reporter said, in full.
     pub text: Prose,
-    /// The code in the catalogue; none until somebody knows.
+    /// The code in the catalogue; none until it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<Code>,
     /// How pressing it is.
     pub urgency: Urgency,
-    /// What is wanted, once somebody knows.
+    /// What is wanted, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub demand: Option<Demand>,
-    /// How much work it is, once somebody judged.
+    /// How much work it is, once it was judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complexity: Option<Complexity>,
 }
 
 impl Matter {
-    /// The title somebody who typed only a text would have given: its first words.
+    /// The title of a matter of which only a text was typed: its first words.
     pub fn title_of(text: &Prose) -> Line {
         const WORDS: usize = 40;
         let first: String =

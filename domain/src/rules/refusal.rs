@@ -17,9 +17,9 @@ use crate::{
 /// Why a command was refused.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Refusal {
-    /// Nobody may know who reported anonymously, and nobody is named with such a report.
+    /// Who reported anonymously must stay unknown, and no contact is named with such a report.
     Anonymous,
-    /// A report does not come by this way from whoever makes it.
+    /// A report does not come by this way from this reporter.
     ForeignChannel {
         /// The way that was named.
         channel: Channel,
@@ -28,7 +28,7 @@ pub enum Refusal {
     },
     /// The personal data was erased, and with it the place where it was kept.
     Erased,
-    /// Whoever holds an office stays in the record of it.
+    /// A person who holds an office stays in the record of it.
     InOffice,
     /// The purpose needs no consent, or does not exist.
     NoSuchPurpose {
@@ -42,32 +42,32 @@ pub enum Refusal {
     },
     /// As many requests wait as one case may have.
     TooManyAsks {
-        /// The limit.
+        /// The most requests that wait at once.
         max: usize,
     },
     /// A case was supervised as often as it can be.
     TooManySupervisions {
-        /// The limit.
+        /// The most supervisions of one case.
         max: usize,
     },
     /// The same was asked and is not decided.
     AskedAlready {
-        /// What.
+        /// The kind of request, by name.
         what: &'static str,
     },
     /// No such request is open.
     NoSuchAsk {
-        /// Its number.
+        /// The number that was given.
         no: i64,
     },
     /// No such supervision waits for an answer.
     NoSuchSupervision {
-        /// Its number.
+        /// The number that was given.
         no: i64,
     },
-    /// Each signature is given by somebody else, and not by whoever asked.
+    /// Each signature is given by another person, and not by the one who asked.
     SignsTwice,
-    /// Only whoever asked takes a question back.
+    /// Only the person who asked takes a question back.
     NotAsker,
     /// No clock of the work is running that could be extended or stopped.
     NothingToExtend {
@@ -76,38 +76,38 @@ pub enum Refusal {
     },
     /// It was due already: more time is asked for before that.
     Overdue {
-        /// When.
+        /// When it was due.
         due_at: Instant,
     },
     /// It was given as often as the rules allow.
     Spent {
-        /// What.
+        /// The kind of request, by name.
         what: &'static str,
-        /// So often.
+        /// How often it was given.
         times: u32,
     },
     /// More time than the rules give at once.
     TooMuchTime {
-        /// The most.
+        /// The most that is given at once.
         most: Limit,
     },
     /// An instant outside of what is possible.
     OutsideWindow {
-        /// The earliest.
+        /// The earliest that is possible.
         earliest: Instant,
-        /// The latest.
+        /// The latest that is possible.
         latest: Instant,
     },
     /// The case stands still.
     Suspended {
-        /// Until when.
+        /// Until when it stands still.
         until: Instant,
     },
     /// The case does not stand still.
     NotSuspended,
     /// No such overdue fact.
     NoSuchBreach {
-        /// Its number.
+        /// The number that was given.
         no: i64,
     },
     /// Nothing is to be done about this debt now.
@@ -119,14 +119,14 @@ pub enum Refusal {
     },
     /// An arbiter said that it is this unit's: it can be neither given back nor contested.
     Appointed {
-        /// Whose.
+        /// The unit, by name.
         unit: String,
     },
     /// Not on the list of what a community may be given.
     NotAdmitted {
         /// Which community or grid.
         unit: String,
-        /// The category.
+        /// The category of the matter, by code.
         category: String,
         /// The entry that forbids it, if one does.
         entry: Option<String>,
@@ -141,7 +141,7 @@ pub enum Refusal {
         /// What was given.
         code: String,
     },
-    /// Neither the point shows that somebody is there nor do words say why not.
+    /// Neither the point shows that the department is there nor do words say why not.
     ArrivalUnproven {
         /// How far away; none without a point.
         distance_m: Option<f64>,
@@ -160,7 +160,7 @@ pub enum Refusal {
     WrongState {
         /// Which flow: `report`, `case`, `summons`, `person`.
         flow: &'static str,
-        /// Its state.
+        /// The name of the state it is in.
         state: &'static str,
         /// What was asked.
         command: &'static str,
@@ -198,7 +198,7 @@ pub enum Refusal {
     },
     /// A department is named twice in one whistle, or is lead and co-operating at once.
     NamedTwice {
-        /// Which.
+        /// The unit, by name.
         unit: String,
     },
     /// One whistle summons only so many departments.
@@ -210,23 +210,23 @@ pub enum Refusal {
     NotSummoned,
     /// The lead answers last: co-operating departments are still at work.
     CooperatingPending {
-        /// Which.
+        /// The departments that are still at work, by name.
         units: Vec<String>,
     },
     /// The summons was rated before.
     AlreadyRated,
-    /// Somebody else went to look, and has some time for it.
+    /// Another worker went to look, and has some time for it.
     Claimed {
-        /// Who.
+        /// The name of that worker.
         by: String,
         /// From when on others may.
         until: Instant,
     },
     /// The unit that was given a case first leads it and may not shift it (首接负责).
     FirstReceiver {
-        /// Which.
+        /// The unit that was given it first, by name.
         unit: String,
-        /// The item of the list of responsibilities that names it; none: it named nobody else.
+        /// The item of the list of responsibilities that names it; none: it named no other unit.
         item: Option<String>,
     },
     /// Who handled does not verify.
@@ -235,7 +235,7 @@ pub enum Refusal {
     AlreadyAnswered,
     /// The three answers of a callback contradict each other.
     AnswersContradict {
-        /// How.
+        /// The contradiction, by its code.
         problem: &'static str,
     },
     /// The window for reopening is over.
@@ -245,12 +245,12 @@ pub enum Refusal {
     },
     /// The case named is not open for another report.
     NotJoinable {
-        /// Its state.
+        /// The stage of the case, by name.
         state: &'static str,
     },
     /// A case holds no more reports.
     TooManyReports {
-        /// The limit.
+        /// The most reports of one case.
         max: usize,
     },
     /// A case holds no more remarks; its steps go on.
@@ -260,28 +260,28 @@ pub enum Refusal {
     },
     /// The account name is taken or the person exists already.
     AlreadyExists {
-        /// What exists.
+        /// The kind of thing that exists.
         what: &'static str,
     },
     /// The person holds as many grants as allowed.
     TooManyGrants {
-        /// The limit.
+        /// The most grants of one person.
         max: usize,
     },
     /// No such grant is in force.
     NoSuchGrant,
     /// A person named in a command does not exist.
     UnknownPerson {
-        /// Which.
+        /// The identity that was named.
         id: PersonId,
     },
     /// A program proves who it is by its secrets, never by a password.
     ProgramPassword,
-    /// A role of programs, asked for somebody who is none.
+    /// A role of programs, asked for a person who is none.
     ProgramRole,
-    /// Nobody gives or takes the own rights.
+    /// A person does not give or take rights of their own.
     OwnRights,
-    /// Two roles that nobody holds at the same time.
+    /// Two roles that one person must not hold at the same time.
     RolesApart {
         /// The one that is held.
         held: Role,
@@ -290,17 +290,17 @@ pub enum Refusal {
     },
     /// An area would be left without an administrator who stays.
     LastAdministrator {
-        /// Its name.
+        /// The area, by name.
         area: String,
     },
-    /// Work is open that nobody else could do.
+    /// Work is open that no one else could do.
     OpenWork {
         /// The units that owe it, by name.
         units: Vec<String>,
     },
     /// The person is not on duty.
     NotOnDuty,
-    /// A shift is longer than anybody works.
+    /// A shift is longer than a person works.
     ShiftTooLong {
         /// The most hours.
         hours: i64,
@@ -311,7 +311,7 @@ pub enum Refusal {
     PlaceMissing,
     /// A unit cannot be the place of a report.
     NotATerritory {
-        /// Its name.
+        /// The unit, by name.
         unit: String,
     },
     /// The client's time is too far from ours to be a clock that is merely wrong.
@@ -332,12 +332,12 @@ pub enum Refusal {
     },
     /// An area named in a command does not exist.
     UnknownArea {
-        /// Which.
+        /// The identity that was named.
         id: AreaId,
     },
     /// The area is no more: nothing new happens there.
     AreaRetired {
-        /// Its name.
+        /// The area, by name.
         area: String,
         /// What became of it, by name.
         successors: Vec<String>,
@@ -351,23 +351,23 @@ pub enum Refusal {
     },
     /// Such an area does not lie in such another one, or they are not of one kind.
     WrongLevel {
-        /// Which.
+        /// The area, or its kind.
         area: String,
         /// In which; empty for the root.
         parent: String,
     },
     /// Something still lies in an area that is to end.
     ChildrenLeft {
-        /// Which area.
+        /// The area that is to end, by name.
         area: String,
-        /// How many.
+        /// How many areas lie in it.
         count: usize,
         /// One of them.
         example: String,
     },
-    /// An area that is to end still owes something, and nobody would answer for it.
+    /// An area that is to end still owes something, and no area would answer for it.
     DutiesLeft {
-        /// Which area.
+        /// The area that is to end, by name.
         area: String,
         /// How much it owes.
         count: i64,
@@ -386,10 +386,10 @@ pub enum Refusal {
     },
     /// Only grids have a kind, and a notice.
     NotAGrid {
-        /// Which area.
+        /// The area, by name.
         area: String,
     },
-    /// Whoever started a patrol owns it.
+    /// Only the worker who started a patrol may ask this of it.
     NotYourPatrol {
         /// Who started it.
         worker: String,
@@ -420,7 +420,7 @@ pub enum Refusal {
     TooMany {
         /// Of what: `members`, `pairings`, `needs`, `households`.
         what: &'static str,
-        /// The limit.
+        /// The most of them.
         max: usize,
     },
     /// The household has no such member.
@@ -429,7 +429,7 @@ pub enum Refusal {
     NotPaired,
     /// Data of children under 14 is kept with the consent of a guardian only.
     GuardianConsentMissing,
-    /// A visit without anybody met brings no answers, opinions or needs.
+    /// A visit on which no one was met brings no answers, opinions or needs.
     NobodyMet,
     /// A visit is for something.
     PurposeMissing,
@@ -446,7 +446,7 @@ pub enum Refusal {
     },
     /// It is done only where the tenant turned it on, with a reason that is published.
     SwitchedOff {
-        /// Which switch.
+        /// The switch that would have to be on.
         switch: crate::rules::vocabulary::Switch,
     },
     /// The standard of this category demands a photo of how it is afterwards.

@@ -61,7 +61,7 @@ pub struct Item {
     pub period: Period,
 }
 
-/// The list.
+/// The list as a tenant publishes it (权责清单).
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Responsibilities {
@@ -74,7 +74,7 @@ pub struct Responsibilities {
 pub struct Answer<'a> {
     /// By which item.
     pub item: &'a Item,
-    /// Who leads.
+    /// The unit that leads.
     pub lead: Unit,
     /// Who helps: no unit twice, and never the lead.
     pub cooperating: Vec<Unit>,

@@ -41,7 +41,7 @@ use crate::{
 pub struct Conduct {
     /// Days after closing in which a case can be reopened.
     pub reopen_days: u32,
-    /// Callbacks that reach nobody before the case may be closed without an answer.
+    /// Callbacks that reach no one before the case may be closed without an answer.
     pub callback_attempts: u32,
     /// Which cases are called back.
     pub callback: Sampling,
@@ -49,17 +49,17 @@ pub struct Conduct {
     pub clock_ahead_hours: u32,
     /// A report may be so many days old when a phone at last finds a signal.
     pub report_age_days: u32,
-    /// So often a case may be given back before somebody above decides whose it is.
+    /// So often a case may be given back before an arbiter decides whose it is.
     pub returns: u32,
-    /// So often a case may be handled again; when that was in vain too, somebody above rules for
-    /// good (终审).
+    /// So often a case may be handled again; when that was in vain too, an arbiter rules for good
+    /// (终审).
     pub reworks: u32,
     /// Whether a case is handled again when it is solved and the resident is dissatisfied all the
     /// same; otherwise it can be closed.
     pub redo_dissatisfied: bool,
     /// Whether the unit that was given a case first leads it and may not shift it (首接负责).
     pub first_receiver: bool,
-    /// So many minutes whoever claimed a look on the spot has for it before others may.
+    /// So many minutes the worker who claimed a look on the spot has for it before others may.
     pub claim_minutes: u32,
     /// Whether residents' reports are looked at on the spot before they are filed (核实).
     pub verify_before_filing: bool,
@@ -117,7 +117,7 @@ pub struct Raising {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extending {
-    /// So often.
+    /// How often for one case.
     pub times: u32,
     /// At most so much each time.
     pub most: Limit,
@@ -129,7 +129,7 @@ pub struct Extending {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Suspending {
-    /// So often.
+    /// How often for one case.
     pub times: u32,
     /// At most so many days.
     pub days: u32,
@@ -143,7 +143,7 @@ pub struct Suspending {
 pub struct Measure {
     /// So long after it was due; none for the instant itself.
     pub after: Option<Limit>,
-    /// What.
+    /// What is done then.
     pub what: MeasureKind,
 }
 
@@ -263,7 +263,7 @@ pub struct Rules {
 pub struct Edition<T> {
     /// Its number; 0 is what this program comes with.
     pub no: i64,
-    /// Itself.
+    /// What is in force.
     pub value: T,
 }
 

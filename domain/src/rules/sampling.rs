@@ -1,7 +1,7 @@
 //! Samples: which cases are called back or looked at again when not all are.
 //!
-//! Nobody chooses: a hash of the case does, so that the choice can be repeated by whoever
-//! doubts it and foreseen by nobody who does not know the salt.
+//! No person chooses: a hash of the case does, so that one who doubts the choice can repeat it, and
+//! no one who does not know the salt can foresee it.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

@@ -42,7 +42,7 @@ named! {
         Id = "id", "编号";
         /// What is limited.
         Duty = "duty", "环节";
-        /// Where.
+        /// The area in which it holds.
         Area = "area", "区域";
         /// By which way the report came.
         Channel = "channel", "渠道";
@@ -50,7 +50,7 @@ named! {
         Demand = "demand", "诉求类型";
         /// Which kind of matter.
         Category = "category", "类别";
-        /// How pressing.
+        /// How pressing the matter is.
         Urgency = "urgency", "紧急程度";
         /// How much work.
         Complexity = "complexity", "难易";
@@ -58,7 +58,7 @@ named! {
         Rank = "rank", "哨级";
         /// Whether it is handled again after a failed verification.
         Redo = "redo", "二次办理";
-        /// How long.
+        /// How long the duty may take.
         Limit = "limit", "时限";
         /// The first day.
         ValidFrom = "valid_from", "生效日";
@@ -95,7 +95,7 @@ pub struct Row {
     pub rank: Option<String>,
     /// Only for the second (`true`) or only for the first (`false`) handling.
     pub redo: Option<bool>,
-    /// How long.
+    /// How long the duty may take.
     pub limit: Limit,
     /// The first day it is in force; none: ever since.
     pub valid_from: Option<NaiveDate>,

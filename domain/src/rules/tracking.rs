@@ -21,14 +21,13 @@ pub struct Tracking {
     pub battery_floor: u32,
     /// A point less accurate than so many metres is marked.
     pub accuracy_m: u32,
-    /// Whoever would have moved faster than so many kilometres an hour did not: the point is
-    /// marked.
+    /// No worker moves faster than so many kilometres an hour: a point that says so is marked.
     pub speed_kmh: u32,
     /// A point farther than so many metres from the area of the patrol is marked.
     pub far_m: u32,
-    /// So many seconds without a point are a gap: nobody knows what was in between.
+    /// So many seconds without a point are a gap: what was in between is unknown.
     pub gap_s: u32,
-    /// Whoever stays within so many metres …
+    /// A worker who stays within so many metres …
     pub stop_m: u32,
     /// … for so many seconds stopped there.
     pub stop_s: u32,

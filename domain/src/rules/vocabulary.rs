@@ -11,11 +11,11 @@ use crate::{
 named! {
     /// How pressing a matter is; decides how long handling may take.
     Urgency {
-        /// 一般.
+        /// It takes the usual time (一般).
         Normal = "normal", "一般";
-        /// 紧急.
+        /// Pressing: less time than usual (紧急).
         Urgent = "urgent", "紧急";
-        /// 非常紧急.
+        /// The most pressing: the least time (非常紧急).
         Critical = "critical", "非常紧急";
     }
 }
@@ -39,13 +39,13 @@ named! {
 named! {
     /// What the person who speaks wants (北京接诉即办条例, and what inspection adds).
     Demand {
-        /// An answer.
+        /// An answer to a question.
         Consultation = "consultation", "咨询";
-        /// Help.
+        /// Help with a need.
         Help = "help", "求助";
         /// That something wrong be set right.
         Complaint = "complaint", "投诉";
-        /// That somebody's wrong be looked into.
+        /// That wrongdoing be looked into.
         TipOff = "tip_off", "举报";
         /// That something be done better.
         Suggestion = "suggestion", "建议";
@@ -57,11 +57,11 @@ named! {
 }
 
 named! {
-    /// How much work a matter is, as whoever accepts it judges.
+    /// How much work a matter is, in the judgement of the person who accepts it.
     Complexity {
         /// One visit settles it.
         Simple = "simple", "简单";
-        /// The usual.
+        /// The usual amount of work.
         General = "general", "一般";
         /// Several units, materials or seasons; most rules want it approved.
         Complex = "complex", "复杂";
@@ -75,17 +75,17 @@ named! {
         Worker = "worker", "网格员上报";
         /// A resident's mini-program.
         Resident = "resident", "居民上报";
-        /// Somebody telephoned.
+        /// The reporter telephoned.
         Hotline = "hotline", "热线";
-        /// Somebody came to the window.
+        /// The reporter came to the window.
         Window = "window", "窗口";
-        /// Somebody who lends a hand beside other work: a rider, a volunteer.
+        /// A reporter who lends a hand beside other work: a rider, a volunteer.
         PartTime = "part_time", "兼职随手拍";
     }
 }
 
 impl Channel {
-    /// By which way somebody reports who names none: it follows from what they are here.
+    /// By which way a reporter comes who names none: it follows from what they are here.
     pub fn of(actor: &Actor, at: Instant) -> Self {
         let holds = |wanted: fn(Role) -> bool| {
             actor.grants.iter().any(|grant| grant.holds(at) && wanted(grant.role))
@@ -101,9 +101,9 @@ impl Channel {
 }
 
 named! {
-    /// How hard.
+    /// How hard a unit is pressed.
     SupervisionKind {
-        /// Somebody is urged; no answer is asked for.
+        /// The unit is urged; no answer is asked for.
         Urge = "urge", "催办";
         /// An answer is asked for.
         Supervise = "supervise", "督办";
@@ -115,9 +115,9 @@ named! {
 named! {
     /// What the program does not do unless a tenant turns it on, with a reason that is published.
     Switch {
-        /// Showing when somebody made the first and the last entry of a time.
+        /// Showing when a person made the first and the last entry of a time.
         CheckIns = "check_ins", "打卡签到";
-        /// Showing how far somebody walked.
+        /// Showing how far a person walked.
         Mileage = "mileage", "里程统计";
         /// Putting people into an order by how much they entered.
         Rankings = "rankings", "排名";

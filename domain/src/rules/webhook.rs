@@ -1,4 +1,4 @@
-//! Webhooks: whether a server of somebody else is sent events, and which addresses may be one.
+//! Webhooks: whether a server of another party is sent events, and which addresses may be one.
 
 // Addresses as values: nothing is asked over them here.
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -15,7 +15,7 @@ use crate::{
 named! {
     /// Whether events are sent to a webhook.
     Status {
-        /// They are.
+        /// Events are sent to it.
         Active = "active", "启用";
         /// They wait: an administrator paused it, or it failed for too long. Nothing is lost.
         Paused = "paused", "暂停";
@@ -24,10 +24,10 @@ named! {
     }
 }
 
-/// Whether somebody may agree that a server of others is told what is said over an area: who works
-/// there and reads it all. Whoever sets a webhook need not be able to read; without such an agreement
-/// it is told what happened to which thing, and whoever is told asks for the rest with the own
-/// rights.
+/// Whether an actor may agree that a server of others is told what is said over an area: one who
+/// works there and reads it all. The person who sets a webhook need not be able to read; without
+/// such an agreement the server is told what happened to which thing, and asks for the rest with
+/// its own rights.
 pub fn may_open(actor: &Actor, path: &Path, at: Instant) -> bool {
     actor.grants.iter().any(|grant| {
         grant.holds(at)
@@ -41,7 +41,7 @@ pub fn may_open(actor: &Actor, path: &Path, at: Instant) -> bool {
 
 /// Whether an address belongs to the public internet. Everything else, this machine, private
 /// networks, link-local and shared ones, multicast, and what is reserved or translates to one of
-/// these, is reachable only from inside and is not to be asked on behalf of somebody else (IANA
+/// these, is reachable only from inside and must not be asked on behalf of another party (IANA
 /// special-purpose registries; RFC 6890, 6052, 4291).
 pub fn is_public(address: IpAddr) -> bool {
     match address {

@@ -30,11 +30,11 @@ pub struct Whistling {
     pub arrival_metres: u32,
 }
 
-/// One rank.
+/// One rank of whistle (哨级).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rank {
-    /// Its code.
+    /// The code that whistles and the matrix name it by.
     pub code: String,
     /// What people call it.
     pub label: String,
@@ -49,7 +49,7 @@ pub struct Rank {
     pub to_district_leader: bool,
 }
 
-/// One signature.
+/// One signature that a whistle of the rank needs.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Approval {
@@ -64,16 +64,16 @@ pub struct Approval {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Topic {
-    /// Its code.
+    /// The code that whistles name it by.
     pub code: String,
     /// What people call it.
     pub label: String,
 }
 
 impl Whistling {
-    /// As Nanjing's 鼓楼区 blows: one rank to push work on, blown by the leadership of a street;
-    /// one for hard matters, signed by two of it, that reaches a leader of the district. Beside
-    /// them one for emergencies, which waits for nobody. Topics are those of 北京市街道办事处条例.
+    /// As Nanjing's 鼓楼区 blows: one rank to push work on, blown by the leadership of a street; one
+    /// for hard matters, signed by two of it, that reaches a leader of the district. Beside them
+    /// one for emergencies, which needs no signature. Topics are those of 北京市街道办事处条例.
     pub fn standard() -> Self {
         let leader = || vec![Role::StreetLeader];
         let signature = |after| Approval { roles: leader(), after };
@@ -210,7 +210,7 @@ impl Rank {
     }
 }
 
-/// Somebody must hold one, and it must be a role that works on cases.
+/// At least one role has to be named, and each must be one that works on cases.
 fn roles(faults: &mut Faults, at: At, column: &'static str, roles: &[Role]) {
     if roles.is_empty() {
         faults.push(

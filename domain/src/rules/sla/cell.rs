@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// A fault whose line and column somebody else knows: what was given and what would be right, in
+/// A fault whose line and column the caller knows: what was given and what would be right, in
 /// Chinese and English.
 pub(super) struct Wrong(pub(super) CsvCode, pub(super) String, pub(super) (String, String));
 

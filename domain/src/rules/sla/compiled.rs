@@ -19,7 +19,7 @@ pub struct Compiled {
 /// A row that was considered for a query.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Considered<'a> {
-    /// Which.
+    /// The row of the matrix.
     pub row: &'a Row,
     /// With what result.
     pub verdict: Verdict,
@@ -28,7 +28,7 @@ pub struct Considered<'a> {
 /// What became of a row that was considered.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// It decides.
+    /// It decides the limit.
     Wins,
     /// It applies, but another is more specific.
     Applies,
@@ -42,7 +42,7 @@ pub enum Verdict {
 /// A condition that does not hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unmet {
-    /// On what.
+    /// The column of the condition.
     pub column: Column,
     /// What the row asks for.
     pub wanted: String,

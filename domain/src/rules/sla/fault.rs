@@ -18,7 +18,7 @@ pub struct Tie {
     pub duty: Duty,
     /// The indices of the rows.
     pub rows: [usize; 2],
-    /// Their ids.
+    /// The ids of both, in the same order.
     pub ids: [String; 2],
     /// A matter both apply to; also the conditions of the row to add.
     pub matter: Vec<(Column, String)>,

@@ -1,4 +1,4 @@
-//! A matrix out of a table that somebody keeps in a spreadsheet.
+//! A matrix out of a table that a tenant keeps in a spreadsheet.
 //!
 //! Either the whole table is read or nothing of it; all that is wrong is told at once, each with
 //! its line, its column and what would be right.

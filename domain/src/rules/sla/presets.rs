@@ -35,7 +35,7 @@ const ORDINARY: &str = "The source speaks of ordinary matters: 紧急 and 非常
 const CLOSING: &str = "办结 is understood as handling with feedback (处置); verification, callback \
                        and closing keep clocks of their own.";
 
-/// All presets.
+/// All presets that this program comes with.
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "nanjing-gulou",
