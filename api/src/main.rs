@@ -1,4 +1,4 @@
-//! The program.
+//! The command `gridwhistle`: reads its arguments and ends with an exit code.
 
 use std::process::ExitCode;
 

@@ -44,7 +44,7 @@ use crate::{
 /// How a command ended: done, or what a caller should know by the exit code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ended {
-    /// Done.
+    /// The command did what it was asked to; the exit code is 0.
     Well,
     /// `verify` found something, or `health` a server that is not well.
     Badly,
@@ -139,7 +139,7 @@ async fn run_demo(options: Demo) -> Done {
     let flags = Partial {
         database: Some(database.unwrap_or(fresh)),
         listen: Some(listen),
-        // Whoever looks around has no authenticator at hand.
+        // A visitor who looks around has no authenticator at hand.
         second_factor: Some(SecondFactor::Off),
         ..Partial::default()
     };

@@ -17,12 +17,12 @@ use crate::{
 /// The city's code.
 pub(super) const CITY: &str = "4202";
 
-/// Somebody who can log in to the demo.
+/// A person who can log in to the demo.
 #[derive(Clone, Copy, Debug)]
 pub struct Account {
-    /// The account.
+    /// The account to log in with.
     pub account: &'static str,
-    /// The name.
+    /// The person's name, as others see it.
     pub name: &'static str,
     /// What this person is.
     pub role: Role,
@@ -72,9 +72,9 @@ pub struct City {
 pub struct Places {
     /// The grid of the first report.
     pub grid: String,
-    /// Its community.
+    /// The code of the grid's community.
     pub community: String,
-    /// Its street.
+    /// The code of the grid's street.
     pub street: String,
 }
 

@@ -9,15 +9,15 @@ use crate::{app::clock::new_id, cli::install::Failed};
 
 /// What one call is: who does what.
 pub(super) struct Call<'a> {
-    /// The account.
+    /// The account that asks; without a login when it is empty.
     pub(super) by: &'a str,
     /// The operation, by its id in the document.
     pub(super) operation: &'a str,
-    /// The method.
+    /// The HTTP method, `GET` or `POST`.
     pub(super) method: &'a str,
     /// The path with its query.
     pub(super) path: String,
-    /// The body.
+    /// The JSON body; null when there is none.
     pub(super) body: Value,
     /// The status that must come back.
     pub(super) expect: u16,
@@ -61,7 +61,7 @@ impl Driver {
         self.tokens.clear();
     }
 
-    /// Logs somebody in; the answer's tokens are kept.
+    /// Logs an account in; the answer's tokens are kept.
     pub(super) fn login(&mut self, account: &str, password: &str) -> Result<Value, Failed> {
         let body = json!({ "tenant": "4202", "account": account, "password": password });
         let (status, answer, _) = self.send("POST", "/api/v1/auth/login", None, None, &body)?;
@@ -74,7 +74,7 @@ impl Driver {
         Ok(answer)
     }
 
-    /// Keeps the token somebody got in another way.
+    /// Keeps a token that an account got in another way.
     pub(super) fn keep(&mut self, who: &str, answer: &Value) {
         self.tokens.insert(who.to_owned(), text(answer, "/access_token"));
     }

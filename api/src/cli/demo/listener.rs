@@ -1,5 +1,5 @@
-//! Those who listen in the demo: a server of somebody else that checks every signature with the
-//! library receivers would use, and a reader of the event stream.
+//! Those who listen in the demo: a stand-in for another organisation's server, which checks every
+//! signature with the library receivers would use, and a reader of the event stream.
 
 use std::{
     io::{self, BufRead, BufReader, Write},
@@ -26,7 +26,7 @@ pub(super) struct Told {
 
 /// A server that is told events.
 pub(super) struct Receiver {
-    /// Where.
+    /// The address to register as a webhook.
     pub(super) url: String,
     told: Arc<Mutex<Told>>,
     _server: Standin,
@@ -88,7 +88,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Begins to read with somebody's token.
+    /// Begins to read with the token of a caller.
     pub(super) fn open(base: &str, token: &str) -> io::Result<Self> {
         let address = base.strip_prefix("http://").unwrap_or(base);
         let mut stream = TcpStream::connect(address)?;

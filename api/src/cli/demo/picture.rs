@@ -13,7 +13,7 @@ pub(super) struct Picture<'a> {
     pub(super) title: &'a str,
     /// The boundary of the area, rings of [longitude, latitude].
     pub(super) rings: &'a [Vec<[f64; 2]>],
-    /// The patrol.
+    /// The patrol as the API shows it.
     pub(super) patrol: &'a Value,
     /// Its track as GeoJSON.
     pub(super) track: &'a Value,
@@ -115,7 +115,7 @@ li::before { content: \"\"; display: inline-block; width: .8em; height: .8em; bo
 ";
 
 impl Picture<'_> {
-    /// The page.
+    /// The whole page as HTML, with nothing to load.
     pub(super) fn page(&self) -> String {
         let title = escaped(self.title);
         let (svg, legend, facts) = (self.svg(), Self::legend(), self.facts());

@@ -1,5 +1,5 @@
-//! A small HTTP server that stands in for somebody else's, in the demo and in the tests: one
-//! answer a connection, as the function it is given says.
+//! A small HTTP server that stands in for another service, in the demo and in the tests: one answer
+//! a connection, as the function it is given says.
 
 use std::{
     collections::BTreeMap,
@@ -14,18 +14,18 @@ use std::{
 
 use serde_json::Value;
 
-/// A request.
+/// A request as the stand-in read it.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
     /// `GET` or `POST`.
     pub method: String,
     /// The path without its query.
     pub path: String,
-    /// The query.
+    /// The parameters of the query, decoded.
     pub query: BTreeMap<String, String>,
     /// The headers, by their names in small letters.
     pub headers: BTreeMap<String, String>,
-    /// The body.
+    /// The body as it came; empty when there is none.
     pub body: Vec<u8>,
 }
 
@@ -82,7 +82,7 @@ impl Standin {
                 }
                 let answer = Arc::clone(&answer);
                 if let Ok(stream) = stream {
-                    // Whoever asked notices when it fails.
+                    // The client notices when it fails.
                     std::thread::spawn(move || drop(respond(&stream, &*answer)));
                 }
             }
@@ -94,7 +94,7 @@ impl Standin {
 impl Drop for Standin {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
-        // Wakes the thread that waits for somebody to connect.
+        // Wakes the thread that waits for a connection.
         drop(TcpStream::connect(self.address));
     }
 }

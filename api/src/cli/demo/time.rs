@@ -10,7 +10,7 @@ use crate::{app::state::App, cli::install::Failed, integrations::clockwork};
 /// The most looks of the clockwork until nothing is due.
 const LOOKS: usize = 200;
 
-/// The clock of the server, for whoever tells the story.
+/// The clock of the server, for the stories that move it.
 pub(super) struct Time {
     app: Data<App>,
     runtime: Handle,
@@ -22,7 +22,7 @@ impl Time {
         Self { app, runtime: Handle::current() }
     }
 
-    /// Now.
+    /// The present time of the server.
     pub(super) fn now(&self) -> Instant {
         self.app.clock.now()
     }

@@ -1,5 +1,5 @@
-//! The second story: a case that nobody wants, that is late twice, and whose deadline meets a
-//! holiday nobody had published. The clock of the server is moved for it.
+//! The second story: a case that no unit wants, that is late twice, and whose deadline meets a
+//! holiday that was not published before. The clock of the server is moved for it.
 
 use chrono::Duration;
 use domain::Instant;

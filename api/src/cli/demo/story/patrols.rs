@@ -193,7 +193,7 @@ impl Story {
         Ok(())
     }
 
-    /// Who is near, a patrol nobody planned, and plans.
+    /// Who is near, a patrol that was not planned, and plans.
     fn by_themselves(&mut self, area: &str) -> Done {
         let path = format!("/api/v1/areas/{area}/nearest_workers?lng=115.0701&lat=30.2105");
         self.driver.step(get("shequ", "list_nearest_workers", path), |a| {
@@ -234,7 +234,7 @@ impl Story {
     }
 }
 
-/// Writes a page where whoever started the demo can open it.
+/// Writes a page where the person who started the demo can open it.
 fn written(page: &str) -> Done<String> {
     let failed = |error: std::io::Error| Failed(format!("the picture: {error}"));
     let mut named = tempfile::Builder::new();

@@ -9,7 +9,7 @@ use super::{
 use crate::{app::password, cli::install::Failed};
 
 impl Story {
-    /// Somebody comes, is granted and renamed, hands over, and leaves.
+    /// A new worker comes, is granted and renamed, hands over, and leaves.
     pub(super) fn administration(&mut self, city: &City) -> Done {
         say("\n—— 九、人员与登录 / People and logins ——");
         let area = self.unit("420202");

@@ -1,5 +1,5 @@
-//! Others are told: a server of somebody else by webhook, a desk by the event stream, the hotline
-//! by the feed, people by messages.
+//! Others are told: another organisation's server by webhook, a desk by the event stream, the
+//! hotline by the feed, people by messages.
 
 use chrono::Duration;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ pub(super) struct Listeners {
 }
 
 impl Story {
-    /// Somebody begins to listen before anything happens.
+    /// The receiver and the stream begin to listen before anything happens.
     pub(super) fn listen(&mut self, base: &str) -> Done<Listeners> {
         say("\n—— 谁在听 / Who listens ——");
         let failed = |error: std::io::Error| Failed(error.to_string());

@@ -61,7 +61,7 @@ impl Story {
         self.subscribe()
     }
 
-    /// Somebody links WeChat, which takes more than a token.
+    /// An account links WeChat, which takes more than a token.
     fn link(&mut self, by: &str, city: &City) -> Done {
         let body = json!({
             "app_id": weixin::APP_ID, "code": format!("code-{by}"),
@@ -70,7 +70,7 @@ impl Story {
         self.done(by, "link_wechat", "/api/v1/me/wechat", body)
     }
 
-    /// Looks at the identities of somebody, and takes the first; without a person the own ones.
+    /// Looks at the identities of a person, and unlinks the first; without a person, those of `by`.
     fn unlinked(&mut self, person: &str, by: &str) -> Done {
         let (list_of, operations) = if person.is_empty() {
             ("/api/v1/me".to_owned(), ["list_my_identities", "unlink_my_identity"])
@@ -133,8 +133,8 @@ impl Story {
         Ok(totp::shown(secret, self.time.now()))
     }
 
-    /// Somebody new logs in, and changes the password an administrator set before anything else;
-    /// the one of their own.
+    /// A new person logs in, and before anything else changes the password an administrator set;
+    /// answers the new one.
     pub(super) fn settle(&mut self, account: &str, city: &City) -> Done<String> {
         self.driver.login(account, &city.password)?;
         let own = crate::app::password::generate().map_err(|error| Failed(error.to_string()))?;

@@ -63,7 +63,7 @@ impl Year {
         json!({ "year": year, "papers": [], "days": days })
     }
 
-    /// In words.
+    /// The year in words, such as `2027 年`.
     pub(super) fn name(&self) -> String {
         format!("{} 年", self.national_day.year())
     }
