@@ -61,9 +61,9 @@ impl From<StoreError> for Failed {
 /// An area to import.
 #[derive(Clone, Debug)]
 pub struct NewArea {
-    /// Its code.
+    /// The code, such as 420202.
     pub code: String,
-    /// Its name.
+    /// The name people call it by.
     pub name: String,
     /// What it is.
     pub kind: AreaKind,
@@ -196,14 +196,14 @@ pub async fn take(
     }
 }
 
-/// Somebody to register.
+/// A person to register.
 #[derive(Clone, Debug)]
 pub struct NewPerson {
-    /// The account.
+    /// The account to log in with.
     pub account: String,
-    /// The name.
+    /// The person's name, as others see it.
     pub name: String,
-    /// The password.
+    /// The password to begin with.
     pub password: String,
     /// Whether it counts as the person's own choice; otherwise it is changed at the first login.
     pub chosen: bool,

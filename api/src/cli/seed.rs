@@ -44,39 +44,39 @@ pub struct Department {
     pub parent_code: String,
 }
 
-/// A report as somebody could have made it.
+/// A report as a resident or a worker could have made it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct ReportSeed {
     /// The code of its sub-class.
     pub category: String,
     /// In a line.
     pub title: String,
-    /// In full.
+    /// The whole text of the report.
     pub text: String,
     /// The address in words.
     pub address: String,
-    /// How pressing.
+    /// How pressing the reporter says it is.
     pub urgency: Urgency,
-    /// WGS-84 longitude.
+    /// WGS-84 longitude, in degrees.
     pub lng: f64,
-    /// WGS-84 latitude.
+    /// WGS-84 latitude, in degrees.
     pub lat: f64,
-    /// Who reported.
+    /// Whether a worker or a resident reported it.
     pub channel: Channel,
 }
 
 /// A point of the track of the demo's patrol, WGS-84.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub struct TrackPoint {
-    /// When.
+    /// When the point was recorded.
     pub t: domain::Instant,
-    /// Degrees east.
+    /// WGS-84 longitude, in degrees east.
     pub lon: f64,
-    /// Degrees north.
+    /// WGS-84 latitude, in degrees north.
     pub lat: f64,
 }
 
-/// Where somebody walked on a morning.
+/// Where a grid worker walked on a morning.
 pub fn track() -> Vec<TrackPoint> {
     serde_json::from_str(include_str!("../../data/huangshi/patrol.json")).unwrap_or_default()
 }

@@ -321,7 +321,7 @@ pub fn hide(value: &mut Value, ids: &[String]) {
     }
 }
 
-/// Those of some reports whose reporters the caller may not know.
+/// Those of some reports whose reporters the caller must not know.
 pub async fn unknown_reports(
     app: &App,
     caller: &Caller,

@@ -206,7 +206,7 @@ fn made(request: &HttpRequest, stored: &Stored<Visit>) -> HttpResponse {
     tagged(request, answer, &tag(stored.seq), &VisitView::from(stored))
 }
 
-/// The problem of a household that does not exist, or that the caller may not know of.
+/// The problem of a household that does not exist, or that the caller must not know of.
 fn unknown_household() -> Problem {
     let (zh, en) = ("没有这户，或您无权走访", "there is no such household, or none you may visit");
     Problem::new(Code::InvalidBody).error("/household_id", "unknown_household", zh, en)

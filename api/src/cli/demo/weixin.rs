@@ -1,6 +1,6 @@
-//! A stand-in for the interfaces of WeChat that a login needs, with their fields, error codes
-//! and habits: codes work once, a new access token is the same one for a while, and on request
-//! it is slow, rude or gone.
+//! A stand-in for the interfaces of WeChat and WeCom that this server asks, with their fields,
+//! error codes and habits: codes work once, a new access token is the same one for a while, and on
+//! request it is slow, rude or gone.
 
 use std::{
     collections::BTreeSet,
@@ -30,9 +30,9 @@ pub const SESSION_KEY: &str = "c2Vzc2lvbi1rZXktbmV2ZXI=";
 pub struct Memory {
     /// Codes that were used.
     used: BTreeSet<String>,
-    /// How often somebody fetched an access token.
+    /// How often an access token was fetched.
     pub fetched: u32,
-    /// How often somebody insisted on a new one.
+    /// How often a new one was insisted on.
     pub forced: u32,
     /// The subscribe messages and the messages of applications it took.
     pub messages: Vec<Value>,
@@ -44,15 +44,15 @@ pub struct Memory {
     pub files: Vec<String>,
 }
 
-/// WeChat, as far as a login needs it.
+/// WeChat and WeCom, as far as this server asks them.
 pub struct Weixin {
-    /// The server.
+    /// The stand-in that answers.
     pub server: Standin,
     memory: Arc<Mutex<Memory>>,
 }
 
 impl Weixin {
-    /// Starts it.
+    /// Starts it on a free port of this host.
     pub fn start() -> io::Result<Self> {
         let memory = Arc::new(Mutex::new(Memory { token: 1, ..Memory::default() }));
         let kept = Arc::clone(&memory);
@@ -113,7 +113,7 @@ fn misbehaved(code: &str) -> Option<Said> {
     })
 }
 
-/// `code-WHO` is somebody, `code-WHO-UNION-TIMES` somebody with a unionid; each works once.
+/// `code-WHO` is the person WHO, `code-WHO-UNION-TIMES` a person with a unionid; each works once.
 fn code_to_session(memory: &mut Memory, asked: &Asked) -> Said {
     let code = asked.query("js_code");
     if let Some(said) = misbehaved(code) {
@@ -264,8 +264,8 @@ fn member(asked: &Asked) -> Said {
     }
 }
 
-/// A subscribe message, with the limits WeChat has; `tmpl-refused` is one nobody agreed to,
-/// `tmpl-unknown` one it does not know, `tmpl-busy` one it has no time for.
+/// A subscribe message, with the limits WeChat has; `tmpl-refused` is one the person did not agree
+/// to, `tmpl-unknown` one it does not know, `tmpl-busy` one it has no time for.
 fn subscribe_message(memory: &mut Memory, asked: &Asked) -> Said {
     if asked.query("access_token") != access_token(memory.token) {
         return error(42_001, "access_token expired");

@@ -24,7 +24,7 @@ use crate::{
 };
 
 impl From<Problem> for Failed {
-    /// Every fault on a line of its own; of faults in a file the advice about bodies helps nobody.
+    /// Every fault on a line of its own; of faults in a file the advice about bodies is of no help.
     fn from(problem: Problem) -> Self {
         let faults = problem.sentences();
         let head = if problem.code() == Code::InvalidBody && !faults.is_empty() {
@@ -39,13 +39,13 @@ impl From<Problem> for Failed {
 /// What is to be published.
 #[derive(Debug)]
 pub struct Publication<'a> {
-    /// For whom.
+    /// The tenant whose rules it becomes.
     pub tenant: &'a Tenant,
     /// What kind of document.
     pub kind: PolicyKind,
     /// The file: CSV, of calendars the JSON of a year or an array of them.
     pub text: &'a str,
-    /// Why.
+    /// Why it is published, for the record.
     pub note: String,
     /// Whether only to check.
     pub dry: bool,

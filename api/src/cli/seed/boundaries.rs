@@ -20,11 +20,11 @@ use super::{Division, divisions};
 pub struct GridSeed {
     /// The 12 digits of the community and three more, from 001.
     pub code: String,
-    /// 胜阳港社区第一网格.
+    /// The grid's name, such as 胜阳港社区第一网格.
     pub name: String,
     /// The community it is cut from.
     pub community_code: String,
-    /// WGS-84.
+    /// The boundary in WGS-84 degrees.
     pub boundary: MultiPolygon<f64>,
 }
 
