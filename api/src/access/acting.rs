@@ -87,7 +87,7 @@ impl App {
         let tenant = world.tenant.id;
         let Some(mut actor) = person.actor(tenant, &world.rules.powers) else { return Ok(None) };
         if person.is_nameless() && person.in_office() {
-            // Registered as a resident, in office since: acts under the own name.
+            // Registered as a resident, in office since: acts under the person's own name.
             actor.name = names::own(self, tenant, person).await?;
         }
         actor.grants = world.areas.reaching(&actor.grants);

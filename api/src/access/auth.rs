@@ -192,7 +192,7 @@ fn bearer(request: &HttpRequest) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
-/// Whose login it is now that was good at an instant.
+/// The caller by a token that was good at `at`, as the rights of the caller are now.
 async fn identify(app: &App, token: &str, at: Instant) -> Reply<(Known, Uuid, Option<Scopes>)> {
     match Presented::parse(token) {
         Some(key) => by_key(app, &key).await,
@@ -338,13 +338,13 @@ pub async fn is_program(app: &App, tenant: TenantId, person: &Person) -> Reply<b
 pub struct Admission<'a> {
     /// The request that logs in.
     pub request: &'a HttpRequest,
-    /// Into which tenant.
+    /// The tenant that the person logs in to.
     pub tenant: TenantId,
     /// The person as read when the first factor was checked.
     pub person: &'a Stored<Person>,
-    /// With what: `password`, `wechat`, or the name of a provider.
+    /// The method of the login: `password`, `wechat`, or the name of a provider.
     pub method: &'a str,
-    /// By which identity elsewhere, where it is one that can be taken from the account.
+    /// The identity elsewhere that logged the person in, where it can be taken from the account.
     pub identity: Option<Uuid>,
     /// Whether the password has to be changed.
     pub stale: bool,

@@ -106,7 +106,7 @@ fn fresh(
 
 /// A secret that a client sent, taken apart.
 pub struct Presented {
-    /// Of which tenant.
+    /// The tenant that the secret names.
     pub tenant: TenantId,
     id: Uuid,
     kind: &'static str,
@@ -128,7 +128,7 @@ impl Presented {
         Some(Self { tenant, id, kind, digest: Hash::of(text.as_bytes()).0 })
     }
 
-    /// Whose it is, when it works and is of this kind.
+    /// The client it belongs to, when it works and is of this kind.
     pub async fn client(&self, app: &App, kind: &str) -> Reply<Option<(Client, Uuid)>> {
         /// How exactly it is kept when a secret was last used.
         const SEEN: Duration = Duration::minutes(5);
@@ -148,7 +148,7 @@ impl Presented {
         Ok(Some((client, id)))
     }
 
-    /// Under what an actor of this secret is remembered.
+    /// The name under which an actor of this secret is remembered.
     pub fn known_as(&self) -> Uuid {
         self.digest.first_chunk().map_or(Uuid::nil(), |bytes| Uuid::from_bytes(*bytes))
     }

@@ -32,7 +32,7 @@ const LENGTH: usize = 64;
 /// A login that a device was given a token at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Device {
-    /// Into which tenant.
+    /// The tenant of that login.
     pub tenant: TenantId,
     /// The login at which the device got its token.
     pub session: Uuid,
@@ -76,7 +76,7 @@ impl Device {
         Ok(app.store.read(move |db| session::owner(db, tenant, session)).await?)
     }
 
-    /// Under what its tries are counted.
+    /// The name under which its tries are counted.
     fn counted_as(self) -> String {
         format!("device {} {}", self.tenant.0, self.session)
     }
@@ -102,9 +102,9 @@ fn shown(app: &App, request: &HttpRequest, given: Option<&str>) -> Vec<Device> {
     devices
 }
 
-/// Counts a try for the device it comes from, where that is one of `owner`, or of anybody when it
-/// is not known yet for whom the try is; under what it was counted, or none where a stranger tries
-/// or a device tried too often.
+/// Counts a try for the device it comes from: one of `owner`, or of anybody when it is not known
+/// yet for whom the try is. Answers the name under which it was counted; none where a stranger
+/// tries or a device tried too often.
 pub async fn attempt(
     app: &App,
     request: &HttpRequest,

@@ -76,7 +76,7 @@ const SEALED_FOR: &str = "totp";
 /// A password that was right.
 #[derive(Clone, Copy, Debug)]
 pub struct Login {
-    /// Into which tenant.
+    /// The tenant that the person logs in to.
     pub tenant: TenantId,
     /// The person who logs in.
     pub person: PersonId,
@@ -84,7 +84,7 @@ pub struct Login {
     pub seq: i64,
     /// The identity elsewhere that stood in for a password; it has to be linked still.
     pub identity: Option<Uuid>,
-    /// Whether it has to be changed.
+    /// Whether the password has to be changed.
     pub stale: bool,
 }
 
@@ -147,7 +147,7 @@ struct Spending<'a> {
 }
 
 impl Spending<'_> {
-    /// Under what tries are counted.
+    /// The name under which tries are counted.
     fn counted_as(&self) -> String {
         let session = self.session.map(|session| session.to_string()).unwrap_or_default();
         format!("{} {session}", purpose(self.person))
@@ -441,7 +441,7 @@ async fn confirm_second_factor(
     Ok(HttpResponse::Ok().json(RecoveryCodesView { recovery_codes: codes }))
 }
 
-/// Lets the caller through who shows a code of the own second factor.
+/// Lets a caller through who shows a code of the caller's own second factor.
 pub async fn shown(app: &App, request: &HttpRequest, caller: &Caller, code: &str) -> Reply<()> {
     let (tenant, person) = (caller.tenant, caller.person);
     let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;

@@ -166,13 +166,13 @@ pub struct LoginView {
 pub struct Opening<'a> {
     /// The request that logs in.
     pub request: &'a HttpRequest,
-    /// Into which tenant.
+    /// The tenant that the person logs in to.
     pub tenant: TenantId,
     /// The person who logs in, and whose session it becomes.
     pub person: PersonId,
     /// Where the record of the person was when the proof was looked at.
     pub seq: i64,
-    /// How, as at [`Session::method`].
+    /// The method of the login, as at [`Session::method`].
     pub method: &'a str,
     /// Whether a second factor has to be enrolled first.
     pub lacking: bool,

@@ -43,7 +43,7 @@ impl Background {
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Option<R> {
         let (reply, answer) = oneshot::channel();
-        // Who asked may have gone away.
+        // The caller may have gone away.
         self.give(move || drop(reply.send(work())));
         answer.await.ok()
     }

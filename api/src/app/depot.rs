@@ -47,7 +47,7 @@ enum Place {
 pub struct Found {
     /// The bytes, as they come.
     pub bytes: BoxStream<'static, Reply<Bytes>>,
-    /// From which to which of them.
+    /// The range of them within the file, in bytes from 0.
     pub range: std::ops::Range<u64>,
     /// How many there are in all.
     pub size: u64,

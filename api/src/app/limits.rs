@@ -112,8 +112,8 @@ impl Attempts {
         self.take_all(&[(one, ACCOUNT), (all, ADDRESS), (spread, SPREAD)], now)
     }
 
-    /// The same for who comes from where the owner logged in before: what strangers try elsewhere
-    /// does not count.
+    /// The same for a client at an address where the owner logged in before: what strangers try
+    /// elsewhere does not count.
     pub fn attempt_nearby(&self, address: IpAddr, account: &str, now: Instant) -> bool {
         let (one, all) = self.keys(address, account);
         self.take_all(&[(one, ACCOUNT), (all, ADDRESS)], now)
@@ -130,7 +130,8 @@ impl Attempts {
     ) -> Reply<Duration> {
         let (one, all) = self.keys(address, account);
         let spread = self.spread(account);
-        // Who comes from where the owner was does not queue behind those from elsewhere.
+        // A client at an address where the owner was before does not queue behind those from
+        // elsewhere.
         let place = nearby.then(|| network(address));
         let lane = self.hasher.hash_one(("account lane", folded(account), place));
         let near = [(one, ACCOUNT), (all, ADDRESS)];

@@ -39,7 +39,7 @@ pub enum Good {
     /// What ends logins and identities, beyond the share of commands and reads. Each login has its
     /// own: a thief cannot use up the owner's.
     Defences,
-    /// Copies of the own data.
+    /// Copies of a person's own data.
     Exports,
     /// Files and pieces of them.
     Uploads,
@@ -137,7 +137,7 @@ const AHEAD: Duration = Duration::from_millis(1_250);
 const MOST_REFUSALS: u32 = 10;
 
 impl Rationed {
-    /// The most buckets kept: seven for each of 25,000 people.
+    /// The most buckets kept: six for each of 30,000 people.
     const MOST: usize = 180_000;
     /// The most people whose pace is known.
     const MOST_PACED: usize = 50_000;
@@ -314,7 +314,7 @@ fn good_of(request: &HttpRequest) -> Good {
     if writes && !elsewhere { Good::Commands } else { Good::Reads }
 }
 
-/// Whether a request looks at the own logins, ends some, or closes the account.
+/// Whether a request looks at the caller's own logins, ends some, or closes the account.
 fn shuts_out(request: &HttpRequest) -> bool {
     let path = request.path().strip_prefix("/api/v1").unwrap_or_default();
     ["/auth/logout", "/me/sessions", "/me/identities", "/me/password", "/me/erasure"]

@@ -40,9 +40,9 @@ pub const MAX_LENGTH: usize = 2048;
 pub struct Claims {
     /// The person or program it was issued to.
     pub sub: PersonId,
-    /// Of which tenant.
+    /// The tenant it is valid in.
     pub tid: TenantId,
-    /// In which session; it ends with the session.
+    /// The session it belongs to, and ends with.
     pub sid: Uuid,
     /// When it was issued, in seconds.
     pub iat: i64,

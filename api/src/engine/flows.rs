@@ -40,7 +40,7 @@ pub trait ServedFlow: FlowTable {
         None
     }
 
-    /// Who is told what of an event; `self` is how the flow is now.
+    /// The notices that an event makes; `self` is the flow as it is now.
     fn notices(&self, _: &Self::Event) -> Vec<Notice> {
         Vec::new()
     }

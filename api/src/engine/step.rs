@@ -133,14 +133,14 @@ pub async fn step_with<F: ServedFlow, T: Send + 'static>(
     Err(Problem::new(Code::LostRace))
 }
 
-/// What a request asks, of what.
+/// What a request asks of which flow.
 #[derive(Clone, Copy)]
 pub struct Asked {
-    /// Of which flow.
+    /// The identity of the flow.
     pub id: Uuid,
-    /// With which command.
+    /// The key of the command, and the digest of what it asks.
     pub request: Request,
-    /// In which state.
+    /// The version of the flow that the client insists on, if any.
     pub if_match: IfMatch,
 }
 
@@ -152,7 +152,7 @@ pub struct Step {
     pub request: HttpRequest,
     /// The person or program that asks, and whose rights decide.
     pub caller: Caller,
-    /// Of which flow.
+    /// The identity of the flow.
     pub id: Uuid,
     key: Key,
     if_match: IfMatch,

@@ -114,9 +114,9 @@ impl EventView {
 /// An event with where it stands and what it is about.
 #[derive(Clone)]
 pub struct Event {
-    /// Where in the feed.
+    /// The position of its entry in the feed.
     pub position: i64,
-    /// Which part of that entry.
+    /// The place of the event among those of the entry, from 0.
     pub part: i16,
     /// The type that lists and webhooks choose by.
     pub kind: Happening,
@@ -126,7 +126,7 @@ pub struct Event {
     pub hash: Hash,
     /// What it is about.
     pub about: Arc<dyn Subject>,
-    /// What is told.
+    /// The whole event, without what no one is told.
     pub view: EventView,
     /// The same as JSON.
     pub json: Arc<str>,

@@ -96,11 +96,11 @@ impl Noting {
 /// What a person tried in vain.
 #[derive(Clone, Copy)]
 pub struct Tried<'a> {
-    /// What it would have been.
+    /// The act that was tried.
     pub act: Act,
-    /// With what, as at `Session::method`.
+    /// The method, as at `Session::method`.
     pub method: &'a str,
-    /// Why not, where it is not that the proof was wrong.
+    /// The reason for the refusal, where it is not that the proof was wrong.
     pub reason: Option<&'a str>,
 }
 

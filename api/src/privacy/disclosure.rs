@@ -221,13 +221,13 @@ fn not_found() -> Problem {
 
 /// A request to see something in full.
 pub struct Asking {
-    /// By which operation.
+    /// The operation that asks, by its id.
     pub operation: &'static str,
-    /// Under which key.
+    /// The `Idempotency-Key` of the request.
     pub key: Key,
     /// Whose data it asks for.
     pub subject: Subject,
-    /// Which of it, and why.
+    /// The fields, the purpose and the reason.
     pub body: DiscloseBody,
 }
 

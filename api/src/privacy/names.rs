@@ -134,7 +134,7 @@ impl Known {
         Ok(Self { names, contacts })
     }
 
-    /// What a reporter is called towards `by`.
+    /// The name of a reporter as `by` sees it.
     pub fn name(&self, by: &Actor, reporter: PersonId) -> String {
         if by.person == reporter {
             let office = by.grants.iter().any(|grant| grant.role.is_office());

@@ -57,7 +57,7 @@ pub use photo::Darkroom;
 pub use shown::{AttachedView, attachments, of_case, of_report};
 
 impl ServedFlow for Media {
-    /// Of others' files it is what names them that says who may know.
+    /// Of others' files, it depends on what names them who may know.
     fn is_visible_to(&self, actor: &Actor, _: Instant) -> bool {
         self.by == actor.person
     }

@@ -245,7 +245,7 @@ async fn register_person(
     Ok(tagged(&request, answer, &tag(stored.seq), &PersonView::new(&stored, &names)))
 }
 
-/// Hashing a password is dear: only for those who may.
+/// Hashing a password is expensive: only for callers who may set one.
 fn require_manager(actor: &Actor, app: &App) -> Reply<()> {
     if actor.may_somewhere(Permission::ManagePeople, app.clock.now()) {
         return Ok(());
@@ -323,8 +323,8 @@ async fn list_people(
     Ok(Page::cut(found, limit, position, |person| PersonView::new(&person, &names)))
 }
 
-/// Whom the caller may look up: everybody for who manages people, those who work in the own
-/// areas for who may know them. Residents are no staff.
+/// Whom the caller may look up: everybody, for a caller who manages people; for others who may know
+/// of people, the staff of their own areas. Residents are no staff.
 fn directory(actor: &Actor, app: &App) -> Reply<post::Filter> {
     let now = app.clock.now();
     if actor.may_somewhere(Permission::ManagePeople, now) {

@@ -1,7 +1,7 @@
 //! How much one person may ask: all the numbers, in one place.
 //!
-//! They are meant for people who work fast and for phones that were offline for a day; who asks
-//! more is told when to come back, and loses nothing.
+//! They are meant for people who work fast and for phones that were offline for a day; a caller who
+//! asks more is told when to come back, and loses nothing.
 
 use serde::Deserialize;
 
@@ -22,7 +22,7 @@ pub struct Rations {
     pub commands: Rate,
     /// Everything else that is asked.
     pub reads: Rate,
-    /// Copies of the own data that are begun.
+    /// Copies of a person's own data that are begun.
     pub exports: Rate,
     /// Files, and pieces of files.
     pub uploads: Rate,

@@ -41,7 +41,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a stream lasts; its reader then comes back and goes on where it was.
 const LIFETIME: Duration = Duration::from_hours(1);
 
-/// How long it is believed who reads, before that is looked up anew.
+/// How long the rights of the reader are believed before they are looked up anew.
 const BELIEVED: Duration = Duration::from_secs(2);
 
 /// How many events are sent at once at most.
@@ -103,7 +103,7 @@ struct Reader {
     types: Types,
     position: Position,
     listening: Listening,
-    /// Whether it has read everything once: who falls back after that is cut off.
+    /// Whether it has read everything once: a reader that falls back after that is cut off.
     caught_up: bool,
     until: Instant,
     heartbeat: Duration,
@@ -222,7 +222,8 @@ impl Reader {
         }
     }
 
-    /// Makes sure who reads, and what that allows, is still so.
+    /// Looks up again who reads and with which rights, when that is due; none when the reader may
+    /// not go on.
     async fn known(&mut self) -> Option<()> {
         if self.believed.elapsed() > BELIEVED {
             let caller = Caller::from_request(&self.request, &mut Payload::None);

@@ -22,7 +22,7 @@ pub struct Asked {
     pub item: ItemBody,
     /// The operation of the API that the item names.
     pub operation: Operation,
-    /// Where it is asked.
+    /// The address it is asked at, with the values of the item in its path.
     pub address: String,
 }
 

@@ -113,7 +113,7 @@ pub struct ChangedView {
 pub(super) struct Sight {
     /// Where cases, reports and patrols are seen.
     pub(super) paths: Vec<Path>,
-    /// For which units.
+    /// The units whose cases are seen wherever they lie.
     pub(super) units: Vec<AreaId>,
     /// Where households are seen.
     pub(super) homes: Vec<Path>,

@@ -48,15 +48,15 @@ pub struct Inner {
 pub struct Question<'a> {
     /// The method of the operation.
     pub method: Method,
-    /// Where, from `/api/v1` on.
+    /// The path, from `/api/v1` on.
     pub path: &'a str,
     /// The caller of the queue, with the same rights.
     pub caller: Caller,
-    /// Under which key, when it writes.
+    /// The `Idempotency-Key`, when it writes.
     pub key: Option<Uuid>,
-    /// In which state only.
+    /// The version of the state it insists on (`If-Match`), if any.
     pub seq: Option<i64>,
-    /// In which language answers speak.
+    /// The `Accept-Language` of the answer.
     pub language: Option<HeaderValue>,
     /// The JSON body, where the operation takes one.
     pub body: Option<&'a Value>,

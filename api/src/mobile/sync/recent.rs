@@ -71,7 +71,7 @@ struct Kept {
 enum About {
     /// It is nothing that phones are told of.
     Nothing,
-    /// There, and of these.
+    /// It lies there, and belongs to these units and this person.
     Place(Arc<Place>),
     /// It cannot be told here: each caller who may see it has to find out.
     Unknown,

@@ -119,7 +119,8 @@ pub(super) async fn assign_campaign(step: Step, body: Json<AssignBody>) -> Reply
     if let Some(select) = select {
         listed.extend(selected(&step, &campaign.state, select, to).await?);
     }
-    // Who is named stands, and who is named last.
+    // A named household stands before a selected one; of two namings of one household the first
+    // counts.
     let mut seen = std::collections::HashSet::new();
     listed.retain(|one| seen.insert(one.household));
     let command = Command::Assign { listed };

@@ -119,7 +119,7 @@ pub struct Details {
 }
 
 impl MemberBody {
-    /// Who it is among those who can log in.
+    /// The account of this member, where staff linked one.
     pub fn person(&self) -> Option<Uuid> {
         self.person_id
     }
@@ -277,16 +277,16 @@ fn add(
     Ok(Added { write, member: Member { id, person }, said, given })
 }
 
-/// What is to be known otherwise.
+/// What changes in what is kept of a household.
 #[derive(Clone, Copy)]
 pub struct Changes<'a> {
     /// The room as it is now known; left out, it stays as it was.
     pub room: Option<&'a RoomBody>,
-    /// Members who came to be known.
+    /// Members who are new.
     pub added: &'a [MemberBody],
-    /// Members of whom something else is known.
+    /// Members of whom other values are known now.
     pub changed: &'a [MemberChange],
-    /// Members who are no more.
+    /// Members who do not belong to the household any more.
     pub removed: &'a [Uuid],
 }
 

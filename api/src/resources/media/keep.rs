@@ -101,9 +101,9 @@ pub(super) fn permitted(app: &App, caller: &Caller) -> Reply<()> {
 
 /// A file that is to be kept.
 pub(super) struct Arrival {
-    /// Under which identity.
+    /// The identity its sender gave it, or the one of the command.
     pub(super) id: MediaId,
-    /// By which command.
+    /// The command that keeps it.
     pub(super) command: CommandId,
     /// The bytes in a temporary file, with their size, digest and format.
     pub(super) received: Received,

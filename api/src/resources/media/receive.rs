@@ -203,7 +203,7 @@ impl<'a> Way<'a> {
 }
 
 impl Drop for Way<'_> {
-    /// What did not come is given back: who is cut off tries again.
+    /// What did not come is given back: a client that is cut off tries again.
     fn drop(&mut self) {
         let left = self.taken.get().saturating_sub(self.came.get());
         let now = self.app.clock.now();

@@ -182,7 +182,7 @@ impl PointsView {
     }
 }
 
-/// What those answered who walk, to whether tracks may be taken. The store looks at each upload
+/// The answers of those who walk to whether tracks may be taken. The store looks at each upload
 /// whether the newest answer is still the one that is known here.
 pub struct Walkers {
     known: Cache<(TenantId, PersonId), Arc<Known>>,
