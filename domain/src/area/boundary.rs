@@ -39,7 +39,7 @@ const MAX_COMPARED: usize = 20_000_000;
 /// One thing that is wrong, and where.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Fault {
-    /// What.
+    /// The kind of fault.
     pub code: FaultCode,
     /// In which polygon, counted from 0.
     pub polygon: usize,

@@ -38,7 +38,7 @@ pub struct RawPoint {
     pub lng: f64,
     /// Latitude in the dialect of `coord_type`.
     pub lat: f64,
-    /// The dialect.
+    /// The dialect of both numbers.
     pub coord_type: CoordType,
 }
 

@@ -19,7 +19,7 @@ use crate::core::{id::AreaId, named::named};
 named! {
     /// What kind of node an area is, from the root downwards.
     AreaKind {
-        /// 市.
+        /// A city, the root (市).
         City = "city", "市";
         /// 区、县、县级市.
         District = "district", "区县";
@@ -83,9 +83,9 @@ impl Path {
 /// An area as an event or a state remembers it: enough to be read without looking anything up.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Unit {
-    /// Which area.
+    /// The identity of the area.
     pub id: AreaId,
-    /// Its kind.
+    /// What kind of area it is.
     pub kind: AreaKind,
     /// Its name at that time.
     pub name: String,
@@ -142,7 +142,7 @@ impl AreaTree {
     fn add(&mut self, area: Area, retired: bool) {
         self.by_code.insert(area.code.clone(), area.id);
         match area.parent {
-            // It is found, but belongs to nobody's children.
+            // It is found, but is no area's child.
             _ if retired => _ = self.retired.entry(area.id).or_default(),
             Some(parent) => self.children.entry(parent).or_default().push(area.id),
             None => self.root = Some(area.id),

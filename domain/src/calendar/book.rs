@@ -149,8 +149,8 @@ pub struct Calendars {
 
 impl Calendars {
     /// The calendar of an area: its own or the nearest above. `chain` are the area and all above
-    /// it, the deepest first; whoever is under no schedule keeps the tenant's, or else the
-    /// default hours.
+    /// it, the deepest first; an area under no schedule keeps the tenant's, or else the default
+    /// hours.
     pub fn nearest(&self, chain: &[AreaId]) -> &Arc<Calendar> {
         chain.iter().find_map(|area| self.by_area.get(&Some(*area))).unwrap_or(&self.whole)
     }
@@ -171,7 +171,7 @@ pub struct Calendar {
 /// An instant a calendar answered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Due {
-    /// When.
+    /// When it is due.
     pub at: Instant,
     /// Whether it may move once the notice of a year is published.
     pub provisional: bool,

@@ -12,9 +12,9 @@ use crate::core::named::named;
 /// How long a duty may take.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Limit {
-    /// How many.
+    /// How many of the unit.
     pub amount: u32,
-    /// Of what.
+    /// The unit the amount counts.
     pub unit: LimitUnit,
 }
 

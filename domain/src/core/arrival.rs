@@ -36,7 +36,7 @@ named! {
         Already = "already", "此前已办理";
         /// No, and it will stay no.
         Refused = "refused", "不予受理";
-        /// Somebody moved on meanwhile; decide again.
+        /// Another command was faster; decide again.
         Conflict = "conflict", "情况已变化";
         /// Not now; send it again as it is.
         Later = "later", "请稍后重发";
@@ -98,7 +98,7 @@ impl Typed {
 /// What is known of one command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Arrival {
-    /// The command.
+    /// The identity of the command.
     pub command: CommandId,
     /// When it was typed, by the phone's clock.
     pub client_at: Instant,

@@ -17,7 +17,7 @@ pub fn step(before: Hash, position: i64, hash: &[u8]) -> Hash {
 /// What a tenant's records were at a time.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// Which tenant.
+    /// The tenant whose records they were.
     pub tenant: TenantId,
     /// When it was taken.
     pub at: Instant,

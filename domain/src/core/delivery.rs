@@ -12,7 +12,7 @@ use crate::core::named::named;
 named! {
     /// By which way something is told.
     Channel {
-        /// To a server of somebody else, signed.
+        /// To a server of another party, signed.
         Webhook = "webhook", "事件推送";
         /// A subscribe message of a WeChat mini-program.
         Wechat = "wechat", "微信订阅消息";
@@ -66,11 +66,12 @@ named! {
 pub const WAITS: [i64; 9] =
     [5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600];
 
-/// After so long without a single success an endpoint is paused, and somebody told.
+/// After so long without a single success an endpoint is paused, and those who manage webhooks in
+/// the whole tenant are told.
 pub const PATIENCE: Duration = Duration::hours(24);
 
-/// How long to wait after the attempt of this number, from 1; none after the last. `chance` from
-/// 0 to 1 adds up to a fifth. Whoever was asked to wait longer waits longer.
+/// How long to wait after the attempt of this number, from 1; none after the last. `chance` from 0
+/// to 1 adds up to a fifth. A longer wait that the receiver asks for is kept, up to a day.
 pub fn wait(attempts: u32, chance: f64, asked: Option<Duration>) -> Option<Duration> {
     let at = usize::try_from(attempts).ok()?.checked_sub(1)?;
     let seconds = WAITS.get(at).copied()?;
@@ -79,7 +80,7 @@ pub fn wait(attempts: u32, chance: f64, asked: Option<Duration>) -> Option<Durat
     #[expect(clippy::as_conversions, reason = "likewise")]
     let more = (seconds as f64 * 200.0 * chance.clamp(0.0, 1.0)) as i64;
     let own = Duration::seconds(seconds) + Duration::milliseconds(more);
-    // Nobody makes us wait longer than we would on our own at most.
+    // No receiver makes us wait longer than we would on our own at most.
     let asked = asked.map(|asked| asked.min(Duration::hours(24)));
     Some(asked.map_or(own, |asked| asked.max(own)))
 }

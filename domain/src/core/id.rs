@@ -26,7 +26,7 @@ ids! {
     TenantId,
     /// A node of the area tree: a territory or a unit.
     AreaId,
-    /// Somebody who can log in, or the system itself.
+    /// A person or a program that can log in, or the system itself.
     PersonId,
     /// What one person said.
     ReportId,
@@ -44,7 +44,7 @@ ids! {
     VisitId,
     /// A campaign of visits (敲门行动).
     CampaignId,
-    /// A form.
+    /// A form, in all its editions.
     FormId,
     /// A file: a photo, a video, a recording.
     MediaId,

@@ -1,7 +1,7 @@
 //! The journal: the append-only, hash-chained record of accepted commands (案卷).
 //!
-//! One chain per flow instance. An entry's hash covers the hash before it, so nobody can change
-//! or remove an old entry without breaking every later one.
+//! One chain per flow instance. An entry's hash covers the hash before it, so an old entry cannot
+//! be changed or removed without breaking every later one.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -89,7 +89,7 @@ pub enum FlowKind {
 }
 
 impl FlowKind {
-    /// Every kind.
+    /// Every kind, each once.
     pub const ALL: &[Self] = &[
         Self::Report,
         Self::Case,
@@ -134,9 +134,9 @@ impl FlowKind {
 /// One accepted command.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entry {
-    /// The tenant.
+    /// The tenant whose journal it is in.
     pub tenant: TenantId,
-    /// Which flow.
+    /// The kind of flow.
     pub flow: FlowKind,
     /// Which instance of it.
     pub flow_id: Uuid,
@@ -150,11 +150,11 @@ pub struct Entry {
     pub name: String,
     /// The digest of what was asked, to tell a replay from a reuse.
     pub digest: Hash,
-    /// Who asked.
+    /// The actor who asked.
     pub actor: PersonId,
     /// The name of who asked, as it was.
     pub actor_name: String,
-    /// When.
+    /// When it was accepted.
     pub at: Instant,
     /// What happened, as the exact JSON text that was hashed.
     pub events: String,
@@ -204,12 +204,12 @@ pub enum Break {
     },
     /// An entry does not follow from the one before.
     Link {
-        /// Its sequence.
+        /// The place of the entry in its chain.
         seq: i64,
     },
     /// An entry was changed after it was written.
     Content {
-        /// Its sequence.
+        /// The place of the entry in its chain.
         seq: i64,
     },
 }

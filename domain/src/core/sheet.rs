@@ -195,7 +195,7 @@ pub(crate) fn read<'a>(text: &str, columns: &'a [Column], faults: &mut Faults) -
     read_large(text, columns, MAX_ROWS, faults)
 }
 
-/// The same of a table of up to `most` rows, whose size whoever gives the text has bounded.
+/// The same of a table of up to `most` rows, whose size the caller has bounded.
 pub(crate) fn read_large<'a>(
     text: &str,
     columns: &'a [Column],

@@ -8,7 +8,7 @@ use crate::core::journal::Hash;
 /// How many records there are, and the sum of their digests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Tally {
-    /// How many.
+    /// How many records there are.
     pub count: i64,
     /// The sum of their digests, as numbers of 256 bits.
     #[serde(with = "hexadecimal")]

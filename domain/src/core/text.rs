@@ -6,8 +6,8 @@
 //!
 //! - Control characters (C0, C1) are refused; line breaks and tabs belong to prose.
 //! - In one line (titles, names, addresses, codes) whatever only turns the direction of writing or
-//!   takes no room is taken out, not refused: telephones put it around what they copy, and nobody can
-//!   see what would be complained about. A separator of lines or paragraphs becomes a space.
+//!   takes no room is taken out, not refused: telephones put it around what they copy, and a person
+//!   cannot see what would be complained about. A separator of lines or paragraphs becomes a space.
 //! - A joiner (U+200C, U+200D) stays where it joins: between two characters of a script that joins, or
 //!   of an emoji. Variation selectors stay: they choose the form of Chinese and Mongolian characters.
 //! - In prose only overrides of direction (U+202D, U+202E) are taken out: they show a text as another
@@ -24,9 +24,9 @@ pub enum Fault {
     Empty,
     /// More characters than allowed.
     TooLong {
-        /// Characters given.
+        /// How many characters were given.
         length: usize,
-        /// Characters allowed.
+        /// How many characters are allowed.
         max: usize,
     },
     /// A control character that is not a line break or a tab.
@@ -171,7 +171,7 @@ macro_rules! texts {
                 &self.0
             }
 
-            /// A text this program comes with, well formed as whoever wrote it made it.
+            /// A text this program comes with, well formed because it was written so.
             pub(crate) fn fixed(text: &'static str) -> Self {
                 Self(text.to_owned())
             }

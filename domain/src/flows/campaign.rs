@@ -86,7 +86,7 @@ pub struct Grid {
     pub due: Option<Term>,
 }
 
-/// A campaign of visits (走访任务), household by household.
+/// A campaign of visits (敲门行动), household by household.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Campaign {
     /// The identity it got when it was begun.

@@ -22,7 +22,7 @@ pub use crate::people::role::{Permission, Powers, Role};
 /// A role over an area for a period.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Grant {
-    /// What.
+    /// The role that is held.
     pub role: Role,
     /// Over which area, with everything in it.
     pub over: Unit,
@@ -53,12 +53,12 @@ impl Grant {
     }
 }
 
-/// Who asks.
+/// The person or program that asks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Actor {
     /// The tenant the actor belongs to; nothing of another is ever seen.
     pub tenant: TenantId,
-    /// Which person.
+    /// The person or program itself.
     pub person: PersonId,
     /// The name written into the journal: of staff, who act in office; residents have none there.
     pub name: String,
@@ -72,7 +72,7 @@ impl Actor {
     /// The identity of the system itself.
     pub const SYSTEM: PersonId = PersonId(uuid::Uuid::nil());
 
-    /// Its name.
+    /// The name of the system itself.
     pub const SYSTEM_NAME: &str = "系统";
 
     /// The system itself: installs a tenant and its first administrator.
@@ -100,7 +100,7 @@ impl Actor {
         self.powers.allows(grant.role, permission)
     }
 
-    /// Whether this is the system itself, which nobody can log in as.
+    /// Whether this is the system itself, which no one can log in as.
     pub fn is_system(&self) -> bool {
         self.person.0.is_nil()
     }

@@ -20,9 +20,9 @@ use crate::{
 named! {
     /// What was done.
     Act {
-        /// Somebody logged in, or tried to.
+        /// A person logged in, or tried to.
         Login = "login", "登录";
-        /// Somebody logged out.
+        /// A person logged out.
         Logout = "logout", "退出";
         /// A login was ended by its owner, by an administrator, or because its token was copied.
         EndSession = "end_session", "结束登录";
@@ -36,7 +36,7 @@ named! {
         Token = "token", "签发令牌";
         /// A program was registered, or shut out, or its secrets were changed.
         Client = "client", "变更接入系统";
-        /// Somebody was registered.
+        /// A person was registered.
         Register = "register", "登记人员";
         /// A role was granted.
         Grant = "grant", "授权";
@@ -50,7 +50,7 @@ named! {
         Publish = "publish", "发布规则";
         /// Personal data was stored or corrected.
         Contact = "contact", "登记联系方式";
-        /// Somebody was looked up by a phone or an identification number.
+        /// A person was looked up by a phone or an identification number.
         Search = "search", "按联系方式查找";
         /// Personal data was seen whole.
         Disclose = "disclose", "查看个人信息明文";
@@ -58,7 +58,7 @@ named! {
         Consent = "consent", "同意";
         /// A consent was withdrawn.
         Withdraw = "withdraw", "撤回同意";
-        /// Somebody took a copy of the own data.
+        /// A person took a copy of the own data.
         Export = "export", "导出个人信息";
         /// Personal data was erased.
         Erase = "erase", "删除个人信息";
@@ -66,7 +66,7 @@ named! {
         Retention = "retention", "到期清理";
         /// A master key, or a key that signs, was put in the place of another.
         Rotate = "rotate", "轮换密钥";
-        /// Somebody saw where another walked, or is.
+        /// A person saw where another walked, or is.
         Track = "track", "查看轨迹";
         /// A webhook was made, changed, removed, or stopped because it failed.
         Webhook = "webhook", "变更事件推送";
@@ -86,13 +86,13 @@ named! {
 /// An act, before it has its place in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Note {
-    /// When.
+    /// When it was done.
     pub at: Instant,
-    /// What.
+    /// What was done.
     pub act: Act,
     /// How it ended.
     pub verdict: Verdict,
-    /// Who; none when nobody was recognised.
+    /// Who did it; none when no one was recognised.
     pub actor: Option<PersonId>,
     /// The name in office of who; never that of a resident.
     pub actor_name: String,
@@ -107,7 +107,7 @@ pub struct Note {
 /// A note in its place.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
-    /// The tenant.
+    /// The tenant whose log it is in.
     pub tenant: TenantId,
     /// Its place in the log, from 1.
     pub seq: i64,
@@ -151,7 +151,7 @@ impl Record {
 pub struct Mark {
     /// The place of a record; 0 before the first.
     pub seq: i64,
-    /// Its hash.
+    /// The hash of that record.
     #[serde(with = "crate::core::tally::hexadecimal")]
     pub hash: Hash,
 }

@@ -19,10 +19,10 @@ use crate::{
 /// The tallies of what the log answers for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Tallies {
-    /// Of disclosures.
+    /// The tally of disclosures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disclosures: Option<Tally>,
-    /// Of consents.
+    /// The tally of consents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consents: Option<Tally>,
 }
@@ -72,7 +72,7 @@ pub struct Rebased {
 /// Which record was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Written {
-    /// Its identity.
+    /// The identity of the record.
     pub record: Uuid,
     /// The digest of all it says.
     #[serde(with = "crate::core::tally::hexadecimal")]
@@ -137,7 +137,7 @@ fn class_of(act: Act) -> Option<DataClass> {
     }
 }
 
-/// Somebody who reads a log from its beginning and keeps count.
+/// A reader of a log that begins at its beginning and keeps count.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Watch {
     base: Mark,

@@ -1,7 +1,7 @@
 //! What is personal about people: its kinds, how each is written, and how much of it is shown.
 //!
 //! Values live encrypted outside the journal; here is only what a value must look like, what is
-//! left of it under a mask, and for which purposes somebody may see it whole.
+//! left of it under a mask, and for which purposes a person may see it whole.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -19,11 +19,11 @@ named! {
         IdNumber = "id_number", "公民身份号码";
         /// The home address.
         Address = "address", "住址";
-        /// The number of somebody in office that residents call: it stands in public notices.
+        /// The number of staff that residents call: it stands in public notices.
         OfficePhone = "office_phone", "公开联系电话";
         /// Unit, floor and room of a household, as JSON.
         Room = "room", "房号";
-        /// The groups of special care somebody belongs to, as JSON.
+        /// The groups of special care a member belongs to, as JSON.
         Groups = "groups", "特殊群体";
         /// Relation, birth and consent of a member of a household, as JSON.
         Details = "details", "成员情况";
@@ -47,7 +47,7 @@ impl Field {
 }
 
 named! {
-    /// Why somebody sees personal data whole.
+    /// Why a person sees personal data whole.
     Purpose {
         /// To ask the reporter: reached, solved, satisfied.
         Callback = "callback", "回访核实";
@@ -71,9 +71,9 @@ named! {
 named! {
     /// Whose data it is.
     SubjectKind {
-        /// Of somebody who can log in.
+        /// Of a person who can log in.
         Person = "person", "人员";
-        /// Of whoever a report was made for: the contact given with it.
+        /// Of the person to reach about a report: the contact given with it.
         Report = "report", "上报联系人";
         /// Of a household as a whole.
         Household = "household", "家庭";
@@ -134,7 +134,7 @@ impl std::fmt::Display for Fault {
 pub struct Phone(String);
 
 impl Phone {
-    /// The digits.
+    /// The digits without spaces.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -272,13 +272,13 @@ impl std::fmt::Debug for IdNumber {
 pub struct Contact {
     /// The name of a resident.
     pub name: Option<Line>,
-    /// A phone.
+    /// The mobile phone number.
     pub phone: Option<Phone>,
     /// The identification number.
     pub id_number: Option<IdNumber>,
     /// The home address.
     pub address: Option<Line>,
-    /// What residents call, of somebody in office.
+    /// The number of staff that residents call.
     pub office_phone: Option<OfficePhone>,
 }
 

@@ -80,7 +80,7 @@ impl DataClass {
     }
 }
 
-/// The document.
+/// The document a tenant publishes about personal data.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Privacy {
@@ -98,17 +98,17 @@ pub struct Privacy {
 pub struct Notice {
     /// Its version; a consent names it.
     pub version: Code,
-    /// Its title.
+    /// The title of the notice.
     pub title: Line,
-    /// Its text.
+    /// What is told, in full.
     pub text: Prose,
 }
 
-/// One purpose.
+/// One purpose for which data is processed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Processing {
-    /// Its code.
+    /// The code by which a consent names it.
     pub code: Code,
     /// What people call it.
     pub label: Line,
@@ -234,7 +234,7 @@ impl Privacy {
     /// The purpose for which it is kept where a photo was taken.
     pub const PHOTO_PLACE: &'static str = "photo_place";
 
-    /// What somebody may consent to; none when it needs no consent or does not exist.
+    /// What a person may consent to; none when it needs no consent or does not exist.
     pub fn consentable(&self, code: &str) -> Option<&Processing> {
         let asked = |basis| matches!(basis, Basis::Consent | Basis::SeparateConsent);
         self.purposes.iter().find(|one| one.code.as_str() == code && asked(one.basis))

@@ -1,8 +1,8 @@
-//! Roles: what somebody is, and what that allows.
+//! Roles: what a person is, and what that allows.
 //!
-//! The permissions are a fixed list: each is asked for by name where the rule is. Which role
-//! holds which is a table that a tenant may publish anew, within bounds that keep power apart:
-//! whoever gives power neither uses nor audits it.
+//! The permissions are a fixed list: each is asked for by name where the rule is. Which role holds
+//! which is a table that a tenant may publish anew, within bounds that keep power apart: the role
+//! that gives power neither uses nor audits it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use crate::core::{
 };
 
 named! {
-    /// What somebody is, over some area.
+    /// What a person is, over some area.
     Role {
         /// Walks a grid, reports, handles small things, verifies on the spot.
         GridWorker = "grid_worker", "网格员";
@@ -43,7 +43,7 @@ named! {
         Auditor = "auditor", "审计员";
         /// Manages people and their grants; does not handle cases.
         Administrator = "administrator", "系统管理员";
-        /// Another system.
+        /// Another system that acts by its own account.
         Integrator = "integrator", "接入系统";
         /// Reports, follows the own reports, answers at the end.
         Resident = "resident", "居民";
@@ -69,7 +69,7 @@ named! {
         DispatchCase = "dispatch_case", "派遣案卷";
         /// Sign, handle, return and feed back a dispatched case.
         HandleCase = "handle_case", "处置案卷";
-        /// Summon departments.
+        /// Summon departments to a case.
         BlowWhistle = "blow_whistle", "街道吹哨";
         /// Sign, contact, arrive and feed back as a summoned department.
         AnswerWhistle = "answer_whistle", "部门报到";
@@ -109,7 +109,7 @@ named! {
         DisclosePersonal = "disclose_personal", "查看个人信息明文";
         /// Walk patrols, and let the own track be taken on them.
         Patrol = "patrol", "巡查";
-        /// Plan patrols.
+        /// Plan patrols and take plans back.
         ManagePatrols = "manage_patrols", "安排巡查";
         /// See where others walked on patrol, and where who is on duty is; on the record.
         ReadTracks = "read_tracks", "查看巡查轨迹";
@@ -350,13 +350,13 @@ impl Role {
         RESERVED.iter().any(|(_, holder)| *holder == self)
     }
 
-    /// Whether whoever has it acts under the own name: who acts in office, and systems. Residents
-    /// and volunteers have no name in what is kept for ever.
+    /// Whether a person who has it acts under the own name: who acts in office, and systems.
+    /// Residents and volunteers have no name in what is kept for ever.
     pub const fn is_office(self) -> bool {
         !matches!(self, Self::Resident | Self::Volunteer)
     }
 
-    /// Whether this is somebody from outside the administration, who never gets more than to
+    /// Whether a person who has it stands outside the administration and never gets more than to
     /// speak for themselves.
     pub const fn is_outsider(self) -> bool {
         matches!(self, Self::Resident | Self::Volunteer | Self::Integrator)
@@ -372,7 +372,7 @@ pub const RESERVED: &[(Permission, Role)] = &[
     (Permission::ReadAudit, Role::Auditor),
 ];
 
-/// Roles that nobody holds at the same time, even over different areas.
+/// Roles that no one holds at the same time, even over different areas.
 pub const APART: &[(Role, Role)] = &[(Role::Administrator, Role::Auditor)];
 
 /// What the public may be allowed: to speak for themselves. What a right over an area opens is other
@@ -450,7 +450,7 @@ pub struct Roles {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoleEntry {
-    /// Which.
+    /// The role, each at most once.
     pub role: Role,
     /// Everything it allows; what is left out, it does not allow.
     pub permissions: Vec<Permission>,

@@ -351,7 +351,7 @@ pub enum Refusal {
     },
     /// Such an area does not lie in such another one, or they are not of one kind.
     WrongLevel {
-        /// The area, or its kind.
+        /// The area that would lie there, by name.
         area: String,
         /// In which; empty for the root.
         parent: String,

@@ -8,7 +8,7 @@
 use super::{Area, AreaTree, Unit};
 use crate::core::id::AreaId;
 
-/// A place in the tree that is no longer anybody's, and the area that took it over: itself under
+/// A place in the tree that no area holds any longer, and the area that took it over: itself under
 /// another parent, or what became of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Legacy {
@@ -55,8 +55,8 @@ impl AreaTree {
         self.get(heir).filter(|_| !self.is_retired(heir))
     }
 
-    /// Whether an area lies in another one as somebody remembers it: there, where that was
-    /// moved to, or in what became of it.
+    /// Whether an area lies in another one as a record remembers it: there, where that was moved
+    /// to, or in what became of it.
     pub fn within(&self, outer: &Unit, inner: &Area) -> bool {
         let mut heirs = vec![outer.id];
         let mut next = 0;

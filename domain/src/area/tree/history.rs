@@ -26,7 +26,7 @@ named! {
 pub struct Version {
     /// The first day.
     pub from: NaiveDate,
-    /// Its name.
+    /// What people call it.
     pub name: String,
     /// The area above; none for the root.
     pub parent: Option<AreaId>,
@@ -55,7 +55,7 @@ pub struct Outline {
 /// One area, from its first day to what followed it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Record {
-    /// Its identity.
+    /// The identity, which no other area ever gets.
     pub id: AreaId,
     /// What it is; an area of another kind is another area.
     pub kind: AreaKind,
@@ -189,8 +189,8 @@ impl Registry {
         all
     }
 
-    /// The areas as they are on a day: those to come are missing, those that are no more are
-    /// found but belong to nobody's children.
+    /// The areas as they are on a day: those to come are missing, those that are no more are found
+    /// but are no area's children.
     pub fn tree(&self, day: NaiveDate) -> AreaTree {
         let known = self.records.values().filter_map(|record| Some((record, record.area(day)?)));
         let mut tree = AreaTree::default();

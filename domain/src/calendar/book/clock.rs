@@ -140,19 +140,19 @@ impl Window {
 named! {
     /// A day of the week.
     Weekday {
-        /// Monday.
+        /// Monday, the first day.
         Monday = "monday", "周一";
-        /// Tuesday.
+        /// Tuesday, the second day.
         Tuesday = "tuesday", "周二";
-        /// Wednesday.
+        /// Wednesday, the third day.
         Wednesday = "wednesday", "周三";
-        /// Thursday.
+        /// Thursday, the fourth day.
         Thursday = "thursday", "周四";
-        /// Friday.
+        /// Friday, the fifth day.
         Friday = "friday", "周五";
-        /// Saturday.
+        /// Saturday, the sixth day.
         Saturday = "saturday", "周六";
-        /// Sunday.
+        /// Sunday, the seventh day.
         Sunday = "sunday", "周日";
     }
 }

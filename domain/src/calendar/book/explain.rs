@@ -72,9 +72,9 @@ pub struct DayShown {
 /// Time that counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Stretch {
-    /// Its beginning.
+    /// Where it begins, inclusive.
     pub from: Instant,
-    /// Its end.
+    /// Where it ends, exclusive.
     pub until: Instant,
     /// Its whole minutes.
     pub minutes: i64,
@@ -83,7 +83,7 @@ pub struct Stretch {
 /// The days that are not shown one by one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Rest {
-    /// How many.
+    /// How many days they are.
     pub days: i64,
     /// How many of them are worked.
     pub working_days: i64,

@@ -1,4 +1,4 @@
-//! What can be wrong with a calendar somebody wrote.
+//! What can be wrong with a calendar that a tenant wrote.
 
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +42,7 @@ named! {
         SeasonBackwards = "season_backwards", "时令起止颠倒";
         /// Two seasons share days.
         SeasonsOverlap = "seasons_overlap", "时令重叠";
-        /// Nobody ever works.
+        /// There is no working time at all.
         NoWorkingTime = "no_working_time", "没有任何工作时间";
     }
 }

@@ -19,7 +19,7 @@ use crate::core::{
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HolidayYear {
-    /// Which year.
+    /// The year of the notice.
     pub year: i32,
     /// Where the notices are.
     #[serde(default)]
@@ -34,7 +34,7 @@ pub struct HolidayYear {
 pub struct HolidayDay {
     /// The holiday it belongs to.
     pub name: Line,
-    /// When.
+    /// The day that deviates.
     pub date: NaiveDate,
     /// Off, or a day on which a weekend is worked (调休上班).
     pub is_off_day: bool,

@@ -36,7 +36,7 @@ pub struct Schedule {
 pub struct Season {
     /// What people call it: 夏令时.
     pub name: Line,
-    /// When.
+    /// The days of the season.
     pub span: Span,
     /// The hours of its working days.
     pub windows: Vec<Window>,
@@ -53,7 +53,7 @@ pub enum Span {
         /// The last day.
         until: MonthDay,
     },
-    /// Once.
+    /// Once, between two days of the calendar.
     Dated {
         /// The first day.
         from: NaiveDate,
@@ -109,9 +109,9 @@ fn stretches(from: MonthDay, until: MonthDay) -> Vec<(MonthDay, MonthDay)> {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpecialDay {
-    /// Which.
+    /// The day with its own hours.
     pub date: NaiveDate,
-    /// Why.
+    /// Why the day is special, as people call it.
     pub name: Line,
     /// Its hours; none is a day off.
     pub windows: Vec<Window>,
@@ -133,7 +133,7 @@ pub struct Convention {
 pub enum WorkingDayRule {
     /// A working day is so much working time, counted from the start.
     Elapsed {
-        /// Usually 480.
+        /// How many minutes a working day has, usually 480.
         minutes_per_day: u32,
     },
     /// At closing time of the n-th working day; the day of the start is not counted (民法典 201,

@@ -5,9 +5,9 @@
 
 use super::clock::Window;
 
-/// A minute.
+/// A minute in milliseconds.
 pub(super) const MINUTE: i64 = 60_000;
-/// A day.
+/// A day in milliseconds.
 pub(super) const DAY: i64 = 24 * 60 * MINUTE;
 /// Days from 1970-01-01 to 2000-01-01.
 pub(super) const FIRST_DAY: i64 = 10_957;
@@ -180,12 +180,12 @@ impl Table {
         self.hours(day).map(|hours| start_of(day) + hours.closing())
     }
 
-    /// Whether somebody works at `time`.
+    /// Whether offices work at `time`.
     pub(super) fn is_open(&self, time: i64) -> bool {
         self.hours(day_of(time)).is_some_and(|hours| hours.is_open(time.rem_euclid(DAY)))
     }
 
-    /// The earliest time from `time` on at which somebody works.
+    /// The earliest time from `time` on at which offices work.
     pub(super) fn next_opening(&self, time: i64) -> Option<i64> {
         let day = day_of(time);
         let today = self.hours(day).and_then(|hours| hours.next_opening(time.rem_euclid(DAY)));

@@ -24,7 +24,7 @@ pub enum At {
 /// One thing that is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
-    /// Where.
+    /// The row, the line or the whole.
     pub at: At,
     /// Of a row: the list it is in, as the document names it.
     pub list: &'static str,
