@@ -59,7 +59,7 @@ pub enum Write {
     Flow(Box<dyn FlowWrite>),
     /// The password of a person, already hashed.
     Password {
-        /// Whose.
+        /// The person whose password it is.
         person: PersonId,
         /// The hash, with its parameters.
         hash: String,
@@ -87,7 +87,7 @@ pub enum Write {
     Forgotten(Vec<DataSubject>),
     /// A household answered a form.
     Answered(Box<Answered>),
-    /// What the first of these writes demanded of whoever made it.
+    /// What the first of these writes demanded of the person who made it.
     Entered(Box<Entered>),
     /// What a photo that arrived looks like.
     Marked(Box<Marks>),
@@ -104,7 +104,7 @@ impl<F: FlowTable> From<Change<F>> for Write {
 pub enum Outcome {
     /// It is durable.
     Done,
-    /// Somebody else changed one of the flows first; nothing was written.
+    /// Another request changed one of the flows first; nothing was written.
     Stale,
     /// The command was seen before; nothing was written.
     Seen,

@@ -17,7 +17,7 @@ fn connect(url: &str) -> Result<Db, StoreError> {
     Url::parse(url)?.connect(Use::Write)
 }
 
-/// Executes statements.
+/// Executes statements on a connection of their own.
 pub fn execute(url: &str, sql: &str) -> Result<(), StoreError> {
     let mut db = connect(url)?;
     Ok(each!(&mut db, c => c.batch_execute(sql))?)

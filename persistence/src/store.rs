@@ -57,7 +57,7 @@ impl Default for Options {
     }
 }
 
-/// The database.
+/// The database, shared by all who hold a copy.
 #[derive(Clone)]
 pub struct Store {
     lanes: Arc<Lanes>,
@@ -173,7 +173,7 @@ impl Store {
         self.read(move |db| connection::snapshot(db, query)).await
     }
 
-    /// Makes changes durable together, or none of them; whoever waits at the same time shares
+    /// Makes changes durable together, or none of them; commits that wait at the same time share
     /// the transaction.
     pub async fn commit(&self, writes: Vec<Write>) -> Result<Outcome> {
         let commit = Box::new(Commit::new(&writes)?);
@@ -193,8 +193,8 @@ impl Store {
     }
 
     /// Leaves nothing on disk of what was erased before: to be asked after every erasure. It takes
-    /// a moment, keeps no others waiting for longer than that, and gives up for now when somebody
-    /// still reads what was there before ([`Store::has_remains`]).
+    /// a moment, keeps no others waiting for longer than that, and gives up for now when a reader
+    /// still sees what was there before ([`Store::has_remains`]).
     pub async fn scrub(&self) {
         const TRIES: usize = 20;
         const PAUSE: Duration = Duration::from_millis(50);
@@ -227,8 +227,8 @@ impl Store {
         remains.scrubbed.load(Ordering::SeqCst) < remains.erased.load(Ordering::SeqCst)
     }
 
-    /// Runs `work` outside of any transaction: on the writing lane of SQLite, where nobody else
-    /// writes; on a reading lane of PostgreSQL, where nobody waits for it.
+    /// Runs `work` outside of any transaction: on the writing lane of SQLite, which writes nothing
+    /// else meanwhile; on a reading lane of PostgreSQL, where nothing waits for it.
     async fn outside<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Db) -> Result<R> + Send + 'static,
@@ -262,7 +262,7 @@ impl Store {
         }
     }
 
-    /// Puts somebody who waits for a state into the queue.
+    /// Puts a caller that waits for a state into the queue.
     pub(crate) fn ask(&self, look: Look) -> Result<()> {
         self.lanes.looks.push(look)
     }
@@ -461,7 +461,7 @@ fn alone(db: &mut Db, commit: &Commit) -> Result<Outcome> {
         outcome.ok_or_else(|| StoreError::Inconsistent("a commit without an outcome".to_owned()))
     })
     .or_else(|error| {
-        // Part of it was somebody else's: nothing of it was written.
+        // Part of it was another commit's: nothing of it was written.
         let partial = matches!(error, StoreError::Exists("command"));
         if partial { Ok(Outcome::Stale) } else { Err(error) }
     })

@@ -234,9 +234,9 @@ pub fn boundary(db: &mut Db, tenant: TenantId, area: AreaId, no: i64) -> Result<
 /// What a file came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Import {
-    /// Its identity.
+    /// The identity of the request that sent the file.
     pub id: Uuid,
-    /// When.
+    /// When it was taken over.
     pub at: Instant,
     /// The digest of what was asked, to tell a retry from another file.
     pub digest: Hash,

@@ -102,22 +102,22 @@ pub struct Filter {
     pub until: Instant,
 }
 
-/// What a time demanded of somebody.
+/// What a time demanded of a person, or of several together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Sum {
-    /// Entries made.
+    /// How many entries were made.
     pub entries: i64,
     /// Fields that had to have a value.
     pub required: i64,
-    /// Fields given.
+    /// How many fields were given.
     pub typed: i64,
-    /// Fields nobody had to give.
+    /// Fields that did not have to be given.
     pub reused: i64,
     /// Fields given although they were known.
     pub repeated: i64,
-    /// Photos demanded.
+    /// How many photos were demanded.
     pub photos: i64,
-    /// Households somebody was asked to go to by campaigns.
+    /// Households to which campaigns asked workers to go.
     pub asked: i64,
     /// When the first of the entries was made.
     pub first_at: Option<Instant>,

@@ -217,22 +217,22 @@ impl GoneRow {
     }
 }
 
-/// Which campaigns somebody may know of.
+/// Which campaigns a person may know of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reach {
     /// In which tenant.
     pub tenant: TenantId,
-    /// Who asks, where that is somebody who may visit at all.
+    /// The person who asks, where they may visit at all.
     pub person: Option<PersonId>,
     /// The areas over which campaigns are organised: drafts are known too.
     pub organises: Vec<Path>,
-    /// The areas in which somebody goes or organises.
+    /// The areas in which the person visits or organises.
     pub works: Vec<Path>,
 }
 
 type Condition = Box<dyn BoxableExpression<campaigns::table, MultiBackend, SqlType = Bool>>;
 
-/// The campaigns somebody may know of, newest first.
+/// The campaigns a person may know of, newest first.
 pub fn list(
     db: &mut Db,
     reach: &Reach,
@@ -279,17 +279,17 @@ pub fn list(
 /// A household on the list of a campaign, and what came of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listed {
-    /// Which.
+    /// The household to visit.
     pub household: HouseholdId,
     /// In which grid.
     pub grid: AreaId,
     /// Who is to go.
     pub worker: Option<PersonId>,
-    /// The visit.
+    /// The visit that was recorded; none until then.
     pub visit: Option<VisitId>,
     /// How it went.
     pub outcome: Option<Outcome>,
-    /// When.
+    /// When the worker was there.
     pub visited_at: Option<Instant>,
 }
 
@@ -298,7 +298,7 @@ pub struct Listed {
 pub struct Filter {
     /// Only in these areas, or for this worker.
     pub within: Vec<Path>,
-    /// In these areas, only those nobody in particular is sent to.
+    /// In these areas, only those to which no one in particular is sent.
     pub unassigned: bool,
     /// And those for this worker, wherever they are.
     pub worker: Option<PersonId>,
@@ -306,7 +306,7 @@ pub struct Filter {
     pub of: Option<PersonId>,
     /// Only in this grid.
     pub grid: Option<AreaId>,
-    /// Only where nobody went.
+    /// Only those that no worker has visited.
     pub open: bool,
     /// Only where it went like this.
     pub outcome: Option<Outcome>,
@@ -373,7 +373,7 @@ pub fn listed(
     Ok(rows.into_iter().map(listed).collect())
 }
 
-/// The grids of a campaign where somebody has still to go.
+/// The grids of a campaign with households still to be visited.
 pub fn open_grids(db: &mut Db, tenant: TenantId, campaign: CampaignId) -> Result<Vec<AreaId>> {
     use campaign_households::dsl as t;
     let ids: Vec<Id> = campaign_households::table
@@ -385,7 +385,7 @@ pub fn open_grids(db: &mut Db, tenant: TenantId, campaign: CampaignId) -> Result
     Ok(ids.into_iter().map(|id| AreaId(id.0)).collect())
 }
 
-/// Whether somebody has still to go in a grid of a campaign.
+/// Whether a grid of a campaign has households still to be visited.
 pub fn is_open(db: &mut Db, tenant: TenantId, campaign: CampaignId, grid: AreaId) -> Result<bool> {
     use campaign_households::dsl as t;
     let one: Option<Id> = campaign_households::table
@@ -400,13 +400,13 @@ pub fn is_open(db: &mut Db, tenant: TenantId, campaign: CampaignId, grid: AreaId
 /// By what progress is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum By {
-    /// By grid.
+    /// For each grid.
     Grid,
-    /// By worker; those nobody in particular is sent to are under the nil identity.
+    /// By worker; those to which no one in particular is sent are under the nil identity.
     Worker,
 }
 
-/// How many households of one grid or worker came to what; none: nobody went yet.
+/// How many households of one grid or worker came to what; none: not visited yet.
 pub type Count = (Uuid, Option<Outcome>, i64);
 
 /// The counts of a campaign in the order of grids or workers, after one: those of `limit` of them.

@@ -165,7 +165,7 @@ pub fn waiting(
     rows.into_iter().map(|row| stored("content_reviews", row)).collect()
 }
 
-/// What somebody else answered, or will, about something they were asked to look at.
+/// What an outside service answered, or will, about something it was asked to look at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Check {
     /// Which review it is for, once we know.

@@ -94,11 +94,11 @@ impl FormRow {
 /// A household answered a form; what it said is sealed under this identity.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Answered {
-    /// The identity.
+    /// The identity under which the answers are sealed.
     pub id: Uuid,
-    /// Which household.
+    /// The household that answered.
     pub household: HouseholdId,
-    /// Which form.
+    /// The form that was answered.
     pub form: FormId,
     /// In which edition.
     pub edition: i64,
@@ -106,7 +106,7 @@ pub struct Answered {
     pub visit: Option<VisitId>,
     /// Who wrote it down.
     pub by: PersonId,
-    /// When.
+    /// When it was written down.
     pub at: Instant,
 }
 
@@ -217,7 +217,7 @@ fn erased(db: &mut Db, answer: &AnswerRow) -> Result<bool> {
     Ok(standing.is_some_and(|standing| standing == Standing::Erased.name()))
 }
 
-/// Whoever answers for a household waits for whoever changes it, in the order of their
+/// A request that answers for a household waits for one that changes it, in the order of their
 /// identities.
 pub(crate) fn lock(db: &mut Db, answers: &[&AnswerRow]) -> Result<()> {
     use households::dsl as h;

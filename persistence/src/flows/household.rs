@@ -205,7 +205,7 @@ pub struct Filter {
     pub building: Option<String>,
     /// Only of this group of ten.
     pub group: Option<String>,
-    /// Only those with, or without, somebody cared for in particular.
+    /// Only those with, or without, a member cared for in particular.
     pub special: Option<bool>,
     /// Only of this standing.
     pub standing: Option<Standing>,
@@ -214,7 +214,7 @@ pub struct Filter {
 type Condition = Box<dyn BoxableExpression<households::table, MultiBackend, SqlType = Bool>>;
 
 /// The households an actor may see, newest first: those in the actor's areas, and those the actor
-/// is paired with now, if that is somebody in office.
+/// is paired with now, if the actor holds an office.
 pub fn list(
     db: &mut Db,
     (scope, office): (&Scope, bool),
@@ -274,7 +274,7 @@ pub fn list(
     rows.into_iter().map(|row| stored("households", row)).collect()
 }
 
-/// The households somebody belongs to, after one, in the order of their identities.
+/// The households a person belongs to, after one, in the order of their identities.
 pub fn of_member(
     db: &mut Db,
     tenant: TenantId,

@@ -147,7 +147,7 @@ impl LinkRow {
 /// What a photo looks like, and where and when it was taken as far as that may be kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Marks {
-    /// Which photo.
+    /// The identity of the photo.
     pub media: MediaId,
     /// A perceptual hash: photos that look alike differ in few bits.
     pub look: u64,
@@ -223,11 +223,11 @@ pub fn among(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Stored<M
 /// Something that names a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Link {
-    /// Which file.
+    /// The file that is named.
     pub media: MediaId,
     /// A report or a case.
     pub kind: FlowKind,
-    /// Which.
+    /// The report or the case itself.
     pub flow: Uuid,
     /// Who named it.
     pub by: PersonId,
@@ -296,16 +296,16 @@ pub fn alike(db: &mut Db, tenant: TenantId, look: u64, limit: i64) -> Result<Vec
     Ok(rows.into_iter().map(|(id, look)| (id.0, look.cast_unsigned())).collect())
 }
 
-/// Files of somebody that nothing names.
+/// Files of a person that nothing names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unused {
-    /// How many.
+    /// How many files they are, counted up to a bound.
     pub count: i64,
     /// The bytes that were sent of them.
     pub bytes: u64,
 }
 
-/// How many files of somebody nothing names, counted to `most` and no further.
+/// How many files of a person nothing names, counted to `most` and no further.
 pub fn unused(db: &mut Db, tenant: TenantId, person: PersonId, most: i64) -> Result<Unused> {
     let rows: Vec<(Id, i64, Vec<u8>, Doc)> = unnamed(tenant)
         .filter(media::by_id.eq(Id(person.0)))
@@ -347,7 +347,7 @@ pub fn abandoned(
     Ok(rows.into_iter().map(|id| MediaId(id.0)).collect())
 }
 
-/// Files of somebody that nothing names.
+/// Files of a person that nothing names.
 pub fn own_unused(
     db: &mut Db,
     tenant: TenantId,
@@ -362,7 +362,7 @@ pub fn own_unused(
     Ok(rows.into_iter().map(|id| MediaId(id.0)).collect())
 }
 
-/// The files somebody sent, newest first.
+/// The files a person sent, newest first.
 pub fn of_person(
     db: &mut Db,
     tenant: TenantId,
@@ -382,7 +382,7 @@ pub fn of_person(
     rows.into_iter().map(|row| stored("media", row)).collect()
 }
 
-/// Forgets where and when photos of somebody were taken.
+/// Forgets where and when photos of a person were taken.
 pub(crate) fn forget_places(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     let own = media::table
         .filter(media::tenant_id.eq(Id(tenant.0)).and(media::by_id.eq(Id(person.0))))
@@ -419,8 +419,8 @@ pub fn swept(db: &mut Db, tenant: TenantId, id: MediaId, at: Instant) -> Result<
     Ok(())
 }
 
-/// Files of the public that are there, are named by whoever sent them, and are in no review yet;
-/// each with what names it. Of one file where `only` says which.
+/// Files of the public that are there, are named by the person who sent them, and are in no review
+/// yet; each with what names it. Of one file where `only` says which.
 pub fn unreviewed(
     db: &mut Db,
     tenant: TenantId,

@@ -30,7 +30,7 @@ pub struct Upload {
     pub sha256: Option<String>,
     /// What else was said of it.
     pub details: String,
-    /// Since when.
+    /// When it was begun.
     pub begun_at: Instant,
 }
 
@@ -81,7 +81,7 @@ pub fn begin(db: &mut Db, tenant: TenantId, new: &Upload) -> Result<Upload> {
     find(db, tenant, new.id)?.ok_or_else(lost)
 }
 
-/// The uploads of somebody that are under way: how many bytes each will have.
+/// The uploads of a person that are under way: how many bytes each will have.
 pub fn under_way(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<i64>> {
     Ok(media_uploads::table
         .filter(media_uploads::tenant_id.eq(Id(tenant.0)))
@@ -144,7 +144,7 @@ pub fn stalled(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Re
     Ok(rows.into_iter().map(|id| MediaId(id.0)).collect())
 }
 
-/// The uploads of somebody that are under way.
+/// The uploads of a person that are under way.
 pub fn of_person(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<MediaId>> {
     let rows: Vec<Id> = media_uploads::table
         .filter(media_uploads::tenant_id.eq(Id(tenant.0)))

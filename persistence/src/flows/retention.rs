@@ -111,7 +111,7 @@ fn contacts_over(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> 
 pub struct Run {
     /// Of which class.
     pub class: DataClass,
-    /// When.
+    /// When it ran.
     pub at: Instant,
     /// What was older than this went.
     pub cutoff: Instant,

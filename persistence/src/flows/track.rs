@@ -2,9 +2,9 @@
 //!
 //! Points of many phones share a transaction of a writing lane. What each of them stores was made
 //! before, from what was known of the patrol then: its place in the journal, the newest consent of
-//! whoever walks, which stored batches the new points could collide with. The lane locks the
-//! tracks in the order of their identities and looks whether all of that still holds; where it
-//! does not, the caller looks anew. It never takes a blob apart.
+//! its worker, which stored batches the new points could collide with. The lane locks the tracks in
+//! the order of their identities and looks whether all of that still holds; where it does not, the
+//! caller looks anew. It never takes a blob apart.
 
 mod open;
 
@@ -110,12 +110,12 @@ rows! {
     key (tenant_id, person_id) changes (patrol_id, at, sealed)
 }
 
-/// Where somebody is, sealed by the own key.
+/// Where a person is, sealed by their own key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Position {
-    /// When.
+    /// When the person was there.
     pub at: Instant,
-    /// Where.
+    /// The place, sealed.
     pub sealed: Vec<u8>,
 }
 
@@ -128,24 +128,24 @@ pub struct Upload {
     pub patrol: PatrolId,
     /// At which place of its journal.
     pub seq: i64,
-    /// Whose.
+    /// The worker whose points they are.
     pub person: PersonId,
     /// The newest answer to whether tracks may be taken.
     pub consent: Uuid,
     /// The smallest number of a point.
     pub first_seq: i64,
-    /// The largest.
+    /// The largest number of a point.
     pub last_seq: i64,
-    /// How many.
+    /// How many points there are.
     pub points: i64,
     /// The stored batches whose numbers overlap with these, by their first; none of their points
     /// is among these.
     pub known: Vec<i64>,
     /// When they came.
     pub received_at: Instant,
-    /// The points, sealed by the key of whoever walks.
+    /// The points, sealed by the worker's key.
     pub blob: Vec<u8>,
-    /// Where whoever walks is now, if the points tell.
+    /// Where the worker is now, if the points tell.
     pub position: Option<Position>,
 }
 
@@ -258,11 +258,11 @@ impl Known {
     }
 }
 
-/// A track with the place of its patrol in the journal, and the newest answer of whoever walks to
-/// whether tracks may be taken.
+/// A track with the place of its patrol in the journal, and the worker's newest answer to whether
+/// tracks may be taken.
 type Found = (Id, Id, i64, i64, i64, Id, Option<Id>);
 
-/// Tracks by tenant, patrol and whoever walks, for PostgreSQL: one statement for all.
+/// Tracks by tenant, patrol and worker, for PostgreSQL: one statement for all.
 struct Walks {
     tenants: Vec<Id>,
     patrols: Vec<Id>,
@@ -415,7 +415,7 @@ pub struct Batch {
     pub first_seq: i64,
     /// Whose key seals them; none where they stand as they came.
     pub person: Option<PersonId>,
-    /// The points.
+    /// The points, sealed where there is a key.
     pub blob: Vec<u8>,
 }
 
@@ -453,12 +453,12 @@ pub fn last_seq(db: &mut Db, tenant: TenantId, patrol: PatrolId) -> Result<i64> 
     Ok(last.unwrap_or(-1))
 }
 
-/// Somebody on duty whose position is known.
+/// A person on duty whose position is known.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Standing {
-    /// Who.
+    /// The person on duty.
     pub person: PersonId,
-    /// Where.
+    /// Where the person was seen last.
     pub position: Position,
 }
 
@@ -490,13 +490,13 @@ pub fn standing(
     Ok(rows.into_iter().map(standing).collect())
 }
 
-/// Forgets where somebody is: off duty, or without consent.
+/// Forgets where a person is: off duty, or without consent.
 pub fn forget(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     diesel::delete(positions::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
     Ok(())
 }
 
-/// Removes every point of somebody.
+/// Removes every point of a person.
 pub fn erase(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     let theirs = patrols::table
         .filter(patrols::tenant_id.eq(Id(tenant.0)))

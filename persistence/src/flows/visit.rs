@@ -128,8 +128,8 @@ pub struct Filter {
 
 type Condition = Box<dyn BoxableExpression<visits::table, MultiBackend, SqlType = Bool>>;
 
-/// The visits an actor may see, newest first: those in the actor's areas, and those the actor
-/// made, if that is somebody in office.
+/// The visits an actor may see, newest first: those in the actor's areas, and those the actor made,
+/// if the actor holds an office.
 pub fn list(
     db: &mut Db,
     (scope, office): (&Scope, bool),

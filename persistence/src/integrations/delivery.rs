@@ -1,5 +1,5 @@
-//! Deliveries as rows: made from the feed together with moving on in it, leased by whoever sends
-//! them, and kept until they are final, with every attempt.
+//! Deliveries as rows: made from the feed together with moving on in it, leased by the replica that
+//! sends them, and kept until they are final, with every attempt.
 
 use std::collections::BTreeMap;
 
@@ -30,9 +30,9 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// Something to be told.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivery {
-    /// The tenant.
+    /// The tenant it belongs to.
     pub tenant: TenantId,
-    /// Its identity.
+    /// The identity of the delivery, not of what is told.
     pub id: Uuid,
     /// By which way.
     pub channel: Channel,
@@ -138,12 +138,12 @@ impl TryFrom<Row> for Delivery {
     }
 }
 
-/// One attempt.
+/// One attempt to deliver.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attempt {
     /// Its number, from 1.
     pub no: i32,
-    /// When.
+    /// When it was made.
     pub at: Instant,
     /// How long it took, in milliseconds.
     pub took_ms: i32,
@@ -183,7 +183,7 @@ pub(crate) fn add(db: &mut Db, new: &[Delivery]) -> Result<()> {
     Ok(())
 }
 
-/// Makes the deliveries of a webhook together with moving it on in the feed, unless somebody else
+/// Makes the deliveries of a webhook together with moving it on in the feed, unless another replica
 /// moved it, or it is not active any more; whether it was done.
 pub fn take(db: &mut Db, hook: &Webhook, to: i64, new: &[Delivery]) -> Result<bool> {
     if !webhook::advance(db, hook, to)? {
@@ -203,14 +203,14 @@ pub fn waiting(db: &mut Db, tenant: TenantId, target: Uuid) -> Result<i64> {
         .get_result(db)?)
 }
 
-/// Who sends what is leased, and until when nobody else does.
+/// Which replica sends what is leased, and until when no other does.
 #[derive(Clone, Copy, Debug)]
 pub struct Lease {
     /// Drawn anew for each lease.
     pub by: Uuid,
-    /// Now.
+    /// When the lease is taken.
     pub now: Instant,
-    /// Until when.
+    /// When the lease ends by itself.
     pub until: Instant,
 }
 
@@ -290,7 +290,7 @@ pub struct Tried {
     pub news: bool,
 }
 
-/// Writes down what became of what was leased. What somebody else leased meanwhile, because it
+/// Writes down what became of what was leased. What another replica leased meanwhile, because it
 /// took too long, is theirs to settle: only the attempt is kept then.
 pub fn settle(db: &mut Db, by: Uuid, tried: &[Tried]) -> Result<()> {
     use deliveries::dsl as d;
@@ -331,7 +331,7 @@ fn next_no(db: &mut Db, tenant: Id, delivery: Id) -> Result<i32> {
 fn keep(db: &mut Db, (tenant, delivery): (Id, Id), no: i32, attempt: &Attempt) -> Result<()> {
     use attempts::dsl as a;
     let mut no = no;
-    // Another number when somebody else, who took this one for lost, has it.
+    // Another number when another replica, which took this one for lost, has it.
     for _ in 0..2 {
         let insert = diesel::insert_into(attempts::table)
             .values((

@@ -27,7 +27,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// A message to a person.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
-    /// To whom.
+    /// The person who reads it.
     pub person: PersonId,
     /// Its identity, made of the event and the person.
     pub id: Uuid,
@@ -39,9 +39,9 @@ pub struct Message {
     pub body: String,
     /// The kind of flow it is about.
     pub flow: String,
-    /// Which.
+    /// The flow it is about.
     pub flow_id: Uuid,
-    /// When.
+    /// When it was made.
     pub at: Instant,
     /// When it was read.
     pub read_at: Option<Instant>,
@@ -63,13 +63,13 @@ pub fn read_until(db: &mut Db, tenant: TenantId) -> Result<i64> {
 /// What comes of a part of the feed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Made {
-    /// Messages.
+    /// Messages to be put into the lists of people.
     pub messages: Vec<Message>,
     /// What is sent besides.
     pub deliveries: Vec<Delivery>,
 }
 
-/// Writes messages together with how far the feed was read, unless somebody else was faster;
+/// Writes messages together with how far the feed was read, unless another replica was faster;
 /// whether it was done.
 pub fn take(db: &mut Db, tenant: TenantId, (from, to): (i64, i64), made: &Made) -> Result<bool> {
     let row = feed_readers::table.find((Id(tenant.0), READER));
@@ -271,7 +271,7 @@ pub fn prefer(
     Ok(())
 }
 
-/// How many subscribe messages of a template somebody agreed to and was not sent yet. `id` names
+/// How many subscribe messages of a template a person agreed to and was not sent yet. `id` names
 /// the mini-program and the template.
 pub fn quota(db: &mut Db, tenant: TenantId, person: PersonId, id: &str) -> Result<i32> {
     let left: Option<i32> = wechat_quotas::table
@@ -282,10 +282,10 @@ pub fn quota(db: &mut Db, tenant: TenantId, person: PersonId, id: &str) -> Resul
     Ok(left.unwrap_or(0))
 }
 
-/// The most that is kept of what somebody agreed to of one template.
+/// The most that is kept of what a person agreed to of one template.
 const QUOTA: i32 = 1000;
 
-/// Adds to what somebody agreed to, or takes from it; what there is then, never less than nothing.
+/// Adds to what a person agreed to, or takes from it; what there is then, never less than nothing.
 pub fn agree(
     db: &mut Db,
     tenant: TenantId,
@@ -314,8 +314,8 @@ pub fn agree(
     Ok(now)
 }
 
-/// Notes that somebody answered under a key; whether it is the first time. Kept as a quota nobody
-/// counts, which goes with the person.
+/// Notes that a person answered under a key; whether it is the first time. Kept as a quota that is
+/// never counted and goes with the person.
 pub fn answered(
     db: &mut Db,
     tenant: TenantId,
@@ -349,7 +349,7 @@ fn earlier(at: Instant) -> Instant {
     at - chrono::Duration::days(7)
 }
 
-/// The templates somebody agreed to, with how many are left.
+/// The templates a person agreed to, with how many are left.
 pub fn quotas(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<(String, i32)>> {
     Ok(wechat_quotas::table
         .filter(wechat_quotas::tenant_id.eq(Id(tenant.0)))
@@ -361,8 +361,8 @@ pub fn quotas(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<(St
         .load(db)?)
 }
 
-/// Notes that a telephone number is somebody's, because it was checked: by the digest it is looked up
-/// by. One number a person.
+/// Notes that a telephone number is a person's, because it was checked: by the digest it is looked
+/// up by. One number a person.
 pub fn verify_phone(
     db: &mut Db,
     tenant: TenantId,
@@ -383,13 +383,13 @@ pub fn verify_phone(
     Ok(())
 }
 
-/// Forgets that a number of somebody was checked.
+/// Forgets that a number of a person was checked.
 pub fn forget_phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     diesel::delete(verified_phones::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
     Ok(())
 }
 
-/// The digest of the number of somebody that was checked.
+/// The digest of the number of a person that was checked.
 pub fn verified_phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Option<Vec<u8>>> {
     Ok(verified_phones::table
         .find((Id(tenant.0), Id(person.0)))
@@ -398,8 +398,8 @@ pub fn verified_phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result
         .optional()?)
 }
 
-/// Forgets the messages of a person, what they want of them, and what is waiting to be sent:
-/// part of erasing somebody.
+/// Forgets the messages of a person, what they want of them, and what is waiting to be sent: part
+/// of erasing a person.
 pub fn forget(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
     let (t, p) = (Id(tenant.0), Id(person.0));
     diesel::delete(messages::table)
@@ -418,7 +418,7 @@ pub fn forget(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> R
     Ok(())
 }
 
-/// Who somebody is at the providers whose names begin like this.
+/// Who a person is at the providers whose names begin like this.
 pub fn known_as(
     db: &mut Db,
     tenant: TenantId,

@@ -23,12 +23,12 @@ use crate::kernel::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// A webhook.
+/// A webhook as it is kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Webhook {
-    /// Its tenant.
+    /// The tenant whose events it is sent.
     pub tenant: TenantId,
-    /// Its identity.
+    /// The identity it got when it was made.
     pub id: Uuid,
     /// What it is called.
     pub name: String,
@@ -52,7 +52,7 @@ pub struct Webhook {
     pub failing_since: Option<Instant>,
     /// When it was made.
     pub created_at: Instant,
-    /// By whom.
+    /// The person who made it.
     pub created_by: PersonId,
     /// When it was changed last.
     pub changed_at: Instant,
@@ -137,7 +137,7 @@ impl TryFrom<Row> for Webhook {
 /// A secret events are signed with, sealed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Secret {
-    /// Its identity.
+    /// The identity of the secret, not of the webhook.
     pub id: Uuid,
     /// Of which webhook.
     pub webhook: Uuid,
@@ -232,7 +232,7 @@ pub fn change(db: &mut Db, hook: &Webhook) -> Result<bool> {
     Ok(changed == 1)
 }
 
-/// Notes who agreed that a webhook is told what is said, or that nobody does; false where it is not
+/// Notes who agreed that a webhook is told what is said, or that no one does; false where it is not
 /// at this address any more.
 pub fn approve(db: &mut Db, hook: &Webhook, approval: Option<(PersonId, Instant)>) -> Result<bool> {
     let changed = diesel::update(webhooks::table.find((Id(hook.tenant.0), Id(hook.id))))

@@ -65,9 +65,9 @@ impl ArrivalRow {
 /// What is known of a command that a phone had kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Kept {
-    /// The command.
+    /// The identity of the command.
     pub command: CommandId,
-    /// Whose.
+    /// The person who typed it.
     pub actor: PersonId,
     /// When it was typed, by the phone's clock.
     pub client_at: domain::Instant,

@@ -124,8 +124,8 @@ fn make_private(path: &str) {
     drop(options.open(path));
 }
 
-/// Lets readers read while somebody writes. While somebody else does this to a new file, SQLite
-/// does not wait for them but says at once that it is locked.
+/// Lets readers read while another connection writes. While another process does this to a new
+/// file, SQLite does not wait for it but says at once that it is locked.
 fn write_ahead(connection: &mut SqliteConnection) -> diesel::QueryResult<()> {
     const TRIES: u32 = 200;
     let mut tries = 0;
@@ -201,8 +201,8 @@ struct Checkpointed {
 /// Leaves nothing on disk of what was deleted, as far as the engine can; whether it is done.
 ///
 /// SQLite overwrites what it deletes in the file, and keeps older pages in its log: that is folded
-/// into the file and cut to nothing. While somebody reads what is older it cannot be, and nobody
-/// is kept waiting for that. PostgreSQL frees what no transaction sees any more.
+/// into the file and cut to nothing. While a reader sees what is older it cannot be, and nothing is
+/// kept waiting for that. PostgreSQL frees what no transaction sees any more.
 pub(crate) fn scrub(db: &mut Db) -> Result<bool, StoreError> {
     /// What is personal, and what unlocks it.
     const TABLES: [&str; 8] = [
@@ -224,7 +224,7 @@ pub(crate) fn scrub(db: &mut Db) -> Result<bool, StoreError> {
             Ok(folded?.busy == 0)
         }
         Db::Postgres(c) => {
-            // Each by itself, outside of any transaction; nobody who reads or writes waits for it.
+            // Each by itself, outside of any transaction; no reader or writer waits for it.
             for table in TABLES {
                 c.batch_execute(&format!("vacuum (truncate false) {table}"))?;
             }

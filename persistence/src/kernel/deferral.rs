@@ -28,7 +28,7 @@ pub struct Due {
     pub tenant: TenantId,
     /// The kind of flow, as it is stored.
     pub flow: String,
-    /// Which.
+    /// The identity of the flow.
     pub flow_id: Uuid,
     /// The duty, as it is stored; empty for a plan.
     pub duty: String,

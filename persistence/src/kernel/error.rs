@@ -78,8 +78,8 @@ impl From<Error> for StoreError {
 /// What passes by itself, in the words of the engines; diesel has no kinds for it.
 const PASSING: &[&str] = &["locked", "disk", "timeout"];
 
-/// Whether the connection may be unusable after this error, or nobody can be served for now.
-/// Anything else is about one statement, and no reason to refuse whoever shares its batch.
+/// Whether the connection may be unusable after this error, or no request can be served for now.
+/// Anything else is about one statement, and no reason to refuse those that share its batch.
 pub(crate) fn broken(error: &Error) -> bool {
     use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand, Unknown};
     if let Error::DatabaseError(kind, info) = error {

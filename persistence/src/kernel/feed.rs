@@ -1,10 +1,10 @@
 //! The feed: the journal of a tenant in the order of its commits.
 //!
-//! Every entry has a position. Whoever writes takes positions first, by one update of the
-//! tenant's row, and holds that row until the commit: of two transactions the one with the lower
-//! positions becomes visible first. So whoever has read up to a position has missed nothing
-//! before it, which neither times nor sequences can promise. Positions of entries that lost a
-//! race are given to those behind them before the commit: an entry that is missing shows.
+//! Every entry has a position. A transaction that writes takes positions first, by one update of
+//! the tenant's row, and holds that row until the commit: of two transactions the one with the
+//! lower positions becomes visible first. So a reader that has read up to a position has missed
+//! nothing before it, which neither times nor sequences can promise. Positions of entries that lost
+//! a race are given to those behind them before the commit: an entry that is missing shows.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -83,7 +83,7 @@ fn taken(db: &mut Db, tenant: Id, count: i64) -> Result<i64> {
 }
 
 /// Closes the holes that entries leave which were numbered and not written: those behind move up.
-/// The feeds are still held by this transaction, so that nobody saw the positions given before.
+/// The feeds are still held by this transaction, so that no reader saw the positions given before.
 pub(crate) fn close_holes(
     db: &mut Db,
     numbered: &[EntryRow],
@@ -125,7 +125,7 @@ pub struct Extent {
     pub end: i64,
     /// Up to this position there are holes, left by entries that lost a race.
     pub dense_from: i64,
-    /// How many.
+    /// How many holes there are.
     pub holes: i64,
 }
 
@@ -189,7 +189,7 @@ pub struct Moved {
     pub position: i64,
     /// The kind of flow.
     pub kind: FlowKind,
-    /// Which.
+    /// The identity of the flow.
     pub flow: Uuid,
     /// To which place in its own journal.
     pub seq: i64,

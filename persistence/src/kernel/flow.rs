@@ -30,7 +30,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// A flow with a table of its own: all that the store needs to know of it.
 pub trait FlowTable: Flow + Debug + Send + Sync + 'static {
-    /// Its table.
+    /// The table of the current states.
     const TABLE: &'static str;
 
     /// How many of its states are kept in memory; a case takes about 4 kB.
@@ -209,10 +209,10 @@ pub trait FlowWrite: Debug + Send + Sync {
     #[doc(hidden)]
     fn keep(self: Box<Self>, memory: &Memory);
 
-    /// A copy.
+    /// A copy on the heap, of the same type.
     fn boxed(&self) -> Box<dyn FlowWrite>;
 
-    /// The change itself, for whoever knows its type.
+    /// The change itself, for a caller that knows its type.
     fn as_any(&self) -> &dyn Any;
 }
 

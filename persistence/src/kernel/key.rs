@@ -32,7 +32,7 @@ impl Purpose {
     }
 }
 
-/// A key.
+/// A key as it is kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredKey {
     /// Its identity; of a signing key the `kid`.
@@ -45,7 +45,7 @@ pub struct StoredKey {
     pub activated_at: Instant,
     /// From when on nothing it signed is accepted.
     pub retired_at: Option<Instant>,
-    /// The public half of a signing key, sealed so that nobody puts another in its place; it
+    /// The public half of a signing key, sealed so that another cannot be put in its place; it
     /// stays when the secret is wiped.
     pub public: Option<Vec<u8>>,
 }

@@ -66,10 +66,10 @@ impl Memory {
 
 /// A kind of flow in the table of all kinds.
 pub trait KnownFlow: Send + Sync {
-    /// Which kind.
+    /// The kind, as the journal names it.
     fn kind(&self) -> FlowKind;
 
-    /// Its table.
+    /// The table of the current states.
     fn table(&self) -> &'static str;
 
     /// Where its states are kept.
@@ -84,7 +84,7 @@ pub trait KnownFlow: Send + Sync {
 pub(crate) struct Known<F>(PhantomData<fn() -> F>);
 
 impl<F> Known<F> {
-    /// The entry.
+    /// The entry of this kind of flow.
     pub(crate) const NEW: Self = Self(PhantomData);
 }
 
@@ -107,7 +107,7 @@ impl<F: FlowTable> KnownFlow for Known<F> {
     }
 }
 
-/// Somebody who waits for a state.
+/// A caller that waits for a state.
 pub(crate) struct Look {
     pub(crate) table: &'static str,
     pub(crate) query: fn(&mut Db, &[Wanted]) -> Result<Vec<Found>>,
@@ -152,8 +152,8 @@ pub(crate) fn together(db: &mut Result<Db>, mut looks: Vec<Look>) {
             let Wanted { tenant, id, .. } = look.wanted;
             let own = |found: &&Found| found.tenant == tenant && found.id == id;
             let answer = match &found {
-                // Two may look for the same, one knowing it and one not: whoever lacks the state
-                // gets the row that carries it.
+                // Two may look for the same, one knowing it and one not: the one that lacks the
+                // state gets the row that carries it.
                 Ok(found) => Ok(found
                     .iter()
                     .filter(own)

@@ -20,7 +20,7 @@ fn unusable(error: &(dyn std::error::Error + Send + Sync)) -> StoreError {
     StoreError::Unusable(format!("the database cannot be migrated: {error}"))
 }
 
-/// Runs `work` while nobody else migrates: PostgreSQL has a lock for that, SQLite its one writer.
+/// Runs `work` while no one else migrates: PostgreSQL has a lock for that, SQLite its one writer.
 fn locked<R>(
     db: &mut Db,
     work: impl FnOnce(&mut Db) -> Result<R, StoreError>,

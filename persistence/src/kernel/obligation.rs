@@ -128,11 +128,11 @@ pub struct Owed {
     pub flow: String,
     /// The human number of that.
     pub number: String,
-    /// Its title.
+    /// The title of that.
     pub title: String,
     /// What is owed.
     pub duty: Duty,
-    /// By whom.
+    /// The unit that owes it.
     pub unit: AreaId,
     /// Its name at that time.
     pub unit_name: String,
@@ -170,13 +170,13 @@ impl TryFrom<ObligationRow> for Owed {
 pub struct Position {
     /// The deadline of the last item.
     pub due_at: Instant,
-    /// Its flow.
+    /// The flow of the last item.
     pub flow: Uuid,
-    /// Its duty.
+    /// The duty of the last item.
     pub duty: String,
-    /// Its round.
+    /// The round of the last item.
     pub no: i64,
-    /// Its unit.
+    /// The unit of the last item.
     pub unit: Uuid,
 }
 
@@ -256,11 +256,11 @@ pub struct Lapsing {
     pub tenant: TenantId,
     /// The kind of its flow, as it is stored.
     pub flow: String,
-    /// Which.
+    /// The identity of the flow.
     pub flow_id: Uuid,
     /// The name of what is owed, as it is stored.
     pub duty: String,
-    /// By whom.
+    /// The unit that owes it.
     pub unit: AreaId,
     /// The number of its clock.
     pub no: i64,

@@ -20,7 +20,7 @@ pub(crate) type Turn = (&'static str, u8);
 
 /// Something that is written together with all others of its kind.
 pub(crate) trait Saved: Send + Sync + 'static {
-    /// When.
+    /// At which turn of a commit it is written.
     const TURN: Turn;
 
     /// Writes all of them.

@@ -30,12 +30,12 @@ use differing::{MISSING, differing, held, without_journal};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// What differs.
+/// A row that is not what the journal says.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Odd {
     /// The kind of flow it belongs to.
     pub kind: String,
-    /// Which.
+    /// The flow whose row it is.
     pub flow: Uuid,
     /// How it differs, in words.
     pub why: String,

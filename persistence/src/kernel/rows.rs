@@ -17,7 +17,7 @@ use crate::kernel::connection::Db;
 
 /// A row of a table that is written in batches.
 pub(crate) trait Row: Sized + 'static {
-    /// The table.
+    /// The name of the table.
     const TABLE: &'static str;
     /// Names and PostgreSQL types of the columns.
     const COLUMNS: &'static [(&'static str, &'static str)];
@@ -279,7 +279,7 @@ pub(crate) fn update<R: Row>(db: &mut Db, rows: &[&R]) -> QueryResult<()> {
 pub(crate) trait Keyed: Row {
     /// The SQL types of the key.
     type KeyType;
-    /// The key.
+    /// The columns of the key, as a tuple.
     type Key;
 
     /// The key of this row.

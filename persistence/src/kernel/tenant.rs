@@ -15,11 +15,11 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// One city or county.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tenant {
-    /// Its identity.
+    /// The identity it got when it was added.
     pub id: TenantId,
     /// Its code, as people type it at login: usually the division code.
     pub code: String,
-    /// Its name.
+    /// What people call it.
     pub name: String,
 }
 

@@ -63,7 +63,7 @@ macro_rules! multi {
     };
 }
 
-/// An identifier.
+/// A UUID; in SQLite its 16 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow)]
 #[diesel(sql_type = sql::Uid)]
 pub(crate) struct Id(pub(crate) Uuid);
@@ -92,7 +92,7 @@ impl FromSql<sql::Uid, Sqlite> for Id {
     }
 }
 
-/// An instant.
+/// A moment; in SQLite microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
 #[diesel(sql_type = sql::Moment)]
 pub(crate) struct At(pub(crate) DateTime<Utc>);

@@ -54,7 +54,7 @@ pub fn append(db: &mut Db, tenant: TenantId, note: Note) -> Result<Record> {
     Ok(record)
 }
 
-/// Counts one on and answers where the log ended before; whoever comes next waits.
+/// Counts one on and answers where the log ended before; a later transaction waits.
 fn lock(db: &mut Db, tenant: TenantId) -> Result<Mark> {
     use audit_heads::dsl as h;
     let none = Hash::default().0.to_vec();

@@ -17,7 +17,7 @@ use crate::kernel::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// A client.
+/// A program that may call the API.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Client {
     /// Its identity, also as a person.
@@ -30,7 +30,7 @@ pub struct Client {
     pub per_minute: i64,
     /// When it was registered.
     pub created_at: Instant,
-    /// By whom.
+    /// The person who registered it.
     pub created_by: PersonId,
     /// Since when it is shut out.
     pub disabled_at: Option<Instant>,
@@ -41,7 +41,7 @@ pub struct Client {
 pub struct Secret {
     /// Its identity; the secret begins with it.
     pub id: Uuid,
-    /// Whose.
+    /// The client it belongs to.
     pub client: PersonId,
     /// `secret` to be exchanged for tokens, `key` to be sent itself.
     pub kind: String,

@@ -1,4 +1,4 @@
-//! Second factors: the sealed secret of somebody's authenticator, and the digests of recovery
+//! Second factors: the sealed secret of a person's authenticator, and the digests of recovery
 //! codes.
 
 use diesel::prelude::*;
@@ -16,16 +16,16 @@ use crate::kernel::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// Somebody's second factor.
+/// The second factor of a person.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Factor {
     /// The secret, sealed.
     pub secret: Vec<u8>,
-    /// Since when it counts; none while nobody has shown that the authenticator works.
+    /// Since when it counts; none until the person has shown that the authenticator works.
     pub confirmed_at: Option<Instant>,
     /// The step of time of the last code that was accepted: no code works twice.
     pub last_step: i64,
-    /// Recovery codes nobody used.
+    /// Recovery codes that were not used.
     pub codes_left: i64,
 }
 

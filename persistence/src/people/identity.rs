@@ -1,4 +1,5 @@
-//! Who somebody is elsewhere: identities at WeChat and others, and the tokens all replicas share to ask those others.
+//! Who a person is elsewhere: identities at WeChat and others, and the tokens all replicas share to
+//! ask those others.
 
 use diesel::prelude::*;
 use domain::{
@@ -16,10 +17,10 @@ use crate::kernel::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// Somebody's identity at a provider.
+/// The identity of a person at a provider.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Identity {
-    /// Where.
+    /// The provider, by name.
     pub provider: String,
     /// Which, there.
     pub subject: String,
@@ -71,7 +72,7 @@ pub fn link(db: &mut Db, tenant: TenantId, identity: &Identity, at: Instant) -> 
     Ok(identity.person)
 }
 
-/// Forgets who somebody is elsewhere.
+/// Forgets who a person is elsewhere.
 pub fn unlink(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     diesel::delete(identities::table)
         .filter(identities::tenant_id.eq(Id(tenant.0)))
@@ -80,14 +81,14 @@ pub fn unlink(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     Ok(())
 }
 
-/// An identity of somebody, with when it was linked.
+/// An identity of a person, with when it was linked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Linked {
-    /// Where.
+    /// The provider, by name.
     pub provider: String,
     /// Which, there.
     pub subject: String,
-    /// Since when.
+    /// When it was linked.
     pub at: Instant,
 }
 
@@ -105,8 +106,8 @@ pub fn linked(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<Lin
     Ok(rows.into_iter().map(linked).collect())
 }
 
-/// Forgets one identity of a person, and those at `common` with it: what several providers know
-/// somebody by would link the forgotten one again. Whether there was one.
+/// Forgets one identity of a person, and those at `common` with it: what several providers know a
+/// person by would link the forgotten one again. Whether there was one.
 pub fn unlink_one(
     db: &mut Db,
     tenant: TenantId,
@@ -148,7 +149,7 @@ pub fn shared(db: &mut Db, name: &str) -> Result<Option<Shared>> {
     Ok(row.and_then(|(token, at)| Some(Shared { token: token?, expires_at: at?.0 })))
 }
 
-/// Takes the lease on fetching a token, until `until`; whether nobody else has it.
+/// Takes the lease on fetching a token, until `until`; whether no other replica has it.
 pub fn lease(db: &mut Db, name: &str, now: Instant, until: Instant) -> Result<bool> {
     let there: i64 = outside_tokens::table.find(name.to_owned()).count().get_result(db)?;
     if there == 0 {
@@ -184,7 +185,7 @@ pub fn put_shared(db: &mut Db, name: &str, shared: Option<&Shared>) -> Result<()
     Ok(())
 }
 
-/// Who somebody is elsewhere: the providers, and the identities there.
+/// Who a person is elsewhere: the providers, and the identities there.
 pub fn of_person(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<(String, String)>> {
     Ok(identities::table
         .filter(identities::tenant_id.eq(Id(tenant.0)))

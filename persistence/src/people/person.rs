@@ -142,7 +142,7 @@ impl Saved for PasswordRow {
         for row in all {
             end_sessions(db, row.tenant_id, row.person_id, row.changed_at, "password")?;
             if row.origin == Origin::Other.name() {
-                // Whoever had got into the account may have linked an identity of their own.
+                // A thief who had got into the account may have linked an identity of their own.
                 identity::unlink(db, TenantId(row.tenant_id.0), PersonId(row.person_id.0))?;
             }
         }
@@ -150,7 +150,7 @@ impl Saved for PasswordRow {
     }
 }
 
-/// Somebody off duty: where they are is forgotten.
+/// A person off duty: where they are is forgotten.
 struct OffDuty(TenantId, PersonId);
 
 impl Saved for OffDuty {
@@ -169,9 +169,9 @@ impl Saved for OffDuty {
 /// Who set a password.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Origin {
-    /// Its owner.
+    /// The person whose password it is.
     Owner,
-    /// Somebody who hands it over: the owner has to change it.
+    /// Another person, who hands it over: the owner has to change it.
     Other,
 }
 
@@ -184,13 +184,13 @@ impl Origin {
     }
 }
 
-/// Whether the record of a person is where it was. Until the end of the transaction nobody moves
+/// Whether the record of a person is where it was. Until the end of the transaction nothing moves
 /// it: what was decided by it, such as that a password is right, still holds.
 pub fn is_unmoved(db: &mut Db, tenant: TenantId, person: PersonId, seq: i64) -> Result<bool> {
     let query = people::table.find((Id(tenant.0), Id(person.0))).select(people::seq);
     let found: Option<i64> = match db {
         Db::Postgres(connection) => query.for_share().first(connection).optional()?,
-        // Whoever is in a transaction that writes is alone.
+        // A transaction that writes is alone.
         Db::Sqlite(connection) => query.first(connection).optional()?,
     };
     Ok(found == Some(seq))

@@ -257,9 +257,9 @@ pub fn on_duty(
     rows.into_iter().map(|row| stored("people", row)).collect()
 }
 
-/// The units that owe something which nobody else could do once this person is gone: nobody
-/// active holds the same role over the unit or over what is above it today, which `above` tells,
-/// the unit first: it may have been moved since the grants were given.
+/// The units that owe something which no one else could do once this person is gone: no other
+/// active person holds the same role over the unit or over what is above it today, which `above`
+/// tells, the unit first: it may have been moved since the grants were given.
 pub fn left_alone(
     db: &mut Db,
     person: &Person,

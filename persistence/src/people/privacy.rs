@@ -37,12 +37,12 @@ fn wrong(table: &str, id: Uuid) -> StoreError {
     StoreError::Inconsistent(format!("{table} {id}"))
 }
 
-/// Somebody saw personal data whole.
+/// A person saw personal data whole.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Disclosure {
     /// Its identity, made of the request's.
     pub id: Uuid,
-    /// Whose data, when it is somebody who can log in.
+    /// Whose data, when it is a person who can log in.
     pub person: Option<PersonId>,
     /// With which report it was kept, or whose reporter it was.
     pub report: Option<ReportId>,
@@ -54,11 +54,11 @@ pub struct Disclosure {
     pub by_name: String,
     /// What was seen.
     pub fields: Vec<Field>,
-    /// What for.
+    /// For which of the fixed purposes.
     pub purpose: Purpose,
     /// What for, in words.
     pub reason: String,
-    /// When.
+    /// When it was seen.
     pub at: Instant,
     /// The digest of what was asked.
     pub digest: Hash,
@@ -171,12 +171,12 @@ pub fn disclosures(
     rows.into_iter().map(disclosure).collect()
 }
 
-/// Somebody agreed to something, or took it back.
+/// A person agreed to something, or took it back.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Consent {
     /// Its identity, made of the request's.
     pub id: Uuid,
-    /// Who.
+    /// The person who agreed or took it back.
     pub person: PersonId,
     /// To which purpose.
     pub purpose: String,
@@ -186,7 +186,7 @@ pub struct Consent {
     pub version: String,
     /// In which edition of the document.
     pub edition: i64,
-    /// When.
+    /// When it was said.
     pub at: Instant,
     /// The digest of what was asked.
     pub digest: Hash,

@@ -22,7 +22,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub struct Session {
     /// Its identity; the tokens name it.
     pub id: Uuid,
-    /// Whose.
+    /// The person who logged in.
     pub person: PersonId,
     /// The SHA-256 of the refresh token.
     pub refresh_hash: Vec<u8>,
@@ -61,7 +61,7 @@ fn session(row: Row) -> Session {
     }
 }
 
-/// The columns of a [`Row`]; a macro, because their type is one nobody wants to write.
+/// The columns of a [`Row`]; a macro, because their type is too long to write.
 macro_rules! columns {
     () => {
         (
@@ -152,7 +152,7 @@ pub enum Refreshed {
     Done(Session),
     /// There is no such session, or it is over.
     Unknown,
-    /// The token is one that was exchanged before: somebody has a copy. The session has ended.
+    /// The token is one that was exchanged before: another party has a copy. The session has ended.
     Reused(PersonId),
 }
 
@@ -174,7 +174,7 @@ pub struct Exchange {
     /// A token exchanged after this may be exchanged again by the same device: its answer may
     /// have been lost.
     pub grace_since: Instant,
-    /// Now.
+    /// The moment of the exchange.
     pub at: Instant,
 }
 
@@ -207,7 +207,7 @@ pub fn refreshable(
 
 /// Whose login this is or was; none of one that was ended because it may be in wrong hands.
 pub fn owner(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<PersonId>> {
-    /// Why a session was ended by somebody who does not trust it.
+    /// Why a session was ended by a person or a rule that does not trust it.
     const DISTRUSTED: [&str; 4] = ["revoked", "reused", "closed", "erased"];
     let row: Option<(Id, Option<String>)> = sessions::table
         .find((Id(tenant.0), Id(id)))
@@ -273,7 +273,7 @@ pub fn touch(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<()>
     Ok(())
 }
 
-/// Notes that whoever is in this session has shown a second factor.
+/// Notes that the person in this session has shown a second factor.
 pub fn strengthen(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<()> {
     diesel::update(sessions::table.find((Id(tenant.0), Id(id))))
         .set(sessions::method.eq("totp"))

@@ -1,6 +1,6 @@
 //! Tallies as rows: how many disclosures and consents of a tenant there are, with the sum of their
-//! digests. Whoever writes or removes such a record holds the row of its class until the commit,
-//! and takes it before the head of the audit log.
+//! digests. A transaction that writes or removes such a record holds the row of its class until the
+//! commit, and takes it before the head of the audit log.
 
 use diesel::prelude::*;
 use domain::{

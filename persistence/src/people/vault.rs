@@ -67,24 +67,24 @@ impl KeyOwner {
 /// The key of one subject, or of the tenant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DataKey {
-    /// Whose.
+    /// The subject or the tenant whose key it is.
     pub owner: KeyOwner,
     /// Which master key wraps it.
     pub key_id: String,
     /// The key, wrapped; none once it was destroyed.
     pub wrapped: Option<Vec<u8>>,
-    /// Since when.
+    /// When it was made.
     pub created_at: Instant,
     /// When it was destroyed.
     pub destroyed_at: Option<Instant>,
 }
 
-/// One value.
+/// One value of a subject.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SealedField {
-    /// Whose.
+    /// The subject it is about.
     pub subject: DataSubject,
-    /// Which.
+    /// The kind of value.
     pub field: Field,
     /// The value, sealed by the subject's key.
     pub sealed: Vec<u8>,
@@ -95,9 +95,9 @@ pub struct SealedField {
 /// What is stored of a new subject, together with the change that begins it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewSubject {
-    /// The key.
+    /// The key that seals the values.
     pub key: DataKey,
-    /// The values.
+    /// The values, sealed by that key.
     pub fields: Vec<SealedField>,
 }
 

@@ -17,9 +17,9 @@ pub struct Open {
     pub patrol: PatrolId,
     /// The smallest number of its points.
     pub first_seq: i64,
-    /// Who walked; none when nobody is known.
+    /// The worker of the patrol; none when no one is known.
     pub walker: Option<PersonId>,
-    /// The points.
+    /// The points as they came.
     pub blob: Vec<u8>,
 }
 
@@ -45,8 +45,8 @@ pub fn open(db: &mut Db, tenant: TenantId, limit: i64) -> Result<Vec<Open>> {
     Ok(rows.into_iter().map(open).collect())
 }
 
-/// Puts a sealed batch in the place of one that stood as it came; removes it where nobody's key
-/// can seal it any more.
+/// Puts a sealed batch in the place of one that stood as it came; removes it where no key can seal
+/// it any more.
 pub fn close(
     db: &mut Db,
     tenant: TenantId,
