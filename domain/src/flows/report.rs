@@ -125,7 +125,7 @@ pub struct Report {
     pub number: String,
     /// Who said it; the name is not here.
     pub reporter: PersonId,
-    /// Whether handlers may not know who said it.
+    /// Whether handlers must not know who said it.
     pub confidential: bool,
     /// Whether who reported must stay unknown to everyone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -98,7 +98,7 @@ fn check_schedule(schedule: &Schedule) -> Vec<Fault> {
     faults
 }
 
-/// Windows that may not be missing.
+/// Windows that must not be missing.
 fn check_open(windows: &[Window], at: &str) -> Vec<Fault> {
     if windows.is_empty() {
         return vec![FaultCode::NoWorkingTime.at(format!("{at}/windows"))];

@@ -92,7 +92,7 @@ impl Attached {
 }
 
 /// The class or sub-class by which a matter is one whose standard demands evidence; none of most:
-/// work photos are not to be demanded without need (国办函〔2026〕12号).
+/// work photos must not be demanded without need (国办函〔2026〕12号).
 pub fn evident<'a>(matter: &'a Matter, cx: &'a Context<'_>) -> Option<&'a str> {
     let lineage = cx.catalogue.lineage(matter.category.as_ref().map(Code::as_str));
     let demanded = &cx.rules.conduct.evidence;

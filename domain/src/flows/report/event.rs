@@ -46,7 +46,7 @@ pub struct Draft {
     pub address: Option<Line>,
     /// When it was typed, by the phone's clock.
     pub client_at: Option<Instant>,
-    /// Whether handlers may not know who reported.
+    /// Whether handlers must not know who reported.
     pub confidential: bool,
     /// Whether who reported must stay unknown to everyone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
