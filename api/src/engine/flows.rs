@@ -11,7 +11,7 @@ use domain::{
 };
 use persistence::FlowTable;
 
-use crate::engine::{subject::Subject, verify};
+use crate::engine::subject::Subject;
 
 /// A flow that is served: all that the application needs to know of it besides its rules and rows.
 pub trait ServedFlow: FlowTable {
