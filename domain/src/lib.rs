@@ -101,4 +101,4 @@ pub mod flows {
     pub mod visiting;
 }
 
-pub use core::time::Instant;
+pub use crate::core::time::Instant;
