@@ -5,7 +5,9 @@ use std::{convert::Infallible, future::Ready};
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    http::header::{ACCEPT_LANGUAGE, HeaderMap},
+    http::header::{
+        ACCEPT_LANGUAGE, AcceptLanguage, HeaderMap, Preference, Quality, from_comma_delimited,
+    },
 };
 
 /// A language this program speaks.
@@ -19,33 +21,22 @@ pub enum Language {
 }
 
 impl Language {
-    /// What `Accept-Language` asks for.
+    /// What `Accept-Language` asks for: the best of its ranges by weight; of equal ones, the first. A
+    /// range we do not speak is passed over, and `*` is Chinese.
     pub fn of(headers: &HeaderMap) -> Self {
-        let Some(value) = headers.get(ACCEPT_LANGUAGE) else { return Self::Zh };
-        value.to_str().map_or(Self::Zh, Self::preferred)
-    }
-
-    /// The best of a list of ranges by weight; of equal ones, the first. A range we do not
-    /// speak is passed over, and `*` is Chinese.
-    fn preferred(ranges: &str) -> Self {
-        let mut best = (0, Self::Zh);
-        for range in ranges.split(',') {
-            let mut parts = range.split(';');
-            let tag = parts.next().unwrap_or_default().trim();
-            let primary = tag.split('-').next().unwrap_or_default();
-            let language = if primary.eq_ignore_ascii_case("en") {
-                Self::En
-            } else if primary.eq_ignore_ascii_case("zh") || primary == "*" {
-                Self::Zh
-            } else {
-                continue;
-            };
-            let weight = parts.find_map(|part| part.trim().strip_prefix("q=")).map_or(1000, weight);
-            if weight > best.0 {
-                best = (weight, language);
-            }
-        }
-        best.1
+        let given = from_comma_delimited(headers.get(ACCEPT_LANGUAGE).into_iter());
+        let AcceptLanguage(ranges) = AcceptLanguage(given.unwrap_or_default());
+        let spoken = ranges.iter().rev().filter(|range| range.quality > Quality::ZERO);
+        let spoken = spoken.filter_map(|range| match &range.item {
+            Preference::Any => Some((range.quality, Self::Zh)),
+            Preference::Specific(tag) => match tag.primary_language() {
+                primary if primary.eq_ignore_ascii_case("zh") => Some((range.quality, Self::Zh)),
+                primary if primary.eq_ignore_ascii_case("en") => Some((range.quality, Self::En)),
+                _ => None,
+            },
+        });
+        // Of equal ones this takes the last, which is the first of the header.
+        spoken.max_by_key(|(quality, _)| *quality).map_or(Self::Zh, |(_, language)| language)
     }
 
     /// The value of `Content-Language`.
@@ -65,19 +56,6 @@ impl Language {
     }
 }
 
-/// A `qvalue` in thousandths; one that cannot be read counts as refused.
-fn weight(text: &str) -> u16 {
-    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
-    let thousandths = fraction.bytes().chain(*b"000").take(3).try_fold(0, |sum: u16, digit| {
-        digit.is_ascii_digit().then(|| sum * 10 + u16::from(digit - b'0'))
-    });
-    match (whole, thousandths) {
-        ("1", Some(0)) => 1000,
-        ("0", Some(thousandths)) if fraction.len() <= 3 => thousandths,
-        _ => 0,
-    }
-}
-
 impl FromRequest for Language {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
@@ -89,6 +67,8 @@ impl FromRequest for Language {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -107,7 +87,9 @@ mod tests {
             ("en;q=nonsense, *;q=0.1", Language::Zh),
             (";;;,,q=,", Language::Zh),
         ] {
-            assert_eq!(Language::preferred(ranges), expected, "{ranges}");
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_LANGUAGE, HeaderValue::from_static(ranges));
+            assert_eq!(Language::of(&headers), expected, "{ranges}");
         }
     }
 }
