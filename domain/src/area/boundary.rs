@@ -4,8 +4,8 @@
 //! sphere; within a city that is right to a few parts in a thousand.
 
 use geo::{
-    BooleanOps, BoundingRect, ChamberlainDuquetteArea, Coord, CoordsIter, InteriorPoint, Line,
-    LineIntersection, LinesIter, MultiPolygon, Polygon,
+    BooleanOps, BoundingRect, ChamberlainDuquetteArea, Coord, CoordsIter, Distance, Euclidean,
+    InteriorPoint, Line, LineIntersection, LinesIter, MultiPolygon, Polygon,
     bool_ops::{FillRule, OpType},
     line_intersection::line_intersection,
     unary_union,
@@ -241,12 +241,8 @@ fn flat(at: Coord<f64>, from: Point) -> Coord<f64> {
 }
 
 fn to_edge(edge: Line<f64>, from: Point) -> f64 {
-    let (a, b) = (flat(edge.start, from), flat(edge.end, from));
-    let along = b - a;
-    let length = along.x.mul_add(along.x, along.y * along.y);
-    let part = if length > 0.0 { -(a.x * along.x + a.y * along.y) / length } else { 0.0 };
-    let nearest = a + along * part.clamp(0.0, 1.0);
-    nearest.x.hypot(nearest.y)
+    let here = geo::Point::new(0.0, 0.0);
+    Euclidean.distance(&here, &Line::new(flat(edge.start, from), flat(edge.end, from)))
 }
 
 /// A piece of ground that belongs to two, or to none.
