@@ -1,4 +1,4 @@
-//! Areas through time: what changes them, what stays, and who goes on with what was begun.
+//! Areas through time: what changes them, what stays, and who continues the work that was begun.
 
 use actix_web::rt::System;
 use api::app::state::App;
@@ -39,7 +39,7 @@ fn shown(city: &City, area: &str, query: &str) -> Value {
     city.by("nobody").get(&format!("/api/v1/areas/{area}{query}")).done()
 }
 
-/// Somebody new with a role over an area; the account.
+/// A new person with a role over an area, logged in.
 fn somebody(city: &City, role: &str, area: &str) -> Login {
     let account = key().get(24..).unwrap_or_default().to_owned();
     let body = json!({
@@ -50,7 +50,7 @@ fn somebody(city: &City, role: &str, area: &str) -> Login {
     Login { token: city.settled(&account) }
 }
 
-/// Somebody who logged in.
+/// A person who logged in.
 struct Login {
     token: String,
 }
@@ -161,7 +161,7 @@ fn what_a_merged_grid_owes_is_worked_by_its_successor(city: &City) {
     let retired = shown(city, &grid, "");
     assert_eq!(retired["successor_ids"], json!([next]));
     assert_eq!(retired["valid_until"], json!(today(city)));
-    // Its ground is the successor's now.
+    // Its ground belongs to the successor now.
     let located = city.by("worker").get("/api/v1/areas/locate?lng=110.008&lat=30.005").done();
     assert_eq!(located["id"], json!(next));
     assert_eq!(city.verify().broken, Vec::<String>::new());
@@ -187,7 +187,7 @@ fn what_a_split_community_owes_is_worked_by_every_part(city: &City) {
         let todos = officer.get(city, "/api/v1/me/todos?duty=dispatch").done();
         assert_eq!(each(&todos, "/flow_id"), [case.as_str()]);
     }
-    // Either may hand it on, to a grid that is in its part now.
+    // Either may hand it on to a grid that lies in its part now.
     let unit = json!({ "unit_id": city.area(seed::GRID) });
     officers[1].post(city, &format!("{path}/dispatch"), &unit).done();
     let community = city.by("community").get(&path).done();
@@ -211,7 +211,7 @@ fn a_case_stays_where_it_was_when_its_community_moves(city: &City) {
     there.post(city, &format!("{path}/dispatch"), &unit).done();
     let new = city.received();
     there.get(city, &format!("/api/v1/reports/{new}")).done();
-    // Who may leave is told by where the community is now, not by where it was.
+    // Who may leave depends on where the community is now, not on where it was.
     let leaving = format!("/api/v1/people/{}/leave", city.by("community").id());
     let leave = || city.by("admin").post(&leaving, &json!({ "reason": "调离" }));
     leave().problem(422, "open_work");

@@ -43,7 +43,7 @@ fn exists(city: &City, code: &str) -> bool {
     found["items"].as_array().is_some_and(|items| !items.is_empty())
 }
 
-/// The divisions of 黄石市 as published, as another city's.
+/// The published divisions of 黄石市, as those of another city.
 fn a_file_of_a_whole_county_is_taken_over(city: &City) {
     let published = root().join("api/data/huangshi/divisions.csv");
     let published = std::fs::read_to_string(published).expect("it is shipped");
@@ -75,7 +75,7 @@ fn every_fault_has_its_line_and_nothing_is_imported(city: &City) {
     );
     let refused = csv(city, "what=areas", &file);
     assert_eq!(refused["status"], "refused");
-    // What is wrong with the table itself is told before rows are looked at.
+    // A fault of the table itself is reported before its rows are read.
     let found = faults(&refused);
     assert!(
         found.contains(&(Some(8), "level".to_owned(), "unknown_level".to_owned())),
@@ -154,7 +154,7 @@ fn grids_come_with_their_boundaries(city: &City) {
     assert_eq!((&done["status"], &done["added"]), (&json!("done"), &json!(1)), "{done}");
     let located = city.by("worker").get("/api/v1/areas/locate?lng=110.005&lat=30.025").done();
     assert_eq!(located["code"], "990101001001009");
-    // The same ground again is no change; other ground is.
+    // The same boundary again is no change; another boundary is one.
     let same = grids(city, &[feature("990101001001009", &ring(110.0, 30.02, 110.01, 30.03))]);
     assert_eq!(same["unchanged"], 1);
     let other = grids(city, &[feature("990101001001009", &ring(110.0, 30.02, 110.02, 30.03))]);

@@ -76,11 +76,11 @@ fn harms_nobody(engine: Engine) {
                 std::thread::sleep(Duration::from_millis(50));
             }
         });
-        // Meanwhile a worker reports and everybody brings cases to their end.
+        // Meanwhile a worker reports and the others bring cases to their end.
         let mut cases = Vec::new();
         while !over.load(Ordering::SeqCst) {
             beside.extend((0..5).map(|_| work()));
-            // These people have shares, too: they do not ask as fast as it goes.
+            // These people have shares, too: they do not send as fast as they can.
             std::thread::sleep(Duration::from_millis(100));
             if cases.len() < 12 {
                 cases.push(city.closed());
@@ -91,7 +91,7 @@ fn harms_nobody(engine: Engine) {
     assert_eq!(haul.broken, 0, "{haul:?}");
     assert!(haul.taken > 0 && haul.put_off > 20, "{haul:?}");
     // How much longer they wait is measured where nothing else runs (`bench`): here it is seen that
-    // nobody waits for what the resident asked.
+    // no one waits for what the resident asked.
     for waited in [&mut alone, &mut beside] {
         waited.sort_unstable();
     }

@@ -108,7 +108,7 @@ fn guessing_is_slowed_down(city: &City) {
     for _ in 0..10 {
         login(city, &credentials("leader", "wrong password")).problem(401, "credentials_invalid");
     }
-    // From then on they wait for their turns, and no more than a few of them.
+    // From then on they wait for their turns, and only a few may wait.
     let begun = std::time::Instant::now();
     let slowed: Vec<Answer> = std::thread::scope(|scope| {
         let wrong = || login(city, &credentials("leader", "wrong password"));
@@ -155,7 +155,7 @@ fn guessing_from_many_addresses(engine: Engine) {
     while city.app.logins.queue(stranger, &tried, false, now).is_ok() {}
     from("203.0.113.9", seed::PASSWORD).problem(429, "too_many_requests");
     from("198.51.100.99", seed::PASSWORD).done();
-    // And from elsewhere gets in, when fewer try.
+    // And gets in from elsewhere when fewer try.
     city.advance(Duration::seconds(40));
     from("203.0.113.9", seed::PASSWORD).done();
 }

@@ -43,7 +43,7 @@ struct Inside {
     begun: AtomicU32,
     parts: AtomicU32,
     asked: AtomicU32,
-    /// The status everything is answered with; 0 for as it should be.
+    /// The status of every answer; 0 for the right one.
     failing: AtomicU16,
 }
 
@@ -267,7 +267,7 @@ fn a_photo_lies_in_the_bucket_until_nothing_names_it(city: &City, bucket: &Bucke
     assert_eq!(bucket.files(), ["full", "thumb_large", "thumb_small"]);
 }
 
-/// A sound of so many bytes: silence, counted so that every part of it is another.
+/// A sound of so many bytes: silence, numbered so that its parts differ.
 fn sound(length: u32) -> Vec<u8> {
     let mut bytes = b"RIFF".to_vec();
     bytes.extend((length - 8).to_le_bytes());
@@ -303,7 +303,7 @@ fn a_bucket_that_fails_costs_nothing_but_time(city: &City, bucket: &Bucket) {
         let answer = send(city, &id, "image/jpeg", &image("ok/hopper.jpg"));
         let problem = answer.problem(503, "storage_unavailable");
         assert!(!problem.to_string().contains("127.0.0.1"), "{problem}");
-        // It was asked again, and not for ever: somebody waits.
+        // It was asked again, but not for ever: the caller waits.
         let asked = bucket.inside.asked.load(Ordering::Relaxed) - before;
         assert!((2..=4).contains(&asked), "{asked}");
     }

@@ -1,4 +1,4 @@
-//! Burden: what was demanded of whom, never an order of merit; switches that are off until a
+//! Burden: what was demanded of whom, never a ranking of people; switches that are off until a
 //! reason is published.
 
 use chrono::Duration;

@@ -123,7 +123,7 @@ fn whoever_is_sent_goes_even_from_another_grid(city: &City) {
     );
     let mine = city.by("next_worker").get(&path(&id, "/households?mine=true")).done();
     assert_eq!(each(&mine, "/household/id"), std::slice::from_ref(&home));
-    // It is not the grid's own worker's, who sees it all the same.
+    // It is not given to the grid's own worker, who sees it all the same.
     let theirs = city.by("worker").get(&path(&id, "/households?mine=true")).done();
     assert_eq!(theirs["items"], json!([]));
     let seen = city.by("worker").get(&path(&id, "/households")).done();
@@ -167,7 +167,7 @@ fn what_is_known_is_filled_in_before_somebody_goes(city: &City) {
         json!([done["form"]["counts"]["typed"], done["form"]["counts"]["reused"]]),
         json!([2, 1])
     );
-    // Next year nothing is typed that is known.
+    // Next year nothing that is known is typed again.
     let again = running(city, Some(&form));
     let done = city.by("worker").post("/api/v1/visits", &go(&again, &home, "met")).done();
     assert_eq!(

@@ -64,7 +64,7 @@ fn a_problem_goes_from_report_to_closed(city: &City) {
     );
     assert_eq!(closed["assignment"]["result"], "已清理");
     assert_eq!(closed["owed"], json!([]));
-    // Whoever reported hears the end.
+    // The reporter learns how it ended.
     let told = city.by("resident").get(&format!("/api/v1/reports/{report}")).done();
     assert_eq!(told["case"]["id"], case);
     assert_eq!(told["case"]["closing"]["outcome_label"], "已解决");
@@ -258,7 +258,7 @@ fn a_district_dispatches_to_its_departments(city: &City) {
     let far = json!({ "unit_id": city.area(seed::FAR_CG) });
     city.ask("district", &case, "dispatch", &far).problem(422, "outside_jurisdiction");
     city.on("district", &case, "dispatch", &json!({ "unit_id": city.area(seed::CG) }));
-    // The street gave it away; only the department signs.
+    // The street dispatched it; only the department signs.
     city.ask("community", &case, "sign", &json!({})).problem(403, "not_permitted");
     city.on("lead", &case, "sign", &json!({}));
     city.on("lead", &case, "start", &json!({}));
@@ -361,7 +361,7 @@ fn a_case_nobody_can_be_asked_about_is_closed_after_three_calls(city: &City) {
 
 fn a_resident_answers_for_the_own_report(city: &City) {
     let case = city.verified();
-    // Somebody else's case does not exist for a resident.
+    // Another resident's case does not exist for a resident.
     city.ask("neighbour", &case, "callback", &solved()).problem(404, "not_found");
     assert_eq!(city.on("resident", &case, "callback", &solved())["stage"], "called_back");
 }
@@ -495,7 +495,7 @@ fn another_tenant_sees_nothing(city: &City) {
         assert_eq!(stranger.get(list).done()["items"], json!([]), "{list}");
     }
     assert_eq!(each(&stranger.get("/api/v1/people").done(), "/account"), ["auditor", "worker"]);
-    // The same ground is another tenant's grid.
+    // The same place lies in another tenant's grid, too.
     let located = stranger.get("/api/v1/areas/locate?lng=110.005&lat=30.005").done();
     assert_eq!(located["name"], "邻网格");
     let filter = stranger.get(&format!("/api/v1/cases?within={area}"));

@@ -84,7 +84,7 @@ fn a_client_is_registered_once(city: &City) {
     let shown = city.by("admin").get(&place).done();
     assert_eq!(shown["secrets"].as_array().unwrap().len(), 1);
     assert_eq!(each(&city.by("admin").get("/api/v1/clients").done(), "/name"), ["12345 热线平台"]);
-    // Nobody logs in as a program.
+    // No one logs in as a program.
     let people = city.by("admin").get("/api/v1/people?limit=100").done();
     let account = people["items"].as_array().unwrap().iter().find(|one| one["id"] == made["id"]);
     let login =
@@ -180,7 +180,7 @@ fn a_token_is_held_to_its_scopes(city: &City) {
     {
         with(city, &report, "POST", path, &json!({})).problem(403, "insufficient_scope");
     }
-    // What the role does not allow no scope gives.
+    // No scope gives what the role does not allow.
     let both = bearer("read report");
     with(city, &both, "GET", "/api/v1/people", &Value::Null).problem(403, "not_permitted");
     let file = format!("/api/v1/reports/{}/file", city.received());
@@ -270,7 +270,7 @@ fn a_quota_is_announced_and_kept(city: &City) {
     refused.problem(429, "too_many_requests");
     city.advance(Duration::seconds(wait));
     get().done();
-    // What people may ask is another thing, and announced alike.
+    // What people may ask is counted apart, and announced in the same way.
     let person = city.by("worker").get("/api/v1/me");
     assert!(person.header("ratelimit").starts_with("\"reads\";r="), "{:?}", person.headers);
 }
@@ -285,7 +285,7 @@ fn clients_are_for_administrators_alone(city: &City) {
             .problem(403, "not_permitted");
         assert_eq!(city.by(by).get(&path).status, 403);
     }
-    // Nobody gives a program power over what is not theirs.
+    // No administrator gives a program power over an area that is not theirs.
     let beyond = vendor(city, "read", seed::DISTRICT);
     city.by("far_admin").post("/api/v1/clients", &beyond).problem(403, "not_permitted");
     city.by("far_admin").post(&format!("{path}/disable"), &json!({})).problem(403, "not_permitted");

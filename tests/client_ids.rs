@@ -1,4 +1,4 @@
-//! Identities and keys that clients make: which are taken, and that one is one however it is written.
+//! Identities and keys that clients make: which are accepted, and that their spelling is free.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -137,7 +137,7 @@ fn an_identity_is_one_however_it_is_written(city: &City) {
     }
     let mine = city.by("resident").get("/api/v1/reports?mine=true").done();
     assert_eq!(mine["items"].as_array().unwrap().len(), 1);
-    // What a queue names in another spelling waits for what makes it all the same.
+    // An item that names it in another spelling still waits for the item that makes it.
     let made = key();
     let first = json!({
         "id": key(), "operation": "submit_report", "body": { "id": made, "text": "", "place": {} },

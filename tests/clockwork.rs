@@ -1,5 +1,5 @@
 //! The clockwork: debts that become late are reminded, urged and supervised, each measure once,
-//! whoever takes it.
+//! by whichever replica takes it.
 
 use actix_web::rt::System;
 use api::{app::state::App, integrations::clockwork};
@@ -20,7 +20,7 @@ on_both! {
     a_provisional_deadline_moves_when_the_year_is_published,
 }
 
-/// One look of a replica of its own; how many measures it took.
+/// One pass of another replica; how many measures it took.
 fn pass(city: &City) -> u64 {
     System::new().block_on(async {
         let app = replica(city).await;

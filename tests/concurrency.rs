@@ -1,4 +1,4 @@
-//! Two callers never both win the same step, and nobody waits for nothing.
+//! Two callers never both win the same step, and no one waits in vain.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -41,7 +41,7 @@ fn at_once<T: Send>(count: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
     })
 }
 
-/// How many answers have which status; those that were refused say so properly.
+/// How many answers have which status; every refusal is a proper problem.
 fn count(answers: &[Answer]) -> HashMap<u16, usize> {
     let mut counts = HashMap::new();
     for answer in answers {
@@ -77,7 +77,7 @@ fn of_sixteen_who_decide_on_a_report_one_does(city: &City) {
     let counts = count(&answers);
     assert_eq!(counts.get(&200), Some(&1), "{counts:?}");
     assert_eq!(counts.keys().filter(|status| **status >= 500).count(), 0, "{counts:?}");
-    // Half of a decision is none: no case without its report, no report counted twice.
+    // No decision is half done: no case without its report, no report counted twice.
     let shown = city.by("community").get(&format!("/api/v1/reports/{report}")).done();
     assert_eq!(shown["seq"], 2);
     let cases = city.by("community").get("/api/v1/cases").done();
@@ -93,7 +93,7 @@ fn remarks_of_many_all_land(city: &City) {
     let answers = at_once(MANY, |index| {
         let (path, key) = (format!("/api/v1/cases/{case}/comment"), key());
         let body = json!({ "text": format!("批注 {index}") });
-        // Whoever is told that somebody was faster tries again, under the same key.
+        // A caller who is told that another was faster tries again, under the same key.
         loop {
             let answer = city.by(by[index % by.len()]).post_as(&key, &path, &body);
             if answer.status != 409 {
@@ -124,7 +124,7 @@ fn one_key_sent_sixteen_times_is_one_entry(city: &City) {
     assert_eq!(city.case("leader", &case)["seq"], 3);
 }
 
-/// Steps that are possible by turns: no copy of one may hear that it is not possible any more.
+/// Steps that alternate: no copy of one may be told that it is not possible any more.
 fn one_queue_sent_by_four_at_once_is_refused_to_none(city: &City) {
     let patrol = key();
     let item = |operation: &str, path: &Value, body: &Value| json!({ "id": key(), "operation": operation, "path": path, "body": body });

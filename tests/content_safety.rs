@@ -28,7 +28,7 @@ fn open(engine: Engine) -> (City, Weixin) {
             message_token: Some(Secret::from(TOKEN)),
         }];
     });
-    // Tokens name the server: everybody's are fetched anew.
+    // Tokens name the server: all of them are fetched anew.
     city.advance(chrono::Duration::seconds(1));
     (city, weixin)
 }
@@ -45,7 +45,7 @@ on_both_beside! {
     others_of_the_public_see_what_passed,
 }
 
-/// Somebody who came with the mini-program.
+/// A resident who came with the mini-program.
 struct Resident {
     token: String,
 }
@@ -83,7 +83,7 @@ impl Resident {
     }
 }
 
-/// The review of something, as whoever decides sees it.
+/// The review of something, as the reviewer sees it.
 fn review(city: &City, about: &str) -> Option<Value> {
     let list = city.by("dispatcher").get("/api/v1/content_reviews?limit=100").done();
     let items = list["items"].as_array().unwrap();
@@ -155,7 +155,7 @@ fn a_text_is_checked_and_a_risky_one_is_left_to_people(city: &City, weixin: &Wei
             (&decided["status"], &decided["decided"]["by"]),
             (&json!("passed"), &json!("热线何敏"))
         );
-        // Somebody may think better of it.
+        // A reviewer may change the decision.
         assert_eq!(decide(city, "dispatcher", &queued, false).done()["status"], "withheld");
     }
     // What is long is asked about in parts, and the worst part counts.
@@ -217,7 +217,7 @@ fn a_photo_is_judged_by_a_message_that_comes_later(city: &City, weixin: &Weixin)
     let answer = told(city, &judged("trace-1", "pass", 100));
     assert_eq!((answer.status, answer.text.as_str()), (200, "success"));
     assert_eq!(reviewed(city, &photo)["status"], "passed");
-    // It comes again and again until it is answered; once is enough.
+    // WeChat repeats it until it is answered; it counts once.
     assert_eq!(told(city, &judged("trace-1", "pass", 100)).status, 200);
     // Another one is risky: staff see it with that.
     let second = key();
@@ -233,7 +233,7 @@ fn a_photo_is_judged_by_a_message_that_comes_later(city: &City, weixin: &Weixin)
         (&shown["media"][0]["state"], &shown["media"][0]["review"]),
         (&json!("present"), &json!("queued"))
     );
-    // What a person decided no program overrules.
+    // No program overrules what a person decided.
     assert_eq!(decide(city, "dispatcher", &queued, false).done()["status"], "withheld");
     told(city, &judged("trace-2", "pass", 100));
     assert_eq!(reviewed(city, &second)["status"], "withheld");
@@ -243,7 +243,7 @@ fn a_photo_is_judged_by_a_message_that_comes_later(city: &City, weixin: &Weixin)
 
 fn a_message_may_come_before_our_own_record(city: &City, weixin: &Weixin) {
     let zhang = Resident::new(city, "zhang");
-    // The first number WeChat will give: its answer is here before the question is written down.
+    // The first number WeChat will give: its answer arrives before the question is stored.
     assert_eq!(told(city, &judged("trace-1", "review", 20_003)).status, 200);
     let photo = key();
     zhang.reports(city, "路面坑洼", json!({ "media": [photo] }));
@@ -285,7 +285,7 @@ fn messages_are_signed_and_fresh(city: &City, _: &Weixin) {
     assert_eq!(post("").status, 400);
     let elsewhere = format!("/api/v1/wechat/wxnobody/events?{right}");
     assert_eq!(city.by("").call("POST", &elsewhere).bytes("{}").send().status, 404);
-    // What is not understood is taken, so that it does not come again.
+    // A message that is not understood is acknowledged, so that it is not sent again.
     for body in ["", "nonsense", "<xml></xml>", "[]", r#"{"Event":"wxa_media_check"}"#] {
         let answer = city.by("").call("POST", &path(&right)).bytes(body).send();
         assert_eq!((answer.status, answer.text.as_str()), (200, "success"), "{body}");
@@ -395,7 +395,7 @@ fn others_of_the_public_see_what_passed(city: &City, _: &Weixin) {
     assert!(text(&shown, "/text").contains(hidden));
     assert_eq!(shown["media"][0]["state"], "present");
     assert!(told("neighbour").contains(hidden));
-    // And no more when somebody thinks better of it.
+    // And no longer when a reviewer changes the decision.
     decide(city, "community", &reviewed(city, &photo), false).done();
     assert_eq!(seen("neighbour")["media"][0]["state"], "withheld");
     assert_eq!(city.verify().broken, Vec::<String>::new());

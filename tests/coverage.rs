@@ -2,7 +2,7 @@
 //!
 //! Each cell is the status of a request that is right in every other respect: the flow is in the
 //! state the operation needs, the body is valid. What a new operation lacks here, it lacks on
-//! purpose: an operation that nobody tries fails the test.
+//! purpose: an operation that is not tried here fails the test.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -40,14 +40,14 @@ const COLUMNS: &[(&str, &str, &str)] = &[
     ("nobody", "nobody", "无角色"),
 ];
 
-/// Those of another tenant, who hold every role there, and somebody who is not logged in.
+/// People of another tenant, who hold every role there, and a caller who is not logged in.
 const STRANGERS: &[(&str, &str)] =
     &[("worker@9902", "外市"), ("auditor@9902", "外市"), ("", "未登录")];
 
 /// A request that is right: the path and the body.
 pub(crate) type Right = (String, Value);
 
-/// Somebody to be managed, without any role yet.
+/// A person to be managed, without any role yet.
 fn newcomer(city: &City) -> String {
     let name = key();
     let account = name.get(24..).unwrap_or_default();
@@ -79,7 +79,7 @@ pub(crate) fn right(city: &City, operation: &str) -> Option<Right> {
         }
         (format!("/api/v1/cases/{id}/summonses/{}/{verb}", area(unit)), body)
     };
-    // 城管 leads, so nobody else must be pending when it feeds back.
+    // 城管 leads, so no other department must be pending when it feeds back.
     let alone = |verb: &str, body: Value, before: usize, released: bool| {
         let id = city.at_street();
         let mut call = city.call();
@@ -172,7 +172,7 @@ pub(crate) fn right(city: &City, operation: &str) -> Option<Right> {
                 "renew_recovery_codes" => "recovery_codes",
                 _ => "remove",
             };
-            // Nobody here has one: told what it is like.
+            // No one here has one: the answer says in which state it is.
             (format!("/api/v1/me/second_factor/{verb}"), json!({ "code": "123456" }))
         }
         // No mini-program is configured here: `wechat.rs` has a stand-in.
@@ -603,8 +603,8 @@ pub(crate) fn right(city: &City, operation: &str) -> Option<Right> {
         "list_household_answers" => household(city, "/answers", Value::Null),
         "get_burden" => list(&format!("stats/burden?within={}", area(seed::GRID))),
         "list_switches" => list("public/switches?tenant=9901"),
-        // Their answers depend on credentials, not on roles: `auth.rs`; and whoever is erased is
-        // gone: `erasure.rs`.
+        // Their answers depend on credentials, not on roles: `auth.rs`; and a person who is erased
+        // is gone: `erasure.rs`.
         "login"
         | "login_wechat"
         | "answer_second_factor"
@@ -866,7 +866,7 @@ fn every_operation_survives_everybody(city: &City) {
     let (unit, person) = (city.area(seed::CG), city.by("next_worker").id().to_string());
     for (method, path, operation) in operations(&api::server::document()) {
         let name = operation["operationId"].as_str().unwrap();
-        // Who ended the login, or the account, would be nobody for the rest.
+        // A caller who ended the login, or the account, would be no one for the rest.
         if path.contains("/auth/") || path.contains("/oauth/") || path.ends_with("/me/erasure") {
             continue;
         }

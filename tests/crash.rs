@@ -85,7 +85,7 @@ impl Drop for Served {
     }
 }
 
-/// One write somebody made.
+/// One write that a client made.
 #[derive(Clone, Debug)]
 struct Written {
     by: &'static str,
@@ -110,7 +110,7 @@ fn round(site: &Site, log: &mut Vec<Written>, done: &AtomicUsize) -> Option<()> 
         let call = site.by(by).call("POST", &path).key(&key).json(&body);
         let answer = call.try_send().ok();
         let refused = answer.as_ref().filter(|answer| answer.status >= 300);
-        // Told to come back: not done, as far as anybody knows.
+        // Told to come back: not done, as far as the client knows.
         let told = answer.as_ref().filter(|answer| answer.status < 300).map(|a| a.body.clone());
         if let Some(refused) = refused {
             assert!([503].contains(&refused.status), "{}: {}", refused.asked, refused.text);
@@ -159,7 +159,7 @@ fn killed_under_load(engine: Engine) {
         let done = logs.iter().filter(|write| write.answer.is_some()).count();
         assert!(done >= 24, "only {done} writes before it was killed");
         drop(served);
-        // As it was left behind, before anybody tidied up.
+        // As it was left behind, before any cleaning up.
         verify(&database);
         let again = Served::start(engine, &database);
         for write in &mut logs {
@@ -239,7 +239,7 @@ fn terminated(engine: Engine) {
     let (half, rest) = body.split_at(20);
     let mut stream = TcpStream::connect(served.site.base.trim_start_matches("http://")).unwrap();
     stream.write_all(head.as_bytes()).unwrap();
-    // However busy the machine is: this is said by whoever took the request.
+    // However busy the machine is: this is answered by the worker that took the request.
     let mut taken = [0; 25];
     stream.read_exact(&mut taken).unwrap();
     assert_eq!(taken, *b"HTTP/1.1 100 Continue\r\n\r\n");

@@ -52,7 +52,7 @@ fn copy(city: &City, by: &str) -> Vec<Value> {
     panic!("a copy without an end");
 }
 
-/// Everybody is told what there is to be told.
+/// Sends everyone the messages that are waiting.
 fn told(city: &City) {
     actix_web::rt::System::new()
         .block_on(api::integrations::delivering::pass(&city.app))
@@ -123,7 +123,7 @@ fn the_erased_are_gone_and_the_case_goes_on(city: &City) {
     for text in [&before, &everything(city)] {
         lacks(text, &[NAME, PHONE, HOME], "the database");
     }
-    // The public record stays, whole, and names nobody.
+    // The public record stays, whole, and names no one.
     assert_eq!(city.verify().broken, Vec::<String>::new());
     let shown = city.by("dispatcher").get(&format!("/api/v1/reports/{report}")).done();
     assert_eq!(shown["reporter"]["name"], "居民");
@@ -256,7 +256,7 @@ fn nothing_of_the_erased_stays_on_disk(city: &City) {
     for _ in 0..20 {
         reported(city);
     }
-    // Somebody reads all the while.
+    // Two readers ask all the while.
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         let done = &stop;

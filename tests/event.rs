@@ -1,5 +1,5 @@
 //! Events: the feed misses and doubles nothing, the stream goes on where it was, and both show
-//! what whoever asks may see.
+//! only what the caller may see.
 
 use std::{
     collections::BTreeSet,
@@ -89,7 +89,7 @@ fn everybody_sees_the_events_of_what_they_may_see(city: &City) {
     assert_eq!(all(city, "neighbour", 100, ""), Vec::<Value>::new());
     let own = all(city, "resident", 100, "");
     assert!(!own.is_empty() && own.len() <= whole.len());
-    // Of the own report whatever is told; of the case that something happened.
+    // Everything about the own report; about the case only that something happened.
     for event in &own {
         assert_eq!(event["data"] == json!({}), event["subject"]["kind"] == "case", "{event:#}");
     }
@@ -104,7 +104,7 @@ fn nothing_is_missed_or_doubled_while_many_write(city: &City) {
         let reader = scope.spawn(|| {
             let (mut seen, mut cursor) = (Vec::new(), String::new());
             loop {
-                // Looked at before it is read: what was sent until then must be there.
+                // The end is noted before reading: what was sent until then must be there.
                 let last = over.load(Ordering::SeqCst);
                 let path = format!("/api/v1/events?limit=7&types=report.submitted{cursor}");
                 let page = city.by("dispatcher").get(&path).done();
@@ -215,7 +215,7 @@ fn a_stream_goes_on_where_it_was(city: &City) {
     let (id, kind, told) = reader.event().unwrap();
     assert_eq!((kind.as_str(), text(&told, "/subject/id")), ("report.submitted", first.clone()));
     drop(reader);
-    // Missed while nobody listened; of a filing there are three events in two entries.
+    // Missed while no one listened; a filing makes three events in two entries.
     let case = city.filed_from(&first);
     let mut reader = Reader::open(city, &city.base, "dispatcher", STREAM, Some(&id));
     let (_, filed, _) = reader.event().unwrap();

@@ -50,7 +50,7 @@ macro_rules! on_both {
 pub(crate) use on_both;
 
 /// The same for stories that are also given what `open` of their file puts beside the city, such as
-/// somebody else's server.
+/// another party's server.
 macro_rules! on_both_beside {
     ($($story:ident),+ $(,)?) => {
         mod sqlite {
@@ -71,7 +71,7 @@ macro_rules! on_both_beside {
 }
 pub(crate) use on_both_beside;
 
-/// Where a server with 测试市 in it answers, and the tokens of everybody.
+/// Where a server with 测试市 in it answers, and everyone's tokens.
 pub(crate) struct Site {
     /// The address.
     pub(crate) base: String,
@@ -108,7 +108,7 @@ pub(crate) fn root() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The master key all databases of the tests are filled under.
+/// The master key under which all databases of the tests are filled.
 pub(crate) const VAULT_KEY: &str =
     "7465737465737465737465737465737465737465737465737465737465737465";
 
@@ -132,7 +132,7 @@ pub(crate) fn settings(url: &str) -> Settings {
         access_minutes: 15,
         refresh_days: 30,
         proxies: 0,
-        // What tests do is done by the tests; those about the clockwork start it.
+        // Tests do the work of the clockwork themselves; those about it start it.
         clockwork: false,
         idle_hours: 10_000,
         password_days: 0,
@@ -190,7 +190,7 @@ impl City {
         Self { site, store, app, database, clock, handle, server: Some(server) }
     }
 
-    /// Moves time forward, for the server and for everybody's tokens.
+    /// Moves time forward, for the server and for everyone's tokens.
     pub(crate) fn advance(&self, by: Duration) {
         self.clock.advance(by);
         self.lock().values_mut().for_each(|one| one.stale = true);
@@ -288,12 +288,12 @@ impl Site {
         self.seeded().areas[code].to_string()
     }
 
-    /// Somebody, by account; `""` is somebody who is not logged in.
+    /// A client for a person, by account; `""` is a caller who is not logged in.
     pub(crate) const fn by<'c>(&'c self, account: &'c str) -> Client<'c> {
         Client { site: self, account }
     }
 
-    /// The access token of somebody, exchanged for a new one when time has moved on.
+    /// The access token of a person, exchanged for a new one when time has moved on.
     pub(crate) fn token(&self, account: &str) -> Option<String> {
         let fresh = |known: &Tokens| !known.stale;
         let known = self.lock().get(account).cloned()?;

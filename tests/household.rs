@@ -358,7 +358,7 @@ fn erasing_a_person_reaches_the_member_linked_to_the_account_alone(city: &City) 
     let resident = city.by("resident").id();
     let contact = json!({ "name": NAME, "id_number": ID });
     city.by("resident").post(&format!("/api/v1/people/{resident}/contact"), &contact).done();
-    // Linked by the account in one household; in both lives somebody with the number that was typed.
+    // Linked by the account in one household; a member of both has the number that was typed.
     let mut linked = body(city);
     linked["members"][1]["person_id"] = json!(resident);
     let one = text(&city.by("worker").post("/api/v1/households", &linked).done(), "/id");

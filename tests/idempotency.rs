@@ -202,7 +202,7 @@ fn a_key_of_another_caller_is_another_key(city: &City) {
         assert_eq!(made, again);
         ids.push(text(&made, "/id"));
     }
-    // In one batch of a phone's queue, too: the key of another is taken by nobody.
+    // In one batch of a phone's queue, too: no one takes the key of another caller.
     let item = json!({ "id": key, "operation": "submit_report", "body": body });
     let queue = json!({ "items": [item] });
     let answer = city.by("verifier").post("/api/v1/sync", &queue).done();

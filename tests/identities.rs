@@ -1,5 +1,5 @@
-//! Identities elsewhere: linked by whoever proves to be the person, seen, taken back, and ended by
-//! a reset.
+//! Identities elsewhere: linked by a caller who proves to be the person, seen, taken back, and
+//! ended by a reset.
 
 use api::{
     access::totp,
@@ -51,7 +51,7 @@ fn with(city: &City, tokens: &Value, method: &str, path: &str, body: &Value) -> 
     city.by("").call(method, path).header("Authorization", &token).json(body).send()
 }
 
-/// Who somebody is that WeChat vouches for.
+/// Which person a code of WeChat stands for.
 fn whom(city: &City, app: &str, code: &str) -> String {
     let tokens = login_at(city, app, code).done();
     text(&with(city, &tokens, "GET", "/api/v1/me", &Value::Null).done(), "/id")
@@ -133,12 +133,12 @@ fn identities_are_listed_and_unlinked(city: &City, _: &Weixin) {
     assert!(!shown.to_string().contains("wangfang"), "who one is there is nobody's business");
     let inside = login_at(city, APP_ID, "code-wangfang-0-2").done();
     let path = format!("/api/v1/me/identities/{}/unlink", text(&shown, "/items/0/id"));
-    // Nobody else's is taken.
+    // Another person's is not taken.
     city.by("verifier").post(&path, &json!({})).problem(404, "not_found");
     city.by("worker").post(&path, &json!({})).done();
     city.by("worker").post(&path, &json!({})).problem(404, "not_found");
     assert!(mine(city, "worker").is_empty());
-    // Whoever was inside by it is out, and the login that asked goes on.
+    // A login that was made by it is over, and the login that asked goes on.
     with(city, &inside, "GET", "/api/v1/me", &Value::Null).problem(401, "unauthenticated");
     assert_ne!(whom(city, APP_ID, "code-wangfang-0-3"), city.by("worker").id().to_string());
     assert_eq!(told(city, "worker").len(), 2);
@@ -239,7 +239,7 @@ fn a_token_alone_enrols_no_second_factor(city: &City, _: &Weixin) {
     enrol(json!({ "proof": { "second_factor": "123456" } })).problem(422, "proof_required");
     assert_eq!(text(&city.by("worker").get("/api/v1/me/second_factor").done(), "/state"), "none");
     enrol(proven()).done();
-    // Somebody without a password shows what is linked.
+    // A person without a password shows what is linked.
     let tokens = login_at(city, APP_ID, "code-resident").done();
     let ask = |body: &Value| with(city, &tokens, "POST", "/api/v1/me/second_factor/enrol", body);
     ask(&json!({})).problem(422, "proof_required");
@@ -260,7 +260,7 @@ fn who_was_erased_comes_back_as_somebody_new(city: &City, _: &Weixin) {
         let me = with(city, &again, "GET", "/api/v1/me", &Value::Null).done();
         assert_ne!(text(&me, "/id"), first);
         with(city, &again, "GET", &path, &Value::Null).problem(404, "not_found");
-        // Whoever comes back has an account that keeps things.
+        // A resident who comes back has an account that keeps things.
         let contact = format!("/api/v1/people/{}/contact", text(&me, "/id"));
         with(city, &again, "POST", &contact, &json!({ "phone": "13987654321" })).done();
     }

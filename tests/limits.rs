@@ -1,5 +1,5 @@
-//! What one person may ask of a server that everybody shares: a share, announced with every answer;
-//! whoever asks more waits, loses nothing, and holds up nobody.
+//! What one person may ask of a server that all share: a share, announced with every answer;
+//! a caller who asks more waits, loses nothing, and holds up no one.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -114,14 +114,14 @@ fn a_resident_who_reports_without_end_is_told_to_wait(city: &City, _: &TempDir) 
     assert!((100..=103).contains(&taken), "{taken}");
     let wait = told_to_wait(refused, "commands");
     assert!((1..=12).contains(&wait), "{wait}");
-    // Whatever else writes is the same, what reads is not.
+    // All that writes counts alike, what reads does not.
     let read = json!({ "purpose": "track", "given": true, "version": "1" });
     told_to_wait(city.by("resident").post("/api/v1/me/consents", &read), "commands");
     city.by("resident").get("/api/v1/reports").done();
-    // Nobody else notices.
+    // No one else notices.
     reports(city, "neighbour").done();
     reports(city, "worker").done();
-    // And it is over when it was said to be.
+    // And the wait is over when the refusal said so.
     city.advance(Duration::seconds(wait));
     reports(city, "resident").done();
 }
@@ -201,7 +201,7 @@ fn copies_of_ones_own_data_are_counted(city: &City, _: &TempDir) {
         copy().done();
     }
     let wait = told_to_wait(copy(), "exports");
-    // The pages of a copy that was begun are no copies.
+    // The later pages of a copy are not counted as copies.
     let next = city.by("neighbour").get("/api/v1/me/export").done();
     let next = next["next"].as_str().unwrap();
     for _ in 0..20 {
@@ -213,7 +213,7 @@ fn copies_of_ones_own_data_are_counted(city: &City, _: &TempDir) {
     copy().done();
 }
 
-/// A connection on which somebody asked something.
+/// A connection on which a request was sent.
 fn ask(city: &City, by: &str, head: &str) -> TcpStream {
     let address = city.base.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
@@ -266,7 +266,7 @@ fn one_more_stream_ends_the_oldest(city: &City, _: &TempDir) {
         assert!(!ends(new));
     }
     assert!(!ends(&mut neighbour));
-    // Who closes one has room for another.
+    // Closing one makes room for another.
     drop(open.remove(3));
     std::thread::sleep(Time::from_secs(2));
     open.push(stream(city, "resident"));
@@ -300,10 +300,10 @@ fn a_resident_asks_no_more_than_a_share(city: &City, _: &TempDir) {
         asked += 1;
         assert!(asked < 400, "no end");
     };
-    // One comes back in each second that this took.
+    // For each second that this took, one more is allowed.
     assert!(asked >= 300, "{asked}");
     let wait = told_to_wait(refused, "reads");
-    // Who is refused can still report, and is answered when it was said.
+    // A caller who is refused can still report, and is answered at the announced time.
     reports(city, "resident").done();
     city.by("neighbour").get("/api/v1/me").done();
     city.advance(Duration::seconds(wait));
@@ -352,7 +352,7 @@ fn files_that_drip_take_seats_and_end(city: &City, files: &Path) {
     assert_eq!(refused.header("retry-after"), "5");
     assert_eq!(refused.problem(429, "too_many_requests")["limit"], "sending");
     send(city, "neighbour", &sound(1000)).done();
-    // However often a byte comes, there is an end.
+    // However often a byte arrives, the upload ends.
     let begun = Instant::now();
     let mut answers = Vec::new();
     while answers.len() < 3 {
@@ -428,7 +428,7 @@ fn a_share_that_is_used_up_keeps_nobody_from_ending_logins<T>(city: &City, _: &T
     assert!(refused.is_some(), "the share has an end");
     let refused = (0..2000).find(|_| by.get("/api/v1/reports").status == 429);
     assert!(refused.is_some(), "of what is read, too");
-    // A thief who uses up what is in reserve does so for the own login only.
+    // A thief who uses up the reserve does so for that login only.
     let body = json!({ "tenant": seed::CITY, "account": "resident", "password": seed::PASSWORD });
     let thief = city.by("").post("/api/v1/auth/login", &body).done();
     let thief = format!("Bearer {}", text(&thief, "/access_token"));
@@ -437,7 +437,7 @@ fn a_share_that_is_used_up_keeps_nobody_from_ending_logins<T>(city: &City, _: &T
         call.header("Authorization", &thief).send().status
     };
     assert!((0..200).any(|_| look() == 429), "the reserve has an end");
-    // Whoever used it up: the owner sees the logins, and ends all others.
+    // Whichever login used it up: the owner sees the logins, and ends all others.
     by.get("/api/v1/me/sessions").done();
     by.post("/api/v1/me/sessions/revoke", &json!({})).done();
     by.get("/api/v1/me/identities").done();
@@ -464,7 +464,7 @@ fn nonsense_beyond_the_share_is_refused_no_sooner<T>(city: &City, _: &T) {
         call.send().problem(429, "too_many_requests");
         assert!(begun.elapsed() >= Time::from_millis(200), "{path}: {:?}", begun.elapsed());
     }
-    // What needs no login is asked by anybody.
+    // Anyone may ask what needs no login.
     let document = city.by("resident").call("GET", "/readyz").send();
     assert_eq!(document.status, 200);
 }

@@ -55,7 +55,7 @@ fn guess(city: &City, account: &str, times: usize) {
 }
 
 fn a_stranger_does_not_lock_the_owner_out(city: &City) {
-    // Everybody has the same address here, as behind a proxy nobody configured.
+    // Everyone has the same address here, as behind a proxy that is not configured.
     guess(city, "leader", 11);
     let begun = Instant::now();
     login(city, "leader", seed::PASSWORD).done();
@@ -64,7 +64,7 @@ fn a_stranger_does_not_lock_the_owner_out(city: &City) {
     login(city, "worker", seed::PASSWORD).done();
 }
 
-/// As many strangers at an account as wait at a time.
+/// Lets as many strangers as may wait at a time try an account.
 fn crowd(city: &City, account: &str) {
     let (tried, now) = (format!("{}/{account}", seed::CITY), city.now());
     while city.app.logins.attempt_nearby(HERE, &tried, now) {}
@@ -90,7 +90,7 @@ fn a_device_that_logged_in_before_is_not_held_up(city: &City) {
         city.by("").post("/api/v1/auth/login", &body)
     };
     from(&device, seed::PASSWORD).done();
-    // It is no password, and nobody else's.
+    // It is no password, and not valid for another account.
     for _ in 0..3 {
         from(&device, "wrong password").problem(401, "credentials_invalid");
     }
@@ -138,7 +138,7 @@ fn one_address_does_not_lock_all_logins(city: &City) {
         let call = city.by("").call("POST", "/oauth/token").without("Idempotency-Key");
         call.header("Content-Type", "application/x-www-form-urlencoded").bytes(form).send()
     };
-    // Whoever has the secret is not held up by those who have not, and those are.
+    // A program that has the secret is not held up by those that have not, and those are.
     while city.app.logins.failed_from(HERE, city.now()).is_ok() {}
     ask(&secret).done();
     ask(&secret.replace("gws_", "gws_A")).problem(429, "too_many_requests");
@@ -181,7 +181,7 @@ fn what_was_never_issued_ends_nothing(city: &City) {
             assert_eq!(refused["reason"], Value::Null, "it was never issued");
         }
     }
-    // Nor does a true one with another end.
+    // Nor does a genuine one with another ending.
     let own = text(&tokens, "/refresh_token");
     let cut = own.get(..60).unwrap();
     refresh(city, &format!("{cut}{}", "A".repeat(own.len() - 60)))
@@ -217,7 +217,7 @@ fn tokens_of_before_there_was_a_proof_work_on(city: &City) {
     let new = text(&refresh(city, &base64(&old)).done(), "/refresh_token");
     assert!(new.len() > base64(&old).len());
     let newer = text(&refresh(city, &new).done(), "/refresh_token");
-    // It works once, like every other, and then tells that it was copied or is not known any more.
+    // It works once, like every other; then the answer is that it was copied or is unknown.
     refresh(city, &base64(&old)).problem(401, "credentials_invalid");
     refresh(city, &newer).done();
 }
@@ -230,7 +230,7 @@ fn a_program_has_no_password(city: &City) {
     let body = json!({ "password": "a brand new passphrase" });
     let set = city.by("admin").post(&format!("{path}/password"), &body);
     set.problem(422, "program_password");
-    // Nor does one that came to it in another way log it in.
+    // Nor does a password that it got in another way log it in.
     let account = text(&city.by("admin").get(&path).done(), "/account");
     let from = city.by("worker").id();
     let embedded = city.database.url.starts_with("sqlite");
@@ -257,13 +257,13 @@ fn the_role_of_programs_is_for_programs(city: &City) {
     let mut both = body;
     both["grants"] = json!([{ "role": "hotline", "area_id": city.area(seed::CITY) }, grant]);
     city.by("admin").post("/api/v1/people", &both).problem(422, "program_role");
-    // A program is given further areas like anybody.
+    // A program is given further areas as a person is.
     let area = json!([city.area(seed::DISTRICT)]);
     let client = json!({ "name": "热线", "scopes": "read", "area_ids": area });
     let made = city.by("admin").post("/api/v1/clients", &client).done();
     let path = format!("/api/v1/people/{}/grant", text(&made, "/id"));
     city.by("admin").post(&path, &grant).done();
-    // And no office, nor the post of somebody.
+    // And no office, nor another person's post.
     for role in ["street_dispatcher", "auditor", "resident"] {
         let office = json!({ "role": role, "area_id": city.area(seed::STREET) });
         city.by("admin").post(&path, &office).problem(422, "program_role");
@@ -321,7 +321,7 @@ fn wrong_codes_of_others_do_not_use_up_the_owners(city: &City) {
     let own = challenge(city, seed::PASSWORD);
     let first = answer(city, &own, &totp::shown(&secret, city.now())).done();
     city.advance(Duration::seconds(30));
-    // Somebody has the password, and no telephone.
+    // A thief has the password, but not the telephone.
     let theirs = challenge(city, seed::PASSWORD);
     for _ in 0..10 {
         answer(city, &theirs, "12345x").problem(422, "code_invalid");
@@ -341,7 +341,7 @@ fn wrong_codes_of_others_do_not_use_up_the_owners(city: &City) {
     city.by("").post("/api/v1/auth/second_factor", &body).done();
     while city.app.codes.queue_code(&what, city.now()).is_ok() {}
     answer(city, &own, recovery.first().unwrap()).done();
-    // And what somebody tries with a stolen token does not count for the owner's logins.
+    // And what a thief tries with a stolen token does not count for the owner's logins.
     let token = text(&first, "/access_token");
     for _ in 0..10 {
         let wrong = json!({ "code": "12345x" });
@@ -424,7 +424,7 @@ fn an_address_that_is_configured(engine: Engine) {
     let call = city.by("").call("GET", "/.well-known/oauth-authorization-server");
     let shown = call.header("X-Forwarded-Host", "evil.example").send().done();
     assert_eq!(shown["token_endpoint"], "https://grid.example/oauth/token");
-    // Where the address is known to be over TLS, so is the cookie.
+    // Where the public address uses TLS, the cookie is `Secure`.
     assert!(login(&city, "worker", seed::PASSWORD).header("set-cookie").ends_with("; Secure"));
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn image(name: &str) -> Vec<u8> {
     std::fs::read(root().join("tests/data/images").join(name)).unwrap()
 }
 
-/// A photo nobody else has.
+/// A photo that no one else has.
 fn fresh(seed: u8) -> Vec<u8> {
     let picture = image::RgbImage::from_fn(96, 72, |x, y| {
         let mixed = x.wrapping_mul(7 + u32::from(seed)) ^ y.wrapping_mul(13 + u32::from(seed) * 3);
@@ -120,7 +120,7 @@ fn naming(city: &City, by: &str, media: &[&str]) -> String {
     text(&city.by(by).post("/api/v1/reports", &body).done(), "/id")
 }
 
-/// Somebody's report with a photo; their identities.
+/// A report by this person with a photo; the identities of both.
 pub(crate) fn reported(city: &City, by: &str) -> (String, String) {
     let photo = photo(city, by, &image("ok/hopper.jpg"));
     (naming(city, by, &[&photo]), photo)
@@ -134,7 +134,7 @@ fn media(city: &City, by: &str, id: &str) -> Answer {
     city.by(by).get(&format!("/api/v1/media/{id}"))
 }
 
-/// Follows a link, as nobody in particular.
+/// Follows a link without a login.
 fn follow(city: &City, view: &Value, pointer: &str) -> Answer {
     city.by("").get(&text(view, pointer))
 }
@@ -182,13 +182,13 @@ fn a_photo_arrives_before_or_after_what_names_it(city: &City) {
     assert_eq!(states("resident"), ["present", "awaited"]);
     let before = city.by("community").get(&format!("/api/v1/reports/{id}"));
     media(city, "resident", &later).problem(404, "not_found");
-    // What somebody else sends under that identity is not taken for it.
+    // What another person sends under that identity is not taken for it.
     let taken = key();
     let other = naming(city, "resident", &[&taken]);
     raw(city, "neighbour", &taken, &fresh(9)).problem(422, "idempotency_key_reused");
     assert_eq!(report(city, "community", &other)["media"][0]["state"], "awaited");
     media(city, "community", &taken).problem(404, "not_found");
-    // By whoever named it, it is there at once, and the tag says so.
+    // Sent by the person who named it, it is there at once, and the tag says so.
     form(city, "resident", &[("id", &later)], "x.jpg", &fresh(2)).done();
     assert_eq!(states("resident"), ["present", "present"]);
     assert_eq!(states("community"), ["present", "present"]);
@@ -244,7 +244,7 @@ fn what_the_camera_wrote_is_read_and_left_behind(city: &City) {
         let id = photo(city, by, &bytes);
         media(city, by, &id).done()
     };
-    // When is kept; where only of who agreed, or is on duty.
+    // The time is kept; the place only for people who agreed, or are on duty.
     assert_eq!(shown("resident")["place"], Value::Null);
     let odd = photo(city, "resident", &image("ok/exif_gps.jpg"));
     let odd = media(city, "resident", &odd).done();
@@ -253,7 +253,7 @@ fn what_the_camera_wrote_is_read_and_left_behind(city: &City) {
     city.by("resident").post("/api/v1/me/consents", &consent).done();
     let place = &shown("resident")["place"];
     assert_eq!((&place["lng"], &place["lat"]), (&json!(115.07), &json!(30.21)));
-    // What is no place on earth is none.
+    // Coordinates that are not on earth are no place.
     let odd = photo(city, "resident", &image("ok/exif_gps.jpg"));
     assert_eq!(media(city, "resident", &odd).done()["place"], Value::Null);
     city.advance(Duration::seconds(1));
@@ -297,7 +297,7 @@ fn the_same_photo_is_noticed(city: &City) {
     let view = media(city, "worker", &again).done();
     assert_eq!(view["similar"][0]["id"], first, "{view}");
     assert_eq!(view["similar"][0]["named_by"][0]["id"], report);
-    // Another photo is another, and who may not see the first learns nothing.
+    // A different photo is not shown, and a person who may not see the first learns nothing.
     let other = photo(city, "worker", &image("ok/hopper.jpg"));
     assert_eq!(media(city, "worker", &other).done()["similar"], json!([]));
     let apart = photo(city, "far_worker", &pothole);
@@ -321,7 +321,7 @@ fn who_may_not_see_the_case_knows_no_photo(city: &City) {
     // Before anything names it, it is its sender's alone.
     let own = photo(city, "resident", &fresh(3));
     media(city, "community", &own).problem(404, "not_found");
-    // Naming somebody else's photo does not make it one's own.
+    // Naming another person's photo does not make it one's own.
     let stolen = naming(city, "neighbour", &[&id]);
     assert_eq!(self::report(city, "neighbour", &stolen)["media"][0]["state"], "awaited");
     media(city, "neighbour", &id).problem(404, "not_found");
@@ -330,7 +330,7 @@ fn who_may_not_see_the_case_knows_no_photo(city: &City) {
         let answer = city.by("admin").call(method, &format!("/api/v1/media/{id}")).send();
         assert_eq!(answer.status, 405);
     }
-    // Who reports, handles, verifies or remarks sends files; nobody else.
+    // Those who report, handle, verify or remark send files; no one else does.
     for (by, status) in [("admin", 403), ("auditor", 403), ("nobody", 403), ("lead", 201)] {
         assert_eq!(raw(city, by, &key(), &fresh(4)).status, status, "{by}");
     }
@@ -413,7 +413,7 @@ fn what_is_no_photo_is_refused(city: &City) {
         answer.problem(413, "payload_too_large");
     }
     media(city, "worker", &id).problem(404, "not_found");
-    // Another digest than was said, in every way to say it.
+    // A digest that does not fit, in every way to state it.
     let wrong = Hash::of(b"something else").hex();
     let answer = form(city, "worker", &[("sha256", &wrong)], "x", &jpeg);
     assert_eq!(text(&answer.problem(422, "checksum_mismatch"), "/received"), Hash::of(&jpeg).hex());
@@ -428,7 +428,7 @@ fn what_is_no_photo_is_refused(city: &City) {
     with("Content-Digest", &digest(b"other")).problem(422, "checksum_mismatch");
     with("Repr-Digest", &digest(&jpeg)).done();
     with("Content-Digest", "md5=:AAAA:, sha-256=:AA:").problem(400, "invalid_header");
-    // Forms that are none, and fields nobody knows.
+    // Forms that are none, and unknown fields.
     let broken = city.by("worker").call("POST", "/api/v1/media");
     let broken = broken.header("Content-Type", "multipart/form-data; boundary=x");
     broken.bytes("no form").send().well_told();
@@ -486,11 +486,11 @@ fn an_identity_is_one_file(city: &City) {
     assert_eq!(again["uploaded_at"], first["uploaded_at"]);
     raw(city, "worker", &id, &fresh(7)).problem(422, "idempotency_key_reused");
     raw(city, "verifier", &id, &bytes).problem(422, "idempotency_key_reused");
-    // What is there stays as it was.
+    // The stored file stays as it was.
     let shown = media(city, "worker", &id).done();
     assert_eq!(text(&shown, "/sha256"), Hash::of(&bytes).hex());
     assert_eq!(follow(city, &shown, "/links/full").status, 200);
-    // Without an identity of its own the key is it; a form may do without a key.
+    // Without an identity the key is the identity; a form needs no key.
     let own = key();
     let call = city.by("worker").call("POST", "/api/v1/media").key(&own);
     let keyed = call.bytes(fresh(8)).send().done();
@@ -623,7 +623,7 @@ fn erasing_removes_what_nothing_names(city: &City) {
 
 fn evidence_is_demanded_where_the_standard_says_so(city: &City) {
     let done = || json!({ "result": "已清理" });
-    // Everywhere else nobody is asked for a photo.
+    // Everywhere else no one is asked for a photo.
     let case = city.signed();
     city.on("community", &case, "feedback", &done());
     // A class stands for everything in it.

@@ -128,7 +128,7 @@ fn left(city: &City) -> i64 {
     shown["items"][0]["remaining"].as_i64().unwrap()
 }
 
-/// The deliveries by one way: that and how far they are.
+/// The deliveries by one channel, with their states.
 fn deliveries(city: &City, channel: &str) -> Vec<(String, String)> {
     let path = format!("/api/v1/deliveries?limit=100&channel={channel}");
     let shown = city.by("admin").get(&path).done();
@@ -149,7 +149,7 @@ fn people_are_told_what_comes_up_for_them_once(city: &City, _: &Outside) {
     assert_eq!(messages(city, "sibling"), Vec::<String>::new());
     let shown = city.by("resident").get("/api/v1/me/messages?limit=1").done();
     assert_eq!(shown["items"][0]["flow_id"], json!(case));
-    // What one does is no news to oneself, and what is of one person is no other's.
+    // No one is told of their own acts, and no one reads another person's messages.
     assert!(!messages(city, "dispatcher").contains(&"case_closed".to_owned()));
     let count = |by: &str| city.by(by).get("/api/v1/me/messages/unread").done()["unread"].clone();
     assert_eq!(count("resident"), 3);
@@ -341,7 +341,7 @@ fn whoever_is_erased_is_forgotten(city: &City, _: &Outside) {
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
-/// A report of somebody with a title, as it is to be kept; the identity and the number.
+/// A report by this person with a title, kept as `how` says; its identity and its number.
 fn titled(city: &City, by: &str, title: &str, how: &str) -> (String, String) {
     let mut body = crate::harness::report_at(110.005, 30.005);
     body["title"] = json!(title);
@@ -360,7 +360,7 @@ fn administrators_do_not_learn_who_reported(city: &City, outside: &Outside) {
         let (report, number) = titled(city, "resident", "楼上张三家漏水", how);
         city.filed_from(&report);
         pass(city);
-        // WeChat carries that there is news, and so does the list of messages.
+        // WeChat says that there is news, and so does the list of messages.
         let sent = outside.weixin.memory(|memory| memory.messages.last().cloned()).unwrap();
         let shown = city.by("resident").get("/api/v1/me/messages?limit=1").done();
         for told in [sent.to_string(), shown.to_string()] {
@@ -402,7 +402,7 @@ fn staff_who_report_in_confidence_stay_unknown_outside(city: &City, outside: &Ou
     let mut to: Vec<String> = sent.iter().map(|one| text(one, "/touser")).collect();
     to.sort_unstable();
     assert_eq!(to, ["community", "worker"]);
-    // Who works on it reads the title here, and nowhere else.
+    // The person who works on it reads the title here, and nowhere else.
     let told = Value::from(sent).to_string();
     assert!(!told.contains("占道") && !told.contains(&number), "{told}");
     let shown = city.by("community").get("/api/v1/me/messages?limit=1").done();
@@ -462,7 +462,7 @@ fn nothing_anybody_wrote_is_sent_as_a_short_message(city: &City, outside: &Outsi
     let told = texts.join("\n");
     assert!(told.contains(&number) && told.contains("上报已受理"), "{told}");
     assert!(!told.contains("evil") && !told.contains("6222"), "{told}");
-    // Nor does the record repeat whom it went to, though the sender may.
+    // Nor does the record repeat to whom it went, though the sender may.
     let listed = city.by("admin").get("/api/v1/deliveries?limit=1&channel=sms").done();
     let path = format!("/api/v1/deliveries/{}", text(&listed, "/items/0/id"));
     assert!(!city.by("admin").get(&path).text.contains("13900001111"));

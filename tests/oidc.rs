@@ -107,7 +107,7 @@ impl Id {
         Self { server: server.expect("a stand-in"), memory }
     }
 
-    /// Somebody consents: the code they come back with, and the state.
+    /// A person consents: the code they come back with, and the state.
     fn consent(&self, url: &str, who: &str) -> (String, String) {
         let (_, query) = url.split_once('?').unwrap();
         let query: BTreeMap<String, String> =
@@ -313,7 +313,7 @@ fn a_login_belongs_to_the_browser_it_began_in(city: &City, id: &Id) {
         assert_eq!(reason(finish(city, "city", garbage, &code, &state)), "flow");
         assert_eq!(reason(finish(city, "city", &flow, garbage, &state)), "code");
     }
-    // The code of somebody else's login fits no verifier of ours.
+    // The code of another person's login fits no verifier of ours.
     let (url, mine) = begin(city, "city");
     let (_, mine_state) = id.consent(&url, "worker");
     assert_eq!(reason(finish(city, "city", &mine, &code, &mine_state)), "code");
@@ -358,7 +358,7 @@ fn wecom_tells_the_member(city: &City, id: &Id) {
 fn a_second_factor_is_still_wanted(city: &City, id: &Id) {
     let tokens = login(city, id, "city", "admin").done();
     assert_eq!(tokens["restriction"], "second_factor");
-    // Where the provider checks one itself, nobody is asked twice.
+    // Where the provider checks one itself, no one is asked twice.
     assert_eq!(login(city, id, "strong", "admin").done()["restriction"], Value::Null);
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn operations(document: &Value) -> Vec<(String, String, Value)> {
         .collect()
 }
 
-/// The operations that need nobody to be logged in.
+/// The operations that need no login.
 pub(crate) const OPEN: &[&str] = &[
     "login",
     "answer_second_factor",

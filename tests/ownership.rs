@@ -24,7 +24,7 @@ on_both! {
     a_lost_key_of_one_tenant_keeps_no_other_from_its_work,
 }
 
-/// What a caller may type of somebody: name and identification number.
+/// What a caller may type about a person: name and identification number.
 const NAME: &str = "慕容秘密";
 const ID: &str = "11010519491231002X";
 const PHONE: &str = "13987654321";
@@ -207,8 +207,8 @@ fn a_command_of_the_system_is_out_of_reach(city: &City) {
     let item = json!({ "id": command, "operation": "submit_report", "body": body });
     let answer = city.by("resident").post("/api/v1/sync", &json!({ "items": [item] })).done();
     assert_eq!(answer["items"][0]["outcome"], "refused");
-    // Were it in the journal all the same, as an older program would have taken it: the measure is
-    // taken under it, for it is the system's.
+    // Suppose it is in the journal all the same, because an older program accepted it: the measure
+    // is still taken, because the key belongs to the system.
     let taken = city.by("resident").post("/api/v1/reports", &body).done();
     let made = text(&taken, "/id");
     let (command_id, flow_id) = (literal(city, &command), literal(city, &made));

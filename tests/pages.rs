@@ -79,7 +79,7 @@ fn to_dos_are_paged_the_same(city: &City) {
     for _ in 0..3 {
         city.whistled();
     }
-    // Many are due at the same moment, so that the position needs more than the time.
+    // Many are due at the same moment: the time alone does not tell where a page ends.
     let whole = city.by("lead").get("/api/v1/me/todos?limit=100").done();
     let whole = each(&whole, "/term/due_at");
     assert!(whole.len() >= 12, "{whole:?}");

@@ -176,8 +176,8 @@ fn looks(city: &City) {
     });
 }
 
-/// A plan that holds every day, its window from midnight on, so that the time of the test is
-/// within it or before the next.
+/// A plan for every day, with a window from midnight on, so that the time of the test is within
+/// it or before the next.
 pub(crate) fn plan(city: &City) -> Value {
     let today = domain::core::time::local_day(city.now());
     json!({
@@ -208,7 +208,7 @@ fn plans_make_today_and_tomorrow_once(city: &City) {
     looks(city);
     let after = made_by(city, &id);
     assert_eq!(after.len(), before.len() + 1);
-    // Days that nobody looked at are not made up.
+    // Days on which the clockwork did not run are not made up.
     city.advance(Duration::days(10));
     looks(city);
     let later = made_by(city, &id);

@@ -107,7 +107,7 @@ fn power_is_given_only_within_the_own_area(city: &City) {
     let person = text(&register(city, "far_admin", &newcomer(city, seed::EAST)).done(), "/id");
     let grant = json!({ "role": "administrator", "area_id": city.area(seed::CITY) });
     ask(city, "far_admin", &person, "grant", &grant).problem(403, "not_permitted");
-    // Nor over people of elsewhere, however harmless.
+    // Nor over people elsewhere, however harmless.
     let worker = city.by("worker").id().to_string();
     let grant = json!({ "role": "resident", "area_id": city.area(seed::EAST) });
     ask(city, "far_admin", &worker, "grant", &grant).problem(403, "not_permitted");
@@ -115,7 +115,7 @@ fn power_is_given_only_within_the_own_area(city: &City) {
     ask(city, "far_admin", &worker, "password", &password).problem(403, "not_permitted");
     let admin = city.by("admin").id().to_string();
     ask(city, "far_admin", &admin, "password", &password).problem(403, "not_permitted");
-    // Somebody without the role at all.
+    // People without the role at all.
     for by in ["leader", "district", "worker", "nobody"] {
         register(city, by, &newcomer(city, seed::GRID)).problem(403, "not_permitted");
     }
@@ -146,7 +146,7 @@ fn everybody_changes_the_own_password(city: &City) {
     change(seed::PASSWORD, "a brand new passphrase").done();
     city.by("resident").get("/api/v1/me").problem(401, "unauthenticated");
     token(city, "resident", "a brand new passphrase").done();
-    // A token alone is not enough, whoever has it.
+    // A token alone is not enough, no matter who has it.
     let body = json!({ "password": "another brand new one" });
     let admin = city.by("admin").id().to_string();
     ask(city, "admin", &admin, "password", &body).problem(422, "old_password_wrong");
@@ -164,7 +164,7 @@ fn a_password_has_bounds(city: &City) {
     }
     body["password"] = json!("密码短语足够长就可以");
     register(city, "admin", &body).done();
-    // Who administers needs more.
+    // Administrators need a longer password.
     let grant = json!([{ "role": "administrator", "area_id": city.area(seed::GRID) }]);
     let mut body = json!({
         "account": "guanli", "name": "管理", "password": "Xk7#pQ2vLm9", "grants": grant,

@@ -1,4 +1,4 @@
-//! People's data: kept where nobody can read it, masked in views, seen whole only on the record.
+//! People's data: kept where no one can read it, masked in views, seen whole only on the record.
 
 use domain::people::personal::{Field, SubjectKind};
 use persistence::probe;
@@ -189,7 +189,7 @@ fn somebody_is_found_by_a_whole_phone_only(city: &City) {
     );
     assert_eq!(ids(search("admin", json!({ "id_number": ID.to_lowercase() }))), [person]);
     assert_eq!(ids(search("hotline", json!({ "phone": PHONE }))), [report]);
-    // Neither who may not know reporters there, nor another tenant.
+    // Neither people who may not know reporters there, nor another tenant.
     assert_eq!(ids(search("sibling", json!({ "phone": PHONE }))), Vec::<String>::new());
     assert_eq!(ids(search("worker@9902", json!({ "phone": PHONE }))), Vec::<String>::new());
     search("resident", json!({ "phone": PHONE })).problem(403, "not_permitted");
@@ -318,7 +318,7 @@ fn a_confidential_reporter_leaves_no_trace(city: &City) {
         let read = crawl(city, by, &report, &case, &secrets);
         assert!(read >= 8, "{by} reads {read}");
     }
-    // Whoever has every role elsewhere, and the auditor, who sees identities and no more.
+    // A person with every role elsewhere, and the auditor, who sees identities and no more.
     crawl(city, "worker@9902", &report, &case, &secrets);
     crawl(city, "auditor", &report, &case, secrets.get(..5).unwrap());
     // Intake and callback know, masked, and see it whole on the record.

@@ -1,5 +1,5 @@
 //! Phones as they are: see the crate `simulator`. Whatever happens on the way, in the end the
-//! server has what was typed and where somebody walked, once and in its order.
+//! server has what was typed and where the worker walked, once and in its order.
 //!
 //! A run is made of a number, so that one that failed can be seen again:
 //! `GRIDWHISTLE_PHONES=17` runs the seventeenth, `GRIDWHISTLE_PHONES=0..5000` five thousand.
@@ -19,7 +19,7 @@ use crate::harness::{City, on_both, seed};
 
 on_both! { what_phones_meant_is_what_the_server_has }
 
-/// How many runs are made when nobody says.
+/// Which runs are made unless a setting says otherwise.
 const RUNS: Range<u64> = 0..8;
 
 impl Line for City {

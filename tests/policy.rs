@@ -92,7 +92,7 @@ fn a_preset_is_laid_over_the_standard(city: &City) {
     for name in names {
         let body = json!({ "preset": name, "note": "套用预设" });
         let answer = city.by("admin").post("/api/v1/policies/deadlines/import", &body);
-        // A catalogue need not have every category a source speaks of; then it says which.
+        // A catalogue may lack a category that a source names; then the answer says which.
         if answer.status == 422 {
             let refused = answer.problem(422, "unsound");
             let codes = each(&json!({ "items": refused["errors"] }), "/code");

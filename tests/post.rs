@@ -74,7 +74,7 @@ fn who_leaves_with_open_work_names_a_successor(city: &City) {
     let left = ask(city, "admin", "community", "leave", &body).done();
     assert_eq!((&left["standing"], &left["grants"]), (&json!("left"), &json!([])));
     assert_eq!(todos(city, "nobody"), 2);
-    // Nobody else has the street's dispatching, but nothing is open there.
+    // No one else dispatches for the street, but nothing is open there.
     ask(city, "admin", "far_dispatcher", "leave", &json!({ "reason": "调离" })).done();
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
@@ -139,7 +139,7 @@ fn of_two_administrators_who_take_each_others_rights_one_is_left(city: &City) {
         answer["grants"].as_array().unwrap().iter().any(|grant| grant["role"] == "administrator")
     };
     assert!(administers("admin") != administers("nobody"));
-    // One whose own role ends by itself takes nobody's.
+    // A person whose own role ends by itself takes no one else's.
     let (left, other) =
         if administers("admin") { ("admin", "nobody") } else { ("nobody", "admin") };
     let mut passing = role.clone();

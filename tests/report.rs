@@ -72,7 +72,7 @@ fn a_report_without_a_point_names_its_area(city: &City) {
 }
 
 fn a_map_point_of_wechat_is_normalised(city: &City) {
-    // GCJ-02 lies some hundred metres off: the same numbers are another place.
+    // GCJ-02 is some hundred metres off: the same numbers are another place.
     let mut body = report_at(110.0105, 30.005);
     assert_eq!(submit(city, "resident", &body)["place"]["area"]["name"], "竹园一格");
     body["place"]["point"]["coord_type"] = json!("gcj02");
@@ -166,7 +166,7 @@ fn both_reporters_hear_the_end_of_a_joined_case(city: &City) {
     city.on("worker", &case, "sign", &json!({}));
     city.on("worker", &case, "feedback", &json!({ "result": "已清理" }));
     city.on("verifier", &case, "verify", &json!({ "passed": true }));
-    // Each of them answers for the own report.
+    // Each of them answers for their own report.
     city.on("neighbour", &case, "callback", &crate::harness::solved());
     city.on("resident", &case, "callback", &crate::harness::solved());
     city.on("community", &case, "close", &json!({}));

@@ -1,4 +1,4 @@
-//! The scheduler goes on whatever single things are wrong, says what it steps over, and that it is
+//! The scheduler goes on even if single items fail, and says what it steps over and that it is
 //! late.
 
 use chrono::Duration;
@@ -82,7 +82,7 @@ fn what_was_stepped_over_is_tried_again_later_each_time(city: &City) {
     city.advance(Duration::seconds(61));
     pass(city);
     assert_eq!(tried(), first + 2);
-    // Once it can be processed it is, and forgotten.
+    // Once it can be processed, it is, and the deferral is forgotten.
     mend_debts(city);
     city.advance(Duration::hours(1));
     pass(city);

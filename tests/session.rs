@@ -1,4 +1,4 @@
-//! Sessions: seen, ended, over by themselves, and ended for whoever copied a refresh token.
+//! Sessions: seen, ended, over by themselves, and ended for a thief who copied a refresh token.
 
 use chrono::Duration;
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ fn one_login_is_ended_and_the_others_go_on(city: &City) {
     let other = items.iter().find(|item| item["device"] == "phone").unwrap();
     let path = format!("/api/v1/me/sessions/{}/revoke", text(other, "/id"));
     with(city, &phone, "GET", "/api/v1/me").done();
-    // Nobody else can.
+    // No one else can.
     city.by("neighbour").post(&path, &json!({})).problem(404, "not_found");
     city.by("worker@9902").post(&path, &json!({})).problem(404, "not_found");
     with(city, &desk, "POST", &path).done();
@@ -106,7 +106,7 @@ fn a_copied_refresh_token_ends_the_login(city: &City) {
     city.advance(Duration::seconds(61));
     let reused = refresh(city, &stolen, "phone").problem(401, "credentials_invalid");
     assert_eq!(reused["reason"], "reused");
-    // Whoever has the newer one is out as well: nobody can tell which of the two is the owner.
+    // The holder of the newer one is out as well: no one can tell which of the two is the owner.
     with(city, &second, "GET", "/api/v1/me").problem(401, "unauthenticated");
     let newer = text(&second, "/refresh_token");
     refresh(city, &newer, "phone").problem(401, "credentials_invalid");
@@ -129,7 +129,7 @@ fn a_lost_answer_is_forgiven_for_a_minute(city: &City) {
     let again = text(&refresh(city, &old, "phone").done(), "/refresh_token");
     assert_ne!(lost, again);
     refresh(city, &again, "phone").done();
-    // The answer that was lost is worth nothing: who has it copied it.
+    // The token of the lost answer is worth nothing: its holder must have copied it.
     assert_eq!(
         refresh(city, &lost, "phone").problem(401, "credentials_invalid")["reason"],
         "reused"
@@ -166,7 +166,7 @@ fn an_unused_login_is_over(engine: Engine) {
     }
     let unused = text(&unused, "/refresh_token");
     refresh(&city, &unused, "desk").problem(401, "credentials_invalid");
-    // And however much it is used, it ends.
+    // However much it is used, it ends.
     let city = City::with(engine, |settings| settings.refresh_days = 1);
     let mut used = text(&login(&city, "worker", "phone"), "/refresh_token");
     for _ in 0..3 {

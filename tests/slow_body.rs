@@ -1,4 +1,4 @@
-//! Bodies that take their time: what may be done is asked again when they end, and what was
+//! Bodies that arrive slowly: rights are checked again when they end, and a request that was
 //! overtaken replaces nothing.
 
 use std::{

@@ -1,5 +1,5 @@
-//! Photos that are small and take long: estimated before they are unpacked, everybody in turn, and
-//! apart from those of everybody else.
+//! Photos that are small and take long: estimated before they are unpacked, done in turn, and
+//! apart from those of all others.
 
 use std::{
     io::Cursor,
@@ -16,7 +16,7 @@ on_both! {
     a_photo_packed_to_take_for_ever_is_refused,
 }
 
-/// A small file that is a large photo.
+/// A small file that unpacks to a large photo.
 fn large(side: u32) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     let picture = DynamicImage::ImageLuma8(GrayImage::new(side, side));
@@ -44,7 +44,7 @@ fn a_photo_that_takes_long_holds_up_nobody(city: &City) {
         let slow: Vec<_> =
             (0..6).map(|_| scope.spawn(|| beside(city, "resident", &large))).collect();
         std::thread::sleep(Time::from_millis(300));
-        // A small one of somebody else, and a large one, come before the last of the six.
+        // A small photo and a large one of other people come before the last of the six.
         let others = [("worker", &small), ("neighbour", &large)];
         let others = others.map(|(by, bytes)| scope.spawn(move || beside(city, by, bytes)));
         let others = others.map(|other| other.join().unwrap());

@@ -1,5 +1,5 @@
-//! Requests hidden behind a body: whatever a proxy and this server read differently about where a
-//! body ends, nothing after it is executed.
+//! Requests hidden behind a body: even if a proxy and this server disagree about where a body
+//! ends, nothing after it is executed.
 
 use std::{
     io::{Read as _, Write as _},
@@ -91,7 +91,7 @@ fn nothing_is_executed_after_a_body_in_chunks(city: &City) {
         assert!(taken <= 1, "{end:?}: {answer}");
         let after = statuses(&answer).into_iter().skip(1).filter(|status| *status != "400");
         assert_eq!(after.count(), 0, "{end:?}: {answer}");
-        // What is refused is told why.
+        // A refusal says why.
         let refused = answer.matches("HTTP/1.1 400").count();
         if end == "0\r\n\r\n" {
             assert_eq!(answer.matches("分块传输").count(), refused, "{answer}");

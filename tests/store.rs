@@ -1,4 +1,4 @@
-//! The one write door, from behind: what a commit promises, whatever it is asked.
+//! The only door for writes, tested directly: what a commit promises, whatever it is given.
 
 use std::sync::LazyLock;
 
@@ -73,7 +73,7 @@ on_both_stores! {
 pub(crate) struct Desk {
     pub(crate) database: Database,
     pub(crate) store: Store,
-    /// How long ago it is on this desk.
+    /// How far the clock is set back.
     pub(crate) ago: chrono::Duration,
     by: Actor,
     areas: AreaTree,

@@ -1,4 +1,4 @@
-//! Phones without signal: what they kept is done once, whatever becomes of the line; and what
+//! Phones without signal: what they kept is done once, whatever happens on the line; and what
 //! changed reaches them, no more and no less.
 
 use chrono::{Duration, SecondsFormat};
@@ -164,7 +164,7 @@ fn who_was_faster_is_a_conflict_with_what_is_still_possible(city: &City) {
     assert_eq!(answers[0]["present"]["stage"], "signed");
     let possible = answers[0]["present"]["possible"].as_array().unwrap();
     assert!(possible.contains(&json!("start")) && !possible.contains(&json!("sign")));
-    // What the phone saw is what is: then it is wrong, and nobody was faster.
+    // What the phone saw is still so: then the command is wrong, and no one was faster.
     let now = city.case("community", &case)["seq"].clone();
     assert_eq!(outcomes(&sync(city, "community", &[sign(&now)])), ["refused"]);
     // Meant for one version only, it is not done on another, even if it could be.
@@ -479,7 +479,7 @@ fn the_first_picture_and_what_changes_after_it_make_what_is(city: &City) {
     assert_eq!(phone.seq(&open), seq.map(|seq| seq + 2));
     assert_eq!(phone.known[&open], city.case("community", &open));
     assert_eq!(text(&phone.known[&new], "/status"), "received");
-    // Somebody elsewhere hears nothing of it.
+    // A person elsewhere hears nothing of it.
     let mut elsewhere = Phone::default();
     elsewhere.read(city, "neighbour", 50);
     assert!(elsewhere.known.is_empty(), "{:?}", elsewhere.known);
@@ -580,7 +580,7 @@ fn a_phone_that_is_far_behind_misses_nothing(city: &City) {
     let mut phone = Phone::default();
     phone.read(city, "community", 10);
     let first = city.filed();
-    // So much is taken to have happened since: positions grow without being dense.
+    // Assume that this much happened since: positions grow without being dense.
     let far = "update feeds set position = position + 100000";
     persistence::probe::execute(&city.database.url, far).unwrap();
     let second = city.filed();

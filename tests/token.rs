@@ -140,7 +140,7 @@ fn replicas_take_a_new_key_without_a_restart(city: &City) {
     System::new().block_on(replica.keys.ring().refresh(&replica.store, &replica.seal)).unwrap();
     let claims = claims(city, "worker@9902");
     let token = replica.keys.issue(&claims).unwrap();
-    // Whoever did not see the key yet looks for it when a token names it.
+    // A replica that did not see the key yet looks for it when a token names it.
     me(city, &token).done();
     replica.store.close();
 }

@@ -37,7 +37,7 @@ fn as_whom(city: &City, tokens: &Value, method: &str, path: &str, body: &Value) 
     city.by("").call(method, path).header("Authorization", &token).json(body).send()
 }
 
-/// Enrols somebody: the secret, and the recovery codes.
+/// Enrols a second factor for a person: the secret, and the recovery codes.
 fn enrol(city: &City, account: &str) -> (Vec<u8>, Vec<String>) {
     let by = city.by(account);
     let shown = by.post("/api/v1/me/second_factor/enrol", &proven()).done();
@@ -104,7 +104,7 @@ fn a_code_works_once(city: &City) {
     answer(city, &waiting, &code).done();
     answer(city, &waiting, &code).problem(422, "code_invalid");
     answer(city, &challenge(city, "worker"), &code).problem(422, "code_invalid");
-    // Nor does one of before it.
+    // An earlier code does not work, either.
     answer(city, &waiting, &early).problem(422, "code_invalid");
     city.advance(Duration::seconds(30));
     answer(city, &waiting, &totp::shown(&secret, city.now())).done();
@@ -118,7 +118,7 @@ fn a_recovery_code_works_once(city: &City) {
     answer(city, &waiting, &codes[1].to_uppercase().replace('-', " ")).done();
     let me = city.by("worker").get("/api/v1/me/second_factor").done();
     assert_eq!(me["recovery_codes_left"], 8);
-    // Somebody else's are worth nothing.
+    // Another person's codes are worth nothing.
     let (_, others) = enrol(city, "verifier");
     answer(city, &waiting, &others[0]).problem(422, "code_invalid");
     let body = json!({ "code": totp::shown(&secret, city.now()) });
@@ -195,7 +195,7 @@ fn administrators_enrol_first(engine: Engine) {
     let held = call("GET", "/api/v1/people", &Value::Null).problem(403, "login_incomplete");
     assert_eq!(held["required"], "second_factor");
     assert_eq!(call("GET", "/api/v1/me/second_factor", &Value::Null).done()["required"], true);
-    // Who had logged in before the rule is held up too.
+    // A person who had logged in before the rule is held up, too.
     city.by("admin").get("/api/v1/people").problem(403, "login_incomplete");
     let shown = call("POST", "/api/v1/me/second_factor/enrol", &json!({})).done();
     let secret = base32(&text(&shown, "/secret"));
@@ -209,7 +209,7 @@ fn administrators_enrol_first(engine: Engine) {
     let code = json!({ "code": totp::shown(&secret, city.now()) });
     let kept = call("POST", "/api/v1/me/second_factor/remove", &code);
     assert_eq!(kept.problem(422, "second_factor_state")["state"], "required");
-    // Whoever becomes an administrator needs one from then on.
+    // A person who becomes an administrator needs one from then on.
     let path = format!("/api/v1/people/{}/grant", city.by("worker").id());
     let grant = json!({ "role": "administrator", "area_id": city.area(seed::GRID) });
     call("POST", &path, &grant).done();

@@ -339,7 +339,7 @@ fn the_nearest_are_those_on_duty_and_nobody_else(city: &City) {
     assert!(each(&near(city), "/name").is_empty());
 }
 
-/// Somebody on duty and on patrol, seen at this latitude.
+/// A worker on duty and on patrol, seen at this latitude.
 fn seen_at(city: &City, by: &str, lat: f64) {
     let body = json!({ "purpose": "track", "given": true, "version": "1" });
     city.by(by).post("/api/v1/me/consents", &body).done();
@@ -368,7 +368,7 @@ fn a_look_is_offered_to_the_nearest_on_duty(city: &City) {
     seen_at(city, "verifier", 30.004);
     assert_eq!(look("verifier"), json!({ "claim": null, "offered": true, "distance_m": 111.0 }));
     assert_eq!(look("worker"), json!({ "claim": null, "offered": false, "distance_m": 445.0 }));
-    // Whoever takes it has it, near or far.
+    // The worker who takes it has it, near or far.
     city.on("worker", &case, "claim", &json!({}));
     let taken = look("verifier");
     assert_eq!((&taken["offered"], &taken["claim"]["by"]), (&json!(false), &json!("网格员王芳")));

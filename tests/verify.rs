@@ -45,7 +45,7 @@ fn intact(city: &City) {
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
-/// What `verify` finds; something does.
+/// What `verify` finds, which is not nothing.
 #[track_caller]
 fn broken(city: &City, what: &[&str]) -> Vec<String> {
     let found = city.verify().broken;
@@ -219,7 +219,7 @@ fn disclosures_that_are_emptied_are_missed(city: &City) {
     tamper(city, "delete from disclosures;");
     broken(city, &["disclosures", "tells of it, and it is missing"]);
     broken(city, &["disclosures", "0 are there as they were written, of 2"]);
-    // Who knows that they are counted does not get further.
+    // An operator who knows that they are counted gets no further.
     tamper(city, "delete from tallies;");
     broken(city, &["disclosures", "0 are counted, and the log tells of 2"]);
     tamper(city, "insert into disclosures select * from saved;");
@@ -367,7 +367,7 @@ fn a_forged_checkpoint_is_refused_by_name(city: &City) {
     let claims = BASE64.encode(claims.to_string());
     let changed = json!({ "signed": format!("{}.{claims}.{}", parts[0], parts[2]) });
     assert_eq!(read(&changed), Err(checkpoint::Fault::Signature));
-    // Nobody else's key counts, and neither does an access token.
+    // No other key counts, and neither does an access token.
     assert!(matches!(checkpoint::read(&seen.to_string(), &[]), Err(checkpoint::Fault::Key(_))));
     let token = city.token("auditor").unwrap();
     assert_eq!(read(&json!({ "signed": token })), Err(checkpoint::Fault::Malformed));
@@ -386,7 +386,7 @@ fn a_forged_checkpoint_is_refused_by_name(city: &City) {
     let bearer = format!("Bearer {signed}");
     let answer = city.by("").call("GET", "/api/v1/me").header("Authorization", &bearer).send();
     answer.problem(401, "unauthenticated");
-    // It is read when its key is long retired and wiped, and not when it says to be newer.
+    // It is read when its key is long retired and wiped, but not when it claims to be newer.
     let store = city.store.clone();
     let rotate = ring::rotate(&store, &city.app.seal, city.now(), true);
     System::new().block_on(rotate).unwrap();
@@ -452,7 +452,7 @@ fn a_tenant_that_is_missing_is_named(city: &City) {
     assert_eq!(city.verify().broken, Vec::<String>::new());
     let other = city.app.worlds.by_code(Some(seed::OTHER)).unwrap().tenant.id;
     let id = crate::ownership::literal(city, &other.to_string());
-    // Its row alone, as somebody would who wants its records not to be looked at.
+    // Its row alone, as an operator would who wants its records not to be looked at.
     let hide = match city.engine() {
         crate::harness::Engine::Sqlite => {
             format!("pragma foreign_keys = off; delete from tenants where tenant_id = {id}")

@@ -156,7 +156,7 @@ fn nobody_visits_next_door(city: &City) {
         let asked = city.by(by).post("/api/v1/visits", &visit(&household));
         assert_eq!(asked.fault_at("/household_id"), "unknown_household", "{by}");
     }
-    // Who sees it without going is told so.
+    // A person who sees the household without visiting it is told so.
     city.by("dispatcher").post("/api/v1/visits", &visit(&household)).problem(403, "not_permitted");
     let other = json!({ "area_id": city.area(seed::NEXT) });
     city.by("worker").post("/api/v1/households", &other).problem(403, "not_permitted");
@@ -267,7 +267,7 @@ fn answers_go_when_their_time_is_over(city: &City) {
     let classes = report["items"].as_array().unwrap().iter();
     let removed = classes.filter(|item| item["class"] == "form_answers");
     assert_eq!(removed.map(|item| &item["removed"]).collect::<Vec<_>>(), [&json!(1)]);
-    // That somebody went, and filled in a form, stays; what was said is asked anew.
+    // That a worker went, and filled in a form, stays; what was said is asked anew.
     let shown = city.by("worker").get(&format!("/api/v1/visits/{}", text(&made, "/id"))).done();
     assert_eq!(shown["form"]["form_id"], json!(form));
     let path = format!("/api/v1/households/{household}/forms/{form}");

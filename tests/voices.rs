@@ -1,5 +1,5 @@
 //! Who is heard as whom: of several reporters each for the own report, staff who report like
-//! everybody else, the public by their own way, and nobody by words or places that did not pass.
+//! everyone else, the public by their own way, and no one by words or places that did not pass.
 
 use actix_web::rt::System;
 use api::integrations::delivering;
@@ -49,7 +49,7 @@ fn join(city: &City, report: &str, case: &str) {
     city.by("community").post(&path, &json!({ "case_id": case })).done();
 }
 
-/// Whoever decides passes what a report says.
+/// The reviewer passes what a report says.
 fn passed(city: &City, report: &str) {
     let list = city.by("dispatcher").get("/api/v1/content_reviews?limit=100").done();
     let items = list["items"].as_array().unwrap();
@@ -74,7 +74,7 @@ fn fed_back(city: &City, case: &str) {
     city.on("verifier", case, "verify", &json!({ "passed": true, "point": point }));
 }
 
-/// Everything a case tells somebody: the case itself and its timeline.
+/// Everything a case tells this person: the case itself and its timeline.
 fn whole(city: &City, by: &str, case: &str) -> String {
     let timeline = city.by(by).get(&format!("/api/v1/cases/{case}/timeline")).text;
     format!("{}{timeline}", city.case(by, case))
@@ -126,7 +126,7 @@ fn reporters_are_told_in_their_own_words(city: &City) {
 fn what_one_resident_answered_is_not_told_to_the_other(city: &City) {
     let (_, case, _) = joined(city, "");
     verified(city, &case);
-    // Told over the telephone, written down by somebody else, and repeated by the closing.
+    // Told over the telephone, written down by another person, and repeated by the closing.
     let mut answer = solved();
     answer["comment"] = json!("张三赔了钱");
     city.on("hotline", &case, "callback", &answer);
@@ -190,7 +190,7 @@ fn a_patrol_does_not_tell_who_reported(city: &City) {
             assert!(!walked.text.contains(&report), "{by}, {how}: {}", walked.text);
         }
     }
-    // Of what is no secret it tells.
+    // It tells what is no secret.
     let mut body = report_at(110.005, 30.005);
     body["patrol_id"] = json!(patrol);
     let report = text(&city.by("worker").post("/api/v1/reports", &body).done(), "/id");
@@ -200,7 +200,7 @@ fn a_patrol_does_not_tell_who_reported(city: &City) {
     assert_eq!(walked["reports"][0]["id"], json!(report));
 }
 
-/// Who did what in the timeline of a case, as somebody sees it.
+/// Who did what in the timeline of a case, as this person sees it.
 fn acted(city: &City, by: &str, case: &str) -> Vec<(String, String)> {
     let told = city.by(by).get(&format!("/api/v1/cases/{case}/timeline")).done();
     each(&told, "/command").into_iter().zip(each(&told, "/by")).collect()
@@ -239,7 +239,7 @@ fn who_reported_in_confidence_stays_unknown_after_the_report_is_taken_out(city: 
     assert!(!events["items"][1].to_string().contains(&id), "{events:#}");
 }
 
-/// What somebody answers.
+/// What a reporter answers.
 fn answer(solved: bool, satisfied: &str) -> Value {
     json!({ "reached": true, "solved": solved, "satisfied": satisfied })
 }
@@ -268,7 +268,7 @@ fn a_joined_reporter_answers_for_nobody_else(city: &City) {
 fn the_worst_of_several_answers_counts(city: &City) {
     let (_, case, second) = joined(city, "");
     verified(city, &case);
-    // Whoever calls may ask each of them.
+    // The person who calls may ask each of them.
     let mut asked = answer(false, "fairly_satisfied");
     asked["report_id"] = json!(second);
     city.on("hotline", &case, "callback", &asked);
@@ -352,7 +352,7 @@ fn no_document_lets_the_public_read_others(city: &City) {
         }
         publish(role, json!(["report_problem", "comment"])).done();
     }
-    // Who audits decides nothing, either.
+    // Auditors decide nothing, either.
     for permission in ["accept_report", "call_back", "disclose_personal", "manage_webhooks"] {
         publish("auditor", json!(["read_audit", permission])).problem(422, "unsound");
     }
@@ -400,7 +400,7 @@ fn a_replay_tells_no_more_than_its_caller_may_know(city: &City) {
     city.by("admin").post(&format!("/api/v1/people/{person}/revoke"), &role).done();
     city.by("community").get(&format!("/api/v1/reports/{report}")).problem(404, "not_found");
     city.by("community").post_as(&filing, &file, &json!({})).problem(404, "not_found");
-    // Somebody who may still know is answered as the first time.
+    // A caller who may still know is answered as the first time.
     let (own, body) = (key(), report_at(110.005, 30.005));
     let reported = city.by("resident").post_as(&own, "/api/v1/reports", &body).done();
     let again = city.by("resident").post_as(&own, "/api/v1/reports", &body).done();

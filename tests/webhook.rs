@@ -1,5 +1,5 @@
-//! Webhooks: signed, in order, until they are taken or given up, and never to somebody inside who
-//! was not named.
+//! Webhooks: signed, in order, until they are taken or given up, and never to an address inside
+//! that was not named.
 
 use std::{
     collections::BTreeSet,
@@ -95,7 +95,7 @@ impl Receiver {
     }
 }
 
-/// One look of the engine; how many were tried.
+/// One pass of the engine; how many deliveries were tried.
 pub(crate) fn pass(city: &City) -> u64 {
     let app = city.app.clone();
     System::new().block_on(async move { delivering::pass(&app).await.expect("it can look") })

@@ -1,5 +1,5 @@
-//! What a webhook is told: who set it need not be able to read, so it is told identities until
-//! somebody who reads agrees.
+//! What a webhook is told: the person who set it need not be able to read, so it is told identities
+//! until a person who may read agrees.
 
 use serde_json::{Value, json};
 
@@ -52,7 +52,8 @@ fn a_webhook_is_told_identities_until_somebody_who_reads_agrees(city: &City) {
     pass(city);
     let bodies = told(&receiver, &mut seen);
     assert!(bodies[0].contains(&report) && !bodies[0].contains("张三"), "{bodies:?}");
-    // Whoever set it cannot agree to that, nor can anybody without the right over all of its area.
+    // The person who set it cannot agree to that, nor can anyone without the right over its whole
+    // area.
     let approve = format!("{}/approve", path(&hook));
     let yes = approval(&hook, true);
     city.by("admin").post(&approve, &yes).problem(403, "not_permitted");
@@ -73,7 +74,7 @@ fn a_webhook_is_told_identities_until_somebody_who_reads_agrees(city: &City) {
     assert!(!bodies[0].contains(&city.by("resident").id().to_string()), "never who reported");
     let audit = city.by("auditor").get("/api/v1/audit?limit=5").done();
     assert!(audit.to_string().contains("approve"), "{audit:#}");
-    // Taken back, by whoever manages it too.
+    // Taken back: the person who manages it may do that, too.
     city.by("admin").post(&approve, &approval(&hook, false)).done();
     reported(city);
     pass(city);
@@ -84,7 +85,7 @@ fn an_agreement_ends_with_the_rights_of_who_gave_it(city: &City) {
     let (receiver, mut seen) = (Receiver::start(), 0);
     let hook = registered(city, &receiver, &["report.submitted"]);
     city.by("hotline").post(&format!("{}/approve", path(&hook)), &approval(&hook, true)).done();
-    // What was made while somebody agreed and is sent when nobody does is told in short, too.
+    // What was made while a reader agreed and is sent when none does is told in short, too.
     receiver.answers(500);
     reported(city);
     pass(city);

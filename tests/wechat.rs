@@ -81,7 +81,7 @@ fn the_first_login_makes_a_resident(city: &City, _: &Weixin) {
     assert_eq!(who["grants"][0]["role"], "resident");
     assert_eq!(who["grants"][0]["area"]["name"], "测试市");
     with(city, &tokens, "POST", "/api/v1/reports", &report_at(110.005, 30.005)).done();
-    // The next time it is the same one, and somebody else is somebody else.
+    // The next time it is the same person, and another resident is another person.
     let again = login(city, "code-zhang-0-2").done();
     assert_eq!(me(city, &again)["id"], who["id"]);
     assert_ne!(me(city, &login(city, "code-li").done())["id"], who["id"]);
@@ -98,10 +98,10 @@ fn one_person_has_several_openids(city: &City, _: &Weixin) {
     let one = me(city, &login(city, "code-zhang-union").done());
     let other = me(city, &login_at(city, "wxsecond", "code-zhang-union-2").done());
     assert_eq!(one["id"], other["id"]);
-    // Without a union the same name at another mini-program is another person.
+    // Without a `unionid` the same resident at another mini-program is another person.
     let apart = me(city, &login_at(city, "wxsecond", "code-apart").done());
     assert_ne!(me(city, &login(city, "code-apart-0-2").done())["id"], apart["id"]);
-    // Which of several is meant has to be said.
+    // With several mini-programs the caller has to name one.
     let body = json!({ "tenant": seed::CITY, "code": "code-x" });
     let unsaid = city.by("").post("/api/v1/auth/wechat", &body);
     assert_eq!(unsaid.fault_at("/app_id"), "missing_field");
@@ -134,7 +134,7 @@ fn what_wechat_refuses_is_told(city: &City, _: &Weixin) {
     let often = login(city, "often");
     assert_eq!(often.header("retry-after"), "60");
     often.problem(429, "too_many_requests");
-    // What is set up wrongly here is not the caller's fault.
+    // A wrong setting here is not the caller's fault.
     let body = json!({ "tenant": seed::OTHER, "code": "code-x" });
     city.by("").post("/api/v1/auth/wechat", &body).problem(503, "outside_unavailable");
 }

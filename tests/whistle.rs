@@ -173,7 +173,7 @@ fn a_department_answers_only_for_itself(city: &City) {
 }
 
 fn who_reported_in_does_not_verify(city: &City) {
-    // Somebody who is both a department's officer and a grid worker.
+    // A person who is both a department's officer and a grid worker.
     let water = city.by("water").id();
     let grant = json!({ "role": "grid_worker", "area_id": city.area(seed::GRID) });
     city.by("admin").post(&format!("/api/v1/people/{water}/grant"), &grant).done();
@@ -201,7 +201,7 @@ fn a_failed_verification_calls_the_lead_back(city: &City) {
 
 fn only_a_street_blows_the_whistle(city: &City) {
     let case = city.filed();
-    // The leader may, over everything in the street; but a community holds the case.
+    // The leader has the right, over everything in the street; but a community holds the case.
     let refused = city.ask("leader", &case, "whistle", &city.call()).problem(422, "not_a_street");
     assert_eq!(refused["holder"], "枫林社区");
     city.on("community", &case, "escalate", &json!({ "reason": "需街道" }));
@@ -247,7 +247,7 @@ fn so_many_departments_and_no_more(city: &City) {
 fn arrival_records_where_and_how_far(city: &City) {
     let case = city.whistled();
     city.summons("water", &case, seed::SW, "sign", &json!({})).done();
-    // Contact may be skipped: whoever is there has made contact.
+    // Contact may be skipped: an officer who is there has made contact.
     let here = json!({
         "point": { "lng": 110.006, "lat": 30.005, "coord_type": "wgs84" }, "note": "已到现场",
     });

@@ -109,7 +109,7 @@ impl Storm {
     fn end(self) -> u64 {
         self.over.store(true, Ordering::Relaxed);
         for thread in self.threads {
-            // A thread that broke logged nobody in; the count says so.
+            // A thread that failed logged no one in; the count shows it.
             let _ = thread.join();
         }
         self.done.load(Ordering::Relaxed)

@@ -191,8 +191,8 @@ async fn cases(at: &Open) -> Done<Vec<Coming>> {
     Ok(cases)
 }
 
-/// Reports that nobody accepted: most of now, every tenth of a while ago, so that its first
-/// measure is due.
+/// Reports that no one accepted: most are new, every tenth is old enough for its first measure to
+/// be due.
 async fn owe(stand: &Stand, url: &str, town: &Town) -> Done {
     let (open, due) = (stand.options.open(), stand.options.due());
     let store = Store::open(url, Options::default())?;

@@ -173,7 +173,7 @@ impl Desk {
         &self.resident
     }
 
-    /// The token of somebody who reads every case.
+    /// The token of a person who may read every case.
     pub(crate) fn reader(&self) -> &str {
         &self.hotline
     }

@@ -114,7 +114,7 @@ async fn beside_webhooks(at: &Open, stand: &Stand, results: &mut Results) -> Don
     Ok(())
 }
 
-/// Waits until nobody is told anything any more: what is told besides would be measured as well.
+/// Waits until nothing more is delivered: other deliveries would be measured as well.
 async fn rested(at: &Open) -> Done {
     const LOOK: Duration = Duration::from_millis(500);
     for _ in 0..240 {

@@ -1,7 +1,7 @@
 //! The simulator of phones of `tests`, against a released server over real connections: workers
 //! side by side, every run another number. What it finds wrong ends the measurement.
 //!
-//! Days do not pass here, because nobody moves the clock of a released server; the suite does
+//! Days do not pass here, because the clock of a released server cannot be moved; the suite covers
 //! that.
 
 use std::{

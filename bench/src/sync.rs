@@ -93,7 +93,7 @@ const LINES: u64 = 16;
 /// Every so many phones has something to send when it asks.
 const TYPING: u64 = 10;
 
-/// Where whoever is up to date goes on.
+/// The place from which a phone that is up to date continues.
 async fn up_to_date(client: &mut Client, token: &str) -> Done<String> {
     let mut path = "/api/v1/sync?limit=100".to_owned();
     loop {

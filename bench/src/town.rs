@@ -26,7 +26,7 @@ use crate::trouble::{Done, Trouble, trouble};
 /// How many communities have people who work.
 const PLACES: usize = 16;
 
-/// The account of somebody who lives there.
+/// The account of a resident.
 pub(crate) const RESIDENT: &str = "bench-resident";
 
 /// A seeded database.
@@ -52,7 +52,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The account of somebody who works at the place with this number.
+    /// The account of a person who works at the place with this number.
     pub(crate) fn account(number: usize, who: Who) -> String {
         let letter = match who {
             Who::Worker => 'a',

@@ -54,7 +54,7 @@ pub(crate) fn percentile(sorted: &[u32], hundredths: usize) -> f64 {
     sorted.get(last * hundredths / 100).copied().map_or(0.0, f64::from)
 }
 
-/// Tells whoever watches.
+/// Tells the person who watches.
 #[expect(clippy::print_stdout, reason = "a measurement talks to whoever started it")]
 pub(crate) fn say(text: &str) {
     println!("{text}");

@@ -20,7 +20,7 @@ use crate::{
     store::{Desk, now, of_report},
 };
 
-/// Debts that nobody looked after for two months.
+/// Debts that no one looked after for two months.
 const DEBTS: usize = 160;
 
 /// How many measures were taken about anything.

@@ -1,4 +1,4 @@
-//! People as clients: what they send, and what they make of the answer.
+//! People as clients: what they send, and what they read from the answer.
 
 use std::{panic::Location, time::Duration};
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Site;
 
-/// Somebody who sends requests.
+/// A person who sends requests.
 #[derive(Clone, Copy)]
 pub(crate) struct Client<'c> {
     pub(super) site: &'c Site,
@@ -42,7 +42,7 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
-/// What everybody's client calls itself.
+/// The `User-Agent` of every client.
 pub(crate) const DEVICE: &str = "gridwhistle-tests";
 
 /// An agent that takes every status as an answer.
@@ -57,7 +57,7 @@ pub(crate) fn agent() -> ureq::Agent {
         .into()
 }
 
-/// A key nobody used before.
+/// A key that was not used before.
 pub(crate) fn key() -> String {
     api::app::clock::new_id().to_string()
 }
@@ -190,7 +190,7 @@ impl Answer {
         self.body
     }
 
-    /// The body of the problem, which must be this one, told as every problem is.
+    /// The body of the problem, which must be this one, in the form every problem has.
     #[track_caller]
     pub(crate) fn problem(self, status: u16, code: &str) -> Value {
         let Self { asked, text, body, .. } = &self;

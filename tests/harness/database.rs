@@ -47,7 +47,7 @@ enum Source {
     Name(String),
 }
 
-/// The template of an engine, made by whoever needs it first.
+/// The template of an engine, made by the first test that needs it.
 pub(crate) fn template(engine: Engine) -> &'static Template {
     static SQLITE: OnceLock<Template> = OnceLock::new();
     static POSTGRES: OnceLock<Template> = OnceLock::new();
@@ -157,14 +157,14 @@ fn fresh_name() -> String {
 }
 
 fn create(name: &str, template: Option<&str>) {
-    // template0 has no collation of its own that somebody else chose.
+    // template0 has no collation of its own that another person chose.
     let template = template.unwrap_or("template0");
     let sql = format!("create database {name} template {template}");
     probe::execute(admin(), &sql).expect("databases can be created on the test server");
 }
 
 /// A copy of the template. PostgreSQL takes its time to make one, so the next ones are made
-/// while a test runs; what one of them forgets in a power failure, nobody will miss.
+/// while a test runs; what one of them loses in a power failure will not be missed.
 fn ready(template: &'static str) -> String {
     static READY: OnceLock<Mutex<Receiver<String>>> = OnceLock::new();
     let ready = READY.get_or_init(|| {

@@ -66,7 +66,7 @@ pub(crate) const SC: &str = "990101-SC";
 /// The department of the other district.
 pub(crate) const FAR_CG: &str = "990102-CG";
 
-/// Everybody's password.
+/// Everyone's password.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// Code, name, kind, the code above, and the corners: west, south, east, north.
@@ -112,7 +112,7 @@ const OTHER_AREAS: &[Place] = {
     ]
 };
 
-/// Whether somebody of the other tenant holds it with all the others, over the whole of it:
+/// Whether one person of the other tenant holds it with all the others, over the whole of it:
 /// whatever its holder may not see here is hidden by the border alone.
 fn beside_others(role: Role) -> bool {
     !matches!(role, Role::Auditor | Role::Integrator)
@@ -169,13 +169,13 @@ pub(crate) const EVERYBODY: usize = PEOPLE.len();
 
 /// What the template holds.
 pub(crate) struct Seeded {
-    /// Everybody by account; the other tenant's have `@9902` after it.
+    /// Everyone by account; those of the other tenant end in `@9902`.
     pub(crate) people: HashMap<String, Login>,
     /// The areas by code.
     pub(crate) areas: Names,
 }
 
-/// Somebody with an open session.
+/// A person with an open session.
 #[derive(Clone)]
 pub(crate) struct Login {
     /// Who.

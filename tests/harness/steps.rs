@@ -14,7 +14,7 @@ pub(crate) fn report_at(lng: f64, lat: f64) -> Value {
 }
 
 impl Site {
-    /// Somebody who was just registered logs in and chooses a password of their own; the access
+    /// A person who was just registered logs in and chooses a password of their own; the access
     /// token they have then.
     #[track_caller]
     pub(crate) fn settled(&self, account: &str) -> String {
@@ -56,7 +56,7 @@ impl Site {
         self.ask(by, case, &format!("summonses/{}/{verb}", self.area(unit)), body)
     }
 
-    /// A case as somebody sees it.
+    /// A case as this person sees it.
     #[track_caller]
     pub(crate) fn case(&self, by: &str, case: &str) -> Value {
         self.by(by).get(&format!("/api/v1/cases/{case}")).done()
@@ -68,7 +68,7 @@ impl Site {
         self.received_from("resident")
     }
 
-    /// Somebody's report in the grid; its identity.
+    /// A report by this person in the grid; its identity.
     #[track_caller]
     pub(crate) fn received_from(&self, by: &str) -> String {
         text(&self.by(by).post("/api/v1/reports", &report_at(110.005, 30.005)).done(), "/id")
@@ -185,7 +185,7 @@ pub(crate) fn proven() -> Value {
     json!({ "proof": { "password": super::seed::PASSWORD } })
 }
 
-/// The answer every case hopes for.
+/// The answer that lets a case close.
 pub(crate) fn solved() -> Value {
     json!({ "reached": true, "solved": true, "satisfied": "satisfied" })
 }

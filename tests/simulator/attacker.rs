@@ -1,4 +1,4 @@
-//! One resident who does everything the API lets a resident do, as fast as it goes, on several
+//! One resident who does everything the API lets a resident do, as fast as possible, on several
 //! connections at once: reports, queues, files of every kind, files that drip, streams, copies,
 //! searches, wrong logins, made-up tokens, packed nothing. It ends by itself: by the time, and by
 //! the number of requests of each kind.
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{Chance, Done};
 
-/// Somebody with a login of a resident, and where the server is.
+/// An attacker with a login of a resident, and where the server is.
 #[derive(Clone, Debug)]
 pub struct Attacker {
     /// The server; this machine, or nothing is sent.
@@ -100,9 +100,9 @@ impl Counts {
 pub struct Files {
     /// A small photo.
     photo: Vec<u8>,
-    /// A small file that is a large photo.
+    /// A small file that unpacks to a large photo.
     slow: Vec<u8>,
-    /// A large one that is a video, as far as anybody can tell.
+    /// A large one that looks like a video.
     video: Vec<u8>,
     /// Packed nothing, many times.
     members: Vec<u8>,
@@ -169,7 +169,7 @@ impl<'a> Wire<'a> {
         let head = self.head(method, path, more, body.len());
         let stream = self.stream.take().or_else(|| self.dial());
         let answer = stream.and_then(|mut stream| {
-            // What does not take all of the body may have answered all the same.
+            // A server that does not read the whole body may have answered all the same.
             let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
             let (status, text, whole) = answer(&mut stream)?;
             if sent.is_ok() && whole {
@@ -417,7 +417,7 @@ fn guesses(mut wire: Wire<'_>, _: &Files) {
     }
 }
 
-/// Points of a patrol that is nobody's, packed as nothing twenty thousand times.
+/// Points of a patrol that does not exist, packed as nothing twenty thousand times.
 fn members(mut wire: Wire<'_>, files: &Files) {
     let path = format!("/api/v1/patrols/{}/points", Uuid::from_u128(7));
     let more = "Content-Type: application/json\r\nContent-Encoding: gzip\r\n";

@@ -1,8 +1,8 @@
-//! Chance that can be had again.
+//! Chance that can be repeated.
 
 use uuid::Uuid;
 
-/// A sequence of numbers made of one.
+/// A sequence of numbers made from one seed.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 
@@ -32,7 +32,7 @@ impl Chance {
         u32::try_from(self.next() % u64::from(most.max(1))).unwrap_or(0)
     }
 
-    /// Whether something happens that does so many times in a hundred.
+    /// Whether something happens that happens so many times in a hundred.
     pub fn percent(&mut self, percent: u64) -> bool {
         self.next() % 100 < percent
     }

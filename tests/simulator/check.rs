@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{Ask, Chance, Done, Line, Phone, Walk, line::read, parcel::id, phone::Meant};
 
-/// Refuses a server that has anything else than what the phone meant, once and in its order.
+/// Fails when the server has anything other than what the phone meant, once and in its order.
 pub fn settled(line: &impl Line, phone: &Phone<'_>) -> Done {
     let by = phone.carrier.account.as_str();
     let mut of_flow: BTreeMap<Uuid, Vec<&Meant>> = BTreeMap::new();

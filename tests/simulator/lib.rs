@@ -1,6 +1,6 @@
 //! Phones as they are: requests that never arrive, answers that get lost, everything sent twice,
 //! late and in another order, apps that are killed, clocks that are wrong, days without signal.
-//! Whatever happens on the way, in the end the server has what was typed and where somebody
+//! Whatever happens on the way, in the end the server has what was typed and where the worker
 //! walked, once and in its order.
 //!
 //! The suite runs it against a server whose clock it moves, `bench` against a released one. A run
@@ -55,10 +55,10 @@ impl Tally {
     }
 }
 
-/// How often each phone gets a turn before everybody has signal again.
+/// How often each phone gets a turn before all have signal again.
 const TURNS: u32 = 10;
 
-/// Everybody who may walk agrees to tracks.
+/// Everyone who may walk agrees to tracks.
 pub fn prepare(line: &impl Line, carriers: &[Carrier]) -> Done {
     carriers.iter().filter(|one| !one.files).try_for_each(|one| phone::consents(line, one))
 }

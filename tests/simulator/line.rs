@@ -21,7 +21,7 @@ pub struct Ask<'a> {
 
 /// The way to a server.
 pub trait Line: Sync {
-    /// Asks; answers the status and the body. Who asks is logged in, anew when that is needed.
+    /// Asks; answers the status and the body. The caller is logged in, anew when that is needed.
     fn ask(&self, ask: &Ask<'_>) -> Done<(u16, Value)>;
 
     /// What a clock that is right shows.

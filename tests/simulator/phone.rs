@@ -1,4 +1,4 @@
-//! A phone: what was typed on it, what of it is known to be through, and how wrong its clock is.
+//! A phone: what was typed on it, what of it is known to have arrived, and how wrong its clock is.
 
 use std::collections::BTreeSet;
 
@@ -69,7 +69,7 @@ pub fn person_of(line: &impl Line, account: &str) -> Done<PersonId> {
     id.map(PersonId).ok_or_else(|| format!("{account}: {status} {answer}"))
 }
 
-/// Somebody agrees to tracks.
+/// The worker agrees to tracks.
 pub(crate) fn consents(line: &impl Line, carrier: &Carrier) -> Done {
     let body = json!({ "purpose": "track", "given": true, "version": "1" }).to_string();
     let (by, path) = (carrier.account.as_str(), "/api/v1/me/consents");
@@ -106,7 +106,7 @@ impl<'c> Phone<'c> {
         u64::try_from(self.queue.len()).unwrap_or(u64::MAX)
     }
 
-    /// Somebody types something, or walks, with or without a signal.
+    /// The worker types something, or walks, with or without a signal.
     pub(crate) fn types(&mut self, line: &impl Line, chance: &mut Chance) {
         let typed = (line.now() + self.skew).max(self.last + Duration::milliseconds(1));
         self.last = typed;
@@ -143,7 +143,7 @@ impl<'c> Phone<'c> {
 
     fn on_the_way(&mut self, typed: DateTime<Utc>, chance: &mut Chance) {
         let Some(walk) = self.walks.last_mut() else { return };
-        // Who forgot to end it does so when the phone is looked at again, for the time it was.
+        // A worker who forgot to end it does so later, with the time at which it ended.
         let forgotten = typed > walk.begun + Duration::hours(7);
         if !forgotten {
             walk.goes_on(20 + chance.below(120), chance);
@@ -198,7 +198,7 @@ impl<'c> Phone<'c> {
         self.puts((resumed, "patrols", patrol), ("resume_patrol", path, then), chance.id());
     }
 
-    /// To the one household it knows; which it registers first.
+    /// A visit to the one household it knows, which it registers first.
     fn visits(&mut self, typed: DateTime<Utc>, chance: &mut Chance) {
         let Some(household) = self.household else {
             let household = chance.id();
@@ -309,8 +309,8 @@ impl<'c> Phone<'c> {
         parcels
     }
 
-    /// Sends a part of what is not through; the line does with it what it wants. Answers what was
-    /// under way.
+    /// Sends a part of what has not arrived; the line does with it what it wants. Answers what was
+    /// sent.
     pub(crate) fn sends(
         &mut self,
         line: &impl Line,
@@ -393,7 +393,7 @@ impl<'c> Phone<'c> {
         }
     }
 
-    /// Asks; none when the server would rather not now, or has not heard of the patrol yet.
+    /// Asks; none when the server puts it off, or does not know the patrol yet.
     fn asks(
         &self,
         line: &impl Line,

@@ -1,4 +1,4 @@
-//! One patrol on a phone: where somebody walked, what of it is through, what was found.
+//! One patrol on a phone: where the worker walked, what of it was sent, what was found.
 
 use std::collections::BTreeSet;
 
