@@ -1,8 +1,8 @@
 //! Commits: changes as rows, and how many of them become one transaction.
 //!
 //! The journal is the arbiter. Its rows are inserted first, with `on conflict do nothing`: the
-//! primary key (tenant, flow, seq) lets one of two racing commands win, the unique index
-//! (tenant, command, part) finds a command that was seen before. Only winners' other rows are
+//! primary key (tenant, flow, kind, seq) lets one of two racing commands win, the unique index
+//! (tenant, command, actor, part) finds a command that was seen before. Only winners' other rows are
 //! written. A commit whose entries win only in part breaks the batch, and is refused alone.
 
 use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! The journal: the append-only, hash-chained record of accepted commands (案卷).
+//! The journal: the append-only, hash-chained record of accepted commands.
 //!
 //! One chain per flow instance. An entry's hash covers the hash before it, so an old entry cannot
 //! be changed or removed without breaking every later one.

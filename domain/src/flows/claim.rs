@@ -1,8 +1,7 @@
 //! Claims (领取): looking on the spot is owed by the grid the place lies in and offered to everyone
 //! who may look there; the one who takes it keeps the others from going as well.
 //!
-//! A claim ends by itself, so that nothing waits for a worker who does not come. A program that
-//! offers a task to one worker before all others makes the claim in that worker's name.
+//! A claim ends by itself, so that nothing waits for a worker who does not come.
 
 use chrono::Duration;
 use serde::{Deserialize, Serialize};

@@ -222,7 +222,7 @@ pub enum Refusal {
         /// From when on others may.
         until: Instant,
     },
-    /// The unit that was given a case first leads it and may not shift it (首接负责).
+    /// The unit that was given a case first leads it and must not shift what is its own (首接负责).
     FirstReceiver {
         /// The unit that was given it first, by name.
         unit: String,

@@ -48,7 +48,8 @@ pub struct Case {
     pub units: Vec<Unit>,
     /// What happened how often.
     pub tally: Tally,
-    /// The unit that was given it first, or led the first whistle (首接): it may not shift it.
+    /// The unit that was given it first, or led the first whistle (首接); where the tenant's rules
+    /// say so, it must not shift what is its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<Unit>,
     /// The unit that answers the citizen for what comes of it: the first one, until another one
