@@ -377,9 +377,9 @@ pub async fn admit(app: &App, admission: Admission<'_>) -> Reply<HttpResponse> {
 /// Who is logged in.
 #[derive(Serialize, ToSchema)]
 pub struct MeView {
-    /// The person.
+    /// The identity of the person.
     id: Uuid,
-    /// The name.
+    /// The whole name, for the person alone.
     name: String,
     /// The city or county.
     tenant: TenantView,

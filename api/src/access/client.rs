@@ -157,7 +157,7 @@ impl Presented {
 /// A secret as administrators see it.
 #[derive(Serialize, ToSchema)]
 pub struct SecretView {
-    /// Which.
+    /// The identity of the secret, for revoking it. 密钥标识。
     id: Uuid,
     /// `secret` to be exchanged for tokens, `key` to be sent itself. 种类。
     kind: String,
@@ -381,7 +381,7 @@ pub struct ListClients {
 /// A client in a list.
 #[derive(Serialize, ToSchema)]
 pub struct ClientLine {
-    /// The identity.
+    /// The identity of the client. 接入系统标识。
     id: Uuid,
     /// The name. 名称。
     name: String,

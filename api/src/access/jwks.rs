@@ -18,13 +18,13 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// A key of a JSON Web Key Set (RFC 7517, RFC 8037).
 #[derive(Serialize, ToSchema)]
 pub struct JwkView {
-    /// Always `OKP`.
+    /// The type of the key: always `OKP`.
     kty: &'static str,
-    /// Always `Ed25519`.
+    /// The curve of the key: always `Ed25519`.
     crv: &'static str,
-    /// Always `EdDSA`.
+    /// What the key signs with: always `EdDSA`.
     alg: &'static str,
-    /// Always `sig`.
+    /// What the key is for: always `sig`.
     #[serde(rename = "use")]
     usage: &'static str,
     /// Which: tokens name it in their header.

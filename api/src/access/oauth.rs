@@ -51,11 +51,11 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 pub struct ServerView {
     /// Who issues tokens.
     issuer: String,
-    /// Where.
+    /// Where tokens are issued: a URL.
     token_endpoint: String,
     /// Where the keys are that tokens are signed with.
     jwks_uri: String,
-    /// Always `client_credentials`.
+    /// How a token may be asked for: always `client_credentials`.
     grant_types_supported: [&'static str; 1],
     /// In the header or in the form.
     token_endpoint_auth_methods_supported: [&'static str; 2],
@@ -103,7 +103,7 @@ async fn get_authorization_server(app: Data<App>, request: HttpRequest) -> Reply
 /// What a client sends, as a form.
 #[derive(Deserialize, ToSchema)]
 pub struct TokenForm {
-    /// Always `client_credentials`.
+    /// How the token is asked for: always `client_credentials`. 授权方式。
     #[schema(example = "client_credentials")]
     pub grant_type: String,
     /// What is wanted; everything the client may where it is left out. 权限范围。
@@ -114,12 +114,12 @@ pub struct TokenForm {
     pub client_secret: Option<String>,
 }
 
-/// A token.
+/// An access token of a client.
 #[derive(Serialize, ToSchema)]
 pub struct TokenView {
     /// To be sent as `Authorization: Bearer …`. 访问令牌。
     access_token: String,
-    /// Always `Bearer`.
+    /// How the token is sent: always `Bearer`. 令牌类型。
     token_type: &'static str,
     /// Seconds it works. 有效秒数。
     expires_in: i64,

@@ -141,12 +141,12 @@ impl Presented {
     }
 }
 
-/// A login.
+/// A login that was opened or refreshed.
 #[derive(Serialize, ToSchema)]
 pub struct LoginView {
     /// To be sent as `Authorization: Bearer …`. 访问令牌。
     access_token: String,
-    /// Always `Bearer`.
+    /// How the access token is sent: always `Bearer`. 令牌类型。
     token_type: &'static str,
     /// Seconds the access token works. 有效秒数。
     expires_in: i64,
@@ -348,7 +348,7 @@ async fn logout(app: Data<App>, request: HttpRequest, caller: Incomplete) -> Rep
 /// A login as its owner sees it.
 #[derive(Serialize, ToSchema)]
 pub struct SessionView {
-    /// Which.
+    /// The identity of the login, for ending it. 登录标识。
     id: Uuid,
     /// What the client calls itself. 设备。
     device: String,

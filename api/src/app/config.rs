@@ -136,7 +136,7 @@ pub enum LogFormat {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum LogLevel {
-    /// Nothing.
+    /// No line at all.
     Off,
     /// What needs somebody's attention.
     Error,
@@ -206,13 +206,13 @@ pub struct Partial {
     /// Others can see command lines, so these stand in the environment or the file.
     #[arg(skip)]
     pub key: Option<Secret>,
-    /// As above.
+    /// The WeChat mini-programs; they have secrets, and stand there too.
     #[arg(skip)]
     pub mini_programs: Option<Vec<MiniProgram>>,
-    /// As above.
+    /// The providers of identities; they have secrets, and stand there too.
     #[arg(skip)]
     pub providers: Option<Vec<Provider>>,
-    /// As above.
+    /// The SMS gateway; it has a secret, and stands there too.
     #[arg(skip)]
     pub sms: Option<Sms>,
     /// Networks webhooks may be told in besides the public internet, such as 10.0.0.0/8,fd00::/8
@@ -236,7 +236,7 @@ pub struct Partial {
     /// Others can see command lines, so these stand in the environment or the file.
     #[arg(skip)]
     pub media_access_key: Option<Secret>,
-    /// As above.
+    /// The secret that goes with that key; it stands there too.
     #[arg(skip)]
     pub media_secret_key: Option<Secret>,
     /// Where files lie while they arrive [default: beside the files that are kept]

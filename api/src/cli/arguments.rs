@@ -128,7 +128,7 @@ pub enum Command {
     /// Manage tenants: one city or county each
     #[command(subcommand)]
     Tenant(Tenant),
-    /// Manage administrators
+    /// Manage the administrators of a tenant
     #[command(subcommand)]
     Admin(Admin),
     /// Manage the keys that sign access tokens
@@ -168,7 +168,7 @@ impl Source {
     }
 }
 
-/// `serve`.
+/// The arguments of `serve`.
 #[derive(Args, Clone, Debug)]
 pub struct Serve {
     /// The configuration file [default: gridwhistle.toml, when it exists]
@@ -179,7 +179,7 @@ pub struct Serve {
     pub settings: Partial,
 }
 
-/// `demo`.
+/// The arguments of `demo`.
 #[derive(Args, Clone, Debug)]
 pub struct Demo {
     /// Play one whole loop, from the report to closing, print it, and stop
@@ -199,7 +199,7 @@ pub struct Demo {
     pub record: Option<PathBuf>,
 }
 
-/// `import`.
+/// The arguments of `import`.
 #[derive(Args, Clone, Debug)]
 pub struct Import {
     /// What the file holds
@@ -239,7 +239,7 @@ pub enum Imported {
     Admissions,
 }
 
-/// `tenant`.
+/// The commands under `tenant`.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Tenant {
     /// Create a tenant with its root area
@@ -248,13 +248,13 @@ pub enum Tenant {
     List(Source),
 }
 
-/// `tenant create`.
+/// The arguments of `tenant create`.
 #[derive(Args, Clone, Debug)]
 pub struct NewTenant {
     /// The code of its area: 4 digits for a city, 6 for a county or district
     #[arg(long, value_name = "CODE")]
     pub code: String,
-    /// Its name
+    /// The name of the city or county
     #[arg(long, value_name = "NAME")]
     pub name: String,
     /// What its area is
@@ -274,14 +274,14 @@ pub enum RootKind {
     District,
 }
 
-/// `admin`.
+/// The commands under `admin`.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Admin {
     /// Create an administrator; the password is made here and printed once
     Create(NewAdmin),
 }
 
-/// `admin create`.
+/// The arguments of `admin create`.
 #[derive(Args, Clone, Debug)]
 pub struct NewAdmin {
     /// The tenant, by its code
@@ -298,7 +298,7 @@ pub struct NewAdmin {
     pub source: Source,
 }
 
-/// `keys`.
+/// The commands under `keys`.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Keys {
     /// Make a new key; nobody is logged out
@@ -311,7 +311,7 @@ pub enum Keys {
     List(Source),
 }
 
-/// `keys rotate`.
+/// The arguments of `keys rotate`.
 #[derive(Args, Clone, Debug)]
 pub struct Rotate {
     /// The old keys are in wrong hands: accept nothing they signed from now on
@@ -324,7 +324,7 @@ pub struct Rotate {
     pub source: VaultSource,
 }
 
-/// `vault`.
+/// The commands under `vault`.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Vault {
     /// Show which master keys are given, and how many data keys each wraps
@@ -370,7 +370,7 @@ impl VaultSource {
     }
 }
 
-/// `verify`.
+/// The arguments of `verify`.
 #[derive(Args, Clone, Debug)]
 pub struct Verify {
     /// Only this tenant, by its code
@@ -387,10 +387,10 @@ pub struct Verify {
     pub source: VaultSource,
 }
 
-/// `health`.
+/// The arguments of `health`.
 #[derive(Args, Clone, Debug)]
 pub struct Health {
-    /// The server
+    /// The URL of the server to ask
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub url: String,
     /// How many seconds to wait for an answer

@@ -252,10 +252,10 @@ impl Checkpoints {
 pub struct SignedCheckpointView {
     /// Of which tenant.
     tenant_id: Uuid,
-    /// Its code.
+    /// The code of that tenant. 租户代码。
     #[schema(example = "9901")]
     code: String,
-    /// When.
+    /// When the records stood so. 时间。
     at: DateTime<Utc>,
     /// The last position of the feed. 事件流位置。
     position: i64,

@@ -36,7 +36,7 @@ pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 
 /// A kind of flow, whichever.
 pub trait AnyFlow: Sync {
-    /// Which.
+    /// The kind of flow this serves.
     fn kind(&self) -> FlowKind;
 
     /// Checks the chain of one flow, and takes what follows from it.

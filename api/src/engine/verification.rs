@@ -37,7 +37,7 @@ pub struct VerificationView {
 pub struct ChainView {
     /// `case` or `report`.
     flow: &'static str,
-    /// Which.
+    /// The identity of the case or report. 案卷或上报标识。
     flow_id: Uuid,
     /// How many entries it has.
     entries: usize,
@@ -56,7 +56,7 @@ pub struct BrokenView {
     seq: Option<i64>,
     /// `order`, `link`, `content` or `state`.
     kind: &'static str,
-    /// In Chinese.
+    /// What is broken, in Chinese.
     label: &'static str,
 }
 

@@ -225,19 +225,19 @@ nullable_schemas! {
 pub struct TenantView {
     /// The code used at login.
     pub code: String,
-    /// The name.
+    /// The name of the city or county.
     pub name: String,
 }
 
 /// An area or unit, as it was called at the time.
 #[derive(Serialize, ToSchema, Clone, Debug)]
 pub struct UnitView {
-    /// Which.
+    /// The identity of the area or unit.
     pub id: Uuid,
     /// What it is.
     #[schema(schema_with = area_kind)]
     pub kind: &'static str,
-    /// Its name.
+    /// The name it had then.
     #[schema(example = "胜阳港街道")]
     pub name: String,
 }
@@ -251,14 +251,14 @@ impl From<&Unit> for UnitView {
 /// A role over an area.
 #[derive(Serialize, ToSchema)]
 pub struct GrantView {
-    /// What.
+    /// The role that is granted. 角色。
     #[schema(schema_with = role)]
     pub role: &'static str,
-    /// In Chinese.
+    /// The role in Chinese. 角色名称。
     pub role_label: &'static str,
     /// Over which area.
     pub area: UnitView,
-    /// Since when.
+    /// When the grant begins; it may lie ahead. 起始时间。
     pub from: DateTime<Utc>,
     /// Until when; without it, until revoked.
     pub until: Option<DateTime<Utc>>,
@@ -362,12 +362,12 @@ impl From<&Term> for TermView {
 /// Something owed now.
 #[derive(Serialize, ToSchema)]
 pub struct OwedView {
-    /// What.
+    /// What is owed.
     #[schema(schema_with = duty)]
     pub duty: &'static str,
-    /// In Chinese.
+    /// The duty in Chinese.
     pub duty_label: &'static str,
-    /// By whom.
+    /// The unit that owes it.
     pub owed_by: UnitView,
     /// By when, and why then.
     pub term: TermView,
@@ -407,7 +407,7 @@ pub enum CoordTypeBody {
     Wgs84,
     /// Chinese maps, `wx.getLocation` with `type: 'gcj02'`.
     Gcj02,
-    /// Baidu.
+    /// Baidu maps, the coordinates of BD-09.
     Bd09,
 }
 
@@ -444,9 +444,9 @@ impl From<CoordTypeBody> for CoordType {
 /// A point in WGS-84.
 #[derive(Serialize, ToSchema)]
 pub struct PointView {
-    /// Degrees east.
+    /// Degrees east, WGS-84, to seven decimals.
     pub lng: f64,
-    /// Degrees north.
+    /// Degrees north, WGS-84, to seven decimals.
     pub lat: f64,
 }
 

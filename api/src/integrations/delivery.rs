@@ -42,12 +42,12 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_deliveries).service(get_delivery).service(replay_delivery);
 }
 
-/// One attempt.
+/// One attempt at a delivery.
 #[derive(Serialize, ToSchema)]
 pub struct AttemptView {
     /// Its number, from 1.
     no: i32,
-    /// When.
+    /// When it was made. 时间。
     at: DateTime<Utc>,
     /// How long it took, in milliseconds. 耗时毫秒。
     took_ms: i32,
@@ -56,7 +56,7 @@ pub struct AttemptView {
     /// What it came to.
     #[schema(schema_with = view::attempt_outcome)]
     outcome: &'static str,
-    /// In Chinese.
+    /// The outcome in Chinese. 结果名称。
     outcome_label: &'static str,
     /// What was sent, cut short; of messages to people nothing, and without the body for who may not
     /// read the cases it is about. 请求摘要。
@@ -114,7 +114,7 @@ impl Extent {
 /// Something others are told.
 #[derive(Serialize, ToSchema)]
 pub struct DeliveryView {
-    /// Its identity.
+    /// The identity of the delivery. 投递标识。
     id: Uuid,
     /// By which way. 渠道。
     #[schema(schema_with = view::delivery_channel)]
@@ -128,7 +128,7 @@ pub struct DeliveryView {
     /// How far it is. 状态。
     #[schema(schema_with = view::delivery_state)]
     state: &'static str,
-    /// In Chinese.
+    /// The state in Chinese. 状态名称。
     state_label: &'static str,
     /// How often it was tried since it was ordered last. 尝试次数。
     tried: i32,

@@ -64,7 +64,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 pub struct SubjectView {
     /// `report`, `case` or `patrol`.
     kind: &'static str,
-    /// Which.
+    /// The identity of what the event is about.
     id: Uuid,
     /// Its human number.
     number: String,
@@ -83,15 +83,15 @@ pub struct EventView {
     #[serde(rename = "type")]
     #[schema(schema_with = view::happening)]
     kind: &'static str,
-    /// In Chinese.
+    /// The type in Chinese. 事件类型名称。
     label: &'static str,
-    /// When.
+    /// When it happened. 时间。
     at: DateTime<Utc>,
     /// By whom; `上报人` where it is a reporter; empty where only identities are told.
     by: String,
-    /// About what.
+    /// What the event is about. 对象。
     subject: SubjectView,
-    /// Where.
+    /// The area it belongs to. 区域。
     area: UnitView,
     /// What happened, in detail: the event as it stands in the timeline; nothing for reporters of a
     /// case, who read the case, and for webhooks whose content nobody approved. 详情。

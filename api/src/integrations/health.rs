@@ -18,7 +18,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// That it runs.
 #[derive(Serialize, ToSchema)]
 pub struct HealthView {
-    /// Always `ok`.
+    /// How it is: always `ok`.
     status: &'static str,
     /// The version of the program.
     version: &'static str,

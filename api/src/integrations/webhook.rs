@@ -478,11 +478,11 @@ async fn replay_webhook(
 /// A type of event.
 #[derive(Serialize, ToSchema)]
 pub struct EventTypeView {
-    /// Its name.
+    /// The name of the type, as `types` of a webhook lists it.
     #[serde(rename = "type")]
     #[schema(schema_with = view::happening)]
     kind: &'static str,
-    /// In Chinese.
+    /// The type in Chinese.
     label: &'static str,
 }
 

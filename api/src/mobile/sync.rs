@@ -138,7 +138,7 @@ pub struct ItemView {
     /// 结果。
     #[schema(schema_with = view::fate)]
     outcome: &'static str,
-    /// In Chinese.
+    /// The outcome in Chinese. 结果名称。
     outcome_label: &'static str,
     /// The status the operation answered.
     #[serde(skip_serializing_if = "Option::is_none")]

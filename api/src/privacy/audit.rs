@@ -146,22 +146,22 @@ pub struct ListAudit {
     until: Option<DateTime<FixedOffset>>,
 }
 
-/// An act.
+/// An act that matters for security.
 #[derive(Serialize, ToSchema)]
 pub struct AuditView {
     /// Its place in the log.
     seq: i64,
-    /// When.
+    /// When it was done.
     at: DateTime<Utc>,
-    /// What.
+    /// What was done.
     #[schema(schema_with = view::act)]
     act: &'static str,
-    /// In Chinese.
+    /// The act in Chinese.
     act_label: &'static str,
     /// How it ended.
     #[schema(schema_with = view::verdict)]
     verdict: &'static str,
-    /// In Chinese.
+    /// The verdict in Chinese.
     verdict_label: &'static str,
     /// Who; none when nobody was recognised, or it was the operator of the service.
     actor_id: Option<Uuid>,
@@ -171,7 +171,7 @@ pub struct AuditView {
     subject_id: Option<Uuid>,
     /// The network address it came from.
     address: String,
-    /// More facts.
+    /// More facts, by name; which ones depends on the act.
     #[schema(value_type = Object)]
     detail: Value,
     /// The hash of this record, which covers the one before.

@@ -41,7 +41,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_privacy_notice).service(list_consents).service(answer_consent);
 }
 
-/// Whose notice.
+/// Whose privacy notice to show.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -68,17 +68,17 @@ pub struct NoticeView {
     retention: Vec<KeptView>,
 }
 
-/// One purpose.
+/// A purpose that data is processed for.
 #[derive(Serialize, ToSchema)]
 pub struct PurposeView {
-    /// Its code.
+    /// The code of the purpose. 目的代码。
     code: String,
     /// What people call it.
     label: String,
     /// On which ground.
     #[schema(schema_with = view::basis)]
     basis: &'static str,
-    /// In Chinese.
+    /// The ground in Chinese. 依据名称。
     basis_label: &'static str,
     /// Whether it needs a consent. 是否需要同意。
     consent: bool,
@@ -87,10 +87,10 @@ pub struct PurposeView {
 /// How long a class of data is kept.
 #[derive(Serialize, ToSchema)]
 pub struct KeptView {
-    /// Which class.
+    /// The class of data. 数据类别。
     #[schema(schema_with = view::data_class)]
     class: &'static str,
-    /// In Chinese.
+    /// The class in Chinese. 数据类别名称。
     class_label: &'static str,
     /// So many days. 天数。
     days: u32,
@@ -153,7 +153,7 @@ pub struct ConsentBody {
 /// A consent that was given or withdrawn.
 #[derive(Serialize, ToSchema)]
 pub struct ConsentView {
-    /// Its identity.
+    /// The identity of the answer.
     id: Uuid,
     /// To which purpose.
     purpose: String,
@@ -163,7 +163,7 @@ pub struct ConsentView {
     version: String,
     /// In which edition of the rules.
     edition: i64,
-    /// When.
+    /// When the person answered.
     at: DateTime<Utc>,
 }
 

@@ -354,9 +354,9 @@ pub struct FoundView {
     /// What it is.
     #[schema(schema_with = view::subject_kind)]
     kind: &'static str,
-    /// In Chinese.
+    /// The kind in Chinese.
     kind_label: &'static str,
-    /// Which.
+    /// The identity of that person or report.
     id: Uuid,
     /// What it is called: the masked name of a person, the number of a report.
     name: String,

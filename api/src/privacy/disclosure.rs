@@ -92,21 +92,21 @@ pub struct DisclosureView {
     by_name: String,
     /// What was seen.
     fields: Vec<&'static str>,
-    /// What for.
+    /// What it was looked at for.
     #[schema(schema_with = view::disclosure_purpose)]
     purpose: &'static str,
-    /// In Chinese.
+    /// The purpose in Chinese.
     purpose_label: &'static str,
     /// What for, in words.
     reason: String,
-    /// When.
+    /// When it was disclosed.
     at: DateTime<Utc>,
 }
 
 /// A disclosure with what was seen, for whoever asked, this once.
 #[derive(Serialize, ToSchema)]
 pub struct DisclosedView {
-    /// The record.
+    /// The record of this disclosure. 查看记录。
     #[serde(flatten)]
     record: DisclosureView,
     /// The values asked for; null where none is kept. 明文。

@@ -43,19 +43,19 @@ pub fn under_area(config: &mut ServiceConfig<'_>) {
     config.configure(change::under_area).configure(finding::under_area);
 }
 
-/// An area.
+/// An area or unit as it is on a day.
 #[derive(Serialize, ToSchema)]
 pub struct AreaView {
-    /// Its identity.
+    /// The identity of the area. 区划标识。
     id: Uuid,
     /// What it is.
     #[schema(schema_with = view::area_kind)]
     kind: &'static str,
-    /// In Chinese.
+    /// The kind in Chinese. 类型名称。
     kind_label: &'static str,
-    /// Its code.
+    /// The code of the area, unique in the tenant. 区划代码。
     code: String,
-    /// Its name.
+    /// The name of the area on that day. 名称。
     name: String,
     /// The area above.
     parent_id: Option<Uuid>,
@@ -99,7 +99,7 @@ impl AreaView {
 /// An area with the way to it.
 #[derive(Serialize, ToSchema)]
 pub struct AreaDetail {
-    /// The area.
+    /// The area itself, as in lists.
     #[serde(flatten)]
     area: AreaView,
     /// The areas above, from the root downwards.
@@ -216,9 +216,9 @@ async fn get_area(
 /// An area through time.
 #[derive(Serialize, ToSchema)]
 pub struct AreaHistoryView {
-    /// Which.
+    /// The identity of the area. 区划标识。
     id: Uuid,
-    /// Its code.
+    /// The code of the area; it never changes. 区划代码。
     code: String,
     /// How it was from which day on, the oldest first.
     items: Vec<AreaVersionView>,
@@ -235,7 +235,7 @@ pub struct AreaHistoryView {
 pub struct AreaVersionView {
     /// The first day.
     from: NaiveDate,
-    /// Its name.
+    /// The name of the area from that day on.
     name: String,
     /// The area above.
     parent_id: Option<Uuid>,
@@ -322,9 +322,9 @@ async fn locate_area(
 /// A class or sub-class of matters.
 #[derive(Serialize, ToSchema)]
 pub struct CategoryView {
-    /// Its code.
+    /// The code of the class, as matters name it.
     code: String,
-    /// Its name.
+    /// The name of the class, in Chinese.
     name: String,
     /// The class it belongs to; none for a class.
     parent: Option<String>,
@@ -332,7 +332,7 @@ pub struct CategoryView {
     kind: String,
 }
 
-/// The catalogue.
+/// The catalogue of the kinds of matters.
 #[derive(Serialize, ToSchema)]
 pub struct CatalogueView {
     /// In the order of their codes.

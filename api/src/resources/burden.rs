@@ -72,9 +72,9 @@ pub struct BurdenParams {
 /// What a time demanded of somebody.
 #[derive(Serialize, ToSchema)]
 pub struct WorkerBurden {
-    /// Who.
+    /// The identity of the person. 人员标识。
     person_id: Uuid,
-    /// The name.
+    /// The person's name: of staff as it is, of residents masked. 姓名。
     name: String,
     /// Entries made. 填报次数。
     entries: i64,
@@ -105,9 +105,9 @@ pub struct BurdenView {
     note: &'static str,
     /// Whether the order is one of numbers. 是否排名。
     ranked: bool,
-    /// From when.
+    /// Where the time begins. 起。
     from: DateTime<Utc>,
-    /// Until when.
+    /// Where the time ends, without this moment. 止。
     until: DateTime<Utc>,
     /// One for each person.
     items: Vec<WorkerBurden>,
@@ -210,7 +210,7 @@ fn worker(person: PersonId, name: String, sum: &Sum, check_ins: bool) -> WorkerB
     }
 }
 
-/// Whose switches.
+/// Whose switches to show.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -220,13 +220,13 @@ pub struct WhichSwitches {
     tenant: Option<Word>,
 }
 
-/// One switch.
+/// A switch, with what it allows and why it is on.
 #[derive(Serialize, ToSchema)]
 pub struct SwitchView {
-    /// Which.
+    /// Which of the switches it is. 开关。
     #[schema(schema_with = view::switch)]
     switch: &'static str,
-    /// In Chinese.
+    /// The name of the switch in Chinese. 开关名称。
     label: &'static str,
     /// Whether it is on. 是否开启。
     on: bool,

@@ -95,10 +95,10 @@ pub struct CampaignBody {
     until: DateTime<FixedOffset>,
 }
 
-/// A campaign.
+/// A campaign: households of an area that workers are to visit in some time.
 #[derive(Serialize, ToSchema)]
 pub struct CampaignView {
-    /// Its identity.
+    /// The identity of the campaign. 行动标识。
     id: Uuid,
     /// Its number. 编号。
     number: String,
@@ -109,22 +109,22 @@ pub struct CampaignView {
     /// How it stands.
     #[schema(schema_with = view::campaign_status)]
     status: &'static str,
-    /// In Chinese.
+    /// The status in Chinese. 状态名称。
     status_label: &'static str,
     /// What everybody goes for.
     #[schema(schema_with = view::visit_purpose)]
     purpose: &'static str,
-    /// In Chinese.
+    /// The purpose in Chinese. 目的名称。
     purpose_label: &'static str,
     /// What to do there.
     text: Option<String>,
-    /// Where.
+    /// The area whose households are visited. 行动区域。
     area: UnitView,
     /// The form to fill in.
     form_id: Option<Uuid>,
-    /// From when.
+    /// When the campaign begins. 开始时间。
     from: DateTime<Utc>,
-    /// Until when.
+    /// When the campaign is to be over. 截止时间。
     until: DateTime<Utc>,
     /// How many households are on the list. 户数。
     households: usize,
@@ -355,10 +355,10 @@ async fn told(
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ByParam {
-    /// By grid.
+    /// One count for each grid.
     #[default]
     Grid,
-    /// By worker.
+    /// One count for each worker.
     Worker,
 }
 
@@ -384,7 +384,7 @@ pub struct ProgressParams {
 pub struct ProgressView {
     /// The grid or the worker; none for households nobody in particular is sent to.
     id: Option<Uuid>,
-    /// The name.
+    /// The name of the grid or the worker; empty where there is no `id`. 名称。
     name: String,
     /// Households. 户数。
     households: i64,

@@ -243,10 +243,10 @@ pub struct ObligationsView {
 /// Something that is or was owed.
 #[derive(Serialize, ToSchema)]
 pub struct ObligationView {
-    /// What.
+    /// What is or was owed.
     #[schema(schema_with = view::duty)]
     duty: &'static str,
-    /// In Chinese.
+    /// The duty in Chinese.
     duty_label: &'static str,
     /// By which unit.
     unit_id: Uuid,
@@ -540,7 +540,7 @@ async fn reopen_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> 
     ask(step, "reopen_case", &body.0, command).await
 }
 
-/// A remark.
+/// A remark on a case.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommentBody {

@@ -64,9 +64,9 @@ pub struct ClockView {
     /// What is owed.
     #[schema(schema_with = view::duty)]
     duty: &'static str,
-    /// In Chinese.
+    /// The duty in Chinese. 事项名称。
     duty_label: &'static str,
-    /// By whom.
+    /// The unit that owes it. 责任单位。
     unit: UnitView,
     /// The deadline, its rule and its editions.
     term: TermView,
@@ -98,7 +98,7 @@ pub struct DayView {
     /// Why it is worked or not. 性质。
     #[schema(example = "make_up")]
     kind: &'static str,
-    /// In Chinese.
+    /// Why, in Chinese. 性质名称。
     kind_label: &'static str,
     /// The holiday, or the reason of its own hours.
     name: Option<String>,
@@ -111,13 +111,13 @@ pub struct DayView {
 /// Time that counted.
 #[derive(Serialize, ToSchema)]
 pub struct StretchView {
-    /// Its beginning.
+    /// When the stretch begins.
     from: DateTime<Utc>,
-    /// Its end.
+    /// When the stretch ends.
     until: DateTime<Utc>,
 }
 
-/// A pause.
+/// A pause of a clock, and what it takes.
 #[derive(Serialize, ToSchema)]
 pub struct PauseView {
     /// When the clock stopped.
@@ -253,7 +253,7 @@ pub struct DeadlinePreview {
     /// What would be owed.
     #[schema(schema_with = view::duty)]
     duty: &'static str,
-    /// In Chinese.
+    /// The duty in Chinese. 事项名称。
     duty_label: &'static str,
     /// The deadline, had the clock started then.
     term: TermView,
@@ -270,7 +270,7 @@ pub struct DeadlinePreview {
 /// A rule that was considered.
 #[derive(Serialize, ToSchema)]
 pub struct ConsideredView {
-    /// Its code.
+    /// The code of the rule: a row of the matrix of deadlines. 规则编号。
     rule: String,
     /// Its limit, as `5wd`.
     #[schema(example = "5wd")]
@@ -285,7 +285,7 @@ pub struct ConsideredView {
 /// A condition that does not hold.
 #[derive(Serialize, ToSchema)]
 pub struct UnmetView {
-    /// On what.
+    /// The column of the matrix that does not fit.
     #[schema(example = "urgency")]
     column: &'static str,
     /// What the rule asks for.

@@ -159,31 +159,31 @@ pub struct ListReviews {
 /// A content review.
 #[derive(Serialize, ToSchema)]
 pub struct ReviewView {
-    /// Its identity.
+    /// The identity of the review. 审核标识。
     id: Uuid,
     /// Its place in the journal; the `ETag`.
     seq: i64,
     /// What it is about.
     #[schema(schema_with = view::review_subject)]
     subject: &'static str,
-    /// In Chinese.
+    /// The kind of subject in Chinese. 审核对象类型名称。
     subject_label: &'static str,
     /// Which: a report or a file. 审核对象。
     about_id: Uuid,
     /// The report or case by which it was told. 来源上报或案卷。
     named_by: Uuid,
-    /// Where.
+    /// The area whose reviewers decide. 所属区域。
     area: UnitView,
     /// How it stands.
     #[schema(schema_with = view::review_status)]
     status: &'static str,
-    /// In Chinese.
+    /// The status in Chinese. 状态名称。
     status_label: &'static str,
     /// Why a person has to decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = view::review_cause_or_null)]
     cause: Option<&'static str>,
-    /// In Chinese.
+    /// That cause in Chinese; none where nobody has to decide. 转人工原因名称。
     cause_label: Option<&'static str>,
     /// What a program suggests.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -298,7 +298,7 @@ async fn list_content_reviews(
     Ok(Page::cut(shown, limit, |(place, _)| *place, |(_, view)| view))
 }
 
-/// A decision.
+/// A decision on a content review.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecideReviewBody {

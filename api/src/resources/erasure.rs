@@ -103,9 +103,9 @@ pub struct EraseBody {
 /// What was erased.
 #[derive(Serialize, ToSchema)]
 pub struct ErasedView {
-    /// Whose data.
+    /// The person whose data was erased. 人员标识。
     person_id: Uuid,
-    /// When.
+    /// When it was erased. 删除时间。
     erased_at: DateTime<Utc>,
     /// Contacts given with reports that were erased besides.
     reports: i64,

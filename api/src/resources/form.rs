@@ -83,14 +83,14 @@ pub struct PublishFormBody {
     note: Prose,
 }
 
-/// A form.
+/// A form in its newest edition.
 #[derive(Serialize, ToSchema)]
 pub struct FormView {
-    /// Its identity.
+    /// The identity of the form. 表单标识。
     id: Uuid,
-    /// Its code.
+    /// The code of the form, the same in every edition. 表单代码。
     code: String,
-    /// Its title.
+    /// The title of the form, from its schema. 标题。
     title: String,
     /// Its place in the journal; the `ETag`.
     seq: i64,
@@ -107,7 +107,7 @@ pub struct FormView {
     withdrawn: bool,
     /// Who published it.
     by: String,
-    /// When.
+    /// When that edition was published. 发布时间。
     at: DateTime<Utc>,
     /// On what ground.
     note: String,
@@ -249,7 +249,7 @@ pub struct FilledView {
     /// How it came here. 来源方式。
     #[schema(schema_with = view::answer_how)]
     how: &'static str,
-    /// In Chinese.
+    /// The way it came, in Chinese. 来源方式名称。
     how_label: &'static str,
     /// The fact or the form it comes from. 来源。
     from: Option<String>,
@@ -282,13 +282,13 @@ pub fn filled(values: &BTreeMap<String, Known>, masked: impl Fn(&str) -> bool) -
 /// A form for a household, with what is known.
 #[derive(Serialize, ToSchema)]
 pub struct HouseholdFormView {
-    /// Which form.
+    /// The identity of the form. 表单标识。
     form_id: Uuid,
-    /// Its code.
+    /// The code of the form. 表单代码。
     code: String,
-    /// Its title.
+    /// The title of the form, from its schema. 标题。
     title: String,
-    /// Its edition.
+    /// The edition that is shown. 版本。
     edition: i64,
     /// The JSON Schema.
     #[schema(value_type = Object)]
@@ -330,7 +330,7 @@ async fn get_household_form(
     }))
 }
 
-/// What changed.
+/// What changed of what a form asks.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerBody {
@@ -345,13 +345,13 @@ pub struct AnswerBody {
 pub struct AnsweredView {
     /// The identity of the answers.
     id: Uuid,
-    /// Which form.
+    /// The identity of the form that was answered. 表单标识。
     form_id: Uuid,
     /// In which edition.
     edition: i64,
     /// On which visit.
     visit_id: Option<Uuid>,
-    /// When.
+    /// When it was answered. 填写时间。
     at: DateTime<Utc>,
     /// All that was answered, masked where it is personal. 全部内容。
     #[schema(value_type = BTreeMap<String, FilledView>)]

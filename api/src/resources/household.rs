@@ -169,7 +169,7 @@ pub struct HouseholdBody {
 /// A household, without what is sealed.
 #[derive(Serialize, ToSchema)]
 pub struct HouseholdBrief {
-    /// Its identity.
+    /// The identity of the household. 家庭标识。
     pub id: Uuid,
     /// Its number. 编号。
     pub number: String,
@@ -192,7 +192,7 @@ pub struct HouseholdBrief {
     /// Whether it is there.
     #[schema(schema_with = view::household_standing)]
     pub standing: &'static str,
-    /// In Chinese.
+    /// The standing in Chinese. 状态名称。
     pub standing_label: &'static str,
     /// When it was registered.
     pub registered_at: DateTime<Utc>,
@@ -224,24 +224,24 @@ impl HouseholdBrief {
 /// Somebody who is responsible.
 #[derive(Serialize, ToSchema)]
 pub struct PairingView {
-    /// Who.
+    /// The person who is responsible.
     person_id: Uuid,
     /// The name: of staff as it is, of residents masked.
     name: String,
-    /// How.
+    /// In which way the person is responsible.
     #[schema(schema_with = view::pairing_kind)]
     kind: &'static str,
-    /// In Chinese.
+    /// The way in Chinese.
     kind_label: &'static str,
-    /// From when.
+    /// When the pairing begins.
     from: DateTime<Utc>,
-    /// Until when.
+    /// When the pairing ends; none while no end is set.
     until: Option<DateTime<Utc>>,
     /// Whether it holds now.
     holds: bool,
 }
 
-/// A household.
+/// A household, with its members masked.
 #[derive(Serialize, ToSchema)]
 pub struct HouseholdView {
     /// What is not sealed.

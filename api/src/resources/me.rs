@@ -50,22 +50,22 @@ pub struct ListTodos {
 /// Something the caller's unit owes.
 #[derive(Serialize, ToSchema)]
 pub struct TodoView {
-    /// What.
+    /// What is owed. 待办事项。
     #[schema(schema_with = view::duty)]
     duty: &'static str,
-    /// In Chinese.
+    /// The duty in Chinese. 事项名称。
     duty_label: &'static str,
-    /// `case` or `report`: what it is about.
+    /// What it is about: `report`, `case`, `patrol`, `visit` or `campaign`. 事项所属类型。
     flow: String,
     /// Which of them.
     flow_id: Uuid,
-    /// Its number.
+    /// The number of what it is about. 编号。
     number: String,
-    /// Its title.
+    /// The title of what it is about. 标题。
     title: String,
     /// Which unit owes it.
     unit_id: Uuid,
-    /// Its name.
+    /// The name of that unit when it began to owe it. 责任单位名称。
     unit_name: String,
     /// By when, and why then.
     term: TermView,

@@ -79,15 +79,15 @@ pub fn version(seq: i64, other: i64, files: Option<&[AttachedView]>) -> String {
     format!("\"{seq}.{other}.{}\"", digest.get(..12).unwrap_or_default())
 }
 
-/// A file.
+/// A photo or another file, as far as the caller may see it.
 #[derive(Serialize, ToSchema)]
 pub struct MediaView {
-    /// Its identity.
+    /// The identity of the file. 文件标识。
     id: Uuid,
     /// What kind of file.
     #[schema(schema_with = view::media_kind)]
     kind: &'static str,
-    /// In Chinese.
+    /// The kind in Chinese. 类型名称。
     kind_label: &'static str,
     /// What it is, as its bytes say.
     #[schema(schema_with = view::media_format)]
@@ -103,7 +103,7 @@ pub struct MediaView {
     /// Whether its bytes are there.
     #[schema(schema_with = view::media_status)]
     status: &'static str,
-    /// In Chinese.
+    /// The status in Chinese. 状态名称。
     status_label: &'static str,
     /// When it arrived. 上传时间。
     uploaded_at: DateTime<Utc>,
@@ -131,14 +131,14 @@ pub struct MediaView {
 pub struct NamedByView {
     /// `report` or `case`.
     kind: &'static str,
-    /// Which.
+    /// The identity of that report or case.
     id: Uuid,
 }
 
 /// A photo that looks the same.
 #[derive(Serialize, ToSchema)]
 pub struct AlikeView {
-    /// Which.
+    /// The identity of the other photo. 文件标识。
     id: Uuid,
     /// In how many of 64 features they differ; 0 to 5. 差异。
     difference: u32,

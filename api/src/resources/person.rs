@@ -85,13 +85,13 @@ pub fn under_person(config: &mut ServiceConfig<'_>) {
 /// Somebody who can log in.
 #[derive(Serialize, ToSchema)]
 pub struct PersonView {
-    /// The identity.
+    /// The identity of the person. 人员标识。
     id: Uuid,
     /// The place in the journal; the `ETag`.
     seq: i64,
-    /// The account.
+    /// The account, unique in the city or county. 账号。
     account: String,
-    /// The name.
+    /// The name: of staff as it is, of residents masked. 姓名。
     name: String,
     /// Whether the person works here. 在岗状态。
     #[schema(schema_with = view::standing)]
@@ -164,7 +164,7 @@ impl From<&GrantBody> for NewGrant {
     }
 }
 
-/// Somebody new.
+/// A person to be registered.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterBody {
@@ -482,7 +482,7 @@ async fn reset(app: &App, caller: &Caller, asked: Asked, hash: String) -> Reply<
 /// A person, with what a new password did to the identities elsewhere.
 #[derive(Serialize, ToSchema)]
 pub struct PasswordView {
-    /// The person.
+    /// The person with the new password. 人员。
     #[serde(flatten)]
     person: PersonView,
     /// The identities that log in no more. 已解除的外部身份。

@@ -78,15 +78,15 @@ pub struct PolicyBrief {
     /// What it is about.
     #[schema(schema_with = view::policy_kind)]
     kind: &'static str,
-    /// In Chinese.
+    /// The kind in Chinese. 规则种类名称。
     kind_label: &'static str,
     /// Its edition; 0 is the one this program comes with. 版本。
     edition: i64,
     /// Who published it.
     by: Option<String>,
-    /// When.
+    /// When it was published; none of edition 0. 发布时间。
     at: Option<DateTime<Utc>>,
-    /// Why.
+    /// Why it was published; none of edition 0. 发布说明。
     note: Option<String>,
 }
 
@@ -269,7 +269,7 @@ impl Publishing {
     }
 }
 
-/// Yearly notices.
+/// Yearly notices of holidays and make-up working days.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HolidaysBody {
@@ -350,12 +350,12 @@ pub struct PresetsView {
 /// The deadlines of a place that published them.
 #[derive(Serialize, ToSchema)]
 pub struct PresetView {
-    /// Its name.
+    /// The name of the preset, for importing it.
     #[schema(example = "nanjing-gulou")]
     name: &'static str,
-    /// Its title.
+    /// The title of what the place published, in Chinese.
     title: &'static str,
-    /// The place.
+    /// The place that published it, in Chinese.
     place: &'static str,
     /// What its source says that is no limit.
     remarks: Vec<&'static str>,
@@ -395,7 +395,7 @@ pub struct DispatchView {
     /// In which way. 方式。
     #[schema(example = "whistle")]
     way: &'static str,
-    /// In Chinese.
+    /// The way in Chinese. 方式名称。
     way_label: &'static str,
     /// Who leads. 主办。
     lead: Option<UnitView>,
@@ -409,13 +409,13 @@ pub struct DispatchView {
     steps: Vec<DispatchStep>,
 }
 
-/// One reason.
+/// One reason for the proposal.
 #[derive(Serialize, ToSchema)]
 pub struct DispatchStep {
-    /// Which.
+    /// Which reason it is, as a code.
     #[schema(example = "item_found")]
     name: &'static str,
-    /// In Chinese.
+    /// The reason in Chinese.
     label: &'static str,
     /// The facts, by name.
     facts: BTreeMap<&'static str, String>,

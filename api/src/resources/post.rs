@@ -96,7 +96,7 @@ async fn hand_over_role(step: Step, body: Json<HandOverBody>) -> Reply<HttpRespo
     take(step, "hand_over_role", &body.0, Some(to), command).await
 }
 
-/// Why.
+/// Why an account is closed for now.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuspendPersonBody {
@@ -130,7 +130,7 @@ async fn reinstate_person(step: Step, body: Json<ReinstateBody>) -> Reply<HttpRe
     person::ask(step, "reinstate_person", &body.0, Command::Reinstate).await
 }
 
-/// Somebody leaves.
+/// That somebody leaves, and who takes over.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeaveBody {

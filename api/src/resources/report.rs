@@ -142,7 +142,7 @@ pub fn under_report(config: &mut ServiceConfig<'_>) {
         .service(decision::unjoin_report);
 }
 
-/// A report.
+/// A report that is submitted.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubmitBody {
@@ -169,7 +169,7 @@ pub struct SubmitBody {
     /// What is wanted, when known. 诉求类型。
     #[schema(schema_with = view::demand)]
     demand: Option<Demand>,
-    /// Where.
+    /// Where it is. 地点。
     place: PlaceBody,
     /// When it was typed, by the phone's clock. 手机时间。
     client_time: Option<DateTime<FixedOffset>>,
@@ -211,7 +211,7 @@ pub struct HandledBody {
 /// A report as others see it.
 #[derive(Serialize, ToSchema)]
 pub struct ReportView {
-    /// Its identity.
+    /// The identity of the report. 上报标识。
     id: Uuid,
     /// Its number, as read over the telephone. 编号。
     number: String,
@@ -220,21 +220,21 @@ pub struct ReportView {
     /// What became of it.
     #[schema(schema_with = view::report_status)]
     status: &'static str,
-    /// In Chinese.
+    /// The status in Chinese. 状态名称。
     status_label: &'static str,
     /// By which way.
     #[schema(schema_with = view::channel)]
     channel: &'static str,
     /// In a line.
     title: String,
-    /// In full.
+    /// The matter in full. 内容。
     text: String,
     /// The code in the catalogue.
     category: Option<String>,
-    /// How pressing.
+    /// How pressing the matter is. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: &'static str,
-    /// Where.
+    /// Where it is. 地点。
     place: PlaceView,
     /// Who reported; none for those who may not know. 上报人。
     reporter: Option<ReporterView>,
@@ -261,7 +261,7 @@ pub struct ReportView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = view::redirect)]
     redirect: Option<&'static str>,
-    /// In Chinese.
+    /// That place in Chinese; none unless it was refused. 转办去向名称。
     redirect_label: Option<&'static str>,
     /// On which patrol it was made; none for those who may not know who reported in confidence.
     /// 所属巡查。
@@ -277,10 +277,10 @@ pub struct ReportView {
     media: Option<Vec<AttachedView>>,
 }
 
-/// Who reported.
+/// The person who reported.
 #[derive(Serialize, ToSchema)]
 pub struct ReporterView {
-    /// The person.
+    /// The identity of the reporter.
     id: Uuid,
     /// The name: of staff as it is, of residents masked.
     name: String,
@@ -529,14 +529,14 @@ async fn get_report(
 /// Cases near a report.
 #[derive(Serialize, ToSchema)]
 pub struct SimilarView {
-    /// Nearest first.
+    /// The cases that may be the same, the nearest first.
     items: Vec<SimilarCase>,
 }
 
 /// A case near a report.
 #[derive(Serialize, ToSchema)]
 pub struct SimilarCase {
-    /// The case.
+    /// The case that may be the same.
     case: CaseView,
     /// How far, in metres; none without points.
     distance_m: Option<f64>,

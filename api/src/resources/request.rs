@@ -132,7 +132,7 @@ async fn appeal_case(step: Step, body: Json<AppealBody>) -> Reply<HttpResponse> 
     ask(step, "appeal_case", &body.0, Command::Ask { wish, reason }).await
 }
 
-/// A signature.
+/// A signature, given or refused.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecideBody {
@@ -206,7 +206,7 @@ async fn supervise_case(step: Step, body: Json<SuperviseBody>) -> Reply<HttpResp
     ask(step, "supervise_case", &body.0, command).await
 }
 
-/// An answer.
+/// An answer to a supervision.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReplyBody {

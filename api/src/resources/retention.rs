@@ -177,10 +177,10 @@ pub struct RetentionView {
 /// A class of data.
 #[derive(Serialize, ToSchema)]
 pub struct ClassView {
-    /// Which.
+    /// The class of data. 数据类别。
     #[schema(schema_with = view::data_class)]
     class: &'static str,
-    /// In Chinese.
+    /// The class in Chinese. 数据类别名称。
     class_label: &'static str,
     /// So many days it is kept. 保存天数。
     days: u32,

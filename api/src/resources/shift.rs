@@ -122,9 +122,9 @@ pub struct OnDutyView {
 /// Somebody on duty.
 #[derive(Serialize, ToSchema)]
 pub struct OnDuty {
-    /// Who.
+    /// The identity of the person.
     person_id: Uuid,
-    /// The name.
+    /// The person's name: of staff as it is, of residents masked.
     name: String,
     /// Where and how long.
     shift: ShiftView,

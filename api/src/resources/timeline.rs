@@ -46,9 +46,9 @@ pub struct EntryView {
     seq: i64,
     /// What was asked.
     command: String,
-    /// In Chinese.
+    /// The command in Chinese. 操作名称。
     label: &'static str,
-    /// Who asked.
+    /// The name of who asked; `上报人` where the caller may not know. 操作人。
     by: String,
     /// When it reached us.
     at: DateTime<Utc>,
@@ -67,7 +67,7 @@ pub struct EntryView {
     hash: String,
 }
 
-/// A timeline.
+/// The timeline of a report, a case or another flow.
 #[derive(Serialize, ToSchema)]
 pub struct TimelineView {
     /// In the order they happened; at most 500, the rest with `after`.

@@ -71,20 +71,20 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(cancel_visit);
 }
 
-/// A purpose.
+/// A purpose of a visit.
 #[derive(Serialize, ToSchema)]
 pub struct VisitPurposeView {
-    /// Which.
+    /// The purpose as a code.
     #[schema(schema_with = view::visit_purpose)]
     purpose: &'static str,
-    /// In Chinese.
+    /// The purpose in Chinese.
     label: &'static str,
 }
 
 /// A form that was filled in on a visit.
 #[derive(Serialize, ToSchema)]
 pub struct VisitFormView {
-    /// Which form.
+    /// The identity of the form.
     form_id: Uuid,
     /// In which edition.
     edition: i64,
@@ -94,10 +94,10 @@ pub struct VisitFormView {
     counts: CountsView,
 }
 
-/// A visit.
+/// A visit to a household, planned or done.
 #[derive(Serialize, ToSchema)]
 pub struct VisitView {
-    /// Its identity.
+    /// The identity of the visit. 走访标识。
     id: Uuid,
     /// Its number. 编号。
     number: String,
@@ -106,7 +106,7 @@ pub struct VisitView {
     /// How it stands.
     #[schema(schema_with = view::visit_status)]
     status: &'static str,
-    /// In Chinese.
+    /// The status in Chinese. 状态名称。
     status_label: &'static str,
     /// To which household.
     household_id: Uuid,
@@ -125,7 +125,7 @@ pub struct VisitView {
     /// How it went. 结果。
     #[schema(schema_with = view::visit_outcome_or_null)]
     outcome: Option<&'static str>,
-    /// In Chinese.
+    /// The outcome in Chinese; none until somebody went. 结果名称。
     outcome_label: Option<&'static str>,
     /// What was heard. 意见。
     opinions: Option<String>,

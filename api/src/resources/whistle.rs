@@ -58,7 +58,7 @@ pub fn under_case(config: &mut ServiceConfig<'_>) {
         });
 }
 
-/// A whistle.
+/// A whistle that a street blows.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WhistleBody {

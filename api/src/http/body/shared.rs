@@ -4,7 +4,7 @@ use domain::core::text::Prose;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A reason.
+/// A reason that has to be given.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReasonBody {

@@ -57,7 +57,7 @@ pub struct FaultView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "limit")]
     pub parameter: Option<&'a str>,
-    /// Which header.
+    /// The name of the header.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "If-Match")]
     pub header: Option<&'a str>,

@@ -46,10 +46,10 @@ pub(super) struct WebhookBody {
     envelope: Option<String>,
 }
 
-/// A webhook.
+/// A webhook, with how it fares.
 #[derive(Serialize, ToSchema)]
 pub(super) struct WebhookView {
-    /// Its identity.
+    /// The identity of the webhook. 标识。
     id: Uuid,
     /// What it is called.
     name: String,

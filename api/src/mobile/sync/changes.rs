@@ -77,7 +77,7 @@ pub struct SyncParams {
     limit: Option<Limit>,
 }
 
-/// What changed.
+/// What changed since a place in the feed.
 #[derive(Serialize, ToSchema)]
 pub struct ChangesView {
     /// In an order in which later ones replace earlier ones of the same `id`.
@@ -95,7 +95,7 @@ pub struct ChangesView {
 pub struct ChangedView {
     /// `case`, `report`, `patrol` or `visit`.
     kind: &'static str,
-    /// Which.
+    /// The identity of what changed. 标识。
     id: Uuid,
     /// Its place in its journal; a lower one than the phone has is old news. 0 of what is gone.
     seq: i64,

@@ -113,10 +113,10 @@ pub struct AreaChangeView {
 /// What happened to one area.
 #[derive(Serialize, Default, ToSchema)]
 pub struct AreaEventView {
-    /// What.
+    /// What was done to the area. 变更类型。
     #[schema(example = "retired")]
     event: &'static str,
-    /// In Chinese.
+    /// What was done, in Chinese. 变更类型名称。
     event_label: &'static str,
     /// Which area; none of a file.
     area_id: Option<Uuid>,
@@ -356,7 +356,7 @@ pub struct NewAreaBody {
     /// Its code, in a scheme of its kind; never given to another afterwards. 代码，按级别校验。
     #[schema(example = "420202001001009")]
     code: String,
-    /// Its name.
+    /// The name of the area. 名称。
     #[schema(value_type = String, min_length = 1, max_length = 100, example = "天方百货第九网格")]
     name: Line,
     /// Of a grid: what it is for. 网格类型。
@@ -399,7 +399,7 @@ pub struct CreateAreaBody {
     /// What it is.
     #[schema(schema_with = view::area_kind)]
     kind: AreaKind,
-    /// Below which.
+    /// The area to lie directly below. 上级区划。
     parent_id: Uuid,
     /// The area. 区划。
     area: NewAreaBody,
@@ -438,11 +438,11 @@ async fn create_area(
     Ok(view::tagged(&request, answer, &tag(seq), &view))
 }
 
-/// Another name.
+/// A new name of an area, and from when on.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenameAreaBody {
-    /// The name.
+    /// The new name. 新名称。
     #[schema(value_type = String, min_length = 1, max_length = 100, example = "天方社区")]
     name: Line,
     /// From which day on; today when left out. 生效日期。
@@ -490,7 +490,7 @@ async fn describe_area(at: Step, body: Json<DescribeAreaBody>) -> Reply<HttpResp
     .await
 }
 
-/// Another boundary.
+/// A new boundary of an area, and from when on.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RedrawAreaBody {

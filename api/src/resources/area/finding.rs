@@ -64,18 +64,18 @@ pub struct FindingsView {
 /// One thing that does not fit.
 #[derive(Serialize, Default, ToSchema)]
 pub struct FindingView {
-    /// What.
+    /// What does not fit, as a code. 问题代码。
     #[schema(example = "gap")]
     code: &'static str,
-    /// In Chinese.
+    /// What does not fit, in Chinese. 问题名称。
     label: &'static str,
     /// Which area; none of ground that belongs to none.
     area_id: Option<Uuid>,
-    /// Its name.
+    /// The name of that area, where there is one. 名称。
     area_name: Option<String>,
     /// The other one, of two that overlap.
     other_id: Option<Uuid>,
-    /// Its name.
+    /// The name of the other area. 另一区划名称。
     other_name: Option<String>,
     /// How large, in square metres. 面积（平方米）。
     square_metres: Option<f64>,
@@ -244,15 +244,15 @@ async fn posts(app: &App, tenant: TenantId) -> Result<Posts, StoreError> {
 /// The notice of a grid, as it hangs in the stairwell.
 #[derive(Serialize, ToSchema)]
 pub struct GridNoticeView {
-    /// The grid.
+    /// The grid whose notice it is. 网格。
     grid: UnitView,
-    /// Its code.
+    /// The code of the grid. 网格代码。
     code: String,
     /// What it is for. 网格类型。
     grid_kind: Option<&'static str>,
-    /// In Chinese.
+    /// What the grid is for, in Chinese. 网格类型名称。
     grid_kind_label: Option<&'static str>,
-    /// Its community.
+    /// The community the grid belongs to. 所属社区。
     community: Option<UnitView>,
     /// How many households live there. 户数。
     households: Option<u32>,
@@ -265,9 +265,9 @@ pub struct GridNoticeView {
 /// Somebody named in a notice.
 #[derive(Serialize, ToSchema)]
 pub struct NoticePersonView {
-    /// The name.
+    /// The name of the worker. 姓名。
     name: String,
-    /// The role.
+    /// The role over the grid, in Chinese. 角色名称。
     role_label: &'static str,
     /// The number for residents; absent where none is published. 公开电话。
     #[serde(skip_serializing_if = "Option::is_none")]

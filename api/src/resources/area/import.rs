@@ -113,18 +113,18 @@ pub struct ImportAreas {
 /// What a file came to.
 #[derive(Serialize, ToSchema)]
 pub struct AreaImportView {
-    /// Its identity.
+    /// The identity of the import. 导入标识。
     id: Uuid,
     /// `done`, `checked` after a dry run, or `refused`: then nothing of it was taken over.
     #[schema(example = "done")]
     status: &'static str,
-    /// In Chinese.
+    /// The status in Chinese. 状态名称。
     status_label: &'static str,
     /// What the file is called.
     source: String,
-    /// When.
+    /// When the file was taken over or checked. 导入时间。
     at: DateTime<Utc>,
-    /// Who.
+    /// The name of who sent the file. 导入人。
     by: String,
     /// From which day on. 生效日期。
     effective_on: NaiveDate,
@@ -166,7 +166,7 @@ pub struct RowView {
     code: String,
     /// `added` or `updated`.
     doing: &'static str,
-    /// In Chinese.
+    /// What the row does, in Chinese.
     doing_label: &'static str,
 }
 

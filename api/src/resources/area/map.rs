@@ -146,7 +146,7 @@ pub struct NeighboursView {
 /// A grid near a point.
 #[derive(Serialize, ToSchema)]
 pub struct NeighbourView {
-    /// Which.
+    /// The grid that is near. 网格。
     grid: UnitView,
     /// How far away its edge is, in metres; 0 inside. 距离（米）。
     distance_m: f64,

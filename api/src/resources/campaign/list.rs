@@ -245,14 +245,14 @@ pub struct TaskView {
     household: HouseholdBrief,
     /// Who is to go; none: whoever of the grid.
     worker_id: Option<Uuid>,
-    /// The visit.
+    /// The visit that was recorded; none until then. 走访标识。
     visit_id: Option<Uuid>,
     /// How it went. 结果。
     #[schema(schema_with = view::visit_outcome_or_null)]
     outcome: Option<&'static str>,
-    /// In Chinese.
+    /// The outcome in Chinese; none until somebody went. 结果名称。
     outcome_label: Option<&'static str>,
-    /// When.
+    /// When the worker was there; none until then. 走访时间。
     visited_at: Option<DateTime<Utc>>,
     /// Of those I am to go to: what is known of the form. 表单已知内容。
     form: Option<PrefilledView>,

@@ -18,15 +18,15 @@ pub(crate) struct AskView {
     /// What is asked.
     #[schema(schema_with = view::wish)]
     kind: &'static str,
-    /// In Chinese.
+    /// What is asked, in Chinese. 申请类型名称。
     kind_label: &'static str,
     /// For which unit.
     unit: UnitView,
-    /// Who asked.
+    /// The name of who asked. 申请人。
     by: String,
-    /// Why.
+    /// The reasons, for those who sign. 申请理由。
     reason: String,
-    /// When.
+    /// When it was asked. 申请时间。
     at: DateTime<Utc>,
     /// Of an extension: of which duty. 延期的事项。
     #[schema(schema_with = view::duty_or_null)]
@@ -44,7 +44,7 @@ pub(crate) struct AskView {
     signatures: Vec<SignatureView>,
 }
 
-/// One signature.
+/// A signature that a request needs.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SignatureView {
     /// Who owes it.
@@ -53,7 +53,7 @@ pub(crate) struct SignatureView {
     term: Option<TermView>,
     /// Who gave it.
     by: Option<String>,
-    /// When.
+    /// When it was given; none while it is owed.
     at: Option<DateTime<Utc>>,
 }
 
@@ -98,25 +98,25 @@ impl From<&Ask> for AskView {
 pub(crate) struct SupervisionView {
     /// Its number, for answering. 督办编号。
     no: i64,
-    /// How hard.
+    /// How strict the supervision is. 督办形式。
     #[schema(schema_with = view::supervision_kind)]
     kind: &'static str,
-    /// In Chinese.
+    /// The strictness in Chinese. 督办形式名称。
     kind_label: &'static str,
-    /// Why.
+    /// What gave occasion to it. 触发原因。
     #[schema(schema_with = view::supervision_trigger)]
     trigger: &'static str,
     /// Who has to answer.
     addressee: UnitView,
     /// Who began it.
     by: String,
-    /// When.
+    /// When it was begun. 督办时间。
     at: DateTime<Utc>,
-    /// In words.
+    /// The reasons, in words; none where a rule began it. 督办意见。
     reason: Option<String>,
     /// The clock of the answer.
     term: Option<TermView>,
-    /// The answer.
+    /// The answer of the addressee; none until then. 答复内容。
     reply: Option<String>,
     /// When it was answered.
     replied_at: Option<DateTime<Utc>>,
@@ -148,9 +148,9 @@ pub(crate) struct BreachView {
     /// What was owed.
     #[schema(schema_with = view::duty)]
     duty: &'static str,
-    /// In Chinese.
+    /// The duty in Chinese. 事项名称。
     duty_label: &'static str,
-    /// By whom.
+    /// The unit that owed it. 责任单位。
     unit: UnitView,
     /// When it was due.
     due_at: DateTime<Utc>,

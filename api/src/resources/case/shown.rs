@@ -33,10 +33,10 @@ use crate::{
     },
 };
 
-/// A case.
+/// A case, as far as the caller may see it.
 #[derive(Serialize, ToSchema)]
 pub struct CaseView {
-    /// Its identity.
+    /// The identity of the case. 案卷标识。
     id: Uuid,
     /// Its number, as read over the telephone. 案卷号。
     number: String,
@@ -45,17 +45,17 @@ pub struct CaseView {
     /// How far it is.
     #[schema(schema_with = view::stage)]
     stage: &'static str,
-    /// In Chinese.
+    /// The stage in Chinese. 阶段名称。
     stage_label: &'static str,
     /// In a line.
     title: String,
-    /// In full.
+    /// The matter in full. 内容。
     text: String,
     /// The code in the catalogue.
     category: Option<String>,
-    /// Its name.
+    /// The name of that category; none where the catalogue lacks it. 类别名称。
     category_name: Option<String>,
-    /// How pressing.
+    /// How pressing the matter is. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: &'static str,
     /// Where; of what another resident reported the area alone, until somebody found the address fit
@@ -122,14 +122,14 @@ pub struct CaseView {
 /// How a case stands, in short.
 #[derive(Serialize, ToSchema)]
 pub struct CaseBrief {
-    /// Its identity.
+    /// The identity of the case.
     id: Uuid,
-    /// Its number.
+    /// The number of the case, as read over the telephone.
     number: String,
     /// How far it is.
     #[schema(schema_with = view::stage)]
     stage: &'static str,
-    /// In Chinese.
+    /// The stage in Chinese.
     stage_label: &'static str,
     /// How it ended.
     closing: Option<ClosingView>,
@@ -151,7 +151,7 @@ impl From<&Stored<Case>> for CaseBrief {
 /// A unit that was given the case.
 #[derive(Serialize, ToSchema)]
 pub struct AssignmentView {
-    /// Which.
+    /// The unit that handles the case.
     unit: UnitView,
     /// Its clock, from dispatch.
     handle: TermView,
@@ -167,7 +167,7 @@ pub struct AnswerView {
     /// How satisfied. 是否满意。
     #[schema(schema_with = view::satisfaction)]
     satisfied: &'static str,
-    /// In words.
+    /// What the resident added, in words. 评价意见。
     comment: Option<String>,
 }
 
@@ -176,7 +176,7 @@ pub struct AnswerView {
 pub struct ReporterAnswerView {
     /// Whose: the report. 上报。
     report_id: Uuid,
-    /// What.
+    /// What that reporter answered. 评价。
     answer: AnswerView,
 }
 
@@ -193,12 +193,12 @@ impl From<&Answer> for AnswerView {
 /// The end of a case.
 #[derive(Serialize, ToSchema)]
 pub struct ClosingView {
-    /// How.
+    /// How the case ended.
     #[schema(schema_with = view::case_outcome)]
     outcome: &'static str,
-    /// In Chinese.
+    /// The outcome in Chinese.
     outcome_label: &'static str,
-    /// When.
+    /// When it was closed.
     at: DateTime<Utc>,
     /// Until when it can be reopened.
     reopen_until: DateTime<Utc>,

@@ -25,12 +25,12 @@ pub(crate) struct WhistleView {
     /// How weighty it is: a rank of the tenant. 哨级。
     #[schema(example = "advance")]
     rank: String,
-    /// In Chinese.
+    /// The rank in Chinese, by the rules of today. 哨级名称。
     rank_label: String,
     /// What it is about: a topic of the tenant. 事由。
     #[schema(example = "resident_demand")]
     topic: String,
-    /// In Chinese.
+    /// The topic in Chinese, by the rules of today. 事由名称。
     topic_label: String,
     /// Cases whistled for at the same place about the same before. 重复吹哨。
     repeats: Vec<Uuid>,
@@ -38,24 +38,24 @@ pub(crate) struct WhistleView {
     to_district_leader: bool,
     /// What the district was asked to coordinate. 区级协调。
     raised: Option<RaisedView>,
-    /// Why.
+    /// Why the street cannot solve it alone. 吹哨理由。
     reason: String,
     /// The street that blew it.
     street: UnitView,
-    /// When.
+    /// When the whistle was blown; the clocks of the summonses run from then. 吹哨时间。
     blown_at: DateTime<Utc>,
     /// Whether all were released.
     over: bool,
-    /// Lead first.
+    /// The departments it summoned, the lead first. 应哨部门。
     summonses: Vec<SummonsView>,
 }
 
 /// What a street asked the district to coordinate.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RaisedView {
-    /// To whom.
+    /// The district that was asked.
     to: UnitView,
-    /// Why.
+    /// Why the street asked for it.
     reason: String,
     /// The clock of the district.
     term: TermView,
@@ -66,14 +66,14 @@ pub(crate) struct RaisedView {
 /// One summoned department.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SummonsView {
-    /// Which.
+    /// The department that was summoned. 应哨部门。
     unit: UnitView,
     /// Whether it leads. 是否主办。
     lead: bool,
     /// How far it is.
     #[schema(schema_with = crate::http::view::summons_step)]
     step: &'static str,
-    /// In Chinese.
+    /// The step in Chinese. 环节名称。
     step_label: &'static str,
     /// When, where and who arrived. 到场。
     arrival: Option<ArrivalView>,
@@ -109,17 +109,17 @@ pub(crate) struct ClocksView {
 /// Somebody on the spot.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ArrivalView {
-    /// When.
+    /// When somebody arrived.
     at: DateTime<Utc>,
-    /// Who.
+    /// The name of who arrived.
     by: String,
-    /// Where.
+    /// Where the phone was, in WGS-84; none where it did not say.
     point: Option<PointView>,
     /// How far from the place of the case, in metres.
     distance_m: Option<f64>,
     /// Whether the point shows it; otherwise the words say why not.
     proven: bool,
-    /// In words.
+    /// What was noted on arriving, in words.
     note: Option<String>,
 }
 

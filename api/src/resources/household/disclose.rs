@@ -22,7 +22,7 @@ use crate::{
 /// A member as it was disclosed.
 #[derive(Serialize, ToSchema)]
 pub struct MemberDisclosed {
-    /// The identity.
+    /// The identity of the member. 成员标识。
     id: Uuid,
     /// 姓名。
     name: Option<String>,
@@ -43,7 +43,7 @@ pub struct MemberDisclosed {
 /// A disclosure with what was seen, for whoever asked, this once.
 #[derive(Serialize, ToSchema)]
 pub struct HouseholdDisclosed {
-    /// The record.
+    /// The record of this disclosure. 查看记录。
     #[serde(flatten)]
     record: DisclosureView,
     /// The room, if it was asked for. 房号。

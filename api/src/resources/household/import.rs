@@ -41,7 +41,7 @@ pub struct ImportedView {
     index: usize,
     /// Its identity, when it is registered.
     id: Option<Uuid>,
-    /// Its number.
+    /// The number of the household, when it is registered. 编号。
     number: Option<String>,
     /// `registered`, `registered_before` under this very key, or `failed`. 结果。
     #[schema(example = "registered")]

@@ -81,7 +81,7 @@ pub struct MemberBody {
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemberChange {
-    /// Which member.
+    /// The identity of the member. 成员标识。
     pub id: Uuid,
     /// 姓名。
     #[schema(value_type = Option<String>, max_length = 120)]
@@ -414,7 +414,7 @@ fn changed(one: &MemberChange, known: Option<&Values>) -> Vec<(Field, String)> {
 /// A member, masked.
 #[derive(Serialize, ToSchema)]
 pub struct MemberView {
-    /// The identity.
+    /// The identity of the member. 成员标识。
     id: Uuid,
     /// Who it is among those who can log in.
     person_id: Option<Uuid>,
@@ -434,10 +434,10 @@ pub struct MemberView {
 /// A group of special care.
 #[derive(Serialize, ToSchema)]
 pub struct SpecialView {
-    /// Which.
+    /// The group the member belongs to. 特殊群体。
     #[schema(schema_with = view::special_group)]
     pub group: &'static str,
-    /// In Chinese.
+    /// The group in Chinese. 特殊群体名称。
     pub label: &'static str,
 }
 

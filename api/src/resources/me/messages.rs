@@ -42,25 +42,25 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(answer_subscriptions);
 }
 
-/// A message.
+/// A message to the caller.
 #[derive(Serialize, ToSchema)]
 pub struct MessageView {
-    /// Its identity.
+    /// The identity of the message. 消息标识。
     id: Uuid,
     /// What it is about. 类型。
     #[schema(schema_with = view::notice_kind)]
     kind: &'static str,
-    /// In Chinese.
+    /// The kind in Chinese. 类型名称。
     kind_label: &'static str,
     /// The number and title of what it is about.
     title: String,
     /// What there is to say.
     text: String,
-    /// `report`, `case` or `webhook`: what it is about.
+    /// `report`, `case`, `person` or `webhook`: what it is about.
     flow: String,
     /// Which of them.
     flow_id: Uuid,
-    /// When.
+    /// When the message was made. 消息时间。
     at: DateTime<Utc>,
     /// When it was read. 已读时间。
     read_at: Option<DateTime<Utc>>,
@@ -287,7 +287,7 @@ pub struct SubscriptionView {
     /// What it tells. 消息类型。
     #[schema(schema_with = view::notice_kind)]
     kind: &'static str,
-    /// In Chinese.
+    /// The kind in Chinese. 消息类型名称。
     kind_label: &'static str,
     /// How many the caller agreed to and was not sent yet. 剩余次数。
     remaining: i32,

@@ -37,17 +37,17 @@ pub fn attachments(named: &[(&[Uuid], MediaRole)]) -> Vec<Attachment> {
 /// A file that is named.
 #[derive(Serialize, ToSchema)]
 pub struct AttachedView {
-    /// Which.
+    /// The identity of the file. 文件标识。
     id: Uuid,
     /// What it shows.
     #[schema(schema_with = view::media_role)]
     role: &'static str,
-    /// In Chinese.
+    /// The role in Chinese. 用途名称。
     role_label: &'static str,
     /// How it stands.
     #[schema(schema_with = view::attached_state)]
     state: &'static str,
-    /// In Chinese.
+    /// The state in Chinese. 状态名称。
     state_label: &'static str,
     /// The report it came with; none when it came with a step of the case. 随哪个上报。
     report_id: Option<Uuid>,

@@ -34,7 +34,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_nearest_workers);
 }
 
-/// Near what.
+/// The point to look near, and how many to show.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -63,7 +63,7 @@ pub struct NearestView {
 /// Somebody on duty near by. Where exactly is nobody's business.
 #[derive(Serialize, ToSchema)]
 pub struct NearWorker {
-    /// Who.
+    /// The identity of the worker. 人员标识。
     person_id: Uuid,
     /// The name. 姓名。
     name: String,

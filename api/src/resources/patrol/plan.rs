@@ -73,7 +73,7 @@ pub enum RecurrenceBody {
     },
     /// Every so many days, from the first on. 每隔几天。
     EveryDays {
-        /// So many.
+        /// The days from one patrol to the next, 1 to 92. 间隔天数。
         #[schema(minimum = 1, maximum = 92)]
         days: u32,
     },
@@ -173,23 +173,23 @@ pub struct CreatePlanBody {
 /// A plan of patrols.
 #[derive(Serialize, ToSchema)]
 pub struct PatrolPlanView {
-    /// Its identity.
+    /// The identity of the plan.
     id: Uuid,
     /// Its place in the journal; the `ETag`.
     seq: i64,
     /// How it stands.
     #[schema(schema_with = view::plan_standing)]
     standing: &'static str,
-    /// In Chinese.
+    /// The standing in Chinese.
     standing_label: &'static str,
-    /// Where.
+    /// The area that is patrolled.
     area: UnitView,
     /// What it is called.
     name: String,
-    /// What for.
+    /// What is looked for on these patrols.
     #[schema(schema_with = view::patrol_purpose)]
     purpose: &'static str,
-    /// In Chinese.
+    /// The purpose in Chinese.
     purpose_label: &'static str,
     /// On which days.
     recurrence: RecurrenceBody,

@@ -65,7 +65,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(upload_points);
 }
 
-/// One point.
+/// A point of a track, as the phone took it.
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FixBody {
@@ -111,7 +111,7 @@ pub struct PointsBody {
 /// What became of one point.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 pub struct PointResult {
-    /// Its number.
+    /// The `seq` of the point, as it was sent.
     seq: u32,
     /// `stored`, `already` when it was known, `refused`, or `later`: the same point may be taken
     /// once what ended a rest has arrived.
@@ -121,7 +121,7 @@ pub struct PointResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = view::point_refusal_or_null)]
     reason: Option<&'static str>,
-    /// In Chinese.
+    /// That reason in Chinese.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason_label: Option<&'static str>,
 }

@@ -240,7 +240,7 @@ async fn get_patrol_gpx(
 /// A part of a whole.
 #[derive(Serialize, ToSchema)]
 pub struct ShareView {
-    /// So many.
+    /// How many of the whole were seen.
     of: u32,
     /// Of so many.
     all: u32,
@@ -262,7 +262,7 @@ pub struct CheckpointVisitView {
     name: String,
     /// Whether it was seen for long enough. 是否到点。
     visited: bool,
-    /// When first.
+    /// When somebody was first there; none where nobody was. 首次到达时间。
     first_at: Option<DateTime<Utc>>,
     /// How long in all, in seconds. 停留（秒）。
     dwell_s: i64,

@@ -24,7 +24,7 @@ pub(super) const MOST_REPORTS: i64 = 100;
 /// A time from and until when.
 #[derive(Serialize, ToSchema)]
 pub struct WindowView {
-    /// From when.
+    /// When the time begins.
     from: DateTime<Utc>,
     /// Until when; none while it lasts.
     until: Option<DateTime<Utc>>,
@@ -94,34 +94,34 @@ impl From<patrol::Moment> for MomentView {
 /// Something written down on the way.
 #[derive(Serialize, ToSchema)]
 pub struct RemarkView {
-    /// When.
+    /// When it was written down.
     at: DateTime<Utc>,
-    /// Who.
+    /// The name of who wrote it.
     by: String,
-    /// What.
+    /// What was written, in full.
     text: String,
 }
 
 /// A report that was made on the way.
 #[derive(Serialize, ToSchema)]
 pub struct PatrolReport {
-    /// Its identity.
+    /// The identity of the report.
     id: Uuid,
-    /// Its number.
+    /// The number of the report.
     number: String,
     /// In a line.
     title: String,
     /// What became of it.
     #[schema(schema_with = view::report_status)]
     status: &'static str,
-    /// In Chinese.
+    /// The status in Chinese.
     status_label: &'static str,
 }
 
-/// A patrol.
+/// A patrol, planned or begun unplanned.
 #[derive(Serialize, ToSchema)]
 pub struct PatrolView {
-    /// Its identity.
+    /// The identity of the patrol. 巡查标识。
     id: Uuid,
     /// Its number. 编号。
     number: String,
@@ -130,14 +130,14 @@ pub struct PatrolView {
     /// How it stands.
     #[schema(schema_with = view::patrol_status)]
     status: &'static str,
-    /// In Chinese.
+    /// The status in Chinese. 状态名称。
     status_label: &'static str,
-    /// Where.
+    /// The area that is patrolled. 巡查区域。
     area: UnitView,
-    /// What for.
+    /// What the patrol is for. 巡查目的。
     #[schema(schema_with = view::patrol_purpose)]
     purpose: &'static str,
-    /// In Chinese.
+    /// The purpose in Chinese. 目的名称。
     purpose_label: &'static str,
     /// The duty window. 巡查时段。
     window: WindowView,
@@ -249,16 +249,16 @@ impl PatrolView {
 /// A visit that was made on the way.
 #[derive(Serialize, ToSchema)]
 pub struct PatrolVisit {
-    /// The visit.
+    /// The identity of the visit.
     id: Uuid,
-    /// Its number.
+    /// The number of the visit.
     number: String,
     /// When somebody was there.
     visited_at: DateTime<Utc>,
     /// How it went.
     #[schema(schema_with = view::visit_outcome)]
     outcome: &'static str,
-    /// In Chinese.
+    /// The outcome in Chinese.
     outcome_label: &'static str,
 }
 
