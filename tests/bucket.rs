@@ -47,7 +47,7 @@ struct Inside {
     failing: AtomicU16,
 }
 
-/// The stand-in.
+/// The stand-in, as a server on this machine.
 struct Bucket {
     inside: Arc<Inside>,
     server: Standin,

@@ -73,7 +73,7 @@ pub(crate) use on_both_beside;
 
 /// Where a server with 测试市 in it answers, and everyone's tokens.
 pub(crate) struct Site {
-    /// The address.
+    /// The address of the server, without a path.
     pub(crate) base: String,
     engine: Engine,
     agent: ureq::Agent,
@@ -89,7 +89,7 @@ pub(crate) struct City {
     pub(crate) store: Store,
     /// The application itself, likewise.
     pub(crate) app: Data<App>,
-    /// Its database.
+    /// The database the server stands on.
     pub(crate) database: Database,
     clock: Clock,
     handle: ServerHandle,
@@ -217,7 +217,7 @@ impl City {
 
 /// Another server on the database of a city.
 pub(crate) struct Replica {
-    /// The address.
+    /// The address of the server, without a path.
     pub(crate) base: String,
     handle: ServerHandle,
     server: Option<JoinHandle<()>>,

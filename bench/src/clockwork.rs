@@ -55,7 +55,7 @@ const SQLITE: [&str; 2] = [
      where next_at > (unixepoch() + 252288000) * 1000000",
 ];
 
-/// Both engines.
+/// Measures the clockwork on both engines.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let url = stand.busy()?;
     owe(stand, &url, &stand.town).await?;

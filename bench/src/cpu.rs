@@ -7,7 +7,7 @@ use crate::quiet;
 /// Processor time used until now by the server, the database, and ourselves.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cpu {
-    /// The server.
+    /// The process of the server.
     pub(crate) server: Duration,
     /// Every process of the database's cluster.
     pub(crate) database: Duration,

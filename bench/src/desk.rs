@@ -84,7 +84,7 @@ impl Desk {
         self.posts.get(number % self.posts.len().max(1))
     }
 
-    /// A report.
+    /// A turn of one request: a worker submits a report.
     pub(crate) fn report(&self, number: u64) -> Turn {
         let submit = |at: &Post| post("/api/v1/reports", &at.worker, new_id(), &at.place.report);
         self.post(number).map(submit).into_iter().collect()
@@ -156,9 +156,9 @@ pub(crate) struct Campaigners {
     pub(crate) officer: String,
     /// The token of a worker.
     pub(crate) worker: String,
-    /// The grid.
+    /// The grid whose households are visited.
     pub(crate) grid: Uuid,
-    /// Its community.
+    /// The community of that grid.
     pub(crate) community: Uuid,
 }
 

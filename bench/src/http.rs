@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::trouble::{Done, trouble};
 
-/// A connection.
+/// A connection to the server that is kept open.
 pub(crate) struct Client {
     stream: TcpStream,
     answer: Vec<u8>,

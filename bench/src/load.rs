@@ -39,7 +39,7 @@ pub(crate) struct Load {
     pub(crate) requests: u64,
     /// From the first request to the last answer.
     pub(crate) time: Duration,
-    /// Processor time.
+    /// Processor time used meanwhile.
     pub(crate) cpu: Cpu,
     /// Latencies in microseconds, sorted.
     latencies: Vec<u32>,

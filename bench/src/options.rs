@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// Clients at once
     #[arg(long, value_name = "N", default_value_t = 32)]
     pub(crate) clients: u32,
-    /// Only these
+    /// Measure only these parts, separated by commas
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     pub(crate) only: Vec<Part>,
     /// Measure once, for this many seconds, so that a profiler can look: prints the process ids

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::trouble::{Done, trouble};
 
-/// The cluster.
+/// The PostgreSQL cluster the measurements run on.
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
     admin: String,

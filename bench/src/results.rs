@@ -23,7 +23,7 @@ struct Row {
     detail: String,
 }
 
-/// Everything measured.
+/// Everything that was measured.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Results {
     rows: Vec<Row>,

@@ -28,7 +28,7 @@ const SEEDED: &str = "bench_seeded";
 pub(crate) struct Stand {
     /// What was asked for.
     pub(crate) options: Options,
-    /// PostgreSQL.
+    /// The PostgreSQL cluster measured on.
     pub(crate) cluster: Cluster,
     /// How long to wait for the machine to be quiet.
     pub(crate) patience: Patience,
@@ -40,9 +40,9 @@ pub(crate) struct Stand {
 
 /// A server with everybody logged in.
 pub(crate) struct Open {
-    /// The server.
+    /// The server that is asked.
     pub(crate) server: Server,
-    /// The people.
+    /// The people who ask it.
     pub(crate) desk: Desk,
 }
 

@@ -16,7 +16,7 @@ use crate::{
 /// Loads by what was asked.
 type Costs = BTreeMap<&'static str, Vec<Load>>;
 
-/// Both engines.
+/// Measures the steps of a case on both engines.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     for (engine, open) in
         [("PostgreSQL", stand.postgres(PLAIN).await?), ("SQLite", stand.sqlite().await?)]

@@ -32,7 +32,7 @@ pub(crate) const RESIDENT: &str = "bench-resident";
 /// A seeded database.
 #[derive(Clone, Debug)]
 pub(crate) struct Town {
-    /// The tenant.
+    /// The identity of the tenant.
     pub(crate) tenant: uuid::Uuid,
     /// The password of everybody.
     pub(crate) password: String,
@@ -43,9 +43,9 @@ pub(crate) struct Town {
 /// A grid with its community and what is reported there.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
-    /// The grid.
+    /// The grid where things are reported.
     pub(crate) grid: Area,
-    /// Its community.
+    /// The community of that grid.
     pub(crate) community: Area,
     /// The body of a report from there.
     pub(crate) report: String,

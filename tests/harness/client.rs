@@ -30,9 +30,9 @@ pub(crate) struct Call<'c> {
 pub(crate) struct Answer {
     /// What was asked, for messages.
     pub(crate) asked: String,
-    /// The status.
+    /// The status of the answer.
     pub(crate) status: u16,
-    /// The headers.
+    /// The headers of the answer.
     pub(crate) headers: HeaderMap,
     /// The body as it came.
     pub(crate) bytes: Vec<u8>,
@@ -79,13 +79,13 @@ impl<'c> Client<'c> {
         if method == "POST" { call.key(&key()) } else { call }
     }
 
-    /// Reads.
+    /// Reads what is at a path.
     #[track_caller]
     pub(crate) fn get(self, path: &str) -> Answer {
         self.call("GET", path).send()
     }
 
-    /// Writes.
+    /// Writes under a key of its own.
     #[track_caller]
     pub(crate) fn post(self, path: &str, body: &Value) -> Answer {
         self.call("POST", path).json(body).send()
@@ -139,7 +139,7 @@ impl Call<'_> {
         self
     }
 
-    /// Sends it.
+    /// Sends the request, and fails where nothing comes back.
     #[track_caller]
     pub(crate) fn send(self) -> Answer {
         let asked = format!("{} {} {}", self.client.account, self.method, self.path);

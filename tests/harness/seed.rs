@@ -66,7 +66,7 @@ pub(crate) const SC: &str = "990101-SC";
 /// The department of the other district.
 pub(crate) const FAR_CG: &str = "990102-CG";
 
-/// Everyone's password.
+/// The password of everybody who is seeded.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// Code, name, kind, the code above, and the corners: west, south, east, north.
@@ -178,7 +178,7 @@ pub(crate) struct Seeded {
 /// A person with an open session.
 #[derive(Clone)]
 pub(crate) struct Login {
-    /// Who.
+    /// The identity of the person.
     pub(crate) id: Uuid,
     /// In which tenant.
     pub(crate) tenant: &'static str,

@@ -49,7 +49,7 @@ impl Chance {
         }
     }
 
-    /// An identity.
+    /// The next identity: a UUID of random bits.
     pub fn id(&mut self) -> Uuid {
         let (high, low) = (self.next(), self.next());
         let random = ((u128::from(high) << 64) | u128::from(low)).to_be_bytes();

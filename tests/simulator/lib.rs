@@ -45,7 +45,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Both together.
+    /// Adds the counts of another run.
     pub fn add(&mut self, other: &Self) {
         self.commands += other.commands;
         self.points += other.points;

@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use crate::Done;
 
-/// A request.
+/// A request as it goes over the line.
 #[derive(Clone, Debug)]
 pub struct Ask<'a> {
     /// By whom: an account.
     pub by: &'a str,
-    /// Where.
+    /// Where it goes: the path of an operation.
     pub path: &'a str,
     /// Under which key, and with what, where it writes.
     pub writes: Option<(Uuid, &'a [u8])>,

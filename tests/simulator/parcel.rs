@@ -3,19 +3,19 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// A request.
+/// What a phone sends at once.
 #[derive(Clone, Debug)]
 pub(crate) enum Parcel {
     /// Items of the queue, in their order, and points of a walk that go with them.
     Queue {
-        /// Commands.
+        /// The commands of the queue, as they are sent.
         items: Vec<Value>,
         /// Of which walk, under which command, which points.
         points: Option<(usize, Uuid, Vec<usize>)>,
     },
     /// Points of a walk.
     Points {
-        /// Which walk.
+        /// Which of the phone's walks they belong to.
         walk: usize,
         /// Which points, in the order they are sent.
         batch: Vec<usize>,

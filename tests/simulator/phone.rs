@@ -16,7 +16,7 @@ use crate::{
 /// Who carries a phone, and where.
 #[derive(Clone, Debug)]
 pub struct Carrier {
-    /// The account.
+    /// The account that logs in.
     pub account: String,
     /// Whose account: part of the identities made of commands.
     pub person: PersonId,
@@ -41,10 +41,10 @@ pub(crate) struct Meant {
     pub(crate) flow: Uuid,
 }
 
-/// A phone.
+/// A phone with what it has not got through yet.
 #[derive(Debug)]
 pub struct Phone<'c> {
-    /// Whose.
+    /// Who carries it, and where.
     pub carrier: &'c Carrier,
     skew: Duration,
     /// When something was typed last, by its clock.

@@ -17,7 +17,7 @@ static SHIPPED: LazyLock<Vec<Vec<Step>>> = LazyLock::new(|| {
     files.iter().map(|file| steps(file)).collect()
 });
 
-/// The tracks.
+/// The tracks that are shipped, each as its steps.
 pub(crate) fn shipped() -> &'static [Vec<Step>] {
     &SHIPPED
 }

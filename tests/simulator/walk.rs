@@ -18,7 +18,7 @@ const BATCH: usize = 60;
 /// A patrol as the phone knows it.
 #[derive(Debug)]
 pub struct Walk {
-    /// Which patrol.
+    /// The identity of the patrol.
     pub patrol: Uuid,
     /// When it began, by the phone's clock.
     pub begun: DateTime<Utc>,

@@ -326,7 +326,7 @@ pub fn gaps(
 /// A boundary as it is kept: the GeoJSON of a `MultiPolygon`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Drawn {
-    /// `MultiPolygon`.
+    /// The GeoJSON type: always `MultiPolygon`.
     #[serde(rename = "type")]
     kind: String,
     /// Polygons of rings of [longitude, latitude].

@@ -45,9 +45,9 @@ pub struct RawPoint {
 /// The two numbers of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Axis {
-    /// East–west.
+    /// How far east, from -180 to 180 degrees.
     Longitude,
-    /// North–south.
+    /// How far north, from -90 to 90 degrees.
     Latitude,
 }
 

@@ -45,7 +45,7 @@ impl Hash {
         Some(Self(bytes))
     }
 
-    /// Lower-case hexadecimal.
+    /// The digest as 64 lower-case hexadecimal digits.
     pub fn hex(&self) -> String {
         use std::fmt::Write;
         self.0.iter().fold(String::with_capacity(64), |mut text, byte| {

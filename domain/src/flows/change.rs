@@ -59,7 +59,7 @@ pub const HIDDEN: &str = "上报人";
 /// The identity of one request: which command, and a digest of all that was asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {
-    /// The `Idempotency-Key`.
+    /// The command, by its `Idempotency-Key`.
     pub command: CommandId,
     /// The digest of the operation and its body.
     pub digest: Hash,

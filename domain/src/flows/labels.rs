@@ -18,7 +18,7 @@ pub struct Labels {
     pub state: fn(&str) -> Option<&'static str>,
     /// A command, by its name in the journal.
     pub command: fn(&str) -> Option<&'static str>,
-    /// [`Flow::is_said_by_reporters`].
+    /// Whether a reporter could have said an entry: [`Flow::is_said_by_reporters`].
     pub is_said_by_reporters: fn(&Entry) -> bool,
 }
 

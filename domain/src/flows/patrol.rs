@@ -290,7 +290,7 @@ pub enum Status {
     },
     /// See [`StatusName::Finished`].
     Finished {
-        /// Who, when.
+        /// Who walked, from when until when.
         run: Run,
     },
     /// See [`StatusName::Cancelled`].

@@ -357,12 +357,12 @@ fn mask_name(name: &str) -> String {
     if count == 1 { "*".to_owned() } else { name.chars().enumerate().map(mask).collect() }
 }
 
-/// `138****5678`.
+/// Three digits, asterisks and four digits: `138****5678`.
 fn mask_phone(phone: &str) -> String {
     keep(phone, 3, 4)
 }
 
-/// `3301**********1234`.
+/// Four digits, asterisks and four digits: `3301**********1234`.
 fn mask_id(number: &str) -> String {
     keep(number, 4, 4)
 }

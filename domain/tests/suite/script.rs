@@ -44,7 +44,7 @@ pub(crate) const REPORTER: u128 = 900;
 pub(crate) const WORKER: u128 = 901;
 /// Does everything the worker may not: verifies, calls back, closes.
 pub(crate) const OTHER: u128 = 902;
-/// Signs second.
+/// Gives the second of two signatures.
 pub(crate) const THIRD: u128 = 903;
 
 pub(crate) fn opening(holder: AreaId) -> Opening {

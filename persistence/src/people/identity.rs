@@ -22,9 +22,9 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub struct Identity {
     /// The provider, by name.
     pub provider: String,
-    /// Which, there.
+    /// What the provider knows the person by.
     pub subject: String,
-    /// Who, here.
+    /// The person who logs in with it here.
     pub person: PersonId,
     /// What was agreed on at the last login, sealed.
     pub secret: Option<Vec<u8>>,
@@ -86,7 +86,7 @@ pub fn unlink(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
 pub struct Linked {
     /// The provider, by name.
     pub provider: String,
-    /// Which, there.
+    /// What the provider knows the person by.
     pub subject: String,
     /// When it was linked.
     pub at: Instant,

@@ -75,9 +75,9 @@ pub struct MonthDay {
 }
 
 impl MonthDay {
-    /// 01-01.
+    /// The first day of a year, 01-01.
     pub const FIRST: Self = Self { month: 1, day: 1 };
-    /// 12-31.
+    /// The last day of a year, 12-31.
     pub const LAST: Self = Self { month: 12, day: 31 };
 
     /// This month and day, if a leap year has it.

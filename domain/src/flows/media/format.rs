@@ -27,13 +27,13 @@ named! {
         Webp = "webp", "WebP";
         /// GIF; its first picture.
         Gif = "gif", "GIF";
-        /// MPEG-4 video.
+        /// MPEG-4, a video.
         Mp4 = "mp4", "MP4";
         /// QuickTime, a video.
         Mov = "mov", "MOV";
         /// MPEG audio, layer III.
         Mp3 = "mp3", "MP3";
-        /// MPEG-4 audio.
+        /// MPEG-4, sound alone.
         M4a = "m4a", "M4A";
         /// Adaptive multi-rate speech.
         Amr = "amr", "AMR";

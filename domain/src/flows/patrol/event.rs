@@ -103,7 +103,7 @@ pub enum Event {
     },
     /// A worker began it.
     Started {
-        /// Who, when.
+        /// Who walks, since when.
         run: Run,
         /// The duty window that was declared.
         window: Window,
