@@ -108,6 +108,36 @@ fn every_file_ends_with_one_line_break() {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
+/// In the API document such comments are all that is said of a field: "Which." says nothing.
+#[test]
+fn a_doc_comment_says_more_than_a_word_or_two() {
+    const DOC: &str = "///";
+    let of_a_word = |letter: char| letter.is_ascii_alphanumeric() || "'`_-".contains(letter);
+    let chinese = |letter: char| ('\u{4e00}'..='\u{9fff}').contains(&letter);
+    let (mut alone, mut short) = (0, Vec::new());
+    for (path, text) in sources() {
+        let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+        let goes_on = |at: Option<usize>| {
+            at.and_then(|at| lines.get(at)).is_some_and(|line| line.starts_with(DOC))
+        };
+        for (index, line) in lines.iter().enumerate() {
+            let Some(said) = line.strip_prefix(DOC) else { continue };
+            // A line of several may be short.
+            if goes_on(index.checked_sub(1)) || goes_on(index.checked_add(1)) {
+                continue;
+            }
+            alone += 1;
+            let words =
+                said.split(|letter: char| !of_a_word(letter)).filter(|word| !word.is_empty());
+            if words.count() <= 2 && !said.chars().any(chinese) {
+                short.push(format!("{path}:{}: {}", index + 1, line.trim_end()));
+            }
+        }
+    }
+    assert!(alone > 1000, "only {alone} comments of one line");
+    assert!(short.is_empty(), "these say too little: {short:#?}");
+}
+
 #[test]
 fn an_exception_has_a_reason() {
     for (path, text) in sources() {
