@@ -107,9 +107,12 @@ fn each_thing_is_done_in_one_place() {
     }
 }
 
+/// A folder, and those below it that it imports.
+type Folder = (&'static str, &'static [&'static str]);
+
 /// What the folders of a crate may import: each those below it. A file at the root of a crate stands
 /// above its folders. What a folder holds is said in the crate's `lib.rs`.
-const FOLDERS: [(&str, &[(&str, &[&str])]); 3] = [
+const FOLDERS: [(&str, &[Folder]); 3] = [
     (
         "domain",
         &[

@@ -93,6 +93,17 @@ pub enum Write {
     Marked(Box<Marks>),
 }
 
+impl Write {
+    /// The journal entry it brings, where it moves a flow.
+    fn entry(&self) -> Option<&Entry> {
+        if let Self::Areas { entry, .. } = self {
+            return Some(entry);
+        }
+        let Self::Flow(change) = self else { return None };
+        Some(change.entry())
+    }
+}
+
 impl<F: FlowTable> From<Change<F>> for Write {
     fn from(change: Change<F>) -> Self {
         Self::Flow(Box::new(change))
@@ -124,19 +135,15 @@ pub(crate) struct Commit {
 impl Commit {
     pub(crate) fn new(writes: &[Write]) -> Result<Self> {
         let mut commit = Self::default();
-        let first = writes.iter().find_map(|write| match write {
-            Write::Flow(change) => Some(change.entry()),
-            Write::Areas { entry, .. } => Some(&**entry),
-            _ => None,
-        });
+        let first = writes.iter().find_map(Write::entry);
         let first = first.ok_or_else(orphan)?;
         for write in writes {
             commit.add(write, first)?;
         }
         if writes.iter().any(|write| matches!(write, Write::Personal(_))) {
-            let contact = |write: &Write| match write {
-                Write::Flow(change) => Contact::of(&**change),
-                _ => None,
+            let contact = |write: &Write| {
+                let Write::Flow(change) = write else { return None };
+                Contact::of(&**change)
             };
             commit.rows.extend(writes.iter().filter_map(contact));
         }

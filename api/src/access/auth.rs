@@ -105,14 +105,13 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
             return Ok(Incomplete { caller, restriction: None });
         }
         let first = request.extensions_mut().remove::<First>();
-        let asker = match first {
-            Some(First(asker)) => asker,
-            None => {
-                // A stream asks again who reads it: that is looked up anew, and counts once.
-                let asker = find_asker(&app, &request).await?;
-                let is_counted = request.extensions().contains::<Asker>();
-                if is_counted { asker } else { count(&app, &request, asker).await? }
-            }
+        let asker = if let Some(First(asker)) = first {
+            asker
+        } else {
+            // A stream asks again who reads it: that is looked up anew, and counts once.
+            let asker = find_asker(&app, &request).await?;
+            let is_counted = request.extensions().contains::<Asker>();
+            if is_counted { asker } else { count(&app, &request, asker).await? }
         };
         let Asker { known, session, scope, .. } = asker;
         if let Some(client) = known.client {
@@ -166,15 +165,12 @@ async fn find_asker(app: &App, request: &HttpRequest) -> Reply<Asker> {
 
 /// Takes a request from the share of its sender: a program's quota, or what a person may ask.
 async fn count(app: &App, request: &HttpRequest, asker: Asker) -> Reply<Asker> {
-    match asker.known.client {
-        Some(client) => {
-            let allowance = app.quotas.take(client.id, client.per_minute, asker.at)?;
-            request.extensions_mut().insert(allowance);
-        }
-        None => {
-            let by = (&*asker.known.actor, asker.session);
-            app.rationed.count(request, by, asker.at).await?;
-        }
+    if let Some(client) = asker.known.client {
+        let allowance = app.quotas.take(client.id, client.per_minute, asker.at)?;
+        request.extensions_mut().insert(allowance);
+    } else {
+        let by = (&*asker.known.actor, asker.session);
+        app.rationed.count(request, by, asker.at).await?;
     }
     request.extensions_mut().insert(asker.clone());
     let recheck = |request: HttpRequest| -> Extracting<()> {

@@ -52,7 +52,10 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 /// How it is asked again whether the sender of a request may still do what it asks. Left with the
 /// request by authentication.
 #[derive(Clone, Copy)]
-pub struct Recheck(pub fn(HttpRequest) -> Pin<Box<dyn Future<Output = Result<(), Problem>>>>);
+pub struct Recheck(pub fn(HttpRequest) -> Rechecking);
+
+/// What a recheck comes to.
+pub type Rechecking = Pin<Box<dyn Future<Output = Result<(), Problem>>>>;
 
 /// The body of a request, as JSON.
 ///

@@ -212,7 +212,7 @@ async fn take(
                 more.push(given(heir, &lost, stored.state.id, others, asked, context)?);
             }
             more.extend(guarded(&lost, others, asked, context)?);
-            Ok((change, more.into_iter().map(|change| Write::from(change)).collect()))
+            Ok((change, more.into_iter().map(Write::from).collect()))
         },
     )
     .await?;

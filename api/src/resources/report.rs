@@ -374,7 +374,7 @@ async fn submit_report(
             patrol.state.takes_report(caller.person, at)?;
         }
         let (change, case) = intake::submit(draft, asked, context)?;
-        let case = case.into_iter().map(|case| Write::from(case));
+        let case = case.into_iter().map(Write::from);
         let entered = burden(context.by, &change.state, counts, context.at);
         let review = content_review::of_text(&change.state, automatic, asked, context)?;
         let review = review.map(content_review::written);
