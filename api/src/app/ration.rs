@@ -256,7 +256,6 @@ impl Rationed {
     /// Waits until an actor's next bytes are read: those who send faster than they may are slowed
     /// down by that, whatever number of files they send at once.
     pub async fn pace(&self, actor: &Actor, bytes: u64) {
-        let after = Duration::from_micros(bytes.saturating_mul(1_000_000) / PACE);
         let due = {
             let now = tokio::time::Instant::now();
             let mut paces = locked(&self.paces);
@@ -264,7 +263,7 @@ impl Rationed {
                 paces.retain(|_, due| *due > now);
             }
             let due = paces.entry(who(actor)).or_insert(now);
-            *due = (*due).max(now) + after;
+            *due = due_after(*due, now, bytes);
             *due
         };
         if let Some(early) = due.checked_sub(AHEAD) {
@@ -380,5 +379,32 @@ impl Drop for Streaming {
                 all.1.remove(&self.who);
             }
         }
+    }
+}
+
+/// When so many more bytes would be here, had all come at the pace they may.
+fn due_after(
+    due: tokio::time::Instant,
+    now: tokio::time::Instant,
+    bytes: u64,
+) -> tokio::time::Instant {
+    due.max(now) + Duration::from_micros(bytes.saturating_mul(1_000_000) / PACE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_come_faster_than_the_pace_wait_for_it() {
+        let start = tokio::time::Instant::now();
+        let wait = |due: tokio::time::Instant| due.checked_sub(AHEAD).map(|early| early - start);
+        let photo = due_after(start, start, 19_000_000);
+        assert_eq!(wait(photo), Some(Duration::ZERO), "a photo is not slowed down");
+        let second = due_after(photo, start, 19_000_000);
+        assert_eq!(wait(second), Some(Duration::from_millis(1_125)));
+        // What was not used is not saved up.
+        let later = start + Duration::from_secs(60);
+        assert_eq!(due_after(second, later, 16_000_000), later + Duration::from_secs(1));
     }
 }
