@@ -2,7 +2,7 @@
 //! those that stand there.
 //!
 //! Everything a flow's journal implies is made anew here: its own row, what is owed, and what its
-//! [`FlowTable`](super::flow::FlowTable) derives. What is sealed, what a phone said and what a
+//! [`FlowTable`] derives. What is sealed, what a phone said and what a
 //! camera wrote follow from no journal.
 
 mod differing;
