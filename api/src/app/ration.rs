@@ -404,7 +404,7 @@ mod tests {
         let second = due_after(photo, start, 19_000_000);
         assert_eq!(wait(second), Some(Duration::from_millis(1_125)));
         // What was not used is not saved up.
-        let later = start + Duration::from_secs(60);
+        let later = start + Duration::from_mins(1);
         assert_eq!(due_after(second, later, 16_000_000), later + Duration::from_secs(1));
     }
 }
