@@ -455,6 +455,7 @@ fn nonsense_beyond_the_share_is_refused_no_sooner<T>(city: &City, _: &T) {
         ("/api/v1/reports?what=this", "identity"),
         ("/api/v1/reports/not-an-id/withdraw", "identity"),
         ("/api/v1/nothing/here", "identity"),
+        ("/%61pi/v1/nothing/here", "identity"),
         (points.as_str(), "gzip"),
     ];
     for (path, encoding) in nonsense {
@@ -465,6 +466,27 @@ fn nonsense_beyond_the_share_is_refused_no_sooner<T>(city: &City, _: &T) {
         assert!(begun.elapsed() >= Time::from_millis(200), "{path}: {:?}", begun.elapsed());
     }
     // Anyone may ask what needs no login.
-    let document = city.by("resident").call("GET", "/readyz").send();
-    assert_eq!(document.status, 200);
+    for path in ["/readyz".to_owned(), format!("/api/v1/privacy?tenant={}", seed::CITY)] {
+        assert_eq!(city.by("resident").get(&path).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn what_needs_no_login_is_counted_for_no_one() {
+    let document = api::server::document();
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, item)| {
+        item.as_object().unwrap().values().map(move |operation| (path, operation))
+    });
+    let mut public = 0;
+    for (path, operation) in operations {
+        let needs_none = operation["security"] == json!([{}]) || operation["security"] == json!([]);
+        // Ending the own login is not kept from anyone either: it is counted where it is done.
+        if path == "/api/v1/auth/logout" {
+            continue;
+        }
+        assert_eq!(api::access::auth::is_public(path), needs_none, "{path}");
+        public += usize::from(needs_none);
+    }
+    assert!(public > 10, "{public}");
 }

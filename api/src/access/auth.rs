@@ -130,9 +130,8 @@ pub async fn ration(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let path = request.path();
-    let counts = path.starts_with("/api/v1/") && !path.starts_with("/api/v1/auth/");
-    if counts
+    // As the router reads it: what is written with percent signs is the same address.
+    if !is_public(request.match_info().unprocessed())
         && let Some(app) = request.app_data::<Data<App>>().cloned()
         && let Ok(asker) = find_asker(&app, request.request()).await
     {
@@ -142,6 +141,14 @@ pub async fn ration(
         }
     }
     next.call(request).await
+}
+
+/// Whether an address is served to everyone, with or without a login.
+pub fn is_public(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix("/api/v1/") else { return true };
+    let is_link = rest.starts_with("media/") && rest.ends_with("/content");
+    let mut folders = ["auth/", "public/", "wechat/"].iter();
+    is_link || rest == "privacy" || folders.any(|begin| rest.starts_with(begin))
 }
 
 /// Who asked when the request began, by which login, and when that was.
