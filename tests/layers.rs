@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use domain::core::journal::FlowKind;
+
 use crate::{harness::root, imports::Imports};
 
 /// The dependencies a manifest names, of whichever kind.
@@ -172,6 +174,16 @@ fn a_folder_imports_only_folders_below_it() {
             assert!(allowed.contains(&below), "{member}: {from} must not import {to}");
         }
     }
+}
+
+#[test]
+fn every_kind_of_flow_but_areas_stands_in_both_tables() {
+    let kinds = FlowKind::ALL.iter().filter(|kind| **kind != FlowKind::Areas);
+    let kinds: BTreeSet<&str> = kinds.map(|kind| kind.name()).collect();
+    let kept: BTreeSet<&str> = persistence::FLOWS.iter().map(|flow| flow.kind().name()).collect();
+    let served = api::engine::table::FLOWS.iter().map(|flow| flow.kind().name());
+    assert_eq!(kept, kinds);
+    assert_eq!(served.collect::<BTreeSet<&str>>(), kinds);
 }
 
 #[test]

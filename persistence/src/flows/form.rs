@@ -4,17 +4,21 @@ use diesel::{
     prelude::*,
     sql_types::{BigInt, Binary, Nullable, SmallInt, Text},
 };
-use domain::core::journal::Entry;
-use domain::people::audit::Act;
 use domain::{
     Instant,
-    core::id::{FormId, HouseholdId, PersonId, TenantId, VisitId},
+    core::{
+        id::{FormId, HouseholdId, PersonId, TenantId, VisitId},
+        journal::Entry,
+    },
     flows::{
         change::{Change, Stored},
         form::Form,
         household::Standing,
     },
-    people::personal::{DataSubject, SubjectKind},
+    people::{
+        audit::Act,
+        personal::{DataSubject, SubjectKind},
+    },
 };
 use uuid::Uuid;
 

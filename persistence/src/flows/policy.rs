@@ -5,14 +5,13 @@ use diesel::{
     prelude::*,
     sql_types::{BigInt, Binary, Text},
 };
-use domain::core::journal::Entry;
-use domain::people::audit::Act;
 use domain::{
-    core::id::TenantId,
+    core::{id::TenantId, journal::Entry},
     flows::{
         change::{Change, Stored},
         policy::Policy,
     },
+    people::audit::Act,
 };
 
 use crate::kernel::{

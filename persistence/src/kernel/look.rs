@@ -69,9 +69,6 @@ pub trait KnownFlow: Send + Sync {
     /// The kind, as the journal names it.
     fn kind(&self) -> FlowKind;
 
-    /// The table of the current states.
-    fn table(&self) -> &'static str;
-
     /// Where its states are kept.
     #[doc(hidden)]
     fn memory(&self) -> (TypeId, Box<dyn Any + Send + Sync>);
@@ -91,10 +88,6 @@ impl<F> Known<F> {
 impl<F: FlowTable> KnownFlow for Known<F> {
     fn kind(&self) -> FlowKind {
         F::KIND
-    }
-
-    fn table(&self) -> &'static str {
-        F::TABLE
     }
 
     fn memory(&self) -> (TypeId, Box<dyn Any + Send + Sync>) {

@@ -1,34 +1,38 @@
 //! People, their passwords and sessions as rows.
 
-use crate::people::{
-    identity,
-    post::{GrantRow, Holding},
-    session::end_sessions,
-};
 use diesel::{
     prelude::*,
     sql_types::{BigInt, Binary, Nullable, Text},
 };
-use domain::core::journal::Entry;
-use domain::people::audit::Act;
 use domain::{
     Instant,
-    core::id::{PersonId, TenantId},
+    core::{
+        id::{PersonId, TenantId},
+        journal::Entry,
+    },
     flows::{
         change::{Change, Stored},
         person::Person,
     },
+    people::audit::Act,
 };
 
-use crate::kernel::{
-    connection::Db,
-    error::StoreError,
-    flow::{FlowTable, Rows, document, flow_row, stored},
-    pending::{Saved, Turn},
-    projection::Projection,
-    rows::{self, Row, rows},
-    schema::{passwords, people, positions},
-    types::{At, Doc, Id, sql},
+use crate::{
+    kernel::{
+        connection::Db,
+        error::StoreError,
+        flow::{FlowTable, Rows, document, flow_row, stored},
+        pending::{Saved, Turn},
+        projection::Projection,
+        rows::{self, Row, rows},
+        schema::{passwords, people, positions},
+        types::{At, Doc, Id, sql},
+    },
+    people::{
+        identity,
+        post::{GrantRow, Holding},
+        session::end_sessions,
+    },
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
