@@ -72,7 +72,7 @@ pub struct Darkroom {
     scales: Background,
     /// Develops what is ordinary.
     usual: Lane<PersonId>,
-    /// Develops what is large, one at a time.
+    /// Develops what is large, one at a time, and a quarter of the time.
     apart: Lane<PersonId>,
 }
 
@@ -83,7 +83,7 @@ impl Darkroom {
         Ok(Self {
             scales: Background::start("weigh", 1)?,
             usual: Lane::start("photo", (cores / 2).clamp(1, 4))?,
-            apart: Lane::start("large", 1)?,
+            apart: Lane::start("large", 1)?.with_rests(),
         })
     }
 
