@@ -16,7 +16,7 @@ use api::{
 };
 use chrono::Duration;
 use domain::core::journal::Hash;
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha2::Sha256;
 

@@ -173,7 +173,7 @@ fn token(memory: &mut Memory, asked: &Asked, base: &str) -> Said {
         Some("hs256") => {
             let mut header = Header::new(Algorithm::HS256);
             header.kid = Some("ec".to_owned());
-            let secret = EncodingKey::from_secret(SECRET.as_bytes());
+            let secret = EncodingKey::from_secret(SECRET.as_bytes()).unwrap();
             let token = encode(&header, &claims, &secret).unwrap();
             return Said::Json(200, json!({ "id_token": token }));
         }

@@ -14,8 +14,11 @@ use std::{
 };
 
 use argon2::{
-    Algorithm, Argon2, Block, Params, PasswordHash, Version,
-    password_hash::{self, Output, Salt, SaltString},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::{
+        self,
+        phc::{Output, PasswordHash, Salt},
+    },
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
@@ -241,15 +244,15 @@ pub fn generate() -> Result<String, rand::rngs::SysError> {
 pub fn hash(password: &str) -> Reply<String> {
     let salt = random::<16>()?;
     let hashed = || -> password_hash::Result<String> {
-        let salt = SaltString::encode_b64(&salt)?;
+        let salt = Salt::new(&salt)?;
         let (memory, passes, lanes) = PARAMS;
         let params = Params::new(memory, passes, lanes, None)?;
         let hash = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
             params: (&params).try_into()?,
-            salt: Some(salt.as_salt()),
-            hash: Some(digest(password, salt.as_salt(), Version::V0x13, params)?),
+            salt: Some(salt),
+            hash: Some(digest(password, &salt, Version::V0x13, params)?),
         };
         Ok(hash.to_string())
     };
@@ -264,34 +267,33 @@ fn verify(password: &str, stored: &str) -> Reply<bool> {
     let verified = || -> password_hash::Result<bool> {
         let stored = PasswordHash::new(stored)?;
         let (Some(salt), Some(expected)) = (stored.salt, stored.hash) else {
-            return Err(password_hash::Error::PhcStringField);
+            return Err(password_hash::Error::EncodingInvalid);
         };
         if stored.algorithm != Algorithm::Argon2id.ident() {
             return Err(password_hash::Error::Algorithm);
         }
         let version = stored.version.map_or(Ok(Version::V0x13), Version::try_from)?;
         // Outputs are compared in constant time.
-        Ok(digest(password, salt, version, Params::try_from(&stored)?)? == expected)
+        Ok(digest(password, &salt, version, Params::try_from(&stored)?)? == expected)
     };
     verified().map_err(|error| Problem::new(Code::Internal).because(error))
 }
 
 fn digest(
     password: &str,
-    salt: Salt<'_>,
+    salt: &[u8],
     version: Version,
     params: Params,
 ) -> password_hash::Result<Output> {
-    let mut bytes = [0; Salt::MAX_LENGTH];
-    let salt = salt.decode_b64(&mut bytes)?;
     let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
     let blocks = params.block_count();
     let argon2 = Argon2::new(Algorithm::Argon2id, version, params);
     MEMORY.with_borrow_mut(|memory| {
         reserve(memory, blocks);
-        Output::init_with(length, |out| {
-            Ok(argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, memory)?)
-        })
+        let mut out = [0; Output::MAX_LENGTH];
+        let out = out.get_mut(..length).ok_or(password_hash::Error::OutputSize)?;
+        argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, memory)?;
+        Ok(Output::new(out)?)
     })
 }
 

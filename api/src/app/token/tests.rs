@@ -71,7 +71,7 @@ fn forged_tokens_are_refused_with_the_reason() {
     let public = halves(&[7; 32]).2;
     let mut symmetric = Header::new(Algorithm::HS256);
     symmetric.kid = Some(kid.clone());
-    let hs256 = encode(&symmetric, &good, &EncodingKey::from_secret(&public)).unwrap();
+    let hs256 = encode(&symmetric, &good, &EncodingKey::from_secret(&public).unwrap()).unwrap();
     let none = part(json!({ "alg": "none", "typ": "JWT", "kid": kid }));
     let other = json!({ "alg": "EdDSA", "typ": "JWT", "kid": Uuid::from_u128(9).to_string() });
     let nameless = json!({ "alg": "EdDSA", "typ": "JWT" });

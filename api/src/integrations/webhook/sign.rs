@@ -3,7 +3,7 @@
 //! without missing anything.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::{app::random::random, http::problem::Reply};
