@@ -16,6 +16,7 @@ pub mod core {
     pub mod boundary_fault;
     pub mod checkpoint;
     pub mod delivery;
+    pub mod disclosure;
     pub mod id;
     pub mod journal;
     pub(crate) mod named;

@@ -27,6 +27,7 @@ mod suite {
     mod claim;
     mod clerk;
     mod deadline;
+    mod disclosure;
     mod dispatching;
     mod duplicate;
     mod duty;

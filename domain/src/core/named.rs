@@ -7,6 +7,10 @@ macro_rules! named {
         #[serde(rename_all = "snake_case")]
         pub enum $name { $($(#[doc = $vdoc])+ $variant,)+ }
 
+        impl $crate::core::disclosure::Disclosed for $name {
+            const SHAPE: $crate::core::disclosure::Shape = $crate::core::disclosure::Shape::Plain;
+        }
+
         impl $name {
             /// Every one of them.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];

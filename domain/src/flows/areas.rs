@@ -1,6 +1,7 @@
 //! What happens to areas: made, renamed, drawn anew, moved, split, merged, retired, each from a
 //! day on. The instance of this flow is the tenant: one command may touch many areas.
 
+mod disclosure;
 pub mod geojson;
 pub mod import;
 use chrono::{Days, NaiveDate};

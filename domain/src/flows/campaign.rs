@@ -10,6 +10,7 @@ use crate::{
     Instant,
     area::tree::Unit,
     core::{
+        disclosure::disclosed,
         id::{AreaId, CampaignId, FormId, HouseholdId, PersonId, number},
         journal::FlowKind,
         named::named,
@@ -212,6 +213,26 @@ pub enum Event {
         /// The grids with households still to be visited.
         open: Vec<AreaId>,
     },
+}
+
+// No timeline and no feed tells of campaigns.
+disclosed! {
+    enum Event by "event" {
+        Begun { Withheld: campaign }
+        Assigned { Withheld: listed, due }
+        Published { Withheld: at, due }
+        Completed { Withheld: grid }
+        Closed { Withheld: at, note, open }
+    }
+
+    struct Campaign {
+        Open: id, number, name, purpose, text, area, form, from, until, tasks, grids, status, made_at,
+            published_at, closed_at;
+    }
+
+    struct Task { Open: grid, worker }
+    struct Listed { Open: household, grid, worker }
+    struct Grid { Open: unit, due }
 }
 
 impl Campaign {

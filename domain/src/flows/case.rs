@@ -9,6 +9,7 @@
 mod answers;
 pub mod ask;
 mod decide;
+mod disclosure;
 mod event;
 mod evolve;
 pub mod lifecycle;

@@ -5,6 +5,7 @@
 //! not answer about, and everything where none is configured, a person decides. Staff see it all
 //! the time: nothing is lost because a filter said "risky".
 
+mod disclosure;
 mod event;
 
 use serde::{Deserialize, Serialize};

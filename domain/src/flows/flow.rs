@@ -12,6 +12,7 @@ use crate::{
     calendar::{book::Calendar, limit::Limit},
     core::{
         arrival::{Skew, Typed},
+        disclosure::Disclosed,
         id::AreaId,
         journal::{Entry, FlowKind},
         text::Code,
@@ -112,8 +113,8 @@ pub trait Flow: Sized + Clone + Serialize + DeserializeOwned {
     const NAMES: (&'static str, &'static str);
     /// What may be asked.
     type Command: Serialize;
-    /// What can have happened.
-    type Event: Serialize + DeserializeOwned + Clone;
+    /// What can have happened, with who reads which part of it.
+    type Event: Serialize + DeserializeOwned + Clone + Disclosed;
 
     /// The name of a command, as in the URL and the journal.
     fn name(command: &Self::Command) -> &'static str;

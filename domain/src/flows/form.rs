@@ -20,6 +20,7 @@ pub use self::{
 use crate::{
     Instant,
     core::{
+        disclosure::disclosed,
         id::{FormId, PersonId, TenantId},
         journal::{FlowKind, Hash},
         text::{Code, Prose},
@@ -87,6 +88,16 @@ pub enum Event {
         /// The reasons, in words.
         reason: Prose,
     },
+}
+
+// No timeline and no feed tells of forms.
+disclosed! {
+    enum Event by "event" {
+        Published { Withheld: form }
+        Withdrawn { Withheld: reason }
+    }
+
+    struct Form { Open: id, code, schema, by, by_name, at, note, withdrawn }
 }
 
 impl Form {

@@ -4,6 +4,7 @@
 //! and who looks after them (一户一专人、十联户、结对包保).
 
 mod decide;
+mod disclosure;
 mod event;
 
 use std::collections::BTreeSet;

@@ -1,10 +1,13 @@
-//! What people call the kinds of flows, their states and their commands.
+//! What people call the kinds of flows, their states and their commands, and what events hold.
 
 use crate::{
-    core::journal::{Entry, FlowKind},
+    core::{
+        disclosure::{Disclosed, Shape},
+        journal::{Entry, FlowKind},
+    },
     flows::{
-        campaign::Campaign, case::state::Case, content_review::Review, flow::Flow, form::Form,
-        household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
+        areas, campaign::Campaign, case::state::Case, content_review::Review, flow::Flow,
+        form::Form, household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
         person::Person, policy::Policy, report::Report, visit::Visit,
     },
 };
@@ -18,6 +21,8 @@ pub struct Labels {
     pub state: fn(&str) -> Option<&'static str>,
     /// A command, by its name in the journal.
     pub command: fn(&str) -> Option<&'static str>,
+    /// What its events hold, and who reads which part of them.
+    pub event: Shape,
     /// Whether a reporter could have said an entry: [`Flow::is_said_by_reporters`].
     pub is_said_by_reporters: fn(&Entry) -> bool,
 }
@@ -27,6 +32,7 @@ const fn labels<F: Flow>() -> Labels {
         names: F::NAMES,
         state: F::state_label,
         command: F::command_label,
+        event: F::Event::SHAPE,
         is_said_by_reporters: F::is_said_by_reporters,
     }
 }
@@ -41,6 +47,7 @@ pub const fn labels_of(kind: FlowKind) -> Labels {
             names: ("区划", "areas"),
             state: |_| None,
             command: |command| (command == "import").then_some("导入区划"),
+            event: areas::Event::SHAPE,
             is_said_by_reporters: |_| false,
         },
         FlowKind::Policy => labels::<Policy>(),

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     Instant,
     core::{
+        disclosure::disclosed,
         id::{MediaId, PersonId},
         journal::FlowKind,
         named::named,
@@ -127,6 +128,17 @@ pub enum Event {
         /// Why and when.
         gone: Gone,
     },
+}
+
+// No timeline and no feed tells of files.
+disclosed! {
+    enum Event by "event" {
+        Uploaded { Withheld: media }
+        Dropped { Withheld: gone }
+    }
+
+    struct Media { Open: id, by, format, bytes, sha256, size, original, public, at, gone }
+    struct Gone { Open: cause, at }
 }
 
 /// Who reads about a file.

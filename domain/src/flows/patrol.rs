@@ -7,6 +7,7 @@
 //! with consent. A patrol works without one.
 
 mod decide;
+mod disclosure;
 mod event;
 
 use chrono::Duration;

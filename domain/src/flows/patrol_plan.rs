@@ -13,6 +13,7 @@ use crate::{
     area::tree::Unit,
     calendar::book::Calendar,
     core::{
+        disclosure::disclosed,
         id::{AreaId, PatrolId, PlanId},
         journal::{FlowKind, Hash},
         named::named,
@@ -195,6 +196,27 @@ pub enum Event {
         /// The next day.
         next: Option<NaiveDate>,
     },
+}
+
+// No timeline and no feed tells of plans.
+disclosed! {
+    enum Event by "event" {
+        Created { Withheld: plan }
+        Amended { Withheld: content, next }
+        Retired { Withheld: reason }
+        Made { Withheld: day, next }
+    }
+
+    struct PatrolPlan { Open: id, area, content, standing, created_at, made, next }
+    struct Content { Open: name, purpose, recurrence, at, window_minutes, from, until, itinerary }
+
+    enum Recurrence by "on" {
+        Daily {}
+        Weekdays {}
+        WorkingDays {}
+        Weekly { Open: days }
+        EveryDays { Open: days }
+    }
 }
 
 impl PatrolPlan {

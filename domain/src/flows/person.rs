@@ -18,6 +18,7 @@ use crate::{
     Instant,
     area::tree::Unit,
     core::{
+        disclosure::disclosed,
         id::{AreaId, PersonId, TenantId},
         journal::FlowKind,
         named::named,
@@ -267,6 +268,28 @@ pub enum Event {
     ShiftEnded,
     /// A new password was given.
     PasswordReset,
+}
+
+// No timeline and no feed tells of people.
+disclosed! {
+    enum Event by "event" {
+        Registered { Withheld: person }
+        Renamed { Withheld: name }
+        Granted { Withheld: grant }
+        Revoked { Withheld: role, area }
+        HandedOver { Withheld: role, area, to, reason }
+        TookOver { Withheld: grant, of }
+        Suspended { Withheld: reason }
+        Reinstated {}
+        Left { Withheld: reason, to }
+        Stood { Withheld: over }
+        ShiftStarted { Withheld: shift }
+        ShiftEnded {}
+        PasswordReset {}
+    }
+
+    struct Person { Open: id, account, name, standing, grants, program, shift }
+    struct Shift { Open: over, since, until }
 }
 
 impl Person {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     calendar::book::CalendarBook,
     core::{
+        disclosure::{Disclosed, Shape, disclosed},
         id::{PersonId, TenantId},
         journal::{FlowKind, Hash},
         named::named,
@@ -178,6 +179,19 @@ pub enum Event {
         /// As it is now.
         policy: Box<Policy>,
     },
+}
+
+// No timeline and no feed tells of policies.
+disclosed! {
+    enum Event by "event" {
+        Published { Withheld: policy }
+    }
+
+    struct Policy { Open: id, document, by, by_name, at, note }
+}
+
+impl Disclosed for Document {
+    const SHAPE: Shape = Shape::Document;
 }
 
 impl Policy {

@@ -4,6 +4,7 @@
 //! that is right for it, or was handled by its reporter on the spot.
 
 mod decide;
+mod disclosure;
 mod event;
 mod submit;
 

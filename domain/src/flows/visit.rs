@@ -2,6 +2,7 @@
 //! satellite knows the floor. What was found in need becomes a report in the same step.
 
 mod decide;
+mod disclosure;
 mod event;
 
 use serde::{Deserialize, Serialize};
