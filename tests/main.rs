@@ -39,6 +39,8 @@ mod crash;
 #[cfg(test)]
 mod dependencies;
 #[cfg(test)]
+mod disclosure;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod event;
