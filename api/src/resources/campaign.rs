@@ -25,7 +25,7 @@ use domain::{
 };
 use persistence::{
     Db, Outcome as Lot,
-    flows::campaign::{self as campaigns, By, Filter, Reach},
+    flows::campaign::{self as campaigns, By, Filter, Reach, Selection},
     kernel::journal::Keyset,
 };
 use serde::{Deserialize, Serialize};
@@ -251,7 +251,8 @@ async fn list_campaigns(
     let limit = limit.unwrap_or_default();
     let reach = reach(&caller, app.clock.now());
     let keyset = Keyset { after: cursor.map(|cursor| cursor.0), limit: limit.probe() };
-    let look = move |db: &mut Db| campaigns::list(db, &reach, status, keyset);
+    let selection = Selection { status, ..Selection::default() };
+    let look = move |db: &mut Db| campaigns::list(db, &reach, &selection, keyset);
     let found = app.store.read(look).await?;
     let position = |stored: &Stored<Campaign>| (stored.state.made_at, stored.state.id.0);
     Ok(Page::cut(found, limit, position, |stored| CampaignView::from(&stored)))

@@ -5,6 +5,8 @@ pub mod disclose;
 pub mod import;
 pub mod kept;
 
+use std::collections::HashMap;
+
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
@@ -259,27 +261,54 @@ pub struct HouseholdView {
 
 /// What is shown of a household to those who may know of it.
 pub async fn view(app: &App, caller: &Caller, stored: &Stored<Household>) -> Reply<HouseholdView> {
-    let household = &stored.state;
-    let shown = Shown::of(app, caller.tenant, household).await?;
-    let people = household.pairings.iter().map(|one| one.person);
+    let shown = Shown::of(app, caller.tenant, &stored.state).await?;
+    let people = stored.state.pairings.iter().map(|one| one.person);
+    let names = names::shown(app, caller.tenant, people).await?;
+    Ok(HouseholdView::new(stored, &shown, &names, app.clock.now()))
+}
+
+/// The same of several households, in their order.
+pub async fn render_all(
+    app: &App,
+    caller: &Caller,
+    all: &[&Stored<Household>],
+) -> Reply<Vec<HouseholdView>> {
+    let states: Vec<&Household> = all.iter().map(|stored| &stored.state).collect();
+    let shown = Shown::of_all(app, caller.tenant, &states).await?;
+    let people = states.iter().flat_map(|household| &household.pairings).map(|one| one.person);
     let names = names::shown(app, caller.tenant, people).await?;
     let now = app.clock.now();
-    let pairing = |one: &domain::flows::household::Pairing| PairingView {
-        person_id: one.person.0,
-        name: names.get(&one.person).cloned().unwrap_or_default(),
-        kind: one.kind.name(),
-        kind_label: one.kind.label(),
-        from: one.from,
-        until: one.until,
-        holds: one.holds(now),
+    let view = |(stored, shown): (&&Stored<Household>, &Shown)| {
+        HouseholdView::new(stored, shown, &names, now)
     };
-    Ok(HouseholdView {
-        brief: HouseholdBrief::new(stored),
-        room: shown.room_masked(),
-        members: household.members.iter().map(|member| shown.member_masked(*member)).collect(),
-        pairings: household.pairings.iter().map(pairing).collect(),
-        possible: possible(household.standing),
-    })
+    Ok(all.iter().zip(&shown).map(view).collect())
+}
+
+impl HouseholdView {
+    fn new(
+        stored: &Stored<Household>,
+        shown: &Shown,
+        names: &HashMap<PersonId, String>,
+        now: Instant,
+    ) -> Self {
+        let household = &stored.state;
+        let pairing = |one: &domain::flows::household::Pairing| PairingView {
+            person_id: one.person.0,
+            name: names.get(&one.person).cloned().unwrap_or_default(),
+            kind: one.kind.name(),
+            kind_label: one.kind.label(),
+            from: one.from,
+            until: one.until,
+            holds: one.holds(now),
+        };
+        Self {
+            brief: HouseholdBrief::new(stored),
+            room: shown.room_masked(),
+            members: household.members.iter().map(|member| shown.member_masked(*member)).collect(),
+            pairings: household.pairings.iter().map(pairing).collect(),
+            possible: possible(household.standing),
+        }
+    }
 }
 
 async fn show(step: &Step, stored: &Stored<Household>) -> Reply<HttpResponse> {
@@ -435,6 +464,7 @@ async fn list_households(
         group: params.group.map(String::from),
         special: params.special,
         standing: params.standing,
+        ..households::Filter::default()
     };
     let scope = caller.scope(Permission::ReadHouseholds, now);
     let office = in_office(&caller, now);

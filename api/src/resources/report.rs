@@ -272,8 +272,8 @@ pub struct ReportView {
     case: Option<CaseBrief>,
     /// What may be asked now.
     possible: Vec<&'static str>,
-    /// The files it names, with links; shown when one report is looked at, null elsewhere and
-    /// where there are none. 照片等文件。
+    /// The files it names, with links when one report is looked at and without in `GET /sync`; null
+    /// elsewhere and where there are none. 照片等文件。
     media: Option<Vec<AttachedView>>,
 }
 
@@ -338,6 +338,12 @@ impl ReportView {
             possible: report::possible(status),
             media: None,
         }
+    }
+
+    /// The same with these files.
+    #[must_use]
+    pub(crate) fn with_media(self, media: media::Files) -> Self {
+        Self { media, ..self }
     }
 }
 

@@ -18,7 +18,7 @@ use domain::{
         visit::{Outcome, Visit},
     },
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 use uuid::Uuid;
 
 use crate::kernel::{
@@ -232,11 +232,22 @@ pub struct Reach {
 
 type Condition = Box<dyn BoxableExpression<campaigns::table, MultiBackend, SqlType = Bool>>;
 
+/// Which campaigns to list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Selection {
+    /// Only of this status.
+    pub status: Option<StatusName>,
+    /// Only those that are not closed.
+    pub open: bool,
+    /// Only of these.
+    pub among: Option<Vec<Uuid>>,
+}
+
 /// The campaigns a person may know of, newest first.
 pub fn list(
     db: &mut Db,
     reach: &Reach,
-    status: Option<StatusName>,
+    selection: &Selection,
     page: Keyset,
 ) -> Result<Vec<Stored<Campaign>>> {
     use campaign_households::dsl as t;
@@ -261,8 +272,14 @@ pub fn list(
         visible = Box::new(visible.or(near));
     }
     query = query.filter(visible);
-    if let Some(status) = status {
+    if let Some(status) = selection.status {
         query = query.filter(c::status.eq(status.name()));
+    }
+    if selection.open {
+        query = query.filter(c::status.ne(StatusName::Closed.name()));
+    }
+    if let Some(ids) = &selection.among {
+        query = query.filter(c::id.eq_any(ids.iter().map(|id| Id(*id))));
     }
     if let Some((at, id)) = page.after {
         let (at, id) = (At(at), Id(id));
@@ -274,6 +291,25 @@ pub fn list(
             .limit(page.limit)
             .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
     rows.into_iter().map(|row| stored("campaigns", row)).collect()
+}
+
+/// Who is sent to these households by name, by campaign and household.
+pub fn load_workers(
+    db: &mut Db,
+    tenant: TenantId,
+    tasks: &[(CampaignId, HouseholdId)],
+) -> Result<HashMap<(CampaignId, HouseholdId), PersonId>> {
+    use campaign_households::dsl as t;
+    let mut workers = HashMap::new();
+    for (campaign, household) in tasks {
+        let key = (Id(tenant.0), Id(campaign.0), Id(household.0));
+        let worker: Option<Option<Id>> =
+            campaign_households::table.find(key).select(t::worker_id).first(db).optional()?;
+        if let Some(worker) = worker.flatten() {
+            workers.insert((*campaign, *household), PersonId(worker.0));
+        }
+    }
+    Ok(workers)
 }
 
 /// A household on the list of a campaign, and what came of it.

@@ -261,6 +261,27 @@ pub fn list(
     rows.into_iter().map(|row| stored("forms", row)).collect()
 }
 
+/// The forms of a tenant in the order of their identities, after one: those of `among`, or those
+/// that are still asked.
+pub fn load_by_id(
+    db: &mut Db,
+    tenant: TenantId,
+    among: Option<&[Uuid]>,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Stored<Form>>> {
+    let mut query = forms::table
+        .select((forms::id, forms::seq, forms::head, forms::state))
+        .filter(forms::tenant_id.eq(Id(tenant.0)).and(forms::id.gt(Id(after))))
+        .into_boxed();
+    query = match among {
+        Some(ids) => query.filter(forms::id.eq_any(ids.iter().map(|id| Id(*id)))),
+        None => query.filter(forms::withdrawn.eq(0)),
+    };
+    let rows = query.order(forms::id.asc()).limit(limit).load::<(Id, i64, Vec<u8>, Doc)>(db)?;
+    rows.into_iter().map(|row| stored("forms", row)).collect()
+}
+
 /// What a household answered, the newest first, before an answer.
 pub fn answers(
     db: &mut Db,

@@ -209,6 +209,10 @@ pub struct Filter {
     pub special: Option<bool>,
     /// Only of this standing.
     pub standing: Option<Standing>,
+    /// Only of these.
+    pub among: Option<Vec<Uuid>>,
+    /// Those, too, with which the asker was paired at some time after this.
+    pub paired_after: Option<Instant>,
 }
 
 type Condition = Box<dyn BoxableExpression<households::table, MultiBackend, SqlType = Bool>>;
@@ -228,6 +232,7 @@ pub fn list(
         .filter(h::tenant_id.eq(Id(scope.tenant.0)))
         .into_boxed();
     let within = |path: &Path| h::path.ge(path.0.clone()).and(h::path.lt(end(path)));
+    let since = filter.paired_after.unwrap_or(now);
     let kinds: Vec<&str> =
         PairingKind::ALL.iter().filter(|_| office).map(|kind| kind.name()).collect();
     let paired = household_people::table
@@ -237,7 +242,7 @@ pub fn list(
         .filter(household_people::role.eq_any(kinds))
         .filter(household_people::from_at.le(At(now)))
         .filter(
-            household_people::until_at.is_null().or(household_people::until_at.gt(Some(At(now)))),
+            household_people::until_at.is_null().or(household_people::until_at.gt(Some(At(since)))),
         );
     let mut visible: Condition = Box::new(h::id.eq_any(paired));
     if !filter.mine {
@@ -261,6 +266,9 @@ pub fn list(
     if let Some(standing) = filter.standing {
         query = query.filter(h::standing.eq(standing.name()));
     }
+    if let Some(ids) = &filter.among {
+        query = query.filter(h::id.eq_any(ids.iter().map(|id| Id(*id))));
+    }
     if let Some((at, id)) = page.after {
         let (at, id) = (At(at), Id(id));
         query = query.filter(h::registered_at.lt(at).or(h::registered_at.eq(at).and(h::id.lt(id))));
@@ -272,6 +280,34 @@ pub fn list(
         Doc,
     )>(db)?;
     rows.into_iter().map(|row| stored("households", row)).collect()
+}
+
+/// When the next pairing of a person begins or ends; none when none will.
+pub fn load_next_pairing_change(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    now: Instant,
+) -> Result<Option<Instant>> {
+    use household_people::dsl as p;
+    let of_person = || {
+        household_people::table
+            .filter(p::tenant_id.eq(Id(tenant.0)).and(p::person_id.eq(Id(person.0))))
+            .filter(p::role.ne(MEMBER))
+    };
+    let begins: Option<At> = of_person()
+        .filter(p::from_at.gt(At(now)))
+        .order(p::from_at.asc())
+        .select(p::from_at)
+        .first(db)
+        .optional()?;
+    let ends: Option<Option<At>> = of_person()
+        .filter(p::until_at.gt(Some(At(now))))
+        .order(p::until_at.asc())
+        .select(p::until_at)
+        .first(db)
+        .optional()?;
+    Ok(begins.into_iter().chain(ends.flatten()).map(|at| at.0).min())
 }
 
 /// The households a person belongs to, after one, in the order of their identities.

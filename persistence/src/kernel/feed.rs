@@ -221,6 +221,42 @@ pub fn after(db: &mut Db, tenant: TenantId, position: i64, limit: i64) -> Result
         .collect()
 }
 
+/// What an entry of the feed says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EntryEvents {
+    /// The kind of flow that moved.
+    pub kind: FlowKind,
+    /// The identity of that flow.
+    pub flow: Uuid,
+    /// The place of the entry in the journal of the flow.
+    pub seq: i64,
+    /// The events of the entry, as JSON.
+    pub events: String,
+}
+
+/// The events of the entries of some kinds at the positions `from` to `to`, both included, in the
+/// order of the feed.
+pub fn load_events(
+    db: &mut Db,
+    tenant: TenantId,
+    kinds: &[FlowKind],
+    (from, to): (i64, i64),
+) -> Result<Vec<EntryEvents>> {
+    let rows: Vec<(String, Id, i64, String)> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::position.between(from, to)))
+        .filter(journal::flow.eq_any(kinds.iter().map(|kind| kind.name())))
+        .order(journal::position.asc())
+        .select((journal::flow, journal::flow_id, journal::seq, journal::events))
+        .load(db)?;
+    rows.into_iter()
+        .map(|(kind, flow, seq, events)| {
+            let wrong = || StoreError::Inconsistent(format!("journal {}/{seq}: flow", flow.0));
+            let kind = FlowKind::parse(&kind).ok_or_else(wrong)?;
+            Ok(EntryEvents { kind, flow: flow.0, seq, events })
+        })
+        .collect()
+}
+
 /// Takes positions; its text never changes, so it is prepared once.
 #[derive(QueryId)]
 struct Take {

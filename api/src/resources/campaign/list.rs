@@ -15,15 +15,18 @@ use domain::{
         flow::Context,
         form::Form,
         household::{Household, Standing},
-        visit::Outcome,
+        visit::{Outcome, Visit},
     },
-    people::actor::Scope,
+    people::actor::{Actor, Permission, Scope},
     rules::refusal::Refusal,
 };
 use futures_util::future::try_join_all;
 use persistence::{
     Db,
-    flows::{campaign as campaigns, household as households},
+    flows::{
+        campaign::{self as campaigns, Filter},
+        household as households,
+    },
     kernel::journal::Keyset,
 };
 use serde::{Deserialize, Serialize};
@@ -189,7 +192,7 @@ async fn selected(
         group: select.group.map(String::from),
         special: select.special,
         standing: Some(Standing::Present),
-        mine: false,
+        ..households::Filter::default()
     };
     // The organiser may list those who live there, and learns no more of them by it.
     let scope = Scope {
@@ -285,10 +288,7 @@ pub(super) async fn list_campaign_households(
     let mine = params.0.mine.unwrap_or_default();
     let mut filter = part(&caller, campaign, now);
     if mine {
-        // Mine are the households on my name, and those in my grids that are on no one's name.
-        let visits = caller.scope(domain::people::actor::Permission::Visit, now).paths;
-        filter.within = visits.into_iter().filter(|path| is_grid(path, campaign)).collect();
-        filter.unassigned = true;
+        filter = assigned_to(&caller, campaign, now);
     }
     filter.grid = params.0.grid.map(AreaId);
     filter.of = params.0.worker.map(PersonId);
@@ -304,6 +304,70 @@ pub(super) async fn list_campaign_households(
         items.extend(task(&app, &caller, campaign, one, mine).await?);
     }
     Ok(Page { items, next: page.next })
+}
+
+/// The households an actor is to visit: those on the actor's name, and those in the actor's grids
+/// that are on no one's name.
+fn assigned_to(by: &Actor, campaign: &Campaign, at: Instant) -> Filter {
+    let visits = by.scope(Permission::Visit, at).paths;
+    let within = visits.into_iter().filter(|path| is_grid(path, campaign)).collect();
+    Filter { within, unassigned: true, worker: Some(by.person), ..Filter::default() }
+}
+
+/// A household that the caller is to visit for a campaign.
+#[derive(Serialize)]
+pub struct AssignmentView {
+    /// The identity the visit will have.
+    id: Uuid,
+    /// 0: an assignment has no journal of its own.
+    seq: i64,
+    campaign_id: Uuid,
+    /// The household, without what is sealed.
+    household: HouseholdBrief,
+    /// Who is to go; none: any worker of the grid.
+    worker_id: Option<Uuid>,
+}
+
+impl AssignmentView {
+    /// The identity the visit will have.
+    pub const fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The household that is to be visited.
+    pub const fn household_id(&self) -> Uuid {
+        self.household.id
+    }
+}
+
+/// The households that the caller is to visit for a campaign and that no worker has visited, in
+/// the order of their identities, after one; and whether there are more.
+pub async fn load_assignments(
+    app: &App,
+    caller: &Caller,
+    campaign: &Campaign,
+    (after, limit): (Uuid, usize),
+) -> Reply<(Vec<AssignmentView>, bool)> {
+    let filter = Filter { open: true, ..assigned_to(caller, campaign, app.clock.now()) };
+    let (of, probe) = ((caller.tenant, campaign.id), limit.saturating_add(1));
+    let probe = i64::try_from(probe).unwrap_or(i64::MAX);
+    let look = move |db: &mut Db| campaigns::listed(db, of, &filter, after, probe);
+    let found = app.store.read(look).await?;
+    let (more, ids) = (found.len() > limit, found.iter().map(|one| one.household.0));
+    let ids: Vec<Uuid> = ids.take(limit).collect();
+    let households = app.store.look_all::<Household>(caller.tenant, &ids).await;
+    let mut assignments = Vec::with_capacity(ids.len());
+    for (one, household) in found.iter().zip(households) {
+        let Some(household) = household? else { continue };
+        assignments.push(AssignmentView {
+            id: Visit::id_of(campaign.id, one.household).0,
+            seq: 0,
+            campaign_id: campaign.id.0,
+            household: HouseholdBrief::new(&household),
+            worker_id: one.worker.map(|worker| worker.0),
+        });
+    }
+    Ok((assignments, more))
 }
 
 /// Whether an area is a grid of the campaign, or lies in one.
