@@ -113,6 +113,8 @@ mod store;
 #[cfg(test)]
 mod sync;
 #[cfg(test)]
+mod sync_kinds;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod token;

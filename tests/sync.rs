@@ -414,29 +414,46 @@ fn what_was_typed_at_the_time_is_no_late_entry(city: &City) {
 
 /// What a phone has: everything it was told, the latest of each.
 #[derive(Default)]
-struct Phone {
-    known: std::collections::BTreeMap<String, Value>,
+pub(crate) struct Phone {
+    pub(crate) known: std::collections::BTreeMap<String, Value>,
+    /// The kind of each, by its id.
+    kinds: std::collections::BTreeMap<String, String>,
     cursor: Option<String>,
-    told: usize,
+    pub(crate) told: usize,
 }
 
 impl Phone {
     /// Reads until there is no more.
     #[track_caller]
-    fn read(&mut self, city: &City, by: &str, limit: u8) {
+    pub(crate) fn read(&mut self, city: &City, by: &str, limit: u8) {
+        self.read_from(limit, |path| city.by(by).get(path).done());
+    }
+
+    /// The same from another server.
+    #[track_caller]
+    pub(crate) fn read_at(&mut self, city: &City, (by, base): (&str, &str), limit: u8) {
+        self.read_from(limit, |path| city.by(by).call("GET", path).at(base).send().done());
+    }
+
+    #[track_caller]
+    fn read_from(&mut self, limit: u8, ask: impl Fn(&str) -> Value) {
         for _ in 0..1000 {
             let mut path = format!("/api/v1/sync?limit={limit}");
             if let Some(cursor) = &self.cursor {
                 path = format!("{path}&since={cursor}");
             }
-            let page = city.by(by).get(&path).done();
+            let page = ask(&path);
             let items = page["items"].as_array().unwrap();
             assert!(items.len() <= usize::from(limit), "{page}");
             self.told += items.len();
             for item in items {
                 let id = text(item, "/id");
+                if item["kind"] == "campaign" {
+                    self.drop_assignments(&id);
+                }
                 if item["gone"] == true {
                     self.known.remove(&id);
+                    self.kinds.remove(&id);
                 } else {
                     assert_eq!(item["state"]["seq"], item["seq"]);
                     let older = self
@@ -444,6 +461,7 @@ impl Phone {
                         .get(&id)
                         .is_some_and(|known| known["seq"].as_i64() > item["seq"].as_i64());
                     if !older {
+                        self.kinds.insert(id.clone(), text(item, "/kind"));
                         self.known.insert(id, item["state"].clone());
                     }
                 }
@@ -454,6 +472,20 @@ impl Phone {
             }
         }
         panic!("there is always more");
+    }
+
+    /// The assignments of a campaign end when it is told: those that stand follow it.
+    fn drop_assignments(&mut self, campaign: &str) {
+        let kinds = self.kinds.clone();
+        self.known.retain(|id, state| {
+            kinds.get(id).is_none_or(|kind| kind != "assignment")
+                || state["campaign_id"] != json!(campaign)
+        });
+    }
+
+    /// The ids of everything of one kind.
+    pub(crate) fn of_kind(&self, kind: &str) -> Vec<&String> {
+        self.known.keys().filter(|id| self.kinds.get(*id).is_some_and(|own| own == kind)).collect()
     }
 
     fn seq(&self, id: &str) -> Option<i64> {

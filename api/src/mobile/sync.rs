@@ -6,11 +6,16 @@
 
 pub mod asked;
 pub mod changes;
+mod cursor;
 pub mod desk;
 pub mod inner;
+mod kinds;
 pub mod operations;
 pub mod queue;
 pub mod recent;
+mod render;
+mod sight;
+mod whereabouts;
 
 use std::{
     collections::{HashMap, HashSet},
