@@ -6,8 +6,9 @@
 
 mod callback;
 mod check;
+pub mod commands;
 
-use actix_web::{HttpResponse, get, post, web::Data};
+use actix_web::{get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
@@ -31,17 +32,15 @@ use uuid::Uuid;
 
 use crate::{
     app::{caller::Caller, state::App, world::World},
-    engine::{
-        flows::ServedFlow,
-        step::{self, Step},
-    },
+    engine::{flows::ServedFlow, step::Step},
     http::{
+        answer::Answer,
         body::Json,
         page::{Cursor, Limit, Page},
         params::Query,
         problem::Reply,
         register::ServiceConfig,
-        view::{self, UnitView, tag, tagged},
+        view::{self, UnitView},
     },
     resources::media::LinksView,
 };
@@ -314,12 +313,9 @@ pub struct DecideReviewBody {
 /// 人工审核：通过后其他居民可见，不通过的仅工作人员可见；不影响上报的办理，可以重新审核。
 #[utoipa::path(tag = "media", request_body = DecideReviewBody, responses((status = 200, body = ReviewView)))]
 #[post("/content_reviews/{id}/decide")]
-async fn decide_content_review(step: Step, body: Json<DecideReviewBody>) -> Reply<HttpResponse> {
-    let asked = step.asked("decide_content_review", &body.0);
-    let DecideReviewBody { pass, note } = body.0;
-    let command = Command::Decide { pass, note };
-    let stored = step::command::<Review>(&step.app, &step.caller, asked, command).await?;
-    let world = step.app.world(step.caller.tenant)?;
-    let view = told(&step.app, &world, &stored).await?;
-    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+async fn decide_content_review(
+    step: Step,
+    body: Json<DecideReviewBody>,
+) -> Reply<Answer<ReviewView>> {
+    commands::decide_content_review(step, body.0).await
 }
