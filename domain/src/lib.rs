@@ -18,7 +18,7 @@ pub mod core {
     pub mod delivery;
     pub mod id;
     pub mod journal;
-    pub(crate) mod named;
+    pub mod named;
     pub mod sheet;
     pub mod tally;
     pub mod text;
@@ -89,6 +89,7 @@ pub mod flows {
     pub mod household;
     pub mod intake;
     pub mod labels;
+    pub mod lifecycle;
     pub mod media;
     pub mod notice;
     pub mod patrol;

@@ -36,6 +36,7 @@ mod suite {
     mod invariant;
     mod journal;
     mod ledger;
+    mod lifecycle;
     mod lists;
     mod memory;
     mod patrol;

@@ -15,10 +15,11 @@ use domain::{
         text::{Line, Prose},
     },
     flows::{
-        campaign::{Campaign, Command, NewCampaign, StatusName, possible},
+        campaign::{Campaign, Command, NewCampaign, StatusName},
         change::{Request, Stored, act},
         flow::{Context, Flow as _},
         form::Form,
+        lifecycle::Lifecycle as _,
         visit::{Outcome, Purpose, Visit},
     },
     people::actor::{Actor, Permission},
@@ -163,7 +164,7 @@ impl From<&Stored<Campaign>> for CampaignView {
             owed: campaign.obligations().iter().take(MOST).map(OwedView::from).collect(),
             published_at: campaign.published_at,
             closed_at: campaign.closed_at,
-            possible: possible(campaign.status),
+            possible: campaign.list_possible(),
         }
     }
 }

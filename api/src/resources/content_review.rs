@@ -14,10 +14,9 @@ use domain::{
     core::{id::TenantId, text::Prose},
     flows::{
         change::{Change, Request, Stored, act},
-        content_review::{
-            Cause, Command, Decided, Opening, Review, Status, StatusName, Subject, possible,
-        },
+        content_review::{Cause, Command, Decided, Opening, Review, Status, StatusName, Subject},
         flow::Context,
+        lifecycle::Lifecycle as _,
         media::Media,
         report::Report,
     },
@@ -251,7 +250,7 @@ impl ReviewView {
             decided: decided.map(DecidedView::from),
             text,
             links,
-            possible: possible(status),
+            possible: review.list_possible(),
         }
     }
 }

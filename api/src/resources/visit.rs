@@ -16,6 +16,7 @@ use domain::{
         change::{Request, Stored},
         flow::Flow as _,
         household::Household,
+        lifecycle::Lifecycle as _,
         visit::{Command, Correction, Outcome, Plan, Purpose, Status, StatusName, Visit},
         visiting,
     },
@@ -191,7 +192,7 @@ impl From<&Stored<Visit>> for VisitView {
             need_ids: done.map(|d| d.needs.iter().map(|id| id.0).collect()).unwrap_or_default(),
             goes: done.map_or(0, |done| done.goes),
             reason,
-            possible: visit.possible(),
+            possible: visit.list_possible(),
         }
     }
 }

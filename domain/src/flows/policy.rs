@@ -17,7 +17,10 @@ use crate::{
         sheet::Fault,
         text::Prose,
     },
-    flows::flow::{Context, Flow},
+    flows::{
+        flow::{Context, Flow},
+        lifecycle::{CommandKind, Lifecycle, MoveTable},
+    },
     people::{
         actor::Permission,
         privacy::Privacy,
@@ -187,28 +190,50 @@ impl Policy {
     }
 }
 
+named! {
+    /// Whether a document of a tenant is in force: always, once it was published.
+    StatusName {
+        /// It is.
+        InForce = "in_force", "生效";
+    }
+}
+
+named! {
+    /// What may be asked of a document.
+    Verb {
+        /// Bring an edition into force.
+        Publish = "publish", "发布规则";
+    }
+}
+
+/// Where each verb leads from each state.
+pub const MOVES: &[(StatusName, Verb, StatusName)] =
+    &[(StatusName::InForce, Verb::Publish, StatusName::InForce)];
+
+impl Lifecycle for Policy {
+    const NAME: &'static str = Self::KIND.name();
+    type Stage = StatusName;
+    type Verb = Verb;
+    type To = StatusName;
+    type Command = Command;
+    const MOVES: MoveTable<StatusName, Verb> = MoveTable::of(MOVES);
+
+    fn stage(&self) -> StatusName {
+        StatusName::InForce
+    }
+
+    fn classify_command(command: &Command) -> CommandKind<Verb> {
+        let Command::Publish { .. } = command;
+        CommandKind::BeginsOrMoves(Verb::Publish)
+    }
+}
+
 impl Flow for Policy {
     const KIND: FlowKind = FlowKind::Policy;
     const NAMES: (&'static str, &'static str) = ("这份规则", "policy");
-    type Command = Command;
     type Event = Event;
 
-    fn command_label(command: &str) -> Option<&'static str> {
-        match command {
-            "publish" => Some("发布规则"),
-            _ => None,
-        }
-    }
-
-    fn name(_: &Command) -> &'static str {
-        "publish"
-    }
-
-    fn decide(
-        _: Option<&Self>,
-        command: &Command,
-        cx: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
+    fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let Command::Publish { tenant, document, note } = command;
         let root = cx.areas.root().ok_or(Refusal::OutsideTenant)?;
         cx.require(Permission::ManageRules, &root.path, &root.name)?;
@@ -225,6 +250,11 @@ impl Flow for Policy {
             note: note.clone(),
         };
         Ok(vec![Event::Published { policy: Box::new(policy) }])
+    }
+
+    /// Every edition is a whole of its own.
+    fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        Self::decide_beginning(command, cx)
     }
 
     fn evolve(_: Option<Self>, event: &Event) -> Option<Self> {

@@ -6,6 +6,7 @@ use crate::{
         change::{Change, Request, Stored, act},
         flow::Context,
         household::{Household, Standing},
+        lifecycle::Lifecycle as _,
         report::{self, Draft, Report},
         visit::{Command, Plan, Record, Visit},
     },
@@ -21,12 +22,7 @@ fn present(household: &Household, command: &'static str) -> Result<(), Refusal> 
     match household.standing {
         Standing::Present => Ok(()),
         Standing::Erased => Err(Refusal::Erased),
-        Standing::Gone => Err(Refusal::WrongState {
-            flow: "household",
-            state: household.standing.name(),
-            command,
-            possible: crate::flows::household::possible(household.standing),
-        }),
+        Standing::Gone => Err(household.wrong_state(command)),
     }
 }
 

@@ -10,6 +10,7 @@ use domain::{
     },
     flows::{
         change::{Request, Stored, act},
+        lifecycle::Lifecycle as _,
         patrol::Purpose,
         patrol_plan::{Command, Content, PatrolPlan, Recurrence, Standing},
     },
@@ -236,7 +237,7 @@ impl PatrolPlanView {
             made: plan.made,
             next: plan.next,
             created_at: plan.created_at,
-            possible: plan.possible(),
+            possible: plan.list_possible(),
         }
     }
 }

@@ -21,7 +21,8 @@ use domain::{
     },
     flows::{
         change::Stored,
-        patrol::{Patrol, possible},
+        lifecycle::Lifecycle as _,
+        patrol::Patrol,
         track::{
             Fix, MOST_AT_ONCE, Sent, Source,
             admit::{Answers, Gate, Refused},
@@ -319,10 +320,7 @@ impl Sending<'_> {
             None => step::look::<Patrol>(self.app, self.caller, self.id).await?,
         };
         let Some(run) = patrol.state.status.run() else {
-            let status = patrol.state.status.name();
-            let (state, command) = (status.name(), "upload");
-            let possible = possible(status);
-            return Err(Refusal::WrongState { flow: "patrol", state, command, possible }.into());
+            return Err(patrol.state.wrong_state("upload").into());
         };
         if run.worker == self.caller.person {
             Ok(patrol)

@@ -20,6 +20,7 @@ use crate::{
         case::state::{Case, Reporter, WishKind},
         claim::Claim,
         flow::Context,
+        lifecycle::refuse_unasked,
         media::{Attached, Attachment, MediaRole, evident},
     },
     people::actor::Permission,
@@ -74,24 +75,7 @@ impl Command {
     }
 }
 
-pub(super) fn decide(state: Option<&Case>, command: &Command, cx: &Context<'_>) -> Decision {
-    match (state, command) {
-        (None, Command::Open(opening)) => open(opening, cx),
-        (None, _) => Err(refused("none", command, Vec::new())),
-        (Some(case), Command::Open(_)) => {
-            Err(refused(case.stage.name().name(), command, case.possible()))
-        }
-        (Some(case), Command::With { media, asked }) => case.decide_with(asked, media, cx),
-        (Some(case), command) => case.decide_with(command, &[], cx),
-    }
-}
-
-fn refused(state: &'static str, command: &Command, possible: Vec<&'static str>) -> Refusal {
-    let command = command.verb().map_or("open", Verb::name);
-    Refusal::WrongState { flow: "case", state, command, possible }
-}
-
-fn open(opening: &Opening, cx: &Context<'_>) -> Decision {
+pub(super) fn open(opening: &Opening, cx: &Context<'_>) -> Decision {
     if let Some(category) = &opening.matter.category {
         cx.catalogue.require(category.as_str())?;
     }
@@ -123,7 +107,12 @@ fn closing(outcome: Outcome, answer: Option<Answer>, cx: &Context<'_>) -> Closin
 impl Case {
     /// A command with the files it names: where the standard of the category demands it, what is
     /// done is shown by a photo.
-    fn decide_with(&self, command: &Command, media: &[Attachment], cx: &Context<'_>) -> Decision {
+    pub(super) fn decide_with(
+        &self,
+        command: &Command,
+        media: &[Attachment],
+        cx: &Context<'_>,
+    ) -> Decision {
         let mut events = self.decide(command, cx)?;
         let done = match command {
             Command::FeedBack { .. } => true,
@@ -150,11 +139,7 @@ impl Case {
         if matches!(command, Command::Recompute) {
             return self.recompute(cx);
         }
-        let verb = command.verb();
-        if verb.is_none_or(|verb| lifecycle::targets(stage, verb).is_empty()) {
-            return Err(refused(stage.name(), command, self.possible()));
-        }
-        if verb.is_some_and(|verb| !lifecycle::beside(stage, verb)) {
+        if command.verb().is_some_and(|verb| !lifecycle::beside(stage, verb)) {
             self.require_moving(cx)?;
         }
         match command {
@@ -162,7 +147,7 @@ impl Case {
             Command::Open(_)
             | Command::With { .. }
             | Command::Lapse { .. }
-            | Command::Recompute => Err(refused(stage.name(), command, self.possible())),
+            | Command::Recompute => Err(refuse_unasked::<Self>(command)),
             Command::Join { reporter } => self.join(*reporter),
             Command::Escalate { reason } => self.escalate(reason, cx),
             Command::Dispatch { unit, note } => self.dispatch(*unit, note.as_ref(), cx),

@@ -11,7 +11,7 @@ mod evolve;
 
 use serde::{Deserialize, Serialize};
 
-use super::lifecycle::StepName;
+use super::lifecycle::{STEPS, StepName, SummonsVerb};
 use crate::{
     Instant,
     area::{coordinate::Point, tree::Unit},
@@ -19,6 +19,7 @@ use crate::{
         id::{AreaId, CaseId, PersonId},
         text::{Code, Prose},
     },
+    flows::lifecycle::{CommandKind, Lifecycle, MoveTable},
     rules::obligation::{Duty, Obligation, Term},
 };
 pub use act::{Act, Happened};
@@ -159,6 +160,23 @@ impl Step {
             Self::Contested { .. } => StepName::Contested,
             Self::Excused => StepName::Excused,
         }
+    }
+}
+
+impl Lifecycle for Summons {
+    const NAME: &'static str = "summons";
+    type Stage = StepName;
+    type Verb = SummonsVerb;
+    type To = &'static [StepName];
+    type Command = Act;
+    const MOVES: MoveTable<StepName, SummonsVerb, &'static [StepName]> = MoveTable::of(STEPS);
+
+    fn stage(&self) -> StepName {
+        self.step.name()
+    }
+
+    fn classify_command(act: &Act) -> CommandKind<SummonsVerb> {
+        CommandKind::Moves(act.verb())
     }
 }
 

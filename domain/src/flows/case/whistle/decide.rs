@@ -7,11 +7,9 @@ use crate::{
     area::coordinate::{Point, distance_m},
     core::{id::AreaId, text::Prose},
     flows::{
-        case::{
-            lifecycle::{self, StepName, SummonsVerb},
-            state::Case,
-        },
+        case::{lifecycle::StepName, state::Case},
         flow::Context,
+        lifecycle::require_possible,
     },
     people::actor::Permission,
     rules::{obligation::Duty, refusal::Refusal, rulebook::Subject},
@@ -53,18 +51,7 @@ impl Whistle {
     ) -> Result<Happened, Refusal> {
         let about = Subject { rank: Some(self.rank.as_str()), ..case.subject() };
         let summons = self.summons(unit).ok_or(Refusal::NotSummoned)?;
-        let from = summons.step.name();
-        if lifecycle::steps(from, act.verb()).is_empty() {
-            return Err(Refusal::WrongState {
-                flow: "summons",
-                state: from.name(),
-                command: act.verb().name(),
-                possible: lifecycle::possible_steps(from)
-                    .into_iter()
-                    .map(SummonsVerb::name)
-                    .collect(),
-            });
-        }
+        require_possible(Some(summons), act)?;
         let (permission, over) = match act {
             Act::Sign
             | Act::Contact { .. }
