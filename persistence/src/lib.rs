@@ -22,6 +22,7 @@ pub mod kernel {
     pub mod journal;
     pub mod key;
     pub(crate) mod lane;
+    pub(crate) mod list;
     pub(crate) mod look;
     pub mod migrate;
     pub mod obligation;

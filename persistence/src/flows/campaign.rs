@@ -3,7 +3,7 @@
 use diesel::{
     dsl::count_star,
     prelude::*,
-    sql_types::{BigInt, Binary, Bool, Nullable, Text},
+    sql_types::{Bool, Nullable, Text},
 };
 use domain::{
     Instant,
@@ -24,43 +24,25 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::{Db, MultiBackend},
     error::StoreError,
-    flow::{FlowTable, Rows, document, end, flow_row, stored},
+    flow::{FlowTable, Rows, end, flow_row},
     journal::Keyset,
+    list::{Narrow as _, flow_list},
     projection::{Derived, Projection},
     rows::rows,
     schema::{campaign_households, campaigns},
-    types::{At, Doc, Id, sql},
+    types::{At, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Debug, Clone)]
-pub(crate) struct CampaignRow {
-    tenant_id: Id,
-    pub(crate) id: Id,
-    seq: i64,
-    head: Vec<u8>,
-    path: String,
-    status: String,
-    made_at: At,
-    pub(crate) state: Doc,
-}
-
-rows! {
-    CampaignRow in "campaigns" {
-        tenant_id: Id => sql::Uid, "uuid";
-        id: Id => sql::Uid, "uuid";
-        seq: i64 => BigInt, "bigint";
-        head: Vec<u8> => Binary, "bytea";
-        path: String => Text, "text";
-        status: String => Text, "text";
-        made_at: At => sql::Moment, "timestamptz";
-        state: Doc => sql::Doc, "text";
+flow_row! {
+    CampaignRow of Campaign as campaign in "campaigns" {
+        path: String => Text, "text" = campaign.area.path.0.clone();
+        status: String => Text, "text" = campaign.status.name().to_owned();
+        made_at: At => sql::Moment, "timestamptz" = At(campaign.made_at);
     }
-    key (tenant_id, id) changes (seq, head, status, state)
+    changes (status)
 }
-
-flow_row!(CampaignRow of Campaign);
 
 impl FlowTable for Campaign {
     const TABLE: &'static str = "campaigns";
@@ -79,22 +61,6 @@ impl FlowTable for Campaign {
     fn expect(projection: &mut Projection) -> Result<()> {
         projection.expect::<CampaignRow>()?;
         projection.expect::<TaskRow>()
-    }
-}
-
-impl CampaignRow {
-    pub(crate) fn new(change: &Change<Campaign>) -> Result<Self> {
-        let (campaign, entry) = (&change.state, &change.entry);
-        Ok(Self {
-            tenant_id: Id(entry.tenant.0),
-            id: Id(campaign.id.0),
-            seq: entry.seq,
-            head: entry.hash.0.to_vec(),
-            path: campaign.area.path.0.clone(),
-            status: campaign.status.name().to_owned(),
-            made_at: At(campaign.made_at),
-            state: document(campaign)?,
-        })
     }
 }
 
@@ -230,7 +196,7 @@ pub struct Reach {
     pub works: Vec<Path>,
 }
 
-type Condition = Box<dyn BoxableExpression<campaigns::table, MultiBackend, SqlType = Bool>>;
+flow_list!(Campaign in campaigns by made_at);
 
 /// The campaigns a person may know of, newest first.
 pub fn list(
@@ -241,39 +207,21 @@ pub fn list(
 ) -> Result<Vec<Stored<Campaign>>> {
     use campaign_households::dsl as t;
     use campaigns::dsl as c;
-    let mut query = campaigns::table
-        .select((c::id, c::seq, c::head, c::state))
-        .filter(c::tenant_id.eq(Id(reach.tenant.0)))
-        .into_boxed();
-    let within = |path: &Path| c::path.ge(path.0.clone()).and(c::path.lt(end(path)));
     let begun = || c::status.ne(StatusName::Draft.name());
     let sent = campaign_households::table
         .select(t::campaign_id)
         .filter(t::tenant_id.eq(Id(reach.tenant.0)))
         .filter(t::worker_id.eq(Some(Id(reach.person.map_or(Uuid::nil(), |one| one.0)))));
-    let mut visible: Condition = Box::new(begun().and(c::id.eq_any(sent)));
-    for path in &reach.organises {
-        visible = Box::new(visible.or(within(path)));
-    }
+    let mut known = visible_in(&reach.organises, Box::new(begun().and(c::id.eq_any(sent))));
     for path in &reach.works {
         let above: Vec<String> = path.lineage().into_iter().map(|path| path.0).collect();
         let near = begun().and(within(path).or(c::path.eq_any(above)));
-        visible = Box::new(visible.or(near));
+        known = Box::new(known.or(near));
     }
-    query = query.filter(visible);
-    if let Some(status) = status {
-        query = query.filter(c::status.eq(status.name()));
-    }
-    if let Some((at, id)) = page.after {
-        let (at, id) = (At(at), Id(id));
-        query = query.filter(c::made_at.lt(at).or(c::made_at.eq(at).and(c::id.lt(id))));
-    }
-    let rows =
-        query
-            .order((c::made_at.desc(), c::id.desc()))
-            .limit(page.limit)
-            .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
-    rows.into_iter().map(|row| stored("campaigns", row)).collect()
+    let query = of_tenant(reach.tenant)
+        .filter(known)
+        .only(status.map(|status| c::status.eq(status.name())));
+    load_page(query, db, page)
 }
 
 /// A household on the list of a campaign, and what came of it.
