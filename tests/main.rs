@@ -121,6 +121,8 @@ mod totp;
 #[cfg(test)]
 mod track;
 #[cfg(test)]
+mod unreadable;
+#[cfg(test)]
 mod verify;
 #[cfg(test)]
 mod visit;

@@ -96,6 +96,7 @@ pub mod flows {
     pub mod person;
     pub mod policy;
     pub mod report;
+    pub mod stored_event;
     pub mod track;
     pub mod visit;
     pub mod visiting;

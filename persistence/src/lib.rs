@@ -80,4 +80,4 @@ pub use kernel::error::StoreError;
 pub use kernel::flow::{FlowTable, FlowWrite};
 pub use kernel::look::{KnownFlow, find};
 pub use registry::{FLOWS, new_projection};
-pub use store::{Options, Store};
+pub use store::{CheckedState, Options, Store};

@@ -21,7 +21,7 @@ use domain::{
     people::actor::Actor,
     rules::refusal::Refusal,
 };
-use persistence::{Db, FlowTable, Outcome, StoreError, Write, kernel::journal};
+use persistence::{CheckedState, Db, FlowTable, Outcome, StoreError, Write, kernel::journal};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -34,10 +34,33 @@ use crate::{
     },
 };
 
-/// Loads a flow the caller may know of; whatever else there is does not exist for the caller.
-pub async fn look<F: ServedFlow>(app: &App, caller: &Caller, id: Uuid) -> Reply<Arc<Stored<F>>> {
+/// The state of a flow the caller may know of, whether or not its journal can be read: for the check
+/// that says so.
+pub async fn look_at_row<F: ServedFlow>(
+    app: &App,
+    caller: &Caller,
+    id: Uuid,
+) -> Reply<Arc<Stored<F>>> {
     let stored = app.store.look::<F>(caller.tenant, id).await?;
     seen_by(stored, caller, app.clock.now())
+}
+
+/// Loads a flow the caller may know of; whatever else there is does not exist for the caller.
+pub async fn look<F: ServedFlow>(app: &App, caller: &Caller, id: Uuid) -> Reply<Arc<Stored<F>>> {
+    let found = app.store.look_checked::<F>(caller.tenant, id).await?;
+    readable_by(found, caller, app.clock.now())
+}
+
+/// Whoever may not know of a flow is not told that it cannot be read either.
+fn readable_by<F: ServedFlow>(
+    found: Option<CheckedState<F>>,
+    by: &Actor,
+    at: Instant,
+) -> Reply<Arc<Stored<F>>> {
+    match found.filter(|found| found.state.state.is_visible_to(by, at)) {
+        Some(found) => Ok(found.into_readable()?),
+        None => Err(Problem::new(Code::NotFound)),
+    }
 }
 
 fn seen_by<F: ServedFlow>(
@@ -68,7 +91,12 @@ pub async fn step<F: ServedFlow>(
     let kept = app.store.recall::<F>(caller.tenant, asked.id);
     let stored = match kept {
         Some(kept) => Some(kept),
-        None => app.store.look::<F>(caller.tenant, asked.id).await?,
+        // What cannot be read, or must not be known, is told apart below.
+        None => app
+            .store
+            .look_checked::<F>(caller.tenant, asked.id)
+            .await?
+            .and_then(|found| found.into_readable().ok()),
     };
     let now = app.clock.now();
     if let Some(stored) = stored.filter(|stored| stored.state.is_visible_to(caller, now))
@@ -112,7 +140,7 @@ pub async fn step_with<F: ServedFlow, T: Send + 'static>(
         let also = also.clone();
         // The state before the answer: a twin of this command that is not seen now had not moved
         // the state either, and what is refused is refused by a state without it.
-        let stored = app.store.look::<F>(tenant, id).await?;
+        let found = app.store.look_checked::<F>(tenant, id).await?;
         let load =
             move |db: &mut Db| Ok((journal::seen(db, tenant, by, request.command)?, also(db)?));
         let (seen, extra) = app.store.read(load).await?;
@@ -120,7 +148,7 @@ pub async fn step_with<F: ServedFlow, T: Send + 'static>(
             return answer_again(app, caller, request, seen).await;
         }
         let now = app.clock.now();
-        let stored = seen_by(stored, caller, now)?;
+        let stored = readable_by(found, caller, now)?;
         asked.if_match.check(stored.seq)?;
         let (change, more) = decide(&stored, &extra, world.context_of(caller, now))?;
         match commit(app, caller, change, more).await? {
@@ -284,8 +312,8 @@ pub async fn present<F: FlowTable>(
     for (id, found) in ids.iter().zip(app.store.look_all::<F>(tenant, &ids).await) {
         match found {
             Ok(found) => present.extend(found.map(|found| (*id, found))),
-            Err(StoreError::Inconsistent(why)) => {
-                tracing::error!(flow = %id, why, "a flow cannot be read");
+            Err(error) if error.is_unreadable() => {
+                tracing::error!(flow = %id, %error, "a flow cannot be read");
             }
             Err(error) => return Err(error),
         }
@@ -305,7 +333,8 @@ pub(crate) async fn as_system<F: ServedFlow>(
     let Some(world) = app.worlds.get(tenant) else { return Ok(None) };
     let Some(root) = world.areas.root() else { return Ok(None) };
     let by = Actor::system(tenant, root.unit());
-    let Some(stored) = app.store.look::<F>(tenant, id).await? else { return Ok(None) };
+    let Some(found) = app.store.look_checked::<F>(tenant, id).await? else { return Ok(None) };
+    let stored = found.into_readable()?;
     let request = Request::of_system(&what(stored.seq));
     match act::<F>(Some(&stored), command, request, 0, world.context(&by, app.clock.now())) {
         Ok(change) => Ok(Some(app.store.commit(vec![Write::from(change)]).await?)),

@@ -263,9 +263,10 @@ async fn made(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreEr
     let Some(world) = app.worlds.get(tenant) else { return Ok(false) };
     let Some(root) = world.areas.root() else { return Ok(false) };
     let by = Actor::system(tenant, root.unit());
-    let Some(stored) = app.store.look::<PatrolPlan>(tenant, plan.0).await? else {
+    let Some(found) = app.store.look_checked::<PatrolPlan>(tenant, plan.0).await? else {
         return Ok(false);
     };
+    let stored = found.into_readable()?;
     let context = world.context(&by, app.clock.now());
     let request = Request::of_system(&format!("plan\n{tenant}\n{plan}\n{}", stored.seq));
     let refused = |refusal: &Refusal| {
@@ -412,9 +413,9 @@ async fn recompute_one(
 ) -> Result<bool, StoreError> {
     let Some(kind) = FlowKind::parse(&flow).and_then(flow_of) else { return Ok(false) };
     match kind.recompute(app, (tenant, id), edition).await {
-        Err(StoreError::Inconsistent(why)) => {
+        Err(error) if error.is_unreadable() => {
             app.memory.of::<Pulse>().failed.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(why, flow = %id, "a provisional deadline cannot be computed");
+            tracing::error!(%error, flow = %id, "a provisional deadline cannot be computed");
             Ok(false)
         }
         other => other,

@@ -26,6 +26,7 @@ use domain::{
     flows::{
         change::HIDDEN,
         happening::{self, Happening},
+        labels::labels_of,
     },
     people::actor::Actor,
 };
@@ -235,7 +236,14 @@ fn told(
     about: &Arc<dyn Subject>,
     reporters: &Reporters,
 ) -> Vec<Arc<Event>> {
-    let happened: Vec<Value> = serde_json::from_str(&entry.events).unwrap_or_default();
+    let happened = match (labels_of(entry.flow).read_events)(&entry.events) {
+        Ok(happened) => happened,
+        Err(error) => {
+            let (flow, seq) = (entry.flow_id, entry.seq);
+            tracing::error!(%flow, seq, %error, "an entry cannot be read; it is no event");
+            return Vec::new();
+        }
+    };
     let strangers = timeline::strangers(reporters, entry);
     let by = if reporters.said(entry) { HIDDEN } else { &entry.actor_name };
     let mut events = Vec::with_capacity(happened.len());

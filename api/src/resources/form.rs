@@ -19,11 +19,12 @@ use domain::{
         flow::Context,
         form::{Command, Form, Known},
         household::{self, Household},
+        stored_event::read_events,
     },
     people::actor::Actor,
     rules::burden::{Counts, Entered, What},
 };
-use persistence::{Write, flows::form as forms, kernel::journal};
+use persistence::{StoreError, Write, flows::form as forms, kernel::journal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -439,8 +440,8 @@ async fn told(step: &Step, form: Uuid, seq: i64) -> Reply<AnsweredView> {
     };
     let entry = step.app.store.read(look).await?.pop();
     let entry = entry.ok_or_else(|| Problem::new(Code::NotFound))?;
-    let events: Vec<household::Event> =
-        serde_json::from_str(&entry.events).map_err(|_malformed| Problem::new(Code::Internal))?;
+    let events = read_events::<household::Event>(&entry.events)
+        .map_err(|error| StoreError::unreadable(&entry, &error))?;
     let said = events.into_iter().find_map(|event| {
         let household::Event::Answered { edition, answers, counts, .. } = event else {
             return None;

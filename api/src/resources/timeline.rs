@@ -11,7 +11,7 @@ use domain::{
     people::actor::Permission,
 };
 use persistence::{
-    Db,
+    Db, StoreError,
     kernel::{
         arrival::{self, Kept},
         journal,
@@ -203,7 +203,7 @@ pub async fn show_to(
     };
     let mut items = Vec::new();
     for entry in &entries {
-        let mut events = events_of(entry);
+        let mut events = events_of(entry)?;
         opinions.hide(&mut events);
         hidden.hide(entry.actor, &mut events);
         if entry.seq > after && items.len() < MOST {
@@ -220,8 +220,9 @@ pub async fn show_to(
     }))
 }
 
-fn events_of(entry: &Entry) -> Vec<Value> {
-    serde_json::from_str(&entry.events).unwrap_or_default()
+fn events_of(entry: &Entry) -> Result<Vec<Value>, StoreError> {
+    (labels_of(entry.flow).read_events)(&entry.events)
+        .map_err(|error| StoreError::unreadable(entry, &error))
 }
 
 /// What street and departments think of each other is for the two of them (双评议).

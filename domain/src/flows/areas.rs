@@ -16,7 +16,7 @@ use crate::{
         },
     },
     core::{id::AreaId, journal::Hash, text::Line, time::local_day},
-    flows::flow::Context,
+    flows::{flow::Context, stored_event::JournalEvent},
     people::actor::Permission,
     rules::refusal::Refusal,
 };
@@ -210,6 +210,8 @@ pub enum Event {
         digest: Option<String>,
     },
 }
+
+impl JournalEvent for Event {}
 
 /// A decision about areas: what happened, and how everything is that it touched.
 #[derive(Clone, Debug, Default)]

@@ -17,6 +17,7 @@ use crate::{
     },
     flows::{
         flow::{Context, Flow},
+        stored_event::JournalEvent,
         visit::Purpose,
     },
     people::actor::{Actor, Permission},
@@ -213,6 +214,8 @@ pub enum Event {
         open: Vec<AreaId>,
     },
 }
+
+impl JournalEvent for Event {}
 
 impl Campaign {
     /// The most households of one campaign.

@@ -9,7 +9,10 @@ use crate::{
         id::CommandId,
         journal::{Entry, Hash},
     },
-    flows::flow::{Context, Flow},
+    flows::{
+        flow::{Context, Flow},
+        stored_event::write_events,
+    },
     rules::{
         obligation::{Obligation, Outcome, Settled},
         refusal::Refusal,
@@ -121,7 +124,7 @@ pub fn act<F: Flow>(
             context.by.name.clone()
         },
         at: context.at,
-        events: serde_json::to_string(&events).unwrap_or_default(),
+        events: write_events(&events),
         before,
         hash: Hash::default(),
     }
@@ -130,11 +133,14 @@ pub fn act<F: Flow>(
 }
 
 /// The change that an entry of the journal once was, from the state before it and what was owed
-/// then; none when its events cannot be read or do not follow that state.
-pub fn again<F: Flow>(before: Option<F>, owed: &[Obligation], entry: Entry) -> Option<Change<F>> {
-    let events: Vec<F::Event> = serde_json::from_str(&entry.events).ok()?;
+/// then; none when its events do not follow that state.
+pub fn again<F: Flow>(
+    before: Option<F>,
+    owed: &[Obligation],
+    (entry, events): (Entry, &[F::Event]),
+) -> Option<Change<F>> {
     let after = events.iter().fold(before, F::evolve);
-    Some(made(entry, after?, &events, owed))
+    Some(made(entry, after?, events, owed))
 }
 
 fn made<F: Flow>(entry: Entry, state: F, events: &[F::Event], owed: &[Obligation]) -> Change<F> {

@@ -17,6 +17,7 @@ use crate::{
         text::Code,
         time::local_day,
     },
+    flows::stored_event::JournalEvent,
     people::actor::{Actor, Permission},
     rules::{
         catalogue::Catalogue,
@@ -113,7 +114,7 @@ pub trait Flow: Sized + Clone + Serialize + DeserializeOwned {
     /// What may be asked.
     type Command: Serialize;
     /// What can have happened.
-    type Event: Serialize + DeserializeOwned + Clone;
+    type Event: JournalEvent;
 
     /// The name of a command, as in the URL and the journal.
     fn name(command: &Self::Command) -> &'static str;

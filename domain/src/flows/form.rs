@@ -24,7 +24,10 @@ use crate::{
         journal::{FlowKind, Hash},
         text::{Code, Prose},
     },
-    flows::flow::{Context, Flow},
+    flows::{
+        flow::{Context, Flow},
+        stored_event::JournalEvent,
+    },
     people::actor::Permission,
     rules::{obligation::Obligation, refusal::Refusal},
 };
@@ -88,6 +91,8 @@ pub enum Event {
         reason: Prose,
     },
 }
+
+impl JournalEvent for Event {}
 
 impl Form {
     /// The identity of the form with this code.

@@ -1,11 +1,26 @@
-//! What people call the kinds of flows, their states and their commands.
+//! What people call the kinds of flows, their states and their commands, and how their events are
+//! read.
+
+use serde_json::Value;
 
 use crate::{
     core::journal::{Entry, FlowKind},
     flows::{
-        campaign::Campaign, case::state::Case, content_review::Review, flow::Flow, form::Form,
-        household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
-        person::Person, policy::Policy, report::Report, visit::Visit,
+        areas,
+        campaign::Campaign,
+        case::state::Case,
+        content_review::Review,
+        flow::Flow,
+        form::Form,
+        household::Household,
+        media::Media,
+        patrol::Patrol,
+        patrol_plan::PatrolPlan,
+        person::Person,
+        policy::Policy,
+        report::Report,
+        stored_event::{Unreadable, read_members},
+        visit::Visit,
     },
 };
 
@@ -20,6 +35,8 @@ pub struct Labels {
     pub command: fn(&str) -> Option<&'static str>,
     /// Whether a reporter could have said an entry: [`Flow::is_said_by_reporters`].
     pub is_said_by_reporters: fn(&Entry) -> bool,
+    /// The events of an entry, as their newest versions would have written them.
+    pub read_events: fn(&str) -> Result<Vec<Value>, Unreadable>,
 }
 
 const fn labels<F: Flow>() -> Labels {
@@ -28,6 +45,7 @@ const fn labels<F: Flow>() -> Labels {
         state: F::state_label,
         command: F::command_label,
         is_said_by_reporters: F::is_said_by_reporters,
+        read_events: read_members::<F::Event>,
     }
 }
 
@@ -42,6 +60,7 @@ pub const fn labels_of(kind: FlowKind) -> Labels {
             state: |_| None,
             command: |command| (command == "import").then_some("导入区划"),
             is_said_by_reporters: |_| false,
+            read_events: read_members::<areas::Event>,
         },
         FlowKind::Policy => labels::<Policy>(),
         FlowKind::Patrol => labels::<Patrol>(),

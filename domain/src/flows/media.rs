@@ -18,7 +18,10 @@ use crate::{
         journal::FlowKind,
         named::named,
     },
-    flows::flow::{Context, Flow},
+    flows::{
+        flow::{Context, Flow},
+        stored_event::JournalEvent,
+    },
     people::actor::{Actor, Permission},
     rules::{obligation::Obligation, refusal::Refusal},
 };
@@ -128,6 +131,8 @@ pub enum Event {
         gone: Gone,
     },
 }
+
+impl JournalEvent for Event {}
 
 /// Who reads about a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -22,6 +22,7 @@ use crate::{
     flows::{
         flow::{Context, Flow},
         patrol::{Itinerary, New, Occasion, Purpose, Window},
+        stored_event::JournalEvent,
     },
     people::actor::{Actor, Permission},
     rules::{obligation::Obligation, refusal::Refusal},
@@ -196,6 +197,8 @@ pub enum Event {
         next: Option<NaiveDate>,
     },
 }
+
+impl JournalEvent for Event {}
 
 impl PatrolPlan {
     /// What may be asked now.

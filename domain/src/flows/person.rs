@@ -23,7 +23,10 @@ use crate::{
         named::named,
         text::{Code, Line, Prose},
     },
-    flows::flow::{Context, Flow},
+    flows::{
+        flow::{Context, Flow},
+        stored_event::JournalEvent,
+    },
     people::actor::{Actor, Grant, Permission, Powers, Role},
     rules::{obligation::Obligation, refusal::Refusal},
 };
@@ -268,6 +271,8 @@ pub enum Event {
     /// A new password was given.
     PasswordReset,
 }
+
+impl JournalEvent for Event {}
 
 impl Person {
     /// The most grants one person holds.

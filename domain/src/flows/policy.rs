@@ -17,7 +17,10 @@ use crate::{
         sheet::Fault,
         text::Prose,
     },
-    flows::flow::{Context, Flow},
+    flows::{
+        flow::{Context, Flow},
+        stored_event::JournalEvent,
+    },
     people::{
         actor::Permission,
         privacy::Privacy,
@@ -179,6 +182,8 @@ pub enum Event {
         policy: Box<Policy>,
     },
 }
+
+impl JournalEvent for Event {}
 
 impl Policy {
     /// The identity of a kind of document of a tenant.

@@ -15,6 +15,7 @@ use domain::{
     flows::{
         campaign::{Campaign, Event, StatusName},
         change::{Change, Stored},
+        stored_event::{Unreadable, read_events},
         visit::{Outcome, Visit},
     },
 };
@@ -167,8 +168,8 @@ impl TaskRow {
         if campaign.status != StatusName::Running {
             return Ok(Vec::new());
         }
-        let wrong = |error: serde_json::Error| StoreError::Inconsistent(error.to_string());
-        let events: Vec<Event> = serde_json::from_str(&change.entry.events).map_err(wrong)?;
+        let wrong = |error: Unreadable| StoreError::Inconsistent(error.to_string());
+        let events: Vec<Event> = read_events(&change.entry.events).map_err(wrong)?;
         let mut touched: Vec<HouseholdId> = Vec::new();
         for event in &events {
             match event {

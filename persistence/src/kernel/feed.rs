@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    journal::{EntryKey, EntryRow},
+    journal::{EntryKey, EntryRow, known_kinds},
     rows::Keyed,
     schema::{feeds, journal},
     types::{Id, sql},
@@ -197,11 +197,13 @@ pub struct Moved {
     pub hash: Hash,
 }
 
-/// What moved after a position, in the order of the feed, at most `limit`.
+/// What moved after a position, in the order of the feed, at most `limit`; without flows this program
+/// does not know.
 pub fn after(db: &mut Db, tenant: TenantId, position: i64, limit: i64) -> Result<Vec<Moved>> {
     type Row = (i64, String, Id, i64, Vec<u8>);
     let rows: Vec<Row> = journal::table
         .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::position.gt(position)))
+        .filter(journal::flow.eq_any(known_kinds()))
         .order(journal::position.asc())
         .select((journal::position, journal::flow, journal::flow_id, journal::seq, journal::hash))
         .limit(limit)

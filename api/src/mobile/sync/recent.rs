@@ -284,7 +284,7 @@ async fn lie<F: FlowTable>(
             Ok(Some(found)) => About::Place(Arc::new(place(&found.state))),
             Ok(None) => continue,
             // What cannot be read is the trouble of those who may see it, not of everybody.
-            Err(StoreError::Inconsistent(_)) => About::Unknown,
+            Err(error) if error.is_unreadable() => About::Unknown,
             Err(error) => return Err(error),
         };
         places.insert(*id, about);

@@ -19,11 +19,12 @@ use domain::{
         areas::{Command, Decided, Drawing, Event, Into, MOST_PARTS, NewArea, decide},
         change::Request,
         flow::Context,
+        stored_event::{read_events, write_events},
     },
     people::actor::Permission,
 };
 use persistence::{
-    Db, Outcome, Write,
+    Db, Outcome, StoreError, Write,
     kernel::{journal, obligation},
 };
 use serde::{Deserialize, Serialize};
@@ -86,7 +87,7 @@ pub(crate) fn entry(
         actor: context.by.person,
         actor_name: context.by.name.clone(),
         at: context.at,
-        events: serde_json::to_string(&decided.events).unwrap_or_default(),
+        events: write_events(&decided.events),
         before,
         hash: Hash::default(),
     }
@@ -200,8 +201,8 @@ impl From<&Event> for AreaEventView {
 
 impl AreaChangeView {
     fn new(entry: &Entry) -> Reply<Self> {
-        let events: Vec<Event> = serde_json::from_str(&entry.events)
-            .map_err(|error| Problem::new(Code::Internal).because(error))?;
+        let events = read_events::<Event>(&entry.events)
+            .map_err(|error| StoreError::unreadable(entry, &error))?;
         Ok(Self {
             no: entry.seq,
             what: entry.name.clone(),
