@@ -31,10 +31,12 @@ mod suite {
     mod duplicate;
     mod duty;
     mod first;
+    mod histories;
     mod household;
     mod intake;
     mod invariant;
     mod journal;
+    mod journals;
     mod ledger;
     mod lists;
     mod memory;
