@@ -31,14 +31,15 @@ fn tenant(city: &City) -> TenantId {
     city.app.worlds.by_code(Some(seed::CITY)).unwrap().tenant.id
 }
 
-fn entries(city: &City, (kind, id): (FlowKind, &str)) -> Vec<Entry> {
+/// The journal of a flow.
+pub(crate) fn entries(city: &City, (kind, id): (FlowKind, &str)) -> Vec<Entry> {
     let (store, tenant, id) = (city.store.clone(), tenant(city), id.parse::<Uuid>().unwrap());
     let read = store.read(move |db| journal::chain(db, tenant, (kind, id), None));
     System::new().block_on(read).unwrap()
 }
 
 /// Bytes in SQL.
-fn bytes(city: &City, hex: &str) -> String {
+pub(crate) fn bytes(city: &City, hex: &str) -> String {
     match city.engine() {
         Engine::Sqlite => format!("x'{hex}'"),
         Engine::Postgres => format!("'\\x{hex}'::bytea"),

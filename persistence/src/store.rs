@@ -174,8 +174,10 @@ impl Store {
     }
 
     /// Makes changes durable together, or none of them; commits that wait at the same time share
-    /// the transaction.
-    pub async fn commit(&self, writes: Vec<Write>) -> Result<Outcome> {
+    /// the transaction. Of the changes that one command makes, the one of the flow that was asked
+    /// comes first: their entries are numbered in this order.
+    pub async fn commit(&self, mut writes: Vec<Write>) -> Result<Outcome> {
+        batch::number_parts(&mut writes);
         let commit = Box::new(Commit::new(&writes)?);
         let erases = |write: &Write| matches!(write, Write::Forgotten(gone) if !gone.is_empty());
         let erases = writes.iter().any(erases);

@@ -116,6 +116,7 @@ async fn commit<F: ServedFlow>(
     change: Change<F>,
     more: Vec<Write>,
 ) -> Reply<(Stored<F>, Outcome)> {
+    // It comes first, so that its part and its hash are what they are here.
     let after = change.stored();
     let kept = caller.arrival.iter().filter(|arrival| arrival.command == change.entry.command);
     let arrived = kept.map(|arrival| Write::Arrived(Box::new((**arrival).clone())));
@@ -236,7 +237,7 @@ pub async fn command<F: ServedFlow>(
     command: F::Command,
 ) -> Reply<Stored<F>> {
     let decide = |stored: &Stored<F>, context: Context<'_>| {
-        Ok((act::<F>(Some(stored), &command, asked.request, 0, context)?, Vec::new()))
+        Ok((act::<F>(Some(stored), &command, asked.request, context)?, Vec::new()))
     };
     step(app, caller, asked, decide).await
 }
@@ -336,7 +337,7 @@ pub(crate) async fn as_system<F: ServedFlow>(
     let Some(found) = app.store.look_checked::<F>(tenant, id).await? else { return Ok(None) };
     let stored = found.into_readable()?;
     let request = Request::of_system(&what(stored.seq));
-    match act::<F>(Some(&stored), command, request, 0, world.context(&by, app.clock.now())) {
+    match act::<F>(Some(&stored), command, request, world.context(&by, app.clock.now())) {
         Ok(change) => Ok(Some(app.store.commit(vec![Write::from(change)]).await?)),
         // A caller settled it, or a replica was faster.
         Err(Refusal::NothingDue) => Ok(None),

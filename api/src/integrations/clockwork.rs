@@ -273,7 +273,7 @@ async fn made(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreEr
         StoreError::Inconsistent(format!("patrol plan {plan}: {}", refusal.code()))
     };
     let make = patrol_plan::Command::Make;
-    let change = match act::<PatrolPlan>(Some(&stored), &make, request, 0, context) {
+    let change = match act::<PatrolPlan>(Some(&stored), &make, request, context) {
         Ok(change) => change,
         // A replica was faster, or a caller changed the plan.
         Err(Refusal::NothingDue) => return Ok(false),
@@ -286,7 +286,7 @@ async fn made(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreEr
     {
         let occasion = Some(stored.state.occasion(day));
         let plan = patrol::Command::Plan { new: Box::new(new), occasion };
-        match act::<Patrol>(None, &plan, request, 1, context) {
+        match act::<Patrol>(None, &plan, request, context) {
             Ok(patrol) => writes.push(Write::from(patrol)),
             // The area is no more: the plan goes on without making anything there.
             Err(Refusal::AreaRetired { .. } | Refusal::NotATerritory { .. }) => {}

@@ -204,7 +204,7 @@ async fn begin_campaign(
     };
     let (stored, _) = step::begin(&app, &caller, asked, |context| {
         let begin = Command::Begin(Box::new(new));
-        Ok((act::<Campaign>(None, &begin, asked, 0, context)?, Vec::new()))
+        Ok((act::<Campaign>(None, &begin, asked, context)?, Vec::new()))
     })
     .await?;
     let mut answer = HttpResponse::Created();
@@ -307,7 +307,7 @@ async fn close_campaign(step: Step, body: Json<CloseCampaignBody>) -> Reply<Http
     let load = move |db: &mut Db| campaigns::open_grids(db, tenant, campaign);
     let decide = |stored: &Stored<Campaign>, open: &Vec<AreaId>, context: Context<'_>| {
         let close = Command::Close { note: body.0.note.clone(), open: open.clone() };
-        Ok((act(Some(stored), &close, asked.request, 0, context)?, Vec::new()))
+        Ok((act(Some(stored), &close, asked.request, context)?, Vec::new()))
     };
     let stored = step::step_with(&step.app, &step.caller, asked, load, decide).await?;
     Ok(show(&step, &stored))

@@ -67,8 +67,6 @@ pub fn of_text(
     asked: Request,
     context: Context<'_>,
 ) -> Result<Option<Change<Review>>, Refusal> {
-    /// After the report and the case that documents it.
-    const PART: i16 = 2;
     if !domain::flows::media::of_public(context.by, context.at) {
         return Ok(None);
     }
@@ -81,7 +79,7 @@ pub fn of_text(
         automatic: automatic && !report.is_hidden(),
         address: true,
     };
-    act::<Review>(None, &Command::Open(opening), asked, PART, context).map(Some)
+    act::<Review>(None, &Command::Open(opening), asked, context).map(Some)
 }
 
 /// That as a write.

@@ -157,9 +157,8 @@ async fn publish_form(
         let asked = Asked { id, request: asked, if_match };
         step::command::<Form>(&app, &caller, asked, command).await?
     } else {
-        let begin = |context: Context<'_>| {
-            Ok((act::<Form>(None, &command, asked, 0, context)?, Vec::new()))
-        };
+        let begin =
+            |context: Context<'_>| Ok((act::<Form>(None, &command, asked, context)?, Vec::new()));
         step::begin(&app, &caller, asked, begin).await?.0
     };
     let mut answer = HttpResponse::Created();
@@ -422,7 +421,7 @@ async fn answer(
         counts: filled_in.counts,
     };
     let decide = |stored: &Stored<Household>, context: Context<'_>| {
-        let change = act(Some(stored), &command, asked.request, 0, context)?;
+        let change = act(Some(stored), &command, asked.request, context)?;
         let (person, path) = (context.by.person, change.state.area.path.clone());
         let (at, counts) = (context.at, filled_in.counts);
         let entered = Entered { person, path, what: What::Form, at, counts };

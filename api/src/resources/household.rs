@@ -352,7 +352,7 @@ async fn register(
     let Prepared { asked, new, mut writes, typed } = prepared;
     step::begin(app, caller, asked, |context| {
         let register = Command::Register(Box::new(new));
-        let change = act::<Household>(None, &register, asked, 0, context)?;
+        let change = act::<Household>(None, &register, asked, context)?;
         let counts = Counts { required: 1, typed, ..Counts::default() };
         let entered = || entered(caller, &change.state, context.at, counts);
         writes.extend(by_hand.then(entered));
@@ -567,7 +567,7 @@ async fn update(
         if stored.seq != before.seq {
             return Err(Problem::new(Code::LostRace));
         }
-        let change = act(Some(stored), &command, asked.request, 0, context)?;
+        let change = act(Some(stored), &command, asked.request, context)?;
         let mut writes = sealed.writes.clone();
         let counts = Counts { typed: sealed.given.max(1), ..Counts::default() };
         writes.push(entered(context.by, &change.state, context.at, counts));
@@ -675,7 +675,7 @@ async fn erase_household(step: Step, body: Json<EraseHouseholdBody>) -> Reply<Ht
             let answers = answers.map(|answered| DataSubject::new(SubjectKind::Form, answered.id));
             let subjects = std::iter::once(whole).chain(members).chain(answers);
             let forgotten = Write::Forgotten(subjects.collect());
-            let change = act(Some(stored), &command, asked.request, 0, context)?;
+            let change = act(Some(stored), &command, asked.request, context)?;
             Ok((change, vec![forgotten, Write::Noted(Box::new(note.clone()))]))
         };
     let stored = step::step_with(&step.app, &step.caller, asked, load, decide).await?;

@@ -330,7 +330,7 @@ async fn make(
     command: Command,
 ) -> Reply<HttpResponse> {
     let (stored, _) = step::begin(app, caller, asked, |context| {
-        Ok((act::<Patrol>(None, &command, asked, 0, context)?, Vec::<Write>::new()))
+        Ok((act::<Patrol>(None, &command, asked, context)?, Vec::<Write>::new()))
     })
     .await?;
     let mut answer = HttpResponse::Created();

@@ -227,7 +227,7 @@ async fn register_person(
         grants: grants.iter().map(NewGrant::from).collect(),
     };
     let (stored, _) = step::begin(&app, &caller, asked, |context| {
-        let change = act::<Person>(None, &command, asked, 0, context)?;
+        let change = act::<Person>(None, &command, asked, context)?;
         // Its owner chooses another at the first login.
         change.state.require_password()?;
         let origin = Origin::Other;
@@ -467,8 +467,7 @@ async fn owner(app: &App, caller: &Caller, person: &Person) -> Reply<Owner> {
 
 async fn reset(app: &App, caller: &Caller, asked: Asked, hash: String) -> Reply<Stored<Person>> {
     let stored = step::step::<Person>(app, caller, asked, |person, context| {
-        let change =
-            act::<Person>(Some(person), &Command::ResetPassword, asked.request, 0, context)?;
+        let change = act::<Person>(Some(person), &Command::ResetPassword, asked.request, context)?;
         let whose = person.state.id;
         let origin = if whose == caller.person { Origin::Owner } else { Origin::Other };
         let write = Write::Password { person: whose, hash: hash.clone(), origin };

@@ -205,7 +205,7 @@ async fn take(
         also,
         |stored, others, context| {
             let command = command(others);
-            let change = act::<Person>(Some(stored), &command, asked.request, 0, context)?;
+            let change = act::<Person>(Some(stored), &command, asked.request, context)?;
             let lost = lost(&stored.state, &change.state, context.at);
             let mut more = Vec::new();
             if let Some(heir) = to {
@@ -250,7 +250,7 @@ fn given(
         post: grant.post.clone(),
     });
     let command = Command::TakeOver { grants: grants.collect(), of };
-    Ok(act::<Person>(Some(heir), &command, asked.request, 1, context)?)
+    Ok(act::<Person>(Some(heir), &command, asked.request, context)?)
 }
 
 /// Makes sure that the caller who takes an administrator's rights is an administrator and stays
@@ -267,7 +267,7 @@ fn guarded(
         (_, true) | (None, false) => Ok(None),
         (Some(own), false) => {
             let command = Command::Stand { over };
-            Ok(Some(act::<Person>(Some(own), &command, asked.request, 2, context)?))
+            Ok(Some(act::<Person>(Some(own), &command, asked.request, context)?))
         }
     }
 }

@@ -201,6 +201,10 @@ pub trait FlowWrite: Debug + Send + Sync {
     /// What the audit log is told of it.
     fn audited(&self) -> Option<Act>;
 
+    /// Makes its entry one of several that a command makes.
+    #[doc(hidden)]
+    fn take_part(&mut self, part: i16);
+
     /// Adds its rows to those that are written.
     #[doc(hidden)]
     fn write(&self, rows: &mut PendingRows<'_>) -> Result<()>;
@@ -226,6 +230,10 @@ impl<F: FlowTable> FlowWrite for Change<F> {
 
     fn audited(&self) -> Option<Act> {
         F::audited(&self.entry)
+    }
+
+    fn take_part(&mut self, part: i16) {
+        self.entry.take_part(part);
     }
 
     fn write(&self, rows: &mut PendingRows<'_>) -> Result<()> {

@@ -75,23 +75,9 @@ pub(crate) fn entry(
     before: Hash,
     context: &Context<'_>,
 ) -> Write {
-    let entry = Entry {
-        tenant: context.by.tenant,
-        flow: FlowKind::Areas,
-        flow_id: context.by.tenant.0,
-        seq: context.seq,
-        command: request.command,
-        part: 0,
-        name: name.to_owned(),
-        digest: request.digest,
-        actor: context.by.person,
-        actor_name: context.by.name.clone(),
-        at: context.at,
-        events: write_events(&decided.events),
-        before,
-        hash: Hash::default(),
-    }
-    .sealed();
+    let flow = (FlowKind::Areas, context.by.tenant.0);
+    let happened = write_events(&decided.events);
+    let entry = request.entry(flow, (name, happened), before, context).sealed();
     Write::Areas { entry: Box::new(entry), areas: decided.changed, drawn: decided.drawn }
 }
 

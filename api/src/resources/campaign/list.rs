@@ -125,7 +125,7 @@ pub(super) async fn assign_campaign(step: Step, body: Json<AssignBody>) -> Reply
     listed.retain(|one| seen.insert(one.household));
     let command = Command::Assign { listed };
     let decide = |stored: &Stored<Campaign>, context: Context<'_>| {
-        Ok((act(Some(stored), &command, asked.request, 0, context)?, Vec::new()))
+        Ok((act(Some(stored), &command, asked.request, context)?, Vec::new()))
     };
     let stored = step::step(&step.app, &step.caller, asked, decide).await?;
     Ok(show(&step, &stored))

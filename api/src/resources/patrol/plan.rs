@@ -314,7 +314,7 @@ async fn create_patrol_plan(
     let (area, content) = (AreaId(body.0.area_id), body.0.content.read("/content")?);
     let command = Command::Create { id: PlanId(id), area, content };
     let (stored, _) = step::begin(&app, &caller, asked, |context| {
-        Ok((act::<PatrolPlan>(None, &command, asked, 0, context)?, Vec::<Write>::new()))
+        Ok((act::<PatrolPlan>(None, &command, asked, context)?, Vec::<Write>::new()))
     })
     .await?;
     let mut answer = HttpResponse::Created();

@@ -200,7 +200,7 @@ pub(super) async fn unjoin_report(
     let decide = |report: &Stored<Report>, case: &Option<Stored<Case>>, context: Context<'_>| {
         let Some(case) = case else {
             let unjoin = report::Command::Unjoin;
-            return Ok((act(Some(report), &unjoin, asked.request, 0, context)?, Vec::new()));
+            return Ok((act(Some(report), &unjoin, asked.request, context)?, Vec::new()));
         };
         let (change, left) = intake::unjoin(report, case, asked.request, context)?;
         Ok((change, vec![Write::from(left)]))
