@@ -82,6 +82,11 @@ impl Case {
             Verb::Unjoin => self.reports.len() > 1,
             Verb::Coordinate => self.stage.whistle().is_some_and(Whistle::waits_for_district),
             Verb::Raise => self.stage.whistle().is_some_and(|whistle| whistle.raised.is_none()),
+            Verb::Summons => {
+                let (on, whistle) = (self.stage.is_whistle_on(), self.stage.whistle());
+                let mut summonses = whistle.iter().flat_map(|whistle| &whistle.summonses);
+                summonses.any(|summons| !summons.possible(on).is_empty())
+            }
             Verb::Escalate
             | Verb::Dispatch
             | Verb::Whistle
@@ -89,7 +94,6 @@ impl Case {
             | Verb::Start
             | Verb::Return
             | Verb::FeedBack
-            | Verb::Summons
             | Verb::Claim
             | Verb::Verify
             | Verb::CallBack

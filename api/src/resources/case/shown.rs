@@ -277,6 +277,7 @@ impl CaseView {
             whistle: case
                 .stage
                 .whistle()
+                .map(|whistle| (whistle, case.stage.is_whistle_on()))
                 .map(|whistle| WhistleView::new(whistle, &world.rules.whistling, works_for)),
             on_the_spot,
             answer: answer_of(&case.stage).map(|answer| {

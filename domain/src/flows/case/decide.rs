@@ -3,7 +3,7 @@
 
 use super::{
     Answer, Closing, Command, Event, Opening, Outcome, Stage, Work,
-    lifecycle::{self, StageName, SummonsVerb, Verb},
+    lifecycle::{self, Verb},
     whistle::{Act, Raised},
 };
 use crate::{
@@ -433,23 +433,10 @@ impl Case {
 
     fn summons(&self, unit: AreaId, act: &Act, cx: &Context<'_>) -> Decision {
         let whistle = self.stage.whistle().ok_or(Refusal::NotSummoned)?;
-        // After the whistle only the opinions of both sides are still asked for.
-        let on = self.stage.name() == StageName::Whistled;
-        let opinion = matches!(act, Act::Rate { .. } | Act::RateStreet { .. });
-        if !on && !opinion && whistle.summons(unit).is_some() {
-            return Err(Refusal::WrongState {
-                flow: "summons",
-                state: lifecycle::StepName::Released.name(),
-                command: act.verb().name(),
-                possible: [SummonsVerb::Rate, SummonsVerb::RateStreet]
-                    .map(SummonsVerb::name)
-                    .to_vec(),
-            });
-        }
         let happened = whistle.decide(unit, act, self, cx)?;
         let by = cx.by.person;
         let mut events = vec![Event::Summoned { unit, by, happened: happened.clone() }];
-        if on && whistle.after(unit, by, &happened).over() {
+        if self.stage.is_whistle_on() && whistle.after(unit, by, &happened).over() {
             events.push(Event::WhistleOver { verify: self.term(Duty::Verify, cx) });
         }
         Ok(events)

@@ -11,7 +11,7 @@ mod evolve;
 
 use serde::{Deserialize, Serialize};
 
-use super::lifecycle::StepName;
+use super::lifecycle::{StepName, SummonsVerb, possible_steps};
 use crate::{
     Instant,
     area::{coordinate::Point, tree::Unit},
@@ -212,6 +212,34 @@ impl TryFrom<u8> for Score {
 impl From<Score> for u8 {
     fn from(score: Score) -> Self {
         score.0
+    }
+}
+
+impl Summons {
+    /// How far the department is, as it is told; `on` says whether the whistle still is. Afterwards a
+    /// department that was not let off is released: also a lead that went back to work because a
+    /// verification failed, when it is ruled about instead.
+    pub fn step_name(&self, on: bool) -> StepName {
+        let step = self.step.name();
+        if on || step == StepName::Excused { step } else { StepName::Released }
+    }
+
+    /// What may be asked of it now: opinions are given once, and who was appointed contests nothing.
+    pub fn possible(&self, on: bool) -> Vec<SummonsVerb> {
+        let mut possible = possible_steps(self.step_name(on));
+        possible.retain(|verb| match verb {
+            SummonsVerb::Rate => self.rating.is_none(),
+            SummonsVerb::RateStreet => self.view.is_none(),
+            SummonsVerb::Contest => !self.appointed,
+            SummonsVerb::Sign
+            | SummonsVerb::Contact
+            | SummonsVerb::Arrive
+            | SummonsVerb::FeedBack
+            | SummonsVerb::SendBack
+            | SummonsVerb::Release
+            | SummonsVerb::Rule => true,
+        });
+        possible
     }
 }
 

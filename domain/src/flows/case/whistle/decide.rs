@@ -43,7 +43,8 @@ fn arrival(
 }
 
 impl Whistle {
-    /// What happens when `act` is asked of the summons of `unit`.
+    /// What happens when `act` is asked of the summons of `unit`; when the whistle is over, only the
+    /// opinions of both sides are still asked for.
     pub(in crate::flows::case) fn decide(
         &self,
         unit: AreaId,
@@ -51,18 +52,16 @@ impl Whistle {
         case: &Case,
         context: &Context<'_>,
     ) -> Result<Happened, Refusal> {
+        let on = case.stage.is_whistle_on();
         let about = Subject { rank: Some(self.rank.as_str()), ..case.subject() };
         let summons = self.summons(unit).ok_or(Refusal::NotSummoned)?;
-        let from = summons.step.name();
+        let from = summons.step_name(on);
         if lifecycle::steps(from, act.verb()).is_empty() {
             return Err(Refusal::WrongState {
                 flow: "summons",
                 state: from.name(),
                 command: act.verb().name(),
-                possible: lifecycle::possible_steps(from)
-                    .into_iter()
-                    .map(SummonsVerb::name)
-                    .collect(),
+                possible: summons.possible(on).into_iter().map(SummonsVerb::name).collect(),
             });
         }
         let (permission, over) = match act {
