@@ -92,7 +92,7 @@ fn review(city: &City, about: &str) -> Option<Value> {
 
 /// The same once it is no longer waiting for a program.
 #[track_caller]
-fn reviewed(city: &City, about: &str) -> Value {
+pub(crate) fn reviewed(city: &City, about: &str) -> Value {
     let begun = Instant::now();
     loop {
         if let Some(found) = review(city, about)
@@ -105,7 +105,7 @@ fn reviewed(city: &City, about: &str) -> Value {
     }
 }
 
-fn decide(city: &City, by: &str, review: &Value, pass: bool) -> Answer {
+pub(crate) fn decide(city: &City, by: &str, review: &Value, pass: bool) -> Answer {
     let path = format!("/api/v1/content_reviews/{}/decide", text(review, "/id"));
     city.by(by).post(&path, &json!({ "pass": pass, "note": "已看过" }))
 }

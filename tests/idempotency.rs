@@ -1,13 +1,20 @@
 //! No retried write is done twice: a replay is answered as the first time was, for ever.
 
+use domain::{core::journal::FlowKind, flows::content_review::Review};
+use persistence::probe;
 use serde_json::{Value, json};
 
-use crate::harness::{City, key, on_both, report_at, seed, solved, text};
+use crate::{
+    harness::{City, key, on_both, report_at, seed, solved, text},
+    ownership::literal,
+    unreadable::{bytes, entries},
+};
 
 on_both! {
     every_step_replayed_gives_the_original_answer,
     every_creation_replayed_gives_the_original_answer,
     a_whistle_and_its_steps_replayed_give_the_original_answer,
+    a_command_is_found_whatever_numbers_its_entries_have,
     a_key_is_not_reused_for_another_request,
     a_key_of_another_caller_is_another_key,
     a_key_is_one_uuid,
@@ -159,6 +166,30 @@ fn a_whistle_and_its_steps_replayed_give_the_original_answer(city: &City) {
     log.step("leader", &case, &at("release"), json!({}));
     log.step("leader", &case, &at("rate"), json!({ "response": 5, "quality": 4 }));
     log.replay();
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+/// Older versions numbered the review of a report as the third entry of its command, with or without
+/// a second one.
+fn a_command_is_found_whatever_numbers_its_entries_have(city: &City) {
+    let (command, body) = (key(), report_at(110.005, 30.005));
+    let send = || city.by("resident").post_as(&command, "/api/v1/reports", &body).done();
+    let first = send();
+    let review = Review::id_of(first["id"].as_str().unwrap().parse().unwrap()).to_string();
+    let mut entry = entries(city, (FlowKind::ContentReview, &review)).remove(0);
+    assert_eq!((entry.command.0.to_string(), entry.part), (command.clone(), 1));
+    entry.take_part(2);
+    let (id, hash) = (literal(city, &review), bytes(city, &entry.hash.hex()));
+    let sql = format!(
+        "update journal set part = 2, hash = {hash} where flow_id = {id}; \
+         update content_reviews set head = {hash} where id = {id};"
+    );
+    probe::execute(&city.database.url, &sql).unwrap();
+    let count =
+        || city.by("resident").get("/api/v1/reports").done()["items"].as_array().unwrap().len();
+    let before = count();
+    assert_eq!(send(), first);
+    assert_eq!(count(), before);
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 

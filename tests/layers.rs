@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::core::journal::FlowKind;
 
-use crate::{harness::root, imports::Imports};
+use crate::{harness::root, imports::Imports, tidy};
 
 /// The dependencies a manifest names, of whichever kind.
 fn dependencies(member: &str) -> BTreeSet<String> {
@@ -173,6 +173,28 @@ fn a_folder_imports_only_folders_below_it() {
             let allowed = allowed.unwrap_or_else(|| panic!("{member}: no folder {above}")).1;
             assert!(allowed.contains(&below), "{member}: {from} must not import {to}");
         }
+    }
+}
+
+/// Where an entry gets its number among those of its command: where numbers are picked by hand, two
+/// of them collide sooner or later.
+#[test]
+fn only_the_commit_numbers_the_entries_of_a_command() {
+    let allowed = [
+        "domain/src/core/journal.rs",
+        "persistence/src/batch.rs",
+        "persistence/src/kernel/flow.rs",
+    ];
+    for (path, text) in tidy::sources() {
+        if !path.contains("/src/") || allowed.contains(&path.as_str()) {
+            continue;
+        }
+        assert!(!text.contains("take_part("), "{path} numbers an entry");
+    }
+    // Nor does a crate above make an entry by itself.
+    let made = tidy::sources().into_iter().filter(|(path, _)| path.starts_with("api/src/"));
+    for (path, text) in made {
+        assert!(!text.contains("Entry {\n        tenant"), "{path} makes an entry");
     }
 }
 

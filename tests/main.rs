@@ -39,6 +39,8 @@ mod crash;
 #[cfg(test)]
 mod dependencies;
 #[cfg(test)]
+mod disclosure;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod event;
@@ -113,6 +115,8 @@ mod store;
 #[cfg(test)]
 mod sync;
 #[cfg(test)]
+mod sync_kinds;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod token;
@@ -120,6 +124,8 @@ mod token;
 mod totp;
 #[cfg(test)]
 mod track;
+#[cfg(test)]
+mod unreadable;
 #[cfg(test)]
 mod verify;
 #[cfg(test)]

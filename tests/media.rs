@@ -101,7 +101,7 @@ fn form(city: &City, by: &str, fields: &[(&str, &str)], name: &str, bytes: &[u8]
 }
 
 /// Sends a file as a body.
-fn raw(city: &City, by: &str, id: &str, bytes: &[u8]) -> Answer {
+pub(crate) fn raw(city: &City, by: &str, id: &str, bytes: &[u8]) -> Answer {
     let path = format!("/api/v1/media?id={id}");
     city.by(by).call("POST", &path).header("Content-Type", "image/jpeg").bytes(bytes).send()
 }
@@ -114,7 +114,7 @@ fn photo(city: &City, by: &str, bytes: &[u8]) -> String {
 }
 
 /// A report that names these; its identity.
-fn naming(city: &City, by: &str, media: &[&str]) -> String {
+pub(crate) fn naming(city: &City, by: &str, media: &[&str]) -> String {
     let mut body = report_at(110.005, 30.005);
     body["media"] = json!(media);
     text(&city.by(by).post("/api/v1/reports", &body).done(), "/id")

@@ -8,7 +8,7 @@ use domain::{
     area::tree::AreaTree,
     core::{
         id::{CaseId, CommandId, PersonId, ReportId, TenantId},
-        journal::FlowKind,
+        journal::{Entry, FlowKind},
         text::{Code, Line, Prose},
     },
     flows::{
@@ -59,6 +59,7 @@ on_both_stores! {
     a_place_in_the_journal_is_taken_once,
     a_command_is_seen_once,
     two_flows_are_committed_together_or_not_at_all,
+    companions_of_one_kind_do_not_collide,
     one_poisoned_change_does_not_spoil_its_batch,
     a_text_the_database_refuses_harms_nobody_else,
     replicas_that_write_the_same_in_another_order_do_not_fail,
@@ -180,7 +181,7 @@ impl Desk {
 
     fn comment(&self, case: &Stored<Case>, asked: Request) -> Change<Case> {
         let command = Command::Comment { text: prose("批注") };
-        act(Some(case), &command, asked, 0, self.context()).unwrap()
+        act(Some(case), &command, asked, self.context()).unwrap()
     }
 
     fn register(&self, account: &str) -> Change<Person> {
@@ -190,7 +191,7 @@ impl Desk {
             name: Line::try_from("某人").unwrap(),
             grants: Vec::new(),
         };
-        act(None, &command, request(), 0, self.context()).unwrap()
+        act(None, &command, request(), self.context()).unwrap()
     }
 
     pub(crate) async fn commit(&self, write: Write) -> Result<Outcome, StoreError> {
@@ -318,6 +319,38 @@ async fn together(desk: &Desk, writes: Vec<Vec<Write>>) -> Vec<Result<Outcome, S
         outcomes.push(commit.await.unwrap());
     }
     outcomes
+}
+
+async fn companions_of_one_kind_do_not_collide(desk: Desk) {
+    let asked = request();
+    let told = |desk: &Desk| intake::submit(desk.draft(), asked, desk.context()).unwrap().0;
+    let reports = [told(&desk), told(&desk), told(&desk)];
+    let ids = reports.clone().map(|report| report.state.id.0);
+    let decided = reports.clone().map(|report| (report.entry.part, report.entry.hash));
+    assert!(decided.iter().all(|(part, _)| *part == 0), "nobody numbered them");
+    let writes = reports.clone().map(Write::from).to_vec();
+    assert_eq!(desk.store.commit(writes.clone()).await.unwrap(), Outcome::Done);
+    let tenant = desk.tenant.id;
+    let read = move |db: &mut Db| {
+        let chain = |id: &Uuid| journal::chain(db, tenant, (FlowKind::Report, *id), None);
+        ids.iter().map(chain).collect::<Result<Vec<_>, _>>()
+    };
+    let chains = desk.store.read(read).await.unwrap();
+    let entries: Vec<&Entry> = chains.iter().flatten().collect();
+    assert_eq!(entries.iter().map(|entry| entry.part).collect::<Vec<_>>(), [0, 1, 2]);
+    for (entry, (_, hash)) in entries.iter().zip(decided) {
+        assert_eq!(entry.hash, entry.computed(), "sealed with its number");
+        assert_eq!(entry.hash == hash, entry.part == 0, "the first is what was decided");
+    }
+    // Memory and rows know the same hash, so the next command follows.
+    for (id, entry) in ids.iter().zip(&entries) {
+        let known = desk.store.recall::<Report>(tenant, *id).unwrap();
+        let stored = desk.find_report(ReportId(*id)).await.unwrap();
+        assert_eq!((known.head, stored.head), (entry.hash, entry.hash));
+    }
+    assert_eq!(desk.store.commit(writes).await.unwrap(), Outcome::Seen);
+    let found = api::engine::verify::all(&desk.store, None).await.unwrap();
+    assert_eq!(found.broken, Vec::<String>::new());
 }
 
 async fn one_poisoned_change_does_not_spoil_its_batch(desk: Desk) {

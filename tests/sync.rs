@@ -24,6 +24,7 @@ on_both! {
     a_walk_without_signal_is_told_whole,
     a_walk_by_a_wrong_clock_is_told_whole,
     what_was_typed_at_the_time_is_no_late_entry,
+    an_item_is_answered_as_the_request_would_be,
 }
 
 /// Sends a queue; answers what became of each.
@@ -412,31 +413,155 @@ fn what_was_typed_at_the_time_is_no_late_entry(city: &City) {
     assert!((3595..3605).contains(&active), "an hour, as it was typed: {active}");
 }
 
+/// Sends the same command as a request and as an item of a queue, whole answers wanted; both have to
+/// answer the same, but for the identity of the request. Answers what was answered.
+#[track_caller]
+fn both(city: &City, by: &str, path: &str, item: &Value) -> Value {
+    let online = city.by(by).post_as(&text(item, "/id"), path, &item["body"]);
+    let queue = json!({ "items": [item], "answers": "full" });
+    let sent = city.by(by).post("/api/v1/sync", &queue).done()["items"][0].clone();
+    assert_eq!(sent["status"], online.status, "{path}: {sent}");
+    let mut expected = online.body.clone();
+    let (mut told, name) = if online.status < 300 {
+        (sent["answer"].clone(), "answer")
+    } else {
+        (sent["problem"].clone(), "problem")
+    };
+    for answer in [&mut told, &mut expected] {
+        answer.as_object_mut().unwrap().remove("trace_id");
+    }
+    assert_eq!(told, expected, "{path}: {name}");
+    expected
+}
+
+fn an_item_is_answered_as_the_request_would_be(city: &City) {
+    let none = json!({});
+    let (one, case, home, patrol) = (key(), key(), key(), key());
+    let grid = city.area(seed::GRID);
+    let mut body = report_at(110.005, 30.005);
+    body["id"] = json!(one);
+    both(city, "worker", "/api/v1/reports", &item("submit_report", &none, &body));
+    let file = item("file_report", &json!({ "id": one }), &json!({ "case_id": case }));
+    both(city, "community", &format!("/api/v1/reports/{one}/file"), &file);
+    let on = json!({ "id": case });
+    let of = |verb: &str| format!("/api/v1/cases/{case}/{verb}");
+    let comment = |text: &Value| item("comment_case", &on, &json!({ "text": text }));
+    both(city, "community", &of("comment"), &comment(&json!("一")));
+    both(
+        city,
+        "community",
+        "/api/v1/households",
+        &item("register_household", &none, &json!({ "id": home, "area_id": grid })),
+    );
+    let visit = json!({ "household_id": home, "purposes": ["opinions"], "outcome": "met", "needs": [{ "text": "楼道灯不亮" }] });
+    both(city, "worker", "/api/v1/visits", &item("submit_visit", &none, &visit));
+    let tomorrow = city.now() + Duration::days(1);
+    let window = json!({ "from": tomorrow, "until": tomorrow + Duration::hours(2) });
+    let plan = json!({ "id": patrol, "area_id": grid, "purpose": "routine", "window": window });
+    both(city, "community", "/api/v1/patrols", &item("plan_patrol", &none, &plan));
+    both(
+        city,
+        "worker",
+        "/api/v1/me/shift/start",
+        &item("start_shift", &none, &json!({ "area_id": grid })),
+    );
+    // What is wrong is told in the same words: in the body, in the path, in the state, by the rules.
+    let bad = both(city, "community", &of("comment"), &comment(&json!(7)));
+    assert_eq!(bad["errors"][0]["pointer"], "/text");
+    let pointless = both(
+        city,
+        "community",
+        &of("comment"),
+        &item("comment_case", &on, &json!({ "text": "一", "texts": 1 })),
+    );
+    assert_eq!(pointless["errors"][0]["pointer"], "/texts");
+    let far = "/api/v1/cases/x/comment";
+    both(
+        city,
+        "community",
+        far,
+        &item("comment_case", &json!({ "id": "x" }), &json!({ "text": "一" })),
+    );
+    let points = json!({ "points": [] });
+    both(
+        city,
+        "worker",
+        "/api/v1/patrols/x/points",
+        &item("upload_points", &json!({ "id": "x" }), &points),
+    );
+    let no = both(
+        city,
+        "leader",
+        &of("requests/x/decide"),
+        &item("decide_request", &json!({ "id": case, "no": "x" }), &json!({ "agree": true })),
+    );
+    assert_eq!(no["code"], "invalid_path");
+    both(
+        city,
+        "community",
+        &of("summonses/y/sign"),
+        &item("sign_summons", &json!({ "id": case, "unit_id": "y" }), &none),
+    );
+    both(city, "community", &of("sign"), &item("sign_case", &on, &none));
+    both(city, "sibling", &of("comment"), &comment(&json!("一")));
+    both(
+        city,
+        "worker",
+        &of("dispatch"),
+        &item("dispatch_case", &on, &json!({ "unit_id": city.area(seed::CG) })),
+    );
+    // A version that cannot be is refused where one may be insisted on, and only there.
+    let mut odd = comment(&json!("二"));
+    (odd["based_on"], odd["only"]) = (json!(-5), json!(true));
+    let told = sync(city, "community", &[odd]);
+    assert_eq!(text(&told[0], "/problem/code"), "invalid_header");
+    let mut new = report(&key());
+    (new["based_on"], new["only"]) = (json!(-5), json!(true));
+    assert_eq!(outcomes(&sync(city, "community", &[new])), ["done"]);
+}
+
 /// What a phone has: everything it was told, the latest of each.
 #[derive(Default)]
-struct Phone {
-    known: std::collections::BTreeMap<String, Value>,
+pub(crate) struct Phone {
+    pub(crate) known: std::collections::BTreeMap<String, Value>,
+    /// The kind of each, by its id.
+    kinds: std::collections::BTreeMap<String, String>,
     cursor: Option<String>,
-    told: usize,
+    pub(crate) told: usize,
 }
 
 impl Phone {
     /// Reads until there is no more.
     #[track_caller]
-    fn read(&mut self, city: &City, by: &str, limit: u8) {
+    pub(crate) fn read(&mut self, city: &City, by: &str, limit: u8) {
+        self.read_from(limit, |path| city.by(by).get(path).done());
+    }
+
+    /// The same from another server.
+    #[track_caller]
+    pub(crate) fn read_at(&mut self, city: &City, (by, base): (&str, &str), limit: u8) {
+        self.read_from(limit, |path| city.by(by).call("GET", path).at(base).send().done());
+    }
+
+    #[track_caller]
+    fn read_from(&mut self, limit: u8, ask: impl Fn(&str) -> Value) {
         for _ in 0..1000 {
             let mut path = format!("/api/v1/sync?limit={limit}");
             if let Some(cursor) = &self.cursor {
                 path = format!("{path}&since={cursor}");
             }
-            let page = city.by(by).get(&path).done();
+            let page = ask(&path);
             let items = page["items"].as_array().unwrap();
             assert!(items.len() <= usize::from(limit), "{page}");
             self.told += items.len();
             for item in items {
                 let id = text(item, "/id");
+                if item["kind"] == "campaign" {
+                    self.drop_assignments(&id);
+                }
                 if item["gone"] == true {
                     self.known.remove(&id);
+                    self.kinds.remove(&id);
                 } else {
                     assert_eq!(item["state"]["seq"], item["seq"]);
                     let older = self
@@ -444,6 +569,7 @@ impl Phone {
                         .get(&id)
                         .is_some_and(|known| known["seq"].as_i64() > item["seq"].as_i64());
                     if !older {
+                        self.kinds.insert(id.clone(), text(item, "/kind"));
                         self.known.insert(id, item["state"].clone());
                     }
                 }
@@ -454,6 +580,20 @@ impl Phone {
             }
         }
         panic!("there is always more");
+    }
+
+    /// The assignments of a campaign end when it is told: those that stand follow it.
+    fn drop_assignments(&mut self, campaign: &str) {
+        let kinds = self.kinds.clone();
+        self.known.retain(|id, state| {
+            kinds.get(id).is_none_or(|kind| kind != "assignment")
+                || state["campaign_id"] != json!(campaign)
+        });
+    }
+
+    /// The ids of everything of one kind.
+    pub(crate) fn of_kind(&self, kind: &str) -> Vec<&String> {
+        self.known.keys().filter(|id| self.kinds.get(*id).is_some_and(|own| own == kind)).collect()
     }
 
     fn seq(&self, id: &str) -> Option<i64> {

@@ -11,6 +11,8 @@ on_both! {
     a_department_sent_back_answers_again,
     only_the_last_release_ends_the_whistle,
     a_department_is_rated_once,
+    a_case_closed_by_ruling_has_no_department_at_work,
+    a_case_without_a_whistle_offers_no_summons,
     both_sides_read_what_they_think_of_each_other_and_nobody_else,
     an_urgent_whistle_is_blown_while_a_hard_one_waits,
     a_department_answers_only_for_itself,
@@ -84,6 +86,52 @@ fn only_the_last_release_ends_the_whistle(city: &City) {
     let first = release(city, &case, seed::CG);
     assert_eq!((&first["stage"], &first["whistle"]["over"]), (&json!("whistled"), &json!(false)));
     assert_eq!(release(city, &case, seed::SW)["stage"], "fed_back");
+}
+
+fn a_case_closed_by_ruling_has_no_department_at_work(city: &City) {
+    let case = city.whistled();
+    for (by, unit) in [("water", seed::SW), ("lead", seed::CG)] {
+        city.answers(by, &case, unit);
+    }
+    for unit in [seed::SW, seed::CG] {
+        release(city, &case, unit);
+    }
+    let failed = json!({ "passed": false, "note": "仍有油污" });
+    for _ in 0..2 {
+        let again = city.on("verifier", &case, "verify", &failed);
+        let lead = &again["whistle"]["summonses"][0];
+        assert_eq!((&lead["step"], &lead["possible"]), (&json!("arrived"), &json!(["feedback"])));
+        let result = json!({ "result": "再次整改" });
+        city.summons("lead", &case, seed::CG, "feedback", &result).done();
+        release(city, &case, seed::CG);
+    }
+    let ruling = city.on("verifier", &case, "verify", &failed);
+    let closed =
+        city.on("district", &case, "rule", &json!({ "again": false, "reason": "三次返工" }));
+    for (told, stage) in [(&ruling, "ruling"), (&closed, "closed")] {
+        assert_eq!((&told["stage"], &told["whistle"]["over"]), (&json!(stage), &json!(true)));
+        for summons in told["whistle"]["summonses"].as_array().unwrap() {
+            assert_eq!(summons["step"], "released", "{summons}");
+            assert_eq!(summons["possible"], json!(["rate", "rate_street"]), "{summons}");
+        }
+    }
+    let result = json!({ "result": "第四次" });
+    let problem = city.summons("lead", &case, seed::CG, "feedback", &result);
+    let problem = problem.problem(422, "wrong_state");
+    let facts = json!([problem["state"], problem["possible"]]);
+    assert_eq!(facts, json!(["released", ["rate", "rate_street"]]));
+    let rating = json!({ "response": 2, "quality": 1, "comment": "三次未整改到位" });
+    let rated = city.summons("leader", &case, seed::CG, "rate", &rating).done();
+    assert_eq!(rated["whistle"]["summonses"][0]["possible"], json!(["rate_street"]));
+    assert_eq!(city.verify().broken, Vec::<String>::new());
+}
+
+/// Nobody was summoned: there is no summons to ask anything of.
+fn a_case_without_a_whistle_offers_no_summons(city: &City) {
+    for case in [city.fed_back(), city.closed()] {
+        let possible = city.case("dispatcher", &case)["possible"].clone();
+        assert!(!possible.as_array().unwrap().contains(&json!("summons")), "{possible}");
+    }
 }
 
 fn a_department_is_rated_once(city: &City) {

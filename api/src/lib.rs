@@ -12,6 +12,7 @@ pub mod server;
 /// What every request and answer passes: bodies, parameters, headers, pages, problems, the
 /// document.
 pub mod http {
+    pub mod answer;
     pub mod body;
     pub mod connection;
     pub mod docs;

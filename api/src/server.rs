@@ -1,6 +1,6 @@
 //! The server: the application with everything around it, from listening to draining.
 
-use std::{net::TcpListener, rc::Rc, sync::OnceLock, time::Duration};
+use std::{net::TcpListener, sync::OnceLock, time::Duration};
 
 use actix_web::{
     App as Actix, HttpRequest, HttpResponse, HttpServer,
@@ -25,7 +25,7 @@ use crate::{
         register::{self, ServiceConfig},
     },
     integrations::{clockwork, delivering, delivery, event, health, webhook},
-    mobile::sync::{self, Inner},
+    mobile::sync,
     privacy::{audit, consent, contact, disclosure},
     resources::{
         area, burden, campaign, case, clocks, content_review, erasure, export, form, household, me,
@@ -154,7 +154,6 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
         Actix::new()
             .app_data(app.clone())
             .app_data(known.clone())
-            .app_data(Rc::new(Inner::new(app.clone(), routes)))
             .configure(|config| register::serve(config, routes))
             .configure(move |config| documents.routes(config))
             .default_service(web::to(nowhere))

@@ -16,9 +16,10 @@ pub mod core {
     pub mod boundary_fault;
     pub mod checkpoint;
     pub mod delivery;
+    pub mod disclosure;
     pub mod id;
     pub mod journal;
-    pub(crate) mod named;
+    pub mod named;
     pub mod sheet;
     pub mod tally;
     pub mod text;
@@ -89,6 +90,7 @@ pub mod flows {
     pub mod household;
     pub mod intake;
     pub mod labels;
+    pub mod lifecycle;
     pub mod media;
     pub mod notice;
     pub mod patrol;
@@ -96,6 +98,7 @@ pub mod flows {
     pub mod person;
     pub mod policy;
     pub mod report;
+    pub mod stored_event;
     pub mod track;
     pub mod visit;
     pub mod visiting;

@@ -5,14 +5,14 @@
 //! (tenant, command, actor, part) finds a command that was seen before. Only winners' other rows are
 //! written. A commit whose entries win only in part breaks the batch, and is refused alone.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
 use domain::{
     area::tree::history::Record,
     core::{
         arrival::Arrival,
-        id::{AreaId, PersonId, TenantId},
+        id::{AreaId, CommandId, PersonId, TenantId},
         journal::Entry,
     },
     flows::change::Change,
@@ -101,6 +101,28 @@ impl Write {
         }
         let Self::Flow(change) = self else { return None };
         Some(change.entry())
+    }
+
+    /// Makes its entry one of several that a command makes.
+    fn take_part(&mut self, part: i16) {
+        if let Self::Areas { entry, .. } = self {
+            entry.take_part(part);
+        }
+        if let Self::Flow(change) = self {
+            change.take_part(part);
+        }
+    }
+}
+
+/// Numbers the entries of each command in the order of the writes: 0 for the flow that was asked,
+/// which comes first, 1, 2… for others that move with it.
+pub(crate) fn number_parts(writes: &mut [Write]) {
+    let mut next: HashMap<(CommandId, PersonId), i16> = HashMap::new();
+    for write in writes {
+        let Some(entry) = write.entry() else { continue };
+        let next = next.entry((entry.command, entry.actor)).or_default();
+        write.take_part(*next);
+        *next = next.saturating_add(1);
     }
 }
 

@@ -22,6 +22,7 @@ pub mod kernel {
     pub mod journal;
     pub mod key;
     pub(crate) mod lane;
+    pub(crate) mod list;
     pub(crate) mod look;
     pub mod migrate;
     pub mod obligation;
@@ -80,4 +81,4 @@ pub use kernel::error::StoreError;
 pub use kernel::flow::{FlowTable, FlowWrite};
 pub use kernel::look::{KnownFlow, find};
 pub use registry::{FLOWS, new_projection};
-pub use store::{Options, Store};
+pub use store::{CheckedState, Options, Store};

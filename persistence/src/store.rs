@@ -174,8 +174,10 @@ impl Store {
     }
 
     /// Makes changes durable together, or none of them; commits that wait at the same time share
-    /// the transaction.
-    pub async fn commit(&self, writes: Vec<Write>) -> Result<Outcome> {
+    /// the transaction. Of the changes that one command makes, the one of the flow that was asked
+    /// comes first: their entries are numbered in this order.
+    pub async fn commit(&self, mut writes: Vec<Write>) -> Result<Outcome> {
+        batch::number_parts(&mut writes);
         let commit = Box::new(Commit::new(&writes)?);
         let erases = |write: &Write| matches!(write, Write::Forgotten(gone) if !gone.is_empty());
         let erases = writes.iter().any(erases);
@@ -468,12 +470,23 @@ fn alone(db: &mut Db, commit: &Commit) -> Result<Outcome> {
 }
 
 impl Store {
-    /// The present state of a flow.
+    /// The present state of a flow, for what is about another one: it is told as its row says,
+    /// whether or not its journal can be read.
     pub async fn look<F: FlowTable>(
         &self,
         tenant: TenantId,
         id: Uuid,
     ) -> Result<Option<Arc<Stored<F>>>> {
+        Ok(self.seen(self.looks(tenant, id)?).await?.map(|found| found.state))
+    }
+
+    /// The present state of the flow that is asked about or commanded, and whether its journal can be
+    /// read.
+    pub async fn look_checked<F: FlowTable>(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+    ) -> Result<Option<CheckedState<F>>> {
         self.seen(self.looks(tenant, id)?).await
     }
 
@@ -491,7 +504,7 @@ impl Store {
             let asked: Vec<_> = some.iter().map(|id| self.looks::<F>(tenant, *id)).collect();
             for looking in asked {
                 states.push(match looking {
-                    Ok(looking) => self.seen(looking).await,
+                    Ok(looking) => self.seen(looking).await.map(|found| found.map(|one| one.state)),
                     Err(error) => Err(error),
                 });
             }
@@ -509,21 +522,41 @@ impl Store {
         Ok(Looking { tenant, id, known, answer })
     }
 
-    /// Waits for a state that was asked for.
-    async fn seen<F: FlowTable>(&self, looking: Looking<F>) -> Result<Option<Arc<Stored<F>>>> {
+    /// Waits for a state that was asked for, and says whether its journal can be read. Only what can
+    /// be read is kept in memory, where commands are decided on it unasked.
+    async fn seen<F: FlowTable>(&self, looking: Looking<F>) -> Result<Option<CheckedState<F>>> {
         let Looking { tenant, id, known, answer } = looking;
         let Some(found) = answer.await.unwrap_or(Err(StoreError::Closed))? else {
             return Ok(None);
         };
-        let Some(state) = found.state else { return Ok(known) };
+        let readable = found.check_readable::<F>();
+        let Some(state) = found.state else {
+            return Ok(known.map(|state| CheckedState { state, readable }));
+        };
         let state = Arc::new(stored::<F>(F::TABLE, (Id(id), found.seq, found.head, state))?);
-        self.memory().keep(tenant, &state);
-        Ok(Some(state))
+        if readable.is_ok() {
+            self.memory().keep(tenant, &state);
+        }
+        Ok(Some(CheckedState { state, readable }))
     }
 
     /// A state the flow had a moment ago, if it is kept.
     pub fn recall<F: FlowTable>(&self, tenant: TenantId, id: Uuid) -> Option<Arc<Stored<F>>> {
         self.memory().states::<F>()?.get(&(tenant, id))
+    }
+}
+
+/// A state as its row has it, and whether this program understands the journal behind it.
+pub struct CheckedState<F> {
+    /// The state of the row.
+    pub state: Arc<Stored<F>>,
+    readable: Result<()>,
+}
+
+impl<F> CheckedState<F> {
+    /// The state; [`StoreError::Unreadable`] where the end of its journal cannot be read.
+    pub fn into_readable(self) -> Result<Arc<Stored<F>>> {
+        self.readable.map(|()| self.state)
     }
 }
 

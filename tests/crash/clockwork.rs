@@ -54,9 +54,12 @@ async fn measures(desk: &Desk) -> BTreeMap<(Uuid, String), Vec<String>> {
     let mut found: BTreeMap<_, Vec<String>> = BTreeMap::new();
     loop {
         let page = move |db: &mut Db| {
+            let after = after.map(|(id, kind): (Uuid, FlowKind)| (id, kind.name()));
             let flows = journal::flows(db, tenant, after, 100)?;
-            let chain =
-                |&(flow, kind): &(Uuid, FlowKind)| journal::chain(db, tenant, (kind, flow), None);
+            let chain = |(flow, kind): &(Uuid, String)| {
+                let kind = FlowKind::parse(kind).expect("a kind that is known");
+                journal::chain(db, tenant, (kind, *flow), None)
+            };
             flows.iter().map(chain).collect::<Result<Vec<Vec<Entry>>, _>>()
         };
         let chains = desk.store.read(page).await.expect("the journal can be read");

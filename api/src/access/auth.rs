@@ -43,7 +43,7 @@ use crate::{
     },
     app::{
         actors::Known,
-        caller::{Caller, Incomplete, Proven},
+        caller::{Caller, Incomplete},
         limits,
         scope::Scopes,
         state::App,
@@ -99,11 +99,6 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
     let request = request.clone();
     async move {
         let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
-        let proven = request.extensions().get::<Proven>().cloned();
-        if let Some(Proven(caller)) = proven {
-            app.rationed.count_kept(&request, &caller, app.clock.now())?;
-            return Ok(Incomplete { caller, restriction: None });
-        }
         let first = request.extensions_mut().remove::<First>();
         let asker = if let Some(First(asker)) = first {
             asker

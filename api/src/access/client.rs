@@ -334,7 +334,7 @@ async fn register_client(
     let grants = area_ids.into_iter().map(grant).collect();
     let command = Command::Register { id, account, name: name.clone(), grants };
     step::begin(&app, &caller, asked, |context| {
-        Ok((act::<Person>(None, &command, asked, 0, context)?, Vec::new()))
+        Ok((act::<Person>(None, &command, asked, context)?, Vec::new()))
     })
     .await?;
     let (tenant, now) = (caller.tenant, app.clock.now());

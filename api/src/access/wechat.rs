@@ -327,7 +327,7 @@ async fn register_resident(
     let command = Command::Register { id, account: account.clone(), name, grants };
     let asked = Request::new(CommandId(new_id()), "register", id.0, &command);
     let context = world.context(&system, app.clock.now());
-    let change = act::<Person>(None, &command, asked, 0, context)?;
+    let change = act::<Person>(None, &command, asked, context)?;
     let (seq, head) = (change.entry.seq, change.entry.hash);
     let made = Stored { state: change.state.clone(), seq, head };
     match app.store.commit(vec![Write::from(change)]).await {

@@ -50,10 +50,6 @@ impl Caller {
     }
 }
 
-/// A caller whose token was checked already: with a request this program makes to itself.
-#[derive(Clone)]
-pub(crate) struct Proven(pub(crate) Caller);
-
 impl Deref for Caller {
     type Target = Actor;
     fn deref(&self) -> &Actor {

@@ -114,9 +114,6 @@ pub struct Rationed {
     streams: Streams,
 }
 
-/// A command of a queue that was counted.
-pub(crate) struct Counted;
-
 /// What shuts a thief out goes on when the share is used up: enough for the owner who does it by
 /// hand, however many others hold a token.
 const DEFENCES: Rate = Rate { at_once: 60, an_hour: 3_600 };
@@ -228,17 +225,6 @@ impl Rationed {
         let times = refused.entry(who(actor)).or_default();
         *times = times.saturating_add(1).min(MOST_REFUSALS);
         *times
-    }
-
-    /// Counts a command of a queue.
-    pub fn count_kept(&self, request: &HttpRequest, actor: &Actor, now: Instant) -> Reply<()> {
-        let counts =
-            request.method() == Method::POST && !request.extensions().contains::<Counted>();
-        if counts {
-            self.take(actor, Good::Commands, now)?;
-            request.extensions_mut().insert(Counted);
-        }
-        Ok(())
     }
 
     /// A seat for a file that is sent, for as long as that takes.

@@ -139,30 +139,66 @@ fn head(response: &mut HttpResponse, trace: &Trace) {
 
 /// The line of a request; what failed on our side says why.
 fn log(request: &HttpRequest, response: &HttpResponse, trace: &Trace, started: Instant) {
-    let status = response.status();
-    let cause = problem(response).and_then(Problem::cause);
-    if !tracing::enabled!(target: "request", tracing::Level::INFO) && !status.is_server_error() {
-        return;
-    }
     let route = request.match_pattern();
-    let (route, method) = (route.as_deref().unwrap_or("-"), request.method().as_str());
-    let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
-    let (status, ms) = (status.as_u16(), f64::from(micros) / 1000.0);
-    let bytes = match response.body().size() {
-        BodySize::None => Some(0),
-        BodySize::Sized(bytes) => Some(bytes),
-        BodySize::Stream => None,
+    let line = Line {
+        method: request.method().as_str(),
+        route: route.as_deref().unwrap_or("-"),
+        status: response.status().as_u16(),
+        bytes: match response.body().size() {
+            BodySize::None => Some(0),
+            BodySize::Sized(bytes) => Some(bytes),
+            BodySize::Stream => None,
+        },
+        problem: problem(response),
+        request_id: trace.given(),
+        trace_id: trace.trace_id(),
+        started,
     };
-    let code = problem(response).map(|problem| problem.code().name());
-    let (request_id, trace_id) = (trace.given(), trace.trace_id());
-    if status >= 500 {
-        tracing::error!(
-            target: "request", method, route, status, ms, bytes, code, cause, request_id, trace_id
-        );
-    } else {
-        tracing::info!(
-            target: "request", method, route, status, ms, bytes, code, cause, request_id, trace_id
-        );
+    line.write();
+}
+
+/// The line of a command that came in the queue of a phone, as if it had been asked by itself.
+pub fn log_kept(
+    route: &str,
+    (status, problem): (u16, Option<&Problem>),
+    trace_id: &str,
+    started: Instant,
+) {
+    let (method, bytes, request_id) = ("POST", None, None);
+    Line { method, route, status, bytes, problem, request_id, trace_id, started }.write();
+}
+
+/// What a line of the log says.
+struct Line<'a> {
+    method: &'a str,
+    route: &'a str,
+    status: u16,
+    bytes: Option<u64>,
+    problem: Option<&'a Problem>,
+    request_id: Option<&'a str>,
+    trace_id: &'a str,
+    started: Instant,
+}
+
+impl Line<'_> {
+    fn write(self) {
+        let Line { method, route, status, bytes, problem, request_id, trace_id, started } = self;
+        if !tracing::enabled!(target: "request", tracing::Level::INFO) && status < 500 {
+            return;
+        }
+        let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        let ms = f64::from(micros) / 1000.0;
+        let (code, cause) =
+            (problem.map(|one| one.code().name()), problem.and_then(Problem::cause));
+        if status >= 500 {
+            tracing::error!(
+                target: "request", method, route, status, ms, bytes, code, cause, request_id, trace_id
+            );
+        } else {
+            tracing::info!(
+                target: "request", method, route, status, ms, bytes, code, cause, request_id, trace_id
+            );
+        }
     }
 }
 

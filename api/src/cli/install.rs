@@ -240,7 +240,7 @@ pub async fn register(
         let person = PersonId(new_id());
         let command = command(person, &new, &areas)?;
         let request = Request::new(CommandId(new_id()), "register", person.0, &command);
-        let change = act::<Person>(None, &command, request, 0, context(clock.now()))
+        let change = act::<Person>(None, &command, request, context(clock.now()))
             .map_err(|refusal| Failed(format!("{}: {}", new.account, refusal.code())))?;
         let password = match change.state.require_password() {
             Ok(()) => {

@@ -7,7 +7,7 @@ use domain::{
         id::{PersonId, ReportId},
         journal::{Entry, FlowKind},
     },
-    flows::{case, labels::labels_of, report},
+    flows::{case, labels::labels_of, report, stored_event::read_events},
 };
 
 /// The commands that say which reports a case answers.
@@ -52,7 +52,7 @@ impl Reporters {
     }
 
     fn submitted(&mut self, entry: &Entry) {
-        let events: Vec<report::Event> = serde_json::from_str(&entry.events).unwrap_or_default();
+        let events = read_events::<report::Event>(&entry.events).unwrap_or_default();
         for event in events {
             if let report::Event::Submitted { report } = event {
                 self.begin(report.id, report.reporter, entry.seq);
@@ -61,7 +61,7 @@ impl Reporters {
     }
 
     fn moved(&mut self, entry: &Entry) {
-        let events: Vec<case::Event> = serde_json::from_str(&entry.events).unwrap_or_default();
+        let events = read_events::<case::Event>(&entry.events).unwrap_or_default();
         for event in &events {
             if let case::Event::Opened { opening, .. } = event {
                 self.begin(opening.reporter.report, opening.reporter.person, entry.seq);

@@ -21,7 +21,7 @@ use domain::{
     people::actor::Actor,
     rules::refusal::Refusal,
 };
-use persistence::{Db, FlowTable, Outcome, StoreError, Write, kernel::journal};
+use persistence::{CheckedState, Db, FlowTable, Outcome, StoreError, Write, kernel::journal};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -29,15 +29,39 @@ use crate::{
     app::{caller::Caller, state::App},
     engine::flows::ServedFlow,
     http::{
+        body::MAX_BYTES,
         headers::{IfMatch, Key},
         problem::{Code, Problem, Reply},
     },
 };
 
-/// Loads a flow the caller may know of; whatever else there is does not exist for the caller.
-pub async fn look<F: ServedFlow>(app: &App, caller: &Caller, id: Uuid) -> Reply<Arc<Stored<F>>> {
+/// The state of a flow the caller may know of, whether or not its journal can be read: for the check
+/// that says so.
+pub async fn look_at_row<F: ServedFlow>(
+    app: &App,
+    caller: &Caller,
+    id: Uuid,
+) -> Reply<Arc<Stored<F>>> {
     let stored = app.store.look::<F>(caller.tenant, id).await?;
     seen_by(stored, caller, app.clock.now())
+}
+
+/// Loads a flow the caller may know of; whatever else there is does not exist for the caller.
+pub async fn look<F: ServedFlow>(app: &App, caller: &Caller, id: Uuid) -> Reply<Arc<Stored<F>>> {
+    let found = app.store.look_checked::<F>(caller.tenant, id).await?;
+    readable_by(found, caller, app.clock.now())
+}
+
+/// Whoever may not know of a flow is not told that it cannot be read either.
+fn readable_by<F: ServedFlow>(
+    found: Option<CheckedState<F>>,
+    by: &Actor,
+    at: Instant,
+) -> Reply<Arc<Stored<F>>> {
+    match found.filter(|found| found.state.state.is_visible_to(by, at)) {
+        Some(found) => Ok(found.into_readable()?),
+        None => Err(Problem::new(Code::NotFound)),
+    }
 }
 
 fn seen_by<F: ServedFlow>(
@@ -68,7 +92,12 @@ pub async fn step<F: ServedFlow>(
     let kept = app.store.recall::<F>(caller.tenant, asked.id);
     let stored = match kept {
         Some(kept) => Some(kept),
-        None => app.store.look::<F>(caller.tenant, asked.id).await?,
+        // What cannot be read, or must not be known, is told apart below.
+        None => app
+            .store
+            .look_checked::<F>(caller.tenant, asked.id)
+            .await?
+            .and_then(|found| found.into_readable().ok()),
     };
     let now = app.clock.now();
     if let Some(stored) = stored.filter(|stored| stored.state.is_visible_to(caller, now))
@@ -88,6 +117,7 @@ async fn commit<F: ServedFlow>(
     change: Change<F>,
     more: Vec<Write>,
 ) -> Reply<(Stored<F>, Outcome)> {
+    // It comes first, so that its part and its hash are what they are here.
     let after = change.stored();
     let kept = caller.arrival.iter().filter(|arrival| arrival.command == change.entry.command);
     let arrived = kept.map(|arrival| Write::Arrived(Box::new((**arrival).clone())));
@@ -112,7 +142,7 @@ pub async fn step_with<F: ServedFlow, T: Send + 'static>(
         let also = also.clone();
         // The state before the answer: a twin of this command that is not seen now had not moved
         // the state either, and what is refused is refused by a state without it.
-        let stored = app.store.look::<F>(tenant, id).await?;
+        let found = app.store.look_checked::<F>(tenant, id).await?;
         let load =
             move |db: &mut Db| Ok((journal::seen(db, tenant, by, request.command)?, also(db)?));
         let (seen, extra) = app.store.read(load).await?;
@@ -120,7 +150,7 @@ pub async fn step_with<F: ServedFlow, T: Send + 'static>(
             return answer_again(app, caller, request, seen).await;
         }
         let now = app.clock.now();
-        let stored = seen_by(stored, caller, now)?;
+        let stored = readable_by(found, caller, now)?;
         asked.if_match.check(stored.seq)?;
         let (change, more) = decide(&stored, &extra, world.context_of(caller, now))?;
         match commit(app, caller, change, more).await? {
@@ -144,18 +174,79 @@ pub struct Asked {
     pub if_match: IfMatch,
 }
 
-/// Everything a step needs besides its body: who asks what of which flow, in which state.
+/// Where a command comes from: a request, or what a phone had kept. Each part is read when it is
+/// needed, and refused in the same words.
+pub trait Origin {
+    /// What stands in the path, by name and in order.
+    fn segments(&self) -> Vec<(String, String)>;
+
+    /// The command asked under (`Idempotency-Key`).
+    fn key(&self) -> Reply<Key>;
+
+    /// The version that is insisted on (`If-Match`).
+    fn if_match(&self) -> Reply<IfMatch>;
+}
+
+impl Origin for HttpRequest {
+    fn segments(&self) -> Vec<(String, String)> {
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        self.match_info().iter().map(owned).collect()
+    }
+
+    fn key(&self) -> Reply<Key> {
+        Key::of(self.headers())
+    }
+
+    fn if_match(&self) -> Reply<IfMatch> {
+        IfMatch::of(self.headers())
+    }
+}
+
+/// Everything that a command needs besides its body.
+pub trait CommandContext: Sized {
+    /// The most bytes that the body of such a command has.
+    const MAX_BODY: usize = MAX_BYTES;
+
+    /// Reads it from where the command comes from; the caller is known to be the one who asks.
+    fn read(app: Data<App>, caller: Caller, origin: &impl Origin) -> Reply<Self>;
+}
+
+/// Of a command that begins something.
+pub struct Start {
+    /// The state of the server, for reading and committing.
+    pub app: Data<App>,
+    /// The person or program that asks, and whose rights decide.
+    pub caller: Caller,
+    /// The command asked under.
+    pub key: Key,
+}
+
+impl CommandContext for Start {
+    fn read(app: Data<App>, caller: Caller, origin: &impl Origin) -> Reply<Self> {
+        Ok(Self { app, caller, key: origin.key()? })
+    }
+}
+
+/// Of a command on something: who asks what of which flow, in which state.
 pub struct Step {
     /// The state of the server, for reading and committing.
     pub app: Data<App>,
-    /// The request that asks for the step, for conditional headers and the audit log.
-    pub request: HttpRequest,
     /// The person or program that asks, and whose rights decide.
     pub caller: Caller,
     /// The identity of the flow.
     pub id: Uuid,
     key: Key,
     if_match: IfMatch,
+    segments: Vec<(String, String)>,
+}
+
+impl CommandContext for Step {
+    fn read(app: Data<App>, caller: Caller, origin: &impl Origin) -> Reply<Self> {
+        let segments = origin.segments();
+        let id = read_segment(&segments, "id")?;
+        let (key, if_match) = (origin.key()?, origin.if_match()?);
+        Ok(Self { app, caller, id, key, if_match, segments })
+    }
 }
 
 impl Step {
@@ -169,36 +260,73 @@ impl Step {
         let request = Request::new(self.key.0, operation, self.id, body);
         Asked { id: self.id, request, if_match: self.if_match }
     }
+
+    /// An identifier in the path, by name.
+    pub fn segment(&self, name: &'static str) -> Reply<Uuid> {
+        read_segment(&self.segments, name)
+    }
+
+    /// A number in the path, by name.
+    pub fn number(&self, name: &'static str) -> Reply<i64> {
+        let text = find_segment(&self.segments, name);
+        text.parse().map_err(|_not_a_number: std::num::ParseIntError| {
+            let (zh, en) = ("应为整数编号", "this part of the path is a number");
+            Problem::new(Code::InvalidPath).parameter(name, "not_a_number", zh, en)
+        })
+    }
 }
 
-/// An identifier in the path, by name.
-pub fn segment(request: &HttpRequest, name: &'static str) -> Reply<Uuid> {
-    let text = request.match_info().get(name).unwrap_or_default();
-    Uuid::try_parse(text).map_err(|_malformed| {
+/// Of a command on the caller.
+pub struct OwnStep(pub Step);
+
+impl CommandContext for OwnStep {
+    fn read(app: Data<App>, caller: Caller, origin: &impl Origin) -> Reply<Self> {
+        let (id, key, if_match) = (caller.person.0, origin.key()?, origin.if_match()?);
+        Ok(Self(Step { app, caller, id, key, if_match, segments: Vec::new() }))
+    }
+}
+
+fn find_segment<'a>(segments: &'a [(String, String)], name: &str) -> &'a str {
+    let found = segments.iter().find(|(own, _)| own == name);
+    found.map(|(_, value)| value.as_str()).unwrap_or_default()
+}
+
+fn read_segment(segments: &[(String, String)], name: &'static str) -> Reply<Uuid> {
+    Uuid::try_parse(find_segment(segments, name)).map_err(|_malformed| {
         let (zh, en) = ("应为 UUID", "this part of the path is a UUID");
         Problem::new(Code::InvalidPath).parameter(name, "not_a_uuid", zh, en)
     })
 }
 
-impl FromRequest for Step {
-    type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Reply<Self>>>>;
+/// Something that is extracted from a request, after a while.
+pub type Extracting<T> = Pin<Box<dyn Future<Output = Reply<T>>>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let app = request.app_data::<Data<App>>().cloned();
-        let caller = Caller::from_request(request, payload);
-        let request = request.clone();
-        Box::pin(async move {
-            let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
-            // Who asks comes first: strangers learn nothing from what is wrong with the rest.
-            let caller = caller.await?;
-            let id = segment(&request, "id")?;
-            let key = Key::of(request.headers())?;
-            let if_match = IfMatch::of(request.headers())?;
-            Ok(Self { app, request, caller, id, key, if_match })
-        })
-    }
+/// Reads the context of a command from a request.
+pub fn extract<C: CommandContext>(request: &HttpRequest, payload: &mut Payload) -> Extracting<C> {
+    let app = request.app_data::<Data<App>>().cloned();
+    let caller = Caller::from_request(request, payload);
+    let request = request.clone();
+    Box::pin(async move {
+        let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
+        // Who asks comes first: strangers learn nothing from what is wrong with the rest.
+        C::read(app, caller.await?, &request)
+    })
 }
+
+macro_rules! extracted {
+    ($($context:ty),+) => {$(
+        impl FromRequest for $context {
+            type Error = Problem;
+            type Future = Extracting<Self>;
+
+            fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+                extract(request, payload)
+            }
+        }
+    )+};
+}
+
+extracted!(Start, Step, OwnStep);
 
 /// A command that moves only the flow it names.
 pub async fn command<F: ServedFlow>(
@@ -208,7 +336,7 @@ pub async fn command<F: ServedFlow>(
     command: F::Command,
 ) -> Reply<Stored<F>> {
     let decide = |stored: &Stored<F>, context: Context<'_>| {
-        Ok((act::<F>(Some(stored), &command, asked.request, 0, context)?, Vec::new()))
+        Ok((act::<F>(Some(stored), &command, asked.request, context)?, Vec::new()))
     };
     step(app, caller, asked, decide).await
 }
@@ -284,8 +412,8 @@ pub async fn present<F: FlowTable>(
     for (id, found) in ids.iter().zip(app.store.look_all::<F>(tenant, &ids).await) {
         match found {
             Ok(found) => present.extend(found.map(|found| (*id, found))),
-            Err(StoreError::Inconsistent(why)) => {
-                tracing::error!(flow = %id, why, "a flow cannot be read");
+            Err(error) if error.is_unreadable() => {
+                tracing::error!(flow = %id, %error, "a flow cannot be read");
             }
             Err(error) => return Err(error),
         }
@@ -305,9 +433,10 @@ pub(crate) async fn as_system<F: ServedFlow>(
     let Some(world) = app.worlds.get(tenant) else { return Ok(None) };
     let Some(root) = world.areas.root() else { return Ok(None) };
     let by = Actor::system(tenant, root.unit());
-    let Some(stored) = app.store.look::<F>(tenant, id).await? else { return Ok(None) };
+    let Some(found) = app.store.look_checked::<F>(tenant, id).await? else { return Ok(None) };
+    let stored = found.into_readable()?;
     let request = Request::of_system(&what(stored.seq));
-    match act::<F>(Some(&stored), command, request, 0, world.context(&by, app.clock.now())) {
+    match act::<F>(Some(&stored), command, request, world.context(&by, app.clock.now())) {
         Ok(change) => Ok(Some(app.store.commit(vec![Write::from(change)]).await?)),
         // A caller settled it, or a replica was faster.
         Err(Refusal::NothingDue) => Ok(None),

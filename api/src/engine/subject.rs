@@ -18,7 +18,8 @@ pub trait Published {
     /// Whether this actor may know of it.
     fn is_known_to(&self, actor: &Actor, at: Instant) -> bool;
 
-    /// Whether this actor is told what happened in detail, and not only that something happened.
+    /// Whether this actor is told what happened in detail, and not only that something happened:
+    /// all that the types of its events [disclose](domain::core::disclosure) to readers of the feed.
     fn is_whole_for(&self, actor: &Actor, at: Instant) -> bool;
 
     /// Where it is.

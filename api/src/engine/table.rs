@@ -11,7 +11,8 @@ use domain::{
     flows::{
         campaign::Campaign, case::state::Case, content_review::Review, form::Form,
         household::Household, media::Media, notice::Notice, patrol::Patrol,
-        patrol_plan::PatrolPlan, person::Person, policy::Policy, report::Report, visit::Visit,
+        patrol_plan::PatrolPlan, person::Person, policy::Policy, report::Report,
+        stored_event::read_events, visit::Visit,
     },
     rules::obligation::Duty,
 };
@@ -210,7 +211,7 @@ async fn take_measure<F: ServedFlow>(app: &App, debt: &Lapsing) -> Result<bool, 
 }
 
 fn notices_of<F: ServedFlow>(state: &F, entry: &Entry) -> Vec<Notice> {
-    match serde_json::from_str::<Vec<F::Event>>(&entry.events) {
+    match read_events::<F::Event>(&entry.events) {
         Ok(events) => events.iter().flat_map(|event| state.notices(event)).collect(),
         Err(error) => {
             let (flow, seq) = (entry.flow_id, entry.seq);

@@ -54,7 +54,8 @@ pub struct ChainView {
 pub struct BrokenView {
     /// The place of the entry; none when the chain is whole and the state is not what it says.
     seq: Option<i64>,
-    /// `order`, `link`, `content` or `state`.
+    /// `order`, `link`, `content`, `state`, or `unreadable`: written by a version of the program that
+    /// knew what this one does not.
     kind: &'static str,
     /// What is broken, in Chinese.
     label: &'static str,
@@ -70,6 +71,7 @@ impl From<&verify::Wrong> for BrokenView {
             verify::Wrong::Chain(Break::Content { seq }) => {
                 (Some(*seq), "content", "记录写入后被改动")
             }
+            verify::Wrong::Unreadable { seq, .. } => (Some(*seq), "unreadable", "记录无法读取"),
             verify::Wrong::State(_) => (None, "state", "当前状态与记录不一致"),
         };
         Self { seq, kind, label }
@@ -86,7 +88,7 @@ async fn get_case_verification(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Case>(&app, &caller, id.0).await?;
+    let stored = step::look_at_row::<Case>(&app, &caller, id.0).await?;
     let tenant = caller.tenant;
     let reports: Vec<Uuid> = stored.state.reports.iter().map(|one| one.report.0).collect();
     let found = app

@@ -16,7 +16,7 @@ use domain::{
         id::{AreaId, TenantId},
         journal::{self as chain, Entry, FlowKind, Hash},
     },
-    flows::{areas::Event, change::again, flow::Flow},
+    flows::{areas::Event, change::again, flow::Flow, stored_event::read_events},
 };
 use persistence::{
     Db, Store, StoreError,
@@ -172,11 +172,17 @@ fn flows(db: &mut Db, tenant: TenantId, found: &mut Findings) -> Result<(), Stor
     const WEIGHT: usize = 8 << 20;
     let (mut projection, mut after, mut readable) = (persistence::new_projection()?, None, true);
     loop {
-        let flows = journal::flows(db, tenant, after, PAGE)?;
+        let from = after.as_ref().map(|(id, kind): &(Uuid, String)| (*id, kind.as_str()));
+        let mut flows = journal::flows(db, tenant, from, PAGE)?;
         let mut weight = 0;
-        for (flow, kind) in &flows {
-            let checked = one(db, tenant, *flow, *kind, &mut projection)?;
+        for (flow, name) in &flows {
             found.chains += 1;
+            let Some(kind) = FlowKind::parse(name) else {
+                readable = false;
+                found.broke(format!("{name} {flow}: there is no such kind of flow"));
+                continue;
+            };
+            let checked = one(db, tenant, *flow, kind, &mut projection)?;
             found.entries += checked.entries;
             weight += checked.weight;
             if let Some(wrong) = checked.wrong {
@@ -189,8 +195,8 @@ fn flows(db: &mut Db, tenant: TenantId, found: &mut Findings) -> Result<(), Stor
             }
         }
         compare(db, &mut projection, found)?;
-        let Some(last) = flows.last() else { break };
-        after = Some(*last);
+        let Some(last) = flows.pop() else { break };
+        after = Some(last);
     }
     for (area, column) in area::columns_differ(db, tenant)? {
         found.broke(format!("area {area}: {column} is not what its record says"));
@@ -218,6 +224,13 @@ fn compare(
 pub enum Wrong {
     /// A link of it is broken.
     Chain(chain::Break),
+    /// It is whole, and this program cannot read an entry.
+    Unreadable {
+        /// The place of the entry in its chain.
+        seq: i64,
+        /// The reason, in words.
+        why: String,
+    },
     /// It is whole, and the state is not what it says.
     State(String),
 }
@@ -226,6 +239,7 @@ impl Wrong {
     fn in_words(self) -> String {
         match self {
             Self::Chain(broken) => in_words(broken),
+            Self::Unreadable { seq, why } => format!("entry {seq} cannot be read: {why}"),
             Self::State(why) => why,
         }
     }
@@ -274,11 +288,22 @@ pub(super) fn replayed<F: ServedFlow>(
     if checked.wrong.is_some() {
         return Ok(checked);
     }
-    let (count, mut state, mut owed) = (entries.len(), None::<F>, Vec::new());
-    for (index, entry) in entries.into_iter().enumerate() {
+    let mut read = Vec::with_capacity(entries.len());
+    for entry in entries {
+        match read_events::<F::Event>(&entry.events) {
+            Ok(events) => read.push((entry, events)),
+            // Nothing is taken of it: rows that follow from a part of it are not what they ought to be.
+            Err(error) => {
+                let (seq, why) = (entry.seq, error.to_string());
+                return Ok(Checked { wrong: Some(Wrong::Unreadable { seq, why }), ..checked });
+            }
+        }
+    }
+    let (count, mut state, mut owed) = (read.len(), None::<F>, Vec::new());
+    for (index, (entry, events)) in read.into_iter().enumerate() {
         let at = Place { first: index == 0, last: index + 1 == count };
         let seq = entry.seq;
-        let Some(change) = again::<F>(state.take(), &owed, entry) else {
+        let Some(change) = again::<F>(state.take(), &owed, (entry, &events)) else {
             let why = format!("the events of entry {seq} contradict those before");
             return Ok(Checked { wrong: Some(Wrong::State(why)), ..checked });
         };
@@ -295,7 +320,7 @@ fn areas(db: &mut Db, tenant: TenantId, flow: Uuid) -> Result<Checked, StoreErro
     if checked.wrong.is_some() {
         return Ok(checked);
     }
-    let wrong = areas_differ(db, tenant, &entries)?.map(Wrong::State);
+    let wrong = areas_differ(db, tenant, &entries)?;
     Ok(Checked { wrong, ..checked })
 }
 
@@ -339,7 +364,8 @@ fn areas_differ(
     db: &mut Db,
     tenant: TenantId,
     entries: &[Entry],
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<Wrong>, StoreError> {
+    let state = |why| Ok(Some(Wrong::State(why)));
     let registry = area::registry(db, tenant)?;
     let drawn: HashMap<(AreaId, i64), Hash> = area::boundaries(db, tenant)?
         .into_iter()
@@ -350,20 +376,21 @@ fn areas_differ(
         for outline in outlines.filter(|outline| !outline.digest.is_empty()) {
             let digest = drawn.get(&(record.id, outline.no)).map(Hash::hex);
             if digest.as_ref() != Some(&outline.digest) {
-                return Ok(Some(format!(
-                    "the boundary {} of {} was altered",
-                    outline.no, record.id
-                )));
+                return state(format!("the boundary {} of {} was altered", outline.no, record.id));
             }
         }
     }
     for entry in entries {
-        let Ok(events) = serde_json::from_str::<Vec<Event>>(&entry.events) else {
-            return Ok(Some(format!("entry {} cannot be read", entry.seq)));
+        let events = match read_events::<Event>(&entry.events) {
+            Ok(events) => events,
+            Err(error) => {
+                let (seq, why) = (entry.seq, error.to_string());
+                return Ok(Some(Wrong::Unreadable { seq, why }));
+            }
         };
         if let Some(event) = events.iter().find(|event| !registry.shows(event)) {
             let event = serde_json::to_string(event).unwrap_or_default();
-            return Ok(Some(format!("entry {}: the areas do not show {event}", entry.seq)));
+            return state(format!("entry {}: the areas do not show {event}", entry.seq));
         }
     }
     Ok(None)

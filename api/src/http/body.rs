@@ -180,6 +180,11 @@ fn json_in_utf8(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
+/// The value of a JSON body of at most `max` bytes that is here already.
+pub(crate) fn parse_within<T: DeserializeOwned>(body: &[u8], max: usize) -> Result<T, Problem> {
+    if body.len() > max { Err(too_large(max)) } else { parse(body) }
+}
+
 fn too_large(max: usize) -> Problem {
     let kib = max / 1024;
     Problem::new(Code::PayloadTooLarge)

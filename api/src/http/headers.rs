@@ -78,18 +78,15 @@ pub struct IfMatch(pub Option<i64>);
 impl IfMatch {
     /// What the headers say.
     pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let invalid = || {
-            Problem::new(Code::InvalidHeader).in_header(
-                "If-Match",
-                "invalid_etag",
-                "应为一个 ETag，原样照抄读取时得到的值，例如 \"7\"；不限版本请用 * 或不带这个头。",
-                "Give one entity tag exactly as read, such as \"7\"; use * or leave it out for any.",
-            )
-        };
-        match single(headers, &IF_MATCH, invalid)? {
+        match single(headers, &IF_MATCH, invalid_tag)? {
             None | Some("*") => Ok(Self(None)),
-            Some(tag) => sequence(tag).map(|seq| Self(Some(seq))).ok_or_else(invalid),
+            Some(tag) => sequence(tag).map(|seq| Self(Some(seq))).ok_or_else(invalid_tag),
         }
+    }
+
+    /// That a command is for this version only, as a phone says it that had kept the command.
+    pub fn only(seq: i64) -> Result<Self, Problem> {
+        sequence(&etag(seq)).map(|seq| Self(Some(seq))).ok_or_else(invalid_tag)
     }
 
     /// Refuses a state that is not at the version insisted on.
@@ -118,6 +115,15 @@ impl FromRequest for IfMatch {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Self::of(request.headers()))
     }
+}
+
+fn invalid_tag() -> Problem {
+    Problem::new(Code::InvalidHeader).in_header(
+        "If-Match",
+        "invalid_etag",
+        "应为一个 ETag，原样照抄读取时得到的值，例如 \"7\"；不限版本请用 * 或不带这个头。",
+        "Give one entity tag exactly as read, such as \"7\"; use * or leave it out for any.",
+    )
 }
 
 /// The number in `"7"` or `W/"7"`.

@@ -114,15 +114,20 @@ impl<T: DeserializeOwned> FromRequest for IdPath<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let segments: Vec<_> = request.match_info().iter().collect();
-        let at = Cell::new(0);
-        ready(T::deserialize(Segments { segments: &segments, at: &at }).map(Self).map_err(
-            |error| {
-                let name = segments.get(at.get()).map_or("path", |(name, _)| name).to_owned();
-                let Wording { code, zh, en, .. } = wording(&error.to_string(), Noun::Parameter);
-                Problem::new(Code::InvalidPath).parameter(name, code, zh, en)
-            },
-        ))
+        ready(read_path(&segments).map(Self))
     }
+}
+
+/// The values of a path, by the names and texts of its segments.
+pub fn read_path<T: DeserializeOwned, S: AsRef<str>>(segments: &[(S, S)]) -> Result<T, Problem> {
+    let segments: Vec<(&str, &str)> =
+        segments.iter().map(|(name, text)| (name.as_ref(), text.as_ref())).collect();
+    let at = Cell::new(0);
+    T::deserialize(Segments { segments: &segments, at: &at }).map_err(|error| {
+        let name = segments.get(at.get()).map_or("path", |(name, _)| name).to_owned();
+        let Wording { code, zh, en, .. } = wording(&error.to_string(), Noun::Parameter);
+        Problem::new(Code::InvalidPath).parameter(name, code, zh, en)
+    })
 }
 
 /// The segments of a path, and which of them is being looked at.

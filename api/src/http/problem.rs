@@ -189,6 +189,15 @@ impl Problem {
         self.0.faults.iter().map(sentence).collect()
     }
 
+    /// When to come back, in seconds, where that is known: what `Retry-After` says.
+    pub fn retry_after(&self) -> Option<u32> {
+        let given = self.0.headers.iter().rev().find(|(name, _)| *name == RETRY_AFTER);
+        match given {
+            Some((_, value)) => value.to_str().ok()?.parse().ok(),
+            None => (self.status_code() == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
+        }
+    }
+
     /// What only the log may know.
     pub fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()

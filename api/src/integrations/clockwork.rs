@@ -263,16 +263,17 @@ async fn made(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreEr
     let Some(world) = app.worlds.get(tenant) else { return Ok(false) };
     let Some(root) = world.areas.root() else { return Ok(false) };
     let by = Actor::system(tenant, root.unit());
-    let Some(stored) = app.store.look::<PatrolPlan>(tenant, plan.0).await? else {
+    let Some(found) = app.store.look_checked::<PatrolPlan>(tenant, plan.0).await? else {
         return Ok(false);
     };
+    let stored = found.into_readable()?;
     let context = world.context(&by, app.clock.now());
     let request = Request::of_system(&format!("plan\n{tenant}\n{plan}\n{}", stored.seq));
     let refused = |refusal: &Refusal| {
         StoreError::Inconsistent(format!("patrol plan {plan}: {}", refusal.code()))
     };
     let make = patrol_plan::Command::Make;
-    let change = match act::<PatrolPlan>(Some(&stored), &make, request, 0, context) {
+    let change = match act::<PatrolPlan>(Some(&stored), &make, request, context) {
         Ok(change) => change,
         // A replica was faster, or a caller changed the plan.
         Err(Refusal::NothingDue) => return Ok(false),
@@ -285,7 +286,7 @@ async fn made(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreEr
     {
         let occasion = Some(stored.state.occasion(day));
         let plan = patrol::Command::Plan { new: Box::new(new), occasion };
-        match act::<Patrol>(None, &plan, request, 1, context) {
+        match act::<Patrol>(None, &plan, request, context) {
             Ok(patrol) => writes.push(Write::from(patrol)),
             // The area is no more: the plan goes on without making anything there.
             Err(Refusal::AreaRetired { .. } | Refusal::NotATerritory { .. }) => {}
@@ -412,9 +413,9 @@ async fn recompute_one(
 ) -> Result<bool, StoreError> {
     let Some(kind) = FlowKind::parse(&flow).and_then(flow_of) else { return Ok(false) };
     match kind.recompute(app, (tenant, id), edition).await {
-        Err(StoreError::Inconsistent(why)) => {
+        Err(error) if error.is_unreadable() => {
             app.memory.of::<Pulse>().failed.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(why, flow = %id, "a provisional deadline cannot be computed");
+            tracing::error!(%error, flow = %id, "a provisional deadline cannot be computed");
             Ok(false)
         }
         other => other,

@@ -20,12 +20,14 @@ use chrono::{DateTime, Utc};
 use domain::{
     Instant,
     core::{
+        disclosure::{Disclosure, Redaction},
         id::TenantId,
         journal::{Entry, FlowKind, Hash},
     },
     flows::{
         change::HIDDEN,
         happening::{self, Happening},
+        labels::labels_of,
     },
     people::actor::Actor,
 };
@@ -235,19 +237,26 @@ fn told(
     about: &Arc<dyn Subject>,
     reporters: &Reporters,
 ) -> Vec<Arc<Event>> {
-    let happened: Vec<Value> = serde_json::from_str(&entry.events).unwrap_or_default();
-    let strangers = timeline::strangers(reporters, entry);
+    let happened = match (labels_of(entry.flow).read_events)(&entry.events) {
+        Ok(happened) => happened,
+        Err(error) => {
+            let (flow, seq) = (entry.flow_id, entry.seq);
+            tracing::error!(%flow, seq, %error, "an entry cannot be read; it is no event");
+            return Vec::new();
+        }
+    };
+    let mut hidden = vec![Disclosure::Opinion];
+    if timeline::is_in_confidence(entry) {
+        hidden.push(Disclosure::Trace);
+    }
+    let redaction = Redaction { hidden, strangers: timeline::strangers(reporters, entry) };
     let by = if reporters.said(entry) { HIDDEN } else { &entry.actor_name };
     let mut events = Vec::with_capacity(happened.len());
     for (part, mut data) in happened.into_iter().enumerate() {
         let name = data.get("event").and_then(Value::as_str);
         let kind = name.and_then(|name| Happening::of(entry.flow, name));
         let Some((kind, place)) = kind.zip(i16::try_from(part).ok()) else { continue };
-        timeline::hide(&mut data, &strangers);
-        timeline::without_traces(&mut data);
-        if let Some(Value::Object(members)) = data.get_mut("happened") {
-            members.remove("rating");
-        }
+        redaction.redact(labels_of(entry.flow).event, &mut data);
         if let Value::Object(members) = &mut data {
             members.remove("event");
         }

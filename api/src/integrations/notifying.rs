@@ -133,8 +133,8 @@ impl<'a> Making<'a> {
             match found {
                 Ok(found) => known.extend(found.map(|found| (*id, found))),
                 // Of what cannot be read nothing is repeated.
-                Err(StoreError::Inconsistent(why)) => {
-                    tracing::error!(report = %id, why, "a report cannot be read");
+                Err(error) if error.is_unreadable() => {
+                    tracing::error!(report = %id, %error, "a report cannot be read");
                 }
                 Err(error) => return Err(error),
             }

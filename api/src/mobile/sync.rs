@@ -1,23 +1,25 @@
 //! Phones without signal: they keep what they are told to do, and send it when they can.
 //!
-//! A queue is worked off item by item by the very handlers that would have answered at once, each
+//! A queue is worked off item by item by the very functions that answer a request at once, each
 //! under its own command id, so sending it again does nothing twice. Every item has a fate of its
 //! own; one that did not go through holds back only those that need it.
 
 pub mod asked;
 pub mod changes;
+mod cursor;
 pub mod desk;
-pub mod inner;
+pub mod kept;
+mod kinds;
 pub mod operations;
 pub mod queue;
 pub mod recent;
+mod render;
+mod sight;
+mod whereabouts;
 
-use std::{
-    collections::{HashMap, HashSet},
-    rc::Rc,
-};
+use std::collections::{HashMap, HashSet};
 
-use actix_web::{HttpRequest, HttpResponse, http::header::ACCEPT_LANGUAGE, post, web::Data};
+use actix_web::{HttpRequest, HttpResponse, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
@@ -45,7 +47,6 @@ use crate::{
 
 use asked::Asked;
 use desk::Desk;
-pub use inner::Inner;
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -215,10 +216,8 @@ async fn send_queue(
     let asked: Vec<Result<Asked, Problem>> = items.iter().map(Asked::read).collect();
     let commands = asked.iter().flatten().map(|asked| CommandId(asked.item.id)).collect();
     let (login, seen) = known(&app, &caller, commands).await?;
-    let inner = request.app_data::<Rc<Inner>>().cloned();
     let desk = Desk {
-        inner: inner.ok_or_else(|| Problem::new(Code::Internal))?,
-        language: request.headers().get(ACCEPT_LANGUAGE).cloned(),
+        app,
         speaks: Language::of(request.headers()),
         trace: trace.trace_id().to_owned(),
         caller,

@@ -1,6 +1,7 @@
 //! Campaigns over HTTP (敲门行动): a list of households for a list of workers, what came of each, and,
 //! for the worker who goes, what is known already.
 
+pub mod commands;
 pub mod list;
 
 use std::collections::HashMap;
@@ -10,22 +11,19 @@ use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
     area::tree::Path,
-    core::{
-        id::{AreaId, CampaignId, FormId, TenantId},
-        text::{Line, Prose},
-    },
+    core::text::{Line, Prose},
     flows::{
-        campaign::{Campaign, Command, NewCampaign, StatusName, possible},
-        change::{Request, Stored, act},
-        flow::{Context, Flow as _},
-        form::Form,
-        visit::{Outcome, Purpose, Visit},
+        campaign::{Campaign, StatusName},
+        change::Stored,
+        flow::Flow as _,
+        lifecycle::Lifecycle as _,
+        visit::{Outcome, Purpose},
     },
     people::actor::{Actor, Permission},
 };
 use persistence::{
-    Db, Outcome as Lot,
-    flows::campaign::{self as campaigns, By, Filter, Reach},
+    Db,
+    flows::campaign::{self as campaigns, By, Filter, Reach, Selection},
     kernel::journal::Keyset,
 };
 use serde::{Deserialize, Serialize};
@@ -33,14 +31,14 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    app::{caller::Caller, clock::derived_id, state::App},
+    app::{caller::Caller, state::App},
     engine::{
         flows::ServedFlow,
-        step::{self, Step},
+        step::{self, Start, Step},
     },
     http::{
-        body::Json,
-        headers::Key,
+        answer::Answer,
+        body::{Json, shared::EmptyBody},
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
         problem::Reply,
@@ -163,13 +161,9 @@ impl From<&Stored<Campaign>> for CampaignView {
             owed: campaign.obligations().iter().take(MOST).map(OwedView::from).collect(),
             published_at: campaign.published_at,
             closed_at: campaign.closed_at,
-            possible: possible(campaign.status),
+            possible: campaign.list_possible(),
         }
     }
-}
-
-fn show(step: &Step, stored: &Stored<Campaign>) -> HttpResponse {
-    tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &CampaignView::from(stored))
 }
 
 /// Begins to prepare a campaign.
@@ -177,39 +171,8 @@ fn show(step: &Step, stored: &Stored<Campaign>) -> HttpResponse {
 /// 发起走访行动：先列名单，再启动。
 #[utoipa::path(tag = "campaigns", request_body = CampaignBody, responses((status = 201, body = CampaignView)))]
 #[post("/campaigns")]
-async fn begin_campaign(
-    app: Data<App>,
-    request: HttpRequest,
-    caller: Caller,
-    key: Key,
-    body: Json<CampaignBody>,
-) -> Reply<HttpResponse> {
-    let id = body.0.id.unwrap_or_else(|| derived_id(caller.person, key.0, "campaign"));
-    let asked = Request::new(key.0, "begin_campaign", id, &body.0);
-    let CampaignBody { name, purpose, text, area_id, form_id, from, until, .. } = body.0;
-    if let Some(form) = form_id {
-        let form = app.store.look::<Form>(caller.tenant, form).await?;
-        form.filter(|form| !form.state.withdrawn)
-            .ok_or_else(|| crate::resources::form::unknown_form("/form_id"))?;
-    }
-    let new = NewCampaign {
-        id: CampaignId(id),
-        name,
-        purpose,
-        text,
-        area: AreaId(area_id),
-        form: form_id.map(FormId),
-        from: from.map(|at| at.to_utc()),
-        until: until.to_utc(),
-    };
-    let (stored, _) = step::begin(&app, &caller, asked, |context| {
-        let begin = Command::Begin(Box::new(new));
-        Ok((act::<Campaign>(None, &begin, asked, 0, context)?, Vec::new()))
-    })
-    .await?;
-    let mut answer = HttpResponse::Created();
-    answer.insert_header(("Location", format!("/api/v1/campaigns/{id}")));
-    Ok(tagged(&request, answer, &tag(stored.seq), &CampaignView::from(&stored)))
+async fn begin_campaign(start: Start, body: Json<CampaignBody>) -> Reply<Answer<CampaignView>> {
+    commands::begin_campaign(start, body.0).await
 }
 
 /// Which campaigns to list.
@@ -251,7 +214,8 @@ async fn list_campaigns(
     let limit = limit.unwrap_or_default();
     let reach = reach(&caller, app.clock.now());
     let keyset = Keyset { after: cursor.map(|cursor| cursor.0), limit: limit.probe() };
-    let look = move |db: &mut Db| campaigns::list(db, &reach, status, keyset);
+    let selection = Selection { status, ..Selection::default() };
+    let look = move |db: &mut Db| campaigns::list(db, &reach, &selection, keyset);
     let found = app.store.read(look).await?;
     let position = |stored: &Stored<Campaign>| (stored.state.made_at, stored.state.id.0);
     Ok(Page::cut(found, limit, position, |stored| CampaignView::from(&stored)))
@@ -275,16 +239,10 @@ async fn get_campaign(
 /// Asks the workers to go.
 ///
 /// 启动行动：名单派发给走访人，各网格在结束时间前完成。
-#[utoipa::path(tag = "campaigns", request_body = crate::http::body::shared::EmptyBody, responses((status = 200, body = CampaignView)))]
+#[utoipa::path(tag = "campaigns", request_body = EmptyBody, responses((status = 200, body = CampaignView)))]
 #[post("/campaigns/{id}/publish")]
-async fn publish_campaign(
-    step: Step,
-    body: Json<crate::http::body::shared::EmptyBody>,
-) -> Reply<HttpResponse> {
-    let asked = step.asked("publish_campaign", &body.0);
-    let stored =
-        step::command::<Campaign>(&step.app, &step.caller, asked, Command::Publish).await?;
-    Ok(show(&step, &stored))
+async fn publish_campaign(step: Step, body: Json<EmptyBody>) -> Reply<Answer<CampaignView>> {
+    commands::publish_campaign(step, body.0).await
 }
 
 /// What came of it.
@@ -301,54 +259,8 @@ pub struct CloseCampaignBody {
 /// 结束行动：没有走完的网格不算完成，但不再催办。
 #[utoipa::path(tag = "campaigns", request_body = CloseCampaignBody, responses((status = 200, body = CampaignView)))]
 #[post("/campaigns/{id}/close")]
-async fn close_campaign(step: Step, body: Json<CloseCampaignBody>) -> Reply<HttpResponse> {
-    let asked = step.asked("close_campaign", &body.0);
-    let (tenant, campaign) = (step.caller.tenant, CampaignId(step.id));
-    let load = move |db: &mut Db| campaigns::open_grids(db, tenant, campaign);
-    let decide = |stored: &Stored<Campaign>, open: &Vec<AreaId>, context: Context<'_>| {
-        let close = Command::Close { note: body.0.note.clone(), open: open.clone() };
-        Ok((act(Some(stored), &close, asked.request, 0, context)?, Vec::new()))
-    };
-    let stored = step::step_with(&step.app, &step.caller, asked, load, decide).await?;
-    Ok(show(&step, &stored))
-}
-
-/// Tells a campaign that a grid of it is done, when the visit that was just recorded was the last
-/// one there. A command of the system: the replica that is second finds it told.
-pub async fn complete(app: &App, tenant: TenantId, visit: &Visit) {
-    let Some(campaign) = visit.campaign else { return };
-    if let Err(error) = told(app, tenant, campaign, visit).await {
-        // It is counted when the campaign ends, or after the next visit there.
-        tracing::warn!(%error, %campaign, "a grid of a campaign could not be completed");
-    }
-}
-
-async fn told(
-    app: &App,
-    tenant: TenantId,
-    campaign: CampaignId,
-    visit: &Visit,
-) -> Result<(), persistence::StoreError> {
-    for _ in 0..step::ATTEMPTS {
-        let Some(stored) = app.store.look::<Campaign>(tenant, campaign.0).await? else {
-            return Ok(());
-        };
-        let Some(task) = stored.state.tasks.get(&visit.household) else { return Ok(()) };
-        let grid = task.grid;
-        let owes = stored.state.obligations().iter().any(|owed| owed.owed_by.id == grid);
-        let open = move |db: &mut Db| campaigns::is_open(db, tenant, campaign, grid);
-        if !owes || app.store.read(open).await? {
-            return Ok(());
-        }
-        let what = |seq| format!("complete\n{tenant}\n{campaign}\n{grid}\n{seq}");
-        let command = Command::Complete { grid };
-        match step::as_system::<Campaign>(app, tenant, campaign.0, &command, what).await? {
-            // Another grid of it was done at the same moment.
-            Some(Lot::Stale) => {}
-            Some(Lot::Done | Lot::Seen) | None => return Ok(()),
-        }
-    }
-    Err(persistence::StoreError::Inconsistent(format!("campaign {campaign}: never at rest")))
+async fn close_campaign(step: Step, body: Json<CloseCampaignBody>) -> Reply<Answer<CampaignView>> {
+    commands::close_campaign(step, body.0).await
 }
 
 /// By what progress is counted.

@@ -1,5 +1,6 @@
 //! Cases over HTTP: list, look, and every step from dispatch to closing.
 
+pub mod commands;
 pub(crate) mod request_view;
 mod shown;
 pub(crate) mod whistle_view;
@@ -11,13 +12,9 @@ use chrono::{DateTime, Utc};
 use domain::{
     Instant,
     area::tree::Unit,
-    core::{
-        id::{AreaId, ReportId},
-        journal::FlowKind,
-        text::Prose,
-    },
+    core::{id::AreaId, journal::FlowKind, text::Prose},
     flows::{
-        case::{self, Callback, Command, Satisfaction, lifecycle::StageName, state::Case},
+        case::{self, Satisfaction, lifecycle::StageName, state::Case},
         change::Stored,
         media::{Attachment, MediaRole},
         notice::{self, Notice},
@@ -42,6 +39,7 @@ use crate::{
         subject::{Published, Subject},
     },
     http::{
+        answer::Answer,
         body::{
             Json,
             shared::{EmptyBody, NoteBody, ReasonBody},
@@ -50,11 +48,11 @@ use crate::{
         params::{IdPath, Query},
         problem::Reply,
         register::ServiceConfig,
-        view::{self, PointBody, TermView, tag, tagged},
+        view::{self, PointBody, TermView, tagged},
     },
     resources::{
         media,
-        place::{known, normalised},
+        place::known,
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -209,12 +207,17 @@ async fn get_case(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Case>(&app, &caller, id.0).await?;
-    let world = app.world(caller.tenant)?;
-    let mut view = CaseView::new(&stored, &world, &caller, app.clock.now());
-    view.reveal(&app, &caller, &stored.state).await?;
-    let version = media::version(stored.seq, 0, view.media());
+    let (version, view) = load_view(&app, &caller, id.0).await?;
     Ok(tagged(&request, HttpResponse::Ok(), &version, &view))
+}
+
+/// A case with its files, and the tag of both.
+pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, CaseView)> {
+    let stored = step::look::<Case>(app, caller, id).await?;
+    let world = app.world(caller.tenant)?;
+    let mut view = CaseView::new(&stored, &world, caller, app.clock.now());
+    view.reveal(app, caller, &stored.state).await?;
+    Ok((media::version(stored.seq, 0, view.media()), view))
 }
 
 /// Shows the timeline of a case.
@@ -294,25 +297,6 @@ async fn list_case_obligations(
     Ok(HttpResponse::Ok().json(ObligationsView { items }))
 }
 
-/// Asks a command of the case in the path and answers the case as it is afterwards.
-pub async fn ask(
-    step: Step,
-    operation: &str,
-    body: &impl Serialize,
-    command: Command,
-) -> Reply<HttpResponse> {
-    let asked = step.asked(operation, body);
-    let stored = step::command::<Case>(&step.app, &step.caller, asked, command).await?;
-    answer(&step, &stored)
-}
-
-/// The case as it is afterwards.
-pub fn answer(step: &Step, stored: &Stored<Case>) -> Reply<HttpResponse> {
-    let world = step.app.world(step.caller.tenant)?;
-    let view = CaseView::new(stored, &world, &step.caller, step.app.clock.now());
-    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
-}
-
 /// What was done.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -347,22 +331,13 @@ impl ResultBody {
     }
 }
 
-/// A command with the files it names.
-pub fn with(media: Vec<Attachment>, command: Command) -> Command {
-    if media.is_empty() {
-        return command;
-    }
-    Command::With { media, asked: Box::new(command) }
-}
-
 /// Sends a case one level up.
 ///
 /// 上呈：网格→社区→街道→区，由上一级决定派遣。
 #[utoipa::path(tag = "cases", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
 #[post("/escalate")]
-async fn escalate_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
-    let command = Command::Escalate { reason: body.0.reason.clone() };
-    ask(step, "escalate_case", &body.0, command).await
+async fn escalate_case(step: Step, body: Json<ReasonBody>) -> Reply<Answer<CaseView>> {
+    commands::escalate_case(step, body.0).await
 }
 
 /// To whom a case is dispatched.
@@ -381,9 +356,8 @@ pub struct DispatchBody {
 /// 派遣：交由本辖区内的单位承办，时限自派遣起算。
 #[utoipa::path(tag = "cases", request_body = DispatchBody, responses((status = 200, body = CaseView)))]
 #[post("/dispatch")]
-async fn dispatch_case(step: Step, body: Json<DispatchBody>) -> Reply<HttpResponse> {
-    let (unit, note) = (AreaId(body.0.unit_id), body.0.note.clone());
-    ask(step, "dispatch_case", &body.0, Command::Dispatch { unit, note }).await
+async fn dispatch_case(step: Step, body: Json<DispatchBody>) -> Reply<Answer<CaseView>> {
+    commands::dispatch_case(step, body.0).await
 }
 
 /// Signs for a dispatched case.
@@ -391,8 +365,8 @@ async fn dispatch_case(step: Step, body: Json<DispatchBody>) -> Reply<HttpRespon
 /// 签收：承办单位确认收到。
 #[utoipa::path(tag = "cases", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
 #[post("/sign")]
-async fn sign_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
-    ask(step, "sign_case", &body.0, Command::Sign).await
+async fn sign_case(step: Step, body: Json<EmptyBody>) -> Reply<Answer<CaseView>> {
+    commands::sign_case(step, body.0).await
 }
 
 /// Begins work on a signed case.
@@ -400,8 +374,8 @@ async fn sign_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
 /// 开始处置；也可签收后直接反馈。
 #[utoipa::path(tag = "cases", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
 #[post("/start")]
-async fn start_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
-    ask(step, "start_case", &body.0, Command::Start).await
+async fn start_case(step: Step, body: Json<EmptyBody>) -> Reply<Answer<CaseView>> {
+    commands::start_case(step, body.0).await
 }
 
 /// Why a case is given back, and whose it is instead.
@@ -422,10 +396,8 @@ pub struct ReturnBody {
 /// 不得退单。
 #[utoipa::path(tag = "cases", request_body = ReturnBody, responses((status = 200, body = CaseView)))]
 #[post("/return")]
-async fn return_case(step: Step, body: Json<ReturnBody>) -> Reply<HttpResponse> {
-    let (reason, proposed) = (body.0.reason.clone(), body.0.proposed_unit_id.map(AreaId));
-    let command = Command::Return { reason, proposed };
-    ask(step, "return_case", &body.0, command).await
+async fn return_case(step: Step, body: Json<ReturnBody>) -> Reply<Answer<CaseView>> {
+    commands::return_case(step, body.0).await
 }
 
 /// Says that a dispatched case is done.
@@ -433,10 +405,8 @@ async fn return_case(step: Step, body: Json<ReturnBody>) -> Reply<HttpResponse> 
 /// 反馈：办理完毕，待现场核查。
 #[utoipa::path(tag = "cases", request_body = ResultBody, responses((status = 200, body = CaseView)))]
 #[post("/feedback")]
-async fn feed_back_case(step: Step, body: Json<ResultBody>) -> Reply<HttpResponse> {
-    let command = Command::FeedBack { result: body.0.result.clone() };
-    let command = with(body.0.named(), command);
-    ask(step, "feed_back_case", &body.0, command).await
+async fn feed_back_case(step: Step, body: Json<ResultBody>) -> Reply<Answer<CaseView>> {
+    commands::feed_back_case(step, body.0).await
 }
 
 /// Takes a verification, so that nobody else goes.
@@ -444,8 +414,8 @@ async fn feed_back_case(step: Step, body: Json<ResultBody>) -> Reply<HttpRespons
 /// 领取核查：核查任务由案卷所在网格承担，有核查权限且未参与处置的人员均可领取；领取后在规定时间内他人不能核查，逾时自动放开。
 #[utoipa::path(tag = "cases", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
 #[post("/claim")]
-async fn claim_case(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
-    ask(step, "claim_case", &body.0, Command::Claim).await
+async fn claim_case(step: Step, body: Json<EmptyBody>) -> Reply<Answer<CaseView>> {
+    commands::claim_case(step, body.0).await
 }
 
 /// What was seen on the spot.
@@ -474,12 +444,8 @@ pub struct VerifyBody {
 /// 核查：由未参与处置的网格员现场查看；不通过则返工。
 #[utoipa::path(tag = "cases", request_body = VerifyBody, responses((status = 200, body = CaseView)))]
 #[post("/verify")]
-async fn verify_case(step: Step, body: Json<VerifyBody>) -> Reply<HttpResponse> {
-    let VerifyBody { passed, note, point, media } = &body.0;
-    let point = normalised(*point)?;
-    let command = Command::Verify { passed: *passed, note: note.clone(), point };
-    let command = with(media::attachments(&[(media, MediaRole::After)]), command);
-    ask(step, "verify_case", &body.0, command).await
+async fn verify_case(step: Step, body: Json<VerifyBody>) -> Reply<Answer<CaseView>> {
+    commands::verify_case(step, body.0).await
 }
 
 /// What came of asking the resident.
@@ -508,16 +474,8 @@ pub struct CallbackBody {
 /// 回访：是否接通、是否解决、是否满意三项分开记录；上报人也可自行评价。并案的，以首个公众上报人（全部由工作人员上报的为首个上报人）的回访为准，其他上报人在此之前的评价一并记录，取其中最差的；未解决的返工；已解决但不满意的，按办理规则返工或结案。
 #[utoipa::path(tag = "cases", request_body = CallbackBody, responses((status = 200, body = CaseView)))]
 #[post("/callback")]
-async fn call_back_case(step: Step, body: Json<CallbackBody>) -> Reply<HttpResponse> {
-    let CallbackBody { reached, solved, satisfied, comment, report_id } = &body.0;
-    let callback = Callback {
-        reached: *reached,
-        solved: *solved,
-        satisfied: *satisfied,
-        comment: comment.clone(),
-        report: report_id.map(ReportId),
-    };
-    ask(step, "call_back_case", &body.0, Command::CallBack(callback)).await
+async fn call_back_case(step: Step, body: Json<CallbackBody>) -> Reply<Answer<CaseView>> {
+    commands::call_back_case(step, body.0).await
 }
 
 /// Closes a case.
@@ -525,9 +483,8 @@ async fn call_back_case(step: Step, body: Json<CallbackBody>) -> Reply<HttpRespo
 /// 结案：回访已解决，或多次未接通。
 #[utoipa::path(tag = "cases", request_body = NoteBody, responses((status = 200, body = CaseView)))]
 #[post("/close")]
-async fn close_case(step: Step, body: Json<NoteBody>) -> Reply<HttpResponse> {
-    let command = Command::Close { note: body.0.note.clone() };
-    ask(step, "close_case", &body.0, command).await
+async fn close_case(step: Step, body: Json<NoteBody>) -> Reply<Answer<CaseView>> {
+    commands::close_case(step, body.0).await
 }
 
 /// Reopens a closed case within the window.
@@ -535,9 +492,8 @@ async fn close_case(step: Step, body: Json<NoteBody>) -> Reply<HttpResponse> {
 /// 重开：在期限内由上报人或街道提出，案卷号和全部记录不变。
 #[utoipa::path(tag = "cases", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
 #[post("/reopen")]
-async fn reopen_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
-    let command = Command::Reopen { reason: body.0.reason.clone() };
-    ask(step, "reopen_case", &body.0, command).await
+async fn reopen_case(step: Step, body: Json<ReasonBody>) -> Reply<Answer<CaseView>> {
+    commands::reopen_case(step, body.0).await
 }
 
 /// A remark on a case.
@@ -562,8 +518,6 @@ pub struct CommentBody {
 /// 批注：参与各方均可补充说明。
 #[utoipa::path(tag = "cases", request_body = CommentBody, responses((status = 200, body = CaseView)))]
 #[post("/comment")]
-async fn comment_case(step: Step, body: Json<CommentBody>) -> Reply<HttpResponse> {
-    let command = Command::Comment { text: body.0.text.clone() };
-    let command = with(media::attachments(&[(&body.0.media, MediaRole::Other)]), command);
-    ask(step, "comment_case", &body.0, command).await
+async fn comment_case(step: Step, body: Json<CommentBody>) -> Reply<Answer<CaseView>> {
+    commands::comment_case(step, body.0).await
 }

@@ -6,18 +6,18 @@
 
 mod callback;
 mod check;
+pub mod commands;
 
-use actix_web::{HttpResponse, get, post, web::Data};
+use actix_web::{get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
     core::{id::TenantId, text::Prose},
     flows::{
         change::{Change, Request, Stored, act},
-        content_review::{
-            Cause, Command, Decided, Opening, Review, Status, StatusName, Subject, possible,
-        },
+        content_review::{Cause, Command, Decided, Opening, Review, Status, StatusName, Subject},
         flow::Context,
+        lifecycle::Lifecycle as _,
         media::Media,
         report::Report,
     },
@@ -31,17 +31,15 @@ use uuid::Uuid;
 
 use crate::{
     app::{caller::Caller, state::App, world::World},
-    engine::{
-        flows::ServedFlow,
-        step::{self, Step},
-    },
+    engine::{flows::ServedFlow, step::Step},
     http::{
+        answer::Answer,
         body::Json,
         page::{Cursor, Limit, Page},
         params::Query,
         problem::Reply,
         register::ServiceConfig,
-        view::{self, UnitView, tag, tagged},
+        view::{self, UnitView},
     },
     resources::media::LinksView,
 };
@@ -67,8 +65,6 @@ pub fn of_text(
     asked: Request,
     context: Context<'_>,
 ) -> Result<Option<Change<Review>>, Refusal> {
-    /// After the report and the case that documents it.
-    const PART: i16 = 2;
     if !domain::flows::media::of_public(context.by, context.at) {
         return Ok(None);
     }
@@ -81,7 +77,7 @@ pub fn of_text(
         automatic: automatic && !report.is_hidden(),
         address: true,
     };
-    act::<Review>(None, &Command::Open(opening), asked, PART, context).map(Some)
+    act::<Review>(None, &Command::Open(opening), asked, context).map(Some)
 }
 
 /// That as a write.
@@ -251,7 +247,7 @@ impl ReviewView {
             decided: decided.map(DecidedView::from),
             text,
             links,
-            possible: possible(status),
+            possible: review.list_possible(),
         }
     }
 }
@@ -314,12 +310,9 @@ pub struct DecideReviewBody {
 /// 人工审核：通过后其他居民可见，不通过的仅工作人员可见；不影响上报的办理，可以重新审核。
 #[utoipa::path(tag = "media", request_body = DecideReviewBody, responses((status = 200, body = ReviewView)))]
 #[post("/content_reviews/{id}/decide")]
-async fn decide_content_review(step: Step, body: Json<DecideReviewBody>) -> Reply<HttpResponse> {
-    let asked = step.asked("decide_content_review", &body.0);
-    let DecideReviewBody { pass, note } = body.0;
-    let command = Command::Decide { pass, note };
-    let stored = step::command::<Review>(&step.app, &step.caller, asked, command).await?;
-    let world = step.app.world(step.caller.tenant)?;
-    let view = told(&step.app, &world, &stored).await?;
-    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+async fn decide_content_review(
+    step: Step,
+    body: Json<DecideReviewBody>,
+) -> Reply<Answer<ReviewView>> {
+    commands::decide_content_review(step, body.0).await
 }

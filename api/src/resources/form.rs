@@ -1,6 +1,7 @@
 //! Forms over HTTP (一表通): published in editions as JSON Schema, prefilled for a household with
 //! what is known, and answered by what changed.
 
+pub mod commands;
 pub mod fill;
 
 use std::collections::BTreeMap;
@@ -9,21 +10,16 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
-    core::{
-        id::FormId,
-        journal::FlowKind,
-        text::{Code as Word, Prose},
-    },
+    core::text::{Code as Word, Prose},
     flows::{
-        change::{Request, Stored, act},
-        flow::Context,
-        form::{Command, Form, Known},
-        household::{self, Household},
+        change::Stored,
+        form::{Form, Known},
+        household::Household,
     },
     people::actor::Actor,
-    rules::burden::{Counts, Entered, What},
+    rules::burden::Counts,
 };
-use persistence::{Write, flows::form as forms, kernel::journal};
+use persistence::flows::form as forms;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -33,11 +29,11 @@ use crate::{
     app::{caller::Caller, state::App},
     engine::{
         flows::ServedFlow,
-        step::{self, Asked, Step},
+        step::{self, Step},
     },
     http::{
+        answer::Answer,
         body::Json,
-        headers::{IfMatch, Key},
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
         problem::{Code, Problem, Reply},
@@ -140,30 +136,10 @@ impl From<&Stored<Form>> for FormView {
 #[utoipa::path(tag = "forms", request_body = PublishFormBody, responses((status = 201, body = FormView)))]
 #[post("/forms")]
 async fn publish_form(
-    app: Data<App>,
-    request: HttpRequest,
-    caller: Caller,
-    key: Key,
-    if_match: IfMatch,
+    start: commands::Publishing,
     body: Json<PublishFormBody>,
-) -> Reply<HttpResponse> {
-    let tenant = caller.tenant;
-    let id = Form::id_of(tenant, body.0.code.as_str()).0;
-    let asked = Request::new(key.0, "publish_form", id, &body.0);
-    let PublishFormBody { code, schema, note } = body.0;
-    let command = Command::Publish { tenant, code, schema: Box::new(schema), note };
-    let stored = if app.store.look::<Form>(tenant, id).await?.is_some() {
-        let asked = Asked { id, request: asked, if_match };
-        step::command::<Form>(&app, &caller, asked, command).await?
-    } else {
-        let begin = |context: Context<'_>| {
-            Ok((act::<Form>(None, &command, asked, 0, context)?, Vec::new()))
-        };
-        step::begin(&app, &caller, asked, begin).await?.0
-    };
-    let mut answer = HttpResponse::Created();
-    answer.insert_header(("Location", format!("/api/v1/forms/{id}")));
-    Ok(tagged(&request, answer, &tag(stored.seq), &FormView::from(&stored)))
+) -> Reply<Answer<FormView>> {
+    commands::publish_form(start, body.0).await
 }
 
 /// Which forms to list.
@@ -231,11 +207,8 @@ pub struct WithdrawBody {
 /// 停用表单：已填内容保留，按字段名供其他表单带出。
 #[utoipa::path(tag = "forms", request_body = WithdrawBody, responses((status = 200, body = FormView)))]
 #[post("/forms/{id}/withdraw")]
-async fn withdraw_form(step: Step, body: Json<WithdrawBody>) -> Reply<HttpResponse> {
-    let asked = step.asked("withdraw_form", &body.0);
-    let command = Command::Withdraw { reason: body.0.reason };
-    let stored = step::command::<Form>(&step.app, &step.caller, asked, command).await?;
-    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &FormView::from(&stored)))
+async fn withdraw_form(step: Step, body: Json<WithdrawBody>) -> Reply<Answer<FormView>> {
+    commands::withdraw_form(step, body.0).await
 }
 
 /// One value of a form, with where it came from.
@@ -387,82 +360,8 @@ impl From<Counts> for CountsView {
 /// 填表：只交变化的字段（JSON 合并），其余由系统按已知内容补全；逐字段记录来源，整份加密保存。
 #[utoipa::path(tag = "forms", request_body = AnswerBody, responses((status = 200, body = AnsweredView)))]
 #[post("/households/{id}/forms/{form_id}")]
-async fn answer_household_form(step: Step, body: Json<AnswerBody>) -> Reply<HttpResponse> {
-    let form = step::segment(&step.request, "form_id")?;
-    let household = step::look::<Household>(&step.app, &step.caller, step.id).await?;
-    let changes = &body.0.changes;
-    let sent = fill::sent(&step.app, &step.caller, changes).await?;
-    let asked = step.asked("answer_household_form", &(form, &sent));
-    let stored = match answer(&step, asked, &household.state, (FormId(form), changes)).await {
-        Ok(stored) => stored,
-        Err(problem) => {
-            let seen = step::answered(&step.app, &step.caller, asked.request).await?;
-            seen.ok_or(problem)?
-        }
-    };
-    Ok(HttpResponse::Ok().json(told(&step, form, stored.seq).await?))
-}
-
-/// Fills in a form, seals it, and says so in the journal of the household.
-async fn answer(
-    step: &Step,
-    asked: Asked,
-    household: &Household,
-    (form, changes): (FormId, &Map<String, Value>),
-) -> Reply<Stored<Household>> {
-    let subject = fill::Subject { household, visit: None };
-    let what = fill::Filling { form, changes, under: "/changes" };
-    let done = fill::fill(&step.app, &step.caller, step.key(), subject, what).await?;
-    let filled_in = done.filled;
-    let command = household::Command::Answer {
-        form: filled_in.form,
-        edition: filled_in.edition,
-        answers: filled_in.answers,
-        counts: filled_in.counts,
-    };
-    let decide = |stored: &Stored<Household>, context: Context<'_>| {
-        let change = act(Some(stored), &command, asked.request, 0, context)?;
-        let (person, path) = (context.by.person, change.state.area.path.clone());
-        let (at, counts) = (context.at, filled_in.counts);
-        let entered = Entered { person, path, what: What::Form, at, counts };
-        let entered = Write::Entered(Box::new(entered));
-        Ok((change, done.writes.iter().cloned().chain([entered]).collect()))
-    };
-    step::step(&step.app, &step.caller, asked, decide).await
-}
-
-/// What was answered at a place in the journal of a household, the first time and again.
-async fn told(step: &Step, form: Uuid, seq: i64) -> Reply<AnsweredView> {
-    let (tenant, id) = (step.caller.tenant, step.id);
-    let look = move |db: &mut persistence::Db| {
-        journal::before(db, tenant, (FlowKind::Household, id), seq + 1, 1)
-    };
-    let entry = step.app.store.read(look).await?.pop();
-    let entry = entry.ok_or_else(|| Problem::new(Code::NotFound))?;
-    let events: Vec<household::Event> =
-        serde_json::from_str(&entry.events).map_err(|_malformed| Problem::new(Code::Internal))?;
-    let said = events.into_iter().find_map(|event| {
-        let household::Event::Answered { edition, answers, counts, .. } = event else {
-            return None;
-        };
-        Some((edition, answers, counts))
-    });
-    let (edition, answers, counts) = said.ok_or_else(|| Problem::new(Code::NotFound))?;
-    let schema = step.app.store.look::<Form>(tenant, form).await?.map(|form| form.state.asked());
-    let personal = |name: &str| {
-        schema.as_ref().and_then(|schema| schema.field(name)).is_none_or(|field| field.personal)
-    };
-    let kept = fill::read(&step.app, tenant, vec![answers]).await?;
-    let values = kept.get(&answers).map(|document| filled(&document.values, personal));
-    Ok(AnsweredView {
-        id: answers,
-        form_id: form,
-        edition,
-        visit_id: None,
-        at: entry.at,
-        values: values.unwrap_or_default(),
-        counts: Some(counts.into()),
-    })
+async fn answer_household_form(step: Step, body: Json<AnswerBody>) -> Reply<Answer<AnsweredView>> {
+    commands::answer_household_form(step, body.0).await
 }
 
 /// Which answers to list.

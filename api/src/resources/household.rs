@@ -1,43 +1,31 @@
 //! Households over HTTP: registered in grids, shown masked, paired with those who are responsible,
 //! seen whole only on the record, erased on request.
 
+pub mod commands;
 pub mod disclose;
 pub mod import;
 pub mod kept;
+
+use std::collections::HashMap;
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
     core::{
-        id::{AreaId, HouseholdId, PersonId},
+        id::PersonId,
         journal::FlowKind,
         text::{Code as Word, Line, Prose},
     },
     flows::{
-        change::{Request, Stored, act},
-        flow::Context,
-        household::{
-            Command, Group, Household, NewHousehold, NewPairing, PairingKind, Standing, Update,
-            possible,
-        },
+        change::Stored,
+        household::{Group, Household, NewPairing, PairingKind, Standing, possible},
         person::Person,
     },
-    people::{
-        actor::{Actor, Permission},
-        audit::Act,
-        personal::{DataSubject, SubjectKind},
-    },
-    rules::{
-        burden::{Counts, Entered, What},
-        refusal::Refusal,
-    },
+    people::actor::{Actor, Permission},
+    rules::refusal::Refusal,
 };
-use persistence::{
-    Db, Write,
-    flows::{form as forms, household as households},
-    kernel::journal::Keyset,
-};
+use persistence::{Db, flows::household as households, kernel::journal::Keyset};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -46,19 +34,18 @@ use self::kept::{MemberBody, MemberChange, MemberView, RoomBody, Shown};
 use crate::{
     app::{
         caller::{Caller, in_office},
-        clock::derived_id,
         state::App,
     },
     engine::{
         flows::ServedFlow,
-        step::{self, Asked, Step},
+        step::{self, Start, Step},
     },
     http::{
-        body::Json,
-        headers::Key,
+        answer::Answer,
+        body::{Json, shared::EmptyBody},
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
-        problem::{Code, Problem, Reply},
+        problem::Reply,
         register::ServiceConfig,
         view::{self, UnitView, tag, tagged},
     },
@@ -259,32 +246,54 @@ pub struct HouseholdView {
 
 /// What is shown of a household to those who may know of it.
 pub async fn view(app: &App, caller: &Caller, stored: &Stored<Household>) -> Reply<HouseholdView> {
-    let household = &stored.state;
-    let shown = Shown::of(app, caller.tenant, household).await?;
-    let people = household.pairings.iter().map(|one| one.person);
+    let shown = Shown::of(app, caller.tenant, &stored.state).await?;
+    let people = stored.state.pairings.iter().map(|one| one.person);
     let names = names::shown(app, caller.tenant, people).await?;
-    let now = app.clock.now();
-    let pairing = |one: &domain::flows::household::Pairing| PairingView {
-        person_id: one.person.0,
-        name: names.get(&one.person).cloned().unwrap_or_default(),
-        kind: one.kind.name(),
-        kind_label: one.kind.label(),
-        from: one.from,
-        until: one.until,
-        holds: one.holds(now),
-    };
-    Ok(HouseholdView {
-        brief: HouseholdBrief::new(stored),
-        room: shown.room_masked(),
-        members: household.members.iter().map(|member| shown.member_masked(*member)).collect(),
-        pairings: household.pairings.iter().map(pairing).collect(),
-        possible: possible(household.standing),
-    })
+    Ok(HouseholdView::new(stored, &shown, &names, app.clock.now()))
 }
 
-async fn show(step: &Step, stored: &Stored<Household>) -> Reply<HttpResponse> {
-    let view = view(&step.app, &step.caller, stored).await?;
-    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+/// The same of several households, in their order.
+pub async fn render_all(
+    app: &App,
+    caller: &Caller,
+    all: &[&Stored<Household>],
+) -> Reply<Vec<HouseholdView>> {
+    let states: Vec<&Household> = all.iter().map(|stored| &stored.state).collect();
+    let shown = Shown::of_all(app, caller.tenant, &states).await?;
+    let people = states.iter().flat_map(|household| &household.pairings).map(|one| one.person);
+    let names = names::shown(app, caller.tenant, people).await?;
+    let now = app.clock.now();
+    let view = |(stored, shown): (&&Stored<Household>, &Shown)| {
+        HouseholdView::new(stored, shown, &names, now)
+    };
+    Ok(all.iter().zip(&shown).map(view).collect())
+}
+
+impl HouseholdView {
+    fn new(
+        stored: &Stored<Household>,
+        shown: &Shown,
+        names: &HashMap<PersonId, String>,
+        now: Instant,
+    ) -> Self {
+        let household = &stored.state;
+        let pairing = |one: &domain::flows::household::Pairing| PairingView {
+            person_id: one.person.0,
+            name: names.get(&one.person).cloned().unwrap_or_default(),
+            kind: one.kind.name(),
+            kind_label: one.kind.label(),
+            from: one.from,
+            until: one.until,
+            holds: one.holds(now),
+        };
+        Self {
+            brief: HouseholdBrief::new(stored),
+            room: shown.room_masked(),
+            members: household.members.iter().map(|member| shown.member_masked(*member)).collect(),
+            pairings: household.pairings.iter().map(pairing).collect(),
+            possible: possible(household.standing),
+        }
+    }
 }
 
 /// Refuses identities that belong to no person of the tenant.
@@ -301,89 +310,16 @@ pub async fn require_people(
     Ok(())
 }
 
-/// A household ready to be registered.
-struct Prepared {
-    asked: Request,
-    new: NewHousehold,
-    writes: Vec<Write>,
-    typed: u16,
-}
-
-/// Seals what is personal about a new household and makes the command of the rest.
-async fn prepare(
-    app: &App,
-    caller: &Caller,
-    (key, operation): (Key, &'static str),
-    body: &HouseholdBody,
-) -> Reply<Prepared> {
-    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "household"));
-    let people = body.members.iter().filter_map(MemberBody::person);
-    let paired = body.pairings.iter().map(|pairing| pairing.person_id);
-    require_people(app, caller, people.chain(paired)).await?;
-    let sealed =
-        kept::register(app, caller, (id, key.0), body.room.as_ref(), &body.members).await?;
-    let public = [body.building.is_some(), body.group.is_some(), body.size.is_some()];
-    let public = public.into_iter().map(u16::from).sum::<u16>();
-    let pairings = u16::try_from(body.pairings.len()).unwrap_or(u16::MAX);
-    Ok(Prepared {
-        asked: Request::new(key.0, operation, id, &(body, &sealed.fingerprint)),
-        typed: sealed.given.saturating_add(public).saturating_add(pairings).saturating_add(1),
-        writes: sealed.writes,
-        new: NewHousehold {
-            id: HouseholdId(id),
-            area: AreaId(body.area_id),
-            building: body.building.clone(),
-            group: body.group.clone().map(Group::from),
-            size: body.size,
-            members: sealed.members,
-            special: sealed.special,
-            pairings: body.pairings.iter().map(PairBody::pairing).collect(),
-        },
-    })
-}
-
-/// Registers what was prepared, and counts it as entered only when it was typed by hand.
-async fn register(
-    app: &App,
-    caller: &Caller,
-    prepared: Prepared,
-    by_hand: bool,
-) -> Reply<(Stored<Household>, bool)> {
-    let Prepared { asked, new, mut writes, typed } = prepared;
-    step::begin(app, caller, asked, |context| {
-        let register = Command::Register(Box::new(new));
-        let change = act::<Household>(None, &register, asked, 0, context)?;
-        let counts = Counts { required: 1, typed, ..Counts::default() };
-        let entered = || entered(caller, &change.state, context.at, counts);
-        writes.extend(by_hand.then(entered));
-        Ok((change, writes))
-    })
-    .await
-}
-
-fn entered(by: &Actor, household: &Household, at: Instant, counts: Counts) -> Write {
-    let (person, path) = (by.person, household.area.path.clone());
-    Write::Entered(Box::new(Entered { person, path, what: What::Household, at, counts }))
-}
-
 /// Registers a household.
 ///
 /// 登记家庭：归入网格；房号、成员姓名、电话、证件号和特殊群体类别加密保存。
 #[utoipa::path(tag = "households", request_body = HouseholdBody, responses((status = 201, body = HouseholdView)))]
 #[post("/households")]
 async fn register_household(
-    app: Data<App>,
-    request: HttpRequest,
-    caller: Caller,
-    key: Key,
+    start: Start,
     body: Json<HouseholdBody>,
-) -> Reply<HttpResponse> {
-    let prepared = prepare(&app, &caller, (key, "register_household"), &body.0).await?;
-    let (stored, _) = register(&app, &caller, prepared, true).await?;
-    let view = view(&app, &caller, &stored).await?;
-    let mut answer = HttpResponse::Created();
-    answer.insert_header(("Location", format!("/api/v1/households/{}", stored.state.id)));
-    Ok(tagged(&request, answer, &tag(stored.seq), &view))
+) -> Reply<Answer<HouseholdView>> {
+    commands::register_household(start, body.0).await
 }
 
 /// Which households to list.
@@ -435,6 +371,7 @@ async fn list_households(
         group: params.group.map(String::from),
         special: params.special,
         standing: params.standing,
+        ..households::Filter::default()
     };
     let scope = caller.scope(Permission::ReadHouseholds, now);
     let office = in_office(&caller, now);
@@ -456,9 +393,14 @@ async fn get_household(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Household>(&app, &caller, id.0).await?;
-    let view = view(&app, &caller, &stored).await?;
-    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
+    let (tag, view) = load_view(&app, &caller, id.0).await?;
+    Ok(tagged(&request, HttpResponse::Ok(), &tag, &view))
+}
+
+/// A household, masked, and its tag.
+pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, HouseholdView)> {
+    let stored = step::look::<Household>(app, caller, id).await?;
+    Ok((tag(stored.seq), view(app, caller, &stored).await?))
 }
 
 /// Shows the timeline of a household.
@@ -512,68 +454,8 @@ pub struct UpdateBody {
 /// 更新家庭信息：只填变化的部分；移除的成员其个人信息随即删除。
 #[utoipa::path(tag = "households", request_body = UpdateBody, responses((status = 200, body = HouseholdView)))]
 #[post("/households/{id}/update")]
-async fn update_household(step: Step, body: Json<UpdateBody>) -> Reply<HttpResponse> {
-    let body = body.0;
-    step::look::<Household>(&step.app, &step.caller, step.id).await?;
-    let people = body.add_members.iter().filter_map(MemberBody::person);
-    require_people(&step.app, &step.caller, people).await?;
-    let changes = kept::Changes {
-        room: body.room.as_ref(),
-        added: &body.add_members,
-        changed: &body.change_members,
-        removed: &body.remove_members,
-    };
-    let sent = kept::sent(&step.app, &step.caller, changes).await?;
-    let asked = step.asked("update_household", &(&body, &sent));
-    for _ in 0..step::ATTEMPTS {
-        match update(&step, asked, &body, changes).await {
-            // Another writer was faster: what was sealed is out of date.
-            Err(problem) if problem.code() == Code::LostRace => {}
-            done => return show(&step, &done?).await,
-        }
-    }
-    Err(Problem::new(Code::LostRace))
-}
-
-/// Seals what changed against the household as it is, and changes it if it still is so.
-async fn update(
-    step: &Step,
-    asked: Asked,
-    body: &UpdateBody,
-    changes: kept::Changes<'_>,
-) -> Reply<Stored<Household>> {
-    let before = step::look::<Household>(&step.app, &step.caller, step.id).await?;
-    let sealed = kept::change(&step.app, &step.caller, (&before.state, step.key()), changes).await;
-    let sealed = match sealed {
-        Ok(sealed) => sealed,
-        Err(problem) => {
-            let seen = step::answered(&step.app, &step.caller, asked.request).await?;
-            return seen.ok_or(problem);
-        }
-    };
-    let update = Update {
-        area: body.area_id.map(AreaId),
-        building: body.building.clone(),
-        group: body.group.clone().map(Group::from),
-        size: body.size,
-        added: sealed.members,
-        changed: body.change_members.iter().map(|change| change.id).collect(),
-        removed: body.remove_members.clone(),
-        special: sealed.special,
-        room: body.room.is_some(),
-    };
-    let command = Command::Update(Box::new(update));
-    let decide = |stored: &Stored<Household>, context: Context<'_>| {
-        if stored.seq != before.seq {
-            return Err(Problem::new(Code::LostRace));
-        }
-        let change = act(Some(stored), &command, asked.request, 0, context)?;
-        let mut writes = sealed.writes.clone();
-        let counts = Counts { typed: sealed.given.max(1), ..Counts::default() };
-        writes.push(entered(context.by, &change.state, context.at, counts));
-        Ok((change, writes))
-    };
-    step::step(&step.app, &step.caller, asked, decide).await
+async fn update_household(step: Step, body: Json<UpdateBody>) -> Reply<Answer<HouseholdView>> {
+    commands::update_household(step, body.0).await
 }
 
 /// Makes somebody responsible for a household.
@@ -581,14 +463,8 @@ async fn update(
 /// 结对：一户一专人、党员联户、干部包保、联户长、志愿者；同一人同一方式再次结对即更新期限。
 #[utoipa::path(tag = "households", request_body = PairBody, responses((status = 200, body = HouseholdView)))]
 #[post("/households/{id}/pair")]
-async fn pair_household(step: Step, body: Json<PairBody>) -> Reply<HttpResponse> {
-    let asked = step.asked("pair_household", &body.0);
-    // Whether there is such a household comes first, and whether there is such a person after.
-    step::look::<Household>(&step.app, &step.caller, step.id).await?;
-    require_people(&step.app, &step.caller, [body.0.person_id]).await?;
-    let command = Command::Pair { pairing: body.0.pairing() };
-    let stored = step::command::<Household>(&step.app, &step.caller, asked, command).await?;
-    show(&step, &stored).await
+async fn pair_household(step: Step, body: Json<PairBody>) -> Reply<Answer<HouseholdView>> {
+    commands::pair_household(step, body.0).await
 }
 
 /// Who is responsible no more.
@@ -607,40 +483,26 @@ pub struct UnpairBody {
 /// 解除结对。
 #[utoipa::path(tag = "households", request_body = UnpairBody, responses((status = 200, body = HouseholdView)))]
 #[post("/households/{id}/unpair")]
-async fn unpair_household(step: Step, body: Json<UnpairBody>) -> Reply<HttpResponse> {
-    let asked = step.asked("unpair_household", &body.0);
-    let command = Command::Unpair { person: PersonId(body.0.person_id), kind: body.0.kind };
-    let stored = step::command::<Household>(&step.app, &step.caller, asked, command).await?;
-    show(&step, &stored).await
+async fn unpair_household(step: Step, body: Json<UnpairBody>) -> Reply<Answer<HouseholdView>> {
+    commands::unpair_household(step, body.0).await
 }
 
 /// Says that a household moved away.
 ///
 /// 迁出：不再走访，已有记录保留。
-#[utoipa::path(tag = "households", request_body = crate::http::body::shared::EmptyBody, responses((status = 200, body = HouseholdView)))]
+#[utoipa::path(tag = "households", request_body = EmptyBody, responses((status = 200, body = HouseholdView)))]
 #[post("/households/{id}/leave")]
-async fn leave_household(
-    step: Step,
-    body: Json<crate::http::body::shared::EmptyBody>,
-) -> Reply<HttpResponse> {
-    let asked = step.asked("leave_household", &body.0);
-    let stored = step::command::<Household>(&step.app, &step.caller, asked, Command::Leave).await?;
-    show(&step, &stored).await
+async fn leave_household(step: Step, body: Json<EmptyBody>) -> Reply<Answer<HouseholdView>> {
+    commands::leave_household(step, body.0).await
 }
 
 /// Says that a household is there again.
 ///
 /// 恢复在册：误操作或迁回。
-#[utoipa::path(tag = "households", request_body = crate::http::body::shared::EmptyBody, responses((status = 200, body = HouseholdView)))]
+#[utoipa::path(tag = "households", request_body = EmptyBody, responses((status = 200, body = HouseholdView)))]
 #[post("/households/{id}/return")]
-async fn return_household(
-    step: Step,
-    body: Json<crate::http::body::shared::EmptyBody>,
-) -> Reply<HttpResponse> {
-    let asked = step.asked("return_household", &body.0);
-    let stored =
-        step::command::<Household>(&step.app, &step.caller, asked, Command::Return).await?;
-    show(&step, &stored).await
+async fn return_household(step: Step, body: Json<EmptyBody>) -> Reply<Answer<HouseholdView>> {
+    commands::return_household(step, body.0).await
 }
 
 /// Why it is erased.
@@ -657,27 +519,11 @@ pub struct EraseHouseholdBody {
 /// 删除家庭个人信息：销毁该户、全部成员和全部已填表单的密钥，不可恢复；走访次数等记录保留但不再指向任何人。
 #[utoipa::path(tag = "households", request_body = EraseHouseholdBody, responses((status = 200, body = HouseholdView)))]
 #[post("/households/{id}/erasure")]
-async fn erase_household(step: Step, body: Json<EraseHouseholdBody>) -> Reply<HttpResponse> {
-    const MOST: i64 = 100_000;
-    let asked = step.asked("erase_household", &body.0);
-    let (tenant, household) = (step.caller.tenant, HouseholdId(step.id));
-    let command = Command::Erase { reason: body.0.reason };
-    let detail = serde_json::json!({ "household": step.id });
-    let note = Noting::of(&step.app, &step.caller, &step.request);
-    let note = note.note(Act::Erase, Some(step.id), &detail);
-    let load = move |db: &mut Db| forms::answers(db, tenant, household, None, MOST);
-    let decide =
-        |stored: &Stored<Household>, answers: &Vec<forms::Answered>, context: Context<'_>| {
-            let whole = DataSubject::new(SubjectKind::Household, stored.state.id.0);
-            let members = stored.state.members.iter();
-            let members = members.map(|member| DataSubject::new(SubjectKind::Member, member.id));
-            let answers = answers.iter();
-            let answers = answers.map(|answered| DataSubject::new(SubjectKind::Form, answered.id));
-            let subjects = std::iter::once(whole).chain(members).chain(answers);
-            let forgotten = Write::Forgotten(subjects.collect());
-            let change = act(Some(stored), &command, asked.request, 0, context)?;
-            Ok((change, vec![forgotten, Write::Noted(Box::new(note.clone()))]))
-        };
-    let stored = step::step_with(&step.app, &step.caller, asked, load, decide).await?;
-    show(&step, &stored).await
+async fn erase_household(
+    step: Step,
+    request: HttpRequest,
+    body: Json<EraseHouseholdBody>,
+) -> Reply<Answer<HouseholdView>> {
+    let noting = Noting::of(&step.app, &step.caller, &request);
+    commands::erase_household(step, noting, body.0).await
 }

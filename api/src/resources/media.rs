@@ -54,7 +54,9 @@ use crate::{
 pub use keep::Variant;
 pub use link::{LinksView, expiry, signed};
 pub use photo::Darkroom;
-pub use shown::{AttachedView, attachments, of_case, of_report};
+pub use shown::{
+    AttachedView, Files, attachments, list_of_cases, list_of_reports, of_case, of_report,
+};
 
 impl ServedFlow for Media {
     /// Of others' files, it depends on what names them who may know.

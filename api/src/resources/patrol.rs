@@ -2,6 +2,7 @@
 //! them.
 
 pub mod body;
+pub mod commands;
 pub mod nearest;
 pub mod plan;
 pub mod points;
@@ -22,15 +23,15 @@ use domain::{
         text::Prose,
     },
     flows::{
-        change::{Request, Stored, act},
-        patrol::{self, Command, Patrol, StatusName},
+        change::Stored,
+        patrol::{self, Patrol, StatusName},
         visit::{self, Visit},
     },
     people::actor::{Actor, Permission},
     rules::obligation::Duty,
 };
 use persistence::{
-    Db, Write,
+    Db,
     flows::{
         patrol::{self as patrols, reports_of},
         visit as visits,
@@ -48,22 +49,21 @@ use self::{
 use crate::{
     app::{
         caller::{Caller, in_office},
-        clock::derived_id,
         state::App,
     },
     engine::{
         flows::ServedFlow,
-        step::{self, Step},
+        step::{self, Start, Step},
         subject::{Published, Subject},
     },
     http::{
+        answer::Answer,
         body::Json,
-        headers::Key,
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
         problem::Reply,
         register::ServiceConfig,
-        view::{self as views, tag, tagged},
+        view::{self as views, tagged},
     },
     resources::{
         place::known,
@@ -195,22 +195,27 @@ async fn get_patrol(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Patrol>(&app, &caller, id.0).await?;
+    let (tag, view) = load_view(&app, &caller, id.0).await?;
+    Ok(tagged(&request, HttpResponse::Ok(), &tag, &view))
+}
+
+/// A patrol with what hangs on it, and the tag of all that.
+pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, PatrolView)> {
+    let stored = step::look::<Patrol>(app, caller, id).await?;
     let (tenant, patrol, now) = (caller.tenant, stored.state.id, app.clock.now());
     let found = app.store.read(move |db| reports_of(db, tenant, patrol, view::MOST_REPORTS));
     let reports = found.await?;
     let seen = |report: &&Stored<domain::flows::report::Report>| {
         let report = &report.state;
-        report.visible_to(&caller, now) && report.patrol_visible_to(&caller, now)
+        report.visible_to(caller, now) && report.patrol_visible_to(caller, now)
     };
     let seen: Vec<_> = reports.iter().filter(seen).collect();
-    let visits = visits_during(&app, &caller, &stored.state).await?;
+    let visits = visits_during(app, caller, &stored.state).await?;
     let view = PatrolView::new(&stored, now).with(&seen, &visits);
     // What hangs on it changes without it: the tag says all three.
     let newest = seen.first().map_or(0, |report| report.seq);
     let gone: i64 = visits.iter().map(|visit| visit.seq).sum();
-    let tag = format!("\"{}.{}.{newest}.{gone}\"", stored.seq, seen.len());
-    Ok(tagged(&request, HttpResponse::Ok(), &tag, &view))
+    Ok((format!("\"{}.{}.{newest}.{gone}\"", stored.seq, seen.len()), view))
 }
 
 /// The worker's visits while the patrol was under way, as far as the caller may know of them. No
@@ -290,17 +295,8 @@ async fn get_patrol_sampling(app: Data<App>, caller: Caller) -> Reply<HttpRespon
 /// 安排一次巡查：写明目的、时段和要看的点位；由所在网格承担，进入待办。
 #[utoipa::path(tag = "patrols", request_body = PlanPatrolBody, responses((status = 201, body = PatrolView)))]
 #[post("/patrols")]
-async fn plan_patrol(
-    app: Data<App>,
-    request: HttpRequest,
-    caller: Caller,
-    key: Key,
-    body: Json<PlanPatrolBody>,
-) -> Reply<HttpResponse> {
-    let id = body.0.id.unwrap_or_else(|| derived_id(caller.person, key.0, "patrol"));
-    let asked = Request::new(key.0, "plan_patrol", id, &body.0);
-    let new = Box::new(body.0.draft(PatrolId(id))?);
-    make(&app, &request, &caller, asked, Command::Plan { new, occasion: None }).await
+async fn plan_patrol(start: Start, body: Json<PlanPatrolBody>) -> Reply<Answer<PatrolView>> {
+    commands::plan_patrol(start, body.0).await
 }
 
 /// Begins a patrol that nobody planned.
@@ -308,35 +304,8 @@ async fn plan_patrol(
 /// 临时巡查：声明目的和时段后开始；事后补录须说明原因。
 #[utoipa::path(tag = "patrols", request_body = BeginBody, responses((status = 201, body = PatrolView)))]
 #[post("/patrols/begin")]
-async fn begin_patrol(
-    app: Data<App>,
-    request: HttpRequest,
-    caller: Caller,
-    key: Key,
-    body: Json<BeginBody>,
-) -> Reply<HttpResponse> {
-    let id = body.0.id.unwrap_or_else(|| derived_id(caller.person, key.0, "patrol"));
-    let asked = Request::new(key.0, "begin_patrol", id, &body.0);
-    let (time, late) = (body::utc(body.0.client_time), body.0.late_reason.clone());
-    let new = Box::new(body.0.draft(PatrolId(id), caller.typed(), app.clock.now()));
-    make(&app, &request, &caller, asked, Command::Begin { new, time, late }).await
-}
-
-async fn make(
-    app: &App,
-    request: &HttpRequest,
-    caller: &Caller,
-    asked: Request,
-    command: Command,
-) -> Reply<HttpResponse> {
-    let (stored, _) = step::begin(app, caller, asked, |context| {
-        Ok((act::<Patrol>(None, &command, asked, 0, context)?, Vec::<Write>::new()))
-    })
-    .await?;
-    let mut answer = HttpResponse::Created();
-    answer.insert_header(("Location", format!("/api/v1/patrols/{}", stored.state.id)));
-    let view = PatrolView::new(&stored, app.clock.now());
-    Ok(tagged(request, answer, &tag(stored.seq), &view))
+async fn begin_patrol(start: Start, body: Json<BeginBody>) -> Reply<Answer<PatrolView>> {
+    commands::begin_patrol(start, body.0).await
 }
 
 /// Beginning a patrol that was planned.
@@ -357,11 +326,8 @@ pub struct StartBody {
 /// 开始巡查：谁开始归谁；时间以手机为准并留存服务器时间，逾 24 小时的为补录，须说明原因。
 #[utoipa::path(tag = "patrols", request_body = StartBody, responses((status = 200, body = PatrolView)))]
 #[post("/patrols/{id}/start")]
-async fn start_patrol(step: Step, body: Json<StartBody>) -> Reply<HttpResponse> {
-    let skew = step.caller.typed().map(|typed| typed.skew).unwrap_or_default();
-    let window = body.0.window.map(|window| window.corrected(skew));
-    let (time, late) = (body::utc(body.0.client_time), body.0.late_reason.clone());
-    ask(step, "start_patrol", &body.0, Command::Start { window, time, late }).await
+async fn start_patrol(step: Step, body: Json<StartBody>) -> Reply<Answer<PatrolView>> {
+    commands::start_patrol(step, body.0).await
 }
 
 /// A moment on the way.
@@ -377,9 +343,8 @@ pub struct MomentBody {
 /// 暂停巡查：暂停期间不采集轨迹。
 #[utoipa::path(tag = "patrols", request_body = MomentBody, responses((status = 200, body = PatrolView)))]
 #[post("/patrols/{id}/pause")]
-async fn pause_patrol(step: Step, body: Json<MomentBody>) -> Reply<HttpResponse> {
-    let time = body::utc(body.0.client_time);
-    ask(step, "pause_patrol", &body.0, Command::Pause { time }).await
+async fn pause_patrol(step: Step, body: Json<MomentBody>) -> Reply<Answer<PatrolView>> {
+    commands::pause_patrol(step, body.0).await
 }
 
 /// Goes on.
@@ -387,9 +352,8 @@ async fn pause_patrol(step: Step, body: Json<MomentBody>) -> Reply<HttpResponse>
 /// 继续巡查。
 #[utoipa::path(tag = "patrols", request_body = MomentBody, responses((status = 200, body = PatrolView)))]
 #[post("/patrols/{id}/resume")]
-async fn resume_patrol(step: Step, body: Json<MomentBody>) -> Reply<HttpResponse> {
-    let time = body::utc(body.0.client_time);
-    ask(step, "resume_patrol", &body.0, Command::Resume { time }).await
+async fn resume_patrol(step: Step, body: Json<MomentBody>) -> Reply<Answer<PatrolView>> {
+    commands::resume_patrol(step, body.0).await
 }
 
 /// The end of a patrol.
@@ -411,10 +375,8 @@ pub struct FinishBody {
 /// 结束巡查：计划的巡查随之办结；没有信号时存下的轨迹点可以之后上传。
 #[utoipa::path(tag = "patrols", request_body = FinishBody, responses((status = 200, body = PatrolView)))]
 #[post("/patrols/{id}/finish")]
-async fn finish_patrol(step: Step, body: Json<FinishBody>) -> Reply<HttpResponse> {
-    let (late, note) = (body.0.late_reason.clone(), body.0.note.clone());
-    let time = body::utc(body.0.client_time);
-    ask(step, "finish_patrol", &body.0, Command::Finish { time, late, note }).await
+async fn finish_patrol(step: Step, body: Json<FinishBody>) -> Reply<Answer<PatrolView>> {
+    commands::finish_patrol(step, body.0).await
 }
 
 /// Why nobody will go.
@@ -431,9 +393,8 @@ pub struct CancelPatrolBody {
 /// 取消尚未开始的巡查，写明原因。
 #[utoipa::path(tag = "patrols", request_body = CancelPatrolBody, responses((status = 200, body = PatrolView)))]
 #[post("/patrols/{id}/cancel")]
-async fn cancel_patrol(step: Step, body: Json<CancelPatrolBody>) -> Reply<HttpResponse> {
-    let reason = body.0.reason.clone();
-    ask(step, "cancel_patrol", &body.0, Command::Cancel { reason }).await
+async fn cancel_patrol(step: Step, body: Json<CancelPatrolBody>) -> Reply<Answer<PatrolView>> {
+    commands::cancel_patrol(step, body.0).await
 }
 
 /// Something to be written down.
@@ -450,21 +411,8 @@ pub struct PatrolNoteBody {
 /// 巡查备注：追加，不修改已有的。
 #[utoipa::path(tag = "patrols", request_body = PatrolNoteBody, responses((status = 200, body = PatrolView)))]
 #[post("/patrols/{id}/note")]
-async fn note_patrol(step: Step, body: Json<PatrolNoteBody>) -> Reply<HttpResponse> {
-    let text = body.0.text.clone();
-    ask(step, "note_patrol", &body.0, Command::Note { text }).await
-}
-
-async fn ask(
-    step: Step,
-    operation: &str,
-    body: &impl Serialize,
-    command: Command,
-) -> Reply<HttpResponse> {
-    let asked = step.asked(operation, body);
-    let stored = step::command::<Patrol>(&step.app, &step.caller, asked, command).await?;
-    let view = PatrolView::new(&stored, step.app.clock.now());
-    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+async fn note_patrol(step: Step, body: Json<PatrolNoteBody>) -> Reply<Answer<PatrolView>> {
+    commands::note_patrol(step, body.0).await
 }
 
 /// The patrol a report was made on, as it is known.

@@ -46,6 +46,7 @@ use crate::{
         step::{self, Asked, Step},
     },
     http::{
+        answer::Answer,
         body::Json,
         headers::{IfMatch, Key},
         page::{Cursor, Limit, Page},
@@ -227,7 +228,7 @@ async fn register_person(
         grants: grants.iter().map(NewGrant::from).collect(),
     };
     let (stored, _) = step::begin(&app, &caller, asked, |context| {
-        let change = act::<Person>(None, &command, asked, 0, context)?;
+        let change = act::<Person>(None, &command, asked, context)?;
         // Its owner chooses another at the first login.
         change.state.require_password()?;
         let origin = Origin::Other;
@@ -377,13 +378,13 @@ pub async fn ask(
     operation: &str,
     body: &impl Serialize,
     command: Command,
-) -> Reply<HttpResponse> {
+) -> Reply<Answer<PersonView>> {
     let asked = step.asked(operation, body);
     let stored = step::command::<Person>(&step.app, &step.caller, asked, command).await?;
     // What was granted or revoked counts from the next request on.
     step.app.actors.forget_person(stored.state.id);
     let view = view(&step.app, &step.caller, &stored).await?;
-    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+    Ok(Answer::changed(stored.seq, view))
 }
 
 /// Grants a role.
@@ -391,7 +392,7 @@ pub async fn ask(
 /// 授权：在自己管理的区域内授予角色。
 #[utoipa::path(tag = "people", request_body = GrantBody, responses((status = 200, body = PersonView)))]
 #[post("/grant")]
-async fn grant_role(step: Step, body: Json<GrantBody>) -> Reply<HttpResponse> {
+async fn grant_role(step: Step, body: Json<GrantBody>) -> Reply<Answer<PersonView>> {
     let grant = NewGrant::from(&body.0);
     ask(step, "grant_role", &body.0, Command::Grant { grant }).await
 }
@@ -411,9 +412,12 @@ pub struct RenameBody {
 /// 更正姓名；工作人员以往记录中的姓名不变，居民的姓名只加密保存。
 #[utoipa::path(tag = "people", request_body = RenameBody, responses((status = 200, body = PersonView)))]
 #[post("/rename")]
-async fn rename_person(step: Step, body: Json<RenameBody>) -> Reply<HttpResponse> {
+async fn rename_person(
+    step: Step,
+    request: HttpRequest,
+    body: Json<RenameBody>,
+) -> Reply<Answer<PersonView>> {
     let (app, caller, id) = (step.app.clone(), step.caller.clone(), step.id);
-    let request = step.request.clone();
     let name = body.0.name;
     let contact = Contact { name: Some(name.clone()), ..Contact::default() };
     let print = contact::fingerprint(&app, &caller, &contact).await?;
@@ -427,7 +431,7 @@ async fn rename_person(step: Step, body: Json<RenameBody>) -> Reply<HttpResponse
     app.actors.forget_person(stored.state.id);
     app.memory.of::<Names>().forget(caller.tenant, stored.state.id);
     let view = view(&app, &caller, &stored).await?;
-    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
+    Ok(Answer::changed(stored.seq, view))
 }
 
 /// A new password.
@@ -467,8 +471,7 @@ async fn owner(app: &App, caller: &Caller, person: &Person) -> Reply<Owner> {
 
 async fn reset(app: &App, caller: &Caller, asked: Asked, hash: String) -> Reply<Stored<Person>> {
     let stored = step::step::<Person>(app, caller, asked, |person, context| {
-        let change =
-            act::<Person>(Some(person), &Command::ResetPassword, asked.request, 0, context)?;
+        let change = act::<Person>(Some(person), &Command::ResetPassword, asked.request, context)?;
         let whose = person.state.id;
         let origin = if whose == caller.person { Origin::Owner } else { Origin::Other };
         let write = Write::Password { person: whose, hash: hash.clone(), origin };
@@ -496,7 +499,7 @@ pub struct PasswordView {
 /// 管理员为他人重置密码；原有登录全部失效，绑定的微信一并解除（返回解除了哪些），本人下次登录须先改密码。修改自己的密码请用 `/me/password`。
 #[utoipa::path(tag = "people", request_body = PasswordBody, responses((status = 200, body = PasswordView)))]
 #[post("/password")]
-async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<HttpResponse> {
+async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<Answer<PasswordView>> {
     require_manager(&step.caller, &step.app)?;
     if step.id == step.caller.person.0 {
         return Err(Problem::new(Code::OldPasswordWrong));
@@ -521,7 +524,7 @@ async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<HttpRespons
         ended_identities: IdentityView::of(id, &ended),
         identities: Vec::new(),
     };
-    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+    Ok(Answer::changed(stored.seq, view))
 }
 
 /// Changes the own password and ends every login, this one too.

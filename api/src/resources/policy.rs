@@ -257,7 +257,7 @@ impl Publishing {
         } else {
             self.if_match.check(0)?;
             let first = |context: domain::flows::flow::Context<'_>| {
-                let change = act::<Policy>(None, &command, request, 0, context)?;
+                let change = act::<Policy>(None, &command, request, context)?;
                 Ok((change, Vec::<Write>::new()))
             };
             step::begin::<Policy>(app, caller, request, first).await?.0

@@ -1,6 +1,7 @@
 //! Reports over HTTP: submit, list, look; what is decided on them stands in `decision`.
 
-mod decision;
+pub mod commands;
+pub mod decision;
 
 use std::sync::Arc;
 
@@ -10,32 +11,24 @@ use domain::{
     Instant,
     area::tree::Unit,
     core::{
-        id::{AreaId, CaseId, CommandId, PatrolId, ReportId},
+        id::AreaId,
         journal::FlowKind,
         text::{Code as Word, Line, Prose},
     },
     flows::{
         case::state::Case,
-        change::{Request, Stored},
-        intake,
-        media::MediaRole,
+        change::Stored,
         notice::{self, Notice},
-        report::{self, Draft, Handled, Redirect, Report, StatusName},
+        report::{self, Redirect, Report, StatusName},
     },
-    people::{
-        actor::{Actor, Permission},
-        personal::{DataSubject, SubjectKind},
-    },
+    people::actor::{Actor, Permission},
     rules::{
-        burden::{Counts, Entered, What},
         duplicate::Sighting,
         obligation::Duty,
-        refusal::Refusal,
         vocabulary::{Channel, Demand, Urgency},
     },
 };
 use persistence::{
-    Write,
     flows::{case as cases, report as reports},
     kernel::journal::Keyset,
 };
@@ -44,32 +37,30 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    app::{caller::Caller, clock::derived_id, state::App, world::World},
+    app::{caller::Caller, state::App},
     engine::{
         flows::ServedFlow,
         reporters::Reporters,
-        step,
+        step::{self, Start},
         subject::{Published, Subject},
     },
     http::{
+        answer::Answer,
         body::Json,
-        headers::Key,
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
         problem::Reply,
         register::ServiceConfig,
-        view::{self, PlaceView, tag, tagged},
+        view::{self, PlaceView, tagged},
     },
     privacy::{
-        contact::{self, ContactView, ReporterContact},
+        contact::{ContactView, ReporterContact},
         names::Known,
     },
     resources::{
         case::{CaseBrief, CaseView},
-        content_review,
         media::{self, AttachedView},
-        patrol,
-        place::{PlaceBody, known, locate},
+        place::{PlaceBody, known},
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -272,8 +263,8 @@ pub struct ReportView {
     case: Option<CaseBrief>,
     /// What may be asked now.
     possible: Vec<&'static str>,
-    /// The files it names, with links; shown when one report is looked at, null elsewhere and
-    /// where there are none. 照片等文件。
+    /// The files it names, with links when one report is looked at and without in `GET /sync`; null
+    /// elsewhere and where there are none. 照片等文件。
     media: Option<Vec<AttachedView>>,
 }
 
@@ -339,6 +330,12 @@ impl ReportView {
             media: None,
         }
     }
+
+    /// The same with these files.
+    #[must_use]
+    pub(crate) fn with_media(self, media: media::Files) -> Self {
+        Self { media, ..self }
+    }
 }
 
 /// Submits a report.
@@ -346,106 +343,8 @@ impl ReportView {
 /// 上报问题：网格员或居民上报；`handled` 表示当场自行处置，直接形成已结案案卷。
 #[utoipa::path(tag = "reports", request_body = SubmitBody, responses((status = 201, body = ReportView)))]
 #[post("/reports")]
-async fn submit_report(
-    app: Data<App>,
-    request: HttpRequest,
-    caller: Caller,
-    key: Key,
-    body: Json<SubmitBody>,
-) -> Reply<HttpResponse> {
-    let body = body.0;
-    let world = app.world(caller.tenant)?;
-    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "report"));
-    let subject = DataSubject::new(SubjectKind::Report, id);
-    let sealed = contact::sealed(&app, &caller, subject, body.contact.as_ref()).await?;
-    let asked = match &sealed {
-        Some(sealed) => Request::new(key.0, "submit_report", id, &(&body, &sealed.fingerprint)),
-        None => Request::new(key.0, "submit_report", id, &body),
-    };
-    let counts = counted(&body);
-    let automatic = content_review::automatic(&app, &caller).await?;
-    let draft = draft(body, id, key.0, &world, &caller, &app)?;
-    let patrol = patrol::named(&app, &caller, draft.patrol).await?;
-    let (stored, _) = step::begin(&app, &caller, asked, |context| {
-        if let Some(id) = draft.patrol {
-            let patrol = patrol.as_ref().ok_or(Refusal::NoSuchPatrol { id })?;
-            let told = context.told(draft.client_at);
-            let at = told.map_or(context.at, |at| patrol.state.skew().correct(at));
-            patrol.state.takes_report(caller.person, at)?;
-        }
-        let (change, case) = intake::submit(draft, asked, context)?;
-        let case = case.into_iter().map(Write::from);
-        let entered = burden(context.by, &change.state, counts, context.at);
-        let review = content_review::of_text(&change.state, automatic, asked, context)?;
-        let review = review.map(content_review::written);
-        let more = case.chain(sealed.map(|sealed| sealed.write)).chain(entered).chain(review);
-        Ok((change, more.collect()))
-    })
-    .await?;
-    content_review::begun(&app, caller.tenant, &stored.state, automatic).await;
-    let known = Known::of(&app, &caller, &[&stored.state]).await?;
-    let mut answer = HttpResponse::Created();
-    answer.insert_header(("Location", format!("/api/v1/reports/{}", stored.state.id)));
-    let view = ReportView::new(&stored, &caller, &app, &known);
-    Ok(tagged(&request, answer, &tag(stored.seq), &view))
-}
-
-/// What a report demands: a text and a place; the way it came, its title and its grid follow.
-fn counted(body: &SubmitBody) -> Counts {
-    let more = [
-        body.title.is_some(),
-        body.channel.is_some(),
-        body.category.is_some(),
-        body.urgency.is_some(),
-        body.demand.is_some(),
-        body.place.address.is_some(),
-        body.client_time.is_some(),
-        body.contact.is_some(),
-        body.handled.is_some(),
-    ];
-    let follows = [body.title.is_none(), body.channel.is_none(), body.place.area_id.is_none()];
-    let count = |given: &[bool]| given.iter().copied().map(u16::from).sum::<u16>();
-    Counts { required: 2, typed: 2 + count(&more), reused: count(&follows), ..Counts::default() }
-}
-
-/// Counts what was entered when the reporter is in office: residents are asked for nothing.
-fn burden(by: &Actor, report: &Report, counts: Counts, at: Instant) -> Option<Write> {
-    let office = by.grants.iter().any(|grant| grant.holds(at) && !grant.role.is_outsider());
-    let hidden = report.is_hidden();
-    let (person, path) = (by.person, report.place.area.path.clone());
-    let entered = || Entered { person, path, what: What::Report, at, counts };
-    (office && !hidden).then(|| Write::Entered(Box::new(entered())))
-}
-
-fn draft(
-    body: SubmitBody,
-    id: Uuid,
-    key: CommandId,
-    world: &World,
-    caller: &Caller,
-    app: &App,
-) -> Reply<Draft> {
-    let (area, point) = locate(&body.place, world)?;
-    let case = CaseId(derived_id(caller.person, key, "case"));
-    Ok(Draft {
-        id: ReportId(id),
-        channel: body.channel.unwrap_or_else(|| Channel::of(caller, app.clock.now())),
-        title: body.title,
-        text: body.text,
-        category: body.category,
-        urgency: body.urgency.unwrap_or(Urgency::Normal),
-        demand: body.demand,
-        area: area.map(|area| area.id),
-        point,
-        address: body.place.address,
-        client_at: body.client_time.map(|time| time.with_timezone(&Utc)),
-        confidential: body.confidential,
-        anonymous: body.anonymous,
-        contact: body.contact.is_some(),
-        patrol: body.patrol_id.map(PatrolId),
-        media: media::attachments(&[(&body.media, MediaRole::Before)]),
-        handled: body.handled.map(|handled| Handled { case, result: handled.result }),
-    })
+async fn submit_report(start: Start, body: Json<SubmitBody>) -> Reply<Answer<ReportView>> {
+    commands::submit_report(start, body.0).await
 }
 
 /// Which reports to list.
@@ -510,10 +409,16 @@ async fn get_report(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Report>(&app, &caller, id.0).await?;
-    let known = Known::of(&app, &caller, &[&stored.state]).await?;
-    let mut shown = ReportView::new(&stored, &caller, &app, &known);
-    shown.media = media::of_report(&app, &caller, &stored.state).await?;
+    let (version, view) = load_view(&app, &caller, id.0).await?;
+    Ok(tagged(&request, HttpResponse::Ok(), &version, &view))
+}
+
+/// A report with its files and how its case stands, and the tag of all that.
+pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, ReportView)> {
+    let stored = step::look::<Report>(app, caller, id).await?;
+    let known = Known::of(app, caller, &[&stored.state]).await?;
+    let mut shown = ReportView::new(&stored, caller, app, &known);
+    shown.media = media::of_report(app, caller, &stored.state).await?;
     let mut case_seq = 0;
     if let Some(case) = stored.state.status.case() {
         let tenant = caller.tenant;
@@ -522,8 +427,7 @@ async fn get_report(
         shown.case = case.as_ref().map(|case| CaseBrief::from(&**case));
     }
     // All that changes what is shown is in the tag.
-    let version = media::version(stored.seq, case_seq, shown.media.as_deref());
-    Ok(tagged(&request, HttpResponse::Ok(), &version, &shown))
+    Ok((media::version(stored.seq, case_seq, shown.media.as_deref()), shown))
 }
 
 /// Cases near a report.

@@ -1,15 +1,14 @@
 //! Asking those above, and being asked by them: extension, standstill, appeal; signatures;
 //! supervision; arbitration and the final ruling.
 
-use actix_web::{HttpResponse, post};
+pub mod commands;
+
+use actix_web::post;
 use chrono::{DateTime, Utc};
 use domain::{
-    calendar::limit::{Limit, LimitUnit},
-    core::{id::AreaId, text::Prose},
-    flows::case::{
-        Command,
-        state::{Trigger, Wish},
-    },
+    calendar::limit::LimitUnit,
+    core::text::Prose,
+    flows::case::state::Trigger,
     rules::{obligation::Duty, vocabulary::SupervisionKind},
 };
 use serde::{Deserialize, Serialize};
@@ -19,12 +18,16 @@ use uuid::Uuid;
 use crate::{
     engine::step::Step,
     http::{
-        body::{Json, shared::ReasonBody},
-        problem::{Code, Problem, Reply},
+        answer::Answer,
+        body::{
+            Json,
+            shared::{EmptyBody, ReasonBody},
+        },
+        problem::Reply,
         register::ServiceConfig,
         view,
     },
-    resources::case::{CaseView, ask},
+    resources::case::CaseView,
 };
 
 /// Registers what is asked of one case.
@@ -66,14 +69,8 @@ pub struct ExtendBody {
 /// 申请延期：须在该项到期前提出，写明理由；按规则逐级审批，只顺延所申请的一项时限。
 #[utoipa::path(tag = "requests", request_body = ExtendBody, responses((status = 200, body = CaseView)))]
 #[post("/extend")]
-async fn extend_case(step: Step, body: Json<ExtendBody>) -> Reply<HttpResponse> {
-    let limit = Limit { amount: body.0.amount, unit: body.0.unit };
-    if !(1..=Limit::MAX).contains(&limit.amount) {
-        let (zh, en) = ("应为 1 到 10000", "give 1 to 10000");
-        return Err(Problem::new(Code::InvalidBody).error("/amount", "out_of_range", zh, en));
-    }
-    let (wish, reason) = (Wish::Extension { duty: body.0.duty, limit }, body.0.reason.clone());
-    ask(step, "extend_case", &body.0, Command::Ask { wish, reason }).await
+async fn extend_case(step: Step, body: Json<ExtendBody>) -> Reply<Answer<CaseView>> {
+    commands::extend_case(step, body.0).await
 }
 
 /// Until when a case is to stand still.
@@ -92,12 +89,8 @@ pub struct SuspendBody {
 /// 申请挂账：因季节或条件不具备暂停计时；有次数和期限，到期自动恢复，超期后不得申请。
 #[utoipa::path(tag = "requests", request_body = SuspendBody, responses((status = 200, body = CaseView)))]
 #[post("/suspend")]
-async fn suspend_case(step: Step, body: Json<SuspendBody>) -> Reply<HttpResponse> {
-    // What is kept is cut to milliseconds.
-    let until = DateTime::from_timestamp_millis(body.0.until.timestamp_millis());
-    let wish = Wish::Suspension { until: until.unwrap_or(body.0.until) };
-    let reason = body.0.reason.clone();
-    ask(step, "suspend_case", &body.0, Command::Ask { wish, reason }).await
+async fn suspend_case(step: Step, body: Json<SuspendBody>) -> Reply<Answer<CaseView>> {
+    commands::suspend_case(step, body.0).await
 }
 
 /// Goes on before the standstill is over.
@@ -105,9 +98,8 @@ async fn suspend_case(step: Step, body: Json<SuspendBody>) -> Reply<HttpResponse
 /// 恢复办理：提前结束挂账，时限继续计算。
 #[utoipa::path(tag = "requests", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
 #[post("/resume")]
-async fn resume_case(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
-    let command = Command::Resume { reason: body.0.reason.clone() };
-    ask(step, "resume_case", &body.0, command).await
+async fn resume_case(step: Step, body: Json<ReasonBody>) -> Reply<Answer<CaseView>> {
+    commands::resume_case(step, body.0).await
 }
 
 /// Against which fact.
@@ -127,9 +119,8 @@ pub struct AppealBody {
 /// 申诉：对一项超期事实申诉一次，两级复核；事实保留，免责另记。
 #[utoipa::path(tag = "requests", request_body = AppealBody, responses((status = 200, body = CaseView)))]
 #[post("/appeal")]
-async fn appeal_case(step: Step, body: Json<AppealBody>) -> Reply<HttpResponse> {
-    let (wish, reason) = (Wish::Appeal { breach: body.0.breach }, body.0.reason.clone());
-    ask(step, "appeal_case", &body.0, Command::Ask { wish, reason }).await
+async fn appeal_case(step: Step, body: Json<AppealBody>) -> Reply<Answer<CaseView>> {
+    commands::appeal_case(step, body.0).await
 }
 
 /// A signature, given or refused.
@@ -148,32 +139,17 @@ pub struct DecideBody {
 /// 审批：逐级签批，每级由不同的人签；不同意即终止。
 #[utoipa::path(tag = "requests", request_body = DecideBody, responses((status = 200, body = CaseView)))]
 #[post("/requests/{no}/decide")]
-async fn decide_request(step: Step, body: Json<DecideBody>) -> Reply<HttpResponse> {
-    let no = number(&step)?;
-    let command = Command::Decide { no, agree: body.0.agree, note: body.0.note.clone() };
-    ask(step, "decide_request", &(no, &body.0), command).await
+async fn decide_request(step: Step, body: Json<DecideBody>) -> Reply<Answer<CaseView>> {
+    commands::decide_request(step, body.0).await
 }
 
 /// Takes back what was asked.
 ///
 /// 撤回申请：由申请人撤回。
-#[utoipa::path(tag = "requests", request_body = crate::http::body::shared::EmptyBody, responses((status = 200, body = CaseView)))]
+#[utoipa::path(tag = "requests", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
 #[post("/requests/{no}/withdraw")]
-async fn withdraw_request(
-    step: Step,
-    body: Json<crate::http::body::shared::EmptyBody>,
-) -> Reply<HttpResponse> {
-    let no = number(&step)?;
-    ask(step, "withdraw_request", &(no, &body.0), Command::Withdraw { no }).await
-}
-
-/// The number in the path.
-fn number(step: &Step) -> Reply<i64> {
-    let text = step.request.match_info().get("no").unwrap_or_default();
-    text.parse().map_err(|_not_a_number: std::num::ParseIntError| {
-        let (zh, en) = ("应为整数编号", "this part of the path is a number");
-        Problem::new(Code::InvalidPath).parameter("no", "not_a_number", zh, en)
-    })
+async fn withdraw_request(step: Step, body: Json<EmptyBody>) -> Reply<Answer<CaseView>> {
+    commands::withdraw_request(step, body.0).await
 }
 
 /// Who is supervised, and why.
@@ -198,12 +174,8 @@ pub struct SuperviseBody {
 /// 催办、督办、挂牌督办：有对象、有时限、有答复。
 #[utoipa::path(tag = "requests", request_body = SuperviseBody, responses((status = 200, body = CaseView)))]
 #[post("/supervise")]
-async fn supervise_case(step: Step, body: Json<SuperviseBody>) -> Reply<HttpResponse> {
-    let SuperviseBody { kind, trigger, unit_id, reason } = &body.0;
-    let unit = AreaId(*unit_id);
-    let command =
-        Command::Supervise { kind: *kind, trigger: *trigger, unit, reason: reason.clone() };
-    ask(step, "supervise_case", &body.0, command).await
+async fn supervise_case(step: Step, body: Json<SuperviseBody>) -> Reply<Answer<CaseView>> {
+    commands::supervise_case(step, body.0).await
 }
 
 /// An answer to a supervision.
@@ -220,10 +192,8 @@ pub struct ReplyBody {
 /// 答复督办。
 #[utoipa::path(tag = "requests", request_body = ReplyBody, responses((status = 200, body = CaseView)))]
 #[post("/supervisions/{no}/reply")]
-async fn reply_supervision(step: Step, body: Json<ReplyBody>) -> Reply<HttpResponse> {
-    let no = number(&step)?;
-    let command = Command::Reply { no, text: body.0.text.clone() };
-    ask(step, "reply_supervision", &(no, &body.0), command).await
+async fn reply_supervision(step: Step, body: Json<ReplyBody>) -> Reply<Answer<CaseView>> {
+    commands::reply_supervision(step, body.0).await
 }
 
 /// Whose it is.
@@ -242,9 +212,8 @@ pub struct ArbitrateBody {
 /// 争议裁定：指定承办单位，不得再退单。
 #[utoipa::path(tag = "requests", request_body = ArbitrateBody, responses((status = 200, body = CaseView)))]
 #[post("/arbitrate")]
-async fn arbitrate_case(step: Step, body: Json<ArbitrateBody>) -> Reply<HttpResponse> {
-    let (unit, reason) = (AreaId(body.0.unit_id), body.0.reason.clone());
-    ask(step, "arbitrate_case", &body.0, Command::Arbitrate { unit, reason }).await
+async fn arbitrate_case(step: Step, body: Json<ArbitrateBody>) -> Reply<Answer<CaseView>> {
+    commands::arbitrate_case(step, body.0).await
 }
 
 /// The final ruling.
@@ -263,7 +232,6 @@ pub struct RuleBody {
 /// 终审：返工超过次数后由上级终审。
 #[utoipa::path(tag = "requests", request_body = RuleBody, responses((status = 200, body = CaseView)))]
 #[post("/rule")]
-async fn rule_case(step: Step, body: Json<RuleBody>) -> Reply<HttpResponse> {
-    let command = Command::Rule { again: body.0.again, reason: body.0.reason.clone() };
-    ask(step, "rule_case", &body.0, command).await
+async fn rule_case(step: Step, body: Json<RuleBody>) -> Reply<Answer<CaseView>> {
+    commands::rule_case(step, body.0).await
 }

@@ -1,15 +1,10 @@
 //! Shifts over HTTP: going on duty and off, and who is on duty where.
 
-use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
-use chrono::{DateTime, Duration, FixedOffset, Utc};
-use domain::{
-    core::id::AreaId,
-    flows::{
-        change::Request,
-        person::{Command, Person},
-    },
-    people::actor::Permission,
-};
+pub mod commands;
+
+use actix_web::{HttpResponse, get, post, web::Data};
+use chrono::{DateTime, FixedOffset};
+use domain::{core::id::AreaId, flows::person::Person, people::actor::Permission};
 use persistence::people::post as posts;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,17 +12,16 @@ use uuid::Uuid;
 
 use crate::{
     app::{caller::Caller, state::App},
-    engine::step::{self, Asked},
+    engine::step::OwnStep,
     http::{
+        answer::Answer,
         body::Json,
-        headers::{IfMatch, Key},
         params::IdPath,
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
-        view::{tag, tagged},
     },
     privacy::names,
-    resources::person::{self, PersonView, ShiftView},
+    resources::person::{PersonView, ShiftView},
 };
 
 /// Registers the operations of this file.
@@ -39,9 +33,6 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 pub fn under_area(config: &mut ServiceConfig<'_>) {
     config.service(list_on_duty);
 }
-
-/// Hours a shift lasts when the request does not say how long.
-const USUAL_HOURS: i64 = 8;
 
 /// The most people one answer names.
 const MOST: i64 = 200;
@@ -61,20 +52,8 @@ pub struct StartShiftBody {
 /// 上岗：只有在岗期间才会被就近派发现场任务；到时自动离岗，不需要打卡。
 #[utoipa::path(tag = "me", request_body = StartShiftBody, responses((status = 200, body = PersonView)))]
 #[post("/me/shift/start")]
-async fn start_shift(
-    app: Data<App>,
-    request: HttpRequest,
-    caller: Caller,
-    key: Key,
-    if_match: IfMatch,
-    body: Json<StartShiftBody>,
-) -> Reply<HttpResponse> {
-    let usual = app.clock.now() + Duration::hours(USUAL_HOURS);
-    let until = body.0.until.map_or(usual, |until| until.with_timezone(&Utc));
-    let command = Command::StartShift { area: AreaId(body.0.area_id), until };
-    let id = caller.person.0;
-    let asked = Asked { id, request: Request::new(key.0, "start_shift", id, &body.0), if_match };
-    of_oneself(&app, &request, &caller, asked, command).await
+async fn start_shift(step: OwnStep, body: Json<StartShiftBody>) -> Reply<Answer<PersonView>> {
+    commands::start_shift(step, body.0).await
 }
 
 /// Nothing to add.
@@ -87,29 +66,8 @@ pub struct EndShiftBody {}
 /// 离岗：结束本次值班。
 #[utoipa::path(tag = "me", request_body = EndShiftBody, responses((status = 200, body = PersonView)))]
 #[post("/me/shift/end")]
-async fn end_shift(
-    app: Data<App>,
-    request: HttpRequest,
-    caller: Caller,
-    key: Key,
-    if_match: IfMatch,
-    body: Json<EndShiftBody>,
-) -> Reply<HttpResponse> {
-    let id = caller.person.0;
-    let asked = Asked { id, request: Request::new(key.0, "end_shift", id, &body.0), if_match };
-    of_oneself(&app, &request, &caller, asked, Command::EndShift).await
-}
-
-async fn of_oneself(
-    app: &App,
-    request: &HttpRequest,
-    caller: &Caller,
-    asked: Asked,
-    command: Command,
-) -> Reply<HttpResponse> {
-    let stored = step::command::<Person>(app, caller, asked, command).await?;
-    let view = person::view(app, caller, &stored).await?;
-    Ok(tagged(request, HttpResponse::Ok(), &tag(stored.seq), &view))
+async fn end_shift(step: OwnStep, body: Json<EndShiftBody>) -> Reply<Answer<PersonView>> {
+    commands::end_shift(step, body.0).await
 }
 
 /// Who is on duty.

@@ -4,14 +4,20 @@ use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::{
     core::{
+        disclosure::{Disclosure, Redaction},
         id::{AreaId, CommandId, PersonId, ReportId},
         journal::{self as chain, Entry, FlowKind},
     },
-    flows::{case::state::Case, labels::labels_of, report::Report},
+    flows::{
+        case::{self, state::Case},
+        labels::labels_of,
+        report::{self, Report},
+        stored_event::read_events,
+    },
     people::actor::Permission,
 };
 use persistence::{
-    Db,
+    Db, StoreError,
     kernel::{
         arrival::{self, Kept},
         journal,
@@ -123,51 +129,16 @@ impl Hidden {
         Ok(Self { of, matter: !passed.words, place: !passed.place, reader })
     }
 
-    fn hide(&self, actor: PersonId, events: &mut [Value]) {
-        let words = self.of.contains(&actor);
-        let relayed = self.reader.is_some_and(|reader| reader != actor);
-        if words || relayed || self.matter || self.place {
-            for event in events {
-                self.within(event, words);
-                if relayed {
-                    without_comments(event);
-                }
-            }
-        }
-    }
-
-    fn within(&self, value: &mut Value, words: bool) {
-        match value {
-            Value::Object(members) => {
-                members.retain(|name, _| {
-                    let name = name.as_str();
-                    let said = ["text", "comment", "reason", "note", "title"].contains(&name);
-                    let where_it_is = ["address", "point", "raw"].contains(&name);
-                    !(words && said || self.matter && name == "matter" || self.place && where_it_is)
-                });
-                members.values_mut().for_each(|value| self.within(value, words));
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.within(item, words)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
-    }
-}
-
-/// Takes out what a resident answered when asked: with several reporters, it is another one's
-/// answer. What one of several answered is for the staff who handle the case.
-fn without_comments(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            if members.get("event").and_then(Value::as_str) == Some("answer_noted") {
-                members.remove("answer");
-            }
-            if let Some(Value::Object(answer)) = members.get_mut("answer") {
-                answer.remove("comment");
-            }
-            members.values_mut().for_each(without_comments);
-        }
-        Value::Array(items) => items.iter_mut().for_each(without_comments),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    /// What the reader does not read of an entry by this actor.
+    fn list_hidden(&self, actor: PersonId) -> Vec<Disclosure> {
+        let hidden = [
+            (self.of.contains(&actor), Disclosure::Words),
+            // With several reporters, what one of them answered is for the staff who handle the case.
+            (self.reader.is_some_and(|reader| reader != actor), Disclosure::Answer),
+            (self.matter, Disclosure::Matter),
+            (self.place, Disclosure::Location),
+        ];
+        hidden.into_iter().filter_map(|(is_hidden, what)| is_hidden.then_some(what)).collect()
     }
 }
 
@@ -196,21 +167,21 @@ pub async fn show_to(
     let now = app.clock.now();
     let mut opinions = Opinions {
         street: None,
-        works_for: |unit: &str| {
-            let unit = unit.parse().ok().and_then(|id| world.areas.get(AreaId(id)));
+        works_for: |unit: AreaId| {
+            let unit = world.areas.get(unit);
             unit.is_some_and(|unit| caller.may(Permission::ReadCases, &unit.path, now))
         },
     };
     let mut items = Vec::new();
     for entry in &entries {
-        let mut events = events_of(entry);
-        opinions.hide(&mut events);
-        hidden.hide(entry.actor, &mut events);
+        let events = events_of(entry)?;
+        let told = opinions.check_entry(entry);
         if entry.seq > after && items.len() < MOST {
             let kept = arrivals
                 .iter()
                 .find(|arrival| arrival.command == entry.command && arrival.actor == entry.actor);
-            items.push(view(entry, events, kept, &unknown));
+            let hidden = hidden.list_hidden(entry.actor);
+            items.push(view(entry, events, kept, &unknown, (&hidden, &told)));
         }
     }
     Ok(HttpResponse::Ok().json(TimelineView {
@@ -220,34 +191,37 @@ pub async fn show_to(
     }))
 }
 
-fn events_of(entry: &Entry) -> Vec<Value> {
-    serde_json::from_str(&entry.events).unwrap_or_default()
+fn events_of(entry: &Entry) -> Result<Vec<Value>, StoreError> {
+    (labels_of(entry.flow).read_events)(&entry.events)
+        .map_err(|error| StoreError::unreadable(entry, &error))
 }
 
 /// What street and departments think of each other is for the two of them (双评议).
 struct Opinions<W> {
     /// Who blew the whistle that the entries are about.
-    street: Option<String>,
-    /// Whether the reader works for a unit, by its identity.
+    street: Option<AreaId>,
+    /// Whether the reader works for a unit.
     works_for: W,
 }
 
-impl<W: Fn(&str) -> bool> Opinions<W> {
-    /// Takes out of the events of the next entry what is not for the reader.
-    fn hide(&mut self, events: &mut [Value]) {
-        for event in events {
-            if let Some(street) = event.pointer("/whistle/street/id").and_then(Value::as_str) {
-                self.street = Some(street.to_owned());
-            }
-            let department = event.pointer("/unit").and_then(Value::as_str);
-            let both = [self.street.as_deref(), department];
-            let told = both.into_iter().flatten().any(&self.works_for);
-            if let Some(Value::Object(happened)) = event.pointer_mut("/happened")
-                && !told
-            {
-                happened.remove("rating");
-            }
+impl<W: Fn(AreaId) -> bool> Opinions<W> {
+    /// Whether the reader is told the opinions in each event of the next entry.
+    fn check_entry(&mut self, entry: &Entry) -> Vec<bool> {
+        if entry.flow != FlowKind::Case {
+            return Vec::new();
         }
+        let events: Vec<case::Event> = read_events(&entry.events).unwrap_or_default();
+        let told = |event: &case::Event| {
+            let mut department = None;
+            if let case::Event::WhistleBlown { whistle } = event {
+                self.street = Some(whistle.street.id);
+            }
+            if let case::Event::Summoned { unit, .. } = event {
+                department = Some(*unit);
+            }
+            [self.street, department].into_iter().flatten().any(&self.works_for)
+        };
+        events.iter().map(told).collect()
     }
 }
 
@@ -256,14 +230,19 @@ fn view(
     mut events: Vec<Value>,
     kept: Option<&Kept>,
     unknown: &Reporters,
+    (hidden, opinions): (&[Disclosure], &[bool]),
 ) -> EntryView {
     let known = !unknown.said(entry);
-    let ids = strangers(unknown, entry);
-    for event in &mut events {
-        hide(event, &ids);
-        if !known {
-            without_traces(event);
+    let mut redaction = Redaction { hidden: hidden.to_vec(), strangers: strangers(unknown, entry) };
+    if !known && is_in_confidence(entry) {
+        redaction.hidden.push(Disclosure::Trace);
+    }
+    for (at, event) in events.iter_mut().enumerate() {
+        let mut redaction = redaction.clone();
+        if !opinions.get(at).is_some_and(|told| *told) {
+            redaction.hidden.push(Disclosure::Opinion);
         }
+        redaction.redact(labels_of(entry.flow).event, event);
     }
     EntryView {
         seq: entry.seq,
@@ -285,40 +264,21 @@ fn view(
     }
 }
 
-/// The reporters whose names are left out of an entry: all who must not be known, except the actor
-/// of an entry made in office, whose identity would be missed where it always stands.
-pub fn strangers(unknown: &Reporters, entry: &Entry) -> Vec<String> {
+/// The reporters of whom an entry tells nothing: all who must not be known, except the actor of an
+/// entry made in office, whose identity would be missed where it always stands.
+pub fn strangers(unknown: &Reporters, entry: &Entry) -> Vec<PersonId> {
     let people = unknown.people().into_iter();
-    let hidden = people.filter(|person| *person != entry.actor || unknown.said(entry));
-    hidden.map(|person| person.to_string()).collect()
+    people.filter(|person| *person != entry.actor || unknown.said(entry)).collect()
 }
 
-/// Takes out on which patrol something was reported in confidence, and by which clock: both say who
-/// reported it.
-pub fn without_traces(event: &mut Value) {
-    if let Some(Value::Object(report)) = event.get_mut("report")
-        && ["confidential", "anonymous"].iter().any(|how| report.get(*how) == Some(&true.into()))
-    {
-        for trace in ["patrol", "client_at", "clock_ahead"] {
-            report.remove(trace);
-        }
+/// Whether an entry made a report whose reporter must not be known: on which patrol and by which
+/// clock it was made says who that is.
+pub fn is_in_confidence(entry: &Entry) -> bool {
+    if entry.flow != FlowKind::Report || entry.name != "submit" {
+        return false;
     }
-}
-
-/// Takes out what a timeline does not tell: who reported, and how we file areas.
-pub fn hide(value: &mut Value, ids: &[String]) {
-    match value {
-        Value::Object(members) => {
-            for hidden in ["reporter", "reporter_name", "person", "people", "path", "raw"] {
-                members.remove(hidden);
-            }
-            members
-                .retain(|_, value| !value.as_str().is_some_and(|id| ids.iter().any(|i| i == id)));
-            members.values_mut().for_each(|value| hide(value, ids));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, ids)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
+    let events = read_events::<report::Event>(&entry.events);
+    events.map_or(true, |events| events.iter().any(report::Event::is_in_confidence))
 }
 
 /// Those of some reports whose reporters the caller must not know.

@@ -1,6 +1,7 @@
 //! Visits over HTTP (入户走访): planned, recorded with the needs that become reports, put right. No
 //! place is demanded, and any time of the day is as good as another.
 
+pub mod commands;
 pub mod record;
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
@@ -8,16 +9,15 @@ use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
     Instant,
     core::{
-        id::{CampaignId, HouseholdId, PersonId, VisitId},
+        id::{CampaignId, HouseholdId},
         journal::FlowKind,
         text::Prose,
     },
     flows::{
-        change::{Request, Stored},
+        change::Stored,
         flow::Flow as _,
-        household::Household,
-        visit::{Command, Correction, Outcome, Plan, Purpose, Status, StatusName, Visit},
-        visiting,
+        lifecycle::Lifecycle as _,
+        visit::{Outcome, Purpose, Status, StatusName, Visit},
     },
     people::actor::{Actor, Permission},
 };
@@ -29,19 +29,18 @@ use uuid::Uuid;
 use crate::{
     app::{
         caller::{Caller, in_office},
-        clock::derived_id,
         state::App,
     },
     engine::{
         flows::ServedFlow,
-        step::{self, Step},
+        step::{self, Start, Step},
     },
     http::{
+        answer::Answer,
         body::Json,
-        headers::Key,
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
-        problem::{Code, Problem, Reply},
+        problem::Reply,
         register::ServiceConfig,
         view::{self, OwedView, UnitView, tag, tagged},
     },
@@ -191,25 +190,9 @@ impl From<&Stored<Visit>> for VisitView {
             need_ids: done.map(|d| d.needs.iter().map(|id| id.0).collect()).unwrap_or_default(),
             goes: done.map_or(0, |done| done.goes),
             reason,
-            possible: visit.possible(),
+            possible: visit.list_possible(),
         }
     }
-}
-
-fn show(step: &Step, stored: &Stored<Visit>) -> HttpResponse {
-    tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &VisitView::from(stored))
-}
-
-fn made(request: &HttpRequest, stored: &Stored<Visit>) -> HttpResponse {
-    let mut answer = HttpResponse::Created();
-    answer.insert_header(("Location", format!("/api/v1/visits/{}", stored.state.id)));
-    tagged(request, answer, &tag(stored.seq), &VisitView::from(stored))
-}
-
-/// The problem of a household that does not exist, or that the caller must not know of.
-fn unknown_household() -> Problem {
-    let (zh, en) = ("没有这户，或您无权走访", "there is no such household, or none you may visit");
-    Problem::new(Code::InvalidBody).error("/household_id", "unknown_household", zh, en)
 }
 
 /// Somebody is to go.
@@ -235,31 +218,8 @@ pub struct PlanBody {
 /// 计划走访：给出期限的，进入所在网格的待办；不要求定位。
 #[utoipa::path(tag = "visits", request_body = PlanBody, responses((status = 201, body = VisitView)))]
 #[post("/visits/plan")]
-async fn plan_visit(
-    app: Data<App>,
-    request: HttpRequest,
-    caller: Caller,
-    key: Key,
-    body: Json<PlanBody>,
-) -> Reply<HttpResponse> {
-    let id = body.0.id.unwrap_or_else(|| derived_id(caller.person, key.0, "visit"));
-    let asked = Request::new(key.0, "plan_visit", id, &body.0);
-    let household = step::look::<Household>(&app, &caller, body.0.household_id).await;
-    let household = household.map_err(|_hidden| unknown_household())?;
-    let plan = Plan {
-        id: VisitId(id),
-        household: household.state.id,
-        area: household.state.area.clone(),
-        purposes: body.0.purposes,
-        worker: body.0.worker_id.map(PersonId),
-        due: body.0.due.map(|due| due.to_utc()),
-        paired: false,
-    };
-    let (stored, _) = step::begin(&app, &caller, asked, |context| {
-        Ok((visiting::plan(plan, &household.state, asked, context)?, Vec::new()))
-    })
-    .await?;
-    Ok(made(&request, &stored))
+async fn plan_visit(start: Start, body: Json<PlanBody>) -> Reply<Answer<VisitView>> {
+    commands::plan_visit(start, body.0).await
 }
 
 /// Which visits to list.
@@ -328,8 +288,14 @@ async fn get_visit(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Visit>(&app, &caller, id.0).await?;
-    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &VisitView::from(&*stored)))
+    let (tag, view) = load_view(&app, &caller, id.0).await?;
+    Ok(tagged(&request, HttpResponse::Ok(), &tag, &view))
+}
+
+/// A visit, and its tag.
+pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, VisitView)> {
+    let stored = step::look::<Visit>(app, caller, id).await?;
+    Ok((tag(stored.seq), VisitView::from(&*stored)))
 }
 
 /// Shows the timeline of a visit.
@@ -370,13 +336,8 @@ pub struct CorrectBody {
 /// 更正走访记录：原记录保留在全过程记录中。
 #[utoipa::path(tag = "visits", request_body = CorrectBody, responses((status = 200, body = VisitView)))]
 #[post("/visits/{id}/correct")]
-async fn correct_visit(step: Step, body: Json<CorrectBody>) -> Reply<HttpResponse> {
-    let asked = step.asked("correct_visit", &body.0);
-    let CorrectBody { outcome, purposes, opinions, reason } = body.0;
-    let correction = Correction { outcome, purposes, opinions, reason };
-    let command = Command::Correct(Box::new(correction));
-    let stored = step::command::<Visit>(&step.app, &step.caller, asked, command).await?;
-    Ok(show(&step, &stored))
+async fn correct_visit(step: Step, body: Json<CorrectBody>) -> Reply<Answer<VisitView>> {
+    commands::correct_visit(step, body.0).await
 }
 
 /// Why nobody goes.
@@ -393,9 +354,6 @@ pub struct CancelBody {
 /// 取消走访计划。
 #[utoipa::path(tag = "visits", request_body = CancelBody, responses((status = 200, body = VisitView)))]
 #[post("/visits/{id}/cancel")]
-async fn cancel_visit(step: Step, body: Json<CancelBody>) -> Reply<HttpResponse> {
-    let asked = step.asked("cancel_visit", &body.0);
-    let command = Command::Cancel { reason: body.0.reason };
-    let stored = step::command::<Visit>(&step.app, &step.caller, asked, command).await?;
-    Ok(show(&step, &stored))
+async fn cancel_visit(step: Step, body: Json<CancelBody>) -> Reply<Answer<VisitView>> {
+    commands::cancel_visit(step, body.0).await
 }

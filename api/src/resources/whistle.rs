@@ -1,27 +1,21 @@
 //! The whistle over HTTP: a street summons departments; each signs, contacts, arrives, feeds
 //! back; the street sends back, releases, rates.
 
-use actix_web::{HttpResponse, post};
+pub mod commands;
+
+use actix_web::post;
 use domain::{
-    core::{
-        id::{AreaId, CaseId},
-        text::{Code as Word, Prose},
-        time::earlier,
-    },
-    flows::case::{
-        Command,
-        state::{Case, Wish},
-        whistle::{Act, Call, Rating, Score},
-    },
+    core::text::{Code as Word, Prose},
+    flows::case::whistle::Score,
 };
-use persistence::{Db, flows::case as cases};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    engine::step::{self, Step, segment},
+    engine::step::Step,
     http::{
+        answer::Answer,
         body::{
             Json,
             shared::{EmptyBody, NoteBody, ReasonBody},
@@ -30,10 +24,7 @@ use crate::{
         register::ServiceConfig,
         view::PointBody,
     },
-    resources::{
-        case::{CaseView, ResultBody, answer, ask, with},
-        place::normalised,
-    },
+    resources::case::{CaseView, ResultBody},
 };
 
 /// Registers what is asked of one case.
@@ -85,46 +76,8 @@ pub struct WhistleBody {
 /// 签批齐备即吹响。同一地点同类事项再次吹哨会自动关联。
 #[utoipa::path(tag = "whistles", request_body = WhistleBody, responses((status = 200, body = CaseView)))]
 #[post("/whistle")]
-async fn blow_whistle(step: Step, body: Json<WhistleBody>) -> Reply<HttpResponse> {
-    let asked = step.asked("blow_whistle", &body.0);
-    let WhistleBody { rank, topic, reason, lead_unit_id, cooperating_unit_ids } = body.0;
-    let world = step.app.world(step.caller.tenant)?;
-    let first = world.rules.whistling.ranks.first().map(|rank| rank.code.clone());
-    let rank = rank.or_else(|| first.and_then(|code| Word::try_from(code).ok()));
-    let repeats = repeats(&step).await?;
-    let call = Call {
-        rank: rank.unwrap_or_else(|| topic.clone()),
-        topic,
-        repeats,
-        reason: reason.clone(),
-        lead: AreaId(lead_unit_id),
-        cooperating: cooperating_unit_ids.into_iter().map(AreaId).collect(),
-    };
-    let command = Command::Ask { wish: Wish::Whistle { call: Box::new(call) }, reason };
-    let stored = step::command::<Case>(&step.app, &step.caller, asked, command).await?;
-    answer(&step, &stored)
-}
-
-/// Cases of the same category whistled for at the same place before, within the tenant's window.
-pub(crate) async fn repeats(step: &Step) -> Reply<Vec<CaseId>> {
-    let case = step::look::<Case>(&step.app, &step.caller, step.id).await?;
-    let Some(category) = case.state.matter.category.clone() else { return Ok(Vec::new()) };
-    let world = step.app.world(step.caller.tenant)?;
-    let whistling = &world.rules.whistling;
-    let window = chrono::Duration::days(i64::from(whistling.repeat_window_days));
-    let since = earlier(step.app.clock.now(), window);
-    let (tenant, path) = (step.caller.tenant, case.state.place.area.path.clone());
-    let alike = move |db: &mut Db| cases::alike(db, tenant, &path, category.as_str(), since);
-    let found = step.app.store.read(alike).await?;
-    let others: Vec<&Case> = found.iter().map(|stored| &stored.state).collect();
-    Ok(whistling.repeats(&case.state, &others))
-}
-
-/// Asks a step of the summons of the unit in the path.
-async fn act(step: Step, operation: &str, body: &impl Serialize, act: Act) -> Reply<HttpResponse> {
-    let unit = segment(&step.request, "unit_id")?;
-    // The unit is part of what is asked: another unit under the same key is another request.
-    ask(step, operation, &(unit, body), Command::Summons { unit: AreaId(unit), act }).await
+async fn blow_whistle(step: Step, body: Json<WhistleBody>) -> Reply<Answer<CaseView>> {
+    commands::blow_whistle(step, body.0).await
 }
 
 /// Signs for a whistle.
@@ -132,8 +85,8 @@ async fn act(step: Step, operation: &str, body: &impl Serialize, act: Act) -> Re
 /// 部门签收哨令。
 #[utoipa::path(tag = "whistles", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
 #[post("/sign")]
-async fn sign_summons(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
-    act(step, "sign_summons", &body.0, Act::Sign).await
+async fn sign_summons(step: Step, body: Json<EmptyBody>) -> Reply<Answer<CaseView>> {
+    commands::sign_summons(step, body.0).await
 }
 
 /// Says how the street was contacted.
@@ -141,8 +94,8 @@ async fn sign_summons(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> 
 /// 部门先行联系街道。
 #[utoipa::path(tag = "whistles", request_body = NoteBody, responses((status = 200, body = CaseView)))]
 #[post("/contact")]
-async fn contact_summons(step: Step, body: Json<NoteBody>) -> Reply<HttpResponse> {
-    act(step, "contact_summons", &body.0, Act::Contact { note: body.0.note.clone() }).await
+async fn contact_summons(step: Step, body: Json<NoteBody>) -> Reply<Answer<CaseView>> {
+    commands::contact_summons(step, body.0).await
 }
 
 /// Somebody of a department is on the spot.
@@ -161,9 +114,8 @@ pub struct ArriveBody {
 /// 部门报到：记录到场时间、位置和人员。
 #[utoipa::path(tag = "whistles", request_body = ArriveBody, responses((status = 200, body = CaseView)))]
 #[post("/arrive")]
-async fn arrive_summons(step: Step, body: Json<ArriveBody>) -> Reply<HttpResponse> {
-    let point = normalised(body.0.point)?;
-    act(step, "arrive_summons", &body.0, Act::Arrive { point, note: body.0.note.clone() }).await
+async fn arrive_summons(step: Step, body: Json<ArriveBody>) -> Reply<Answer<CaseView>> {
+    commands::arrive_summons(step, body.0).await
 }
 
 /// Says what the department did.
@@ -171,11 +123,8 @@ async fn arrive_summons(step: Step, body: Json<ArriveBody>) -> Reply<HttpRespons
 /// 部门反馈办理结果；主办部门最后答复。
 #[utoipa::path(tag = "whistles", request_body = ResultBody, responses((status = 200, body = CaseView)))]
 #[post("/feedback")]
-async fn feed_back_summons(step: Step, body: Json<ResultBody>) -> Reply<HttpResponse> {
-    let result = body.0.result.clone();
-    let unit = segment(&step.request, "unit_id")?;
-    let command = Command::Summons { unit: AreaId(unit), act: Act::FeedBack { result } };
-    ask(step, "feed_back_summons", &(unit, &body.0), with(body.0.named(), command)).await
+async fn feed_back_summons(step: Step, body: Json<ResultBody>) -> Reply<Answer<CaseView>> {
+    commands::feed_back_summons(step, body.0).await
 }
 
 /// Sends a department back to work.
@@ -183,9 +132,8 @@ async fn feed_back_summons(step: Step, body: Json<ResultBody>) -> Reply<HttpResp
 /// 街道认为未办结，退回再办。
 #[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
 #[post("/send_back")]
-async fn send_back_summons(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
-    let reason = body.0.reason.clone();
-    act(step, "send_back_summons", &body.0, Act::SendBack { reason }).await
+async fn send_back_summons(step: Step, body: Json<ReasonBody>) -> Reply<Answer<CaseView>> {
+    commands::send_back_summons(step, body.0).await
 }
 
 /// Releases a department.
@@ -193,8 +141,8 @@ async fn send_back_summons(step: Step, body: Json<ReasonBody>) -> Reply<HttpResp
 /// 街道放行部门；全部放行后进入核查。
 #[utoipa::path(tag = "whistles", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
 #[post("/release")]
-async fn release_summons(step: Step, body: Json<EmptyBody>) -> Reply<HttpResponse> {
-    act(step, "release_summons", &body.0, Act::Release).await
+async fn release_summons(step: Step, body: Json<EmptyBody>) -> Reply<Answer<CaseView>> {
+    commands::release_summons(step, body.0).await
 }
 
 /// What the street thinks of a department.
@@ -217,10 +165,8 @@ pub struct RateBody {
 /// 街道评价部门的响应和质量，每个部门一次。
 #[utoipa::path(tag = "whistles", request_body = RateBody, responses((status = 200, body = CaseView)))]
 #[post("/rate")]
-async fn rate_summons(step: Step, body: Json<RateBody>) -> Reply<HttpResponse> {
-    let RateBody { response, quality, comment } = &body.0;
-    let rating = Rating { response: *response, quality: *quality, comment: comment.clone() };
-    act(step, "rate_summons", &body.0, Act::Rate { rating }).await
+async fn rate_summons(step: Step, body: Json<RateBody>) -> Reply<Answer<CaseView>> {
+    commands::rate_summons(step, body.0).await
 }
 
 /// Says that a matter is not the department's own.
@@ -228,9 +174,8 @@ async fn rate_summons(step: Step, body: Json<RateBody>) -> Reply<HttpResponse> {
 /// 部门提出异议：由区级裁定，裁定期间原时限继续计算。
 #[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
 #[post("/contest")]
-async fn contest_summons(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
-    let reason = body.0.reason.clone();
-    act(step, "contest_summons", &body.0, Act::Contest { reason }).await
+async fn contest_summons(step: Step, body: Json<ReasonBody>) -> Reply<Answer<CaseView>> {
+    commands::contest_summons(step, body.0).await
 }
 
 /// Whose it is.
@@ -251,11 +196,8 @@ pub struct RuleSummonsBody {
 /// 区级裁定：指定后不得再提异议；免除主办部门时必须另行指定。
 #[utoipa::path(tag = "whistles", request_body = RuleSummonsBody, responses((status = 200, body = CaseView)))]
 #[post("/rule")]
-async fn rule_summons(step: Step, body: Json<RuleSummonsBody>) -> Reply<HttpResponse> {
-    let RuleSummonsBody { upheld, replacement_unit_id, reason } = &body.0;
-    let replacement = replacement_unit_id.map(AreaId);
-    let rule = Act::Rule { upheld: *upheld, replacement, reason: reason.clone() };
-    act(step, "rule_summons", &body.0, rule).await
+async fn rule_summons(step: Step, body: Json<RuleSummonsBody>) -> Reply<Answer<CaseView>> {
+    commands::rule_summons(step, body.0).await
 }
 
 /// Rates the street, as a released department.
@@ -263,10 +205,8 @@ async fn rule_summons(step: Step, body: Json<RuleSummonsBody>) -> Reply<HttpResp
 /// 双评议：部门评价街道，每个部门一次，自愿。
 #[utoipa::path(tag = "whistles", request_body = RateBody, responses((status = 200, body = CaseView)))]
 #[post("/rate_street")]
-async fn rate_street(step: Step, body: Json<RateBody>) -> Reply<HttpResponse> {
-    let RateBody { response, quality, comment } = &body.0;
-    let rating = Rating { response: *response, quality: *quality, comment: comment.clone() };
-    act(step, "rate_street", &body.0, Act::RateStreet { rating }).await
+async fn rate_street(step: Step, body: Json<RateBody>) -> Reply<Answer<CaseView>> {
+    commands::rate_street(step, body.0).await
 }
 
 /// Takes the whistle back.
@@ -274,9 +214,8 @@ async fn rate_street(step: Step, body: Json<RateBody>) -> Reply<HttpResponse> {
 /// 撤哨：案卷回到街道。
 #[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
 #[post("/call_off")]
-async fn call_off_whistle(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
-    let command = Command::CallOff { reason: body.0.reason.clone() };
-    ask(step, "call_off_whistle", &body.0, command).await
+async fn call_off_whistle(step: Step, body: Json<ReasonBody>) -> Reply<Answer<CaseView>> {
+    commands::call_off_whistle(step, body.0).await
 }
 
 /// Asks the district to coordinate.
@@ -284,9 +223,8 @@ async fn call_off_whistle(step: Step, body: Json<ReasonBody>) -> Reply<HttpRespo
 /// 提请区级领导协调。
 #[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
 #[post("/raise")]
-async fn raise_whistle(step: Step, body: Json<ReasonBody>) -> Reply<HttpResponse> {
-    let command = Command::Raise { reason: body.0.reason.clone() };
-    ask(step, "raise_whistle", &body.0, command).await
+async fn raise_whistle(step: Step, body: Json<ReasonBody>) -> Reply<Answer<CaseView>> {
+    commands::raise_whistle(step, body.0).await
 }
 
 /// What the district arranged.
@@ -303,7 +241,6 @@ pub struct CoordinateBody {
 /// 区级协调意见。
 #[utoipa::path(tag = "whistles", request_body = CoordinateBody, responses((status = 200, body = CaseView)))]
 #[post("/coordinate")]
-async fn coordinate_whistle(step: Step, body: Json<CoordinateBody>) -> Reply<HttpResponse> {
-    let command = Command::Coordinate { note: body.0.note.clone() };
-    ask(step, "coordinate_whistle", &body.0, command).await
+async fn coordinate_whistle(step: Step, body: Json<CoordinateBody>) -> Reply<Answer<CaseView>> {
+    commands::coordinate_whistle(step, body.0).await
 }

@@ -10,6 +10,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::disclosure::{Disclosed, Shape, disclosed};
+
 /// A place in WGS-84 degrees, finite and in range when it came out of [`RawPoint::normalise`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Point {
@@ -40,6 +42,15 @@ pub struct RawPoint {
     pub lat: f64,
     /// The dialect of both numbers.
     pub coord_type: CoordType,
+}
+
+disclosed! {
+    struct Point { Open: lng, lat }
+    struct RawPoint { Open: lng, lat, coord_type }
+}
+
+impl Disclosed for CoordType {
+    const SHAPE: Shape = Shape::Plain;
 }
 
 /// The two numbers of a place.

@@ -14,7 +14,11 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::{code::Scheme, heritage::Legacy, history::GridKind};
-use crate::core::{id::AreaId, named::named};
+use crate::core::{
+    disclosure::{Disclosed, Shape, disclosed},
+    id::AreaId,
+    named::named,
+};
 
 named! {
     /// What kind of node an area is, from the root downwards.
@@ -80,6 +84,10 @@ impl Path {
     }
 }
 
+impl Disclosed for Path {
+    const SHAPE: Shape = Shape::Text;
+}
+
 /// An area as an event or a state remembers it: enough to be read without looking anything up.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Unit {
@@ -91,6 +99,13 @@ pub struct Unit {
     pub name: String,
     /// Where it stands in the tree.
     pub path: Path,
+}
+
+disclosed! {
+    struct Unit {
+        Open: id, kind, name;
+        Withheld: path;
+    }
 }
 
 /// A node of the tree.

@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
     Instant,
-    core::{id::AreaId, sheet::Fault},
+    core::{disclosure::disclosed, id::AreaId, sheet::Fault},
 };
 
 mod check;
@@ -185,4 +185,8 @@ pub struct Pause {
     pub from: Instant,
     /// When it went on.
     pub until: Instant,
+}
+
+disclosed! {
+    struct Pause { Open: from, until }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::named::named;
+use crate::core::{disclosure::disclosed, named::named};
 
 /// How long a duty may take.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -34,6 +34,10 @@ named! {
         /// The end of the day on which it began; the amount is 1.
         SameDay = "same_day", "当日";
     }
+}
+
+disclosed! {
+    struct Limit { Open: amount, unit }
 }
 
 /// Why a text is no limit.

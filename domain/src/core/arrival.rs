@@ -49,6 +49,10 @@ named! {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Skew(i64);
 
+impl crate::core::disclosure::Disclosed for Skew {
+    const SHAPE: crate::core::disclosure::Shape = crate::core::disclosure::Shape::Plain;
+}
+
 impl Skew {
     /// What a transmission may take, in milliseconds: less than this is no fault of the clock.
     pub const TOLERANCE_MS: i64 = 5_000;

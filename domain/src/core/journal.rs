@@ -144,7 +144,8 @@ pub struct Entry {
     pub seq: i64,
     /// The command, unique in the tenant together with `part`.
     pub command: CommandId,
-    /// 0 for the flow that was asked, 1, 2… for others the same command moved.
+    /// 0 for the flow that was asked, 1, 2… for others the same command moved. The commit numbers
+    /// them: see [`Entry::take_part`].
     pub part: i16,
     /// The name of the command.
     pub name: String,
@@ -182,6 +183,15 @@ impl Entry {
             digest.update(text);
         }
         Hash(digest.finalize().into())
+    }
+
+    /// Becomes another of the entries that its command makes, and is sealed anew. Only the commit does
+    /// this, which knows all of them; of an entry that is stored the part never changes.
+    pub fn take_part(&mut self, part: i16) {
+        if self.part != part {
+            self.part = part;
+            self.hash = self.computed();
+        }
     }
 
     /// The entry with its hash set.

@@ -1,6 +1,7 @@
 //! What happens to areas: made, renamed, drawn anew, moved, split, merged, retired, each from a
 //! day on. The instance of this flow is the tenant: one command may touch many areas.
 
+mod disclosure;
 pub mod geojson;
 pub mod import;
 use chrono::{Days, NaiveDate};
@@ -16,7 +17,7 @@ use crate::{
         },
     },
     core::{id::AreaId, journal::Hash, text::Line, time::local_day},
-    flows::flow::Context,
+    flows::{flow::Context, stored_event::JournalEvent},
     people::actor::Permission,
     rules::refusal::Refusal,
 };
@@ -210,6 +211,8 @@ pub enum Event {
         digest: Option<String>,
     },
 }
+
+impl JournalEvent for Event {}
 
 /// A decision about areas: what happened, and how everything is that it touched.
 #[derive(Clone, Debug, Default)]

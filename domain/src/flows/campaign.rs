@@ -10,6 +10,7 @@ use crate::{
     Instant,
     area::tree::Unit,
     core::{
+        disclosure::disclosed,
         id::{AreaId, CampaignId, FormId, HouseholdId, PersonId, number},
         journal::FlowKind,
         named::named,
@@ -17,6 +18,8 @@ use crate::{
     },
     flows::{
         flow::{Context, Flow},
+        lifecycle::{CommandKind, Lifecycle, MoveTable, refuse_unasked},
+        stored_event::JournalEvent,
         visit::Purpose,
     },
     people::actor::{Actor, Permission},
@@ -38,21 +41,29 @@ named! {
     }
 }
 
-/// Where each command leads from each state; what is not listed is refused.
-pub const MOVES: &[(StatusName, &str, StatusName)] = &[
-    (StatusName::Draft, "assign", StatusName::Draft),
-    (StatusName::Draft, "publish", StatusName::Running),
-    (StatusName::Draft, "close", StatusName::Closed),
-    (StatusName::Running, "assign", StatusName::Running),
-    (StatusName::Running, "complete", StatusName::Running),
-    (StatusName::Running, "close", StatusName::Closed),
-];
-
-/// What is possible in a state; that a grid is done follows from its visits by itself.
-pub fn possible(status: StatusName) -> Vec<&'static str> {
-    let moves = MOVES.iter().filter(|(from, verb, _)| *from == status && *verb != "complete");
-    moves.map(|(_, verb, _)| *verb).collect()
+named! {
+    /// What may be asked of a campaign that exists.
+    Verb {
+        /// Put households on the list.
+        Assign = "assign", "分派名单";
+        /// Ask the workers to go.
+        Publish = "publish", "启动";
+        /// A grid is done.
+        Complete = "complete", "网格完成";
+        /// End it.
+        Close = "close", "结束";
+    }
 }
+
+/// Where each verb leads from each state; what is not listed is refused.
+pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
+    (StatusName::Draft, Verb::Assign, StatusName::Draft),
+    (StatusName::Draft, Verb::Publish, StatusName::Running),
+    (StatusName::Draft, Verb::Close, StatusName::Closed),
+    (StatusName::Running, Verb::Assign, StatusName::Running),
+    (StatusName::Running, Verb::Complete, StatusName::Running),
+    (StatusName::Running, Verb::Close, StatusName::Closed),
+];
 
 /// A household on the list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -214,6 +225,27 @@ pub enum Event {
     },
 }
 
+// No timeline and no feed tells of campaigns.
+disclosed! {
+    enum Event by "event" {
+        Begun { Withheld: campaign }
+        Assigned { Withheld: listed, due }
+        Published { Withheld: at, due }
+        Completed { Withheld: grid }
+        Closed { Withheld: at, note, open }
+    }
+
+    struct Campaign {
+        Open: id, number, name, purpose, text, area, form, from, until, tasks, grids, status, made_at,
+            published_at, closed_at;
+    }
+
+    struct Task { Open: grid, worker }
+    struct Listed { Open: household, grid, worker }
+    struct Grid { Open: unit, due }
+}
+impl JournalEvent for Event {}
+
 impl Campaign {
     /// The most households of one campaign.
     pub const MAX_HOUSEHOLDS: usize = 5_000;
@@ -251,14 +283,9 @@ impl Campaign {
         command: &'static str,
     ) -> Result<Task, Refusal> {
         if self.status != StatusName::Running {
-            return Err(self.wrong(command));
+            return Err(self.wrong_state(command));
         }
         self.tasks.get(&household).copied().ok_or(Refusal::NotOnList)
-    }
-
-    fn wrong(&self, command: &'static str) -> Refusal {
-        let (state, possible) = (self.status.name(), possible(self.status));
-        Refusal::WrongState { flow: "campaign", state, command, possible }
     }
 
     fn assign(&mut self, listed: &[Listed], due: Option<&Term>) {
@@ -330,76 +357,64 @@ impl Campaign {
     }
 }
 
+impl Lifecycle for Campaign {
+    const NAME: &'static str = Self::KIND.name();
+    type Stage = StatusName;
+    type Verb = Verb;
+    type To = StatusName;
+    type Command = Command;
+    const MOVES: MoveTable<StatusName, Verb> = MoveTable::of(MOVES);
+    const BEGINNINGS: &'static [&'static str] = &["begin"];
+
+    fn stage(&self) -> StatusName {
+        self.status
+    }
+
+    fn classify_command(command: &Command) -> CommandKind<Verb> {
+        match command {
+            Command::Begin(_) => CommandKind::Begins("begin"),
+            Command::Assign { .. } => CommandKind::Moves(Verb::Assign),
+            Command::Publish => CommandKind::Moves(Verb::Publish),
+            Command::Complete { .. } => CommandKind::Moves(Verb::Complete),
+            Command::Close { .. } => CommandKind::Moves(Verb::Close),
+        }
+    }
+
+    /// That a grid is done follows from its visits by itself.
+    fn shows_verb(&self, verb: Verb) -> bool {
+        verb != Verb::Complete
+    }
+}
+
 impl Flow for Campaign {
     const KIND: FlowKind = FlowKind::Campaign;
     const NAMES: (&'static str, &'static str) = ("这个行动", "campaign");
-    type Command = Command;
+    const OTHER_LABELS: &'static [(&'static str, &'static str)] = &[("begin", "发起")];
     type Event = Event;
 
-    fn state_label(state: &str) -> Option<&'static str> {
-        StatusName::parse(state).map(StatusName::label)
+    fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let Command::Begin(new) = command else { return Err(refuse_unasked::<Self>(command)) };
+        begin(new, cx)
     }
 
-    fn command_label(command: &str) -> Option<&'static str> {
-        match command {
-            "begin" => Some("发起"),
-            "assign" => Some("分派名单"),
-            "publish" => Some("启动"),
-            "complete" => Some("网格完成"),
-            "close" => Some("结束"),
-            _ => None,
-        }
-    }
-
-    fn name(command: &Command) -> &'static str {
-        match command {
-            Command::Begin(_) => "begin",
-            Command::Assign { .. } => "assign",
-            Command::Publish => "publish",
-            Command::Complete { .. } => "complete",
-            Command::Close { .. } => "close",
-        }
-    }
-
-    fn decide(
-        state: Option<&Self>,
-        command: &Command,
-        cx: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
-        let campaign = match (state, command) {
-            (None, Command::Begin(new)) => return begin(new, cx),
-            (Some(_), Command::Begin(_)) => {
-                return Err(Refusal::AlreadyExists { what: "campaign" });
-            }
-            (None, _) => {
-                let (state, possible) = ("none", vec!["begin"]);
-                let command = Self::name(command);
-                return Err(Refusal::WrongState { flow: "campaign", state, command, possible });
-            }
-            (Some(campaign), _) => campaign,
-        };
-        let name = Self::name(command);
-        if !MOVES.iter().any(|(from, verb, _)| *from == campaign.status && *verb == name) {
-            return Err(campaign.wrong(name));
-        }
+    fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         if let Command::Complete { grid } = command {
             let open = |one: &Grid| one.unit.id == *grid && one.due.is_some();
-            let due = cx.by.is_system() && campaign.grids.iter().any(open);
+            let due = cx.by.is_system() && self.grids.iter().any(open);
             return if due {
                 Ok(vec![Event::Completed { grid: *grid }])
             } else {
                 Err(Refusal::NothingDue)
             };
         }
-        let over = &campaign.area;
-        cx.require(Permission::ManageCampaigns, &over.path, &over.name)?;
+        cx.require(Permission::ManageCampaigns, &self.area.path, &self.area.name)?;
         match command {
-            Command::Begin(_) | Command::Complete { .. } => Err(campaign.wrong(name)),
-            Command::Assign { listed } => campaign.assigned(listed, cx),
-            Command::Publish if campaign.tasks.is_empty() => Err(Refusal::EmptyList),
-            Command::Publish if campaign.until <= cx.at => Err(Refusal::EmptyPeriod),
+            Command::Begin(_) | Command::Complete { .. } => Err(refuse_unasked::<Self>(command)),
+            Command::Assign { listed } => self.assigned(listed, cx),
+            Command::Publish if self.tasks.is_empty() => Err(Refusal::EmptyList),
+            Command::Publish if self.until <= cx.at => Err(Refusal::EmptyPeriod),
             Command::Publish => {
-                let due = Term::fixed(cx.seq, cx.at, campaign.until);
+                let due = Term::fixed(cx.seq, cx.at, self.until);
                 Ok(vec![Event::Published { at: cx.at, due }])
             }
             Command::Close { note, open } => {

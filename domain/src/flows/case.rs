@@ -9,6 +9,7 @@
 mod answers;
 pub mod ask;
 mod decide;
+mod disclosure;
 mod event;
 mod evolve;
 pub mod lifecycle;
@@ -30,6 +31,7 @@ use crate::{
     flows::{
         case::state::Case,
         flow::{Context, Flow},
+        lifecycle::{CommandKind, Lifecycle, MoveTable, refuse_unasked},
     },
     people::actor::{Actor, Permission},
     rules::{
@@ -38,7 +40,7 @@ use crate::{
     },
 };
 pub use event::{Callback, Command, Event, Opening};
-use lifecycle::{SummonsVerb, Verb};
+use lifecycle::{StageName, SummonsVerb, Verb};
 pub use stage::{Answer, Assignment, Closing, Outcome, Satisfaction, Stage, Work};
 use whistle::Whistle;
 
@@ -68,8 +70,7 @@ impl Case {
 
     /// The commands possible now, by name; which of them an actor may give is another question.
     pub fn possible(&self) -> Vec<&'static str> {
-        let verbs = lifecycle::possible(self.stage.name()).into_iter();
-        verbs.filter(|verb| self.has_what_it_needs(*verb)).map(Verb::name).collect()
+        self.list_possible()
     }
 
     /// Whether there is something to resume, decide, answer, appeal against or take out.
@@ -82,6 +83,11 @@ impl Case {
             Verb::Unjoin => self.reports.len() > 1,
             Verb::Coordinate => self.stage.whistle().is_some_and(Whistle::waits_for_district),
             Verb::Raise => self.stage.whistle().is_some_and(|whistle| whistle.raised.is_none()),
+            Verb::Summons => {
+                let (on, whistle) = (self.stage.is_whistle_on(), self.stage.whistle());
+                let mut summonses = whistle.iter().flat_map(|whistle| &whistle.summonses);
+                summonses.any(|summons| !summons.possible(on).is_empty())
+            }
             Verb::Escalate
             | Verb::Dispatch
             | Verb::Whistle
@@ -89,7 +95,6 @@ impl Case {
             | Verb::Start
             | Verb::Return
             | Verb::FeedBack
-            | Verb::Summons
             | Verb::Claim
             | Verb::Verify
             | Verb::CallBack
@@ -170,14 +175,47 @@ impl Case {
     }
 }
 
+impl Lifecycle for Case {
+    const NAME: &'static str = Self::KIND.name();
+    type Stage = StageName;
+    type Verb = Verb;
+    type To = &'static [StageName];
+    type Command = Command;
+    const MOVES: MoveTable<StageName, Verb, &'static [StageName]> = lifecycle::TABLE;
+    const REFUSES_BEGINNING_BY_STAGE: bool = true;
+
+    fn stage(&self) -> StageName {
+        self.stage.name()
+    }
+
+    fn classify_command(command: &Command) -> CommandKind<Verb> {
+        let unbound = if matches!(command, Command::Recompute) { "recompute" } else { "lapse" };
+        match (command, command.verb()) {
+            (Command::With { asked, .. }, _) => Self::classify_command(asked),
+            (Command::Open(_), _) => CommandKind::Begins("open"),
+            (_, Some(verb)) => CommandKind::Moves(verb),
+            (_, None) => CommandKind::Unbound(unbound),
+        }
+    }
+
+    fn shows_verb(&self, verb: Verb) -> bool {
+        self.has_what_it_needs(verb)
+    }
+}
+
 impl Flow for Case {
     const KIND: FlowKind = FlowKind::Case;
     const NAMES: (&'static str, &'static str) = ("这个案卷", "case");
-    type Command = Command;
     type Event = Event;
 
-    fn state_label(state: &str) -> Option<&'static str> {
-        lifecycle::StageName::parse(state).map(lifecycle::StageName::label)
+    fn name(command: &Command) -> &'static str {
+        if let Command::With { asked, .. } = command {
+            return Self::name(asked);
+        }
+        if let Command::Summons { act, .. } = command {
+            return act.name();
+        }
+        Self::classify_command(command).name()
     }
 
     fn is_said_by_reporters(entry: &Entry) -> bool {
@@ -203,51 +241,19 @@ impl Flow for Case {
         }
     }
 
-    fn name(command: &Command) -> &'static str {
-        match command {
-            Command::Open(_) => "open",
-            Command::With { asked, .. } => Self::name(asked),
-            Command::Summons { act, .. } => act.name(),
-            Command::Join { .. }
-            | Command::Escalate { .. }
-            | Command::Dispatch { .. }
-            | Command::Sign
-            | Command::Start
-            | Command::Return { .. }
-            | Command::FeedBack { .. }
-            | Command::Claim
-            | Command::Verify { .. }
-            | Command::CallBack(_)
-            | Command::Close { .. }
-            | Command::Reopen { .. }
-            | Command::Comment { .. }
-            | Command::Unjoin { .. }
-            | Command::Arbitrate { .. }
-            | Command::Rule { .. }
-            | Command::CallOff { .. }
-            | Command::Raise { .. }
-            | Command::Coordinate { .. }
-            | Command::Ask { .. }
-            | Command::Decide { .. }
-            | Command::Withdraw { .. }
-            | Command::Resume { .. }
-            | Command::Supervise { .. }
-            | Command::Reply { .. } => command.verb().map_or("open", Verb::name),
-            Command::Lapse { .. } => "lapse",
-            Command::Recompute => "recompute",
-        }
+    fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let Command::Open(opening) = command else { return Err(refuse_unasked::<Self>(command)) };
+        decide::open(opening, cx)
     }
 
-    fn decide(
-        state: Option<&Self>,
-        command: &Command,
-        context: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
-        let mut events = decide::decide(state, command, context)?;
-        if let Some(case) = state {
-            events.extend(case.late_by(&events, context));
-            events.extend(case.raised_by(&events, context));
-        }
+    fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let mut events = if let Command::With { media, asked } = command {
+            self.decide_with(asked, media, cx)?
+        } else {
+            self.decide_with(command, &[], cx)?
+        };
+        events.extend(self.late_by(&events, cx));
+        events.extend(self.raised_by(&events, cx));
         Ok(events)
     }
 

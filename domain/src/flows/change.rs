@@ -7,9 +7,12 @@ use crate::{
     Instant,
     core::{
         id::CommandId,
-        journal::{Entry, Hash},
+        journal::{Entry, FlowKind, Hash},
     },
-    flows::flow::{Context, Flow},
+    flows::{
+        flow::{Context, Flow},
+        stored_event::write_events,
+    },
     rules::{
         obligation::{Obligation, Outcome, Settled},
         refusal::Refusal,
@@ -79,14 +82,42 @@ impl Request {
         let digest = Hash::of(what.as_bytes());
         Self { command: CommandId(digest.id()), digest }
     }
+
+    /// The entry that the journal of a flow gains when this is accepted, not sealed yet: `happened`
+    /// are the events it leads to, `before` the hash they follow. Of several changes that one command
+    /// makes it is the first; the commit numbers the others.
+    pub fn entry(
+        self,
+        (flow, flow_id): (FlowKind, Uuid),
+        (name, happened): (&str, String),
+        before: Hash,
+        context: &Context<'_>,
+    ) -> Entry {
+        Entry {
+            tenant: context.by.tenant,
+            flow,
+            flow_id,
+            seq: context.seq,
+            command: self.command,
+            part: 0,
+            name: name.to_owned(),
+            digest: self.digest,
+            actor: context.by.person,
+            actor_name: context.by.name.clone(),
+            at: context.at,
+            events: happened,
+            before,
+            hash: Hash::default(),
+        }
+    }
 }
 
-/// Decides `command` on a flow and makes the change of it.
+/// Decides `command` on a flow and makes the change of it, as the first of those that the request
+/// makes.
 pub fn act<F: Flow>(
     stored: Option<&Stored<F>>,
     command: &F::Command,
     request: Request,
-    part: i16,
     context: Context<'_>,
 ) -> Result<Change<F>, Refusal> {
     let (seq, before) = stored.map_or((1, Hash::default()), |s| (s.seq + 1, s.head));
@@ -105,36 +136,25 @@ pub fn act<F: Flow>(
         possible: Vec::new(),
     };
     let state = after.ok_or_else(wrong)?;
-    let entry = Entry {
-        tenant: context.by.tenant,
-        flow: F::KIND,
-        flow_id: state.id(),
-        seq,
-        command: request.command,
-        part,
-        name: F::name(command).to_owned(),
-        digest: request.digest,
-        actor: context.by.person,
-        actor_name: if F::hides_actor(command) {
-            HIDDEN.to_owned()
-        } else {
-            context.by.name.clone()
-        },
-        at: context.at,
-        events: serde_json::to_string(&events).unwrap_or_default(),
-        before,
-        hash: Hash::default(),
+    let flow = (F::KIND, state.id());
+    let mut entry =
+        request.entry(flow, (F::name(command), write_events(&events)), before, &context);
+    if F::hides_actor(command) {
+        HIDDEN.clone_into(&mut entry.actor_name);
     }
-    .sealed();
+    let entry = entry.sealed();
     Ok(made(entry, state, &events, &owed))
 }
 
 /// The change that an entry of the journal once was, from the state before it and what was owed
-/// then; none when its events cannot be read or do not follow that state.
-pub fn again<F: Flow>(before: Option<F>, owed: &[Obligation], entry: Entry) -> Option<Change<F>> {
-    let events: Vec<F::Event> = serde_json::from_str(&entry.events).ok()?;
+/// then; none when its events do not follow that state.
+pub fn again<F: Flow>(
+    before: Option<F>,
+    owed: &[Obligation],
+    (entry, events): (Entry, &[F::Event]),
+) -> Option<Change<F>> {
     let after = events.iter().fold(before, F::evolve);
-    Some(made(entry, after?, &events, owed))
+    Some(made(entry, after?, events, owed))
 }
 
 fn made<F: Flow>(entry: Entry, state: F, events: &[F::Event], owed: &[Obligation]) -> Change<F> {

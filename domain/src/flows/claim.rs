@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Instant,
-    core::{id::PersonId, time::later},
+    core::{disclosure::disclosed, id::PersonId, time::later},
     flows::flow::Context,
     rules::refusal::Refusal,
 };
@@ -22,6 +22,10 @@ pub struct Claim {
     pub by_name: String,
     /// From when on another worker may go.
     pub until: Instant,
+}
+
+disclosed! {
+    struct Claim { Open: by, by_name, until }
 }
 
 impl Claim {

@@ -5,6 +5,7 @@
 //! not answer about, and everything where none is configured, a person decides. Staff see it all
 //! the time: nothing is lost because a filter said "risky".
 
+mod disclosure;
 mod event;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,10 @@ use crate::{
         named::named,
         text::Prose,
     },
-    flows::flow::{Context, Flow},
+    flows::{
+        flow::{Context, Flow},
+        lifecycle::{CommandKind, Lifecycle, MoveTable, refuse_unasked},
+    },
     people::actor::{Actor, Permission},
     rules::{obligation::Obligation, refusal::Refusal},
 };
@@ -155,18 +159,39 @@ pub struct Decided {
     pub note: Option<Prose>,
 }
 
-/// Where each command leads from each state; what is not listed is refused. A person may decide
+named! {
+    /// What may be asked of a review that began.
+    Verb {
+        /// Ask a program.
+        Ask = "ask", "自动检测";
+        /// Write down what the program said.
+        Hear = "hear", "检测结果";
+        /// Leave it to a person.
+        Queue = "queue", "转人工审核";
+        /// Say whether it may be shown.
+        Decide = "decide", "审核";
+    }
+}
+
+/// Where each verb leads from each state; what is not listed is refused. A person may decide
 /// anew; a program never overrules one.
-pub const MOVES: &[(StatusName, &str)] = &[
-    (StatusName::Waiting, "ask"),
-    (StatusName::Waiting, "hear"),
-    (StatusName::Waiting, "queue"),
-    (StatusName::Waiting, "decide"),
-    (StatusName::Queued, "hear"),
-    (StatusName::Queued, "decide"),
-    (StatusName::Passed, "decide"),
-    (StatusName::Withheld, "decide"),
-];
+pub const MOVES: &[(StatusName, Verb, &[StatusName])] = {
+    use StatusName as S;
+    /// As the person decides.
+    const DECIDED: &[S] = &[S::Passed, S::Withheld];
+    /// Only "pass" counts by itself.
+    const HEARD: &[S] = &[S::Passed, S::Queued];
+    &[
+        (S::Waiting, Verb::Ask, &[S::Waiting]),
+        (S::Waiting, Verb::Hear, HEARD),
+        (S::Waiting, Verb::Queue, &[S::Queued]),
+        (S::Waiting, Verb::Decide, DECIDED),
+        (S::Queued, Verb::Hear, HEARD),
+        (S::Queued, Verb::Decide, DECIDED),
+        (S::Passed, Verb::Decide, DECIDED),
+        (S::Withheld, Verb::Decide, DECIDED),
+    ]
+};
 
 impl Status {
     /// The status without what it holds.
@@ -197,80 +222,65 @@ impl Review {
     }
 }
 
-/// What a person may ask.
-pub fn possible(status: StatusName) -> Vec<&'static str> {
-    let moves = MOVES.iter().filter(|(from, name)| *from == status && *name == "decide");
-    moves.map(|(_, name)| *name).collect()
+impl Lifecycle for Review {
+    const NAME: &'static str = Self::KIND.name();
+    type Stage = StatusName;
+    type Verb = Verb;
+    type To = &'static [StatusName];
+    type Command = Command;
+    const MOVES: MoveTable<StatusName, Verb, &'static [StatusName]> = MoveTable::of(MOVES);
+
+    fn stage(&self) -> StatusName {
+        self.status.name()
+    }
+
+    fn classify_command(command: &Command) -> CommandKind<Verb> {
+        match command {
+            Command::Open(_) => CommandKind::Begins("open_review"),
+            Command::Ask => CommandKind::Moves(Verb::Ask),
+            Command::Hear { .. } => CommandKind::Moves(Verb::Hear),
+            Command::Queue { .. } => CommandKind::Moves(Verb::Queue),
+            Command::Decide { .. } => CommandKind::Moves(Verb::Decide),
+        }
+    }
+
+    /// Only the system speaks with a program.
+    fn shows_verb(&self, verb: Verb) -> bool {
+        verb == Verb::Decide
+    }
 }
 
 impl Flow for Review {
     const KIND: FlowKind = FlowKind::ContentReview;
     const NAMES: (&'static str, &'static str) = ("这次内容审核", "content review");
-    type Command = Command;
+    const OTHER_LABELS: &'static [(&'static str, &'static str)] = &[("open_review", "送审")];
     type Event = Event;
-
-    fn command_label(command: &str) -> Option<&'static str> {
-        match command {
-            "open_review" => Some("送审"),
-            "ask" => Some("自动检测"),
-            "hear" => Some("检测结果"),
-            "queue" => Some("转人工审核"),
-            "decide" => Some("审核"),
-            _ => None,
-        }
-    }
-
-    fn name(command: &Command) -> &'static str {
-        match command {
-            Command::Open(_) => "open_review",
-            Command::Ask => "ask",
-            Command::Hear { .. } => "hear",
-            Command::Queue { .. } => "queue",
-            Command::Decide { .. } => "decide",
-        }
-    }
 
     /// It opens with a report, whose reporter may be confidential.
     fn hides_actor(command: &Command) -> bool {
         matches!(command, Command::Open(_))
     }
 
-    fn decide(
-        state: Option<&Self>,
-        command: &Command,
-        cx: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
-        let name = Self::name(command);
-        let review = match (state, command) {
-            (None, Command::Open(opening)) => return Ok(vec![opening.opened(cx)]),
-            (Some(_), Command::Open(_)) => {
-                return Err(Refusal::AlreadyExists { what: "content_review" });
-            }
-            (Some(review), _) if MOVES.contains(&(review.status.name(), name)) => review,
-            (state, _) => {
-                let status = state.map(|review| review.status.name());
-                return Err(Refusal::WrongState {
-                    flow: "content_review",
-                    state: status.map_or("none", StatusName::name),
-                    command: name,
-                    possible: status.map(possible).unwrap_or_default(),
-                });
-            }
-        };
+    fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let Command::Open(opening) = command else { return Err(refuse_unasked::<Self>(command)) };
+        Ok(vec![opening.opened(cx)])
+    }
+
+    fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         if let Command::Decide { pass, note } = command {
-            let Unit { path, name, .. } = &review.over;
+            let Unit { path, name, .. } = &self.over;
             cx.require(Permission::ReviewContent, path, name)?;
             let (by, by_name) = (cx.by.person, cx.by.name.clone());
             let decided = Decided { by, by_name, at: cx.at, note: note.clone() };
             return Ok(vec![Event::Decided { pass: *pass, decided }]);
         }
         if !cx.by.is_system() {
-            let area = review.over.name.clone();
+            let area = self.over.name.clone();
             return Err(Refusal::NotPermitted { permission: Permission::ReviewContent, area });
         }
         match command {
             // The first worker to take it asks; a second one finds it taken.
-            Command::Ask if review.asked_at.is_none() => Ok(vec![Event::Asked { at: cx.at }]),
+            Command::Ask if self.asked_at.is_none() => Ok(vec![Event::Asked { at: cx.at }]),
             Command::Hear { suggestion, label } => {
                 let heard = Heard { suggestion: *suggestion, label: *label, at: cx.at };
                 Ok(vec![Event::Heard { heard }])

@@ -12,10 +12,16 @@ use crate::{
     calendar::{book::Calendar, limit::Limit},
     core::{
         arrival::{Skew, Typed},
+        disclosure::Disclosed,
         id::AreaId,
         journal::{Entry, FlowKind},
+        named::Named as _,
         text::Code,
         time::local_day,
+    },
+    flows::{
+        lifecycle::{self, Lifecycle},
+        stored_event::JournalEvent,
     },
     people::actor::{Actor, Permission},
     rules::{
@@ -105,18 +111,20 @@ impl Context<'_> {
 }
 
 /// One kind of thing that moves through steps. Pure: no I/O, no clock, no chance.
-pub trait Flow: Sized + Clone + Serialize + DeserializeOwned {
+pub trait Flow: Lifecycle<Command: Serialize> + Clone + Serialize + DeserializeOwned {
     /// Which flow this is.
     const KIND: FlowKind;
     /// One of it, in Chinese and English.
     const NAMES: (&'static str, &'static str);
-    /// What may be asked.
-    type Command: Serialize;
-    /// What can have happened.
-    type Event: Serialize + DeserializeOwned + Clone;
+    /// What people call the commands that are not verbs of the table, by their names.
+    const OTHER_LABELS: &'static [(&'static str, &'static str)] = &[];
+    /// What can have happened, with who reads which part of it.
+    type Event: JournalEvent + Disclosed;
 
     /// The name of a command, as in the URL and the journal.
-    fn name(command: &Self::Command) -> &'static str;
+    fn name(command: &Self::Command) -> &'static str {
+        Self::classify_command(command).name()
+    }
 
     /// Whether a reporter could have given a command as one; everything else is done in office alone.
     fn is_said_by_reporters(_: &Entry) -> bool {
@@ -124,13 +132,14 @@ pub trait Flow: Sized + Clone + Serialize + DeserializeOwned {
     }
 
     /// What people call a state, by its code.
-    fn state_label(_: &str) -> Option<&'static str> {
-        None
+    fn state_label(state: &str) -> Option<&'static str> {
+        Self::Stage::label_of(state)
     }
 
     /// What people call a command, by its name in the journal.
-    fn command_label(_: &str) -> Option<&'static str> {
-        None
+    fn command_label(command: &str) -> Option<&'static str> {
+        let other = Self::OTHER_LABELS.iter().find(|(name, _)| *name == command);
+        other.map(|(_, label)| *label).or_else(|| Self::Verb::label_of(command))
     }
 
     /// Whether the journal does not name who asked, only the identity.
@@ -141,6 +150,32 @@ pub trait Flow: Sized + Clone + Serialize + DeserializeOwned {
     /// What happens when `command` is asked of `state`, or why it does not.
     fn decide(
         state: Option<&Self>,
+        command: &Self::Command,
+        context: &Context<'_>,
+    ) -> Result<Vec<Self::Event>, Refusal> {
+        Self::authorize(state, command, context)?;
+        lifecycle::require_possible(state, command)?;
+        match state {
+            None => Self::decide_beginning(command, context),
+            Some(state) => state.decide_next(command, context),
+        }
+    }
+
+    /// What an actor needs before being told how it stands; most flows ask for permission beside
+    /// the rule.
+    fn authorize(_: Option<&Self>, _: &Self::Command, _: &Context<'_>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// What happens when a command begins one; only those are asked that do.
+    fn decide_beginning(
+        command: &Self::Command,
+        context: &Context<'_>,
+    ) -> Result<Vec<Self::Event>, Refusal>;
+
+    /// What happens to one that exists; only commands are asked that fit its stage.
+    fn decide_next(
+        &self,
         command: &Self::Command,
         context: &Context<'_>,
     ) -> Result<Vec<Self::Event>, Refusal>;

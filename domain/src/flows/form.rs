@@ -20,14 +20,47 @@ pub use self::{
 use crate::{
     Instant,
     core::{
+        disclosure::disclosed,
         id::{FormId, PersonId, TenantId},
         journal::{FlowKind, Hash},
+        named::named,
         text::{Code, Prose},
     },
-    flows::flow::{Context, Flow},
+    flows::{
+        flow::{Context, Flow},
+        lifecycle::{CommandKind, Lifecycle, MoveTable, refuse_unasked},
+        stored_event::JournalEvent,
+    },
     people::actor::Permission,
     rules::{obligation::Obligation, refusal::Refusal},
 };
+
+named! {
+    /// How a form stands.
+    StatusName {
+        /// It is asked.
+        Published = "published", "已发布";
+        /// It is asked no more.
+        Withdrawn = "withdrawn", "已停用";
+    }
+}
+
+named! {
+    /// What may be asked of a form.
+    Verb {
+        /// Bring an edition into force.
+        Publish = "publish", "发布";
+        /// Ask it no more.
+        Withdraw = "withdraw", "停用";
+    }
+}
+
+/// Where each verb leads from each state; what is not listed is refused.
+pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
+    (StatusName::Published, Verb::Publish, StatusName::Published),
+    (StatusName::Published, Verb::Withdraw, StatusName::Withdrawn),
+    (StatusName::Withdrawn, Verb::Publish, StatusName::Published),
+];
 
 /// A form, in its newest edition.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -89,6 +122,17 @@ pub enum Event {
     },
 }
 
+// No timeline and no feed tells of forms.
+disclosed! {
+    enum Event by "event" {
+        Published { Withheld: form }
+        Withdrawn { Withheld: reason }
+    }
+
+    struct Form { Open: id, code, schema, by, by_name, at, note, withdrawn }
+}
+impl JournalEvent for Event {}
+
 impl Form {
     /// The identity of the form with this code.
     pub fn id_of(tenant: TenantId, code: &str) -> FormId {
@@ -101,62 +145,60 @@ impl Form {
     }
 }
 
+impl Lifecycle for Form {
+    const NAME: &'static str = Self::KIND.name();
+    type Stage = StatusName;
+    type Verb = Verb;
+    type To = StatusName;
+    type Command = Command;
+    const MOVES: MoveTable<StatusName, Verb> = MoveTable::of(MOVES);
+    const BEGINNINGS: &'static [&'static str] = &["publish"];
+
+    fn stage(&self) -> StatusName {
+        if self.withdrawn { StatusName::Withdrawn } else { StatusName::Published }
+    }
+
+    fn classify_command(command: &Command) -> CommandKind<Verb> {
+        match command {
+            Command::Publish { .. } => CommandKind::BeginsOrMoves(Verb::Publish),
+            Command::Withdraw { .. } => CommandKind::Moves(Verb::Withdraw),
+        }
+    }
+}
+
 impl Flow for Form {
     const KIND: FlowKind = FlowKind::Form;
     const NAMES: (&'static str, &'static str) = ("这张表", "form");
-    type Command = Command;
     type Event = Event;
 
-    fn state_label(state: &str) -> Option<&'static str> {
-        (state == "withdrawn").then_some("已停用")
-    }
-
-    fn command_label(command: &str) -> Option<&'static str> {
-        match command {
-            "publish" => Some("发布"),
-            "withdraw" => Some("停用"),
-            _ => None,
-        }
-    }
-
-    fn name(command: &Command) -> &'static str {
-        match command {
-            Command::Publish { .. } => "publish",
-            Command::Withdraw { .. } => "withdraw",
-        }
-    }
-
-    fn decide(
-        state: Option<&Self>,
-        command: &Command,
-        cx: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
+    fn authorize(_: Option<&Self>, _: &Command, cx: &Context<'_>) -> Result<(), Refusal> {
         let root = cx.areas.root().ok_or(Refusal::OutsideTenant)?;
-        cx.require(Permission::ManageRules, &root.path, &root.name)?;
-        match (state, command) {
-            (_, Command::Publish { tenant, code, schema, note }) => {
-                Schema::read(schema).map_err(|faults| Refusal::Unsound { faults })?;
-                let form = Self {
-                    id: Self::id_of(*tenant, code.as_str()),
-                    code: code.clone(),
-                    schema: (**schema).clone(),
-                    by: cx.by.person,
-                    by_name: cx.by.name.clone(),
-                    at: cx.at,
-                    note: note.clone(),
-                    withdrawn: false,
-                };
-                Ok(vec![Event::Published { form: Box::new(form) }])
-            }
-            (Some(form), Command::Withdraw { reason }) if !form.withdrawn => {
-                Ok(vec![Event::Withdrawn { reason: reason.clone() }])
-            }
-            (state, Command::Withdraw { .. }) => Err(Refusal::WrongState {
-                flow: "form",
-                state: if state.is_some() { "withdrawn" } else { "none" },
-                command: Self::name(command),
-                possible: vec!["publish"],
-            }),
+        cx.require(Permission::ManageRules, &root.path, &root.name)
+    }
+
+    fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let Command::Publish { tenant, code, schema, note } = command else {
+            return Err(refuse_unasked::<Self>(command));
+        };
+        Schema::read(schema).map_err(|faults| Refusal::Unsound { faults })?;
+        let form = Self {
+            id: Self::id_of(*tenant, code.as_str()),
+            code: code.clone(),
+            schema: (**schema).clone(),
+            by: cx.by.person,
+            by_name: cx.by.name.clone(),
+            at: cx.at,
+            note: note.clone(),
+            withdrawn: false,
+        };
+        Ok(vec![Event::Published { form: Box::new(form) }])
+    }
+
+    fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        match command {
+            // Every edition is a whole of its own.
+            Command::Publish { .. } => Self::decide_beginning(command, cx),
+            Command::Withdraw { reason } => Ok(vec![Event::Withdrawn { reason: reason.clone() }]),
         }
     }
 

@@ -4,6 +4,7 @@
 //! and who looks after them (一户一专人、十联户、结对包保).
 
 mod decide;
+mod disclosure;
 mod event;
 
 use std::collections::BTreeSet;
@@ -21,7 +22,10 @@ use crate::{
         named::named,
         text::{Code, Line},
     },
-    flows::flow::{Context, Flow},
+    flows::{
+        flow::{Context, Flow},
+        lifecycle::{CommandKind, Lifecycle, MoveTable, refuse_unasked},
+    },
     people::actor::{Actor, Permission},
     rules::{obligation::Obligation, refusal::Refusal},
 };
@@ -98,23 +102,43 @@ named! {
     }
 }
 
-/// What may be asked in each state; what is not listed is refused.
-pub const MOVES: &[(Standing, &str)] = &[
-    (Standing::Present, "update"),
-    (Standing::Present, "pair"),
-    (Standing::Present, "unpair"),
-    (Standing::Present, "answer"),
-    (Standing::Present, "leave"),
-    (Standing::Present, "erase"),
-    (Standing::Gone, "return"),
-    (Standing::Gone, "erase"),
+named! {
+    /// What may be asked of a household that exists.
+    Verb {
+        /// Change what is known of it.
+        Update = "update", "更新";
+        /// Make a person responsible for it.
+        Pair = "pair", "结对";
+        /// End that.
+        Unpair = "unpair", "解除结对";
+        /// Fill in a form about it.
+        Answer = "answer", "填表";
+        /// It moved away.
+        Leave = "leave", "迁出";
+        /// It is back.
+        Return = "return", "恢复在册";
+        /// Erase what is kept of it.
+        Erase = "erase", "删除个人信息";
+    }
+}
+
+/// Where each verb leads from each state; what is not listed is refused.
+pub const MOVES: &[(Standing, Verb, Standing)] = &[
+    (Standing::Present, Verb::Update, Standing::Present),
+    (Standing::Present, Verb::Pair, Standing::Present),
+    (Standing::Present, Verb::Unpair, Standing::Present),
+    (Standing::Present, Verb::Answer, Standing::Present),
+    (Standing::Present, Verb::Leave, Standing::Gone),
+    (Standing::Present, Verb::Erase, Standing::Erased),
+    (Standing::Gone, Verb::Return, Standing::Present),
+    (Standing::Gone, Verb::Erase, Standing::Erased),
     // Again: what was answered at the moment of the first is reached by the second.
-    (Standing::Erased, "erase"),
+    (Standing::Erased, Verb::Erase, Standing::Erased),
 ];
 
 /// What is possible in a state.
 pub fn possible(standing: Standing) -> Vec<&'static str> {
-    MOVES.iter().filter(|(from, _)| *from == standing).map(|(_, verb)| *verb).collect()
+    MoveTable::of(MOVES).verbs_in(standing).map(Verb::name).collect()
 }
 
 /// A group of ten households (十联户).
@@ -253,65 +277,45 @@ pub fn is_child(birth: NaiveDate, today: NaiveDate) -> bool {
     today.year() - birth.year() - i32::from(!had_birthday) < YEARS
 }
 
+impl Lifecycle for Household {
+    const NAME: &'static str = Self::KIND.name();
+    type Stage = Standing;
+    type Verb = Verb;
+    type To = Standing;
+    type Command = Command;
+    const MOVES: MoveTable<Standing, Verb> = MoveTable::of(MOVES);
+
+    fn stage(&self) -> Standing {
+        self.standing
+    }
+
+    fn classify_command(command: &Command) -> CommandKind<Verb> {
+        match command {
+            Command::Register(_) => CommandKind::Begins("register"),
+            Command::Update(_) => CommandKind::Moves(Verb::Update),
+            Command::Pair { .. } => CommandKind::Moves(Verb::Pair),
+            Command::Unpair { .. } => CommandKind::Moves(Verb::Unpair),
+            Command::Answer { .. } => CommandKind::Moves(Verb::Answer),
+            Command::Leave => CommandKind::Moves(Verb::Leave),
+            Command::Return => CommandKind::Moves(Verb::Return),
+            Command::Erase { .. } => CommandKind::Moves(Verb::Erase),
+        }
+    }
+}
+
 impl Flow for Household {
     const KIND: FlowKind = FlowKind::Household;
     const NAMES: (&'static str, &'static str) = ("这户", "household");
-    type Command = Command;
+    const OTHER_LABELS: &'static [(&'static str, &'static str)] = &[("register", "登记")];
     type Event = Event;
 
-    fn state_label(state: &str) -> Option<&'static str> {
-        Standing::parse(state).map(Standing::label)
+    fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let Command::Register(new) = command else { return Err(refuse_unasked::<Self>(command)) };
+        decide::register(new, cx)
     }
 
-    fn command_label(command: &str) -> Option<&'static str> {
-        match command {
-            "register" => Some("登记"),
-            "update" => Some("更新"),
-            "pair" => Some("结对"),
-            "unpair" => Some("解除结对"),
-            "answer" => Some("填表"),
-            "leave" => Some("迁出"),
-            "return" => Some("恢复在册"),
-            "erase" => Some("删除个人信息"),
-            _ => None,
-        }
-    }
-
-    fn name(command: &Command) -> &'static str {
-        match command {
-            Command::Register(_) => "register",
-            Command::Update(_) => "update",
-            Command::Pair { .. } => "pair",
-            Command::Unpair { .. } => "unpair",
-            Command::Answer { .. } => "answer",
-            Command::Leave => "leave",
-            Command::Return => "return",
-            Command::Erase { .. } => "erase",
-        }
-    }
-
-    fn decide(
-        state: Option<&Self>,
-        command: &Command,
-        cx: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
-        let wrong = |standing: Option<Standing>| Refusal::WrongState {
-            flow: "household",
-            state: standing.map_or("none", Standing::name),
-            command: Self::name(command),
-            possible: standing.map(possible).unwrap_or_default(),
-        };
-        match (state, command) {
-            (None, Command::Register(new)) => decide::register(new, cx),
-            (Some(_), Command::Register(_)) => Err(Refusal::AlreadyExists { what: "household" }),
-            (None, _) => Err(wrong(None)),
-            (Some(household), _) => {
-                if !possible(household.standing).contains(&Self::name(command)) {
-                    return Err(wrong(Some(household.standing)));
-                }
-                decide::about(household, command, cx)
-            }
-        }
+    fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        decide::about(self, command, cx)
     }
 
     fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {

@@ -30,7 +30,7 @@ pub fn submit(
 ) -> Result<(Change<Report>, Option<Change<Case>>), Refusal> {
     let handled = draft.handled.clone();
     let submit = report::Command::Submit(Box::new(draft));
-    let change = act::<Report>(None, &submit, request, 0, context)?;
+    let change = act::<Report>(None, &submit, request, context)?;
     let Some(handled) = handled else { return Ok((change, None)) };
     let report = &change.state;
     let opening = Opening {
@@ -38,7 +38,7 @@ pub fn submit(
         ..opening(report, handled.case, report.receiver(&context))
     };
     let open = case::Command::Open(Box::new(opening));
-    let case = act::<Case>(None, &open, request, 1, context)?;
+    let case = act::<Case>(None, &open, request, context)?;
     Ok((change, Some(case)))
 }
 
@@ -69,7 +69,7 @@ pub fn file(
     let Correction { category, title, urgency, demand, complexity } = correction;
     let command =
         report::Command::File { case, category: category.clone(), title: title.clone(), urgency };
-    let change = act(Some(report), &command, request, 0, context)?;
+    let change = act(Some(report), &command, request, context)?;
     let mut opening = opening(&report.state, case, report.state.receiver(&context));
     opening.matter.category = category.or(opening.matter.category);
     opening.matter.title = title.unwrap_or(opening.matter.title);
@@ -77,7 +77,7 @@ pub fn file(
     opening.matter.demand = demand.or(opening.matter.demand);
     opening.matter.complexity = complexity.or(opening.matter.complexity);
     let open = case::Command::Open(Box::new(opening));
-    Ok((change, act::<Case>(None, &open, request, 1, context)?))
+    Ok((change, act::<Case>(None, &open, request, context)?))
 }
 
 /// Joins a report to a case that is open already: both reporters hear the end.
@@ -88,13 +88,13 @@ pub fn join(
     context: Context<'_>,
 ) -> Result<(Change<Report>, Change<Case>), Refusal> {
     let command = report::Command::Join { case: case.state.id };
-    let change = act(Some(report), &command, request, 0, context)?;
+    let change = act(Some(report), &command, request, context)?;
     // One who joins decides for both: the report's community and the place of the case.
     let place = &case.state.place.area;
     context.require(Permission::AcceptReport, &place.path, &place.name)?;
     let reporter = Reporter::of(&report.state);
     let join = case::Command::Join { reporter };
-    let joined = act(Some(case), &join, request, 1, context).map_err(|refusal| {
+    let joined = act(Some(case), &join, request, context).map_err(|refusal| {
         if let Refusal::WrongState { state, .. } = refusal {
             return Refusal::NotJoinable { state };
         }
@@ -111,9 +111,9 @@ pub fn unjoin(
     request: Request,
     context: Context<'_>,
 ) -> Result<(Change<Report>, Change<Case>), Refusal> {
-    let change = act(Some(report), &report::Command::Unjoin, request, 0, context)?;
+    let change = act(Some(report), &report::Command::Unjoin, request, context)?;
     let unjoin = case::Command::Unjoin { report: report.state.id };
-    Ok((change, act(Some(case), &unjoin, request, 1, context)?))
+    Ok((change, act(Some(case), &unjoin, request, context)?))
 }
 
 fn opening(report: &Report, case: CaseId, holder: Unit) -> Opening {

@@ -1,11 +1,29 @@
-//! What people call the kinds of flows, their states and their commands.
+//! What people call the kinds of flows, their states and their commands, what events hold, and how
+//! they are read.
+
+use serde_json::Value;
 
 use crate::{
-    core::journal::{Entry, FlowKind},
+    core::{
+        disclosure::{Disclosed, Shape},
+        journal::{Entry, FlowKind},
+    },
     flows::{
-        campaign::Campaign, case::state::Case, content_review::Review, flow::Flow, form::Form,
-        household::Household, media::Media, patrol::Patrol, patrol_plan::PatrolPlan,
-        person::Person, policy::Policy, report::Report, visit::Visit,
+        areas,
+        campaign::Campaign,
+        case::state::Case,
+        content_review::Review,
+        flow::Flow,
+        form::Form,
+        household::Household,
+        media::Media,
+        patrol::Patrol,
+        patrol_plan::PatrolPlan,
+        person::Person,
+        policy::Policy,
+        report::Report,
+        stored_event::{Unreadable, read_members},
+        visit::Visit,
     },
 };
 
@@ -18,8 +36,12 @@ pub struct Labels {
     pub state: fn(&str) -> Option<&'static str>,
     /// A command, by its name in the journal.
     pub command: fn(&str) -> Option<&'static str>,
+    /// What its events hold, and who reads which part of them.
+    pub event: Shape,
     /// Whether a reporter could have said an entry: [`Flow::is_said_by_reporters`].
     pub is_said_by_reporters: fn(&Entry) -> bool,
+    /// The events of an entry, as their newest versions would have written them.
+    pub read_events: fn(&str) -> Result<Vec<Value>, Unreadable>,
 }
 
 const fn labels<F: Flow>() -> Labels {
@@ -27,7 +49,9 @@ const fn labels<F: Flow>() -> Labels {
         names: F::NAMES,
         state: F::state_label,
         command: F::command_label,
+        event: F::Event::SHAPE,
         is_said_by_reporters: F::is_said_by_reporters,
+        read_events: read_members::<F::Event>,
     }
 }
 
@@ -41,7 +65,9 @@ pub const fn labels_of(kind: FlowKind) -> Labels {
             names: ("区划", "areas"),
             state: |_| None,
             command: |command| (command == "import").then_some("导入区划"),
+            event: areas::Event::SHAPE,
             is_said_by_reporters: |_| false,
+            read_events: read_members::<areas::Event>,
         },
         FlowKind::Policy => labels::<Policy>(),
         FlowKind::Patrol => labels::<Patrol>(),

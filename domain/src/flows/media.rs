@@ -14,11 +14,16 @@ use uuid::Uuid;
 use crate::{
     Instant,
     core::{
+        disclosure::disclosed,
         id::{MediaId, PersonId},
         journal::FlowKind,
         named::named,
     },
-    flows::flow::{Context, Flow},
+    flows::{
+        flow::{Context, Flow},
+        lifecycle::{CommandKind, Lifecycle, MoveTable, refuse_unasked},
+        stored_event::JournalEvent,
+    },
     people::actor::{Actor, Permission},
     rules::{obligation::Obligation, refusal::Refusal},
 };
@@ -34,6 +39,18 @@ named! {
         Gone = "gone", "已删除";
     }
 }
+
+named! {
+    /// What may be asked of a file that arrived.
+    Verb {
+        /// Remove it.
+        Drop = "drop", "删除文件";
+    }
+}
+
+/// Where each verb leads from each state; what is not listed is refused.
+pub const MOVES: &[(StatusName, Verb, StatusName)] =
+    &[(StatusName::Present, Verb::Drop, StatusName::Gone)];
 
 named! {
     /// Why a file was removed.
@@ -129,6 +146,18 @@ pub enum Event {
     },
 }
 
+// No timeline and no feed tells of files.
+disclosed! {
+    enum Event by "event" {
+        Uploaded { Withheld: media }
+        Dropped { Withheld: gone }
+    }
+
+    struct Media { Open: id, by, format, bytes, sha256, size, original, public, at, gone }
+    struct Gone { Open: cause, at }
+}
+impl JournalEvent for Event {}
+
 /// Who reads about a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reader {
@@ -190,58 +219,54 @@ fn upload(upload: &Upload, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     Ok(vec![Event::Uploaded { media: Box::new(media) }])
 }
 
+impl Lifecycle for Media {
+    const NAME: &'static str = Self::KIND.name();
+    type Stage = StatusName;
+    type Verb = Verb;
+    type To = StatusName;
+    type Command = Command;
+    const MOVES: MoveTable<StatusName, Verb> = MoveTable::of(MOVES);
+
+    fn stage(&self) -> StatusName {
+        self.status()
+    }
+
+    fn classify_command(command: &Command) -> CommandKind<Verb> {
+        match command {
+            Command::Upload(_) => CommandKind::Begins("upload"),
+            Command::Drop { .. } => CommandKind::Moves(Verb::Drop),
+        }
+    }
+
+    /// Only the system removes files.
+    fn shows_verb(&self, _: Verb) -> bool {
+        false
+    }
+}
+
 impl Flow for Media {
     const KIND: FlowKind = FlowKind::Media;
     const NAMES: (&'static str, &'static str) = ("这个文件", "file");
-    type Command = Command;
+    const OTHER_LABELS: &'static [(&'static str, &'static str)] = &[("upload", "上传")];
     type Event = Event;
-
-    fn state_label(state: &str) -> Option<&'static str> {
-        StatusName::parse(state).map(StatusName::label)
-    }
-
-    fn command_label(command: &str) -> Option<&'static str> {
-        match command {
-            "upload" => Some("上传"),
-            "drop" => Some("删除文件"),
-            _ => None,
-        }
-    }
-
-    fn name(command: &Command) -> &'static str {
-        match command {
-            Command::Upload(_) => "upload",
-            Command::Drop { .. } => "drop",
-        }
-    }
 
     /// A photo may belong to a confidential report, so no actor is named with it.
     fn hides_actor(command: &Command) -> bool {
         matches!(command, Command::Upload(_))
     }
 
-    fn decide(
-        state: Option<&Self>,
-        command: &Command,
-        cx: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
-        match (state, command) {
-            (None, Command::Upload(one)) => upload(one, cx),
-            (Some(_), Command::Upload(_)) => Err(Refusal::AlreadyExists { what: "media" }),
-            (Some(media), Command::Drop { cause }) if media.gone.is_none() => {
-                if !cx.by.is_system() {
-                    let area = String::new();
-                    return Err(Refusal::NotPermitted { permission: Permission::Supervise, area });
-                }
-                Ok(vec![Event::Dropped { gone: Gone { cause: *cause, at: cx.at } }])
-            }
-            (state, Command::Drop { .. }) => Err(Refusal::WrongState {
-                flow: "media",
-                state: state.map_or("none", |media| media.status().name()),
-                command: "drop",
-                possible: Vec::new(),
-            }),
+    fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let Command::Upload(one) = command else { return Err(refuse_unasked::<Self>(command)) };
+        upload(one, cx)
+    }
+
+    fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let Command::Drop { cause } = command else { return Err(refuse_unasked::<Self>(command)) };
+        if !cx.by.is_system() {
+            let area = String::new();
+            return Err(Refusal::NotPermitted { permission: Permission::Supervise, area });
         }
+        Ok(vec![Event::Dropped { gone: Gone { cause: *cause, at: cx.at } }])
     }
 
     fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {

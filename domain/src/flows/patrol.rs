@@ -7,6 +7,7 @@
 //! with consent. A patrol works without one.
 
 mod decide;
+mod disclosure;
 mod event;
 
 use chrono::Duration;
@@ -25,6 +26,7 @@ use crate::{
     },
     flows::{
         flow::{Context, Flow},
+        lifecycle::{CommandKind, Lifecycle, MoveTable, refuse_unasked},
         track::coverage::Target,
     },
     people::actor::{Actor, Permission},
@@ -88,7 +90,7 @@ named! {
     }
 }
 
-/// Where each command leads from each state; what is not listed is refused.
+/// Where each verb leads from each state; what is not listed is refused.
 pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
     (StatusName::Planned, Verb::Start, StatusName::Started),
     (StatusName::Planned, Verb::Cancel, StatusName::Cancelled),
@@ -104,7 +106,7 @@ pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
 
 /// What is possible in a state.
 pub fn possible(status: StatusName) -> Vec<&'static str> {
-    MOVES.iter().filter(|(from, _, _)| *from == status).map(|(_, verb, _)| verb.name()).collect()
+    MoveTable::of(MOVES).verbs_in(status).map(Verb::name).collect()
 }
 
 /// The time in which the worker is on this duty: points outside of it are none of our business.
@@ -452,59 +454,62 @@ impl Patrol {
     }
 }
 
+impl Lifecycle for Patrol {
+    const NAME: &'static str = Self::KIND.name();
+    type Stage = StatusName;
+    type Verb = Verb;
+    type To = StatusName;
+    type Command = Command;
+    const MOVES: MoveTable<StatusName, Verb> = MoveTable::of(MOVES);
+    const BEGINNINGS: &'static [&'static str] = &["plan", "begin"];
+    const REFUSES_BEGINNING_BY_STAGE: bool = true;
+
+    fn stage(&self) -> StatusName {
+        self.status.name()
+    }
+
+    fn classify_command(command: &Command) -> CommandKind<Verb> {
+        match command {
+            Command::Plan { .. } => CommandKind::Begins("plan"),
+            Command::Begin { .. } => CommandKind::Begins("begin"),
+            Command::Start { .. } => CommandKind::Moves(Verb::Start),
+            Command::Pause { .. } => CommandKind::Moves(Verb::Pause),
+            Command::Resume { .. } => CommandKind::Moves(Verb::Resume),
+            Command::Finish { .. } => CommandKind::Moves(Verb::Finish),
+            Command::Cancel { .. } => CommandKind::Moves(Verb::Cancel),
+            Command::Note { .. } => CommandKind::Moves(Verb::Note),
+            Command::Lapse { .. } => CommandKind::Unbound("lapse"),
+        }
+    }
+}
+
 impl Flow for Patrol {
     const KIND: FlowKind = FlowKind::Patrol;
     const NAMES: (&'static str, &'static str) = ("这次巡查", "patrol");
-    type Command = Command;
+    const OTHER_LABELS: &'static [(&'static str, &'static str)] = &[
+        ("plan", "安排巡查"),
+        ("begin", "临时巡查"),
+        ("upload", "上传轨迹"),
+        ("lapse", "时限到点"),
+    ];
     type Event = Event;
 
-    fn state_label(state: &str) -> Option<&'static str> {
-        StatusName::parse(state).map(StatusName::label)
-    }
-
-    fn command_label(command: &str) -> Option<&'static str> {
+    fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         match command {
-            "plan" => Some("安排巡查"),
-            "begin" => Some("临时巡查"),
-            "upload" => Some("上传轨迹"),
-            "lapse" => Some("时限到点"),
-            _ => Verb::parse(command).map(Verb::label),
+            Command::Plan { new, occasion } => decide::plan(new, *occasion, cx),
+            Command::Begin { new, time, late } => decide::begin(new, *time, late.as_ref(), cx),
+            Command::Start { .. }
+            | Command::Pause { .. }
+            | Command::Resume { .. }
+            | Command::Finish { .. }
+            | Command::Cancel { .. }
+            | Command::Note { .. }
+            | Command::Lapse { .. } => Err(refuse_unasked::<Self>(command)),
         }
     }
 
-    fn name(command: &Command) -> &'static str {
-        match command {
-            Command::Plan { .. } => "plan",
-            Command::Begin { .. } => "begin",
-            Command::Start { .. } => Verb::Start.name(),
-            Command::Pause { .. } => Verb::Pause.name(),
-            Command::Resume { .. } => Verb::Resume.name(),
-            Command::Finish { .. } => Verb::Finish.name(),
-            Command::Cancel { .. } => Verb::Cancel.name(),
-            Command::Note { .. } => Verb::Note.name(),
-            Command::Lapse { .. } => "lapse",
-        }
-    }
-
-    fn decide(
-        state: Option<&Self>,
-        command: &Command,
-        cx: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
-        match (state, command) {
-            (None, Command::Plan { new, occasion }) => decide::plan(new, *occasion, cx),
-            (None, Command::Begin { new, time, late }) => {
-                decide::begin(new, *time, late.as_ref(), cx)
-            }
-            (Some(patrol), Command::Lapse { term }) => patrol.lapse(*term, cx),
-            (Some(patrol), _) => patrol.act(command, cx),
-            (None, _) => Err(Refusal::WrongState {
-                flow: "patrol",
-                state: "none",
-                command: Self::name(command),
-                possible: vec!["plan", "begin"],
-            }),
-        }
+    fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        self.act(command, cx)
     }
 
     fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {

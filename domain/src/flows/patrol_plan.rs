@@ -13,6 +13,7 @@ use crate::{
     area::tree::Unit,
     calendar::book::Calendar,
     core::{
+        disclosure::disclosed,
         id::{AreaId, PatrolId, PlanId},
         journal::{FlowKind, Hash},
         named::named,
@@ -21,7 +22,9 @@ use crate::{
     },
     flows::{
         flow::{Context, Flow},
+        lifecycle::{CommandKind, Lifecycle, MoveTable, refuse_unasked},
         patrol::{Itinerary, New, Occasion, Purpose, Window},
+        stored_event::JournalEvent,
     },
     people::actor::{Actor, Permission},
     rules::{obligation::Obligation, refusal::Refusal},
@@ -119,6 +122,22 @@ named! {
     }
 }
 
+named! {
+    /// What may be asked of a plan that exists.
+    Verb {
+        /// Change what it says.
+        Amend = "amend", "修改";
+        /// Make no more patrols by it.
+        Retire = "retire", "停用";
+    }
+}
+
+/// Where each verb leads from each state; what is not listed is refused.
+pub const MOVES: &[(Standing, Verb, Standing)] = &[
+    (Standing::Active, Verb::Amend, Standing::Active),
+    (Standing::Active, Verb::Retire, Standing::Retired),
+];
+
 /// A plan of patrols.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct PatrolPlan {
@@ -197,15 +216,30 @@ pub enum Event {
     },
 }
 
-impl PatrolPlan {
-    /// What may be asked now.
-    pub fn possible(&self) -> Vec<&'static str> {
-        match self.standing {
-            Standing::Active => vec!["amend", "retire"],
-            Standing::Retired => Vec::new(),
-        }
+// No timeline and no feed tells of plans.
+disclosed! {
+    enum Event by "event" {
+        Created { Withheld: plan }
+        Amended { Withheld: content, next }
+        Retired { Withheld: reason }
+        Made { Withheld: day, next }
     }
 
+    struct PatrolPlan { Open: id, area, content, standing, created_at, made, next }
+    struct Content { Open: name, purpose, recurrence, at, window_minutes, from, until, itinerary }
+
+    enum Recurrence by "on" {
+        Daily {}
+        Weekdays {}
+        WorkingDays {}
+        Weekly { Open: days }
+        EveryDays { Open: days }
+    }
+}
+
+impl JournalEvent for Event {}
+
+impl PatrolPlan {
     /// Whether this actor may know of it.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
         [Permission::ManagePatrols, Permission::Patrol, Permission::ReadCases]
@@ -307,69 +341,57 @@ fn sound(content: &Content, cx: &Context<'_>) -> Result<(), Refusal> {
     if over { Err(Refusal::EmptyPeriod) } else { Ok(()) }
 }
 
+impl Lifecycle for PatrolPlan {
+    const NAME: &'static str = Self::KIND.name();
+    type Stage = Standing;
+    type Verb = Verb;
+    type To = Standing;
+    type Command = Command;
+    const MOVES: MoveTable<Standing, Verb> = MoveTable::of(MOVES);
+    const BEGINNINGS: &'static [&'static str] = &["create"];
+    const REFUSES_BEGINNING_BY_STAGE: bool = true;
+
+    fn stage(&self) -> Standing {
+        self.standing
+    }
+
+    fn classify_command(command: &Command) -> CommandKind<Verb> {
+        match command {
+            Command::Create { .. } => CommandKind::Begins("create"),
+            Command::Amend { .. } => CommandKind::Moves(Verb::Amend),
+            Command::Retire { .. } => CommandKind::Moves(Verb::Retire),
+            Command::Make => CommandKind::Unbound("make"),
+        }
+    }
+}
+
 impl Flow for PatrolPlan {
     const KIND: FlowKind = FlowKind::PatrolPlan;
     const NAMES: (&'static str, &'static str) = ("这个巡查计划", "plan of patrols");
-    type Command = Command;
+    const OTHER_LABELS: &'static [(&'static str, &'static str)] = &[("create", "新建")];
     type Event = Event;
 
-    fn state_label(state: &str) -> Option<&'static str> {
-        Standing::parse(state).map(Standing::label)
-    }
-
-    fn command_label(command: &str) -> Option<&'static str> {
-        match command {
-            "create" => Some("新建"),
-            "amend" => Some("修改"),
-            "retire" => Some("停用"),
-            _ => None,
-        }
-    }
-
-    fn name(command: &Command) -> &'static str {
-        match command {
-            Command::Create { .. } => "create",
-            Command::Amend { .. } => "amend",
-            Command::Retire { .. } => "retire",
-            Command::Make => "make",
-        }
-    }
-
-    fn decide(
-        state: Option<&Self>,
-        command: &Command,
-        cx: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
-        let plan = match (state, command) {
-            (None, Command::Create { id, area, content }) => {
-                return create(*id, *area, content, cx);
-            }
-            (Some(plan), Command::Make) => return plan.make(cx),
-            (Some(plan), Command::Amend { .. } | Command::Retire { .. })
-                if plan.standing == Standing::Active =>
-            {
-                plan
-            }
-            _ => {
-                return Err(Refusal::WrongState {
-                    flow: "patrol_plan",
-                    state: state.map_or("none", |plan| plan.standing.name()),
-                    command: Self::name(command),
-                    possible: state.map_or_else(|| vec!["create"], Self::possible),
-                });
-            }
+    fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let Command::Create { id, area, content } = command else {
+            return Err(refuse_unasked::<Self>(command));
         };
-        cx.require(Permission::ManagePatrols, &plan.area.path, &plan.area.name)?;
+        create(*id, *area, content, cx)
+    }
+
+    fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        if matches!(command, Command::Make) {
+            return self.make(cx);
+        }
+        cx.require(Permission::ManagePatrols, &self.area.path, &self.area.name)?;
         Ok(vec![match command {
             Command::Amend { content } => {
                 sound(content, cx)?;
-                let calendar = cx.calendar(plan.area.id);
-                let next = next(content, plan.made, cx.at, calendar);
+                let calendar = cx.calendar(self.area.id);
+                let next = next(content, self.made, cx.at, calendar);
                 Event::Amended { content: content.clone(), next }
             }
             Command::Retire { reason } => Event::Retired { reason: reason.clone() },
-            // These were answered above.
-            Command::Create { .. } | Command::Make => return Err(Refusal::NothingDue),
+            Command::Create { .. } | Command::Make => return Err(refuse_unasked::<Self>(command)),
         }])
     }
 

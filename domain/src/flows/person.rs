@@ -18,12 +18,17 @@ use crate::{
     Instant,
     area::tree::Unit,
     core::{
+        disclosure::disclosed,
         id::{AreaId, PersonId, TenantId},
         journal::FlowKind,
         named::named,
         text::{Code, Line, Prose},
     },
-    flows::flow::{Context, Flow},
+    flows::{
+        flow::{Context, Flow},
+        lifecycle::{CommandKind, Lifecycle, MoveTable, refuse_unasked},
+        stored_event::JournalEvent,
+    },
     people::actor::{Actor, Grant, Permission, Powers, Role},
     rules::{obligation::Obligation, refusal::Refusal},
 };
@@ -39,6 +44,38 @@ named! {
         Left = "left", "离岗";
     }
 }
+
+named! {
+    /// What may be asked about a person only while they stand in some way.
+    Verb {
+        /// Grant a role.
+        Grant = "grant", "授权";
+        /// Get what another person hands over.
+        TakeOver = "take_over", "接任";
+        /// Close the account for now.
+        Suspend = "suspend", "停用";
+        /// Open it again.
+        Reinstate = "reinstate", "恢复";
+        /// Take a role back.
+        Revoke = "revoke", "收回授权";
+        /// End everything.
+        Leave = "leave", "离岗";
+    }
+}
+
+/// Where each verb leads from each standing; what is not listed is refused.
+pub const MOVES: &[(Standing, Verb, Standing)] = &[
+    (Standing::Active, Verb::Grant, Standing::Active),
+    (Standing::Active, Verb::TakeOver, Standing::Active),
+    (Standing::Active, Verb::Revoke, Standing::Active),
+    (Standing::Active, Verb::Suspend, Standing::Suspended),
+    (Standing::Active, Verb::Leave, Standing::Left),
+    (Standing::Suspended, Verb::Reinstate, Standing::Active),
+    (Standing::Suspended, Verb::Revoke, Standing::Suspended),
+    (Standing::Suspended, Verb::Leave, Standing::Left),
+    (Standing::Left, Verb::Grant, Standing::Active),
+    (Standing::Left, Verb::Revoke, Standing::Left),
+];
 
 /// A person or a program that can log in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -269,6 +306,29 @@ pub enum Event {
     PasswordReset,
 }
 
+// No timeline and no feed tells of people.
+disclosed! {
+    enum Event by "event" {
+        Registered { Withheld: person }
+        Renamed { Withheld: name }
+        Granted { Withheld: grant }
+        Revoked { Withheld: role, area }
+        HandedOver { Withheld: role, area, to, reason }
+        TookOver { Withheld: grant, of }
+        Suspended { Withheld: reason }
+        Reinstated {}
+        Left { Withheld: reason, to }
+        Stood { Withheld: over }
+        ShiftStarted { Withheld: shift }
+        ShiftEnded {}
+        PasswordReset {}
+    }
+
+    struct Person { Open: id, account, name, standing, grants, program, shift }
+    struct Shift { Open: over, since, until }
+}
+impl JournalEvent for Event {}
+
 impl Person {
     /// The most grants one person holds.
     pub const MAX_GRANTS: usize = 50;
@@ -363,66 +423,64 @@ impl Person {
     }
 }
 
+impl Lifecycle for Person {
+    const NAME: &'static str = Self::KIND.name();
+    type Stage = Standing;
+    type Verb = Verb;
+    type To = Standing;
+    type Command = Command;
+    const MOVES: MoveTable<Standing, Verb> = MoveTable::of(MOVES);
+    const BEGINNINGS: &'static [&'static str] = &["register"];
+
+    fn stage(&self) -> Standing {
+        self.standing
+    }
+
+    fn classify_command(command: &Command) -> CommandKind<Verb> {
+        match command {
+            Command::Register { .. } => CommandKind::Begins("register"),
+            Command::Grant { .. } => CommandKind::Moves(Verb::Grant),
+            Command::Revoke { .. } => CommandKind::Moves(Verb::Revoke),
+            Command::TakeOver { .. } => CommandKind::Moves(Verb::TakeOver),
+            Command::Suspend { .. } => CommandKind::Moves(Verb::Suspend),
+            Command::Reinstate => CommandKind::Moves(Verb::Reinstate),
+            Command::Leave { .. } => CommandKind::Moves(Verb::Leave),
+            Command::Rename { .. } => CommandKind::Unbound("rename"),
+            Command::HandOver { .. } => CommandKind::Unbound("hand_over"),
+            Command::Stand { .. } => CommandKind::Unbound("stand"),
+            Command::StartShift { .. } => CommandKind::Unbound("start_shift"),
+            Command::EndShift => CommandKind::Unbound("end_shift"),
+            Command::ResetPassword => CommandKind::Unbound("reset_password"),
+        }
+    }
+
+    /// Roles are taken over with what another hands over; that they can be taken back is said where
+    /// little else is left.
+    fn shows_verb(&self, verb: Verb) -> bool {
+        verb != Verb::TakeOver && (verb != Verb::Revoke || self.standing == Standing::Suspended)
+    }
+}
+
 impl Flow for Person {
     const KIND: FlowKind = FlowKind::Person;
     const NAMES: (&'static str, &'static str) = ("此人", "person");
-    type Command = Command;
+    const OTHER_LABELS: &'static [(&'static str, &'static str)] =
+        &[("register", "登记"), ("reset_password", "重置密码")];
     type Event = Event;
 
-    fn state_label(state: &str) -> Option<&'static str> {
-        Standing::parse(state).map(Standing::label)
+    fn authorize(state: Option<&Self>, command: &Command, cx: &Context<'_>) -> Result<(), Refusal> {
+        state.map_or(Ok(()), |person| decide::authorize(person, command, cx))
     }
 
-    fn command_label(command: &str) -> Option<&'static str> {
-        match command {
-            "register" => Some("登记"),
-            "grant" => Some("授权"),
-            "revoke" => Some("收回授权"),
-            "reset_password" => Some("重置密码"),
-            "suspend" => Some("停用"),
-            "reinstate" => Some("恢复"),
-            "leave" => Some("离岗"),
-            "take_over" => Some("接任"),
-            _ => None,
-        }
+    fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let Command::Register { id, account, name, grants } = command else {
+            return Err(refuse_unasked::<Self>(command));
+        };
+        decide::register(Self::new(*id, account.clone(), name.clone()), grants, cx)
     }
 
-    fn name(command: &Command) -> &'static str {
-        match command {
-            Command::Register { .. } => "register",
-            Command::Rename { .. } => "rename",
-            Command::Grant { .. } => "grant",
-            Command::Revoke { .. } => "revoke",
-            Command::HandOver { .. } => "hand_over",
-            Command::TakeOver { .. } => "take_over",
-            Command::Suspend { .. } => "suspend",
-            Command::Reinstate => "reinstate",
-            Command::Leave { .. } => "leave",
-            Command::Stand { .. } => "stand",
-            Command::StartShift { .. } => "start_shift",
-            Command::EndShift => "end_shift",
-            Command::ResetPassword => "reset_password",
-        }
-    }
-
-    fn decide(
-        state: Option<&Self>,
-        command: &Command,
-        cx: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
-        match (state, command) {
-            (None, Command::Register { id, account, name, grants }) => {
-                decide::register(Self::new(*id, account.clone(), name.clone()), grants, cx)
-            }
-            (Some(_), Command::Register { .. }) => Err(Refusal::AlreadyExists { what: "person" }),
-            (None, _) => Err(Refusal::WrongState {
-                flow: "person",
-                state: "none",
-                command: Self::name(command),
-                possible: vec!["register"],
-            }),
-            (Some(person), _) => decide::about(person, command, cx),
-        }
+    fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        decide::about(self, command, cx)
     }
 
     fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {

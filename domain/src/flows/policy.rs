@@ -11,13 +11,18 @@ use uuid::Uuid;
 use crate::{
     calendar::book::CalendarBook,
     core::{
+        disclosure::{Disclosed, Shape, disclosed},
         id::{PersonId, TenantId},
         journal::{FlowKind, Hash},
         named::named,
         sheet::Fault,
         text::Prose,
     },
-    flows::flow::{Context, Flow},
+    flows::{
+        flow::{Context, Flow},
+        lifecycle::{CommandKind, Lifecycle, MoveTable},
+        stored_event::JournalEvent,
+    },
     people::{
         actor::Permission,
         privacy::Privacy,
@@ -180,6 +185,20 @@ pub enum Event {
     },
 }
 
+// No timeline and no feed tells of policies.
+disclosed! {
+    enum Event by "event" {
+        Published { Withheld: policy }
+    }
+
+    struct Policy { Open: id, document, by, by_name, at, note }
+}
+
+impl Disclosed for Document {
+    const SHAPE: Shape = Shape::Document;
+}
+impl JournalEvent for Event {}
+
 impl Policy {
     /// The identity of a kind of document of a tenant.
     pub fn id_of(tenant: TenantId, kind: PolicyKind) -> Uuid {
@@ -187,28 +206,50 @@ impl Policy {
     }
 }
 
+named! {
+    /// Whether a document of a tenant is in force: always, once it was published.
+    StatusName {
+        /// It is.
+        InForce = "in_force", "生效";
+    }
+}
+
+named! {
+    /// What may be asked of a document.
+    Verb {
+        /// Bring an edition into force.
+        Publish = "publish", "发布规则";
+    }
+}
+
+/// Where each verb leads from each state.
+pub const MOVES: &[(StatusName, Verb, StatusName)] =
+    &[(StatusName::InForce, Verb::Publish, StatusName::InForce)];
+
+impl Lifecycle for Policy {
+    const NAME: &'static str = Self::KIND.name();
+    type Stage = StatusName;
+    type Verb = Verb;
+    type To = StatusName;
+    type Command = Command;
+    const MOVES: MoveTable<StatusName, Verb> = MoveTable::of(MOVES);
+
+    fn stage(&self) -> StatusName {
+        StatusName::InForce
+    }
+
+    fn classify_command(command: &Command) -> CommandKind<Verb> {
+        let Command::Publish { .. } = command;
+        CommandKind::BeginsOrMoves(Verb::Publish)
+    }
+}
+
 impl Flow for Policy {
     const KIND: FlowKind = FlowKind::Policy;
     const NAMES: (&'static str, &'static str) = ("这份规则", "policy");
-    type Command = Command;
     type Event = Event;
 
-    fn command_label(command: &str) -> Option<&'static str> {
-        match command {
-            "publish" => Some("发布规则"),
-            _ => None,
-        }
-    }
-
-    fn name(_: &Command) -> &'static str {
-        "publish"
-    }
-
-    fn decide(
-        _: Option<&Self>,
-        command: &Command,
-        cx: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
+    fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let Command::Publish { tenant, document, note } = command;
         let root = cx.areas.root().ok_or(Refusal::OutsideTenant)?;
         cx.require(Permission::ManageRules, &root.path, &root.name)?;
@@ -225,6 +266,11 @@ impl Flow for Policy {
             note: note.clone(),
         };
         Ok(vec![Event::Published { policy: Box::new(policy) }])
+    }
+
+    /// Every edition is a whole of its own.
+    fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        Self::decide_beginning(command, cx)
     }
 
     fn evolve(_: Option<Self>, event: &Event) -> Option<Self> {

@@ -4,6 +4,7 @@
 //! that is right for it, or was handled by its reporter on the spot.
 
 mod decide;
+mod disclosure;
 mod event;
 mod submit;
 
@@ -25,6 +26,7 @@ use crate::{
     flows::{
         claim::Claim,
         flow::{Context, Flow},
+        lifecycle::{CommandKind, Lifecycle, MoveTable, refuse_unasked},
         media::Attached,
     },
     people::actor::{Actor, Permission},
@@ -99,7 +101,7 @@ named! {
     }
 }
 
-/// Where each command leads from each state; what is not listed is refused.
+/// Where each verb leads from each state; what is not listed is refused.
 pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
     (StatusName::Confirming, Verb::Claim, StatusName::Confirming),
     (StatusName::Confirming, Verb::Confirm, StatusName::Received),
@@ -112,7 +114,7 @@ pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
 
 /// What is possible in a state.
 pub fn possible(status: StatusName) -> Vec<&'static str> {
-    MOVES.iter().filter(|(from, _, _)| *from == status).map(|(_, verb, _)| verb.name()).collect()
+    MoveTable::of(MOVES).verbs_in(status).map(Verb::name).collect()
 }
 
 /// What one person said.
@@ -331,41 +333,43 @@ fn receiving(area: &Unit, context: &Context<'_>) -> Unit {
     context.areas.above(area.id, AreaKind::Community).map_or_else(|| area.clone(), Area::unit)
 }
 
+impl Lifecycle for Report {
+    const NAME: &'static str = Self::KIND.name();
+    type Stage = StatusName;
+    type Verb = Verb;
+    type To = StatusName;
+    type Command = Command;
+    const MOVES: MoveTable<StatusName, Verb> = MoveTable::of(MOVES);
+    const REFUSES_BEGINNING_BY_STAGE: bool = true;
+
+    fn stage(&self) -> StatusName {
+        self.status.name()
+    }
+
+    fn classify_command(command: &Command) -> CommandKind<Verb> {
+        match command {
+            Command::Submit(_) => CommandKind::Begins("submit"),
+            Command::File { .. } => CommandKind::Moves(Verb::File),
+            Command::Join { .. } => CommandKind::Moves(Verb::Join),
+            Command::Refuse { .. } => CommandKind::Moves(Verb::Refuse),
+            Command::Claim => CommandKind::Moves(Verb::Claim),
+            Command::Confirm { .. } => CommandKind::Moves(Verb::Confirm),
+            Command::Unjoin => CommandKind::Moves(Verb::Unjoin),
+            Command::Lapse { .. } => CommandKind::Unbound("lapse"),
+            Command::Recompute => CommandKind::Unbound("recompute"),
+        }
+    }
+}
+
 impl Flow for Report {
     const KIND: FlowKind = FlowKind::Report;
     const NAMES: (&'static str, &'static str) = ("这件上报", "report");
-    type Command = Command;
+    const OTHER_LABELS: &'static [(&'static str, &'static str)] =
+        &[("submit", "上报"), ("lapse", "时限到点"), ("recompute", "重新计算时限")];
     type Event = Event;
-
-    fn state_label(state: &str) -> Option<&'static str> {
-        StatusName::parse(state).map(StatusName::label)
-    }
 
     fn is_said_by_reporters(entry: &Entry) -> bool {
         entry.name == "submit"
-    }
-
-    fn command_label(command: &str) -> Option<&'static str> {
-        match command {
-            "submit" => Some("上报"),
-            "lapse" => Some("时限到点"),
-            "recompute" => Some("重新计算时限"),
-            _ => Verb::parse(command).map(Verb::label),
-        }
-    }
-
-    fn name(command: &Command) -> &'static str {
-        match command {
-            Command::Submit(_) => "submit",
-            Command::File { .. } => Verb::File.name(),
-            Command::Join { .. } => Verb::Join.name(),
-            Command::Refuse { .. } => Verb::Refuse.name(),
-            Command::Claim => Verb::Claim.name(),
-            Command::Confirm { .. } => Verb::Confirm.name(),
-            Command::Unjoin => Verb::Unjoin.name(),
-            Command::Lapse { .. } => "lapse",
-            Command::Recompute => "recompute",
-        }
     }
 
     fn hides_actor(command: &Command) -> bool {
@@ -382,41 +386,29 @@ impl Flow for Report {
         }
     }
 
-    fn decide(
-        state: Option<&Self>,
-        command: &Command,
-        cx: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
-        let wrong = |status: Option<StatusName>| Refusal::WrongState {
-            flow: "report",
-            state: status.map_or("none", StatusName::name),
-            command: Self::name(command),
-            possible: status.map(possible).unwrap_or_default(),
-        };
-        let report = match (state, command) {
-            (None, Command::Submit(draft)) => return submit(draft, cx),
-            (Some(report), Command::Submit(_)) => return Err(wrong(Some(report.status.name()))),
-            (None, _) => return Err(wrong(None)),
-            (Some(report), _) => report,
-        };
-        if let Command::Lapse { term } = command {
-            return report.lapse(*term, cx);
-        }
-        if matches!(command, Command::Recompute) {
-            return report.recompute(cx);
-        }
-        let status = report.status.name();
-        if !possible(status).contains(&Self::name(command)) {
-            return Err(wrong(Some(status)));
-        }
-        if matches!(command, Command::Claim) {
-            return Ok(vec![Event::Claimed { claim: Claim::take(report.may_look(cx)?, cx)? }]);
-        }
-        if let Command::Confirm { real, note, point } = command {
-            return report.confirm(*real, note.as_ref(), *point, cx);
+    fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let Command::Submit(draft) = command else { return Err(refuse_unasked::<Self>(command)) };
+        submit(draft, cx)
+    }
+
+    fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        match command {
+            Command::Lapse { term } => return self.lapse(*term, cx),
+            Command::Recompute => return self.recompute(cx),
+            Command::Claim => {
+                return Ok(vec![Event::Claimed { claim: Claim::take(self.may_look(cx)?, cx)? }]);
+            }
+            Command::Confirm { real, note, point } => {
+                return self.confirm(*real, note.as_ref(), *point, cx);
+            }
+            Command::Submit(_)
+            | Command::Unjoin
+            | Command::File { .. }
+            | Command::Join { .. }
+            | Command::Refuse { .. } => {}
         }
         // An actor who may accept for the receiving community may accept; so may the levels above.
-        let over = report.receiver(cx);
+        let over = self.receiver(cx);
         cx.require(Permission::AcceptReport, &over.path, &over.name)?;
         Ok(vec![match command {
             // These were answered above.
@@ -424,11 +416,9 @@ impl Flow for Report {
             | Command::Claim
             | Command::Confirm { .. }
             | Command::Lapse { .. }
-            | Command::Recompute => {
-                return Err(wrong(Some(status)));
-            }
+            | Command::Recompute => return Err(refuse_unasked::<Self>(command)),
             Command::Unjoin => {
-                Event::Unjoined { receiver: over, accept: cx.term(Duty::Accept, &report.subject()) }
+                Event::Unjoined { receiver: over, accept: cx.term(Duty::Accept, &self.subject()) }
             }
             Command::File { case, category, .. } => {
                 if let Some(category) = category {

@@ -2,6 +2,7 @@
 //! satellite knows the floor. What was found in need becomes a report in the same step.
 
 mod decide;
+mod disclosure;
 mod event;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,10 @@ use crate::{
         named::named,
         text::Prose,
     },
-    flows::flow::{Context, Flow},
+    flows::{
+        flow::{Context, Flow},
+        lifecycle::{CommandKind, Lifecycle, MoveTable, refuse_unasked},
+    },
     people::actor::{Actor, Permission},
     rules::{
         burden::Counts,
@@ -71,13 +75,25 @@ named! {
     }
 }
 
-/// Where each command leads from each state; what is not listed is refused. Going again is for
+named! {
+    /// What may be asked of a visit that exists.
+    Verb {
+        /// Say what came of it.
+        Record = "record", "记录走访";
+        /// Say that it will not take place.
+        Cancel = "cancel", "取消";
+        /// Put right what was said.
+        Correct = "correct", "更正";
+    }
+}
+
+/// Where each verb leads from each state; what is not listed is refused. Going again is for
 /// campaigns, where a household stands on the list once.
-pub const MOVES: &[(StatusName, &str, StatusName)] = &[
-    (StatusName::Planned, "record", StatusName::Done),
-    (StatusName::Planned, "cancel", StatusName::Cancelled),
-    (StatusName::Done, "record", StatusName::Done),
-    (StatusName::Done, "correct", StatusName::Done),
+pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
+    (StatusName::Planned, Verb::Record, StatusName::Done),
+    (StatusName::Planned, Verb::Cancel, StatusName::Cancelled),
+    (StatusName::Done, Verb::Record, StatusName::Done),
+    (StatusName::Done, Verb::Correct, StatusName::Done),
 ];
 
 /// A visit to one household (走访).
@@ -211,75 +227,52 @@ impl Visit {
             || (self.worker == Some(actor.person)
                 && actor.grants.iter().any(|g| g.holds(at) && !g.role.is_outsider()))
     }
+}
 
-    /// What is possible now.
-    pub fn possible(&self) -> Vec<&'static str> {
-        let status = self.status.name();
-        let again = |verb: &str| {
-            verb != "record" || status == StatusName::Planned || self.campaign.is_some()
-        };
-        let moves = MOVES.iter().filter(|(from, verb, _)| *from == status && again(verb));
-        moves.map(|(_, verb, _)| *verb).collect()
+impl Lifecycle for Visit {
+    const NAME: &'static str = Self::KIND.name();
+    type Stage = StatusName;
+    type Verb = Verb;
+    type To = StatusName;
+    type Command = Command;
+    const MOVES: MoveTable<StatusName, Verb> = MoveTable::of(MOVES);
+    const BEGINNINGS: &'static [&'static str] = &["plan", "record"];
+
+    fn stage(&self) -> StatusName {
+        self.status.name()
+    }
+
+    fn classify_command(command: &Command) -> CommandKind<Verb> {
+        match command {
+            Command::Plan(_) => CommandKind::Begins("plan"),
+            Command::Record(_) => CommandKind::BeginsOrMoves(Verb::Record),
+            Command::Correct(_) => CommandKind::Moves(Verb::Correct),
+            Command::Cancel { .. } => CommandKind::Moves(Verb::Cancel),
+        }
+    }
+
+    fn admits_verb(&self, verb: Verb) -> bool {
+        let again = self.stage() == StatusName::Done && verb == Verb::Record;
+        !Self::MOVES.targets(self.stage(), verb).is_empty() && (!again || self.campaign.is_some())
     }
 }
 
 impl Flow for Visit {
     const KIND: FlowKind = FlowKind::Visit;
     const NAMES: (&'static str, &'static str) = ("这次走访", "visit");
-    type Command = Command;
+    const OTHER_LABELS: &'static [(&'static str, &'static str)] = &[("plan", "计划走访")];
     type Event = Event;
 
-    fn state_label(state: &str) -> Option<&'static str> {
-        StatusName::parse(state).map(StatusName::label)
-    }
-
-    fn command_label(command: &str) -> Option<&'static str> {
+    fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         match command {
-            "plan" => Some("计划走访"),
-            "record" => Some("记录走访"),
-            "correct" => Some("更正"),
-            "cancel" => Some("取消"),
-            _ => None,
+            Command::Plan(plan) => decide::plan(plan, cx),
+            Command::Record(record) => decide::spontaneous(record, cx),
+            Command::Correct(_) | Command::Cancel { .. } => Err(refuse_unasked::<Self>(command)),
         }
     }
 
-    fn name(command: &Command) -> &'static str {
-        match command {
-            Command::Plan(_) => "plan",
-            Command::Record(_) => "record",
-            Command::Correct(_) => "correct",
-            Command::Cancel { .. } => "cancel",
-        }
-    }
-
-    fn decide(
-        state: Option<&Self>,
-        command: &Command,
-        cx: &Context<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
-        match (state, command) {
-            (None, Command::Plan(plan)) => decide::plan(plan, cx),
-            (None, Command::Record(record)) => decide::spontaneous(record, cx),
-            (Some(_), Command::Plan(_)) => Err(Refusal::AlreadyExists { what: "visit" }),
-            (None, _) => Err(Refusal::WrongState {
-                flow: "visit",
-                state: "none",
-                command: Self::name(command),
-                possible: vec!["plan", "record"],
-            }),
-            (Some(visit), _) => {
-                let possible = visit.possible();
-                if !possible.contains(&Self::name(command)) {
-                    return Err(Refusal::WrongState {
-                        flow: "visit",
-                        state: visit.status.name().name(),
-                        command: Self::name(command),
-                        possible,
-                    });
-                }
-                decide::about(visit, command, cx)
-            }
-        }
+    fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        decide::about(self, command, cx)
     }
 
     fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {

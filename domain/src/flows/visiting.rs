@@ -6,6 +6,7 @@ use crate::{
         change::{Change, Request, Stored, act},
         flow::Context,
         household::{Household, Standing},
+        lifecycle::Lifecycle as _,
         report::{self, Draft, Report},
         visit::{Command, Plan, Record, Visit},
     },
@@ -21,12 +22,7 @@ fn present(household: &Household, command: &'static str) -> Result<(), Refusal> 
     match household.standing {
         Standing::Present => Ok(()),
         Standing::Erased => Err(Refusal::Erased),
-        Standing::Gone => Err(Refusal::WrongState {
-            flow: "household",
-            state: household.standing.name(),
-            command,
-            possible: crate::flows::household::possible(household.standing),
-        }),
+        Standing::Gone => Err(household.wrong_state(command)),
     }
 }
 
@@ -40,7 +36,7 @@ pub fn plan(
     present(household, "plan")?;
     plan.area = household.area.clone();
     plan.paired = household.paired(context.by, context.at);
-    act(None, &Command::Plan(Box::new(plan)), request, 0, context)
+    act(None, &Command::Plan(Box::new(plan)), request, context)
 }
 
 /// Says what came of a visit, planned or not; every need becomes a report.
@@ -67,11 +63,11 @@ pub fn record(
         }
     }
     record.needs = drafts.iter().map(|draft| draft.id).collect();
-    let change = act(visit, &Command::Record(Box::new(record)), request, 0, context)?;
+    let change = act(visit, &Command::Record(Box::new(record)), request, context)?;
     let mut reports = Vec::with_capacity(drafts.len());
-    for (part, draft) in (1..).zip(drafts) {
+    for draft in drafts {
         let submit = report::Command::Submit(Box::new(draft));
-        reports.push(act::<Report>(None, &submit, request, part, context)?);
+        reports.push(act::<Report>(None, &submit, request, context)?);
     }
     Ok((change, reports))
 }

@@ -12,6 +12,7 @@ use crate::{
     Instant,
     area::tree::{AreaTree, Path, Unit},
     core::{
+        disclosure::disclosed,
         id::{AreaId, PersonId, TenantId},
         text::Line,
     },
@@ -33,6 +34,10 @@ pub struct Grant {
     /// The post it goes with, as people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post: Option<Line>,
+}
+
+disclosed! {
+    struct Grant { Open: role, over, from, until, post }
 }
 
 impl Grant {

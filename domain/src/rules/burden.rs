@@ -12,6 +12,7 @@ use crate::{
     Instant,
     area::tree::Path,
     core::{
+        disclosure::disclosed,
         id::PersonId,
         named::named,
         sheet::{At, Fault},
@@ -47,6 +48,10 @@ pub struct Counts {
     pub repeated: u16,
     /// Photos that were demanded.
     pub photos: u16,
+}
+
+disclosed! {
+    struct Counts { Open: required, typed, reused, repeated, photos }
 }
 
 impl Counts {

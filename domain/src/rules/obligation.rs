@@ -12,7 +12,7 @@ use crate::{
         book::{Calendar, Due, Pause},
         limit::Limit,
     },
-    core::named::named,
+    core::{disclosure::disclosed, named::named},
     people::actor::Permission,
 };
 
@@ -159,6 +159,17 @@ pub enum Move {
         /// From when until when.
         pause: Pause,
     },
+}
+
+disclosed! {
+    struct Term {
+        Open: no, started_at, limit, due_at, rule, rules, calendar, provisional, moves, taken, next_at;
+    }
+
+    enum Move by "move" {
+        Extended { Open: limit }
+        Paused { Open: pause }
+    }
 }
 
 impl Term {

@@ -7,7 +7,10 @@ use crate::{
         coordinate::{Point, RawPoint},
         tree::Unit,
     },
-    core::text::{Code, Line, Prose},
+    core::{
+        disclosure::disclosed,
+        text::{Code, Line, Prose},
+    },
     rules::vocabulary::{Complexity, Demand, Urgency},
 };
 
@@ -47,6 +50,19 @@ pub struct Matter {
     /// How much work it is, once it was judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complexity: Option<Complexity>,
+}
+
+disclosed! {
+    struct Place {
+        Open: area;
+        Location: point, address;
+        Withheld: raw;
+    }
+
+    struct Matter {
+        Words: title, text;
+        Open: category, urgency, demand, complexity;
+    }
 }
 
 impl Matter {

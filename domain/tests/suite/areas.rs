@@ -28,6 +28,8 @@ struct Town {
     registry: Registry,
     seq: i64,
     made: u128,
+    /// What happened, command by command.
+    log: Vec<Vec<Event>>,
 }
 
 const CITY: &str = "\
@@ -88,7 +90,7 @@ fn with<T>(registry: &Registry, by: &Actor, seq: i64, look: impl FnOnce(&Context
 
 impl Town {
     fn new() -> Self {
-        let mut town = Self { registry: Registry::default(), seq: 0, made: 100 };
+        let mut town = Self { registry: Registry::default(), seq: 0, made: 100, log: Vec::new() };
         town.import(territories(CITY).unwrap(), later(0)).unwrap();
         town
     }
@@ -107,6 +109,7 @@ impl Town {
         })?;
         (self.made, self.seq) = (made, seq);
         self.registry = plan.registry.clone();
+        self.log.push(plan.decided.events.clone());
         Ok(plan.rows.iter().map(|(.., doing)| *doing).collect())
     }
 
@@ -134,6 +137,7 @@ impl Town {
             assert_eq!(record.seq, self.seq);
             self.registry.put(record.clone());
         }
+        self.log.push(decided.events.clone());
         decided.events
     }
 
@@ -146,6 +150,29 @@ impl Town {
     fn path(&self, code: &str, day: NaiveDate) -> String {
         self.registry.by_code(code).unwrap().on(day).unwrap().path.0.clone()
     }
+}
+
+/// Everything that can happen to areas, command by command, and what is on record after it.
+pub(crate) fn history() -> (Vec<Vec<Event>>, Registry) {
+    let mut town = Town::new();
+    let square = vec![vec![[110.0, 30.0], [110.1, 30.0], [110.1, 30.1], [110.0, 30.0]]];
+    let boundary = Drawing { rings: vec![square], repair: false };
+    let (one, parent) = (town.area("990101001001001"), town.area("990101001002"));
+    let commands = [
+        Command::Create {
+            area: Box::new(grid(1, "990101001001003")),
+            parent: town.area("990101001001"),
+        },
+        Command::Rename { id: one, name: Line::try_from("枫林甲格").unwrap() },
+        Command::Describe { id: one, grid: Some(GridKind::Comprehensive), households: Some(260) },
+        Command::Redraw { id: one, boundary },
+        Command::Transfer { id: one, parent },
+        Command::Retire { id: id(1), successors: vec![one], owes: 0 },
+    ];
+    for (days, command) in (1..).zip(commands) {
+        town.done(command, later(days));
+    }
+    (town.log, town.registry)
 }
 
 fn new(number: u128, kind: AreaKind, code: &str) -> NewArea {

@@ -171,6 +171,19 @@ fn a_new_edition_is_in_force_from_the_next_command_on() {
     assert!(!WORLD.rules.conduct.verify_before_filing);
 }
 
+/// The shipped rules with the holidays of two years that nobody knew.
+pub(crate) fn knowing_2029() -> &'static Rules {
+    let Document::Calendar(mut book) = Document::shipped(PolicyKind::Calendar) else { panic!() };
+    for (year, date) in [(2029, "2029-12-24"), (2030, "2030-01-01")] {
+        let day = format!(r#"{{"name":"假","date":"{date}","isOffDay":true}}"#);
+        let text = format!(r#"{{"year":{year},"papers":["1"],"days":[{day}]}}"#);
+        book.years.insert(year, HolidayYear::parse(&text).unwrap());
+    }
+    let mut rules = Rules::shipped();
+    rules.enact(Document::Calendar(book), 4, &Known::nothing());
+    Box::leak(Box::new(rules))
+}
+
 /// A year nobody knew is published: what was reckoned provisionally is reckoned anew, once.
 #[test]
 fn a_provisional_end_is_computed_anew_when_the_year_is_known() {
@@ -181,16 +194,8 @@ fn a_provisional_end_is_computed_anew_when_the_year_is_known() {
     let recompute = domain::flows::case::Command::Recompute;
     let asked = filed.chain.ask(&system(), filed.at, &recompute);
     assert_eq!(asked.unwrap_err(), Refusal::NothingDue, "nothing new is known");
-    let Document::Calendar(mut book) = Document::shipped(PolicyKind::Calendar) else { panic!() };
-    for (year, date) in [(2029, "2029-12-24"), (2030, "2030-01-01")] {
-        let day = format!(r#"{{"name":"假","date":"{date}","isOffDay":true}}"#);
-        let text = format!(r#"{{"year":{year},"papers":["1"],"days":[{day}]}}"#);
-        book.years.insert(year, HolidayYear::parse(&text).unwrap());
-    }
-    let mut rules = Rules::shipped();
-    rules.enact(Document::Calendar(book), 4, &Known::nothing());
     let mut known = filed;
-    known.chain.rules = Box::leak(Box::new(rules));
+    known.chain.rules = knowing_2029();
     let nobody = known.refusal(3, &recompute);
     assert!(matches!(nobody, Refusal::NotPermitted { .. }), "only the system");
     let (known, change) = known.now(&system(), &recompute);

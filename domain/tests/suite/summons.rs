@@ -14,8 +14,8 @@ use domain::{
 
 use super::{
     script::{
-        OTHER, Script, acts, arrive, contest, excuse, rate, rate_street, report_back, send_back,
-        uphold, verify, whistle,
+        OTHER, Script, acts, arrive, contest, excuse, rate, rate_street, report_back, rule,
+        send_back, uphold, verify, whistle,
     },
     table::{aligned, committed, row},
     world::{MARKET, SQUAD, STREET, TRAFFIC, URBAN, almighty, minutes, unit},
@@ -57,6 +57,10 @@ fn every_step_answers_everything_as_the_table_says() {
             script.case().stage.whistle().unwrap().summons(unit).unwrap().step.name()
         };
         assert_eq!(reached(&script, MARKET), from);
+        let possible = {
+            let whistle = script.case().stage.whistle().unwrap();
+            whistle.summons(MARKET).unwrap().possible(true)
+        };
         for act in acts() {
             let verb = act.verb();
             let command = Command::Summons { unit: MARKET, act };
@@ -69,7 +73,8 @@ fn every_step_answers_everything_as_the_table_says() {
                     assert_eq!(lead.step.name(), reached(&script, URBAN), "the other stays");
                 }
                 Err(refusal) if steps(from, verb).is_empty() => {
-                    assert_eq!(refusal, wrong(from, verb, possible_steps(from)));
+                    assert!(possible.iter().all(|one| possible_steps(from).contains(one)));
+                    assert_eq!(refusal, wrong(from, verb, possible.clone()));
                 }
                 Err(refusal) => {
                     let appointed = Refusal::Appointed { unit: unit(MARKET).name };
@@ -107,6 +112,83 @@ fn after_the_whistle_only_the_opinions_are_left() {
             let asked = script.chain.ask(&almighty(OTHER), script.at, &stranger);
             assert_eq!(asked.unwrap_err(), Refusal::NotSummoned);
         }
+    }
+}
+
+/// In every stage, by every way that leads there: a summons is told to be at the step, and to take the
+/// commands, that asking one finds.
+#[test]
+fn what_is_told_of_a_summons_is_what_asking_finds() {
+    let ruled = Script::whistle_ruling();
+    let mut scripts = Script::all();
+    scripts.extend([
+        ("closed by ruling", ruled.clone().other(&rule(false))),
+        ("handled again by ruling", ruled.other(&rule(true))),
+        ("a department let off", Script::contested().steps(MARKET, &[excuse(None)])),
+        ("an objection overruled", Script::contested().steps(MARKET, &[uphold()])),
+    ]);
+    let mut told = BTreeSet::new();
+    for (way, script) in
+        scripts.into_iter().filter(|(_, script)| script.case().standstill.is_none())
+    {
+        let (stage, at) = (&script.case().stage, script.at + minutes(5));
+        let on = stage.name() == StageName::Whistled;
+        assert_eq!(stage.is_whistle_on(), on, "{way}");
+        let summonses =
+            stage.whistle().map(|whistle| whistle.summonses.clone()).unwrap_or_default();
+        for summons in &summonses {
+            let (step, possible) = (summons.step_name(on), summons.possible(on));
+            if on {
+                assert_eq!(step, summons.step.name(), "{way}");
+            } else {
+                assert!(matches!(step, StepName::Released | StepName::Excused), "{way}: {step:?}");
+            }
+            told.insert((stage.name(), step));
+            for act in acts() {
+                let (unit, verb) = (summons.unit.id, act.verb());
+                let asked = script.chain.ask(&almighty(OTHER), at, &Command::Summons { unit, act });
+                let refused = match asked {
+                    Ok(_) => false,
+                    Err(Refusal::WrongState { flow, state, possible: names, .. }) => {
+                        assert_eq!((flow, state), ("summons", step.name()), "{way}");
+                        let told: Vec<_> = possible.iter().map(|verb| verb.name()).collect();
+                        assert_eq!(names, told, "{way}");
+                        true
+                    }
+                    Err(Refusal::AlreadyRated | Refusal::Appointed { .. }) => true,
+                    // It waits for the others, or for another lead: nothing of its own step.
+                    Err(
+                        Refusal::CooperatingPending { .. }
+                        | Refusal::LeadMissing
+                        | Refusal::NamedTwice { .. },
+                    ) => false,
+                    Err(refusal) => panic!("{way}: {verb:?}: {refusal:?}"),
+                };
+                assert_eq!(possible.contains(&verb), !refused, "{way}: {step:?} {verb:?}");
+            }
+        }
+        let any = summonses.iter().any(|summons| !summons.possible(on).is_empty());
+        assert_eq!(script.case().possible().contains(&"summons"), any, "{way}");
+    }
+    for stage in [StageName::Ruling, StageName::Closed] {
+        assert!(told.contains(&(stage, StepName::Released)), "{stage:?}");
+    }
+}
+
+#[test]
+fn a_lead_that_was_ruled_about_is_rated_like_the_others() {
+    for script in [Script::whistle_ruling(), Script::whistle_ruling().other(&rule(false))] {
+        for act in [rate(), rate_street()] {
+            let command = Command::Summons { unit: URBAN, act };
+            let rated = script.clone().other(&command);
+            assert_eq!(rated.case().stage.name(), script.case().stage.name());
+            assert_eq!(rated.refusal(OTHER, &command), Refusal::AlreadyRated);
+        }
+        let work = Command::Summons { unit: URBAN, act: report_back() };
+        assert!(matches!(
+            script.refusal(OTHER, &work),
+            Refusal::WrongState { flow: "summons", state: "released", .. }
+        ));
     }
 }
 

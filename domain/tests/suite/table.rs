@@ -36,12 +36,16 @@ pub(crate) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
+/// Whether committed files are to be written.
+pub(crate) fn updates() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "whoever runs the tests asks for new files")]
+    std::env::var("UPDATE").is_ok_and(|value| value == "1")
+}
+
 /// Compares with the committed file, or rewrites it under `UPDATE=1`.
 pub(crate) fn committed(name: &str, text: &str) {
     let path = format!("{}/tests/{name}", env!("CARGO_MANIFEST_DIR"));
-    #[expect(clippy::disallowed_methods, reason = "whoever runs the tests asks for new files")]
-    let update = std::env::var("UPDATE").is_ok_and(|value| value == "1");
-    if update {
+    if updates() {
         std::fs::write(&path, text).unwrap();
     }
     let known = std::fs::read_to_string(&path).unwrap_or_default();

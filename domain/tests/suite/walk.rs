@@ -11,6 +11,7 @@ use domain::{
     area::coordinate::{CoordType, RawPoint},
     core::{
         id::{CaseId, ReportId},
+        journal::Entry,
         text::Code,
     },
     flows::{
@@ -434,6 +435,22 @@ impl<'a> Walk<'a> {
         self.cases.iter().for_each(|file| file.ledger.close());
         self.reports.iter().for_each(Ledger::close);
     }
+}
+
+/// The journals of cases and reports of so many random histories, the same every time.
+pub(crate) fn random_journals(walks: u64) -> (Vec<Vec<Entry>>, Vec<Vec<Entry>>) {
+    let (reached, mut cases, mut reports) = (RefCell::default(), Vec::new(), Vec::new());
+    for (seed, rules) in (0..walks).flat_map(|seed| TENANTS.iter().map(move |one| (seed, one))) {
+        let (mut walk, mut dice) = (Walk::new(rules, &reached), Dice(seed));
+        for _ in 0..250 {
+            let gap = dice.pick(&[0, 10, 60, 600, 6_000, 40_000]);
+            let seed = u64::try_from(dice.below(usize::MAX)).unwrap();
+            walk.step(seed, gap);
+        }
+        cases.extend(walk.cases.into_iter().map(|file| file.ledger.chain.entries));
+        reports.extend(walk.reports.into_iter().map(|ledger| ledger.chain.entries));
+    }
+    (cases, reports)
 }
 
 fn confirm() -> report::Command {

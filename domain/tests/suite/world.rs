@@ -222,7 +222,7 @@ impl<F: Flow> Chain<F> {
         command: &F::Command,
     ) -> Result<Change<F>, Refusal> {
         let number = u128::try_from(self.entries.len()).unwrap();
-        act(self.stored.as_ref(), command, request(number), 0, under(self.rules, by, at))
+        act(self.stored.as_ref(), command, request(number), under(self.rules, by, at))
     }
 
     pub(crate) fn commit(&mut self, change: &Change<F>) {

@@ -3,7 +3,7 @@
 use diesel::{
     dsl::count_star,
     prelude::*,
-    sql_types::{BigInt, Binary, Bool, Nullable, Text},
+    sql_types::{Bool, Nullable, Text},
 };
 use domain::{
     Instant,
@@ -15,52 +15,35 @@ use domain::{
     flows::{
         campaign::{Campaign, Event, StatusName},
         change::{Change, Stored},
+        stored_event::{Unreadable, read_events},
         visit::{Outcome, Visit},
     },
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 use uuid::Uuid;
 
 use crate::kernel::{
     connection::{Db, MultiBackend},
     error::StoreError,
-    flow::{FlowTable, Rows, document, end, flow_row, stored},
+    flow::{FlowTable, Rows, end, flow_row},
     journal::Keyset,
+    list::{Narrow as _, flow_list},
     projection::{Derived, Projection},
     rows::rows,
     schema::{campaign_households, campaigns},
-    types::{At, Doc, Id, sql},
+    types::{At, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Debug, Clone)]
-pub(crate) struct CampaignRow {
-    tenant_id: Id,
-    pub(crate) id: Id,
-    seq: i64,
-    head: Vec<u8>,
-    path: String,
-    status: String,
-    made_at: At,
-    pub(crate) state: Doc,
-}
-
-rows! {
-    CampaignRow in "campaigns" {
-        tenant_id: Id => sql::Uid, "uuid";
-        id: Id => sql::Uid, "uuid";
-        seq: i64 => BigInt, "bigint";
-        head: Vec<u8> => Binary, "bytea";
-        path: String => Text, "text";
-        status: String => Text, "text";
-        made_at: At => sql::Moment, "timestamptz";
-        state: Doc => sql::Doc, "text";
+flow_row! {
+    CampaignRow of Campaign as campaign in "campaigns" {
+        path: String => Text, "text" = campaign.area.path.0.clone();
+        status: String => Text, "text" = campaign.status.name().to_owned();
+        made_at: At => sql::Moment, "timestamptz" = At(campaign.made_at);
     }
-    key (tenant_id, id) changes (seq, head, status, state)
+    changes (status)
 }
-
-flow_row!(CampaignRow of Campaign);
 
 impl FlowTable for Campaign {
     const TABLE: &'static str = "campaigns";
@@ -79,22 +62,6 @@ impl FlowTable for Campaign {
     fn expect(projection: &mut Projection) -> Result<()> {
         projection.expect::<CampaignRow>()?;
         projection.expect::<TaskRow>()
-    }
-}
-
-impl CampaignRow {
-    pub(crate) fn new(change: &Change<Campaign>) -> Result<Self> {
-        let (campaign, entry) = (&change.state, &change.entry);
-        Ok(Self {
-            tenant_id: Id(entry.tenant.0),
-            id: Id(campaign.id.0),
-            seq: entry.seq,
-            head: entry.hash.0.to_vec(),
-            path: campaign.area.path.0.clone(),
-            status: campaign.status.name().to_owned(),
-            made_at: At(campaign.made_at),
-            state: document(campaign)?,
-        })
     }
 }
 
@@ -167,8 +134,8 @@ impl TaskRow {
         if campaign.status != StatusName::Running {
             return Ok(Vec::new());
         }
-        let wrong = |error: serde_json::Error| StoreError::Inconsistent(error.to_string());
-        let events: Vec<Event> = serde_json::from_str(&change.entry.events).map_err(wrong)?;
+        let wrong = |error: Unreadable| StoreError::Inconsistent(error.to_string());
+        let events: Vec<Event> = read_events(&change.entry.events).map_err(wrong)?;
         let mut touched: Vec<HouseholdId> = Vec::new();
         for event in &events {
             match event {
@@ -230,50 +197,64 @@ pub struct Reach {
     pub works: Vec<Path>,
 }
 
-type Condition = Box<dyn BoxableExpression<campaigns::table, MultiBackend, SqlType = Bool>>;
+flow_list!(Campaign in campaigns by made_at);
+
+/// Which campaigns to list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Selection {
+    /// Only of this status.
+    pub status: Option<StatusName>,
+    /// Only those that are not closed.
+    pub open: bool,
+    /// Only of these.
+    pub among: Option<Vec<Uuid>>,
+}
 
 /// The campaigns a person may know of, newest first.
 pub fn list(
     db: &mut Db,
     reach: &Reach,
-    status: Option<StatusName>,
+    selection: &Selection,
     page: Keyset,
 ) -> Result<Vec<Stored<Campaign>>> {
     use campaign_households::dsl as t;
     use campaigns::dsl as c;
-    let mut query = campaigns::table
-        .select((c::id, c::seq, c::head, c::state))
-        .filter(c::tenant_id.eq(Id(reach.tenant.0)))
-        .into_boxed();
-    let within = |path: &Path| c::path.ge(path.0.clone()).and(c::path.lt(end(path)));
     let begun = || c::status.ne(StatusName::Draft.name());
     let sent = campaign_households::table
         .select(t::campaign_id)
         .filter(t::tenant_id.eq(Id(reach.tenant.0)))
         .filter(t::worker_id.eq(Some(Id(reach.person.map_or(Uuid::nil(), |one| one.0)))));
-    let mut visible: Condition = Box::new(begun().and(c::id.eq_any(sent)));
-    for path in &reach.organises {
-        visible = Box::new(visible.or(within(path)));
-    }
+    let mut known = visible_in(&reach.organises, Box::new(begun().and(c::id.eq_any(sent))));
     for path in &reach.works {
         let above: Vec<String> = path.lineage().into_iter().map(|path| path.0).collect();
         let near = begun().and(within(path).or(c::path.eq_any(above)));
-        visible = Box::new(visible.or(near));
+        known = Box::new(known.or(near));
     }
-    query = query.filter(visible);
-    if let Some(status) = status {
-        query = query.filter(c::status.eq(status.name()));
+    let query = of_tenant(reach.tenant)
+        .filter(known)
+        .only(selection.status.map(|status| c::status.eq(status.name())))
+        .only(selection.open.then(|| c::status.ne(StatusName::Closed.name())))
+        .only(selection.among.as_ref().map(|ids| c::id.eq_any(ids.iter().map(|id| Id(*id)))));
+    load_page(query, db, page)
+}
+
+/// Who is sent to these households by name, by campaign and household.
+pub fn load_workers(
+    db: &mut Db,
+    tenant: TenantId,
+    tasks: &[(CampaignId, HouseholdId)],
+) -> Result<HashMap<(CampaignId, HouseholdId), PersonId>> {
+    use campaign_households::dsl as t;
+    let mut workers = HashMap::new();
+    for (campaign, household) in tasks {
+        let key = (Id(tenant.0), Id(campaign.0), Id(household.0));
+        let worker: Option<Option<Id>> =
+            campaign_households::table.find(key).select(t::worker_id).first(db).optional()?;
+        if let Some(worker) = worker.flatten() {
+            workers.insert((*campaign, *household), PersonId(worker.0));
+        }
     }
-    if let Some((at, id)) = page.after {
-        let (at, id) = (At(at), Id(id));
-        query = query.filter(c::made_at.lt(at).or(c::made_at.eq(at).and(c::id.lt(id))));
-    }
-    let rows =
-        query
-            .order((c::made_at.desc(), c::id.desc()))
-            .limit(page.limit)
-            .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
-    rows.into_iter().map(|row| stored("campaigns", row)).collect()
+    Ok(workers)
 }
 
 /// A household on the list of a campaign, and what came of it.

@@ -3,7 +3,7 @@
 use crate::flows::media::LinkRow;
 use diesel::{
     prelude::*,
-    sql_types::{BigInt, Binary, Nullable, Text},
+    sql_types::{Nullable, Text},
 };
 use domain::{
     Instant,
@@ -22,10 +22,11 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use crate::kernel::{
-    connection::{Db, MultiBackend},
+    connection::Db,
     error::StoreError,
-    flow::{FlowTable, Rows, document, end, flow_row, stored},
+    flow::{FlowTable, Rows, end, flow_row, stored},
     journal::Keyset,
+    list::{Narrow as _, flow_list},
     projection::{Derived, Projection},
     rows::rows,
     schema::{case_units, cases},
@@ -34,45 +35,21 @@ use crate::kernel::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Debug, Clone)]
-pub(crate) struct CaseRow {
-    tenant_id: Id,
-    pub(crate) id: Id,
-    seq: i64,
-    head: Vec<u8>,
-    number: String,
-    stage: String,
-    path: String,
-    holder_id: Id,
-    category: Option<String>,
-    urgency: String,
-    title: String,
-    filed_at: At,
-    closed_at: Option<At>,
-    pub(crate) state: Doc,
-}
-
-rows! {
-    CaseRow in "cases" {
-        tenant_id: Id => sql::Uid, "uuid";
-        id: Id => sql::Uid, "uuid";
-        seq: i64 => BigInt, "bigint";
-        head: Vec<u8> => Binary, "bytea";
-        number: String => Text, "text";
-        stage: String => Text, "text";
-        path: String => Text, "text";
-        holder_id: Id => sql::Uid, "uuid";
-        category: Option<String> => Nullable<Text>, "text";
-        urgency: String => Text, "text";
-        title: String => Text, "text";
-        filed_at: At => sql::Moment, "timestamptz";
-        closed_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
-        state: Doc => sql::Doc, "text";
+flow_row! {
+    CaseRow of Case as case in "cases" {
+        number: String => Text, "text" = case.number.clone();
+        stage: String => Text, "text" = case.stage.name().name().to_owned();
+        path: String => Text, "text" = case.place.area.path.0.clone();
+        holder_id: Id => sql::Uid, "uuid" = Id(case.holder.id.0);
+        category: Option<String> => Nullable<Text>, "text" =
+            case.matter.category.clone().map(String::from);
+        urgency: String => Text, "text" = case.matter.urgency.name().to_owned();
+        title: String => Text, "text" = case.matter.title.clone().into();
+        filed_at: At => sql::Moment, "timestamptz" = At(case.filed_at);
+        closed_at: Option<At> => Nullable<sql::Moment>, "timestamptz" = case.closed_at().map(At);
     }
-    key (tenant_id, id) changes (seq, head, stage, holder_id, closed_at, state)
+    changes (stage, holder_id, closed_at)
 }
-
-flow_row!(CaseRow of Case);
 
 impl FlowTable for Case {
     const TABLE: &'static str = "cases";
@@ -91,29 +68,6 @@ impl FlowTable for Case {
         projection.expect::<CaseRow>()?;
         projection.expect::<CaseUnitRow>()?;
         projection.expect::<LinkRow>()
-    }
-}
-
-impl CaseRow {
-    pub(crate) fn new(change: &Change<Case>) -> Result<Self> {
-        let (case, entry) = (&change.state, &change.entry);
-        let closed_at = case.closed_at().map(At);
-        Ok(Self {
-            tenant_id: Id(entry.tenant.0),
-            id: Id(case.id.0),
-            seq: entry.seq,
-            head: entry.hash.0.to_vec(),
-            number: case.number.clone(),
-            stage: case.stage.name().name().to_owned(),
-            path: case.place.area.path.0.clone(),
-            holder_id: Id(case.holder.id.0),
-            category: case.matter.category.clone().map(String::from),
-            urgency: case.matter.urgency.name().to_owned(),
-            title: case.matter.title.clone().into(),
-            filed_at: At(case.filed_at),
-            closed_at,
-            state: document(case)?,
-        })
     }
 }
 
@@ -191,9 +145,7 @@ pub struct Filter {
     pub among: Option<Vec<Uuid>>,
 }
 
-/// A condition put together at run time.
-type Condition =
-    Box<dyn BoxableExpression<cases::table, MultiBackend, SqlType = diesel::sql_types::Bool>>;
+flow_list!(Case in cases by filed_at);
 
 /// The cases an actor may see, newest first.
 pub fn list(
@@ -202,55 +154,26 @@ pub fn list(
     filter: &Filter,
     page: Keyset,
 ) -> Result<Vec<Stored<Case>>> {
-    let mut query = cases::table
-        .select((cases::id, cases::seq, cases::head, cases::state))
-        .filter(cases::tenant_id.eq(Id(scope.tenant.0)))
-        .into_boxed();
+    use cases::dsl as c;
     let involved = case_units::table
         .select(case_units::case_id)
         .filter(case_units::tenant_id.eq(Id(scope.tenant.0)))
         .filter(case_units::unit_id.eq_any(scope.units.iter().map(|id| Id(id.0))));
-    let within = |path: &Path| cases::path.ge(path.0.clone()).and(cases::path.lt(end(path)));
-    let mut visible: Condition = Box::new(cases::id.eq_any(involved));
-    for path in &scope.paths {
-        visible = Box::new(visible.or(within(path)));
-    }
-    query = query.filter(visible);
-    if filter.open {
-        query = query.filter(cases::closed_at.is_null());
-    }
-    if let Some(since) = filter.closed_since {
-        let still = cases::closed_at.is_null();
-        query = query.filter(still.or(cases::closed_at.assume_not_null().ge(At(since))));
-    }
-    if let Some(stage) = filter.stage {
-        query = query.filter(cases::stage.eq(stage.name()));
-    }
-    if let Some(category) = &filter.category {
-        query = query.filter(cases::category.eq(category.clone()));
-    }
-    if let Some(path) = &filter.within {
-        query = query.filter(within(path));
-    }
-    if let Some(holder) = filter.holder {
-        query = query.filter(cases::holder_id.eq(Id(holder.0)));
-    }
-    if let Some(ids) = &filter.among {
-        query = query.filter(cases::id.eq_any(ids.iter().map(|id| Id(*id))));
-    }
-    if let Some((at, id)) = page.after {
-        let (at, id) = (At(at), Id(id));
-        query =
-            query.filter(cases::filed_at.lt(at).or(cases::filed_at.eq(at).and(cases::id.lt(id))));
-    }
-    let rows =
-        query.order((cases::filed_at.desc(), cases::id.desc())).limit(page.limit).load::<(
-            Id,
-            i64,
-            Vec<u8>,
-            Doc,
-        )>(db)?;
-    rows.into_iter().map(|row| stored("cases", row)).collect()
+    let open = || c::closed_at.is_null();
+    let query = of_tenant(scope.tenant)
+        .filter(visible_in(&scope.paths, Box::new(c::id.eq_any(involved))))
+        .only(filter.open.then(open))
+        .only(
+            filter
+                .closed_since
+                .map(|since| open().or(c::closed_at.assume_not_null().ge(At(since)))),
+        )
+        .only(filter.stage.map(|stage| c::stage.eq(stage.name())))
+        .only(filter.category.clone().map(|category| c::category.eq(category)))
+        .only(filter.within.as_ref().map(within))
+        .only(filter.holder.map(|holder| c::holder_id.eq(Id(holder.0))))
+        .only(filter.among.as_deref().map(|ids| c::id.eq_any(ids.iter().map(|id| Id(*id)))));
+    load_page(query, db, page)
 }
 
 /// Cases of one category in an area, filed since an instant, the newest first: what may be the

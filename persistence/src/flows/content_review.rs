@@ -2,7 +2,7 @@
 
 use diesel::{
     prelude::*,
-    sql_types::{BigInt, Binary, Bool, Nullable, Text},
+    sql_types::{Nullable, Text},
 };
 use domain::{
     Instant,
@@ -16,51 +16,29 @@ use domain::{
 use uuid::Uuid;
 
 use crate::kernel::{
-    connection::{Db, MultiBackend, each},
+    connection::{Db, each},
     error::StoreError,
-    flow::{FlowTable, Rows, document, end, flow_row, stored},
+    flow::{FlowTable, Rows, flow_row, stored},
     journal::Keyset,
+    list::{Narrow as _, flow_list},
     projection::Projection,
-    rows::rows,
     schema::{content_reviews, outside_checks},
     types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Debug, Clone)]
-pub(crate) struct ReviewRow {
-    tenant_id: Id,
-    pub(crate) id: Id,
-    seq: i64,
-    head: Vec<u8>,
-    subject: String,
-    about_id: Id,
-    path: String,
-    status: String,
-    opened_at: At,
-    asked_at: Option<At>,
-    pub(crate) state: Doc,
-}
-
-rows! {
-    ReviewRow in "content_reviews" {
-        tenant_id: Id => sql::Uid, "uuid";
-        id: Id => sql::Uid, "uuid";
-        seq: i64 => BigInt, "bigint";
-        head: Vec<u8> => Binary, "bytea";
-        subject: String => Text, "text";
-        about_id: Id => sql::Uid, "uuid";
-        path: String => Text, "text";
-        status: String => Text, "text";
-        opened_at: At => sql::Moment, "timestamptz";
-        asked_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
-        state: Doc => sql::Doc, "text";
+flow_row! {
+    ReviewRow of Review as review in "content_reviews" {
+        subject: String => Text, "text" = review.subject.name().to_owned();
+        about_id: Id => sql::Uid, "uuid" = Id(review.about);
+        path: String => Text, "text" = review.over.path.0.clone();
+        status: String => Text, "text" = review.status.name().name().to_owned();
+        opened_at: At => sql::Moment, "timestamptz" = At(review.opened_at);
+        asked_at: Option<At> => Nullable<sql::Moment>, "timestamptz" = review.asked_at.map(At);
     }
-    key (tenant_id, id) changes (seq, head, status, asked_at, state)
+    changes (status, asked_at)
 }
-
-flow_row!(ReviewRow of Review);
 
 impl FlowTable for Review {
     const TABLE: &'static str = "content_reviews";
@@ -74,34 +52,9 @@ impl FlowTable for Review {
     }
 }
 
-impl ReviewRow {
-    pub(crate) fn new(change: &Change<Review>) -> Result<Self> {
-        let (review, entry) = (&change.state, &change.entry);
-        Ok(Self {
-            tenant_id: Id(entry.tenant.0),
-            id: Id(review.id.0),
-            seq: entry.seq,
-            head: entry.hash.0.to_vec(),
-            subject: review.subject.name().to_owned(),
-            about_id: Id(review.about),
-            path: review.over.path.0.clone(),
-            status: review.status.name().name().to_owned(),
-            opened_at: At(review.opened_at),
-            asked_at: review.asked_at.map(At),
-            state: document(review)?,
-        })
-    }
-}
-
 type Columns = (Id, i64, Vec<u8>, Doc);
-type Condition = Box<dyn BoxableExpression<content_reviews::table, MultiBackend, SqlType = Bool>>;
 
-const COLUMNS: (
-    content_reviews::id,
-    content_reviews::seq,
-    content_reviews::head,
-    content_reviews::state,
-) = (content_reviews::id, content_reviews::seq, content_reviews::head, content_reviews::state);
+flow_list!(Review in content_reviews by opened_at);
 
 /// The reviews an actor may see, newest first.
 pub fn list(
@@ -111,36 +64,17 @@ pub fn list(
     page: Keyset,
 ) -> Result<Vec<Stored<Review>>> {
     use content_reviews::dsl as r;
-    let mut visible: Condition = Box::new(r::id.eq(Id(Uuid::nil())));
-    for path in &scope.paths {
-        let within = r::path.ge(path.0.clone()).and(r::path.lt(end(path)));
-        visible = Box::new(visible.or(within));
-    }
-    let mut query = content_reviews::table
-        .select(COLUMNS)
-        .filter(r::tenant_id.eq(Id(scope.tenant.0)))
-        .filter(visible)
-        .into_boxed();
-    if let Some(status) = status {
-        query = query.filter(r::status.eq(status.name()));
-    }
-    if let Some((at, id)) = page.after {
-        let (at, id) = (At(at), Id(id));
-        query = query.filter(r::opened_at.lt(at).or(r::opened_at.eq(at).and(r::id.lt(id))));
-    }
-    let rows: Vec<Columns> =
-        query.order((r::opened_at.desc(), r::id.desc())).limit(page.limit).load(db)?;
-    rows.into_iter().map(|row| stored("content_reviews", row)).collect()
+    let query = of_tenant(scope.tenant)
+        .filter(visible_in(&scope.paths, Box::new(r::id.eq(Id(Uuid::nil())))))
+        .only(status.map(|status| r::status.eq(status.name())));
+    load_page(query, db, page)
 }
 
 /// The reviews of these things, where there are any.
 pub fn about(db: &mut Db, tenant: TenantId, things: &[Uuid]) -> Result<Vec<Stored<Review>>> {
     use content_reviews::dsl as r;
-    let rows: Vec<Columns> = content_reviews::table
-        .select(COLUMNS)
-        .filter(r::tenant_id.eq(Id(tenant.0)))
-        .filter(r::about_id.eq_any(things.iter().map(|id| Id(*id))))
-        .load(db)?;
+    let rows: Vec<Columns> =
+        of_tenant(tenant).filter(r::about_id.eq_any(things.iter().map(|id| Id(*id)))).load(db)?;
     rows.into_iter().map(|row| stored("content_reviews", row)).collect()
 }
 
@@ -155,9 +89,8 @@ pub fn waiting(
     use content_reviews::dsl as r;
     let unasked = r::asked_at.is_null().and(r::opened_at.lt(At(opened)));
     let late = r::asked_at.is_not_null().and(r::asked_at.assume_not_null().lt(At(asked)));
-    let rows: Vec<Columns> = content_reviews::table
-        .select(COLUMNS)
-        .filter(r::tenant_id.eq(Id(tenant.0)).and(r::status.eq(StatusName::Waiting.name())))
+    let rows: Vec<Columns> = of_tenant(tenant)
+        .filter(r::status.eq(StatusName::Waiting.name()))
         .filter(unasked.or(late))
         .order((r::opened_at.asc(), r::id.asc()))
         .limit(limit)

@@ -2,7 +2,7 @@
 
 use diesel::{
     prelude::*,
-    sql_types::{BigInt, Binary, Nullable, SmallInt, Text},
+    sql_types::{BigInt, Nullable, SmallInt, Text},
 };
 use domain::{
     Instant,
@@ -26,7 +26,7 @@ use crate::{
     kernel::{
         connection::Db,
         error::StoreError,
-        flow::{FlowTable, Rows, document, flow_row, stored},
+        flow::{FlowTable, Rows, flow_row, stored},
         projection::Projection,
         rows::rows,
         schema::{form_answers, forms, households},
@@ -37,31 +37,13 @@ use crate::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Debug, Clone)]
-pub(crate) struct FormRow {
-    tenant_id: Id,
-    pub(crate) id: Id,
-    seq: i64,
-    head: Vec<u8>,
-    code: String,
-    withdrawn: i16,
-    pub(crate) state: Doc,
-}
-
-rows! {
-    FormRow in "forms" {
-        tenant_id: Id => sql::Uid, "uuid";
-        id: Id => sql::Uid, "uuid";
-        seq: i64 => BigInt, "bigint";
-        head: Vec<u8> => Binary, "bytea";
-        code: String => Text, "text";
-        withdrawn: i16 => SmallInt, "smallint";
-        state: Doc => sql::Doc, "text";
+flow_row! {
+    FormRow of Form as form in "forms" {
+        code: String => Text, "text" = form.code.clone().into();
+        withdrawn: i16 => SmallInt, "smallint" = i16::from(form.withdrawn);
     }
-    key (tenant_id, id) changes (seq, head, withdrawn, state)
+    changes (withdrawn)
 }
-
-flow_row!(FormRow of Form);
 
 impl FlowTable for Form {
     const TABLE: &'static str = "forms";
@@ -77,21 +59,6 @@ impl FlowTable for Form {
 
     fn expect(projection: &mut Projection) -> Result<()> {
         projection.expect::<FormRow>()
-    }
-}
-
-impl FormRow {
-    pub(crate) fn new(change: &Change<Form>) -> Result<Self> {
-        let (form, entry) = (&change.state, &change.entry);
-        Ok(Self {
-            tenant_id: Id(entry.tenant.0),
-            id: Id(form.id.0),
-            seq: entry.seq,
-            head: entry.hash.0.to_vec(),
-            code: form.code.clone().into(),
-            withdrawn: i16::from(form.withdrawn),
-            state: document(form)?,
-        })
     }
 }
 
@@ -258,6 +225,27 @@ pub fn list(
         query = query.filter(forms::withdrawn.eq(0));
     }
     let rows = query.order(forms::code.asc()).limit(limit).load::<(Id, i64, Vec<u8>, Doc)>(db)?;
+    rows.into_iter().map(|row| stored("forms", row)).collect()
+}
+
+/// The forms of a tenant in the order of their identities, after one: those of `among`, or those
+/// that are still asked.
+pub fn load_by_id(
+    db: &mut Db,
+    tenant: TenantId,
+    among: Option<&[Uuid]>,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Stored<Form>>> {
+    let mut query = forms::table
+        .select((forms::id, forms::seq, forms::head, forms::state))
+        .filter(forms::tenant_id.eq(Id(tenant.0)).and(forms::id.gt(Id(after))))
+        .into_boxed();
+    query = match among {
+        Some(ids) => query.filter(forms::id.eq_any(ids.iter().map(|id| Id(*id)))),
+        None => query.filter(forms::withdrawn.eq(0)),
+    };
+    let rows = query.order(forms::id.asc()).limit(limit).load::<(Id, i64, Vec<u8>, Doc)>(db)?;
     rows.into_iter().map(|row| stored("forms", row)).collect()
 }
 

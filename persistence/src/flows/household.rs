@@ -2,7 +2,7 @@
 
 use diesel::{
     prelude::*,
-    sql_types::{BigInt, Binary, Bool, Nullable, SmallInt, Text},
+    sql_types::{Nullable, SmallInt, Text},
 };
 use domain::{
     Instant,
@@ -22,54 +22,35 @@ use uuid::Uuid;
 
 use crate::{
     kernel::{
-        connection::{Db, MultiBackend},
+        connection::Db,
         error::StoreError,
-        flow::{FlowTable, Replacement, Rows, document, end, flow_row, stored},
+        flow::{FlowTable, Replacement, Rows, flow_row},
         journal::Keyset,
+        list::{Narrow as _, flow_list},
         pending::{Saved, Turn},
         projection::{Derived, Projection},
         rows::{self, rows},
         schema::{household_people, households},
-        types::{At, Doc, Id, sql},
+        types::{At, Id, sql},
     },
     people::person::MEMBER,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Debug, Clone)]
-pub(crate) struct HouseholdRow {
-    tenant_id: Id,
-    pub(crate) id: Id,
-    seq: i64,
-    head: Vec<u8>,
-    path: String,
-    building: Option<String>,
-    group_code: Option<String>,
-    special: i16,
-    standing: String,
-    registered_at: At,
-    pub(crate) state: Doc,
-}
-
-rows! {
-    HouseholdRow in "households" {
-        tenant_id: Id => sql::Uid, "uuid";
-        id: Id => sql::Uid, "uuid";
-        seq: i64 => BigInt, "bigint";
-        head: Vec<u8> => Binary, "bytea";
-        path: String => Text, "text";
-        building: Option<String> => Nullable<Text>, "text";
-        group_code: Option<String> => Nullable<Text>, "text";
-        special: i16 => SmallInt, "smallint";
-        standing: String => Text, "text";
-        registered_at: At => sql::Moment, "timestamptz";
-        state: Doc => sql::Doc, "text";
+flow_row! {
+    HouseholdRow of Household as household in "households" {
+        path: String => Text, "text" = household.area.path.0.clone();
+        building: Option<String> => Nullable<Text>, "text" =
+            household.building.clone().map(String::from);
+        group_code: Option<String> => Nullable<Text>, "text" =
+            household.group.clone().map(|group| group.code.into());
+        special: i16 => SmallInt, "smallint" = i16::from(household.special);
+        standing: String => Text, "text" = household.standing.name().to_owned();
+        registered_at: At => sql::Moment, "timestamptz" = At(household.registered_at);
     }
-    key (tenant_id, id) changes (seq, head, path, building, group_code, special, standing, state)
+    changes (path, building, group_code, special, standing)
 }
-
-flow_row!(HouseholdRow of Household);
 
 impl FlowTable for Household {
     const TABLE: &'static str = "households";
@@ -86,25 +67,6 @@ impl FlowTable for Household {
     fn expect(projection: &mut Projection) -> Result<()> {
         projection.expect::<HouseholdRow>()?;
         projection.expect::<RelationRow>()
-    }
-}
-
-impl HouseholdRow {
-    pub(crate) fn new(change: &Change<Household>) -> Result<Self> {
-        let (household, entry) = (&change.state, &change.entry);
-        Ok(Self {
-            tenant_id: Id(entry.tenant.0),
-            id: Id(household.id.0),
-            seq: entry.seq,
-            head: entry.hash.0.to_vec(),
-            path: household.area.path.0.clone(),
-            building: household.building.clone().map(String::from),
-            group_code: household.group.clone().map(|group| group.code.into()),
-            special: i16::from(household.special),
-            standing: household.standing.name().to_owned(),
-            registered_at: At(household.registered_at),
-            state: document(household)?,
-        })
     }
 }
 
@@ -209,9 +171,13 @@ pub struct Filter {
     pub special: Option<bool>,
     /// Only of this standing.
     pub standing: Option<Standing>,
+    /// Only of these.
+    pub among: Option<Vec<Uuid>>,
+    /// Those, too, with which the asker was paired at some time after this.
+    pub paired_after: Option<Instant>,
 }
 
-type Condition = Box<dyn BoxableExpression<households::table, MultiBackend, SqlType = Bool>>;
+flow_list!(Household in households by registered_at);
 
 /// The households an actor may see, newest first: those in the actor's areas, and those the actor
 /// is paired with now, if the actor holds an office.
@@ -222,56 +188,56 @@ pub fn list(
     now: Instant,
     page: Keyset,
 ) -> Result<Vec<Stored<Household>>> {
+    use household_people::dsl as p;
     use households::dsl as h;
-    let mut query = households::table
-        .select((h::id, h::seq, h::head, h::state))
-        .filter(h::tenant_id.eq(Id(scope.tenant.0)))
-        .into_boxed();
-    let within = |path: &Path| h::path.ge(path.0.clone()).and(h::path.lt(end(path)));
+    let since = filter.paired_after.unwrap_or(now);
     let kinds: Vec<&str> =
         PairingKind::ALL.iter().filter(|_| office).map(|kind| kind.name()).collect();
     let paired = household_people::table
-        .select(household_people::household_id)
-        .filter(household_people::tenant_id.eq(Id(scope.tenant.0)))
-        .filter(household_people::person_id.eq(Id(scope.person.0)))
-        .filter(household_people::role.eq_any(kinds))
-        .filter(household_people::from_at.le(At(now)))
-        .filter(
-            household_people::until_at.is_null().or(household_people::until_at.gt(Some(At(now)))),
-        );
-    let mut visible: Condition = Box::new(h::id.eq_any(paired));
-    if !filter.mine {
-        for path in &scope.paths {
-            visible = Box::new(visible.or(within(path)));
-        }
-    }
-    query = query.filter(visible);
-    if let Some(path) = &filter.within {
-        query = query.filter(within(path));
-    }
-    if let Some(building) = &filter.building {
-        query = query.filter(h::building.eq(Some(building.clone())));
-    }
-    if let Some(group) = &filter.group {
-        query = query.filter(h::group_code.eq(Some(group.clone())));
-    }
-    if let Some(special) = filter.special {
-        query = query.filter(h::special.eq(i16::from(special)));
-    }
-    if let Some(standing) = filter.standing {
-        query = query.filter(h::standing.eq(standing.name()));
-    }
-    if let Some((at, id)) = page.after {
-        let (at, id) = (At(at), Id(id));
-        query = query.filter(h::registered_at.lt(at).or(h::registered_at.eq(at).and(h::id.lt(id))));
-    }
-    let rows = query.order((h::registered_at.desc(), h::id.desc())).limit(page.limit).load::<(
-        Id,
-        i64,
-        Vec<u8>,
-        Doc,
-    )>(db)?;
-    rows.into_iter().map(|row| stored("households", row)).collect()
+        .select(p::household_id)
+        .filter(p::tenant_id.eq(Id(scope.tenant.0)))
+        .filter(p::person_id.eq(Id(scope.person.0)))
+        .filter(p::role.eq_any(kinds))
+        .filter(p::from_at.le(At(now)))
+        .filter(p::until_at.is_null().or(p::until_at.gt(Some(At(since)))));
+    let paths = if filter.mine { &[] } else { scope.paths.as_slice() };
+    let query = of_tenant(scope.tenant)
+        .filter(visible_in(paths, Box::new(h::id.eq_any(paired))))
+        .only(filter.within.as_ref().map(within))
+        .only(filter.building.clone().map(|building| h::building.eq(Some(building))))
+        .only(filter.group.clone().map(|group| h::group_code.eq(Some(group))))
+        .only(filter.special.map(|special| h::special.eq(i16::from(special))))
+        .only(filter.standing.map(|standing| h::standing.eq(standing.name())))
+        .only(filter.among.as_ref().map(|ids| h::id.eq_any(ids.iter().map(|id| Id(*id)))));
+    load_page(query, db, page)
+}
+
+/// When the next pairing of a person begins or ends; none when none will.
+pub fn load_next_pairing_change(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    now: Instant,
+) -> Result<Option<Instant>> {
+    use household_people::dsl as p;
+    let of_person = || {
+        household_people::table
+            .filter(p::tenant_id.eq(Id(tenant.0)).and(p::person_id.eq(Id(person.0))))
+            .filter(p::role.ne(MEMBER))
+    };
+    let begins: Option<At> = of_person()
+        .filter(p::from_at.gt(At(now)))
+        .order(p::from_at.asc())
+        .select(p::from_at)
+        .first(db)
+        .optional()?;
+    let ends: Option<Option<At>> = of_person()
+        .filter(p::until_at.gt(Some(At(now))))
+        .order(p::until_at.asc())
+        .select(p::until_at)
+        .first(db)
+        .optional()?;
+    Ok(begins.into_iter().chain(ends.flatten()).map(|at| at.0).min())
 }
 
 /// The households a person belongs to, after one, in the order of their identities.

@@ -3,7 +3,7 @@
 
 use diesel::{
     prelude::*,
-    sql_types::{BigInt, Binary, Nullable, SmallInt, Text},
+    sql_types::{BigInt, Nullable, SmallInt, Text},
 };
 use domain::{
     Instant,
@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::{FlowTable, Rows, document, flow_row, stored},
+    flow::{FlowTable, Rows, flow_row, stored},
     journal::Keyset,
     projection::{Derived, Projection},
     rows::rows,
@@ -32,35 +32,15 @@ use crate::kernel::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Debug, Clone)]
-pub(crate) struct MediaRow {
-    tenant_id: Id,
-    pub(crate) id: Id,
-    seq: i64,
-    head: Vec<u8>,
-    by_id: Id,
-    status: String,
-    public: i16,
-    at: At,
-    pub(crate) state: Doc,
-}
-
-rows! {
-    MediaRow in "media" {
-        tenant_id: Id => sql::Uid, "uuid";
-        id: Id => sql::Uid, "uuid";
-        seq: i64 => BigInt, "bigint";
-        head: Vec<u8> => Binary, "bytea";
-        by_id: Id => sql::Uid, "uuid";
-        status: String => Text, "text";
-        public: i16 => SmallInt, "smallint";
-        at: At => sql::Moment, "timestamptz";
-        state: Doc => sql::Doc, "text";
+flow_row! {
+    MediaRow of Media as media in "media" {
+        by_id: Id => sql::Uid, "uuid" = Id(media.by.0);
+        status: String => Text, "text" = media.status().name().to_owned();
+        public: i16 => SmallInt, "smallint" = i16::from(media.public);
+        at: At => sql::Moment, "timestamptz" = At(media.at);
     }
-    key (tenant_id, id) changes (seq, head, status, state)
+    changes (status)
 }
-
-flow_row!(MediaRow of Media);
 
 impl FlowTable for Media {
     const TABLE: &'static str = "media";
@@ -71,23 +51,6 @@ impl FlowTable for Media {
 
     fn expect(projection: &mut Projection) -> Result<()> {
         projection.expect::<MediaRow>()
-    }
-}
-
-impl MediaRow {
-    pub(crate) fn new(change: &Change<Media>) -> Result<Self> {
-        let (media, entry) = (&change.state, &change.entry);
-        Ok(Self {
-            tenant_id: Id(entry.tenant.0),
-            id: Id(media.id.0),
-            seq: entry.seq,
-            head: entry.hash.0.to_vec(),
-            by_id: Id(media.by.0),
-            status: media.status().name().to_owned(),
-            public: i16::from(media.public),
-            at: At(media.at),
-            state: document(media)?,
-        })
     }
 }
 

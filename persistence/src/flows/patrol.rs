@@ -4,7 +4,7 @@ use crate::flows::track::TrackRow;
 use crate::kernel::pending::Inserted;
 use diesel::{
     prelude::*,
-    sql_types::{BigInt, Binary, Nullable, Text},
+    sql_types::{Nullable, Text},
 };
 use domain::{
     Instant,
@@ -21,51 +21,31 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use crate::kernel::{
-    connection::{Db, MultiBackend},
+    connection::Db,
     error::StoreError,
-    flow::{FlowTable, Rows, document, end, flow_row, stored},
+    flow::{FlowTable, Rows, flow_row, stored},
     journal::Keyset,
+    list::{Narrow as _, flow_list},
     projection::Projection,
-    rows::rows,
     schema::{patrols, reports},
     types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Debug, Clone)]
-pub(crate) struct PatrolRow {
-    tenant_id: Id,
-    pub(crate) id: Id,
-    seq: i64,
-    head: Vec<u8>,
-    number: String,
-    status: String,
-    path: String,
-    worker_id: Option<Id>,
-    plan_id: Option<Id>,
-    from_at: At,
-    pub(crate) state: Doc,
-}
-
-rows! {
-    PatrolRow in "patrols" {
-        tenant_id: Id => sql::Uid, "uuid";
-        id: Id => sql::Uid, "uuid";
-        seq: i64 => BigInt, "bigint";
-        head: Vec<u8> => Binary, "bytea";
-        number: String => Text, "text";
-        status: String => Text, "text";
-        path: String => Text, "text";
-        worker_id: Option<Id> => Nullable<sql::Uid>, "uuid";
-        plan_id: Option<Id> => Nullable<sql::Uid>, "uuid";
-        from_at: At => sql::Moment, "timestamptz";
-        state: Doc => sql::Doc, "text";
+flow_row! {
+    PatrolRow of Patrol as patrol in "patrols" {
+        number: String => Text, "text" = patrol.number.clone();
+        status: String => Text, "text" = patrol.status.name().name().to_owned();
+        path: String => Text, "text" = patrol.area.path.0.clone();
+        worker_id: Option<Id> => Nullable<sql::Uid>, "uuid" =
+            patrol.worker().map(|worker| Id(worker.0));
+        plan_id: Option<Id> => Nullable<sql::Uid>, "uuid" =
+            patrol.occasion.map(|occasion| Id(occasion.plan.0));
+        from_at: At => sql::Moment, "timestamptz" = At(patrol.window.from);
     }
-    key (tenant_id, id) changes (seq, head, status, worker_id, from_at, state)
+    changes (status, worker_id, from_at)
 }
-
-flow_row!(PatrolRow of Patrol);
 
 impl FlowTable for Patrol {
     const TABLE: &'static str = "patrols";
@@ -83,25 +63,6 @@ impl FlowTable for Patrol {
 
     fn expect(projection: &mut Projection) -> Result<()> {
         projection.expect::<PatrolRow>()
-    }
-}
-
-impl PatrolRow {
-    pub(crate) fn new(change: &Change<Patrol>) -> Result<Self> {
-        let (patrol, entry) = (&change.state, &change.entry);
-        Ok(Self {
-            tenant_id: Id(entry.tenant.0),
-            id: Id(patrol.id.0),
-            seq: entry.seq,
-            head: entry.hash.0.to_vec(),
-            number: patrol.number.clone(),
-            status: patrol.status.name().name().to_owned(),
-            path: patrol.area.path.0.clone(),
-            worker_id: patrol.worker().map(|worker| Id(worker.0)),
-            plan_id: patrol.occasion.map(|occasion| Id(occasion.plan.0)),
-            from_at: At(patrol.window.from),
-            state: document(patrol)?,
-        })
     }
 }
 
@@ -124,9 +85,7 @@ pub struct Filter {
     pub among: Option<Vec<Uuid>>,
 }
 
-/// A condition put together at run time.
-type Condition =
-    Box<dyn BoxableExpression<patrols::table, MultiBackend, SqlType = diesel::sql_types::Bool>>;
+flow_list!(Patrol in patrols by from_at);
 
 /// The patrols an actor may see, by the beginning of their windows, the latest first: those in the
 /// actor's areas and the own ones.
@@ -136,48 +95,19 @@ pub fn list(
     filter: &Filter,
     page: Keyset,
 ) -> Result<Vec<Stored<Patrol>>> {
-    let mut query = patrols::table
-        .select((patrols::id, patrols::seq, patrols::head, patrols::state))
-        .filter(patrols::tenant_id.eq(Id(scope.tenant.0)))
-        .into_boxed();
-    let within = |path: &Path| patrols::path.ge(path.0.clone()).and(patrols::path.lt(end(path)));
-    let own = patrols::worker_id.eq(Some(Id(scope.person.0)));
-    let mut visible: Condition =
-        Box::new(own.assume_not_null().and(patrols::worker_id.is_not_null()));
-    if !filter.mine {
-        for path in &scope.paths {
-            visible = Box::new(visible.or(within(path)));
-        }
-    }
-    query = query.filter(visible);
-    if let Some(status) = filter.status {
-        query = query.filter(patrols::status.eq(status.name()));
-    }
-    if let Some(path) = &filter.within {
-        query = query.filter(within(path));
-    }
-    if let Some(worker) = filter.worker {
-        query = query.filter(patrols::worker_id.eq(Some(Id(worker.0))));
-    }
-    if let Some(plan) = filter.plan {
-        query = query.filter(patrols::plan_id.eq(Some(Id(plan.0))));
-    }
-    if let Some(since) = filter.since {
-        query = query.filter(patrols::from_at.ge(At(since)));
-    }
-    if let Some(ids) = &filter.among {
-        query = query.filter(patrols::id.eq_any(ids.iter().map(|id| Id(*id))));
-    }
-    if let Some((at, id)) = page.after {
-        let (at, id) = (At(at), Id(id));
-        query = query
-            .filter(patrols::from_at.lt(at).or(patrols::from_at.eq(at).and(patrols::id.lt(id))));
-    }
-    let rows = query
-        .order((patrols::from_at.desc(), patrols::id.desc()))
-        .limit(page.limit)
-        .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
-    rows.into_iter().map(|row| stored("patrols", row)).collect()
+    use patrols::dsl as p;
+    let own = p::worker_id.eq(Some(Id(scope.person.0)));
+    let own = Box::new(own.assume_not_null().and(p::worker_id.is_not_null()));
+    let paths = if filter.mine { &[] } else { scope.paths.as_slice() };
+    let query = of_tenant(scope.tenant)
+        .filter(visible_in(paths, own))
+        .only(filter.status.map(|status| p::status.eq(status.name())))
+        .only(filter.within.as_ref().map(within))
+        .only(filter.worker.map(|worker| p::worker_id.eq(Some(Id(worker.0)))))
+        .only(filter.plan.map(|plan| p::plan_id.eq(Some(Id(plan.0)))))
+        .only(filter.since.map(|since| p::from_at.ge(At(since))))
+        .only(filter.among.as_deref().map(|ids| p::id.eq_any(ids.iter().map(|id| Id(*id)))));
+    load_page(query, db, page)
 }
 
 /// The reports that were made on a patrol, the latest first, at most `limit`.

@@ -2,7 +2,7 @@
 
 use diesel::{
     prelude::*,
-    sql_types::{BigInt, Binary, Nullable, Text},
+    sql_types::{Nullable, Text},
 };
 use domain::{
     Instant,
@@ -17,49 +17,30 @@ use domain::{
     },
     people::actor::Scope,
 };
+use uuid::Uuid;
 
 use crate::kernel::{
-    connection::{Db, MultiBackend},
+    connection::Db,
     error::StoreError,
-    flow::{FlowTable, Rows, document, end, flow_row, stored},
+    flow::{FlowTable, Rows, flow_row},
     journal::Keyset,
+    list::{Narrow as _, flow_list},
     projection::Projection,
-    rows::rows,
     schema::patrol_plans,
-    types::{At, Doc, Id, sql},
+    types::{At, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Debug, Clone)]
-pub(crate) struct PlanRow {
-    tenant_id: Id,
-    pub(crate) id: Id,
-    seq: i64,
-    head: Vec<u8>,
-    standing: String,
-    path: String,
-    created_at: At,
-    next_at: Option<At>,
-    pub(crate) state: Doc,
-}
-
-rows! {
-    PlanRow in "patrol_plans" {
-        tenant_id: Id => sql::Uid, "uuid";
-        id: Id => sql::Uid, "uuid";
-        seq: i64 => BigInt, "bigint";
-        head: Vec<u8> => Binary, "bytea";
-        standing: String => Text, "text";
-        path: String => Text, "text";
-        created_at: At => sql::Moment, "timestamptz";
-        next_at: Option<At> => Nullable<sql::Moment>, "timestamptz";
-        state: Doc => sql::Doc, "text";
+flow_row! {
+    PlanRow of PatrolPlan as plan in "patrol_plans" {
+        standing: String => Text, "text" = plan.standing.name().to_owned();
+        path: String => Text, "text" = plan.area.path.0.clone();
+        created_at: At => sql::Moment, "timestamptz" = At(plan.created_at);
+        next_at: Option<At> => Nullable<sql::Moment>, "timestamptz" = plan.next_at().map(At);
     }
-    key (tenant_id, id) changes (seq, head, standing, next_at, state)
+    changes (standing, next_at)
 }
-
-flow_row!(PlanRow of PatrolPlan);
 
 impl FlowTable for PatrolPlan {
     const TABLE: &'static str = "patrol_plans";
@@ -74,65 +55,23 @@ impl FlowTable for PatrolPlan {
     }
 }
 
-impl PlanRow {
-    pub(crate) fn new(change: &Change<PatrolPlan>) -> Result<Self> {
-        let (plan, entry) = (&change.state, &change.entry);
-        Ok(Self {
-            tenant_id: Id(entry.tenant.0),
-            id: Id(plan.id.0),
-            seq: entry.seq,
-            head: entry.hash.0.to_vec(),
-            standing: plan.standing.name().to_owned(),
-            path: plan.area.path.0.clone(),
-            created_at: At(plan.created_at),
-            next_at: plan.next_at().map(At),
-            state: document(plan)?,
-        })
-    }
-}
-
-/// A condition put together at run time.
-type Condition = Box<
-    dyn BoxableExpression<patrol_plans::table, MultiBackend, SqlType = diesel::sql_types::Bool>,
->;
+flow_list!(PatrolPlan in patrol_plans by created_at);
 
 /// The plans of an actor's areas, the newest first; only within one area, and only of one
 /// standing, where they are named.
 pub fn list(
     db: &mut Db,
     scope: &Scope,
-    within: Option<&Path>,
+    inside: Option<&Path>,
     standing: Option<Standing>,
     page: Keyset,
 ) -> Result<Vec<Stored<PatrolPlan>>> {
-    use patrol_plans as p;
-    let mut query = p::table
-        .select((p::id, p::seq, p::head, p::state))
-        .filter(p::tenant_id.eq(Id(scope.tenant.0)))
-        .into_boxed();
-    let inside = |path: &Path| p::path.ge(path.0.clone()).and(p::path.lt(end(path)));
-    let mut visible: Condition = Box::new(p::id.eq(Id(uuid::Uuid::nil())));
-    for path in &scope.paths {
-        visible = Box::new(visible.or(inside(path)));
-    }
-    query = query.filter(visible);
-    if let Some(path) = within {
-        query = query.filter(inside(path));
-    }
-    if let Some(standing) = standing {
-        query = query.filter(p::standing.eq(standing.name()));
-    }
-    if let Some((at, id)) = page.after {
-        let (at, id) = (At(at), Id(id));
-        query = query.filter(p::created_at.lt(at).or(p::created_at.eq(at).and(p::id.lt(id))));
-    }
-    let rows = query.order((p::created_at.desc(), p::id.desc())).limit(page.limit).load::<(
-        Id,
-        i64,
-        Vec<u8>,
-        Doc,
-    )>(db)?;
-    rows.into_iter().map(|row| stored("patrol_plans", row)).collect()
+    use patrol_plans::dsl as p;
+    let query = of_tenant(scope.tenant)
+        .filter(visible_in(&scope.paths, Box::new(p::id.eq(Id(Uuid::nil())))))
+        .only(inside.map(within))
+        .only(standing.map(|standing| p::standing.eq(standing.name())));
+    load_page(query, db, page)
 }
 
 /// The plans of all tenants whose next patrol is to be made now, with when it was due; those that

@@ -1,10 +1,7 @@
 //! Documents a tenant published, as rows: the newest edition of each kind. Older ones stand in the
 //! journal.
 
-use diesel::{
-    prelude::*,
-    sql_types::{BigInt, Binary, Text},
-};
+use diesel::{prelude::*, sql_types::Text};
 use domain::{
     core::{id::TenantId, journal::Entry},
     flows::{
@@ -17,40 +14,21 @@ use domain::{
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::{FlowTable, Rows, document, flow_row, stored},
+    flow::{FlowTable, Rows, flow_row, stored},
     projection::Projection,
-    rows::rows,
     schema::policies,
     types::{At, Doc, Id, sql},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Debug, Clone)]
-pub(crate) struct PolicyRow {
-    tenant_id: Id,
-    pub(crate) id: Id,
-    seq: i64,
-    head: Vec<u8>,
-    kind: String,
-    published_at: At,
-    pub(crate) state: Doc,
-}
-
-rows! {
-    PolicyRow in "policies" {
-        tenant_id: Id => sql::Uid, "uuid";
-        id: Id => sql::Uid, "uuid";
-        seq: i64 => BigInt, "bigint";
-        head: Vec<u8> => Binary, "bytea";
-        kind: String => Text, "text";
-        published_at: At => sql::Moment, "timestamptz";
-        state: Doc => sql::Doc, "text";
+flow_row! {
+    PolicyRow of Policy as policy in "policies" {
+        kind: String => Text, "text" = policy.document.kind().name().to_owned();
+        published_at: At => sql::Moment, "timestamptz" = At(policy.at);
     }
-    key (tenant_id, id) changes (seq, head, published_at, state)
+    changes (published_at)
 }
-
-flow_row!(PolicyRow of Policy);
 
 impl FlowTable for Policy {
     const TABLE: &'static str = "policies";
@@ -66,21 +44,6 @@ impl FlowTable for Policy {
 
     fn expect(projection: &mut Projection) -> Result<()> {
         projection.expect::<PolicyRow>()
-    }
-}
-
-impl PolicyRow {
-    pub(crate) fn new(change: &Change<Policy>) -> Result<Self> {
-        let (policy, entry) = (&change.state, &change.entry);
-        Ok(Self {
-            tenant_id: Id(entry.tenant.0),
-            id: Id(policy.id),
-            seq: entry.seq,
-            head: entry.hash.0.to_vec(),
-            kind: policy.document.kind().name().to_owned(),
-            published_at: At(policy.at),
-            state: document(policy)?,
-        })
     }
 }
 

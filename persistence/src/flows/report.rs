@@ -3,7 +3,7 @@
 use crate::flows::media::LinkRow;
 use diesel::{
     prelude::*,
-    sql_types::{BigInt, Binary, Nullable, Text},
+    sql_types::{Nullable, Text},
 };
 use domain::{
     Instant,
@@ -23,56 +23,36 @@ use uuid::Uuid;
 
 use crate::{
     kernel::{
-        connection::{Db, MultiBackend},
+        connection::Db,
         error::StoreError,
-        flow::{FlowTable, FlowWrite, Rows, document, end, flow_row, stored},
+        flow::{FlowTable, FlowWrite, Rows, flow_row},
         journal::Keyset,
+        list::{Narrow as _, flow_list},
         pending::{Saved, Turn},
         projection::Projection,
-        rows::{Row, rows},
+        rows::Row,
         schema::reports,
-        types::{At, Doc, Id, sql},
+        types::{At, Id, sql},
     },
     people::vault::{KeyOwner, KeyRow, destroy, key_of},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Debug, Clone)]
-pub(crate) struct ReportRow {
-    pub(crate) tenant_id: Id,
-    pub(crate) id: Id,
-    seq: i64,
-    head: Vec<u8>,
-    number: String,
-    status: String,
-    path: String,
-    pub(crate) reporter_id: Id,
-    case_id: Option<Id>,
-    received_at: At,
-    pub(crate) state: Doc,
-    patrol_id: Option<Id>,
-}
-
-rows! {
-    ReportRow in "reports" {
-        tenant_id: Id => sql::Uid, "uuid";
-        id: Id => sql::Uid, "uuid";
-        seq: i64 => BigInt, "bigint";
-        head: Vec<u8> => Binary, "bytea";
-        number: String => Text, "text";
-        status: String => Text, "text";
-        path: String => Text, "text";
-        reporter_id: Id => sql::Uid, "uuid";
-        case_id: Option<Id> => Nullable<sql::Uid>, "uuid";
-        received_at: At => sql::Moment, "timestamptz";
-        state: Doc => sql::Doc, "text";
-        patrol_id: Option<Id> => Nullable<sql::Uid>, "uuid";
+flow_row! {
+    ReportRow of Report as report in "reports" {
+        number: String => Text, "text" = report.number.clone();
+        status: String => Text, "text" = report.status.name().name().to_owned();
+        path: String => Text, "text" = report.place.area.path.0.clone();
+        reporter_id: Id => sql::Uid, "uuid" = Id(report.reporter.0);
+        case_id: Option<Id> => Nullable<sql::Uid>, "uuid" =
+            report.status.case().map(|case| Id(case.0));
+        received_at: At => sql::Moment, "timestamptz" = At(report.received_at);
+        patrol_id: Option<Id> => Nullable<sql::Uid>, "uuid" =
+            report.patrol.map(|patrol| Id(patrol.0));
     }
-    key (tenant_id, id) changes (seq, head, status, case_id, state)
+    changes (status, case_id)
 }
-
-flow_row!(ReportRow of Report);
 
 impl FlowTable for Report {
     const TABLE: &'static str = "reports";
@@ -92,26 +72,6 @@ impl FlowTable for Report {
     }
 }
 
-impl ReportRow {
-    pub(crate) fn new(change: &Change<Report>) -> Result<Self> {
-        let (report, entry) = (&change.state, &change.entry);
-        Ok(Self {
-            tenant_id: Id(entry.tenant.0),
-            id: Id(report.id.0),
-            seq: entry.seq,
-            head: entry.hash.0.to_vec(),
-            number: report.number.clone(),
-            status: report.status.name().name().to_owned(),
-            path: report.place.area.path.0.clone(),
-            reporter_id: Id(report.reporter.0),
-            case_id: report.status.case().map(|case| Id(case.0)),
-            received_at: At(report.received_at),
-            state: document(report)?,
-            patrol_id: report.patrol.map(|patrol| Id(patrol.0)),
-        })
-    }
-}
-
 /// Which reports a list shows.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
@@ -127,9 +87,7 @@ pub struct Filter {
     pub among: Option<Vec<Uuid>>,
 }
 
-/// A condition put together at run time.
-type Condition =
-    Box<dyn BoxableExpression<reports::table, MultiBackend, SqlType = diesel::sql_types::Bool>>;
+flow_list!(Report in reports by received_at);
 
 /// The reports an actor may see, newest first: those in the actor's areas and the own ones.
 pub fn list(
@@ -138,41 +96,16 @@ pub fn list(
     filter: &Filter,
     page: Keyset,
 ) -> Result<Vec<Stored<Report>>> {
-    let mut query = reports::table
-        .select((reports::id, reports::seq, reports::head, reports::state))
-        .filter(reports::tenant_id.eq(Id(scope.tenant.0)))
-        .into_boxed();
-    let within = |path: &Path| reports::path.ge(path.0.clone()).and(reports::path.lt(end(path)));
-    let mut visible: Condition = Box::new(reports::reporter_id.eq(Id(scope.person.0)));
-    if !filter.mine {
-        for path in &scope.paths {
-            visible = Box::new(visible.or(within(path)));
-        }
-    }
-    query = query.filter(visible);
-    if let Some(status) = filter.status {
-        query = query.filter(reports::status.eq(status.name()));
-    }
-    if let Some(path) = &filter.within {
-        query = query.filter(within(path));
-    }
-    if let Some(since) = filter.since {
-        query = query.filter(reports::received_at.ge(At(since)));
-    }
-    if let Some(ids) = &filter.among {
-        query = query.filter(reports::id.eq_any(ids.iter().map(|id| Id(*id))));
-    }
-    if let Some((at, id)) = page.after {
-        let (at, id) = (At(at), Id(id));
-        query = query.filter(
-            reports::received_at.lt(at).or(reports::received_at.eq(at).and(reports::id.lt(id))),
-        );
-    }
-    let rows = query
-        .order((reports::received_at.desc(), reports::id.desc()))
-        .limit(page.limit)
-        .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
-    rows.into_iter().map(|row| stored("reports", row)).collect()
+    use reports::dsl as r;
+    let own = Box::new(r::reporter_id.eq(Id(scope.person.0)));
+    let paths = if filter.mine { &[] } else { scope.paths.as_slice() };
+    let query = of_tenant(scope.tenant)
+        .filter(visible_in(paths, own))
+        .only(filter.status.map(|status| r::status.eq(status.name())))
+        .only(filter.within.as_ref().map(within))
+        .only(filter.since.map(|since| r::received_at.ge(At(since))))
+        .only(filter.among.as_deref().map(|ids| r::id.eq_any(ids.iter().map(|id| Id(*id)))));
+    load_page(query, db, page)
 }
 
 /// A report that comes with its reporter's contact, which is destroyed where the reporter was erased

@@ -1,6 +1,11 @@
 //! What can go wrong with the database. Rules that say no are not among it.
 
 use diesel::result::{DatabaseErrorKind, Error};
+use domain::{
+    core::journal::{Entry, FlowKind},
+    flows::stored_event::Unreadable,
+};
+use uuid::Uuid;
 
 /// Why the store could not do what was asked.
 #[derive(Debug)]
@@ -14,6 +19,15 @@ pub enum StoreError {
     Unavailable(String),
     /// A row that the model cannot represent.
     Inconsistent(String),
+    /// A flow whose journal this program cannot read.
+    Unreadable {
+        /// The kind of flow.
+        flow: FlowKind,
+        /// The identity of the flow.
+        id: Uuid,
+        /// Which entry cannot be read, and why.
+        why: String,
+    },
     /// Something that must be unique exists already.
     Exists(&'static str),
     /// The database is not one this program can work on.
@@ -23,9 +37,20 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The events of this entry cannot be read.
+    pub fn unreadable(entry: &Entry, error: &Unreadable) -> Self {
+        let why = format!("entry {}: {error}", entry.seq);
+        Self::Unreadable { flow: entry.flow, id: entry.flow_id, why }
+    }
+
     /// Whether nothing is wrong with what was asked: the same may succeed in a moment.
     pub const fn is_passing(&self) -> bool {
         matches!(self, Self::Overloaded | Self::Closed | Self::Unavailable(_))
+    }
+
+    /// Whether it is about stored data that cannot be read: what does not need these goes on.
+    pub const fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Inconsistent(_) | Self::Unreadable { .. })
     }
 }
 
@@ -36,6 +61,7 @@ impl std::fmt::Display for StoreError {
             Self::Closed => write!(out, "the store is shutting down"),
             Self::Unavailable(why) => write!(out, "the database is unavailable: {why}"),
             Self::Inconsistent(what) => write!(out, "inconsistent data: {what}"),
+            Self::Unreadable { flow, id, why } => write!(out, "{} {id}: {why}", flow.name()),
             Self::Exists(what) => write!(out, "{what} exists already"),
             Self::Unusable(why) => write!(out, "{why}"),
             Self::Database(error) => write!(out, "database error: {error}"),

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    journal::{EntryKey, EntryRow},
+    journal::{EntryKey, EntryRow, known_kinds},
     rows::Keyed,
     schema::{feeds, journal},
     types::{Id, sql},
@@ -197,11 +197,13 @@ pub struct Moved {
     pub hash: Hash,
 }
 
-/// What moved after a position, in the order of the feed, at most `limit`.
+/// What moved after a position, in the order of the feed, at most `limit`; without flows this program
+/// does not know.
 pub fn after(db: &mut Db, tenant: TenantId, position: i64, limit: i64) -> Result<Vec<Moved>> {
     type Row = (i64, String, Id, i64, Vec<u8>);
     let rows: Vec<Row> = journal::table
         .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::position.gt(position)))
+        .filter(journal::flow.eq_any(known_kinds()))
         .order(journal::position.asc())
         .select((journal::position, journal::flow, journal::flow_id, journal::seq, journal::hash))
         .limit(limit)
@@ -217,6 +219,42 @@ pub fn after(db: &mut Db, tenant: TenantId, position: i64, limit: i64) -> Result
                 seq,
                 hash: Hash::from_bytes(&hash).ok_or_else(|| wrong("hash"))?,
             })
+        })
+        .collect()
+}
+
+/// What an entry of the feed says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EntryEvents {
+    /// The kind of flow that moved.
+    pub kind: FlowKind,
+    /// The identity of that flow.
+    pub flow: Uuid,
+    /// The place of the entry in the journal of the flow.
+    pub seq: i64,
+    /// The events of the entry, as JSON.
+    pub events: String,
+}
+
+/// The events of the entries of some kinds at the positions `from` to `to`, both included, in the
+/// order of the feed.
+pub fn load_events(
+    db: &mut Db,
+    tenant: TenantId,
+    kinds: &[FlowKind],
+    (from, to): (i64, i64),
+) -> Result<Vec<EntryEvents>> {
+    let rows: Vec<(String, Id, i64, String)> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::position.between(from, to)))
+        .filter(journal::flow.eq_any(kinds.iter().map(|kind| kind.name())))
+        .order(journal::position.asc())
+        .select((journal::flow, journal::flow_id, journal::seq, journal::events))
+        .load(db)?;
+    rows.into_iter()
+        .map(|(kind, flow, seq, events)| {
+            let wrong = || StoreError::Inconsistent(format!("journal {}/{seq}: flow", flow.0));
+            let kind = FlowKind::parse(&kind).ok_or_else(wrong)?;
+            Ok(EntryEvents { kind, flow: flow.0, seq, events })
         })
         .collect()
 }

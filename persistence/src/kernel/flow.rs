@@ -59,12 +59,56 @@ pub(crate) trait FlowRow: Derived {
     fn seq(&self) -> i64;
 }
 
-/// Says that a row is the own one of a flow: with `id`, `seq` and `state`.
+/// The own row of a flow: the columns that all have (`tenant_id`, `id`, `seq`, `head`, `state`), and
+/// its own with what they say of the state. Names those of its own that change.
 macro_rules! flow_row {
-    ($row:ident of $flow:ty) => {
+    (
+        $row:ident of $flow:ty as $state:ident in $table:literal {
+            $($column:ident: $rust:ty => $sql:ty, $cast:literal = $value:expr;)*
+        } changes ($($change:ident),*)
+    ) => {
+        #[derive(Debug, Clone)]
+        pub(crate) struct $row {
+            pub(crate) tenant_id: $crate::kernel::types::Id,
+            pub(crate) id: $crate::kernel::types::Id,
+            pub(crate) seq: i64,
+            pub(crate) head: Vec<u8>,
+            $(pub(crate) $column: $rust,)*
+            pub(crate) state: $crate::kernel::types::Doc,
+        }
+
+        $crate::kernel::rows::rows! {
+            $row in $table {
+                tenant_id: $crate::kernel::types::Id => $crate::kernel::types::sql::Uid, "uuid";
+                id: $crate::kernel::types::Id => $crate::kernel::types::sql::Uid, "uuid";
+                seq: i64 => diesel::sql_types::BigInt, "bigint";
+                head: Vec<u8> => diesel::sql_types::Binary, "bytea";
+                $($column: $rust => $sql, $cast;)*
+                state: $crate::kernel::types::Doc => $crate::kernel::types::sql::Doc, "text";
+            }
+            key (tenant_id, id) changes (seq, head, $($change,)* state)
+        }
+
+        impl $row {
+            /// The row after a change.
+            pub(crate) fn new(
+                change: &domain::flows::change::Change<$flow>,
+            ) -> std::result::Result<Self, $crate::kernel::error::StoreError> {
+                let ($state, entry) = (&change.state, &change.entry);
+                Ok(Self {
+                    tenant_id: $crate::kernel::types::Id(entry.tenant.0),
+                    id: $crate::kernel::types::Id(domain::flows::flow::Flow::id($state)),
+                    seq: entry.seq,
+                    head: entry.hash.0.to_vec(),
+                    $($column: $value,)*
+                    state: $crate::kernel::flow::document($state)?,
+                })
+            }
+        }
+
         impl $crate::kernel::projection::Derived for $row {
             const OWN: bool = true;
-            const KIND: Result<domain::core::journal::FlowKind, &'static str> =
+            const KIND: std::result::Result<domain::core::journal::FlowKind, &'static str> =
                 Ok(<$flow as domain::flows::flow::Flow>::KIND);
             const DOCUMENT: Option<&'static str> = Some("state");
 
@@ -201,6 +245,10 @@ pub trait FlowWrite: Debug + Send + Sync {
     /// What the audit log is told of it.
     fn audited(&self) -> Option<Act>;
 
+    /// Makes its entry one of several that a command makes.
+    #[doc(hidden)]
+    fn take_part(&mut self, part: i16);
+
     /// Adds its rows to those that are written.
     #[doc(hidden)]
     fn write(&self, rows: &mut PendingRows<'_>) -> Result<()>;
@@ -226,6 +274,10 @@ impl<F: FlowTable> FlowWrite for Change<F> {
 
     fn audited(&self) -> Option<Act> {
         F::audited(&self.entry)
+    }
+
+    fn take_part(&mut self, part: i16) {
+        self.entry.take_part(part);
     }
 
     fn write(&self, rows: &mut PendingRows<'_>) -> Result<()> {

@@ -13,6 +13,7 @@ use domain::{
     flows::{
         change::{Request, Stored},
         flow::Flow,
+        stored_event::read_events,
     },
 };
 use uuid::Uuid;
@@ -177,8 +178,9 @@ pub fn before(
     rows.into_iter().map(|row| row.entry(Hash::default())).collect()
 }
 
-/// The entries of a tenant after a place in its feed, in the order of the feed, with their places.
-/// What came before each of them in its chain is not read: its `before` is empty.
+/// The entries of a tenant after a place in its feed, in the order of the feed, with their places;
+/// without those of flows this program does not know. What came before each of them in its chain is
+/// not read: its `before` is empty.
 pub fn after(
     db: &mut Db,
     tenant: TenantId,
@@ -187,6 +189,7 @@ pub fn after(
 ) -> Result<Vec<(i64, Entry)>> {
     let rows: Vec<EntryRow> = journal::table
         .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::position.gt(position)))
+        .filter(journal::flow.eq_any(known_kinds()))
         .order(journal::position.asc())
         .limit(limit)
         .load(db)?;
@@ -254,27 +257,29 @@ pub fn at<F: Flow>(
     let entries = chain(db, tenant, (F::KIND, flow), Some(seq))?;
     let Some(last) = entries.last() else { return Ok(None) };
     let (seq, head) = (last.seq, last.hash);
-    let wrong = |why: &str| StoreError::Inconsistent(format!("journal {flow}: {why}"));
     let mut state = None;
     for entry in &entries {
-        let events: Vec<F::Event> =
-            serde_json::from_str(&entry.events).map_err(|error| wrong(&error.to_string()))?;
+        let events = read_events::<F::Event>(&entry.events)
+            .map_err(|error| StoreError::unreadable(entry, &error))?;
         for event in &events {
             state = F::evolve(state, event);
         }
     }
-    let state = state.ok_or_else(|| wrong("the events contradict each other"))?;
+    let wrong =
+        || StoreError::Inconsistent(format!("journal {flow}: its events contradict each other"));
+    let state = state.ok_or_else(wrong)?;
     Ok(Some(Stored { state, seq, head }))
 }
 
-/// The flows of a tenant after `after`, by id and the name of their kind: for checking every chain, a page at a time.
+/// The flows of a tenant after `after`, by id and the name of their kind, which may be one that this
+/// program does not know: for checking every chain, a page at a time.
 pub fn flows(
     db: &mut Db,
     tenant: TenantId,
-    after: Option<(Uuid, FlowKind)>,
+    after: Option<(Uuid, &str)>,
     limit: i64,
-) -> Result<Vec<(Uuid, FlowKind)>> {
-    let (id, kind) = after.map_or((Uuid::nil(), ""), |(id, kind)| (id, kind.name()));
+) -> Result<Vec<(Uuid, String)>> {
+    let (id, kind) = after.unwrap_or((Uuid::nil(), ""));
     let rows: Vec<(Id, String)> = journal::table
         .filter(journal::tenant_id.eq(Id(tenant.0)))
         .filter(journal::flow_id.ge(Id(id)))
@@ -285,12 +290,12 @@ pub fn flows(
         .distinct()
         .limit(limit)
         .load(db)?;
-    rows.into_iter()
-        .map(|(id, flow)| {
-            let wrong = || StoreError::Inconsistent(format!("journal {}: flow", id.0));
-            Ok((id.0, FlowKind::parse(&flow).ok_or_else(wrong)?))
-        })
-        .collect()
+    Ok(rows.into_iter().map(|(id, flow)| (id.0, flow)).collect())
+}
+
+/// The names of all kinds of flows: entries of another kind hold up none of the feed.
+pub(crate) fn known_kinds() -> impl Iterator<Item = &'static str> {
+    FlowKind::ALL.iter().map(|kind| kind.name())
 }
 
 /// The last place in a flow's journal; 0 when it has none.

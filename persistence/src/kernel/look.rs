@@ -16,12 +16,12 @@ use diesel::{
     QueryResult, RunQueryDsl,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{Array, BigInt, Binary, Nullable},
+    sql_types::{Array, BigInt, Binary, Nullable, Text},
     sqlite::Sqlite,
 };
 use domain::{
     core::{id::TenantId, journal::FlowKind},
-    flows::change::Stored,
+    flows::{change::Stored, stored_event::read_events},
 };
 use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
@@ -124,6 +124,30 @@ pub(crate) struct Found {
     pub(crate) seq: i64,
     pub(crate) head: Vec<u8>,
     pub(crate) state: Option<Doc>,
+    end: Option<End>,
+}
+
+/// The last entry of a flow's journal.
+#[derive(Clone)]
+struct End {
+    seq: i64,
+    /// Its events, unless the state after them was known.
+    events: Option<String>,
+}
+
+impl Found {
+    /// Refuses a flow whose journal this program cannot read: its last entry is not understood, or
+    /// is not the one that its state was written with.
+    pub(crate) fn check_readable<F: FlowTable>(&self) -> Result<()> {
+        let Some(End { seq, events }) = &self.end else { return Ok(()) };
+        let read = events.as_deref().map_or(Ok(Vec::new()), read_events::<F::Event>);
+        let why = match read {
+            Err(error) => format!("entry {seq}: {error}"),
+            Ok(_) if *seq != self.seq => format!("entry {seq}: its state is that of {}", self.seq),
+            Ok(_) => return Ok(()),
+        };
+        Err(StoreError::Unreadable { flow: F::KIND, id: self.id.0, why })
+    }
 }
 
 /// Answers all who wait, one query a table.
@@ -164,13 +188,17 @@ pub(crate) fn together(db: &mut Result<Db>, mut looks: Vec<Look>) {
 pub fn find<F: FlowTable>(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Stored<F>>> {
     let wanted = Wanted { tenant: Id(tenant.0), id: Id(id), seq: 0 };
     let Some(found) = query::<F>(db, &[wanted])?.pop() else { return Ok(None) };
+    found.check_readable::<F>()?;
     let state = found.state.unwrap_or_else(|| Doc(String::new()));
     stored(F::TABLE, (found.id, found.seq, found.head, state)).map(Some)
 }
 
 pub(crate) fn query<F: FlowTable>(db: &mut Db, wanted: &[Wanted]) -> Result<Vec<Found>> {
-    type Row = (Id, Id, i64, Vec<u8>, Option<Doc>);
-    let found = |(tenant, id, seq, head, state): Row| Found { tenant, id, seq, head, state };
+    type Row = (Id, Id, i64, Vec<u8>, Option<Doc>, Option<i64>, Option<String>);
+    let found = |(tenant, id, seq, head, state, last, events): Row| {
+        let end = last.map(|seq| End { seq, events });
+        Found { tenant, id, seq, head, state, end }
+    };
     let rows: Vec<Row> = match db {
         Db::Postgres(c) => {
             let all = All::<F> {
@@ -210,7 +238,8 @@ impl<F: FlowTable> QueryFragment<Pg> for All<F> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
             "select t.tenant_id, t.id, t.seq, t.head, \
-             case when t.seq = u.seq then null else t.state end from unnest(",
+             case when t.seq = u.seq then null else t.state end, e.seq, \
+             case when t.seq = u.seq and e.seq = u.seq then null else e.events end from unnest(",
         );
         out.push_bind_param::<Array<sql::Uid>, _>(&self.tenants)?;
         out.push_sql("::uuid[], ");
@@ -219,27 +248,46 @@ impl<F: FlowTable> QueryFragment<Pg> for All<F> {
         out.push_bind_param::<Array<BigInt>, _>(&self.seqs)?;
         out.push_sql("::bigint[]) as u (tenant_id, id, seq) join ");
         out.push_sql(F::TABLE);
-        out.push_sql(" as t on t.tenant_id = u.tenant_id and t.id = u.id");
+        out.push_sql(
+            " as t on t.tenant_id = u.tenant_id and t.id = u.id \
+             left join lateral (select j.seq, j.events from journal as j \
+             where j.tenant_id = t.tenant_id and j.flow_id = t.id and j.flow = '",
+        );
+        out.push_sql(F::KIND.name());
+        out.push_sql("' order by j.seq desc limit 1) as e on true");
         Ok(())
     }
 }
 
 impl<F: FlowTable> QueryFragment<Sqlite> for One<F> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql("select tenant_id, id, seq, head, case when seq = ");
+        out.push_sql("select t.tenant_id, t.id, t.seq, t.head, case when t.seq = ");
         out.push_bind_param::<BigInt, _>(&self.wanted.seq)?;
-        out.push_sql(" then null else state end from ");
+        out.push_sql(" then null else t.state end, e.seq, case when t.seq = ");
+        out.push_bind_param::<BigInt, _>(&self.wanted.seq)?;
+        out.push_sql(" and e.seq = t.seq then null else e.events end from ");
         out.push_sql(F::TABLE);
-        out.push_sql(" where tenant_id = ");
+        out.push_sql(
+            " as t left join journal as e on e.tenant_id = t.tenant_id and e.flow_id = t.id \
+             and e.flow = '",
+        );
+        out.push_sql(F::KIND.name());
+        out.push_sql(
+            "' and e.seq = (select max(j.seq) from journal as j where j.tenant_id = t.tenant_id \
+             and j.flow_id = t.id and j.flow = '",
+        );
+        out.push_sql(F::KIND.name());
+        out.push_sql("') where t.tenant_id = ");
         out.push_bind_param::<sql::Uid, _>(&self.wanted.tenant)?;
-        out.push_sql(" and id = ");
+        out.push_sql(" and t.id = ");
         out.push_bind_param::<sql::Uid, _>(&self.wanted.id)?;
         Ok(())
     }
 }
 
 /// What a row looks like.
-type Columns = (sql::Uid, sql::Uid, BigInt, Binary, Nullable<sql::Doc>);
+type Columns =
+    (sql::Uid, sql::Uid, BigInt, Binary, Nullable<sql::Doc>, Nullable<BigInt>, Nullable<Text>);
 
 impl<F> Query for All<F> {
     type SqlType = Columns;

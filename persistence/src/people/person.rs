@@ -2,7 +2,7 @@
 
 use diesel::{
     prelude::*,
-    sql_types::{BigInt, Binary, Nullable, Text},
+    sql_types::{Nullable, Text},
 };
 use domain::{
     Instant,
@@ -21,7 +21,7 @@ use crate::{
     kernel::{
         connection::Db,
         error::StoreError,
-        flow::{FlowTable, Rows, document, flow_row, stored},
+        flow::{FlowTable, Rows, flow_row, stored},
         pending::{Saved, Turn},
         projection::Projection,
         rows::{self, Row, rows},
@@ -37,37 +37,18 @@ use crate::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-#[derive(Debug, Clone)]
-pub(crate) struct PersonRow {
-    tenant_id: Id,
-    pub(crate) id: Id,
-    seq: i64,
-    head: Vec<u8>,
-    account: String,
-    name: String,
-    pub(crate) state: Doc,
-    standing: String,
-    shift_path: Option<String>,
-    shift_until: Option<At>,
-}
-
-rows! {
-    PersonRow in "people" {
-        tenant_id: Id => sql::Uid, "uuid";
-        id: Id => sql::Uid, "uuid";
-        seq: i64 => BigInt, "bigint";
-        head: Vec<u8> => Binary, "bytea";
-        account: String => Text, "text";
-        name: String => Text, "text";
-        state: Doc => sql::Doc, "text";
-        standing: String => Text, "text";
-        shift_path: Option<String> => Nullable<Text>, "text";
-        shift_until: Option<At> => Nullable<sql::Moment>, "timestamptz";
+flow_row! {
+    PersonRow of Person as person in "people" {
+        account: String => Text, "text" = person.account.clone().into();
+        name: String => Text, "text" = person.name.clone().into();
+        standing: String => Text, "text" = person.standing.name().to_owned();
+        shift_path: Option<String> => Nullable<Text>, "text" =
+            person.shift.as_ref().map(|shift| shift.over.path.0.clone());
+        shift_until: Option<At> => Nullable<sql::Moment>, "timestamptz" =
+            person.shift.as_ref().map(|shift| At(shift.until));
     }
-    key (tenant_id, id) changes (seq, head, name, state, standing, shift_path, shift_until)
+    changes (name, standing, shift_path, shift_until)
 }
-
-flow_row!(PersonRow of Person);
 
 impl FlowTable for Person {
     const TABLE: &'static str = "people";
@@ -96,24 +77,6 @@ impl FlowTable for Person {
     fn expect(projection: &mut Projection) -> Result<()> {
         projection.expect::<PersonRow>()?;
         projection.expect::<GrantRow>()
-    }
-}
-
-impl PersonRow {
-    pub(crate) fn new(change: &Change<Person>) -> Result<Self> {
-        let (person, entry) = (&change.state, &change.entry);
-        Ok(Self {
-            tenant_id: Id(entry.tenant.0),
-            id: Id(person.id.0),
-            seq: entry.seq,
-            head: entry.hash.0.to_vec(),
-            account: person.account.clone().into(),
-            name: person.name.clone().into(),
-            state: document(person)?,
-            standing: person.standing.name().to_owned(),
-            shift_path: person.shift.as_ref().map(|shift| shift.over.path.0.clone()),
-            shift_until: person.shift.as_ref().map(|shift| At(shift.until)),
-        })
     }
 }
 

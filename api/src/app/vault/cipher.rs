@@ -259,9 +259,10 @@ mod tests {
         let cipher = Sm4Gcm::new_from_slice(&unhex("0123456789abcdeffedcba9876543210")).unwrap();
         let nonce: [u8; 12] = unhex("00001234567800000000abcd").try_into().unwrap();
         let aad = unhex("feedfacedeadbeeffeedfacedeadbeefabaddad2");
-        let text =
-            unhex("aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccddddddddddddddddeeeeeeeeeeeeeeee\
-             ffffffffffffffffeeeeeeeeeeeeeeeeaaaaaaaaaaaaaaaa");
+        let text = unhex(
+            "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccddddddddddddddddeeeeeeeeeeeeeeee\
+             ffffffffffffffffeeeeeeeeeeeeeeeeaaaaaaaaaaaaaaaa",
+        );
         let payload = Payload { msg: &text, aad: &aad };
         let sealed = cipher.encrypt((&nonce).into(), payload).unwrap();
         let expected = "17f399f08c67d5ee19d0dc9969c4bb7d5fd46fd3756489069157b282bb200735\

@@ -67,7 +67,7 @@ impl Publication<'_> {
         let command = Command::Publish { tenant: self.tenant.id, document, note: why };
         let request = Request::new(CommandId(new_id()), "import_policy", id, &self.text);
         let context = world.context(&by, clock.now());
-        let change = act::<Policy>(known.as_deref(), &command, request, 0, context)
+        let change = act::<Policy>(known.as_deref(), &command, request, context)
             .map_err(|refusal| Failed::from(Problem::from(refusal)))?;
         let edition = change.entry.seq;
         if self.dry {

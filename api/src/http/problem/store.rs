@@ -1,6 +1,8 @@
 //! What the database could not do, without its words.
 
+use domain::{core::journal::FlowKind, flows::labels::labels_of};
 use persistence::StoreError;
+use uuid::Uuid;
 
 use super::{Code, Problem, refusal::already_exists};
 
@@ -15,11 +17,31 @@ impl From<StoreError> for Problem {
             // Two requests under the same key at the same moment; the second finds the first.
             StoreError::Exists("command") => Self::new(Code::LostRace),
             StoreError::Exists(what) => already_exists(Code::AlreadyExists, what),
+            StoreError::Unreadable { flow, id, .. } => unreadable(flow, id).because(error),
             StoreError::Inconsistent(_) | StoreError::Unusable(_) | StoreError::Database(_) => {
                 Self::new(Code::Internal).because(error)
             }
         }
     }
+}
+
+/// Names the flow: everything else goes on, and asking again does not help.
+fn unreadable(flow: FlowKind, id: Uuid) -> Problem {
+    let (name, (zh, en)) = (flow.name(), labels_of(flow).names);
+    Problem::new(Code::Internal)
+        .detail(
+            format!(
+                "{zh}（{name} {id}）的记录中有本版本无法读取的内容，因此不能查看或办理；其他事项不受影响。\
+                 请管理员运行 gridwhistle verify。"
+            ),
+            format!(
+                "The record of this {en} ({name} {id}) holds what this version cannot read, so it is \
+                 neither shown nor moved; nothing else is affected. An administrator should run \
+                 `gridwhistle verify`."
+            ),
+        )
+        .with("flow", name)
+        .with("flow_id", id)
 }
 
 #[cfg(test)]
@@ -37,6 +59,10 @@ mod tests {
             (StoreError::Exists("command"), Code::LostRace),
             (StoreError::Exists("area code"), Code::AlreadyExists),
             (StoreError::Inconsistent(secret()), Code::Internal),
+            (
+                StoreError::Unreadable { flow: FlowKind::Case, id: Uuid::nil(), why: secret() },
+                Code::Internal,
+            ),
             (StoreError::Unusable(secret()), Code::Internal),
         ] {
             let problem = Problem::from(error);

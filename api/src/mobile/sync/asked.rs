@@ -21,9 +21,9 @@ pub struct Asked {
     /// As it was sent.
     pub item: ItemBody,
     /// The operation of the API that the item names.
-    pub operation: Operation,
-    /// The address it is asked at, with the values of the item in its path.
-    pub address: String,
+    pub operation: &'static Operation,
+    /// The values of the item in the path, by name and in order.
+    pub segments: Vec<(String, String)>,
 }
 
 impl Asked {
@@ -36,12 +36,12 @@ impl Asked {
             Some(Value::Number(number)) => Some(number.to_string()),
             _ => None,
         };
-        let address = operation.address(text).ok_or_else(|| elsewhere(operation))?;
+        let segments = operation.segments(text).ok_or_else(|| elsewhere(operation))?;
         if let Some(name) = item.path.keys().find(|name| operation.names().all(|one| one != **name))
         {
             return Err(beside(operation, name));
         }
-        Ok(Self { item, operation, address })
+        Ok(Self { item, operation, segments })
     }
 
     /// The flow it moves; none when it begins one.
@@ -65,14 +65,14 @@ fn unknown(operation: &str) -> Problem {
     Problem::new(Code::InvalidBody).error("/operation", "unknown_value", zh, en)
 }
 
-fn elsewhere(operation: Operation) -> Problem {
+fn elsewhere(operation: &Operation) -> Problem {
     let names: Vec<&str> = operation.names().collect();
     let zh = format!("path 应含 {}，值为编号。", names.join("、"));
     let en = format!("path has {}, each an identifier.", names.join(" and "));
     Problem::new(Code::InvalidBody).error("/path", "invalid", zh, en)
 }
 
-fn beside(operation: Operation, name: &str) -> Problem {
+fn beside(operation: &Operation, name: &str) -> Problem {
     let shown: String = name.chars().take(60).collect();
     let names: Vec<&str> = operation.names().collect();
     let known = if names.is_empty() { "—".to_owned() } else { names.join(", ") };

@@ -2,11 +2,11 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    rc::Rc,
     sync::Arc,
+    time::Instant as Started,
 };
 
-use actix_web::http::{Method, header::HeaderValue};
+use actix_web::web::Data;
 use domain::{
     Instant,
     core::{
@@ -21,15 +21,16 @@ use uuid::Uuid;
 use super::{
     Answers, ItemBody, ItemView,
     asked::{Asked, untried},
-    inner::{Answered, Inner, Question},
+    kept::{Answered, KeptCommand},
     queue::{self, Touches},
 };
 use crate::{
-    app::caller::Caller,
+    app::{caller::Caller, ration::Good, state::App, telemetry},
     http::{
         language::Language,
         problem::{Code, Problem, Reply, render},
     },
+    resources::{case, household, patrol, report, visit},
 };
 
 /// How many are worked on side by side; they share transactions.
@@ -37,11 +38,9 @@ const AT_ONCE: usize = 16;
 
 /// Where one queue is worked off.
 pub struct Desk {
-    /// Asks this server.
-    pub inner: Rc<Inner>,
-    /// The languages the phone asks for.
-    pub language: Option<HeaderValue>,
-    /// The one of them that is spoken.
+    /// The state of the server.
+    pub app: Data<App>,
+    /// The language of problems.
     pub speaks: Language,
     /// The id of the request.
     pub trace: String,
@@ -130,9 +129,17 @@ impl Desk {
             ),
             None => (None, Vec::new()),
         };
-        let view = match self.ask(asked, arrival, progress).await {
-            Ok(answered) => self.judge(asked, answered, progress).await,
-            Err(problem) => self.refused(Some(asked.item.id), &problem),
+        let started = Started::now();
+        let answered = self.ask(asked, arrival, progress).await;
+        let route = format!("/api/v1{}", asked.operation.path);
+        let outcome = match &answered {
+            Ok(answered) => (answered.status, None),
+            Err(problem) => (problem.code().row().status.as_u16(), Some(problem)),
+        };
+        telemetry::log_kept(&route, outcome, &self.trace, started);
+        let view = match answered {
+            Ok(answered) => progress.accept(asked.item.id, answered),
+            Err(problem) => self.judge(asked, &problem, progress).await,
         };
         ItemView { happened_at, oddities, ..view }
     }
@@ -148,64 +155,66 @@ impl Desk {
         arrival: Option<Arrival>,
         progress: &Progress,
     ) -> Reply<Answered> {
-        let caller = Caller { arrival: arrival.map(Arc::new), ..self.caller.clone() };
-        let question = Question {
-            method: Method::POST,
-            path: &asked.address,
-            caller,
-            key: Some(asked.item.id),
-            seq: asked.item.based_on.filter(|_| asked.item.only),
-            language: self.language.clone(),
-            body: Some(&asked.item.body),
-            counted: progress.seen.contains(&asked.item.id),
+        let (app, caller) = (self.app.clone(), self.caller.clone());
+        // What was accepted already is only answered again.
+        if !progress.seen.contains(&asked.item.id) {
+            app.rationed.take(&caller, Good::Commands, app.clock.now())?;
+        }
+        let kept = KeptCommand {
+            app,
+            caller: Caller { arrival: arrival.map(Arc::new), ..caller },
+            segments: asked.segments.clone(),
+            command: CommandId(asked.item.id),
+            only: asked.item.based_on.filter(|_| asked.item.only),
+            body: asked.item.body.clone(),
         };
-        self.inner.ask(question).await
+        (asked.operation.run)(kept).await
     }
 
-    /// What an answer means for the phone.
-    async fn judge(&self, asked: &Asked, answered: Answered, progress: &Progress) -> ItemView {
-        let id = asked.item.id;
-        let Answered { status, retry_after, body } = answered;
-        let view = |fate| ItemView { status: Some(status), ..ItemView::new(Some(id), fate) };
-        if (200..300).contains(&status) {
-            let seen = progress.seen.contains(&id);
-            let fate = if seen { Fate::Already } else { Fate::Done };
-            return ItemView { answer: Some(body), ..view(fate) };
-        }
-        let raced = body.get("code").is_some_and(|code| *code == Code::LostRace.name());
-        if matches!(status, 408 | 429) || status >= 500 || raced {
-            let retry_after = retry_after.or(Some(5));
-            return ItemView { problem: Some(body), retry_after, ..view(Fate::Later) };
+    /// What a problem means for the phone.
+    async fn judge(&self, asked: &Asked, problem: &Problem, progress: &Progress) -> ItemView {
+        let status = problem.code().row().status.as_u16();
+        let view = |fate| ItemView {
+            status: Some(status),
+            problem: self.render(problem),
+            ..ItemView::new(Some(asked.item.id), fate)
+        };
+        if matches!(status, 408 | 429) || status >= 500 || problem.code() == Code::LostRace {
+            let retry_after = problem.retry_after().or(Some(5));
+            return ItemView { retry_after, ..view(Fate::Later) };
         }
         let present =
             if matches!(status, 409 | 412 | 422) { self.present(asked).await } else { None };
         let moved_on = status == 412 || progress.moved_on(asked, present.as_ref());
         let fate = if moved_on { Fate::Conflict } else { Fate::Refused };
-        ItemView { problem: Some(body), present, ..view(fate) }
+        ItemView { present, ..view(fate) }
     }
 
     /// How it stands now, as the caller may see it.
     async fn present(&self, asked: &Asked) -> Option<Value> {
-        let path = asked.operation.reads(asked.moved()?)?;
-        let question = Question {
-            method: Method::GET,
-            path: &path,
-            caller: self.caller.clone(),
-            key: None,
-            seq: None,
-            language: self.language.clone(),
-            body: None,
-            counted: true,
-        };
-        let answered = self.inner.ask(question).await.ok()?;
-        (answered.status == 200).then_some(answered.body)
+        fn json<V: serde::Serialize>(view: Reply<V>) -> Option<Value> {
+            serde_json::to_value(view.ok()?).ok()
+        }
+        let (app, caller) = (&self.app, &self.caller);
+        let id = Uuid::try_parse(asked.moved()?).ok()?;
+        match asked.operation.moves()? {
+            "cases" => json(case::load_view(app, caller, id).await.map(|(_, view)| view)),
+            "reports" => json(report::load_view(app, caller, id).await.map(|(_, view)| view)),
+            "patrols" => json(patrol::load_view(app, caller, id).await.map(|(_, view)| view)),
+            "visits" => json(visit::load_view(app, caller, id).await.map(|(_, view)| view)),
+            "households" => json(household::load_view(app, caller, id).await.map(|(_, view)| view)),
+            _ => None,
+        }
+    }
+
+    fn render(&self, problem: &Problem) -> Option<Value> {
+        serde_json::from_slice(&render(problem, self.speaks, &self.trace)).ok()
     }
 
     fn refused(&self, id: Option<Uuid>, problem: &Problem) -> ItemView {
         let status = problem.code().row().status.as_u16();
         let fate = if status >= 500 { Fate::Later } else { Fate::Refused };
-        let body = render(problem, self.speaks, &self.trace);
-        let problem = serde_json::from_slice(&body).ok();
+        let problem = self.render(problem);
         ItemView { status: Some(status), problem, ..ItemView::new(id, fate) }
     }
 
@@ -220,6 +229,13 @@ impl Desk {
 }
 
 impl Progress {
+    /// What an answer means for the phone.
+    fn accept(&self, id: Uuid, answered: Answered) -> ItemView {
+        let fate = if self.seen.contains(&id) { Fate::Already } else { Fate::Done };
+        let (status, answer) = (Some(answered.status), Some(answered.body));
+        ItemView { status, answer, ..ItemView::new(Some(id), fate) }
+    }
+
     fn learn(&mut self, asked: &Asked, view: &ItemView) {
         if !view.went_through() {
             return;

@@ -5,30 +5,29 @@
 //! asked: those who ask at the same moment share one reading that begins after all of them.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant},
 };
 
-use domain::{
-    area::tree::{Path, Unit},
-    core::{
-        id::{AreaId, PersonId, TenantId},
-        journal::{FlowKind, Hash},
-    },
-    flows::{case::state::Case, patrol::Patrol, report::Report, visit::Visit},
+use domain::core::{
+    id::{PersonId, TenantId},
+    journal::Hash,
 };
 use persistence::{
-    FlowTable, Store, StoreError,
+    Store, StoreError,
     kernel::feed::{self, Moved},
 };
 use quick_cache::sync::Cache;
 use tokio::sync::Mutex;
-use uuid::Uuid;
 
-use super::changes::Sight;
+use super::{
+    kinds::Concerned,
+    sight::Sight,
+    whereabouts::{Concern, Target, load_targets},
+};
 
-/// How many entries of a feed are kept; one takes about 200 bytes.
+/// How many entries of a feed are kept; one takes about 300 bytes.
 const KEPT: usize = 20_000;
 
 /// How many of the last entries are read to begin with.
@@ -37,6 +36,9 @@ const BACK: i64 = 2000;
 /// How many entries are read at once, and how often in a row: whatever is behind that is left out.
 const WINDOW: i64 = 1000;
 const WINDOWS: usize = 8;
+
+/// How many entries further back are looked at for one page.
+const FAR: i64 = 200;
 
 /// How long a feed that no phone asks for is kept.
 const IDLE: Duration = Duration::from_mins(10);
@@ -63,43 +65,14 @@ pub struct Recent {
 struct Kept {
     from: i64,
     to: i64,
-    entries: VecDeque<(Moved, About)>,
-}
-
-/// Where what moved lies.
-#[derive(Clone)]
-enum About {
-    /// It is nothing that phones are told of.
-    Nothing,
-    /// It lies there, and belongs to these units and this person.
-    Place(Arc<Place>),
-    /// It cannot be told here: each caller who may see it has to find out.
-    Unknown,
-}
-
-/// Where a thing lies and whose it is: what lists of things are limited by.
-struct Place {
-    path: Path,
-    units: Vec<AreaId>,
-    person: Option<PersonId>,
-    /// Whether the right to see households decides, instead of the right to see cases.
-    home: bool,
-}
-
-impl Place {
-    fn concerns(&self, sight: &Sight, person: PersonId) -> bool {
-        let paths = if self.home { &sight.homes } else { &sight.paths };
-        self.person == Some(person)
-            || paths.iter().any(|path| path.contains(&self.path))
-            || self.units.iter().any(|unit| sight.units.contains(unit))
-    }
+    entries: VecDeque<(Moved, Vec<Target>)>,
 }
 
 /// A part of the feed, as far as it concerns one person.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Stretch {
-    /// The things that moved, by kind and identity.
-    pub(super) flows: Vec<(FlowKind, Uuid)>,
+    /// The things that moved; more than the limit only where the first entry tells of more.
+    pub(super) flows: Vec<Concerned>,
     /// The last entry that was looked at; none when there was none.
     pub(super) last: Option<(i64, Hash)>,
     /// Whether there is more behind it.
@@ -158,8 +131,8 @@ impl Recent {
             }
             whole = i64::try_from(moved.len()) != Ok(WINDOW);
             let moved: Vec<Moved> = moved.into_iter().skip(skip).collect();
-            let places = places(store, tenant, &moved).await?;
-            self.append(moved, &places);
+            let targets = load_targets(store, tenant, &moved).await?;
+            self.change().append(moved, targets);
             if whole {
                 break;
             }
@@ -176,20 +149,6 @@ impl Recent {
     /// Forgets everything and begins behind this place.
     fn begin(&self, from: i64) {
         *self.change() = Kept { from, to: from, entries: VecDeque::new() };
-    }
-
-    fn append(&self, moved: Vec<Moved>, places: &HashMap<Uuid, About>) {
-        let mut kept = self.change();
-        for one in moved {
-            kept.to = one.position;
-            let about = places.get(&one.flow).cloned().unwrap_or(About::Nothing);
-            kept.entries.push_back((one, about));
-            if kept.entries.len() > KEPT
-                && let Some((gone, _)) = kept.entries.pop_front()
-            {
-                kept.from = gone.position;
-            }
-        }
     }
 
     /// The last entry that is kept.
@@ -209,105 +168,98 @@ impl Recent {
     pub(super) fn after(
         &self,
         position: i64,
-        (sight, person): (&Sight, PersonId),
+        of: (&Sight, PersonId),
         limit: usize,
     ) -> Option<Stretch> {
         let kept = self.kept();
-        if position < kept.from {
-            return None;
+        (position >= kept.from).then(|| kept.after(position, of, limit))
+    }
+}
+
+impl Kept {
+    fn append(&mut self, moved: Vec<Moved>, targets: Vec<Vec<Target>>) {
+        for entry in moved.into_iter().zip(targets) {
+            self.to = entry.0.position;
+            self.entries.push_back(entry);
+            if self.entries.len() > KEPT
+                && let Some((gone, _)) = self.entries.pop_front()
+            {
+                self.from = gone.position;
+            }
         }
-        let first = kept.entries.partition_point(|(moved, _)| moved.position <= position);
-        let (mut stretch, mut known) = (Stretch::default(), HashSet::new());
-        for (moved, about) in kept.entries.range(first..) {
-            let concerns = match about {
-                About::Nothing => false,
-                About::Place(place) => place.concerns(sight, person),
-                About::Unknown => true,
-            };
-            if concerns && !known.contains(&moved.flow) {
-                if known.len() == limit {
-                    stretch.more = true;
-                    break;
+    }
+
+    fn after(&self, position: i64, (sight, person): (&Sight, PersonId), limit: usize) -> Stretch {
+        let first = self.entries.partition_point(|(moved, _)| moved.position <= position);
+        let (mut stretch, mut places) = (Stretch::default(), HashMap::new());
+        for (moved, targets) in self.entries.range(first..) {
+            let concerns = |target: &Target| {
+                let (kind, flow) = (target.kind, target.flow);
+                match target.concern(sight, person) {
+                    Concern::None => None,
+                    Concern::Seen => Some(Concerned { kind, flow, was_seen: false }),
+                    Concern::WasSeen => Some(Concerned { kind, flow, was_seen: true }),
                 }
-                known.insert(moved.flow);
-                stretch.flows.push((moved.kind, moved.flow));
+            };
+            let concerned: Vec<Concerned> = targets.iter().filter_map(concerns).collect();
+            let new = concerned.iter().filter(|one| !places.contains_key(&one.flow)).count();
+            // An entry is one place of a cursor: what it tells of may be more than the limit.
+            if !stretch.flows.is_empty() && stretch.flows.len() + new > limit {
+                stretch.more = true;
+                break;
+            }
+            for one in concerned {
+                match places.entry(one.flow) {
+                    Entry::Vacant(place) => {
+                        place.insert(stretch.flows.len());
+                        stretch.flows.push(one);
+                    }
+                    Entry::Occupied(place) => {
+                        if let Some(known) = stretch.flows.get_mut(*place.get()) {
+                            known.was_seen |= one.was_seen;
+                        }
+                    }
+                }
             }
             stretch.last = Some((moved.position, moved.hash));
         }
-        Some(stretch)
+        stretch
     }
 }
 
-/// Where these lie now.
-async fn places(
+/// What moved after a place that lies further back than what is kept in memory, read from the feed
+/// itself.
+pub(super) async fn load_stretch(
     store: &Store,
     tenant: TenantId,
-    moved: &[Moved],
-) -> Result<HashMap<Uuid, About>, StoreError> {
-    let place = |area: &Unit, person| {
-        let (path, units) = (area.path.clone(), Vec::new());
-        Place { path, units, person, home: false }
-    };
-    let mut places = HashMap::new();
-    lie(store, tenant, moved, &mut places, |case: &Case| {
-        let units = case.units.iter().map(|unit| unit.id).collect();
-        Place { units, ..place(&case.place.area, None) }
-    })
-    .await?;
-    lie(store, tenant, moved, &mut places, |report: &Report| {
-        place(&report.place.area, Some(report.reporter))
-    })
-    .await?;
-    lie(store, tenant, moved, &mut places, |patrol: &Patrol| place(&patrol.area, patrol.worker()))
-        .await?;
-    lie(store, tenant, moved, &mut places, |visit: &Visit| {
-        let home = true;
-        Place { home, ..place(&visit.area, visit.worker) }
-    })
-    .await?;
-    Ok(places)
-}
-
-/// The same of those of one kind.
-async fn lie<F: FlowTable>(
-    store: &Store,
-    tenant: TenantId,
-    moved: &[Moved],
-    places: &mut HashMap<Uuid, About>,
-    place: impl Fn(&F) -> Place,
-) -> Result<(), StoreError> {
-    let of_kind = moved.iter().filter(|one| one.kind == F::KIND);
-    let ids: BTreeSet<Uuid> = of_kind.map(|one| one.flow).collect();
-    let ids: Vec<Uuid> = ids.into_iter().collect();
-    for (id, found) in ids.iter().zip(store.look_all::<F>(tenant, &ids).await) {
-        let about = match found {
-            Ok(Some(found)) => About::Place(Arc::new(place(&found.state))),
-            Ok(None) => continue,
-            // What cannot be read is the trouble of those who may see it, not of everybody.
-            Err(StoreError::Inconsistent(_)) => About::Unknown,
-            Err(error) => return Err(error),
-        };
-        places.insert(*id, about);
-    }
-    Ok(())
+    position: i64,
+    of: (&Sight, PersonId),
+    limit: usize,
+) -> Result<Stretch, StoreError> {
+    let moved = store.read(move |db| feed::after(db, tenant, position, FAR)).await?;
+    let full = i64::try_from(moved.len()) == Ok(FAR);
+    let targets = load_targets(store, tenant, &moved).await?;
+    let mut kept = Kept { from: position, to: position, entries: VecDeque::new() };
+    kept.append(moved, targets);
+    let stretch = kept.after(position, of, limit);
+    Ok(Stretch { more: stretch.more || full, ..stretch })
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::core::journal::FlowKind;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::mobile::sync::sight::Right;
 
     fn moved(position: i64, flow: u128) -> Moved {
         let (kind, hash) = (FlowKind::Report, Hash::of(&position.to_le_bytes()));
         Moved { position, kind, flow: Uuid::from_u128(flow), seq: 1, hash }
     }
 
-    fn lies(path: &str) -> About {
-        let (path, units) = (Path(path.to_owned()), Vec::new());
-        About::Place(Arc::new(Place { path, units, person: None, home: false }))
-    }
-
     fn sight(path: &str) -> Sight {
-        Sight { paths: vec![Path(path.to_owned())], ..Sight::default() }
+        Sight::with(path, Right::Work)
     }
 
     #[test]
@@ -315,11 +267,11 @@ mod tests {
         let recent = Recent::default();
         let entries: Vec<Moved> =
             (1..=300).map(|at| moved(at, u128::try_from(at).unwrap())).collect();
-        let places = entries.iter().map(|one| {
+        let targets = entries.iter().map(|one| {
             let own = one.position % 100 == 0;
-            (one.flow, if own { lies("/a/b/") } else { lies("/a/c/") })
+            vec![Target::report_at(one.flow, if own { "/a/b/" } else { "/a/c/" })]
         });
-        recent.append(entries.clone(), &places.collect());
+        recent.change().append(entries.clone(), targets.collect());
         let person = PersonId(Uuid::nil());
         let of = |at, limit| recent.after(at, (&sight("/a/b/"), person), limit).unwrap();
         let all = of(0, 100);
@@ -338,7 +290,9 @@ mod tests {
     fn who_is_behind_what_is_kept_is_told_so() {
         let recent = Recent::default();
         let most = i64::try_from(KEPT).unwrap();
-        recent.append((1..=most + 10).map(|at| moved(at, 1)).collect(), &HashMap::new());
+        let entries: Vec<Moved> = (1..=most + 10).map(|at| moved(at, 1)).collect();
+        let targets = entries.iter().map(|_| Vec::new()).collect();
+        recent.change().append(entries, targets);
         let person = PersonId(Uuid::nil());
         assert_eq!(recent.after(9, (&sight("/"), person), 1), None);
         assert!(recent.after(10, (&sight("/"), person), 1).is_some());

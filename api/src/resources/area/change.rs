@@ -19,11 +19,12 @@ use domain::{
         areas::{Command, Decided, Drawing, Event, Into, MOST_PARTS, NewArea, decide},
         change::Request,
         flow::Context,
+        stored_event::{read_events, write_events},
     },
     people::actor::Permission,
 };
 use persistence::{
-    Db, Outcome, Write,
+    Db, Outcome, StoreError, Write,
     kernel::{journal, obligation},
 };
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,7 @@ use crate::{
     },
     engine::step::{Asked, Step},
     http::{
+        answer::Answer,
         body::Json,
         headers::{IfMatch, Key},
         page::{Cursor, Limit, Page},
@@ -74,23 +76,9 @@ pub(crate) fn entry(
     before: Hash,
     context: &Context<'_>,
 ) -> Write {
-    let entry = Entry {
-        tenant: context.by.tenant,
-        flow: FlowKind::Areas,
-        flow_id: context.by.tenant.0,
-        seq: context.seq,
-        command: request.command,
-        part: 0,
-        name: name.to_owned(),
-        digest: request.digest,
-        actor: context.by.person,
-        actor_name: context.by.name.clone(),
-        at: context.at,
-        events: serde_json::to_string(&decided.events).unwrap_or_default(),
-        before,
-        hash: Hash::default(),
-    }
-    .sealed();
+    let flow = (FlowKind::Areas, context.by.tenant.0);
+    let happened = write_events(&decided.events);
+    let entry = request.entry(flow, (name, happened), before, context).sealed();
     Write::Areas { entry: Box::new(entry), areas: decided.changed, drawn: decided.drawn }
 }
 
@@ -200,8 +188,8 @@ impl From<&Event> for AreaEventView {
 
 impl AreaChangeView {
     fn new(entry: &Entry) -> Reply<Self> {
-        let events: Vec<Event> = serde_json::from_str(&entry.events)
-            .map_err(|error| Problem::new(Code::Internal).because(error))?;
+        let events = read_events::<Event>(&entry.events)
+            .map_err(|error| StoreError::unreadable(entry, &error))?;
         Ok(Self {
             no: entry.seq,
             what: entry.name.clone(),
@@ -334,7 +322,7 @@ async fn step(
     (operation, body): (&str, &impl Serialize),
     from: Option<NaiveDate>,
     command: impl Fn(AreaId, &Basis<'_>) -> Reply<Command>,
-) -> Reply<HttpResponse> {
+) -> Reply<Answer<AreaChangeView>> {
     let Asked { request, if_match, .. } = step.asked(operation, body);
     let id = AreaId(step.id);
     let (app, caller, known) = (&step.app, &step.caller, Some((id, if_match)));
@@ -343,7 +331,7 @@ async fn step(
     }
     let changing = Changing { app, caller, name, request, known, from };
     let (seq, view) = changing.change(|basis| command(id, basis)).await?;
-    Ok(view::tagged(&step.request, HttpResponse::Ok(), &tag(seq), &view))
+    Ok(Answer::changed(seq, view))
 }
 
 /// A new area.
@@ -454,7 +442,7 @@ pub struct RenameAreaBody {
 /// 更名：自生效日起用新名称，此前的记录仍是原名。
 #[utoipa::path(tag = "areas", request_body = RenameAreaBody, responses((status = 200, body = AreaChangeView)))]
 #[post("/rename")]
-async fn rename_area(at: Step, body: Json<RenameAreaBody>) -> Reply<HttpResponse> {
+async fn rename_area(at: Step, body: Json<RenameAreaBody>) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
     step(at, "rename", ("rename_area", body), from, |id, _| {
         Ok(Command::Rename { id, name: body.name.clone() })
@@ -481,7 +469,7 @@ pub struct DescribeAreaBody {
 /// 登记网格类型（综合、专属、微网格）和户数。
 #[utoipa::path(tag = "areas", request_body = DescribeAreaBody, responses((status = 200, body = AreaChangeView)))]
 #[post("/describe")]
-async fn describe_area(at: Step, body: Json<DescribeAreaBody>) -> Reply<HttpResponse> {
+async fn describe_area(at: Step, body: Json<DescribeAreaBody>) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
     let (grid, households) = (body.grid_kind, body.households);
     step(at, "describe", ("describe_area", body), from, |id, _| {
@@ -509,7 +497,7 @@ pub struct RedrawAreaBody {
 /// 重划边界：新上报按生效的边界定位，原有案卷不动；自相交指出位置，只有要求时才修复。
 #[utoipa::path(tag = "areas", request_body = RedrawAreaBody, responses((status = 200, body = AreaChangeView)))]
 #[post("/redraw")]
-async fn redraw_area(at: Step, body: Json<RedrawAreaBody>) -> Reply<HttpResponse> {
+async fn redraw_area(at: Step, body: Json<RedrawAreaBody>) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
     step(at, "redraw", ("redraw_area", body), from, |id, _| {
         let boundary = Drawing { rings: body.boundary.clone().rings(), repair: body.repair };
@@ -546,7 +534,7 @@ pub struct SplitAreaBody {
 /// 拆分：原区划撤销，新区划承接其未了事项；原有案卷不动，下级逐个指定去向。
 #[utoipa::path(tag = "areas", request_body = SplitAreaBody, responses((status = 200, body = AreaChangeView)))]
 #[post("/split")]
-async fn split_area(at: Step, body: Json<SplitAreaBody>) -> Reply<HttpResponse> {
+async fn split_area(at: Step, body: Json<SplitAreaBody>) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
     bounded("/parts", body.parts.len(), 2)?;
     let children: usize = body.parts.iter().map(|part| part.child_ids.len()).sum();
@@ -601,7 +589,7 @@ pub struct MergeAreasBody {
 /// 合并：被并区划撤销，其下级和未了事项由合并后的区划承接，原有案卷不动；不填边界则取各边界之并。
 #[utoipa::path(tag = "areas", request_body = MergeAreasBody, responses((status = 200, body = AreaChangeView)))]
 #[post("/merge")]
-async fn merge_areas(at: Step, body: Json<MergeAreasBody>) -> Reply<HttpResponse> {
+async fn merge_areas(at: Step, body: Json<MergeAreasBody>) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
     bounded("/with", body.with.len() + 1, 2)?;
     let key = (at.caller.person, at.key());
@@ -652,7 +640,7 @@ pub struct RetireAreaBody {
 /// 撤销：还有下级时不能撤销，还有未了事项时须指定承接区划；撤销后仍可查阅。
 #[utoipa::path(tag = "areas", request_body = RetireAreaBody, responses((status = 200, body = AreaChangeView)))]
 #[post("/retire")]
-async fn retire_area(at: Step, body: Json<RetireAreaBody>) -> Reply<HttpResponse> {
+async fn retire_area(at: Step, body: Json<RetireAreaBody>) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
     bounded("/successor_ids", body.successor_ids.len(), 0)?;
     step(at, "retire", ("retire_area", body), from, |id, basis| {
@@ -677,7 +665,7 @@ pub struct TransferAreaBody {
 /// 划转：连同下级一起改属新的上级；原有案卷不动，新旧上级都能继续办理。
 #[utoipa::path(tag = "areas", request_body = TransferAreaBody, responses((status = 200, body = AreaChangeView)))]
 #[post("/transfer")]
-async fn transfer_area(at: Step, body: Json<TransferAreaBody>) -> Reply<HttpResponse> {
+async fn transfer_area(at: Step, body: Json<TransferAreaBody>) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
     let parent = AreaId(body.parent_id);
     step(at, "transfer", ("transfer_area", body), from, |id, _| {

@@ -1,50 +1,47 @@
 //! The list of a campaign: who is put on it and for whom, and what came of each.
 
-use actix_web::{HttpResponse, get, post, web::Data};
+pub mod commands;
+
+use actix_web::{get, post, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     Instant,
-    area::tree::{Path, Unit},
+    area::tree::Path,
     core::{
         id::{AreaId, HouseholdId, PersonId},
         text::{Code as Word, Line},
     },
     flows::{
-        campaign::{Campaign, Command, Listed},
-        change::{Stored, act},
-        flow::Context,
+        campaign::Campaign,
         form::Form,
         household::{Household, Standing},
-        visit::Outcome,
+        visit::{Outcome, Visit},
     },
-    people::actor::Scope,
-    rules::refusal::Refusal,
+    people::actor::{Actor, Permission},
 };
-use futures_util::future::try_join_all;
 use persistence::{
     Db,
-    flows::{campaign as campaigns, household as households},
-    kernel::journal::Keyset,
+    flows::campaign::{self as campaigns, Filter},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{part, show};
+use super::part;
 use crate::{
     app::{caller::Caller, state::App},
     engine::step::{self, Step},
     http::{
+        answer::Answer,
         body::Json,
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
-        problem::{Code, Problem, Reply},
+        problem::Reply,
         view,
     },
     resources::{
         form::{FilledViews, fill, filled},
         household::HouseholdBrief,
-        place::known,
     },
 };
 
@@ -106,111 +103,11 @@ pub struct AssignBody {
 /// 列入名单：指定家庭或按条件选择；派给指定人员、结对责任人或所在网格。进行中也可以增补和改派。
 #[utoipa::path(tag = "campaigns", request_body = AssignBody, responses((status = 200, body = super::CampaignView)))]
 #[post("/campaigns/{id}/assign")]
-pub(super) async fn assign_campaign(step: Step, body: Json<AssignBody>) -> Reply<HttpResponse> {
-    const MOST: usize = 1000;
-    let asked = step.asked("assign_campaign", &body.0);
-    let AssignBody { households, select, to } = body.0;
-    if households.len() > MOST {
-        let (zh, en) = ("一次最多 1000 户", "at most 1000 households at once");
-        return Err(Problem::new(Code::InvalidBody).error("/households", "out_of_range", zh, en));
-    }
-    let campaign = step::look::<Campaign>(&step.app, &step.caller, step.id).await?;
-    let mut listed = named(&step, &campaign.state, &households, to).await?;
-    if let Some(select) = select {
-        listed.extend(selected(&step, &campaign.state, select, to).await?);
-    }
-    // A named household stands before a selected one; of two namings of one household the first
-    // counts.
-    let mut seen = std::collections::HashSet::new();
-    listed.retain(|one| seen.insert(one.household));
-    let command = Command::Assign { listed };
-    let decide = |stored: &Stored<Campaign>, context: Context<'_>| {
-        Ok((act(Some(stored), &command, asked.request, 0, context)?, Vec::new()))
-    };
-    let stored = step::step(&step.app, &step.caller, asked, decide).await?;
-    Ok(show(&step, &stored))
-}
-
-fn listed(household: &Household, worker: Option<PersonId>, to: To, now: Instant) -> Listed {
-    let paired = || match to {
-        To::Paired => household.visitor(now),
-        To::Grid => None,
-    };
-    let grid: Unit = household.area.clone();
-    Listed { household: household.id, grid, worker: worker.or_else(paired) }
-}
-
-/// Those that are named: each must live in the area of the campaign.
-async fn named(step: &Step, campaign: &Campaign, tasks: &[TaskBody], to: To) -> Reply<Vec<Listed>> {
-    let (app, caller) = (&step.app, &step.caller);
-    let look = |task: &TaskBody| app.store.look::<Household>(caller.tenant, task.household_id);
-    let found = try_join_all(tasks.iter().map(look)).await?;
-    let now = app.clock.now();
-    let mut all = Vec::with_capacity(tasks.len());
-    for (index, (task, household)) in tasks.iter().zip(found).enumerate() {
-        let there = |stored: &std::sync::Arc<Stored<Household>>| {
-            let household = &stored.state;
-            household.standing == Standing::Present
-                && campaign.area.path.contains(&household.area.path)
-        };
-        let household = household.filter(there).ok_or_else(|| {
-            let (zh, en) = ("行动范围内没有这户", "there is no such household in the area");
-            let at = format!("/households/{index}/household_id");
-            Problem::new(Code::InvalidBody).error(at, "unknown_household", zh, en)
-        })?;
-        if let Some(worker) = task.worker_id {
-            crate::resources::household::require_people(app, caller, [worker]).await?;
-        }
-        all.push(listed(&household.state, task.worker_id.map(PersonId), to, now));
-    }
-    Ok(all)
-}
-
-/// Those that are selected, all of them.
-async fn selected(
-    step: &Step,
-    campaign: &Campaign,
-    select: SelectBody,
-    to: To,
-) -> Reply<Vec<Listed>> {
-    const PAGE: i64 = 500;
-    let (app, caller) = (&step.app, &step.caller);
-    let world = app.world(caller.tenant)?;
-    let area = select.area_id.map(|id| known(&world, id)).transpose()?;
-    let within = area.map_or(&campaign.area.path, |area| &area.path);
-    if !campaign.area.path.contains(within) {
-        let unit = area.map(|area| area.name.clone()).unwrap_or_default();
-        let holder = campaign.area.name.clone();
-        return Err(Refusal::OutsideJurisdiction { holder, unit }.into());
-    }
-    let filter = households::Filter {
-        within: Some(within.clone()),
-        building: select.building.map(String::from),
-        group: select.group.map(String::from),
-        special: select.special,
-        standing: Some(Standing::Present),
-        mine: false,
-    };
-    // The organiser may list those who live there, and learns no more of them by it.
-    let scope = Scope {
-        tenant: caller.tenant,
-        person: caller.person,
-        paths: vec![within.clone()],
-        units: Vec::new(),
-    };
-    let (now, mut all, mut after) = (app.clock.now(), Vec::new(), None);
-    loop {
-        let (scope, filter) = (scope.clone(), filter.clone());
-        let keyset = Keyset { after, limit: PAGE };
-        let look = move |db: &mut Db| households::list(db, (&scope, false), &filter, now, keyset);
-        let page = app.store.read(look).await?;
-        after = page.last().map(|last| (last.state.registered_at, last.state.id.0));
-        let full = i64::try_from(page.len()).unwrap_or_default() == PAGE;
-        all.extend(page.iter().map(|stored| listed(&stored.state, None, to, now)));
-        if !full || all.len() > Campaign::MAX_HOUSEHOLDS {
-            return Ok(all);
-        }
-    }
+pub(super) async fn assign_campaign(
+    step: Step,
+    body: Json<AssignBody>,
+) -> Reply<Answer<super::CampaignView>> {
+    commands::assign_campaign(step, body.0).await
 }
 
 /// Which households of a campaign to list.
@@ -285,10 +182,7 @@ pub(super) async fn list_campaign_households(
     let mine = params.0.mine.unwrap_or_default();
     let mut filter = part(&caller, campaign, now);
     if mine {
-        // Mine are the households on my name, and those in my grids that are on no one's name.
-        let visits = caller.scope(domain::people::actor::Permission::Visit, now).paths;
-        filter.within = visits.into_iter().filter(|path| is_grid(path, campaign)).collect();
-        filter.unassigned = true;
+        filter = assigned_to(&caller, campaign, now);
     }
     filter.grid = params.0.grid.map(AreaId);
     filter.of = params.0.worker.map(PersonId);
@@ -304,6 +198,70 @@ pub(super) async fn list_campaign_households(
         items.extend(task(&app, &caller, campaign, one, mine).await?);
     }
     Ok(Page { items, next: page.next })
+}
+
+/// The households an actor is to visit: those on the actor's name, and those in the actor's grids
+/// that are on no one's name.
+fn assigned_to(by: &Actor, campaign: &Campaign, at: Instant) -> Filter {
+    let visits = by.scope(Permission::Visit, at).paths;
+    let within = visits.into_iter().filter(|path| is_grid(path, campaign)).collect();
+    Filter { within, unassigned: true, worker: Some(by.person), ..Filter::default() }
+}
+
+/// A household that the caller is to visit for a campaign.
+#[derive(Serialize)]
+pub struct AssignmentView {
+    /// The identity the visit will have.
+    id: Uuid,
+    /// 0: an assignment has no journal of its own.
+    seq: i64,
+    campaign_id: Uuid,
+    /// The household, without what is sealed.
+    household: HouseholdBrief,
+    /// Who is to go; none: any worker of the grid.
+    worker_id: Option<Uuid>,
+}
+
+impl AssignmentView {
+    /// The identity the visit will have.
+    pub const fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The household that is to be visited.
+    pub const fn household_id(&self) -> Uuid {
+        self.household.id
+    }
+}
+
+/// The households that the caller is to visit for a campaign and that no worker has visited, in
+/// the order of their identities, after one; and whether there are more.
+pub async fn load_assignments(
+    app: &App,
+    caller: &Caller,
+    campaign: &Campaign,
+    (after, limit): (Uuid, usize),
+) -> Reply<(Vec<AssignmentView>, bool)> {
+    let filter = Filter { open: true, ..assigned_to(caller, campaign, app.clock.now()) };
+    let (of, probe) = ((caller.tenant, campaign.id), limit.saturating_add(1));
+    let probe = i64::try_from(probe).unwrap_or(i64::MAX);
+    let look = move |db: &mut Db| campaigns::listed(db, of, &filter, after, probe);
+    let found = app.store.read(look).await?;
+    let (more, ids) = (found.len() > limit, found.iter().map(|one| one.household.0));
+    let ids: Vec<Uuid> = ids.take(limit).collect();
+    let households = app.store.look_all::<Household>(caller.tenant, &ids).await;
+    let mut assignments = Vec::with_capacity(ids.len());
+    for (one, household) in found.iter().zip(households) {
+        let Some(household) = household? else { continue };
+        assignments.push(AssignmentView {
+            id: Visit::id_of(campaign.id, one.household).0,
+            seq: 0,
+            campaign_id: campaign.id.0,
+            household: HouseholdBrief::new(&household),
+            worker_id: one.worker.map(|worker| worker.0),
+        });
+    }
+    Ok((assignments, more))
 }
 
 /// Whether an area is a grid of the campaign, or lies in one.

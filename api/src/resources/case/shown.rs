@@ -114,8 +114,8 @@ pub struct CaseView {
     /// Whether title and text are not for the caller until somebody found them fit to be shown:
     /// of what another resident reported. 内容待审核，暂不可见。
     withheld: bool,
-    /// The files its reports and steps name, with links; shown when one case is looked at, null
-    /// elsewhere and where there are none. 照片等文件，含处置前后对比。
+    /// The files its reports and steps name, with links when one case is looked at and without in
+    /// `GET /sync`; null elsewhere and where there are none. 照片等文件，含处置前后对比。
     media: Option<Vec<AttachedView>>,
 }
 
@@ -277,6 +277,7 @@ impl CaseView {
             whistle: case
                 .stage
                 .whistle()
+                .map(|whistle| (whistle, case.stage.is_whistle_on()))
                 .map(|whistle| WhistleView::new(whistle, &world.rules.whistling, works_for)),
             on_the_spot,
             answer: answer_of(&case.stage).map(|answer| {
@@ -334,6 +335,12 @@ impl CaseView {
             case.matter.text.as_str().clone_into(&mut self.text);
         }
         Ok(())
+    }
+
+    /// The same with these files.
+    #[must_use]
+    pub fn with_media(self, media: media::Files) -> Self {
+        Self { media, ..self }
     }
 
     /// The files that are shown.

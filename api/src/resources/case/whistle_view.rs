@@ -5,7 +5,7 @@ use domain::{
     area::tree::Unit,
     core::text::Prose,
     flows::case::{
-        lifecycle::{SummonsVerb, possible_steps},
+        lifecycle::SummonsVerb,
         whistle::{Rating, Step as SummonsStep, Summons, Whistle},
     },
     rules::whistling::Whistling,
@@ -145,17 +145,17 @@ impl From<&Rating> for RatingView {
 }
 
 impl WhistleView {
-    /// The view of a whistle, with the labels of today's rules, for a reader who works for the
+    /// The view of a whistle, and whether it is still on, with the labels of today's rules, for a reader who works for the
     /// units that `works_for` accepts.
     pub(crate) fn new(
-        whistle: &Whistle,
+        (whistle, on): (&Whistle, bool),
         whistling: &Whistling,
         works_for: impl Fn(&Unit) -> bool,
     ) -> Self {
         let street = works_for(&whistle.street);
         let told = |summons: &Summons| {
             let both = street || works_for(&summons.unit);
-            SummonsView::new(summons, both)
+            SummonsView::new(summons, on, both)
         };
         let (rank, topic) = (whistle.rank.as_str(), whistle.topic.as_str());
         Self {
@@ -174,38 +174,26 @@ impl WhistleView {
             reason: whistle.reason.as_str().to_owned(),
             street: UnitView::from(&whistle.street),
             blown_at: whistle.blown_at,
-            over: whistle.over(),
+            over: !on || whistle.over(),
             summonses: whistle.summonses.iter().map(told).collect(),
         }
     }
 }
 
 impl SummonsView {
-    /// The view of a summons; `both` tells what the two sides think of each other.
-    fn new(summons: &Summons, both: bool) -> Self {
+    /// The view of a summons, of a whistle that is still `on` or not; `both` tells what the two sides
+    /// think of each other.
+    fn new(summons: &Summons, on: bool, both: bool) -> Self {
         let opinion =
             |rating: &Option<Rating>| rating.as_ref().filter(|_| both).map(RatingView::from);
         let text = |prose: &Prose| prose.as_str().to_owned();
         let clocks = &summons.clocks;
-        let done = |verb: &SummonsVerb| match verb {
-            SummonsVerb::Rate => summons.rating.is_some(),
-            SummonsVerb::RateStreet => summons.view.is_some(),
-            SummonsVerb::Contest => summons.appointed,
-            SummonsVerb::Sign
-            | SummonsVerb::Contact
-            | SummonsVerb::Arrive
-            | SummonsVerb::FeedBack
-            | SummonsVerb::SendBack
-            | SummonsVerb::Release
-            | SummonsVerb::Rule => false,
-        };
-        let verbs = possible_steps(summons.step.name()).into_iter();
-        let possible = verbs.filter(|verb| !done(verb)).map(SummonsVerb::name).collect();
+        let (step, possible) = (summons.step_name(on), summons.possible(on));
         Self {
             unit: UnitView::from(&summons.unit),
             lead: summons.lead,
-            step: summons.step.name().name(),
-            step_label: summons.step.name().label(),
+            step: step.name(),
+            step_label: step.label(),
             arrival: summons.arrival.as_ref().map(|arrival| ArrivalView {
                 at: arrival.at,
                 by: arrival.by_name.clone(),
@@ -234,7 +222,7 @@ impl SummonsView {
                 arrive: TermView::from(&clocks.arrive),
                 feed_back: TermView::from(&clocks.feed_back),
             },
-            possible,
+            possible: possible.into_iter().map(SummonsVerb::name).collect(),
         }
     }
 }

@@ -193,7 +193,7 @@ async fn open_one(app: &App, world: &World, link: &Link) -> Result<(), StoreErro
     let Some(system) = system(world) else { return Ok(()) };
     let context = world.context(&system, app.clock.now());
     let asked = Request::of_system(&format!("open content review {id}"));
-    let Ok(change) = act::<Review>(None, &Command::Open(opening), asked, 0, context) else {
+    let Ok(change) = act::<Review>(None, &Command::Open(opening), asked, context) else {
         return Ok(());
     };
     let outcome = app.store.commit(vec![Write::from(change)]).await?;
@@ -224,7 +224,7 @@ pub(super) async fn settle(
             return Ok(false);
         };
         let context = world.context(&system, app.clock.now());
-        let Ok(change) = act(Some(&*stored), &command, asked, 0, context) else {
+        let Ok(change) = act(Some(&*stored), &command, asked, context) else {
             return Ok(false);
         };
         match app.store.commit(vec![Write::from(change)]).await? {

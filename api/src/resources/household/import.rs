@@ -8,7 +8,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{HouseholdBody, prepare, register};
+use super::{
+    HouseholdBody,
+    commands::{prepare, register},
+};
 use crate::{
     app::{caller::Caller, clock::derived_id, state::App},
     http::{

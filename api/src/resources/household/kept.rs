@@ -450,15 +450,32 @@ pub struct Shown {
 impl Shown {
     /// Reads what is kept.
     pub async fn of(app: &App, tenant: TenantId, household: &Household) -> Reply<Self> {
+        let shown = Self::of_all(app, tenant, &[household]).await?.pop();
+        shown.ok_or_else(|| Problem::new(Code::Internal))
+    }
+
+    /// Reads what is kept of several households, in their order.
+    pub async fn of_all(
+        app: &App,
+        tenant: TenantId,
+        households: &[&Household],
+    ) -> Reply<Vec<Self>> {
         let (vault, fields) = (&app.vault, Field::OF_HOUSEHOLDS);
-        let whole = (SubjectKind::Household, vec![household.id.0]);
-        let members = household.members.iter().map(|member| member.id);
-        let members = (SubjectKind::Member, members.collect());
-        let (mut whole, members) = futures_util::try_join!(
+        let whole = households.iter().map(|household| household.id.0);
+        let whole = (SubjectKind::Household, whole.collect());
+        let members = households.iter().flat_map(|household| &household.members);
+        let members = (SubjectKind::Member, members.map(|member| member.id).collect());
+        let (mut whole, mut members) = futures_util::try_join!(
             vault.read(&app.store, tenant, whole, fields),
             vault.read(&app.store, tenant, members, fields),
         )?;
-        Ok(Self { household: whole.remove(&household.id.0), members })
+        let shown = households.iter().map(|household| {
+            let ids = household.members.iter().map(|member| member.id);
+            let own = ids.filter_map(|id| Some((id, members.remove(&id)?)));
+            let own = own.collect();
+            Self { household: whole.remove(&household.id.0), members: own }
+        });
+        Ok(shown.collect())
     }
 
     /// Of one member; none when it was erased.

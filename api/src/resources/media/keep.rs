@@ -163,7 +163,7 @@ pub(super) async fn keep(app: &App, caller: &Caller, arrival: Arrival) -> Reply<
     store(app, caller, &upload, photo, file).await?;
     let asked = Request::new(command, "upload_media", id.0, &sha256);
     let begun = step::begin::<Media>(app, caller, asked, |context| {
-        let change = act::<Media>(None, &Command::Upload(upload), asked, 0, context)?;
+        let change = act::<Media>(None, &Command::Upload(upload), asked, context)?;
         Ok((change, marks.map(|marks| Write::Marked(Box::new(marks))).into_iter().collect()))
     })
     .await;

@@ -58,7 +58,7 @@ async fn dropped(app: &App, world: &World, id: MediaId, cause: Cause) -> Result<
     let context = world.context(&system, app.clock.now());
     let asked = Request::of_system(&format!("drop media {id}"));
     // Refused when it is gone already.
-    let Ok(change) = act(Some(&*stored), &Command::Drop { cause }, asked, 0, context) else {
+    let Ok(change) = act(Some(&*stored), &Command::Drop { cause }, asked, context) else {
         return Ok(false);
     };
     let outcome = app.store.commit(vec![Write::from(change)]).await?;

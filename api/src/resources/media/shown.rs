@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::{
+    Instant,
     core::id::MediaId,
     flows::{
         case::state::Case,
@@ -69,30 +70,74 @@ pub struct AttachedView {
 type Named = (Attached, Option<Uuid>);
 
 /// The files of something; none where it names none.
-type Files = Option<Vec<AttachedView>>;
+pub type Files = Option<Vec<AttachedView>>;
+
+/// The files that one report or case names, and whether the caller reads it in office.
+struct NamedTogether {
+    named: Vec<Named>,
+    staff: bool,
+}
 
 /// The files of a report.
 pub async fn of_report(app: &App, caller: &Caller, report: &Report) -> Reply<Files> {
-    let staff = report.read_in_office(caller, app.clock.now());
-    let named = report.media.iter().map(|one| (*one, None)).collect();
-    shown(app, caller, named, staff).await
+    let named = vec![named_in_report(caller, report, app.clock.now())];
+    Ok(shown(app, caller, named).await?.pop().flatten())
 }
 
 /// The files of a case and of the reports it answers.
 pub async fn of_case(app: &App, caller: &Caller, case: &Case) -> Reply<Files> {
+    let named = named_in_cases(app, caller, &[case]).await?;
+    Ok(shown(app, caller, named).await?.pop().flatten())
+}
+
+/// The files of several reports, in their order, without links.
+pub async fn list_of_reports(app: &App, caller: &Caller, reports: &[&Report]) -> Reply<Vec<Files>> {
+    let now = app.clock.now();
+    let named = reports.iter().map(|report| named_in_report(caller, report, now)).collect();
+    Ok(without_links(shown(app, caller, named).await?))
+}
+
+/// The files of several cases and of the reports they answer, in their order, without links.
+pub async fn list_of_cases(app: &App, caller: &Caller, cases: &[&Case]) -> Reply<Vec<Files>> {
+    let named = named_in_cases(app, caller, cases).await?;
+    Ok(without_links(shown(app, caller, named).await?))
+}
+
+fn without_links(mut all: Vec<Files>) -> Vec<Files> {
+    for file in all.iter_mut().flatten().flatten() {
+        file.links = None;
+    }
+    all
+}
+
+fn named_in_report(by: &Actor, report: &Report, at: Instant) -> NamedTogether {
+    let named = report.media.iter().map(|one| (*one, None)).collect();
+    NamedTogether { named, staff: report.read_in_office(by, at) }
+}
+
+async fn named_in_cases(app: &App, caller: &Caller, cases: &[&Case]) -> Reply<Vec<NamedTogether>> {
     /// Of a matter that hundreds reported, the photos of the first are enough.
     const MOST_REPORTS: usize = 20;
-    let staff = case.read_in_office(caller, app.clock.now());
-    let mut named: Vec<Named> = Vec::new();
-    let ids = case.reports.iter().take(MOST_REPORTS).map(|reporter| reporter.report.0);
-    let ids: Vec<Uuid> = ids.collect();
+    let reports_of = |case: &Case| {
+        let first = case.reports.iter().take(MOST_REPORTS);
+        first.map(|reporter| reporter.report.0).collect::<Vec<Uuid>>()
+    };
+    let ids: Vec<Uuid> = cases.iter().flat_map(|case| reports_of(case)).collect();
+    let mut reports = HashMap::with_capacity(ids.len());
     for report in app.store.look_all::<Report>(caller.tenant, &ids).await {
-        let Some(report) = report? else { continue };
-        let id = Some(report.state.id.0);
-        named.extend(report.state.media.iter().map(|one| (*one, id)));
+        reports.extend(report?.map(|report| (report.state.id.0, report)));
     }
-    named.extend(case.media.iter().map(|one| (*one, None)));
-    shown(app, caller, named, staff).await
+    let now = app.clock.now();
+    let of_case = |case: &&Case| {
+        let mut named: Vec<Named> = Vec::new();
+        for report in reports_of(case).iter().filter_map(|id| reports.get(id)) {
+            let id = Some(report.state.id.0);
+            named.extend(report.state.media.iter().map(|one| (*one, id)));
+        }
+        named.extend(case.media.iter().map(|one| (*one, None)));
+        NamedTogether { named, staff: case.read_in_office(caller, now) }
+    };
+    Ok(cases.iter().map(of_case).collect())
 }
 
 /// What is known of the files that are named.
@@ -101,14 +146,22 @@ struct Found {
     reviews: HashMap<Uuid, Stored<Review>>,
 }
 
-async fn shown(app: &App, caller: &Caller, named: Vec<Named>, staff: bool) -> Reply<Files> {
-    if named.is_empty() {
-        return Ok(None);
-    }
+async fn shown(app: &App, caller: &Caller, all: Vec<NamedTogether>) -> Reply<Vec<Files>> {
+    /// How many are asked for by one query.
+    const AT_ONCE: usize = 1000;
     let tenant = caller.tenant;
-    let ids: Vec<Uuid> = named.iter().map(|(one, _)| one.media.0).collect();
+    let ids: Vec<Uuid> =
+        all.iter().flat_map(|one| &one.named).map(|(one, _)| one.media.0).collect();
+    if ids.is_empty() {
+        return Ok(all.iter().map(|_| None).collect());
+    }
     let look = move |db: &mut persistence::Db| {
-        Ok((kept::among(db, tenant, &ids)?, reviews::about(db, tenant, &ids)?))
+        let (mut media, mut about) = (Vec::new(), Vec::new());
+        for ids in ids.chunks(AT_ONCE) {
+            media.extend(kept::among(db, tenant, ids)?);
+            about.extend(reviews::about(db, tenant, ids)?);
+        }
+        Ok((media, about))
     };
     let (media, reviews) = app.store.read(look).await?;
     let found = Found {
@@ -116,8 +169,11 @@ async fn shown(app: &App, caller: &Caller, named: Vec<Named>, staff: bool) -> Re
         reviews: reviews.into_iter().map(|one| (one.state.about, one)).collect(),
     };
     let world = app.world(tenant)?;
-    let view = |(one, report): &Named| found.view(app, &world, caller, (one, *report), staff);
-    Ok(Some(named.iter().map(view).collect()))
+    let files = |NamedTogether { named, staff }: &NamedTogether| {
+        let view = |(one, report): &Named| found.view(app, &world, caller, (one, *report), *staff);
+        (!named.is_empty()).then(|| named.iter().map(view).collect())
+    };
+    Ok(all.iter().map(files).collect())
 }
 
 impl Found {

@@ -10,6 +10,7 @@ use domain::{
     },
     flows::{
         change::{Request, Stored, act},
+        lifecycle::Lifecycle as _,
         patrol::Purpose,
         patrol_plan::{Command, Content, PatrolPlan, Recurrence, Standing},
     },
@@ -28,6 +29,7 @@ use crate::{
         step::{self, Step},
     },
     http::{
+        answer::Answer,
         body::Json,
         headers::Key,
         page::{Cursor, Limit, Page},
@@ -236,7 +238,7 @@ impl PatrolPlanView {
             made: plan.made,
             next: plan.next,
             created_at: plan.created_at,
-            possible: plan.possible(),
+            possible: plan.list_possible(),
         }
     }
 }
@@ -314,7 +316,7 @@ async fn create_patrol_plan(
     let (area, content) = (AreaId(body.0.area_id), body.0.content.read("/content")?);
     let command = Command::Create { id: PlanId(id), area, content };
     let (stored, _) = step::begin(&app, &caller, asked, |context| {
-        Ok((act::<PatrolPlan>(None, &command, asked, 0, context)?, Vec::<Write>::new()))
+        Ok((act::<PatrolPlan>(None, &command, asked, context)?, Vec::<Write>::new()))
     })
     .await?;
     let mut answer = HttpResponse::Created();
@@ -335,7 +337,7 @@ pub struct AmendPlanBody {
 /// 修改巡查计划：整份替换；已经生成的巡查不变。
 #[utoipa::path(tag = "patrols", request_body = AmendPlanBody, responses((status = 200, body = PatrolPlanView)))]
 #[post("/patrol_plans/{id}/amend")]
-async fn amend_patrol_plan(step: Step, body: Json<AmendPlanBody>) -> Reply<HttpResponse> {
+async fn amend_patrol_plan(step: Step, body: Json<AmendPlanBody>) -> Reply<Answer<PatrolPlanView>> {
     let content = body.0.content.read("/content")?;
     ask(step, "amend_patrol_plan", &body.0, Command::Amend { content }).await
 }
@@ -354,7 +356,10 @@ pub struct RetirePlanBody {
 /// 停用巡查计划；已经生成而不再需要的巡查请逐个取消。
 #[utoipa::path(tag = "patrols", request_body = RetirePlanBody, responses((status = 200, body = PatrolPlanView)))]
 #[post("/patrol_plans/{id}/retire")]
-async fn retire_patrol_plan(step: Step, body: Json<RetirePlanBody>) -> Reply<HttpResponse> {
+async fn retire_patrol_plan(
+    step: Step,
+    body: Json<RetirePlanBody>,
+) -> Reply<Answer<PatrolPlanView>> {
     let reason = body.0.reason.clone();
     ask(step, "retire_patrol_plan", &body.0, Command::Retire { reason }).await
 }
@@ -364,9 +369,9 @@ async fn ask(
     operation: &str,
     body: &impl Serialize,
     command: Command,
-) -> Reply<HttpResponse> {
+) -> Reply<Answer<PatrolPlanView>> {
     let asked = step.asked(operation, body);
     let stored = step::command::<PatrolPlan>(&step.app, &step.caller, asked, command).await?;
     let view = PatrolPlanView::new(&stored);
-    Ok(tagged(&step.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+    Ok(Answer::changed(stored.seq, view))
 }

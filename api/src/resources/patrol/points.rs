@@ -4,12 +4,14 @@
 //! another point under a known number is refused. So an upload may be repeated in any pieces, and
 //! its `Idempotency-Key` decides nothing.
 
+pub mod commands;
+
 use std::{
     collections::{BTreeMap, HashMap, btree_map::Entry},
     sync::Arc,
 };
 
-use actix_web::{HttpResponse, post, web::Data};
+use actix_web::post;
 use chrono::{DateTime, Duration, Utc};
 use domain::{
     Instant,
@@ -21,9 +23,10 @@ use domain::{
     },
     flows::{
         change::Stored,
-        patrol::{Patrol, possible},
+        lifecycle::Lifecycle as _,
+        patrol::Patrol,
         track::{
-            Fix, MOST_AT_ONCE, Sent, Source,
+            Fix, Sent, Source,
             admit::{Answers, Gate, Refused},
             codec,
         },
@@ -51,9 +54,8 @@ use crate::{
     },
     engine::step,
     http::{
+        answer::Answer,
         body::zipped::Zipped,
-        headers::Key,
-        params::IdPath,
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
         view::{self, CoordTypeBody},
@@ -235,22 +237,10 @@ impl Walkers {
 )]
 #[post("/patrols/{id}/points")]
 async fn upload_points(
-    app: Data<App>,
-    caller: Caller,
-    id: IdPath<Uuid>,
-    _key: Key,
+    context: commands::PointsContext,
     body: Zipped<PointsBody>,
-) -> Reply<HttpResponse> {
-    let PointsBody { coord_type, points } = body.0;
-    if points.len() > MOST_AT_ONCE {
-        let (zh, en) = ("每批最多 2000 点，请分批上传。", "Send at most 2000 points at once.");
-        return Err(Problem::new(Code::InvalidBody).error("/points", "too_many_items", zh, en));
-    }
-    let world = app.world(caller.tenant)?;
-    let coord_type = coord_type.map_or(CoordType::Wgs84, Into::into);
-    let sending = Sending { app: &app, caller: &caller, world: &world, id: id.0 };
-    let fates = sending.send(&points, coord_type).await?;
-    Ok(HttpResponse::Ok().json(PointsView::new(&points, &fates)))
+) -> Reply<Answer<PointsView>> {
+    commands::upload_points(context, body.0).await
 }
 
 /// One request of the caller that sends points of a patrol.
@@ -319,10 +309,7 @@ impl Sending<'_> {
             None => step::look::<Patrol>(self.app, self.caller, self.id).await?,
         };
         let Some(run) = patrol.state.status.run() else {
-            let status = patrol.state.status.name();
-            let (state, command) = (status.name(), "upload");
-            let possible = possible(status);
-            return Err(Refusal::WrongState { flow: "patrol", state, command, possible }.into());
+            return Err(patrol.state.wrong_state("upload").into());
         };
         if run.worker == self.caller.person {
             Ok(patrol)

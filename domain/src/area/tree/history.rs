@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{Area, AreaKind, AreaTree, Legacy, Path, Scheme, Unit};
-use crate::core::{id::AreaId, named::named};
+use crate::core::{disclosure::disclosed, id::AreaId, named::named};
 
 named! {
     /// What a grid is for.
@@ -76,6 +76,14 @@ pub struct Record {
     pub successors: Vec<AreaId>,
     /// The place in the tenant's journal of the last change to it.
     pub seq: i64,
+}
+
+disclosed! {
+    struct Version { Open: from, name, parent, path, grid, households, boundary }
+    struct Outline { Open: no, digest }
+    struct Record {
+        Open: id, kind, code, scheme, versions, until, predecessors, successors, seq;
+    }
 }
 
 impl Record {

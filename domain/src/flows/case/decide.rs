@@ -3,7 +3,7 @@
 
 use super::{
     Answer, Closing, Command, Event, Opening, Outcome, Stage, Work,
-    lifecycle::{self, StageName, SummonsVerb, Verb},
+    lifecycle::{self, Verb},
     whistle::{Act, Raised},
 };
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
         case::state::{Case, Reporter, WishKind},
         claim::Claim,
         flow::Context,
+        lifecycle::refuse_unasked,
         media::{Attached, Attachment, MediaRole, evident},
     },
     people::actor::Permission,
@@ -74,24 +75,7 @@ impl Command {
     }
 }
 
-pub(super) fn decide(state: Option<&Case>, command: &Command, cx: &Context<'_>) -> Decision {
-    match (state, command) {
-        (None, Command::Open(opening)) => open(opening, cx),
-        (None, _) => Err(refused("none", command, Vec::new())),
-        (Some(case), Command::Open(_)) => {
-            Err(refused(case.stage.name().name(), command, case.possible()))
-        }
-        (Some(case), Command::With { media, asked }) => case.decide_with(asked, media, cx),
-        (Some(case), command) => case.decide_with(command, &[], cx),
-    }
-}
-
-fn refused(state: &'static str, command: &Command, possible: Vec<&'static str>) -> Refusal {
-    let command = command.verb().map_or("open", Verb::name);
-    Refusal::WrongState { flow: "case", state, command, possible }
-}
-
-fn open(opening: &Opening, cx: &Context<'_>) -> Decision {
+pub(super) fn open(opening: &Opening, cx: &Context<'_>) -> Decision {
     if let Some(category) = &opening.matter.category {
         cx.catalogue.require(category.as_str())?;
     }
@@ -123,7 +107,12 @@ fn closing(outcome: Outcome, answer: Option<Answer>, cx: &Context<'_>) -> Closin
 impl Case {
     /// A command with the files it names: where the standard of the category demands it, what is
     /// done is shown by a photo.
-    fn decide_with(&self, command: &Command, media: &[Attachment], cx: &Context<'_>) -> Decision {
+    pub(super) fn decide_with(
+        &self,
+        command: &Command,
+        media: &[Attachment],
+        cx: &Context<'_>,
+    ) -> Decision {
         let mut events = self.decide(command, cx)?;
         let done = match command {
             Command::FeedBack { .. } => true,
@@ -150,11 +139,7 @@ impl Case {
         if matches!(command, Command::Recompute) {
             return self.recompute(cx);
         }
-        let verb = command.verb();
-        if verb.is_none_or(|verb| lifecycle::targets(stage, verb).is_empty()) {
-            return Err(refused(stage.name(), command, self.possible()));
-        }
-        if verb.is_some_and(|verb| !lifecycle::beside(stage, verb)) {
+        if command.verb().is_some_and(|verb| !lifecycle::beside(stage, verb)) {
             self.require_moving(cx)?;
         }
         match command {
@@ -162,7 +147,7 @@ impl Case {
             Command::Open(_)
             | Command::With { .. }
             | Command::Lapse { .. }
-            | Command::Recompute => Err(refused(stage.name(), command, self.possible())),
+            | Command::Recompute => Err(refuse_unasked::<Self>(command)),
             Command::Join { reporter } => self.join(*reporter),
             Command::Escalate { reason } => self.escalate(reason, cx),
             Command::Dispatch { unit, note } => self.dispatch(*unit, note.as_ref(), cx),
@@ -433,23 +418,10 @@ impl Case {
 
     fn summons(&self, unit: AreaId, act: &Act, cx: &Context<'_>) -> Decision {
         let whistle = self.stage.whistle().ok_or(Refusal::NotSummoned)?;
-        // After the whistle only the opinions of both sides are still asked for.
-        let on = self.stage.name() == StageName::Whistled;
-        let opinion = matches!(act, Act::Rate { .. } | Act::RateStreet { .. });
-        if !on && !opinion && whistle.summons(unit).is_some() {
-            return Err(Refusal::WrongState {
-                flow: "summons",
-                state: lifecycle::StepName::Released.name(),
-                command: act.verb().name(),
-                possible: [SummonsVerb::Rate, SummonsVerb::RateStreet]
-                    .map(SummonsVerb::name)
-                    .to_vec(),
-            });
-        }
         let happened = whistle.decide(unit, act, self, cx)?;
         let by = cx.by.person;
         let mut events = vec![Event::Summoned { unit, by, happened: happened.clone() }];
-        if on && whistle.after(unit, by, &happened).over() {
+        if self.stage.is_whistle_on() && whistle.after(unit, by, &happened).over() {
             events.push(Event::WhistleOver { verify: self.term(Duty::Verify, cx) });
         }
         Ok(events)

@@ -19,6 +19,7 @@ use crate::{
         },
         claim::Claim,
         media::{Attached, Attachment},
+        stored_event::JournalEvent,
     },
     rules::{
         obligation::{Duty, Term},
@@ -603,3 +604,5 @@ pub enum Event {
         media: Vec<Attached>,
     },
 }
+
+impl JournalEvent for Event {}

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::named::named;
+use crate::{core::named::named, flows::lifecycle::MoveTable};
 
 named! {
     /// The stage of a case.
@@ -190,32 +190,23 @@ pub const BESIDE: &[(Verb, &[StageName])] = {
     ]
 };
 
+/// Both tables as one.
+pub const TABLE: MoveTable<StageName, Verb, &[StageName]> =
+    MoveTable { moves: MOVES, beside: BESIDE };
+
 /// Where `verb` can lead from `stage`; empty when it is not possible.
 pub fn targets(stage: StageName, verb: Verb) -> &'static [StageName] {
-    if beside(stage, verb) {
-        return stage.only();
-    }
-    MOVES.iter().find(|(from, by, _)| *from == stage && *by == verb).map_or(&[], |(_, _, to)| to)
+    TABLE.targets(stage, verb)
 }
 
 /// Whether `verb` is possible in `stage` and leaves it.
 pub fn beside(stage: StageName, verb: Verb) -> bool {
-    BESIDE.iter().any(|(by, stages)| *by == verb && stages.contains(&stage))
-}
-
-impl StageName {
-    /// A slice of the table that holds only this stage.
-    fn only(self) -> &'static [Self] {
-        let at = Self::ALL.iter().position(|stage| *stage == self).unwrap_or_default();
-        Self::ALL.get(at..=at).unwrap_or_default()
-    }
+    TABLE.is_beside(stage, verb)
 }
 
 /// What is possible in `stage`.
 pub fn possible(stage: StageName) -> Vec<Verb> {
-    let on = MOVES.iter().filter(|(from, _, _)| *from == stage).map(|(_, verb, _)| *verb);
-    let besides = BESIDE.iter().filter(|(_, stages)| stages.contains(&stage)).map(|(v, _)| *v);
-    on.chain(besides).collect()
+    TABLE.verbs_in(stage).collect()
 }
 
 named! {
@@ -296,10 +287,10 @@ pub const STEPS: &[(StepName, SummonsVerb, &[StepName])] = {
 
 /// Where `verb` can lead from `step`; empty when it is not possible.
 pub fn steps(step: StepName, verb: SummonsVerb) -> &'static [StepName] {
-    STEPS.iter().find(|(from, by, _)| *from == step && *by == verb).map_or(&[], |(_, _, to)| to)
+    MoveTable::of(STEPS).targets(step, verb)
 }
 
 /// What is possible at `step`.
 pub fn possible_steps(step: StepName) -> Vec<SummonsVerb> {
-    STEPS.iter().filter(|(from, _, _)| *from == step).map(|(_, verb, _)| *verb).collect()
+    MoveTable::of(STEPS).verbs_in(step).collect()
 }

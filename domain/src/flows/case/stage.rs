@@ -231,6 +231,11 @@ impl Stage {
         }
     }
 
+    /// Whether departments are summoned and act; afterwards the whistle only stays on record.
+    pub const fn is_whistle_on(&self) -> bool {
+        matches!(self, Self::Whistled { .. })
+    }
+
     /// The whistle of this round, while it is on and afterwards.
     pub const fn whistle(&self) -> Option<&Whistle> {
         match self {

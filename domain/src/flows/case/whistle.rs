@@ -11,7 +11,7 @@ mod evolve;
 
 use serde::{Deserialize, Serialize};
 
-use super::lifecycle::StepName;
+use super::lifecycle::{STEPS, StepName, SummonsVerb};
 use crate::{
     Instant,
     area::{coordinate::Point, tree::Unit},
@@ -19,6 +19,7 @@ use crate::{
         id::{AreaId, CaseId, PersonId},
         text::{Code, Prose},
     },
+    flows::lifecycle::{CommandKind, Lifecycle, MoveTable},
     rules::obligation::{Duty, Obligation, Term},
 };
 pub use act::{Act, Happened};
@@ -162,6 +163,52 @@ impl Step {
     }
 }
 
+/// A summons with what is true of it now; `on` says whether its whistle still is.
+#[derive(Clone, Copy, Debug)]
+struct CurrentSummons<'a> {
+    summons: &'a Summons,
+    on: bool,
+}
+
+impl Lifecycle for CurrentSummons<'_> {
+    const NAME: &'static str = "summons";
+    type Stage = StepName;
+    type Verb = SummonsVerb;
+    type To = &'static [StepName];
+    type Command = Act;
+    const MOVES: MoveTable<StepName, SummonsVerb, &'static [StepName]> = MoveTable::of(STEPS);
+
+    /// After the whistle a department that was not let off is released: also a lead that went back
+    /// to work because a verification failed, when it is ruled about instead.
+    fn stage(&self) -> StepName {
+        match self.summons.step.name() {
+            StepName::Excused => StepName::Excused,
+            _ if !self.on => StepName::Released,
+            step => step,
+        }
+    }
+
+    fn classify_command(act: &Act) -> CommandKind<SummonsVerb> {
+        CommandKind::Moves(act.verb())
+    }
+
+    /// Opinions are given once, and who was appointed contests nothing.
+    fn shows_verb(&self, verb: SummonsVerb) -> bool {
+        match verb {
+            SummonsVerb::Rate => self.summons.rating.is_none(),
+            SummonsVerb::RateStreet => self.summons.view.is_none(),
+            SummonsVerb::Contest => !self.summons.appointed,
+            SummonsVerb::Sign
+            | SummonsVerb::Contact
+            | SummonsVerb::Arrive
+            | SummonsVerb::FeedBack
+            | SummonsVerb::SendBack
+            | SummonsVerb::Release
+            | SummonsVerb::Rule => true,
+        }
+    }
+}
+
 /// The arrival of a department on the spot (报到).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Arrival {
@@ -212,6 +259,20 @@ impl TryFrom<u8> for Score {
 impl From<Score> for u8 {
     fn from(score: Score) -> Self {
         score.0
+    }
+}
+
+impl Summons {
+    /// How far the department is; `on` says whether the whistle still is.
+    pub fn step_name(&self, on: bool) -> StepName {
+        CurrentSummons { summons: self, on }.stage()
+    }
+
+    /// What may be asked of it now.
+    pub fn possible(&self, on: bool) -> Vec<SummonsVerb> {
+        let current = CurrentSummons { summons: self, on };
+        let verbs = CurrentSummons::MOVES.verbs_in(current.stage());
+        verbs.filter(|verb| current.shows_verb(*verb)).collect()
     }
 }
 

@@ -4,7 +4,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Cause, Decided, Heard, Review, Status, Subject, Suggestion};
-use crate::{Instant, area::tree::Unit, core::text::Prose, flows::flow::Context};
+use crate::{
+    Instant,
+    area::tree::Unit,
+    core::text::Prose,
+    flows::{flow::Context, stored_event::JournalEvent},
+};
 
 /// What is to be reviewed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -104,6 +109,8 @@ pub enum Event {
         decided: Decided,
     },
 }
+
+impl JournalEvent for Event {}
 
 pub(super) fn evolve(state: Option<Review>, event: &Event) -> Option<Review> {
     let mut review = match (state, event) {

@@ -11,6 +11,7 @@ use crate::{
         id::{AreaId, FormId, HouseholdId, PersonId},
         text::{Line, Prose},
     },
+    flows::stored_event::JournalEvent,
     rules::burden::Counts,
 };
 
@@ -172,6 +173,8 @@ pub enum Event {
         reason: Prose,
     },
 }
+
+impl JournalEvent for Event {}
 
 /// The household after an event.
 pub(super) fn evolve(state: Option<Household>, event: &Event) -> Option<Household> {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Instant,
     core::{
+        disclosure::disclosed,
         id::{MediaId, PersonId},
         named::named,
         text::Code,
@@ -64,6 +65,10 @@ pub struct Attached {
     pub by: PersonId,
     /// When it was named.
     pub at: Instant,
+}
+
+disclosed! {
+    struct Attached { Open: media, role, by, at }
 }
 
 impl Attached {

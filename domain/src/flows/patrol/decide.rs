@@ -4,7 +4,6 @@ use chrono::Duration;
 
 use super::{
     Command, Event, Moment, New, Occasion, Patrol, Remark, Run, Status, StatusName, Window,
-    possible,
 };
 use crate::{
     Instant,
@@ -16,7 +15,7 @@ use crate::{
         text::Prose,
         time::{earlier, later},
     },
-    flows::flow::{Context, Flow as _},
+    flows::{flow::Context, lifecycle::refuse_unasked},
     people::actor::Permission,
     rules::{obligation::Term, refusal::Refusal, vocabulary::MeasureKind},
 };
@@ -175,12 +174,6 @@ fn next(run: &Run, time: Option<Instant>, cx: &Context<'_>) -> Result<Moment, Re
 impl Patrol {
     /// Everything that is asked of a patrol there is.
     pub(super) fn act(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-        let status = self.status.name();
-        if !possible(status).contains(&Self::name(command)) {
-            let (state, command) = (status.name(), Self::name(command));
-            let possible = possible(status);
-            return Err(Refusal::WrongState { flow: "patrol", state, command, possible });
-        }
         match command {
             Command::Start { window, time, late } => {
                 cx.require(Permission::Patrol, &self.area.path, &self.area.name)?;
@@ -206,10 +199,8 @@ impl Patrol {
                 Ok(vec![Event::Cancelled { reason: reason.clone(), by: cx.by.name.clone() }])
             }
             Command::Note { text } => Ok(vec![self.remark(text, cx)?]),
-            // These were answered before.
-            Command::Plan { .. } | Command::Begin { .. } | Command::Lapse { .. } => {
-                Err(Refusal::NothingDue)
-            }
+            Command::Lapse { term } => self.lapse(*term, cx),
+            Command::Plan { .. } | Command::Begin { .. } => Err(refuse_unasked::<Self>(command)),
         }
     }
 
@@ -254,7 +245,7 @@ impl Patrol {
 
     /// Takes the next measure about what is owed: the grid is reminded, then urged. No unit is
     /// supervised or listed for a walk that was not taken (domain.md E.9).
-    pub(super) fn lapse(&self, no: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    fn lapse(&self, no: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         if !cx.by.is_system() {
             let area = self.area.name.clone();
             return Err(Refusal::NotPermitted { permission: Permission::Supervise, area });

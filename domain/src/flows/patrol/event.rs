@@ -9,6 +9,7 @@ use crate::{
         id::{AreaId, PatrolId},
         text::Prose,
     },
+    flows::stored_event::JournalEvent,
     rules::{obligation::Term, vocabulary::MeasureKind},
 };
 
@@ -146,3 +147,5 @@ pub enum Event {
         term: Term,
     },
 }
+
+impl JournalEvent for Event {}

@@ -6,7 +6,7 @@ use super::{Command, Event, NewGrant, Person, Shift, Standing};
 use crate::{
     Instant,
     core::{id::AreaId, text::Line, time::later},
-    flows::flow::{Context, Flow as _},
+    flows::flow::Context,
     people::{
         actor::{Grant, Permission, Role},
         role::APART,
@@ -35,6 +35,34 @@ pub(super) fn register(
     Ok(vec![Event::Registered { person: Box::new(person) }])
 }
 
+/// Refuses an actor to whom a person is not to be managed, before they are told how that person
+/// stands.
+pub(super) fn authorize(
+    person: &Person,
+    command: &Command,
+    cx: &Context<'_>,
+) -> Result<(), Refusal> {
+    match command {
+        Command::Grant { .. } => {
+            require_managed(person, cx)?;
+            require_other(person, cx)
+        }
+        Command::TakeOver { .. } => require_other(person, cx),
+        Command::Suspend { .. } | Command::Reinstate | Command::Leave { .. } => {
+            require_all_managed(person, cx)?;
+            require_other(person, cx)
+        }
+        Command::Register { .. }
+        | Command::Rename { .. }
+        | Command::Revoke { .. }
+        | Command::HandOver { .. }
+        | Command::Stand { .. }
+        | Command::StartShift { .. }
+        | Command::EndShift
+        | Command::ResetPassword => Ok(()),
+    }
+}
+
 /// Everything that is asked about a person who exists.
 pub(super) fn about(
     person: &Person,
@@ -50,9 +78,6 @@ pub(super) fn about(
             Ok(vec![Event::Renamed { name: hidden.unwrap_or_else(|| name.clone()) }])
         }
         Command::Grant { grant } => {
-            require_managed(person, cx)?;
-            require_other(person, cx)?;
-            require_standing(person, command, &[Standing::Active, Standing::Left])?;
             let grant = granted(person, grant, cx)?;
             // A person who left and comes back begins with what is granted now.
             let back = (person.standing == Standing::Left).then_some(Event::Reinstated);
@@ -74,8 +99,6 @@ pub(super) fn about(
             Ok(vec![Event::HandedOver { role, area, to, reason }])
         }
         Command::TakeOver { grants, of } => {
-            require_other(person, cx)?;
-            require_standing(person, command, &[Standing::Active])?;
             let mut after = person.clone();
             let mut events = Vec::with_capacity(grants.len());
             for grant in grants {
@@ -85,22 +108,9 @@ pub(super) fn about(
             }
             Ok(events)
         }
-        Command::Suspend { reason } => {
-            require_all_managed(person, cx)?;
-            require_other(person, cx)?;
-            require_standing(person, command, &[Standing::Active])?;
-            Ok(vec![Event::Suspended { reason: reason.clone() }])
-        }
-        Command::Reinstate => {
-            require_all_managed(person, cx)?;
-            require_other(person, cx)?;
-            require_standing(person, command, &[Standing::Suspended])?;
-            Ok(vec![Event::Reinstated])
-        }
+        Command::Suspend { reason } => Ok(vec![Event::Suspended { reason: reason.clone() }]),
+        Command::Reinstate => Ok(vec![Event::Reinstated]),
         Command::Leave { reason, to, alone } => {
-            require_all_managed(person, cx)?;
-            require_other(person, cx)?;
-            require_standing(person, command, &[Standing::Active, Standing::Suspended])?;
             if to.is_none() && !alone.is_empty() {
                 return Err(Refusal::OpenWork { units: alone.clone() });
             }
@@ -170,23 +180,6 @@ fn granted(person: &Person, asked: &NewGrant, cx: &Context<'_>) -> Result<Grant,
 /// Refuses an actor who gives or takes rights of their own.
 fn require_other(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
     if person.id == cx.by.person { Err(Refusal::OwnRights) } else { Ok(()) }
-}
-
-fn require_standing(
-    person: &Person,
-    command: &Command,
-    needed: &[Standing],
-) -> Result<(), Refusal> {
-    if needed.contains(&person.standing) {
-        return Ok(());
-    }
-    let possible = match person.standing {
-        Standing::Active => vec!["grant", "suspend", "leave"],
-        Standing::Suspended => vec!["reinstate", "revoke", "leave"],
-        Standing::Left => vec!["grant"],
-    };
-    let (state, command) = (person.standing.name(), Person::name(command));
-    Err(Refusal::WrongState { flow: "person", state, command, possible })
 }
 
 fn held(person: &Person, role: Role, area: AreaId) -> Result<&Grant, Refusal> {

@@ -13,7 +13,7 @@ use crate::{
         id::{CaseId, PatrolId, ReportId},
         text::{Code, Line, Prose},
     },
-    flows::{claim::Claim, media::Attachment},
+    flows::{claim::Claim, media::Attachment, stored_event::JournalEvent},
     rules::{
         obligation::Term,
         vocabulary::{Channel, Demand, MeasureKind, Urgency},
@@ -184,3 +184,5 @@ pub enum Event {
         term: Term,
     },
 }
+
+impl JournalEvent for Event {}

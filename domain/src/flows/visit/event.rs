@@ -10,6 +10,7 @@ use crate::{
         id::{CampaignId, HouseholdId, PersonId, ReportId, VisitId},
         text::Prose,
     },
+    flows::stored_event::JournalEvent,
 };
 
 /// A visit to be planned.
@@ -120,6 +121,8 @@ pub enum Event {
         reason: Prose,
     },
 }
+
+impl JournalEvent for Event {}
 
 /// The visit after an event.
 pub(super) fn evolve(state: Option<Visit>, event: &Event) -> Option<Visit> {

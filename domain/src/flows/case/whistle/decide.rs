@@ -2,16 +2,14 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "most steps have nothing of it")]
 
-use super::{Act, Arrival, Happened, Step, Summons, Whistle, call::summon};
+use super::{Act, Arrival, CurrentSummons, Happened, Step, Summons, Whistle, call::summon};
 use crate::{
     area::coordinate::{Point, distance_m},
     core::{id::AreaId, text::Prose},
     flows::{
-        case::{
-            lifecycle::{self, StepName, SummonsVerb},
-            state::Case,
-        },
+        case::{lifecycle::StepName, state::Case},
         flow::Context,
+        lifecycle::require_possible,
     },
     people::actor::Permission,
     rules::{obligation::Duty, refusal::Refusal, rulebook::Subject},
@@ -43,7 +41,8 @@ fn arrival(
 }
 
 impl Whistle {
-    /// What happens when `act` is asked of the summons of `unit`.
+    /// What happens when `act` is asked of the summons of `unit`; when the whistle is over, only the
+    /// opinions of both sides are still asked for.
     pub(in crate::flows::case) fn decide(
         &self,
         unit: AreaId,
@@ -51,20 +50,10 @@ impl Whistle {
         case: &Case,
         context: &Context<'_>,
     ) -> Result<Happened, Refusal> {
+        let on = case.stage.is_whistle_on();
         let about = Subject { rank: Some(self.rank.as_str()), ..case.subject() };
         let summons = self.summons(unit).ok_or(Refusal::NotSummoned)?;
-        let from = summons.step.name();
-        if lifecycle::steps(from, act.verb()).is_empty() {
-            return Err(Refusal::WrongState {
-                flow: "summons",
-                state: from.name(),
-                command: act.verb().name(),
-                possible: lifecycle::possible_steps(from)
-                    .into_iter()
-                    .map(SummonsVerb::name)
-                    .collect(),
-            });
-        }
+        require_possible(Some(&CurrentSummons { summons, on }), act)?;
         let (permission, over) = match act {
             Act::Sign
             | Act::Contact { .. }

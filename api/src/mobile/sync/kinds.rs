@@ -1,0 +1,272 @@
+//! The kinds of things a phone has, and how those of each kind are read.
+
+use std::collections::BTreeSet;
+
+use chrono::Duration;
+use domain::{
+    Instant,
+    core::{
+        id::{PersonId, TenantId},
+        journal::FlowKind,
+    },
+    flows::{
+        campaign::Campaign,
+        case::state::Case,
+        change::Stored,
+        form::Form,
+        household::{Household, Standing},
+        patrol::Patrol,
+        report::Report,
+        visit::Visit,
+    },
+};
+use persistence::{
+    Db, StoreError,
+    flows::{
+        campaign as campaigns, case as cases, form as forms, household as households,
+        patrol as patrols, report as reports, visit as visits,
+    },
+    kernel::journal::Keyset,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::sight::Scopes;
+
+/// How many days back what is not open any more is part of the first picture.
+const DAYS: i64 = 30;
+
+/// A kind of thing a phone has, in the order the first picture tells them.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    #[default]
+    Case,
+    Report,
+    Patrol,
+    Visit,
+    Household,
+    Form,
+    Campaign,
+    /// Households the caller is paired with, and was since then. Not part of the picture: read when a
+    /// pairing begins or ends.
+    Pairing {
+        since: Instant,
+    },
+}
+
+impl Kind {
+    /// Those that entries of the feed are about.
+    pub(super) const ALL: [Self; 7] = [
+        Self::Case,
+        Self::Report,
+        Self::Patrol,
+        Self::Visit,
+        Self::Household,
+        Self::Form,
+        Self::Campaign,
+    ];
+
+    /// The one that is told after this one.
+    pub(super) const fn next(self) -> Option<Self> {
+        match self {
+            Self::Case => Some(Self::Report),
+            Self::Report => Some(Self::Patrol),
+            Self::Patrol => Some(Self::Visit),
+            Self::Visit => Some(Self::Household),
+            Self::Household => Some(Self::Form),
+            Self::Form => Some(Self::Campaign),
+            Self::Campaign | Self::Pairing { .. } => None,
+        }
+    }
+
+    /// The flows of this kind.
+    pub(super) const fn flow(self) -> FlowKind {
+        match self {
+            Self::Case => FlowKind::Case,
+            Self::Report => FlowKind::Report,
+            Self::Patrol => FlowKind::Patrol,
+            Self::Visit => FlowKind::Visit,
+            Self::Household | Self::Pairing { .. } => FlowKind::Household,
+            Self::Form => FlowKind::Form,
+            Self::Campaign => FlowKind::Campaign,
+        }
+    }
+
+    /// How many of them make a page at most: a form takes up to 64 kB, a campaign a megabyte of
+    /// memory.
+    pub(super) fn page(self, limit: usize) -> usize {
+        match self {
+            Self::Form | Self::Campaign => limit.min(10),
+            Self::Case
+            | Self::Report
+            | Self::Patrol
+            | Self::Visit
+            | Self::Household
+            | Self::Pairing { .. } => limit,
+        }
+    }
+}
+
+/// What is told of one thing.
+pub(super) enum Found {
+    Case(Box<Stored<Case>>),
+    Report(Box<Stored<Report>>),
+    Patrol(Box<Stored<Patrol>>),
+    Visit(Box<Stored<Visit>>),
+    Household(Box<Stored<Household>>),
+    Form(Box<Stored<Form>>),
+    Campaign(Box<Stored<Campaign>>),
+    /// It left the view of the caller by what happened to it.
+    Left(FlowKind, Uuid),
+}
+
+impl Found {
+    /// Its place in the list of its kind.
+    pub(super) fn place(&self) -> (Instant, Uuid) {
+        match self {
+            Self::Case(case) => (case.state.filed_at, case.state.id.0),
+            Self::Report(report) => (report.state.received_at, report.state.id.0),
+            Self::Patrol(patrol) => (patrol.state.window.from, patrol.state.id.0),
+            Self::Visit(visit) => (visit.state.made_at, visit.state.id.0),
+            Self::Household(household) => (household.state.registered_at, household.state.id.0),
+            Self::Form(form) => (form.state.at, form.state.id.0),
+            Self::Campaign(campaign) => (campaign.state.made_at, campaign.state.id.0),
+            Self::Left(_, id) => (Instant::UNIX_EPOCH, *id),
+        }
+    }
+
+    /// When there was something to be told for the first time.
+    pub(super) fn made_at(&self) -> Instant {
+        match self {
+            Self::Patrol(patrol) => patrol.state.created_at,
+            Self::Case(_)
+            | Self::Report(_)
+            | Self::Visit(_)
+            | Self::Household(_)
+            | Self::Form(_)
+            | Self::Campaign(_)
+            | Self::Left(..) => self.place().0,
+        }
+    }
+}
+
+/// Which of a kind are read.
+pub(super) enum Which {
+    /// What is open, or younger than some days before `now`; with `lost`, when a phone began to
+    /// read, everything it may have been told since then.
+    Picture { now: Instant, lost: Option<Instant> },
+    /// Those with these identities.
+    These { ids: Vec<Uuid>, now: Instant },
+}
+
+/// Those of a kind that these scopes let see.
+pub(super) fn list(
+    db: &mut Db,
+    scopes: &Scopes,
+    kind: Kind,
+    which: Which,
+    keyset: Keyset,
+) -> Result<Vec<Found>, StoreError> {
+    let (now, lost, among) = match which {
+        Which::Picture { now, lost } => (now, lost, None),
+        Which::These { ids, now } => (now, None, Some(ids)),
+    };
+    let picture = among.is_none();
+    let open = picture && lost.is_none();
+    // What is to be forgotten may be closed by now, and as old as the first picture.
+    let since = picture.then(|| lost.unwrap_or(now) - Duration::days(DAYS));
+    match kind {
+        Kind::Case => {
+            let filter = cases::Filter { open, closed_since: lost, among, ..Default::default() };
+            wrap(cases::list(db, &scopes.work, &filter, keyset), Found::Case)
+        }
+        Kind::Report => {
+            let filter = reports::Filter { since, among, ..Default::default() };
+            wrap(reports::list(db, &scopes.work, &filter, keyset), Found::Report)
+        }
+        Kind::Patrol => {
+            let filter = patrols::Filter { since, among, ..Default::default() };
+            wrap(patrols::list(db, &scopes.work, &filter, keyset), Found::Patrol)
+        }
+        Kind::Visit => {
+            let (filter, scope) = (
+                visits::Filter { since, among, ..Default::default() },
+                (&scopes.homes, scopes.office),
+            );
+            wrap(visits::list(db, scope, &filter, keyset), Found::Visit)
+        }
+        Kind::Household => {
+            let standing = open.then_some(Standing::Present);
+            let filter =
+                households::Filter { standing, among, paired_after: lost, ..Default::default() };
+            let scope = (&scopes.homes, scopes.office);
+            wrap(households::list(db, scope, &filter, now, keyset), Found::Household)
+        }
+        Kind::Pairing { since } => {
+            // What ended at that very moment, too.
+            let (mine, before) = (true, Some(since - Duration::milliseconds(1)));
+            let filter = households::Filter { mine, paired_after: before, ..Default::default() };
+            let scope = (&scopes.homes, scopes.office);
+            wrap(households::list(db, scope, &filter, now, keyset), Found::Household)
+        }
+        Kind::Form => {
+            let after = keyset.after.map_or(Uuid::nil(), |(_, id)| id);
+            let tenant = scopes.work.tenant;
+            let found = forms::load_by_id(db, tenant, among.as_deref(), after, keyset.limit);
+            wrap(found, Found::Form)
+        }
+        Kind::Campaign => {
+            let selection = campaigns::Selection { open, among, ..Default::default() };
+            wrap(campaigns::list(db, &scopes.campaigns, &selection, keyset), Found::Campaign)
+        }
+    }
+}
+
+fn wrap<F>(
+    found: Result<Vec<Stored<F>>, StoreError>,
+    of: impl Fn(Box<Stored<F>>) -> Found,
+) -> Result<Vec<Found>, StoreError> {
+    Ok(found?.into_iter().map(|one| of(Box::new(one))).collect())
+}
+
+/// A flow that moved and concerns a caller.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Concerned {
+    pub(super) kind: FlowKind,
+    pub(super) flow: Uuid,
+    /// Whether the caller could see it where it was before; gone, when it cannot be seen any more.
+    pub(super) was_seen: bool,
+}
+
+/// Those of these flows that the caller may see, and those that left the caller's view.
+pub(super) fn list_these(
+    db: &mut Db,
+    scopes: &Scopes,
+    now: Instant,
+    flows: &[Concerned],
+) -> Result<Vec<Found>, StoreError> {
+    let mut found = Vec::new();
+    for kind in Kind::ALL {
+        let of_kind = flows.iter().filter(|one| one.kind == kind.flow());
+        let ids: BTreeSet<Uuid> = of_kind.map(|one| one.flow).collect();
+        if !ids.is_empty() {
+            let limit = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+            let which = Which::These { ids: ids.into_iter().collect(), now };
+            found.extend(list(db, scopes, kind, which, Keyset { after: None, limit })?);
+        }
+    }
+    let there: BTreeSet<Uuid> = found.iter().map(|one| one.place().1).collect();
+    let left = flows.iter().filter(|one| one.was_seen && !there.contains(&one.flow));
+    found.extend(left.map(|one| Found::Left(one.kind, one.flow)));
+    Ok(found)
+}
+
+/// When a pairing of a person with a household begins or ends next.
+pub(super) fn load_turn(
+    db: &mut Db,
+    (tenant, person): (TenantId, PersonId),
+    now: Instant,
+) -> Result<Option<Instant>, StoreError> {
+    households::load_next_pairing_change(db, tenant, person, now)
+}

@@ -1,0 +1,137 @@
+//! Putting households on the list of a campaign.
+
+use std::{collections::HashSet, sync::Arc};
+
+use domain::{
+    Instant,
+    area::tree::Unit,
+    core::id::PersonId,
+    flows::{
+        campaign::{Campaign, Command, Listed},
+        change::{Stored, act},
+        flow::Context,
+        household::{Household, Standing},
+    },
+    people::actor::Scope,
+    rules::refusal::Refusal,
+};
+use futures_util::future::try_join_all;
+use persistence::{Db, flows::household as households, kernel::journal::Keyset};
+
+use super::{AssignBody, SelectBody, TaskBody, To};
+use crate::{
+    engine::step::{self, Step},
+    http::{
+        answer::Answer,
+        problem::{Code, Problem, Reply},
+    },
+    resources::{campaign::CampaignView, household::require_people, place::known},
+};
+
+/// Puts households on the list of a campaign, or gives them to somebody else.
+pub async fn assign_campaign(step: Step, body: AssignBody) -> Reply<Answer<CampaignView>> {
+    const MOST: usize = 1000;
+    let asked = step.asked("assign_campaign", &body);
+    let AssignBody { households, select, to } = body;
+    if households.len() > MOST {
+        let (zh, en) = ("一次最多 1000 户", "at most 1000 households at once");
+        return Err(Problem::new(Code::InvalidBody).error("/households", "out_of_range", zh, en));
+    }
+    let campaign = step::look::<Campaign>(&step.app, &step.caller, step.id).await?;
+    let mut listed = named(&step, &campaign.state, &households, to).await?;
+    if let Some(select) = select {
+        listed.extend(selected(&step, &campaign.state, select, to).await?);
+    }
+    // A named household stands before a selected one; of two namings of one household the first
+    // counts.
+    let mut seen = HashSet::new();
+    listed.retain(|one| seen.insert(one.household));
+    let command = Command::Assign { listed };
+    let decide = |stored: &Stored<Campaign>, context: Context<'_>| {
+        Ok((act(Some(stored), &command, asked.request, context)?, Vec::new()))
+    };
+    let stored = step::step(&step.app, &step.caller, asked, decide).await?;
+    Ok(Answer::changed(stored.seq, CampaignView::from(&stored)))
+}
+
+fn listed(household: &Household, worker: Option<PersonId>, to: To, now: Instant) -> Listed {
+    let paired = || match to {
+        To::Paired => household.visitor(now),
+        To::Grid => None,
+    };
+    let grid: Unit = household.area.clone();
+    Listed { household: household.id, grid, worker: worker.or_else(paired) }
+}
+
+/// Those that are named: each must live in the area of the campaign.
+async fn named(step: &Step, campaign: &Campaign, tasks: &[TaskBody], to: To) -> Reply<Vec<Listed>> {
+    let (app, caller) = (&step.app, &step.caller);
+    let look = |task: &TaskBody| app.store.look::<Household>(caller.tenant, task.household_id);
+    let found = try_join_all(tasks.iter().map(look)).await?;
+    let now = app.clock.now();
+    let mut all = Vec::with_capacity(tasks.len());
+    for (index, (task, household)) in tasks.iter().zip(found).enumerate() {
+        let there = |stored: &Arc<Stored<Household>>| {
+            let household = &stored.state;
+            household.standing == Standing::Present
+                && campaign.area.path.contains(&household.area.path)
+        };
+        let household = household.filter(there).ok_or_else(|| {
+            let (zh, en) = ("行动范围内没有这户", "there is no such household in the area");
+            let at = format!("/households/{index}/household_id");
+            Problem::new(Code::InvalidBody).error(at, "unknown_household", zh, en)
+        })?;
+        if let Some(worker) = task.worker_id {
+            require_people(app, caller, [worker]).await?;
+        }
+        all.push(listed(&household.state, task.worker_id.map(PersonId), to, now));
+    }
+    Ok(all)
+}
+
+/// Those that are selected, all of them.
+async fn selected(
+    step: &Step,
+    campaign: &Campaign,
+    select: SelectBody,
+    to: To,
+) -> Reply<Vec<Listed>> {
+    const PAGE: i64 = 500;
+    let (app, caller) = (&step.app, &step.caller);
+    let world = app.world(caller.tenant)?;
+    let area = select.area_id.map(|id| known(&world, id)).transpose()?;
+    let within = area.map_or(&campaign.area.path, |area| &area.path);
+    if !campaign.area.path.contains(within) {
+        let unit = area.map(|area| area.name.clone()).unwrap_or_default();
+        let holder = campaign.area.name.clone();
+        return Err(Refusal::OutsideJurisdiction { holder, unit }.into());
+    }
+    let filter = households::Filter {
+        within: Some(within.clone()),
+        building: select.building.map(String::from),
+        group: select.group.map(String::from),
+        special: select.special,
+        standing: Some(Standing::Present),
+        ..households::Filter::default()
+    };
+    // The organiser may list those who live there, and learns no more of them by it.
+    let scope = Scope {
+        tenant: caller.tenant,
+        person: caller.person,
+        paths: vec![within.clone()],
+        units: Vec::new(),
+    };
+    let (now, mut all, mut after) = (app.clock.now(), Vec::new(), None);
+    loop {
+        let (scope, filter) = (scope.clone(), filter.clone());
+        let keyset = Keyset { after, limit: PAGE };
+        let look = move |db: &mut Db| households::list(db, (&scope, false), &filter, now, keyset);
+        let page = app.store.read(look).await?;
+        after = page.last().map(|last| (last.state.registered_at, last.state.id.0));
+        let full = i64::try_from(page.len()).unwrap_or_default() == PAGE;
+        all.extend(page.iter().map(|stored| listed(&stored.state, None, to, now)));
+        if !full || all.len() > Campaign::MAX_HOUSEHOLDS {
+            return Ok(all);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What may be asked of visits besides saying what came of them.
+
+use domain::{
+    core::id::{PersonId, VisitId},
+    flows::{
+        change::{Request, Stored},
+        household::Household,
+        visit::{Command, Correction, Plan, Visit},
+        visiting,
+    },
+};
+
+use super::{CancelBody, CorrectBody, PlanBody, VisitView};
+use crate::{
+    app::clock::derived_id,
+    engine::step::{self, Start, Step},
+    http::{
+        answer::Answer,
+        problem::{Code, Problem, Reply},
+    },
+};
+
+/// Plans a visit.
+pub async fn plan_visit(start: Start, body: PlanBody) -> Reply<Answer<VisitView>> {
+    let Start { app, caller, key } = start;
+    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "visit"));
+    let asked = Request::new(key.0, "plan_visit", id, &body);
+    let household = step::look::<Household>(&app, &caller, body.household_id).await;
+    let household = household.map_err(|_hidden| unknown_household())?;
+    let plan = Plan {
+        id: VisitId(id),
+        household: household.state.id,
+        area: household.state.area.clone(),
+        purposes: body.purposes,
+        worker: body.worker_id.map(PersonId),
+        due: body.due.map(|due| due.to_utc()),
+        paired: false,
+    };
+    let (stored, _) = step::begin(&app, &caller, asked, |context| {
+        Ok((visiting::plan(plan, &household.state, asked, context)?, Vec::new()))
+    })
+    .await?;
+    Ok(created(&stored))
+}
+
+/// Puts right what was said about a visit.
+pub async fn correct_visit(step: Step, body: CorrectBody) -> Reply<Answer<VisitView>> {
+    let asked = step.asked("correct_visit", &body);
+    let CorrectBody { outcome, purposes, opinions, reason } = body;
+    let correction = Correction { outcome, purposes, opinions, reason };
+    let command = Command::Correct(Box::new(correction));
+    let stored = step::command::<Visit>(&step.app, &step.caller, asked, command).await?;
+    Ok(changed(&stored))
+}
+
+/// Cancels a visit that was planned.
+pub async fn cancel_visit(step: Step, body: CancelBody) -> Reply<Answer<VisitView>> {
+    let asked = step.asked("cancel_visit", &body);
+    let command = Command::Cancel { reason: body.reason };
+    let stored = step::command::<Visit>(&step.app, &step.caller, asked, command).await?;
+    Ok(changed(&stored))
+}
+
+/// The answer to a command on a visit.
+pub(super) fn changed(stored: &Stored<Visit>) -> Answer<VisitView> {
+    Answer::changed(stored.seq, VisitView::from(stored))
+}
+
+/// The answer to a command that makes a visit.
+pub(super) fn created(stored: &Stored<Visit>) -> Answer<VisitView> {
+    let location = format!("/api/v1/visits/{}", stored.state.id);
+    Answer::created(location, stored.seq, VisitView::from(stored))
+}
+
+/// The problem of a household that does not exist, or that the caller must not know of.
+pub(super) fn unknown_household() -> Problem {
+    let (zh, en) = ("没有这户，或您无权走访", "there is no such household, or none you may visit");
+    Problem::new(Code::InvalidBody).error("/household_id", "unknown_household", zh, en)
+}

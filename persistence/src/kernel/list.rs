@@ -1,0 +1,95 @@
+//! Lists of flows: of one tenant, within a scope, the newest first, in pages by a key. What one list
+//! filters by is its own; all else is here.
+
+use diesel::{
+    query_builder::Query,
+    query_dsl::methods::FilterDsl,
+    sql_types::{BigInt, Binary},
+};
+
+use crate::kernel::types::sql;
+
+/// The columns from which the state of a flow is read: `id`, `seq`, `head`, `state`.
+pub(crate) type StateColumns = (sql::Uid, BigInt, Binary, sql::Doc);
+
+/// Narrows a query by what may be left out of a filter.
+pub(crate) trait Narrow: Sized {
+    /// Only the rows for which a condition holds, where there is one.
+    #[must_use]
+    fn only<C>(self, condition: Option<C>) -> Self
+    where
+        Self: FilterDsl<C, Output = Self>,
+    {
+        match condition {
+            Some(condition) => FilterDsl::filter(self, condition),
+            None => self,
+        }
+    }
+}
+
+impl<Q: Query> Narrow for Q {}
+
+/// Says by which column the flows of a table are listed, and defines for its module: a boxed
+/// `Condition`; the condition `within` an area; the condition `visible_in` any of some areas or by
+/// another condition; `of_tenant`, the query of all of a tenant; and `load_page`.
+macro_rules! flow_list {
+    ($flow:ident in $table:ident by $at:ident) => {
+        /// A condition put together at run time.
+        type Condition = Box<
+            dyn diesel::BoxableExpression<
+                    $table::table,
+                    $crate::kernel::connection::MultiBackend,
+                    SqlType = diesel::sql_types::Bool,
+                >,
+        >;
+
+        type Flows = $table::BoxedQuery<
+            'static,
+            $crate::kernel::connection::MultiBackend,
+            $crate::kernel::list::StateColumns,
+        >;
+
+        /// Lies in the area at `path`, or below it.
+        fn within(path: &domain::area::tree::Path) -> Condition {
+            let end = $crate::kernel::flow::end(path);
+            Box::new($table::path.ge(path.0.clone()).and($table::path.lt(end)))
+        }
+
+        /// Lies in one of the areas at `paths`, or is visible by itself.
+        fn visible_in(paths: &[domain::area::tree::Path], by_itself: Condition) -> Condition {
+            paths.iter().fold(by_itself, |any, path| Box::new(any.or(within(path))))
+        }
+
+        /// All of a tenant.
+        fn of_tenant(tenant: domain::core::id::TenantId) -> Flows {
+            $table::table
+                .select(($table::id, $table::seq, $table::head, $table::state))
+                .filter($table::tenant_id.eq($crate::kernel::types::Id(tenant.0)))
+                .into_boxed()
+        }
+
+        /// One page of a query, the newest first.
+        fn load_page(
+            query: Flows,
+            db: &mut $crate::kernel::connection::Db,
+            page: $crate::kernel::journal::Keyset,
+        ) -> Result<Vec<domain::flows::change::Stored<$flow>>> {
+            use $crate::kernel::{
+                flow::stored,
+                list::Narrow as _,
+                types::{At, Doc, Id},
+            };
+            let before = page.after.map(|(at, id)| {
+                let (at, id) = (At(at), Id(id));
+                $table::$at.lt(at).or($table::$at.eq(at).and($table::id.lt(id)))
+            });
+            let rows: Vec<(Id, i64, Vec<u8>, Doc)> = query
+                .only(before)
+                .order(($table::$at.desc(), $table::id.desc()))
+                .limit(page.limit)
+                .load(db)?;
+            rows.into_iter().map(|row| stored(stringify!($table), row)).collect()
+        }
+    };
+}
+pub(crate) use flow_list;
